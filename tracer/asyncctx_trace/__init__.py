@@ -1,0 +1,40 @@
+"""See what every ``async with`` does: who holds, who waits, what cleaned up and what never did.
+
+A map of the package::
+
+    events  errors     the facts, and what can go wrong
+    instrument/        async with -> facts
+    recording/         facts <-> file
+    spans/             facts -> OpenTelemetry
+    analysis/          facts -> answers
+    export/            recording -> other tools' files
+    session            turns recording on and off
+"""
+
+from asyncctx_trace.errors import (
+    AlreadyRecording,
+    AsyncctxTraceError,
+    DamagedRecording,
+    NewerRecording,
+    NotARecording,
+    NotTraceable,
+    RecordingError,
+    RecordingExists,
+)
+from asyncctx_trace.instrument.traced import traced
+from asyncctx_trace.session import record, record_from_environment
+
+__all__ = [
+    "AlreadyRecording",
+    "AsyncctxTraceError",
+    "DamagedRecording",
+    "NewerRecording",
+    "NotARecording",
+    "NotTraceable",
+    "RecordingError",
+    "RecordingExists",
+    "record",
+    "traced",
+]
+
+record_from_environment()

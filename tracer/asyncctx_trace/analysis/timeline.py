@@ -1,0 +1,312 @@
+"""Every acquisition of a program in columns, grown as the events arrive."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from asyncctx_trace.events import (
+    Dropped,
+    EnterEnded,
+    EnterStarted,
+    ErrorText,
+    Event,
+    ExitEnded,
+    ExitStarted,
+    Marked,
+    Outcome,
+    Printed,
+    ProcessDefined,
+    ProcessEnded,
+    ResourceDefined,
+    SiteDefined,
+    TaskDefined,
+    TaskEnded,
+)
+
+__all__ = ["Acquisition", "Phase", "Timeline"]
+
+Phase: TypeAlias = Literal["enter", "body", "exit"]
+
+NOT_YET = -1
+"""Stands in a column of times for a fact that has not come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acquisition:
+    """One pass of one task through one manager, as far as it has come.
+
+    Times are monotonic ns; ``None`` where the fact has not come.
+    """
+
+    row: int
+    """Its place in the timeline's columns, in order of the first fact."""
+    id: int
+    parent: int | None
+    task: int
+    resource: int
+    site: int
+    manager: str
+    depth: int
+    """How many of its task's acquisitions lay below it on the stack."""
+    enter_started: int
+    enter_ended: int | None
+    exit_started: int | None
+    exit_ended: int | None
+    exit_task: int
+    """The task that cleaned up: the same as ``task`` but for foreign exits."""
+    enter_outcome: Outcome | None
+    body_outcome: Outcome | None
+    exit_outcome: Outcome | None
+    suppressed: bool
+    enter_error: ErrorText | None
+    body_error: ErrorText | None
+    exit_error: ErrorText | None
+
+    @property
+    def entered(self) -> bool:
+        """Whether it got in."""
+        return self.enter_outcome is Outcome.OK
+
+    @property
+    def ended(self) -> int | None:
+        """When its last fact came: the end of the exit, or of an enter that failed."""
+        if self.enter_ended is not None and not self.entered:
+            return self.enter_ended
+        return self.exit_ended
+
+    def phase_at(self, at: int) -> Phase | None:
+        """The phase it is in at time ``at``; ``None`` before it began and once it has ended."""
+        if at < self.enter_started:
+            return None
+        if self.enter_ended is None or at < self.enter_ended:
+            return "enter"
+        if not self.entered:
+            return None
+        if self.exit_started is None or at < self.exit_started:
+            return "body"
+        if self.exit_ended is None or at < self.exit_ended:
+            return "exit"
+        return None
+
+    def span_of(self, phase: Phase, now: int) -> tuple[int, int] | None:
+        """Start and end of a phase that has begun; one still open ends at ``now``."""
+        match phase:
+            case "enter":
+                start, end = self.enter_started, self.enter_ended
+            case "body":
+                start, end = self.enter_ended if self.entered else None, self.exit_started
+            case "exit":
+                start, end = self.exit_started, self.exit_ended
+        if start is None:
+            return None
+        return start, max(start, now) if end is None else end
+
+
+class Timeline:
+    """What happened, by acquisition; rows are in order of the first fact.
+
+    Columns are parallel arrays: ``enter_started[row]`` and so on, ``NOT_YET`` where the fact has
+    not come. ``acquisition(row)`` gives one row as a value. Facts of acquisitions whose first
+    fact is missing (begun before the recording, or before a fork) are left out.
+    """
+
+    def __init__(self, events: Iterable[Event] = ()) -> None:
+        self.processes: dict[int, ProcessDefined] = {}
+        self.tasks: dict[int, TaskDefined] = {}
+        self.task_ended: dict[int, int] = {}
+        """When a task was found gone."""
+        self.resources: dict[int, ResourceDefined] = {}
+        self.sites: dict[int, SiteDefined] = {}
+        self.printed: list[Printed] = []
+        self.marks: list[Marked] = []
+        self.dropped: list[Dropped] = []
+        self.process_ended: list[ProcessEnded] = []
+        self.start: int | None = None
+        """The time of the first event, ``None`` while there is none."""
+        self.end: int | None = None
+        """The time of the last event."""
+
+        self.id = array("q")
+        self.parent = array("q")
+        self.task = array("q")
+        self.resource = array("q")
+        self.site = array("q")
+        self.manager: list[str] = []
+        self.depth = array("H")
+        self.enter_started = array("q")
+        self.enter_ended = array("q")
+        self.exit_started = array("q")
+        self.exit_ended = array("q")
+        self.exit_task = array("q")
+        self.enter_outcome = array("B")
+        self.body_outcome = array("B")
+        self.exit_outcome = array("B")
+        self.suppressed = array("B")
+        self.errors: dict[tuple[int, Phase], ErrorText] = {}
+        """By row and phase; most have none."""
+        self.rows_of_task: dict[int, array[int]] = {}
+        self.rows_of_resource: dict[int, array[int]] = {}
+        self.facts = array("q")
+        """Time of each fact and note in order: what a viewer steps through."""
+        self._row: dict[int, int] = {}
+        """Acquisition -> row, of those in flight."""
+        self._open: dict[int, list[int]] = {}
+        """Task -> rows in flight, by depth; -1 where a depth is free."""
+        self.extend(events)
+
+    def __len__(self) -> int:
+        """How many acquisitions."""
+        return len(self.id)
+
+    def __iter__(self) -> Iterator[Acquisition]:
+        return map(self.acquisition, range(len(self)))
+
+    def acquisition(self, row: int) -> Acquisition:
+        """The acquisition in ``row``; raises IndexError."""
+        return Acquisition(
+            row=row,
+            id=self.id[row],
+            parent=self.parent[row] or None,
+            task=self.task[row],
+            resource=self.resource[row],
+            site=self.site[row],
+            manager=self.manager[row],
+            depth=self.depth[row],
+            enter_started=self.enter_started[row],
+            enter_ended=_time(self.enter_ended[row]),
+            exit_started=_time(self.exit_started[row]),
+            exit_ended=_time(self.exit_ended[row]),
+            exit_task=self.exit_task[row],
+            enter_outcome=_outcome(self.enter_outcome[row]),
+            body_outcome=_outcome(self.body_outcome[row]),
+            exit_outcome=_outcome(self.exit_outcome[row]),
+            suppressed=bool(self.suppressed[row]),
+            enter_error=self.errors.get((row, "enter")),
+            body_error=self.errors.get((row, "body")),
+            exit_error=self.errors.get((row, "exit")),
+        )
+
+    @property
+    def in_flight(self) -> list[int]:
+        """Rows that lack their last fact, in order."""
+        return sorted(self._row.values())
+
+    # -- growth -----------------------------------------------------------------------------
+
+    def extend(self, events: Iterable[Event]) -> None:
+        """Take in more events, in the order in which a recording gives them."""
+        for event in events:
+            self._take(event)
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case EnterStarted():
+                self._begin(event)
+            case EnterEnded(at, acquisition, outcome, error):
+                row = self._row.get(acquisition)
+                if row is not None:
+                    self.enter_ended[row] = at
+                    self.enter_outcome[row] = outcome
+                    self._error(row, "enter", error)
+                    if outcome is not Outcome.OK:
+                        self._finish(row)
+            case ExitStarted(at, acquisition, task, outcome, error):
+                row = self._row.get(acquisition)
+                if row is not None:
+                    self.exit_started[row] = at
+                    self.exit_task[row] = task
+                    self.body_outcome[row] = outcome
+                    self._error(row, "body", error)
+            case ExitEnded(at, acquisition, outcome, suppressed, error):
+                row = self._row.get(acquisition)
+                if row is not None:
+                    self.exit_ended[row] = at
+                    self.exit_outcome[row] = outcome
+                    self.suppressed[row] = suppressed
+                    self._error(row, "exit", error)
+                    self._finish(row)
+            case TaskEnded(at, task):
+                self.task_ended[task] = at
+            case ResourceDefined():
+                self.resources[event.resource] = event
+                return
+            case SiteDefined():
+                self.sites[event.site] = event
+                return
+            case TaskDefined():
+                self.tasks[event.task] = event
+                return
+            case ProcessDefined():
+                self.processes[event.process] = event
+                return
+            case Printed():
+                self.printed.append(event)
+            case Marked():
+                self.marks.append(event)
+            case Dropped():
+                self.dropped.append(event)
+            case ProcessEnded():
+                self.process_ended.append(event)
+        self._saw(event.at)
+
+    def _saw(self, at: int) -> None:
+        self.start = at if self.start is None else min(self.start, at)
+        self.end = at if self.end is None else max(self.end, at)
+        facts = self.facts
+        if facts and at < facts[-1]:  # another process's or thread's fact came late
+            index = len(facts)
+            while index and facts[index - 1] > at:
+                index -= 1
+            facts.insert(index, at)
+        else:
+            facts.append(at)
+
+    def _begin(self, event: EnterStarted) -> None:
+        row = len(self.id)
+        self._row[event.acquisition] = row
+        self.id.append(event.acquisition)
+        self.parent.append(event.parent or 0)
+        self.task.append(event.task)
+        self.resource.append(event.resource)
+        self.site.append(event.site)
+        self.manager.append(event.manager)
+        self.enter_started.append(event.at)
+        self.enter_ended.append(NOT_YET)
+        self.exit_started.append(NOT_YET)
+        self.exit_ended.append(NOT_YET)
+        self.exit_task.append(event.task)
+        self.enter_outcome.append(0)
+        self.body_outcome.append(0)
+        self.exit_outcome.append(0)
+        self.suppressed.append(0)
+        self.depth.append(self._push(event.task, row))
+        self.rows_of_task.setdefault(event.task, array("q")).append(row)
+        self.rows_of_resource.setdefault(event.resource, array("q")).append(row)
+
+    def _push(self, task: int, row: int) -> int:
+        # On top of what is open: a depth that an out-of-order exit left free stays free below.
+        stack = self._open.setdefault(task, [])
+        stack.append(row)
+        return len(stack) - 1
+
+    def _finish(self, row: int) -> None:
+        del self._row[self.id[row]]
+        stack = self._open[self.task[row]]
+        stack[self.depth[row]] = -1
+        while stack and stack[-1] < 0:
+            stack.pop()
+
+    def _error(self, row: int, phase: Phase, error: ErrorText | None) -> None:
+        if error is not None:
+            self.errors[row, phase] = error
+
+
+def _time(at: int) -> int | None:
+    return None if at == NOT_YET else at
+
+
+def _outcome(value: int) -> Outcome | None:
+    return Outcome(value) if value else None

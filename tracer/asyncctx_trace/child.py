@@ -1,0 +1,70 @@
+"""What a launched program does before its first line: undo the traces of the launch, and record."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+__all__ = ["BOOTSTRAP", "LAUNCH", "begin", "environment"]
+
+LAUNCH = "ASYNCCTX_TRACE_LAUNCH"
+"""Carries the launch settings from the launcher to the program."""
+
+BOOTSTRAP = Path(__file__).parent / "bootstrap"
+"""The folder whose ``sitecustomize`` calls :func:`begin`."""
+
+
+def environment(recording: Path, options: dict[str, Any]) -> dict[str, str]:
+    """The environment that makes the next ``python`` started by this process record itself.
+
+    ``options`` goes to the program as it is; it must survive JSON.
+    """
+    path = os.environ.get("PYTHONPATH")
+    settings = {
+        "recording": str(recording.resolve()),
+        "launcher": os.getpid(),
+        "pythonpath": path,
+        **options,
+    }
+    return {
+        **os.environ,
+        LAUNCH: json.dumps(settings),
+        "PYTHONPATH": str(BOOTSTRAP) + (os.pathsep + path if path else ""),
+    }
+
+
+def begin() -> None:
+    """Join the launcher's recording if this process is the program or one of its workers.
+
+    Whatever goes wrong here is said in one line on stderr: the program runs on, unrecorded.
+    """
+    launched = os.environ.pop(LAUNCH, None)
+    if launched is None:
+        return
+    settings = json.loads(launched)
+    ours = os.environ.pop("PYTHONPATH")
+    if settings["pythonpath"] is not None:
+        os.environ["PYTHONPATH"] = settings["pythonpath"]
+    if os.getppid() != settings["launcher"] and not _is_worker():
+        return
+    # Seen by the programs that this one starts, and not by this one: its os.environ is what it
+    # would be without us, and multiprocessing's workers still find the recording.
+    os.putenv(LAUNCH, launched)
+    os.putenv("PYTHONPATH", ours)
+    try:
+        from asyncctx_trace.session import join
+
+        join(Path(settings["recording"]))
+    except Exception as error:
+        print(f"asyncctx-trace: not recording process {os.getpid()}: {error}", file=sys.stderr)
+
+
+def _is_worker() -> bool:
+    """Whether multiprocessing started this interpreter."""
+    return any(
+        "--multiprocessing-fork" in word or word.startswith("from multiprocessing.")
+        for word in sys.orig_argv
+    )

@@ -1,0 +1,139 @@
+"""Hands each fact to the sinks that listen, and survives a sink that fails."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+__all__ = ["Sink", "attach", "detach", "failures", "listening", "on_attach", "replay", "switch_off"]
+
+
+class Sink(Protocol):
+    """Takes facts on the program's own task: stamp, keep, return; never wait.
+
+    Times are monotonic ns. Ids are positive; ``0`` stands for "none". Definitions arrive before
+    the first fact that names them. ``error`` is the live exception: read it, do not keep it.
+    """
+
+    def manager_defined(self, manager: int, name: str) -> None: ...
+    def site_defined(self, site: int, file: str, line: int, function: str, text: str) -> None: ...
+    def resource_defined(
+        self, resource: int, kind: str, name: str, capacity: int | None
+    ) -> None: ...
+    def task_defined(
+        self, at: int, task: int, name: str, runtime: str, parent: int, thread: str
+    ) -> None: ...
+    def task_ended(self, at: int, task: int) -> None: ...
+    def enter_started(
+        self,
+        at: int,
+        acquisition: int,
+        parent: int,
+        task: int,
+        manager: int,
+        resource: int,
+        site: int,
+    ) -> None: ...
+    def enter_ended(
+        self, at: int, acquisition: int, outcome: int, error: BaseException | None
+    ) -> None: ...
+    def exit_started(
+        self, at: int, acquisition: int, task: int, outcome: int, error: BaseException | None
+    ) -> None: ...
+    def exit_ended(
+        self,
+        at: int,
+        acquisition: int,
+        outcome: int,
+        suppressed: bool,
+        error: BaseException | None,
+    ) -> None: ...
+
+
+class _Tee:
+    """Several sinks that look like one; each fails alone."""
+
+    def __init__(self, sinks: list[Sink]) -> None:
+        self.sinks = sinks
+
+    def __getattr__(self, moment: str) -> Callable[..., None]:
+        each = [(sink, getattr(sink, moment)) for sink in self.sinks]
+
+        def publish(*fact: object) -> None:
+            for sink, take in each:
+                try:
+                    take(*fact)
+                except Exception as error:
+                    switch_off(sink, error)
+
+        # Kept on the instance: the next lookup finds it without coming here.
+        self.__dict__[moment] = publish
+        return publish
+
+
+listening: Sink | None = None
+"""The sink of the moment, ``None`` while nobody listens. Read it anew for every fact."""
+
+failures = 0
+"""How many sinks have been switched off because they raised."""
+
+_sinks: list[Sink] = []
+_replays: list[Callable[[Sink], None]] = []
+_lock = threading.RLock()
+
+
+def on_attach(tell: Callable[[Sink], None]) -> None:
+    """Have ``tell`` give every newly attached sink the definitions made before it came."""
+    _replays.append(tell)
+
+
+def attach(sink: Sink) -> None:
+    """Let ``sink`` hear every fact from now on, and first what is defined already."""
+    with _lock:
+        replay(sink)
+        _sinks.append(sink)
+        _listen()
+
+
+def replay(sink: Sink) -> None:
+    """Tell ``sink`` every definition that still counts."""
+    for each in _replays:
+        each(sink)
+
+
+def detach(sink: Sink) -> None:
+    """Stop telling ``sink``; no error if it was not told anything."""
+    with _lock:
+        if sink in _sinks:
+            _sinks.remove(sink)
+        _listen()
+
+
+def switch_off(sink: Sink | _Tee, error: BaseException) -> None:
+    """Detach a sink that raised: the program goes on, the log says so once."""
+    global failures
+    with _lock:
+        if sink not in _sinks:
+            return
+        failures += 1
+        _sinks.remove(sink)  # type: ignore[arg-type]  # it is in the list, so it is a Sink
+        _listen()
+    import logging  # a tenth of our import time, and seldom needed
+
+    logging.getLogger("asyncctx_trace").error(
+        "asyncctx-trace: %s failed and is switched off; the program goes on untraced by it",
+        type(sink).__name__,
+        exc_info=error,
+    )
+
+
+def _listen() -> None:
+    global listening
+    match _sinks:
+        case []:
+            listening = None
+        case [sink]:
+            listening = sink
+        case _:
+            listening = _Tee(list(_sinks))  # type: ignore[assignment]  # by __getattr__

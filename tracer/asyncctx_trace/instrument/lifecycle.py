@@ -1,0 +1,101 @@
+"""The four moments of an acquisition, told in the task that lives them."""
+
+from __future__ import annotations
+
+import itertools
+from time import monotonic_ns
+
+from asyncctx_trace.instrument import hub
+from asyncctx_trace.instrument.tasks import Task, current_task
+from asyncctx_trace.outcome import Outcome, outcome_of
+
+__all__ = ["Acquisition", "enter_ended", "enter_started", "exit_ended", "exit_started"]
+
+_next_id = itertools.count(1).__next__
+_OK = int(Outcome.OK)
+
+
+class Acquisition:
+    """One pass of one task through one manager."""
+
+    __slots__ = ("id", "task")
+
+    def __init__(self, id: int, task: Task) -> None:
+        self.id = id
+        self.task = task
+
+
+def enter_started(manager: int, resource: int, site: int) -> Acquisition | None:
+    """The running task asks; ``None`` when nobody listens."""
+    sink = hub.listening
+    if sink is None:
+        return None
+    task = current_task()
+    open_ = task.open
+    acquisition = Acquisition(_next_id(), task)
+    parent = open_[-1].id if open_ else 0
+    open_.append(acquisition)
+    try:
+        sink.enter_started(
+            monotonic_ns(), acquisition.id, parent, task.id, manager, resource, site
+        )
+    except Exception as error:
+        hub.switch_off(sink, error)
+    return acquisition
+
+
+def enter_ended(acquisition: Acquisition, error: BaseException | None) -> None:
+    """It got in, or, with ``error``, it did not."""
+    at = monotonic_ns()
+    if error is not None:
+        _close(acquisition)
+    sink = hub.listening
+    if sink is not None:
+        try:
+            sink.enter_ended(
+                at, acquisition.id, _OK if error is None else outcome_of(error), error
+            )
+        except Exception as failure:
+            hub.switch_off(sink, failure)
+
+
+def exit_started(acquisition: Acquisition, error: BaseException | None) -> None:
+    """The body is over, with ``error`` if it failed; the running task cleans up."""
+    sink = hub.listening
+    if sink is not None:
+        try:
+            sink.exit_started(
+                monotonic_ns(),
+                acquisition.id,
+                current_task().id,
+                _OK if error is None else outcome_of(error),
+                error,
+            )
+        except Exception as failure:
+            hub.switch_off(sink, failure)
+
+
+def exit_ended(acquisition: Acquisition, error: BaseException | None, suppressed: bool) -> None:
+    """The cleanup is over, with ``error`` if it failed itself."""
+    at = monotonic_ns()
+    _close(acquisition)
+    sink = hub.listening
+    if sink is not None:
+        try:
+            sink.exit_ended(
+                at,
+                acquisition.id,
+                _OK if error is None else outcome_of(error),
+                suppressed,
+                error,
+            )
+        except Exception as failure:
+            hub.switch_off(sink, failure)
+
+
+def _close(acquisition: Acquisition) -> None:
+    open_ = acquisition.task.open
+    if open_ and open_[-1] is acquisition:
+        open_.pop()
+    elif acquisition in open_:
+        open_.remove(acquisition)

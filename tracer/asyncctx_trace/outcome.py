@@ -1,0 +1,35 @@
+"""How a phase ended, and what an exception makes of it."""
+
+from __future__ import annotations
+
+import sys
+from enum import IntEnum
+
+__all__ = ["Outcome", "outcome_of"]
+
+
+class Outcome(IntEnum):
+    """How a phase ended."""
+
+    OK = 1
+    ERROR = 2
+    CANCELLED = 3
+    TIMED_OUT = 4
+
+
+def outcome_of(error: BaseException) -> Outcome:
+    """What ``error`` makes of the phase that it ends; imports no runtime that is not there."""
+    if isinstance(error, TimeoutError):
+        return Outcome.TIMED_OUT
+    if isinstance(error, GeneratorExit):  # the coroutine was closed from outside
+        return Outcome.CANCELLED
+    asyncio = sys.modules.get("asyncio.exceptions")
+    if asyncio is not None and isinstance(error, asyncio.CancelledError):
+        return Outcome.CANCELLED
+    trio = sys.modules.get("trio")
+    if trio is not None:
+        if isinstance(error, trio.Cancelled):
+            return Outcome.CANCELLED
+        if isinstance(error, trio.TooSlowError):
+            return Outcome.TIMED_OUT
+    return Outcome.ERROR

@@ -1,0 +1,149 @@
+"""The layout of a recording, byte by byte; all integers are little-endian.
+
+::
+
+    header (4 KiB) │ segment │ segment │ segment │ …            (each SEGMENT bytes)
+
+Every segment belongs to one process. It begins with a segment header, which is valid once its
+last byte, the kind, is not zero.
+
+A **facts** segment goes on with records of RECORD bytes. A record is valid once its last byte,
+the kind, is not zero; it is written last. Records lie in the order in which their slots were
+taken, so a slot that is still zero before a written one is being filled at this moment by
+another thread, or its writer was killed then.
+
+A **texts** segment goes on with entries: a u32 length and so many bytes of JSON, padded to
+four. The length is written last; a zero length ends the segment for now.
+
+Ids in records and texts are unique within their process.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+
+from asyncctx_trace.errors import DamagedRecording, NewerRecording, NotARecording
+
+__all__ = [
+    "ENTER_ENDED",
+    "ENTER_STARTED",
+    "EXIT_ENDED",
+    "EXIT_STARTED",
+    "HEADER_SIZE",
+    "LENGTH",
+    "RAW",
+    "RECORD",
+    "SEGMENT",
+    "SEGMENT_HEADER",
+    "SUFFIX",
+    "TASK_ENDED",
+    "TEXT_LIMIT",
+    "VERSION",
+    "Anchor",
+    "Kind",
+    "SegmentKind",
+    "pack_header",
+    "unpack_header",
+]
+
+SUFFIX = ".actx"
+VERSION = 1
+HEADER_SIZE = 4096
+SEGMENT = 128 * 1024
+RECORD = 48
+TEXT_LIMIT = 4096
+"""Characters of one name, message or printed line that are kept."""
+
+_MAGIC = b"\x89ACTX\r\n\n"
+_HEADER = struct.Struct("<8sHHIQQI")  # magic, version, record, segment, wall, monotonic, crc
+
+SEGMENT_HEADER = struct.Struct("<QIIII23xB")
+"""when its process began to write (monotonic ns), pid, parent pid, ordinal among the process's
+segments of this kind, reserved, kind"""
+
+ENTER_STARTED = struct.Struct("<QQQIIII7xB")
+"""at, acquisition, parent, task, resource, site, manager, kind"""
+ENTER_ENDED = struct.Struct("<QQ12xI12xBxxB")
+"""at, acquisition, error, outcome, kind"""
+EXIT_STARTED = struct.Struct("<QQ8xII12xBxxB")
+"""at, acquisition, task, error, outcome, kind"""
+EXIT_ENDED = struct.Struct("<QQ12xI12xBBxB")
+"""at, acquisition, error, outcome, suppressed, kind"""
+TASK_ENDED = struct.Struct("<Q16xI19xB")
+"""at, task, kind"""
+RAW = struct.Struct("<QQQIIII4xBBxB")
+"""Any record: at, acquisition, parent, task, resource or error, site, manager, outcome,
+suppressed, kind"""
+
+LENGTH = struct.Struct("<I")
+
+
+class Kind(IntEnum):
+    """What a record says."""
+
+    ENTER_STARTED = 1
+    ENTER_ENDED = 2
+    EXIT_STARTED = 3
+    EXIT_ENDED = 4
+    TASK_ENDED = 5
+
+
+class SegmentKind(IntEnum):
+    """What a segment holds."""
+
+    FACTS = 1
+    TEXTS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """One moment on both clocks: turns monotonic ns into the time of day."""
+
+    wall_ns: int
+    monotonic_ns: int
+
+    def wall(self, at: int) -> int:
+        """The wall clock (ns since 1970, UTC) at monotonic time ``at``."""
+        return self.wall_ns + at - self.monotonic_ns
+
+
+def pack_header(anchor: Anchor) -> bytes:
+    """The first HEADER_SIZE bytes of a recording."""
+    fields = (_MAGIC, VERSION, RECORD, SEGMENT, anchor.wall_ns, anchor.monotonic_ns)
+    crc = zlib.crc32(_HEADER.pack(*fields, 0))
+    return _HEADER.pack(*fields, crc).ljust(HEADER_SIZE, b"\0")
+
+
+def unpack_header(data: bytes, path: Path) -> Anchor:
+    """The anchor in the header ``data`` of the file ``path``.
+
+    Raises NotARecording, NewerRecording or DamagedRecording, each saying what to do.
+    """
+    if not data.startswith(_MAGIC):
+        if data and _MAGIC.startswith(data[:8]):
+            raise DamagedRecording(_damaged(path, "it ends within its header"))
+        raise NotARecording(
+            f"{path} is no asyncctx-trace recording: give it a file that "
+            f"`asyncctx-trace run -o FILE{SUFFIX}` has written"
+        )
+    if len(data) < _HEADER.size:
+        raise DamagedRecording(_damaged(path, "it ends within its header"))
+    magic, version, record, segment, wall, monotonic, crc = _HEADER.unpack_from(data)
+    if version > VERSION:
+        raise NewerRecording(
+            f"{path} has format version {version}, this asyncctx-trace reads up to {VERSION}: "
+            "upgrade with `pip install -U asyncctx-trace`"
+        )
+    if crc != zlib.crc32(_HEADER.pack(magic, version, record, segment, wall, monotonic, 0)):
+        raise DamagedRecording(_damaged(path, "the checksum of its header is wrong"))
+    if (record, segment) != (RECORD, SEGMENT) or len(data) < HEADER_SIZE:
+        raise DamagedRecording(_damaged(path, "its header is cut off or altered"))
+    return Anchor(wall, monotonic)
+
+
+def _damaged(path: Path, why: str) -> str:
+    return f"{path} is damaged ({why}): record the program again, or restore it from a copy"

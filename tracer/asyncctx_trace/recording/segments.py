@@ -1,0 +1,136 @@
+"""Hands out pieces of a recording, each to one process, on disk before it is written to."""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from asyncctx_trace.errors import RecordingExists
+from asyncctx_trace.recording.format import (
+    HEADER_SIZE,
+    SEGMENT,
+    SEGMENT_HEADER,
+    Anchor,
+    SegmentKind,
+    pack_header,
+)
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["Segments", "create"]
+
+_BINARY = getattr(os, "O_BINARY", 0)
+
+
+def create(path: Path, *, overwrite: bool = False) -> None:
+    """Make an empty recording that only its owner can read.
+
+    Raises RecordingExists unless ``overwrite``, and OSError where the folder takes no file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if overwrite:
+        # A new file, so that somebody who still reads the old one is left with it.
+        path.unlink(missing_ok=True)
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _BINARY, 0o600)
+    except FileExistsError:
+        raise RecordingExists(
+            f"{path} exists already: choose another name, or remove it first"
+        ) from None
+    try:
+        os.write(fd, pack_header(Anchor(time.time_ns(), time.monotonic_ns())))
+    finally:
+        os.close(fd)
+
+
+class Segments:
+    """The end of one recording, as seen by one process that adds to it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fd = os.open(path, os.O_RDWR | _BINARY)
+        self._file = _identity(self._fd)
+        self._started = time.monotonic_ns()
+        self._ordinals = dict.fromkeys(SegmentKind, 0)
+
+    def new(self, kind: SegmentKind) -> mmap.mmap:
+        """Append a segment of zeros behind its header and map it.
+
+        The blocks are allocated first: writing into a mapped hole of a full disk would kill
+        the program. Raises OSError where there is no room.
+        """
+        self._still_ours()
+        with self._alone():
+            # What a failed allocation may have left behind a whole segment is overwritten.
+            size = os.fstat(self._fd).st_size - HEADER_SIZE
+            offset = HEADER_SIZE + size // SEGMENT * SEGMENT
+            _allocate(self._fd, offset)
+            page = mmap.mmap(self._fd, SEGMENT, offset=offset)
+            SEGMENT_HEADER.pack_into(
+                page, 0, self._started, os.getpid(), os.getppid(), self._ordinals[kind], 0, kind
+            )
+        self._ordinals[kind] += 1
+        return page
+
+    def close(self) -> None:
+        """Give the file descriptor back; mapped segments stay usable."""
+        if self._fd >= 0 and _identity(self._fd) == self._file:
+            os.close(self._fd)
+        self._fd = -1  # or a later file of the program's could be taken for it
+
+    def _still_ours(self) -> None:
+        """A program that becomes a daemon closes every descriptor, and then reuses numbers."""
+        if self._fd < 0:
+            raise OSError("the recording is closed")
+        if _identity(self._fd) != self._file:
+            self._fd = os.open(self._path, os.O_RDWR | _BINARY)
+            if _identity(self._fd) != self._file:
+                os.close(self._fd)
+                self._fd = -1
+                raise OSError(f"{self._path} is not the file it was")
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """While inside, no other process appends."""
+        if fcntl is None:
+            import msvcrt
+
+            os.lseek(self._fd, 1 << 62, os.SEEK_SET)
+            msvcrt.locking(self._fd, msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined,unused-ignore]
+            try:
+                yield
+            finally:
+                os.lseek(self._fd, 1 << 62, os.SEEK_SET)
+                msvcrt.locking(self._fd, msvcrt.LK_UNLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+        else:
+            fcntl.flock(self._fd, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                fcntl.flock(self._fd, fcntl.LOCK_UN)
+
+
+def _identity(fd: int) -> tuple[int, int] | None:
+    """Which file an open descriptor stands for, ``None`` for a closed one."""
+    try:
+        status = os.fstat(fd)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _allocate(fd: int, offset: int) -> None:
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(fd, offset, SEGMENT)
+        return
+    os.lseek(fd, offset, os.SEEK_SET)
+    left = SEGMENT
+    while left:
+        left -= os.write(fd, bytes(left))

@@ -1,0 +1,5 @@
+"""``python -m asyncctx_trace_tui``: the command line."""
+
+from asyncctx_trace_tui.commands import main
+
+main()
