@@ -65,6 +65,6 @@ def begin() -> None:
 def _is_worker() -> bool:
     """Whether multiprocessing started this interpreter."""
     return any(
-        "--multiprocessing-fork" in word or word.startswith("from multiprocessing.")
+        "--multiprocessing-fork" in word or word.startswith("from multiprocessing.forkserver")
         for word in sys.orig_argv
     )
