@@ -15,6 +15,7 @@ COMMANDS = {
     "run": "Run a program and watch every `async with` in it.",
     "replay": "Play a recording in the app.",
     "report": "Print what a recording tells.",
+    "scenarios": "List the bundled scenarios.",
 }
 """Subcommand -> what it does. Each lives in the module of its name, imported only when called:
 the texts are here so that --help need not open them."""

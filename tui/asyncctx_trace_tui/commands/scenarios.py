@@ -1,0 +1,35 @@
+"""``asyncctx-trace scenarios``: lists the bundled scenarios."""
+
+from __future__ import annotations
+
+import click
+
+from asyncctx_trace_tui import scenario
+
+__all__ = ["command"]
+
+
+@click.command("scenarios")
+@click.argument("name", required=False)
+def command(name: str | None) -> None:
+    """List the bundled scenarios, or tell the story of the one called NAME.
+
+    Each is a plain script, made to be read from top to bottom: `asyncctx-trace run NAME` runs it.
+    """
+    if name is None:
+        _list()
+    else:
+        _tell(scenario.find(name).stem)
+
+
+def _list() -> None:
+    found = scenario.all()
+    width = max(len(each.name) for each in found)
+    for each in found:
+        click.echo(f"{each.name:{width}}  {each.title}")
+    click.echo(f"\nThe scripts are in {scenario.folder()}; run one with `asyncctx-trace run NAME`.")
+
+
+def _tell(name: str) -> None:
+    [told] = [each for each in scenario.all() if each.name == name]
+    click.echo(f"{told.title}\n\n{told.story}\n\n{told.path}")
