@@ -1,0 +1,81 @@
+"""Names, times and places of a program in words that harm no screen."""
+
+from __future__ import annotations
+
+from unicodedata import east_asian_width
+
+__all__ = ["duration", "percent", "plain", "shorten"]
+
+_UNITS = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "µs"), (1, "ns"))
+
+
+def plain(text: str) -> str:
+    """``text`` with every character that a terminal could obey written as an escape.
+
+    Those are control characters, line breaks, direction marks and lone surrogates; ``"\\x1b[2J"``
+    becomes ``"\\\\x1b[2J"``. What is left is one line.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode("ascii")
+        for each in text
+    )
+
+
+def shorten(text: str, width: int) -> str:
+    """``text``, made :func:`plain` and cut in the middle if it takes more than ``width`` cells.
+
+    Beginning and end stay, for names that differ by a number at their end.
+    """
+    if width < 1:
+        return ""
+    if len(text) > 4 * width:  # so that a name of a million characters costs as much as any
+        text = text[: 2 * width] + "…" + text[-2 * width :]
+    text = plain(text)
+    if sum(map(_cells, text)) <= width:
+        return text
+    tail = _fitting(text[::-1], (width - 1) // 2)[::-1]
+    return _fitting(text, width - 1 - sum(map(_cells, tail))) + "…" + tail
+
+
+def duration(ns: int) -> str:
+    """A time in ns with three digits and the unit that suits it: ``310 ms``, ``1.25 s``."""
+    size = abs(ns)
+    if size >= 60_000_000_000:
+        minutes, rest = divmod(round(size / 1e9), 60)
+        hours, minutes = divmod(minutes, 60)
+        words = f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
+    else:
+        words = _in_units(size)
+    return f"-{words}" if ns < 0 else words
+
+
+def percent(share: float) -> str:
+    """A share of 1: ``37 %``; what is more than nothing is never shown as nothing."""
+    if 0 < share < 0.01:
+        return "<1 %"
+    return f"{share * 100:.0f} %"
+
+
+def _in_units(ns: int) -> str:
+    for unit, name in _UNITS:
+        # 999.9 µs is 1.00 ms in three digits.
+        if ns >= unit * (1 if unit == 1 else 0.9995):
+            value = ns / unit
+            digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
+            return f"{value:.{0 if unit == 1 else digits}f} {name}"
+    return "0 ns"
+
+
+def _cells(character: str) -> int:
+    # A combining mark takes none, but ten thousand of them on one letter are no name.
+    return 2 if east_asian_width(character) in "WF" else 1
+
+
+def _fitting(text: str, width: int) -> str:
+    for index, character in enumerate(text):
+        width -= _cells(character)
+        if width < 0:
+            return text[:index]
+    return text
