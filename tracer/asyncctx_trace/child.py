@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -20,7 +21,8 @@ BOOTSTRAP = Path(__file__).parent / "bootstrap"
 def environment(recording: Path, options: dict[str, Any]) -> dict[str, str]:
     """The environment that makes the next ``python`` started by this process record itself.
 
-    ``options`` goes to the program as it is; it must survive JSON.
+    ``options`` go to the program as they are and must survive JSON: ``captured``, whether its
+    output is a pipe that wants whole lines at once.
     """
     path = os.environ.get("PYTHONPATH")
     settings = {
@@ -54,6 +56,10 @@ def begin() -> None:
     # would be without us, and multiprocessing's workers still find the recording.
     os.putenv(LAUNCH, launched)
     os.putenv("PYTHONPATH", ours)
+    if settings["captured"]:
+        # Behind a pipe, stdout would keep its lines back and each would be stamped too late.
+        with contextlib.suppress(AttributeError):  # there is none, or the program has its own
+            sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     try:
         from asyncctx_trace.session import join
 

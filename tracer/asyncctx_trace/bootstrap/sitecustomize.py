@@ -9,7 +9,7 @@ import os
 import sys
 
 # As if this folder had never been on the path.
-_here = os.path.dirname(__file__)
+_here = os.path.dirname(__file__)  # noqa: PTH120 - the program may never need pathlib
 sys.path[:] = [entry for entry in sys.path if entry != _here]
 sys.path_importer_cache.pop(_here, None)
 del sys.modules["sitecustomize"]
@@ -21,4 +21,4 @@ try:
 finally:
     # The one that the program would have had without us. Where there is none, the ImportError
     # goes on to `site`, which expects it, and no trace of this module stays behind.
-    import sitecustomize  # noqa: F401 - for what it does
+    import sitecustomize  # type: ignore[import-not-found]  # noqa: F401 - for what it does

@@ -172,7 +172,7 @@ class Recording:
         size = os.fstat(self._fd).st_size
         while (offset := HEADER_SIZE + self._known * SEGMENT) + SEGMENT <= size:
             header = self._at(offset, SEGMENT_HEADER.size)
-            started, pid, parent, _ordinal, _, kind = SEGMENT_HEADER.unpack(header)
+            started, pid, _parent, _ordinal, _, kind = SEGMENT_HEADER.unpack(header)
             if not kind:  # its writer is about to put the header in, or was killed just then
                 if offset + SEGMENT < size:
                     self._known += 1
@@ -210,9 +210,7 @@ class Recording:
             data = data[: end * RECORD]
             segment.read += len(data)
             if 0 in kinds[:end]:
-                data = b"".join(
-                    data[i * RECORD : (i + 1) * RECORD] for i in range(end) if kinds[i]
-                )
+                data = b"".join(data[i * RECORD : (i + 1) * RECORD] for i in range(end) if kinds[i])
             return data
         end = kinds.find(0)
         if end >= 0:
@@ -317,7 +315,11 @@ def _decode(process: _Process, data: bytes) -> Iterator[Event]:
                 )
             case Kind.EXIT_STARTED:
                 yield ExitStarted(
-                    at, base + acquisition, base + task, _OUTCOMES[outcome], process.errors.get(word)
+                    at,
+                    base + acquisition,
+                    base + task,
+                    _OUTCOMES[outcome],
+                    process.errors.get(word),
                 )
             case Kind.EXIT_ENDED:
                 yield ExitEnded(

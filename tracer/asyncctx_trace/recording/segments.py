@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,6 +60,7 @@ class Segments:
         self._file = _identity(self._fd)
         self._started = time.monotonic_ns()
         self._ordinals = dict.fromkeys(SegmentKind, 0)
+        self._latest: dict[SegmentKind, mmap.mmap] = {}
 
     def new(self, kind: SegmentKind) -> mmap.mmap:
         """Append a segment of zeros behind its header and map it.
@@ -72,11 +74,12 @@ class Segments:
             size = os.fstat(self._fd).st_size - HEADER_SIZE
             offset = HEADER_SIZE + size // SEGMENT * SEGMENT
             _allocate(self._fd, offset)
-            page = mmap.mmap(self._fd, SEGMENT, offset=offset)
+            page = _map(self._fd, offset)
             SEGMENT_HEADER.pack_into(
                 page, 0, self._started, os.getpid(), os.getppid(), self._ordinals[kind], 0, kind
             )
         self._ordinals[kind] += 1
+        self._latest[kind] = page
         return page
 
     def close(self) -> None:
@@ -90,6 +93,7 @@ class Segments:
         if self._fd < 0:
             raise OSError("the recording is closed")
         if _identity(self._fd) != self._file:
+            _never_closed.extend(self._latest.values())
             self._fd = os.open(self._path, os.O_RDWR | _BINARY)
             if _identity(self._fd) != self._file:
                 os.close(self._fd)
@@ -115,6 +119,17 @@ class Segments:
                 yield
             finally:
                 fcntl.flock(self._fd, fcntl.LOCK_UN)
+
+
+_never_closed: list[mmap.mmap] = []
+"""Pages whose descriptor somebody else has closed: to free them would close it once more, when
+its number may stand for a file of the program's."""
+
+
+def _map(fd: int, offset: int) -> mmap.mmap:
+    if sys.version_info >= (3, 13) and sys.platform != "win32":
+        return mmap.mmap(fd, SEGMENT, offset=offset, trackfd=False)
+    return mmap.mmap(fd, SEGMENT, offset=offset)
 
 
 def _identity(fd: int) -> tuple[int, int] | None:

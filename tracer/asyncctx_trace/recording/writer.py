@@ -200,7 +200,9 @@ class Recorder(TextWriter):
         except Exception:  # the program's own __str__ is broken; the fact still counts
             message = "(its message cannot be shown)"
         number = self._next_error()
-        self._write("error", id=number, type=f"{cls.__module__}.{cls.__qualname__}", message=message)
+        self._write(
+            "error", id=number, type=f"{cls.__module__}.{cls.__qualname__}", message=message
+        )
         return number
 
     # -- facts ------------------------------------------------------------------------------
@@ -218,9 +220,13 @@ class Recorder(TextWriter):
     ) -> None:
         page, slot = self._page
         try:
-            pack(page, slot(), at, acquisition, parent, task, resource, site, manager, _ENTER_STARTED)
+            pack(
+                page, slot(), at, acquisition, parent, task, resource, site, manager, _ENTER_STARTED
+            )
         except OutOfPage:
-            self._put_on_next_page(slot, pack, at, acquisition, parent, task, resource, site, manager, _ENTER_STARTED)
+            self._put_on_next_page(
+                slot, pack, at, acquisition, parent, task, resource, site, manager, _ENTER_STARTED
+            )
 
     def enter_ended(
         self,
@@ -267,7 +273,9 @@ class Recorder(TextWriter):
         try:
             pack(page, slot(), at, acquisition, words, outcome, suppressed, _EXIT_ENDED)
         except OutOfPage:
-            self._put_on_next_page(slot, pack, at, acquisition, words, outcome, suppressed, _EXIT_ENDED)
+            self._put_on_next_page(
+                slot, pack, at, acquisition, words, outcome, suppressed, _EXIT_ENDED
+            )
 
     def task_ended(
         self, at: int, task: int, pack: Callable[..., None] = TASK_ENDED.pack_into

@@ -1,4 +1,4 @@
-"""The command line: finds a subcommand's file when it is called, and turns errors into exit codes."""
+"""The command line: every subcommand by name, its file opened only when it is called."""
 
 from __future__ import annotations
 

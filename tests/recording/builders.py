@@ -1,0 +1,36 @@
+"""Small recordings, made by the real writer."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+from asyncctx_trace.recording.segments import create
+from asyncctx_trace.recording.writer import Recorder
+
+__all__ = ["LOCK", "define_words", "recorder", "script"]
+
+LOCK = 7
+"""The resource that :func:`define_words` defines."""
+
+
+def recorder(path: Path) -> Recorder:
+    """A recorder on a new file."""
+    create(path)
+    return Recorder(path)
+
+
+def define_words(recorder: Recorder) -> None:
+    """Everything that a fact may refer to: manager 1, site 1, task 1, resource LOCK."""
+    recorder.manager_defined(1, "asyncio.locks.Lock")
+    recorder.site_defined(1, "app.py", 12, "worker", "db_lock")
+    recorder.resource_defined(LOCK, "lock", "db lock", 1)
+    recorder.task_defined(5, 1, "worker-1", "asyncio", 0, "MainThread")
+
+
+def script(source: str, *arguments: object, **options: object) -> subprocess.Popen[bytes]:
+    """A real Python process that runs ``source`` with our packages on its path."""
+    words = [sys.executable, "-c", textwrap.dedent(source), *map(str, arguments)]
+    return subprocess.Popen(words, **options)  # type: ignore[call-overload,no-any-return]

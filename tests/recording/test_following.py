@@ -1,0 +1,134 @@
+"""A reader in another process sees a fact as soon as its writer has published it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+from asyncctx_trace.events import ProcessDefined, TaskEnded
+from asyncctx_trace.recording.format import RECORD, SEGMENT_HEADER
+from asyncctx_trace.recording.reader import Recording
+from asyncctx_trace.recording.segments import create
+from recording.builders import recorder, script
+
+WRITER = """
+    import sys
+    from asyncctx_trace.recording.writer import Recorder
+    from pathlib import Path
+
+    recorder = Recorder(Path(sys.argv[1]))
+    for line in sys.stdin:  # publishes as many facts as it is told, then says so
+        for number in range(int(line)):
+            recorder.task_ended(1, 1)
+        print("published", flush=True)
+"""
+
+
+def test_every_published_fact_is_seen_by_the_next_look(tmp_path: Path) -> None:
+    """No flush, no delay: the writer says "published", the reader looks once and has it."""
+    path = tmp_path / "a.actx"
+    create(path)
+    with (
+        script(WRITER, path, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer,
+        Recording(path) as recording,
+    ):
+        assert writer.stdin is not None
+        assert writer.stdout is not None
+        seen = []
+        for count in (1, 1, 7, 3_000, 1, 9_999):  # some of them turn pages
+            writer.stdin.write(b"%d\n" % count)
+            writer.stdin.flush()
+            writer.stdout.readline()
+            seen.append(sum(isinstance(event, TaskEnded) for event in recording.poll()))
+        assert recording.alive
+        writer.stdin.close()
+        writer.wait()
+
+        assert seen == [1, 1, 7, 3_000, 1, 9_999]
+        assert not recording.alive
+
+
+def test_each_process_has_ids_of_its_own(tmp_path: Path) -> None:
+    """Two processes number their tasks from one; in the recording they are two tasks."""
+    path = tmp_path / "a.actx"
+    create(path)
+    for _ in range(2):
+        script(WRITER, path, stdin=subprocess.PIPE).communicate(b"1\n")
+
+    with Recording(path) as recording:
+        events = recording.poll()
+    tasks = {event.task for event in events if isinstance(event, TaskEnded)}
+    processes = [event.process for event in events if isinstance(event, ProcessDefined)]
+    assert len(tasks) == 2
+    assert processes == [0, 1]
+
+
+def test_a_slot_that_is_being_filled_holds_back_those_behind_it(tmp_path: Path) -> None:
+    """A thread has taken its slot and not yet written; the next thread's fact is complete."""
+    path = tmp_path / "a.actx"
+    writer = recorder(path)
+    page, slot = writer._page
+    writer.task_ended(1, 1)
+    taken = slot()
+    writer.task_ended(3, 3)
+
+    with Recording(path) as recording:
+        before = [e.task for e in recording.poll() if isinstance(e, TaskEnded)]
+        assert page is not None
+        page[taken : taken + RECORD] = page[SEGMENT_HEADER.size : SEGMENT_HEADER.size + RECORD]
+        after = [e.task for e in recording.poll() if isinstance(e, TaskEnded)]
+
+    assert before == [1]
+    assert after == [1, 3]
+
+
+def test_a_slot_that_was_never_filled_hides_nothing_once_its_writer_is_dead(
+    tmp_path: Path,
+) -> None:
+    """The process was killed between taking a slot and writing it."""
+    path = tmp_path / "a.actx"
+    create(path)
+    source = """
+        import os, signal, sys
+        from asyncctx_trace.recording.writer import Recorder
+        from pathlib import Path
+
+        recorder = Recorder(Path(sys.argv[1]))
+        recorder.task_ended(1, 1)
+        recorder._page[1]()
+        recorder.task_ended(3, 3)
+        os.kill(os.getpid(), signal.SIGKILL)
+    """
+    assert script(source, path).wait() == -signal.SIGKILL
+
+    with Recording(path) as recording:
+        events = [*recording.poll(), *recording.poll()]
+    assert [event.task for event in events if isinstance(event, TaskEnded)] == [1, 3]
+
+
+def test_the_reader_keeps_looking_only_where_something_can_come(tmp_path: Path) -> None:
+    """However long the recording, a look costs what is new."""
+    path = tmp_path / "a.actx"
+    writer = recorder(path)
+    with Recording(path) as recording:
+        for number in range(20_000):
+            writer.task_ended(number, 1)
+            if number % 5_000 == 0:
+                recording.poll()
+        recording.poll()
+
+        assert len(recording._open) <= 2
+
+
+def test_a_recording_outlives_its_file_name(tmp_path: Path) -> None:
+    """Somebody tidies up while the program runs: it goes on, and so does the reader."""
+    path = tmp_path / "a.actx"
+    writer = recorder(path)
+    with Recording(path) as recording:
+        os.unlink(path)  # noqa: PTH108 - as the user's `rm` does
+        for number in range(5_000):
+            writer.task_ended(number, 1)
+
+        assert sum(isinstance(event, TaskEnded) for event in recording.poll()) == 5_000

@@ -1,0 +1,88 @@
+"""What is no recording is refused in one line that says what to do."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asyncctx_trace.errors import DamagedRecording, NewerRecording, NotARecording, RecordingError
+from asyncctx_trace.recording.format import HEADER_SIZE, Anchor, pack_header, unpack_header
+from asyncctx_trace.recording.reader import Recording
+from asyncctx_trace.recording.segments import create
+
+HEADER = pack_header(Anchor(1_700_000_000_000_000_000, 42))
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(RecordingError) as refused:
+        Recording(path)
+    assert "\n" not in str(refused.value)
+    return f"{type(refused.value).__name__}: {refused.value}"
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"print('hi')\n", b"\0" * 8192])
+def test_something_else_is_no_recording(tmp_path: Path, content: bytes) -> None:
+    """An empty file, a zip, a script, zeros."""
+    path = tmp_path / "a.actx"
+    path.write_bytes(content)
+
+    assert refusal(path) == (
+        f"NotARecording: {path} is no asyncctx-trace recording: give it a file that "
+        "`asyncctx-trace run -o FILE.actx` has written"
+    )
+
+
+def test_a_folder_is_no_recording(tmp_path: Path) -> None:
+    """People give the folder in which their recordings lie."""
+    assert refusal(tmp_path) == (
+        f"NotARecording: {tmp_path} is a folder: give it the recording inside"
+    )
+
+
+@pytest.mark.parametrize("size", [1, 7, 8, 20, 35, HEADER_SIZE - 1])
+def test_a_cut_off_header_is_damage(tmp_path: Path, size: int) -> None:
+    """The disk was full, or a copy was broken off."""
+    path = tmp_path / "a.actx"
+    path.write_bytes(HEADER[:size])
+
+    assert re.fullmatch(r"DamagedRecording: .* is damaged \(.*\): record .*", refusal(path))
+
+
+@given(position=st.integers(10, 35), flip=st.integers(1, 255))
+def test_an_altered_header_is_damage(position: int, flip: int) -> None:
+    """Any byte behind the version; the version itself may make it a newer one."""
+    altered = bytearray(HEADER)
+    altered[position] ^= flip
+
+    with pytest.raises(DamagedRecording):
+        unpack_header(bytes(altered), Path("a.actx"))
+
+
+def test_a_newer_version_names_the_way_out() -> None:
+    """An old reader must not guess what a newer writer meant."""
+    newer = HEADER[:8] + (99).to_bytes(2, "little") + HEADER[10:]
+
+    with pytest.raises(NewerRecording, match=r"format version 99.*upgrade with `pip install -U"):
+        unpack_header(newer, Path("a.actx"))
+
+
+def test_a_segment_of_no_known_kind_is_damage(tmp_path: Path) -> None:
+    """The header may be whole and the rest not."""
+    path = tmp_path / "a.actx"
+    create(path)
+    with path.open("ab") as file:
+        file.write(b"\xff" * 128 * 1024)
+
+    with Recording(path) as recording, pytest.raises(DamagedRecording, match="at byte 4096"):
+        recording.poll()
+
+
+@given(header=st.binary(max_size=64))
+def test_no_bytes_make_it_raise_anything_else(header: bytes) -> None:
+    """Whatever a file begins with, the answer is one of ours."""
+    with pytest.raises((NotARecording, DamagedRecording, NewerRecording)):
+        unpack_header(header, Path("a.actx"))

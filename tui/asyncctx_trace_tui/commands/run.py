@@ -1,0 +1,165 @@
+"""``asyncctx-trace run``: start a program under the tracer."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from asyncctx_trace.errors import AsyncctxTraceError
+from asyncctx_trace_tui.launcher import Program
+
+__all__ = ["command"]
+
+
+class _LikePython(click.Command):
+    """Takes ``-m MODULE`` as the last word for us, as ``python`` does."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        takes_value = {
+            name: option.nargs
+            for option in self.params
+            if isinstance(option, click.Option) and not (option.is_flag or option.count)
+            for name in option.opts
+        }
+        position = 0
+        while position < len(args) and args[position].startswith("-") and args[position] != "--":
+            word = args[position]
+            if word == "-m":
+                # Everything behind the module is the program's, like what follows a script.
+                args = [*args[:position], "--", *args[position:]]
+                break
+            position += 1 + (takes_value.get(word, 0) if "=" not in word else 0)
+        return super().parse_args(ctx, args)
+
+
+@click.command(
+    cls=_LikePython,
+    context_settings={"allow_interspersed_args": False},
+    options_metavar="[OPTIONS]",
+)
+@click.argument("words", metavar="TARGET [ARGS]...", nargs=-1, required=True)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Record to FILE (default: a new file in your state folder).",
+)
+@click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
+@click.option(
+    "--headless",
+    is_flag=True,
+    help="No app: the program owns the terminal, a report follows at its end.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Headless without the report.")
+@click.option(
+    "--include",
+    multiple=True,
+    metavar="NAMES",
+    help="Trace these modules too, such as `asyncpg,aiohttp`.",
+)
+@click.option("--exclude", multiple=True, metavar="NAMES", help="Leave these modules alone.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Trace every module, the standard library and installed packages included.",
+)
+def command(
+    words: tuple[str, ...],
+    output: Path | None,
+    overwrite: bool,
+    headless: bool,
+    quiet: bool,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    everything: bool,
+) -> None:
+    """Run a program under the tracer, as `python TARGET [ARGS]...` would run it.
+
+    TARGET is a script, a folder or zip with a __main__, the name of a bundled scenario, or
+    -m MODULE. On a terminal the app opens and follows it live.
+    """
+    options: dict[str, Any] = {
+        "include": _names(include),
+        "exclude": _names(exclude),
+        "all": everything,
+    }
+    target = _target(words)
+    recording = output or _new_recording(words)
+    headless = headless or quiet or not (sys.stdout.isatty() and sys.stdin.isatty())
+    program = Program(
+        target, recording, captured=not headless, overwrite=overwrite, options=options
+    )
+    sys.exit(_headless(program, quiet) if headless else _in_the_app(program))
+
+
+def _names(values: Sequence[str]) -> list[str]:
+    return [name.strip() for value in values for name in value.split(",") if name.strip()]
+
+
+def _target(words: tuple[str, ...]) -> list[str]:
+    """What follows ``python``: the words, with a scenario's name made a path."""
+    target, *arguments = words
+    if target == "-m":
+        if not arguments:
+            raise click.UsageError("-m needs the name of a module")
+        return list(words)
+    if not os.path.lexists(target):
+        from asyncctx_trace_tui.scenario import find
+
+        return [str(find(target)), *arguments]
+    if not os.access(target, os.R_OK):
+        raise AsyncctxTraceError(f"{target} cannot be read: check its permissions")
+    return list(words)
+
+
+def _new_recording(words: tuple[str, ...]) -> Path:
+    """A file that does not exist, named after the program and the hour."""
+    from platformdirs import user_state_path
+
+    name = words[1] if words[0] == "-m" else (Path(words[0]).stem or "program")
+    folder = user_state_path("asyncctx-trace", appauthor=False) / "recordings"
+    started = f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+    path = folder / f"{started}.actx"
+    number = 1
+    while path.exists():
+        number += 1
+        path = folder / f"{started}-{number}.actx"
+    return path
+
+
+def _headless(program: Program, quiet: bool) -> int:
+    with program.passing_signals_on():
+        code = program.wait()
+    if not quiet:
+        from asyncctx_trace_tui.commands.report import print_report
+
+        sys.stdout.flush()
+        print_report(program.recording, sys.stderr)
+        click.echo(f"recording: {program.recording}", err=True)
+    return _as_shells_say(code)
+
+
+def _in_the_app(program: Program) -> int:
+    try:
+        from asyncctx_trace_tui.app import TraceApp
+
+        TraceApp(program.recording, program=program).run()
+    finally:
+        # However the app ended, nothing of the program stays behind.
+        code = program.stop()
+    click.echo(f"exit code: {_as_shells_say(code)}", err=True)
+    click.echo(f"recording: {program.recording}", err=True)
+    return _as_shells_say(code)
+
+
+def _as_shells_say(code: int) -> int:
+    """A signal as 128 + n."""
+    return 128 - code if code < 0 else code
