@@ -26,12 +26,13 @@ from asyncctx_trace.events import (
     TaskEnded,
 )
 
-__all__ = ["Acquisition", "Phase", "Timeline"]
+__all__ = ["NOT_YET", "Acquisition", "Phase", "Timeline"]
 
 Phase: TypeAlias = Literal["enter", "body", "exit"]
 
 NOT_YET = -1
 """Stands in a column of times for a fact that has not come."""
+_OK = int(Outcome.OK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,8 @@ class Acquisition:
 
     def span_of(self, phase: Phase, now: int) -> tuple[int, int] | None:
         """Start and end of a phase that has begun; one still open ends at ``now``."""
+        start: int | None
+        end: int | None
         match phase:
             case "enter":
                 start, end = self.enter_started, self.enter_ended
@@ -188,6 +191,10 @@ class Timeline:
             body_error=self.errors.get((row, "body")),
             exit_error=self.errors.get((row, "exit")),
         )
+
+    def entered(self, row: int) -> bool:
+        """Whether the acquisition in ``row`` got in."""
+        return self.enter_outcome[row] == _OK
 
     @property
     def in_flight(self) -> list[int]:

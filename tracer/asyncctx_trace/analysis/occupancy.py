@@ -1,0 +1,129 @@
+"""How many held a resource, and how many waited for it, at every moment."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterator
+from itertools import pairwise
+
+from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
+from asyncctx_trace.events import ResourceDefined
+
+__all__ = ["Occupancy", "contends", "hold_of", "limit_of", "wait_of"]
+
+LIMITED = frozenset({"condition", "limiter", "lock", "pool", "semaphore"})
+"""Kinds that let in only so many at once, even where it is not known how many."""
+
+# At one and the same moment whoever leaves comes before whoever arrives.
+_HOLD_ENDS, _WAIT_ENDS, _HOLD_STARTS, _WAIT_STARTS = range(4)
+
+
+def contends(resource: ResourceDefined | None) -> bool:
+    """Whether tasks can be in each other's way at ``resource``.
+
+    A timeout or a task group lets everybody in: to be in two of them at once is no contention.
+    """
+    return resource is not None and (resource.capacity is not None or resource.kind in LIMITED)
+
+
+def limit_of(resource: ResourceDefined | None) -> int:
+    """How many holders keep others out: the capacity; one where it is not known."""
+    if resource is None or resource.capacity is None:
+        return 1
+    return max(1, resource.capacity)
+
+
+def wait_of(timeline: Timeline, row: int, now: int) -> tuple[int, int]:
+    """Start and end of the wait in ``row``; one that goes on ends at ``now``."""
+    start, end = timeline.enter_started[row], timeline.enter_ended[row]
+    return start, max(start, now) if end == NOT_YET else end
+
+
+def hold_of(timeline: Timeline, row: int, now: int) -> tuple[int, int] | None:
+    """From getting in to the end of the cleanup; ``None`` for who did not get in."""
+    if not timeline.entered(row):
+        return None
+    start, end = timeline.enter_ended[row], timeline.exit_ended[row]
+    return start, max(start, now) if end == NOT_YET else end
+
+
+class Occupancy:
+    """Holders and waiters of one resource as steps over time.
+
+    Step ``i`` lasts from ``times[i]`` to ``times[i + 1]``. It is *full* while at least
+    :func:`limit_of` tasks hold it: only then does a holder keep a waiter out.
+    """
+
+    def __init__(self, timeline: Timeline, resource: int, now: int) -> None:
+        self.limit = limit_of(timeline.resources.get(resource))
+        keys: list[int] = []
+        for row in timeline.rows_of_resource.get(resource, ()):
+            start, end = wait_of(timeline, row, now)
+            keys.append(start << 2 | _WAIT_STARTS)
+            keys.append(end << 2 | _WAIT_ENDS)
+            hold = hold_of(timeline, row, now)
+            if hold is not None:
+                keys.append(hold[0] << 2 | _HOLD_STARTS)
+                keys.append(hold[1] << 2 | _HOLD_ENDS)
+        self.times = array("q")
+        self.waiters = array("l")
+        self.holders = array("l")
+        self._sweep(keys)
+        self._full_before = array("q", [0])
+        """For each step: ns that the resource was full before it began."""
+        for (start, end), holders in zip(pairwise(self.times), self.holders, strict=False):
+            full = end - start if holders >= self.limit else 0
+            self._full_before.append(self._full_before[-1] + full)
+
+    def _sweep(self, keys: list[int]) -> None:
+        # Whoever enters and leaves within one tick of the clock ends before starting here, and
+        # the counts come out right once the tick is over.
+        keys.sort()
+        waiters = holders = 0
+        times, waiting, holding = self.times, self.waiters, self.holders
+        for key in keys:
+            match key & 3:
+                case 0:
+                    holders -= 1
+                case 1:
+                    waiters -= 1
+                case 2:
+                    holders += 1
+                case _:
+                    waiters += 1
+            at = key >> 2
+            if times and times[-1] == at:
+                waiting[-1], holding[-1] = waiters, holders
+            else:
+                times.append(at)
+                waiting.append(waiters)
+                holding.append(holders)
+
+    def __iter__(self) -> Iterator[tuple[int, int, int, int]]:
+        """Steps in order: start, end, waiters, holders."""
+        for (start, end), waiters, holders in zip(
+            pairwise(self.times), self.waiters, self.holders, strict=False
+        ):
+            yield start, end, waiters, holders
+
+    def full(self, start: int, end: int) -> int:
+        """How many ns between ``start`` and ``end`` the resource was full."""
+        return self._full_until(end) - self._full_until(start)
+
+    def _full_until(self, at: int) -> int:
+        step = bisect_right(self.times, at) - 1
+        if step < 0:
+            return 0
+        full = self._full_before[step]
+        if step + 1 < len(self.times) and self.holders[step] >= self.limit:
+            full += at - self.times[step]
+        return full
+
+    def most_waiters(self) -> tuple[int, int | None]:
+        """The longest queue before the full resource, and when it first stood so."""
+        most, when = 0, None
+        for start, _, waiters, holders in self:
+            if holders >= self.limit and waiters > most:
+                most, when = waiters, start
+        return most, when

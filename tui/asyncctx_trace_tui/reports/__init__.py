@@ -1,0 +1,1 @@
+"""What a recording tells, one file a format."""
