@@ -139,10 +139,12 @@ def _headless(program: Program, quiet: bool) -> int:
     with program.passing_signals_on():
         code = program.wait()
     if not quiet:
-        from asyncctx_trace_tui.commands.report import print_report
+        from asyncctx_trace.analysis.timeline import Timeline
+        from asyncctx_trace.recording.reader import read
+        from asyncctx_trace_tui.reports.text import render_text
 
-        sys.stdout.flush()
-        print_report(program.recording, sys.stderr)
+        color = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+        click.echo(render_text(Timeline(read(program.recording)), color=color), err=True, nl=False)
         click.echo(f"recording: {program.recording}", err=True)
     return _as_shells_say(code)
 
