@@ -7,7 +7,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from asyncctx_trace.events import ProcessDefined, TaskEnded
+from asyncctx_trace.events import EnterStarted, ProcessDefined, TaskEnded
 from asyncctx_trace.recording.format import RECORD, SEGMENT_HEADER
 from asyncctx_trace.recording.reader import Recording
 from asyncctx_trace.recording.segments import create
@@ -132,3 +132,24 @@ def test_a_recording_outlives_its_file_name(tmp_path: Path) -> None:
             writer.task_ended(number, 1)
 
         assert sum(isinstance(event, TaskEnded) for event in recording.poll()) == 5_000
+
+
+def test_a_large_recording_can_be_taken_in_bit_by_bit(tmp_path: Path) -> None:
+    """Each bit is bounded, none is lost, and every name is known when it is needed."""
+    path = tmp_path / "a.actx"
+    writer = recorder(path)
+    for number in range(1, 9_000):
+        if number % 100 == 0:  # names come late, in a segment behind the facts'
+            writer.manager_defined(number, "x" * 1_000)
+            writer.enter_started(number, number, 0, 1, number, 1, 1)
+        else:
+            writer.task_ended(number, number)
+    with Recording(path) as recording:
+        bits = []
+        while bit := recording.poll(segments=1):
+            bits.append([event.at for event in bit if isinstance(event, TaskEnded | EnterStarted)])
+            managers = {event.manager for event in bit if isinstance(event, EnterStarted)}
+            assert managers <= {"x" * 1_000}
+
+    assert len(bits) == 4
+    assert [at for bit in bits for at in bit] == list(range(1, 9_000))

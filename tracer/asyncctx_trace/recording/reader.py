@@ -6,12 +6,14 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from asyncctx_trace.errors import DamagedRecording, NotARecording
 from asyncctx_trace.events import (
+    Definition,
     Dropped,
     EnterEnded,
     EnterStarted,
@@ -19,7 +21,9 @@ from asyncctx_trace.events import (
     Event,
     ExitEnded,
     ExitStarted,
+    Fact,
     Marked,
+    Note,
     Outcome,
     Printed,
     ProcessDefined,
@@ -42,7 +46,7 @@ from asyncctx_trace.recording.format import (
     unpack_header,
 )
 
-__all__ = ["Recording", "read"]
+__all__ = ["Batch", "Recording", "Writer", "read"]
 
 _KIND = RECORD - 1
 _PROCESS_SHIFT = 32
@@ -52,8 +56,8 @@ _OUTCOMES = {int(outcome): outcome for outcome in Outcome}
 _UNKNOWN_MANAGER = "?"
 
 
-def read(path: Path | str) -> list[Event]:
-    """Every event of a recording, in order of time; definitions before the facts.
+def read(path: Path | str) -> Batch:
+    """Everything that a recording tells.
 
     Raises NotARecording, NewerRecording, DamagedRecording, or OSError.
     """
@@ -62,20 +66,48 @@ def read(path: Path | str) -> list[Event]:
 
 
 @dataclass(slots=True)
-class _Process:
-    """One writer: an ordinal and the words its records refer to."""
+class Writer:
+    """One process that writes, and the words that its records refer to."""
 
     base: int
+    """What makes its ids unique within the recording: to be added to each."""
     pid: int
     managers: dict[int, str] = field(default_factory=dict)
     errors: dict[int, ErrorText] = field(default_factory=dict)
     ended: bool = False
 
     def id(self, local: int) -> int:
+        """An id of the process's own as the recording's."""
         return self.base + local
 
     def id_or_none(self, local: int) -> int | None:
+        """The same, where 0 stands for "none"."""
         return self.base + local if local else None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one look at a recording has brought: iterate over it for the events.
+
+    They come in order of time, definitions first. ``records`` are the facts as they lie in the
+    file, for those who can take in a million at once: whole records in order of their slots.
+    """
+
+    definitions: list[Definition]
+    notes: list[Note]
+    records: list[tuple[Writer, bytes]]
+
+    def __iter__(self) -> Iterator[Event]:
+        events: list[Fact | Note] = [*self.notes]
+        for writer, data in self.records:
+            events.extend(_decode(writer, data))
+        events.sort(key=attrgetter("at"))
+        return chain(self.definitions, events)
+
+    def __len__(self) -> int:
+        """How many events."""
+        facts = sum(len(data) for _, data in self.records) // RECORD
+        return len(self.definitions) + len(self.notes) + facts
 
 
 @dataclass(slots=True)
@@ -84,7 +116,7 @@ class _Segment:
 
     offset: int
     kind: SegmentKind
-    process: _Process
+    writer: Writer
     read: int = SEGMENT_HEADER.size
     holes: bytes = b""
 
@@ -105,7 +137,9 @@ class Recording:
             raise
         self._known = 0
         self._open: list[_Segment] = []
-        self._processes: dict[tuple[int, int], _Process] = {}
+        self._ahead: list[_Segment] = []
+        """Segments of facts that have not been opened yet."""
+        self._writers: dict[tuple[int, int], Writer] = {}
 
     def __enter__(self) -> Recording:
         return self
@@ -122,43 +156,42 @@ class Recording:
     @property
     def alive(self) -> bool:
         """Whether a process that writes to it may still do so, as far as read."""
-        return any(not process.ended and _runs(process.pid) for process in self._processes.values())
+        return any(not writer.ended and _runs(writer.pid) for writer in self._writers.values())
 
-    def poll(self) -> list[Event]:
-        """The events since the last call, in order of time; definitions first.
+    def poll(self, segments: int | None = None) -> Batch:
+        """What has come since the last call; nothing, in the end, if ``segments`` bounds it.
 
-        A slot that another thread is filling at this moment holds back those behind it until the
-        next call, or until no process writes any more.
+        At most so many more segments of facts are opened for it, in the order in which the
+        program took them: a bound on memory for the first look at a large recording. A slot that
+        another thread is filling at this moment holds back those behind it until the next call,
+        or until no process writes any more.
         """
         try:
-            return self._poll()
+            return self._poll(segments)
         except (KeyError, TypeError, ValueError) as error:
             raise DamagedRecording(
                 f"{self.path} is damaged ({type(error).__name__}: {error}): "
                 "record the program again, or restore it from a copy"
             ) from error
 
-    def _poll(self) -> list[Event]:
-        final = bool(self._processes) and not self.alive
+    def _poll(self, segments: int | None) -> Batch:
+        final = bool(self._writers) and not self.alive
         self._find_segments()
+        self._open += self._ahead[:segments]
+        del self._ahead[:segments]
         # Facts first: every definition that they name is in the file by then.
-        raw = [
-            (segment.process, data)
+        records = [
+            (segment.writer, data)
             for segment in self._open
             if segment.kind is SegmentKind.FACTS and (data := self._facts(segment, final))
         ]
-        definitions: list[Event] = []
-        notes: list[Any] = []
+        batch = Batch([], [], records)
         for segment in self._open:
             if segment.kind is SegmentKind.TEXTS:
                 for entry in self._texts(segment):
-                    self._take_text(segment.process, entry, definitions, notes)
-        facts: list[Any] = notes
-        for process, data in raw:
-            facts.extend(_decode(process, data))
-        facts.sort(key=attrgetter("at"))
+                    self._take_text(segment.writer, entry, batch.definitions, batch.notes)
         self._forget_full_segments()
-        return definitions + facts
+        return batch
 
     # -- segments ---------------------------------------------------------------------------
 
@@ -183,20 +216,22 @@ class Recording:
                     f"{self.path} is damaged at byte {offset}: record the program again, "
                     "or restore it from a copy"
                 )
-            process = self._processes.get((pid, started))
-            if process is None:
-                process = _Process(len(self._processes) << _PROCESS_SHIFT, pid)
-                self._processes[pid, started] = process
-            self._open.append(_Segment(offset, SegmentKind(kind), process))
+            writer = self._writers.get((pid, started))
+            if writer is None:
+                writer = Writer(len(self._writers) << _PROCESS_SHIFT, pid)
+                self._writers[pid, started] = writer
+            segment = _Segment(offset, SegmentKind(kind), writer)
+            # Texts at once: a fact may be named in a segment that lies behind its own.
+            (self._ahead if segment.kind is SegmentKind.FACTS else self._open).append(segment)
             self._known += 1
 
     def _forget_full_segments(self) -> None:
         """Drop those that are read to the end: what is left to look at stays short."""
-        newest = {(id(s.process), s.kind): s for s in self._open}
+        newest = {(id(s.writer), s.kind): s for s in self._open}
         self._open = [
             s
             for s in self._open
-            if newest[id(s.process), s.kind] is s
+            if newest[id(s.writer), s.kind] is s
             or (s.kind is SegmentKind.FACTS and s.read + RECORD <= SEGMENT)
         ]
 
@@ -234,20 +269,20 @@ class Recording:
 
     def _take_text(
         self,
-        process: _Process,
+        writer: Writer,
         entry: dict[str, Any],
-        definitions: list[Event],
-        notes: list[Any],
+        definitions: list[Definition],
+        notes: list[Note],
     ) -> None:
         match entry["k"]:
             case "error":
-                process.errors[entry["id"]] = ErrorText(entry["type"], entry["message"])
+                writer.errors[entry["id"]] = ErrorText(entry["type"], entry["message"])
             case "manager":
-                process.managers[entry["id"]] = entry["name"]
+                writer.managers[entry["id"]] = entry["name"]
             case "site":
                 definitions.append(
                     SiteDefined(
-                        process.id(entry["id"]),
+                        writer.id(entry["id"]),
                         entry["file"],
                         entry["line"],
                         entry["function"],
@@ -257,18 +292,18 @@ class Recording:
             case "resource":
                 definitions.append(
                     ResourceDefined(
-                        process.id(entry["id"]), entry["kind"], entry["name"], entry["capacity"]
+                        writer.id(entry["id"]), entry["kind"], entry["name"], entry["capacity"]
                     )
                 )
             case "task":
                 definitions.append(
                     TaskDefined(
                         entry["at"],
-                        process.id(entry["id"]),
+                        writer.id(entry["id"]),
                         entry["name"],
                         entry["runtime"],
-                        process.id_or_none(entry["parent"]),
-                        process.base >> _PROCESS_SHIFT,
+                        writer.id_or_none(entry["parent"]),
+                        writer.base >> _PROCESS_SHIFT,
                         entry["thread"],
                     )
                 )
@@ -276,7 +311,7 @@ class Recording:
                 definitions.append(
                     ProcessDefined(
                         entry["at"],
-                        process.base >> _PROCESS_SHIFT,
+                        writer.base >> _PROCESS_SHIFT,
                         entry["pid"],
                         entry["ppid"],
                         entry["title"],
@@ -290,12 +325,12 @@ class Recording:
                 notes.append(Dropped(entry["at"], entry["acquisitions"], entry["reason"]))
             case "end":
                 notes.append(ProcessEnded(entry["at"], entry["pid"], entry["exit"]))
-                for other in self._processes.values():
+                for other in self._writers.values():
                     other.ended = other.ended or other.pid == entry["pid"]
 
 
-def _decode(process: _Process, data: bytes) -> Iterator[Event]:
-    base = process.base
+def _decode(writer: Writer, data: bytes) -> Iterator[Fact]:
+    base = writer.base
     for record in RAW.iter_unpack(data):
         at, acquisition, parent, task, word, site, manager, outcome, suppressed, kind = record
         match kind:
@@ -303,15 +338,15 @@ def _decode(process: _Process, data: bytes) -> Iterator[Event]:
                 yield EnterStarted(
                     at,
                     base + acquisition,
-                    process.id_or_none(parent),
+                    writer.id_or_none(parent),
                     base + task,
-                    process.managers.get(manager, _UNKNOWN_MANAGER),
+                    writer.managers.get(manager, _UNKNOWN_MANAGER),
                     base + word,
                     base + site,
                 )
             case Kind.ENTER_ENDED:
                 yield EnterEnded(
-                    at, base + acquisition, _OUTCOMES[outcome], process.errors.get(word)
+                    at, base + acquisition, _OUTCOMES[outcome], writer.errors.get(word)
                 )
             case Kind.EXIT_STARTED:
                 yield ExitStarted(
@@ -319,7 +354,7 @@ def _decode(process: _Process, data: bytes) -> Iterator[Event]:
                     base + acquisition,
                     base + task,
                     _OUTCOMES[outcome],
-                    process.errors.get(word),
+                    writer.errors.get(word),
                 )
             case Kind.EXIT_ENDED:
                 yield ExitEnded(
@@ -327,7 +362,7 @@ def _decode(process: _Process, data: bytes) -> Iterator[Event]:
                     base + acquisition,
                     _OUTCOMES[outcome],
                     bool(suppressed),
-                    process.errors.get(word),
+                    writer.errors.get(word),
                 )
             case Kind.TASK_ENDED:
                 yield TaskEnded(at, base + task)
