@@ -5,9 +5,11 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Literal, TypeAlias
 
 from asyncctx_trace.events import (
+    Definition,
     Dropped,
     EnterEnded,
     EnterStarted,
@@ -16,6 +18,7 @@ from asyncctx_trace.events import (
     ExitEnded,
     ExitStarted,
     Marked,
+    Note,
     Outcome,
     Printed,
     ProcessDefined,
@@ -25,10 +28,14 @@ from asyncctx_trace.events import (
     TaskDefined,
     TaskEnded,
 )
+from asyncctx_trace.recording.reader import Batch
 
 __all__ = ["NOT_YET", "Acquisition", "Phase", "Timeline"]
 
 Phase: TypeAlias = Literal["enter", "body", "exit"]
+
+_MANY = 2_000
+"""Events from which on numpy is worth its import."""
 
 NOT_YET = -1
 """Stands in a column of times for a fact that has not come."""
@@ -205,8 +212,23 @@ class Timeline:
 
     def extend(self, events: Iterable[Event]) -> None:
         """Take in more events, in the order in which a recording gives them."""
+        if isinstance(events, Batch) and len(events) > _MANY and self._take_in_bulk(events):
+            return
         for event in events:
             self._take(event)
+
+    def _take_in_bulk(self, batch: Batch) -> bool:
+        """Many facts at once, if numpy is there and the facts are whole."""
+        try:
+            from asyncctx_trace.analysis import bulk
+        except ImportError:
+            return False
+        if not bulk.take(self, batch):
+            return False
+        for event in (*batch.definitions, *sorted(batch.notes, key=attrgetter("at"))):
+            self._keep(event)
+        bulk.take_times(self, batch)
+        return True
 
     def _take(self, event: Event) -> None:
         match event:
@@ -237,18 +259,22 @@ class Timeline:
                     self._finish(row)
             case TaskEnded(at, task):
                 self.task_ended[task] = at
+            case _:
+                self._keep(event)
+                if isinstance(event, Definition):
+                    return
+        self._saw(event.at)
+
+    def _keep(self, event: Definition | Note) -> None:
+        match event:
             case ResourceDefined():
                 self.resources[event.resource] = event
-                return
             case SiteDefined():
                 self.sites[event.site] = event
-                return
             case TaskDefined():
                 self.tasks[event.task] = event
-                return
             case ProcessDefined():
                 self.processes[event.process] = event
-                return
             case Printed():
                 self.printed.append(event)
             case Marked():
@@ -257,7 +283,6 @@ class Timeline:
                 self.dropped.append(event)
             case ProcessEnded():
                 self.process_ended.append(event)
-        self._saw(event.at)
 
     def _saw(self, at: int) -> None:
         self.start = at if self.start is None else min(self.start, at)

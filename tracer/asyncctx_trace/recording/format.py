@@ -36,6 +36,7 @@ __all__ = [
     "HEADER_SIZE",
     "LENGTH",
     "RAW",
+    "RAW_FIELDS",
     "RECORD",
     "SEGMENT",
     "SEGMENT_HEADER",
@@ -78,6 +79,20 @@ TASK_ENDED = struct.Struct("<Q16xI19xB")
 RAW = struct.Struct("<QQQIIII4xBBxB")
 """Any record: at, acquisition, parent, task, resource or error, site, manager, outcome,
 suppressed, kind"""
+
+RAW_FIELDS = (
+    ("at", "<u8", 0),
+    ("acquisition", "<u8", 8),
+    ("parent", "<u8", 16),
+    ("task", "<u4", 24),
+    ("word", "<u4", 28),
+    ("site", "<u4", 32),
+    ("manager", "<u4", 36),
+    ("outcome", "u1", 44),
+    ("suppressed", "u1", 45),
+    ("kind", "u1", 47),
+)
+"""The same, for readers that take in many at once: name, numpy's name of the type, offset."""
 
 LENGTH = struct.Struct("<I")
 

@@ -46,14 +46,14 @@ from asyncctx_trace.recording.format import (
     unpack_header,
 )
 
-__all__ = ["Batch", "Recording", "Writer", "read"]
+__all__ = ["UNKNOWN_MANAGER", "Batch", "Recording", "Writer", "read"]
 
 _KIND = RECORD - 1
 _PROCESS_SHIFT = 32
 """Ids are unique within a process; in the events they carry the process's ordinal above bit 32,
 so that in the usual recording of one process they stay what they were."""
 _OUTCOMES = {int(outcome): outcome for outcome in Outcome}
-_UNKNOWN_MANAGER = "?"
+UNKNOWN_MANAGER = "?"
 
 
 def read(path: Path | str) -> Batch:
@@ -340,7 +340,7 @@ def _decode(writer: Writer, data: bytes) -> Iterator[Fact]:
                     base + acquisition,
                     writer.id_or_none(parent),
                     base + task,
-                    writer.managers.get(manager, _UNKNOWN_MANAGER),
+                    writer.managers.get(manager, UNKNOWN_MANAGER),
                     base + word,
                     base + site,
                 )
