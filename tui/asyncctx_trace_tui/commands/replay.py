@@ -1,0 +1,39 @@
+"""``asyncctx-trace replay``: play a recording in the app."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from asyncctx_trace.errors import AsyncctxTraceError
+
+__all__ = ["command"]
+
+
+@click.command(options_metavar="[OPTIONS]")
+@click.argument("recording", metavar="FILE", type=click.Path(path_type=Path))
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True, max=100_000),
+    default=1.0,
+    metavar="X",
+    show_default=True,
+    help="Play X times as fast as it happened; below 1 is slow motion.",
+)
+def command(recording: Path, speed: float) -> None:
+    """Play the recording FILE in the app, from its start.
+
+    One that a program still writes is played as far as it goes.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise AsyncctxTraceError(
+            "the app needs a terminal: run it in one, "
+            f"or print what the recording tells with `asyncctx-trace report {recording}`"
+        )
+    from asyncctx_trace_tui.app import TraceApp
+
+    app = TraceApp(recording, speed=speed)
+    app.run()
+    sys.exit(app.return_code or 0)

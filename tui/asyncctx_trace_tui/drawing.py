@@ -1,0 +1,192 @@
+"""A track as characters: which glyph, ink and paper each column gets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from asyncctx_trace.events import Outcome
+from asyncctx_trace_tui.tracks import Run, Shares, Track
+from asyncctx_trace_tui.viewport import Viewport
+
+__all__ = ["ASCII", "UNICODE", "Glyphs", "Stroke", "draw", "plain_text"]
+
+WAIT, HOLD, CLEANUP = PHASES = ("wait", "hold", "cleanup")
+IDLE = "idle"
+
+_PAPERS = ("", "", "cleanup-back")
+"""What lies behind the glyphs of a phase: hatching alone would be too faint."""
+
+_MARKS: dict[Outcome, str] = {
+    Outcome.ERROR: "error",
+    Outcome.CANCELLED: "cancelled",
+    Outcome.TIMED_OUT: "timed-out",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Glyphs:
+    """One alphabet for everything that is drawn; every glyph is one column wide."""
+
+    full: tuple[str, str, str]
+    """A slice that is all waiting, all holding, all cleaning up."""
+    little: tuple[str, str, str]
+    """A slice with less than a quarter of it."""
+    heights: str
+    """Holding, by how much of the slice, where it does not reach an edge of the slice."""
+    lefts: str
+    """The same where it begins before the slice; also where one phase follows another."""
+    rights: str
+    """The same where it goes on after the slice."""
+    mixed: str
+    alive: str
+    """A task that lives and is in no acquisition."""
+    head: str
+    outcomes: dict[Outcome, str]
+    selected: str
+    folded: str
+    pinned: str
+    tick: str
+    here: str
+    """Points down from the ruler to the play head."""
+    states: dict[str, str]
+    """Signs for what the play head does."""
+
+
+UNICODE = Glyphs(
+    full=("░", "█", "╱"),
+    little=("·", "▁", "╱"),
+    heights="▁▂▃▄▅▆▇█",
+    lefts="▏▎▍▌▋▊▉█",
+    rights="▕▕▕▐▐▐██",
+    mixed="▚",
+    alive="─",
+    head="│",
+    outcomes={Outcome.ERROR: "✗", Outcome.CANCELLED: "⊘", Outcome.TIMED_OUT: "◷"},
+    selected="▸",
+    folded="+",
+    pinned="◆",
+    tick="╷",
+    here="▼",
+    states={"live": "●", "end": "■", "playing": "▶", "playing back": "◀", "paused": "‖"},
+)
+ASCII = Glyphs(
+    full=(".", "#", "/"),
+    little=(".", "_", "/"),
+    heights="__====##",
+    lefts="[[[[####",
+    rights="]]]]####",
+    mixed="%",
+    alive="-",
+    head="|",
+    outcomes={Outcome.ERROR: "x", Outcome.CANCELLED: "o", Outcome.TIMED_OUT: "t"},
+    selected=">",
+    folded="+",
+    pinned="*",
+    tick="'",
+    here="V",
+    states={"live": "*", "end": "#", "playing": ">", "playing back": "<", "paused": "="},
+)
+
+
+class Stroke(NamedTuple):
+    """Neighbouring columns that look alike but for their characters."""
+
+    text: str
+    ink: str
+    paper: str
+
+
+def draw(
+    track: Track,
+    viewport: Viewport,
+    now: int,
+    glyphs: Glyphs,
+    *,
+    alive: tuple[int, int] | None = None,
+    label: Callable[[int], str] | None = None,
+) -> list[Stroke]:
+    """The whole width of ``viewport``; the texts together have as many characters as columns.
+
+    ``alive`` is when the task lived, drawn as a line where nothing else is; ``label`` names the
+    acquisition of a row inside its bar, where there is room.
+    """
+    width = viewport.width
+    chars, inks, papers = [" "] * width, [IDLE] * width, [""] * width
+    if alive is not None:
+        first = max(0, viewport.column_of(alive[0]))
+        last = min(width - 1, viewport.column_of(alive[1]))
+        if first <= last:
+            chars[first : last + 1] = glyphs.alive * (last - first + 1)
+    for run in track.runs(viewport, now):
+        char, ink, paper = _look(run, viewport.per_column, glyphs)
+        end = run.column + run.length
+        chars[run.column : end] = char * run.length
+        inks[run.column : end] = [ink] * run.length
+        papers[run.column : end] = [paper] * run.length
+        if label is not None and run.length > 5:
+            name = label(run.row)
+            if 0 < len(name) <= run.length - 2:
+                start, stop = run.column + 1, run.column + 1 + len(name)
+                chars[start:stop] = name
+                # On a bar the name is cut out; in a wait or a cleanup it stands on its own.
+                solid = ink == HOLD
+                inks[start:stop] = ["name" if solid else ink] * len(name)
+                papers[start:stop] = [ink if solid else paper] * len(name)
+    for problem in track.problems(viewport):
+        column = viewport.column_of(problem.at)
+        chars[column] = glyphs.outcomes[problem.outcome]
+        inks[column] = _MARKS[problem.outcome]
+        papers[column] = ""
+    return _strokes(chars, inks, papers)
+
+
+def plain_text(strokes: Iterable[Stroke]) -> str:
+    """The characters alone."""
+    return "".join(stroke.text for stroke in strokes)
+
+
+def _look(run: Run, slice: int, glyphs: Glyphs) -> tuple[str, str, str]:
+    """Character, ink and paper of one column."""
+    shares = run.shares
+    first, second = sorted(range(3), key=lambda phase: -shares[phase])[:2]
+    if shares[first] == slice:
+        return glyphs.full[first], PHASES[first], _PAPERS[first]
+    idle = slice - sum(shares)
+    if shares[second] * 8 >= slice:
+        return _two(shares, slice, idle, first, second, glyphs)
+    ink = PHASES[first]
+    share = sum(shares) / slice
+    if first != 1:
+        if share < 0.25:
+            return glyphs.little[first], ink, ""
+        return glyphs.full[first], ink, _PAPERS[first]
+    level = min(7, int(share * 8))
+    left, right = run.touches
+    if left and not right:
+        return glyphs.lefts[level], ink, ""
+    if right and not left:
+        return glyphs.rights[level], ink, ""
+    return glyphs.heights[level], ink, ""
+
+
+def _two(
+    shares: Shares, slice: int, idle: int, first: int, second: int, glyphs: Glyphs
+) -> tuple[str, str, str]:
+    """Two phases that both take up much of one column."""
+    if idle * 8 >= slice:
+        return glyphs.mixed, PHASES[first], PHASES[second]
+    earlier, later = min(first, second), max(first, second)
+    level = min(6, max(0, round(shares[earlier] * 8 / slice) - 1))
+    return glyphs.lefts[level], PHASES[earlier], PHASES[later]
+
+
+def _strokes(chars: list[str], inks: list[str], papers: list[str]) -> list[Stroke]:
+    strokes: list[Stroke] = []
+    start = 0
+    for end in range(1, len(chars) + 1):
+        if end == len(chars) or inks[end] != inks[start] or papers[end] != papers[start]:
+            strokes.append(Stroke("".join(chars[start:end]), inks[start], papers[start]))
+            start = end
+    return strokes

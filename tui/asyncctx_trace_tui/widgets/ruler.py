@@ -1,0 +1,65 @@
+"""The ruler of time above the lanes."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from rich.segment import Segment
+from textual.strip import Strip
+
+from asyncctx_trace_tui.drawing import Glyphs
+from asyncctx_trace_tui.ruler import clock, ticks
+from asyncctx_trace_tui.scene import Scene
+from asyncctx_trace_tui.widgets.lanes import names_width
+from asyncctx_trace_tui.widgets.view import SceneView
+
+__all__ = ["Ruler"]
+
+
+class Ruler(SceneView):
+    """One line of round times, with the time of the play head above it."""
+
+    DEFAULT_CSS = """
+    Ruler { height: 1; }
+    """
+
+    def __init__(self, scene: Scene, glyphs: Glyphs) -> None:
+        super().__init__(id="ruler")
+        self.scene = scene
+        self.glyphs = glyphs
+
+    def look(self) -> Hashable:
+        scene = self.scene
+        at = scene.playback.at - scene.origin
+        return scene.viewport, scene.origin, at // self._precision, self.size
+
+    @property
+    def _precision(self) -> int:
+        """To how many ns the time of the play head is worth showing at this zoom."""
+        return 10 ** (len(str(self.scene.viewport.per_column)) - 1)
+
+    def render_line(self, y: int) -> Strip:
+        scene, viewport, inks = self.scene, self.scene.viewport, self.inks
+        cells = [" "] * viewport.width
+        for tick in ticks(viewport, scene.origin):
+            text = self.glyphs.tick + tick.label
+            cells[tick.column : tick.column + len(text)] = text
+        line = "".join(cells)[: viewport.width]
+        gutter = names_width(scene, self.app.size.width)
+        segments = [Segment(" " * gutter, inks.style("faint"))]
+        column = viewport.column_of(scene.playback.at)
+        if 0 <= column < viewport.width:
+            time = clock(scene.playback.at - scene.origin, self._precision)
+            label = self.glyphs.here + time
+            start = min(column, max(0, viewport.width - len(label)))
+            if start < column:  # at the right edge the time stands left of the play head
+                label = time + self.glyphs.here
+                start = column - len(label) + 1
+            segments += [
+                Segment(line[: max(0, start)], inks.style("faint")),
+                Segment(label[max(0, -start) :], inks.style("head")),
+                Segment(line[start + len(label) :], inks.style("faint")),
+            ]
+        else:
+            segments.append(Segment(line, inks.style("faint")))
+        return Strip(segments).adjust_cell_length(self.size.width, inks.style("faint"))

@@ -1,0 +1,64 @@
+"""The panel that says in words what holds at the play head."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from rich.text import Text
+
+from asyncctx_trace_tui.drawing import Glyphs
+from asyncctx_trace_tui.moment import happened, moments, sentence
+from asyncctx_trace_tui.scene import Scene
+from asyncctx_trace_tui.widgets.view import SceneView
+
+__all__ = ["Sentences"]
+
+
+class Sentences(SceneView):
+    """What just happened, then a sentence per resource that somebody is at."""
+
+    DEFAULT_CSS = """
+    Sentences { height: 1fr; padding: 0 1; border-top: solid $foreground 20%;
+                border-title-color: $foreground 60%; }
+    """
+
+    BORDER_TITLE = "At the play head"
+
+    def __init__(self, scene: Scene, glyphs: Glyphs) -> None:
+        super().__init__(id="sentences")
+        self.scene = scene
+        self.glyphs = glyphs
+
+    def look(self) -> Hashable:
+        scene = self.scene
+        # In motion, more than ten new texts a second are not read.
+        moving = scene.playback.playing or scene.playback.following
+        at = scene.playback.at // 100_000_000 if moving else scene.playback.at
+        return at, moving, len(scene.timeline.facts), self.size
+
+    def render(self) -> Text:
+        text = Text()
+        for line, ink in self._lines():
+            text.append(line + "\n", self.inks.style(ink))
+        text.right_crop(1)
+        return text
+
+    def _lines(self) -> list[tuple[str, str]]:
+        scene = self.scene
+        timeline, at = scene.timeline, scene.playback.at
+        if timeline.start is None:
+            return [("nothing has been recorded yet", "faint")]
+        lines: list[tuple[str, str]] = []
+        if not (scene.playback.playing or scene.playback.following):
+            lines += [(line, "head") for line in happened(scene.tracks, at)]
+        found = moments(scene.tracks, at)
+        lines += [(sentence(timeline, moment, at), "text") for moment in found]
+        lines = lines or [("nobody holds or waits for anything", "faint")]
+        height, width = self.content_size.height, max(1, self.content_size.width)
+        fit = 0
+        while fit < len(lines) and (height := height - -(-len(lines[fit][0]) // width)) >= 0:
+            fit += 1
+        if fit < len(lines):
+            fit = max(1, fit - 1)
+            lines = [*lines[:fit], (f"and {len(lines) - fit} more", "faint")]
+        return lines
