@@ -20,6 +20,9 @@ __all__ = ["ENVIRONMENT", "record", "record_from_environment"]
 ENVIRONMENT = "ASYNCCTX_TRACE_RECORD"
 """Names the recording of a program that is told from outside to record itself."""
 
+_JOIN = "ASYNCCTX_TRACE_RECORD_JOIN"
+"""Tells a process that the recording is its parent's."""
+
 _recorder: Recorder | None = None
 
 
@@ -98,9 +101,14 @@ def record_from_environment() -> None:
         return
     from asyncctx_trace.recording.segments import create
 
+    recording = Path(path).resolve()
     try:
-        create(Path(path))
-        join(Path(path))
+        if _JOIN not in os.environ:
+            create(recording)
+            # For the processes that this one starts: they add to it, wherever they stand.
+            os.putenv(ENVIRONMENT, str(recording))
+            os.putenv(_JOIN, "1")
+        join(recording)
     except (AsyncctxTraceError, OSError) as error:
         print(f"asyncctx-trace: not recording: {error}", file=sys.stderr)
 

@@ -61,7 +61,8 @@ class TextWriter:
 
     def _begin(self) -> None:
         self._segments = Segments(self.path)
-        self._lock = threading.Lock()
+        # Reentrant: a collected task may be told of while this thread is inside.
+        self._lock = threading.RLock()
         self._texts: mmap.mmap | None = None
         self._end = 0
         self._write(
@@ -84,10 +85,10 @@ class TextWriter:
             if self._texts is None or self._end + room > SEGMENT:
                 self._texts = self._segments.new(SegmentKind.TEXTS)
                 self._end = SEGMENT_HEADER.size
-            start = self._end + LENGTH.size
-            self._texts[start : start + len(entry)] = entry
-            LENGTH.pack_into(self._texts, self._end, len(entry))
+            page, place = self._texts, self._end
             self._end += room
+            page[place + LENGTH.size : place + LENGTH.size + len(entry)] = entry
+            LENGTH.pack_into(page, place, len(entry))
 
     def printed(self, at: int, stream: str, text: str) -> None:
         """A line that the program printed to ``stream`` (``stdout`` or ``stderr``)."""
@@ -120,7 +121,7 @@ class Recorder(TextWriter):
 
     def _begin(self) -> None:
         super()._begin()
-        self._turning = threading.Lock()
+        self._turning = threading.RLock()
         self._next_error = itertools.count(1).__next__
         self._lost = 0
         self._page = self._new_page()
