@@ -9,6 +9,7 @@ A map of the package::
     analysis/          facts -> answers
     export/            recording -> other tools' files
     session            turns recording on and off
+    telemetry          turns spans and measurements on and off
 """
 
 from asyncctx_trace.errors import (
@@ -23,6 +24,7 @@ from asyncctx_trace.errors import (
 )
 from asyncctx_trace.instrument.traced import traced
 from asyncctx_trace.session import record, record_from_environment
+from asyncctx_trace.telemetry import Telemetry, configure, seek_providers
 
 __all__ = [
     "AlreadyRecording",
@@ -33,8 +35,11 @@ __all__ = [
     "NotTraceable",
     "RecordingError",
     "RecordingExists",
+    "Telemetry",
+    "configure",
     "record",
     "traced",
 ]
 
 record_from_environment()
+seek_providers()

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
-__all__ = ["Sink", "attach", "detach", "failures", "listening", "on_attach", "replay", "switch_off"]
+__all__ = ["Sink", "attach", "detach", "failures", "listening", "on_attach", "replay", "seek", "switch_off"]
 
 
 class Sink(Protocol):
@@ -74,6 +74,9 @@ class _Tee:
 
 listening: Sink | None = None
 """The sink of the moment, ``None`` while nobody listens. Read it anew for every fact."""
+
+seek: Callable[[], object] | None = None
+"""Called before an enter, so long as it is there: somebody who wants to listen may turn up."""
 
 failures = 0
 """How many sinks have been switched off because they raised."""

@@ -31,6 +31,8 @@ class TracedManager(wrapt.ObjectProxy):
 
     def __aenter__(self) -> Awaitable[Any]:
         awaitable = self.__wrapped__.__aenter__()
+        if hub.seek is not None:
+            hub.seek()
         if hub.listening is None:
             return awaitable  # type: ignore[no-any-return]  # whatever the manager gives
         return _enter(self, awaitable)

@@ -1,0 +1,19 @@
+"""Facts -> OpenTelemetry spans and metrics, in the user's own process.
+
+===========  ====================================================================
+room         what it is
+===========  ====================================================================
+conventions  every name that a span or a metric of ours bears
+live         one acquisition on its way to becoming spans
+body         the span that is current inside the body
+provider     what the user's TracerProvider lets us do
+emitter      the sink: does on the task what only the task can do
+worker       does everything else, off the task
+builder      a finished acquisition as four spans
+contention   who held a resource while others waited for it
+metrics      durations and queues as measurements
+===========  ====================================================================
+
+On the task an acquisition reads its parent, asks the sampler once, takes two ids and makes the
+body's span current. Span objects, attributes, links and processors are the worker's business.
+"""

@@ -1,0 +1,83 @@
+"""Every name that a span or a metric of ours bears; docs/opentelemetry.md explains each."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SCOPE: Final = "asyncctx_trace"
+"""Name of the instrumentation scope."""
+
+# -- span names: few, whatever the program does --------------------------------------------------
+LIFECYCLE_PREFIX: Final = "async with "
+ENTER: Final = "enter"
+BODY: Final = "body"
+EXIT: Final = "exit"
+TASK: Final = "task"
+
+# -- from the semantic conventions ---------------------------------------------------------------
+CODE_FILE_PATH: Final = "code.file.path"
+CODE_LINE_NUMBER: Final = "code.line.number"
+CODE_FUNCTION_NAME: Final = "code.function.name"
+THREAD_NAME: Final = "thread.name"
+EXCEPTION_EVENT: Final = "exception"
+EXCEPTION_TYPE: Final = "exception.type"
+EXCEPTION_MESSAGE: Final = "exception.message"
+EXCEPTION_STACKTRACE: Final = "exception.stacktrace"
+SERVICE_NAME: Final = "service.name"
+SERVICE_INSTANCE_ID: Final = "service.instance.id"
+PROCESS_PID: Final = "process.pid"
+PROCESS_PARENT_PID: Final = "process.parent_pid"
+PROCESS_COMMAND_LINE: Final = "process.command_line"
+
+# -- ours, on every span -------------------------------------------------------------------------
+PHASE: Final = "asyncctx.phase"
+"""``lifecycle``, ``enter``, ``body``, ``exit``; ``task`` in what is exported from a recording."""
+LIFECYCLE: Final = "lifecycle"
+OUTCOME: Final = "asyncctx.outcome"
+ERROR_TYPE: Final = "asyncctx.error.type"
+ERROR_MESSAGE: Final = "asyncctx.error.message"
+
+# -- ours, on the lifecycle span -----------------------------------------------------------------
+ACQUISITION: Final = "asyncctx.acquisition.id"
+PARENT_ACQUISITION: Final = "asyncctx.acquisition.parent"
+MANAGER: Final = "asyncctx.manager"
+RESOURCE_ID: Final = "asyncctx.resource.id"
+RESOURCE_KIND: Final = "asyncctx.resource.kind"
+RESOURCE_NAME: Final = "asyncctx.resource.name"
+RESOURCE_CAPACITY: Final = "asyncctx.resource.capacity"
+SITE_ID: Final = "asyncctx.site.id"
+SITE_TEXT: Final = "asyncctx.site.text"
+TASK_ID: Final = "asyncctx.task.id"
+TASK_NAME: Final = "asyncctx.task.name"
+TASK_RUNTIME: Final = "asyncctx.task.runtime"
+TASK_PARENT: Final = "asyncctx.task.parent"
+SUPPRESSED: Final = "asyncctx.suppressed"
+UNFINISHED: Final = "asyncctx.unfinished"
+
+# -- ours, on the enter span ---------------------------------------------------------------------
+WAITERS_BEFORE: Final = "asyncctx.waiters_before"
+BLOCKERS: Final = "asyncctx.blocked_by.count"
+
+# -- ours, on the exit span ----------------------------------------------------------------------
+EXIT_TASK_ID: Final = "asyncctx.exit.task.id"
+EXIT_TASK_NAME: Final = "asyncctx.exit.task.name"
+
+# -- ours, on links ------------------------------------------------------------------------------
+LINK_KIND: Final = "asyncctx.link.kind"
+BLOCKED_BY: Final = "blocked_by"
+ENTERED_IN: Final = "entered_in"
+
+# -- metrics -------------------------------------------------------------------------------------
+WAIT_DURATION: Final = "asyncctx.wait.duration"
+HOLD_DURATION: Final = "asyncctx.hold.duration"
+CLEANUP_DURATION: Final = "asyncctx.cleanup.duration"
+WAITERS: Final = "asyncctx.waiters"
+HOLDERS: Final = "asyncctx.holders"
+
+OUTCOMES: Final = ("", "ok", "error", "cancelled", "timed_out")
+"""Outcome -> its word; the place in the tuple is the value of the enum."""
+
+
+def span_name(resource: str) -> str:
+    """The name of the lifecycle span of an acquisition of ``resource``."""
+    return LIFECYCLE_PREFIX + resource

@@ -1,0 +1,196 @@
+"""The sink that makes the body's span current on the task, and leaves the rest to the worker."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from opentelemetry import context as context_api
+from opentelemetry.context import Context, attach, get_current
+
+from asyncctx_trace.outcome import Outcome
+from asyncctx_trace.spans.body import BodySpan
+from asyncctx_trace.spans.live import (
+    LiveAcquisition,
+    ResourceWords,
+    SiteWords,
+    TaskWords,
+    read_error,
+)
+from asyncctx_trace.spans.provider import SPAN_KEY, Tracing
+from asyncctx_trace.spans.worker import Worker
+
+__all__ = ["Emitter"]
+
+_UNKNOWN_TASK = TaskWords(0, "?", "none", "?")
+_OK = int(Outcome.OK)
+_SUPPRESS = (
+    "suppress_instrumentation",
+    getattr(context_api, "_SUPPRESS_INSTRUMENTATION_KEY", "suppress_instrumentation"),
+)
+"""Where a context says that nothing in it is to be traced, an exporter's own work above all."""
+
+
+class Emitter:
+    """Hears every fact and hands it to ``worker``."""
+
+    tracing: Tracing | None = None
+    """How to make spans; ``None`` if there are none to be made."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._facts: deque[LiveAcquisition] = worker.facts
+        self._open: dict[int, LiveAcquisition] = {}
+        self._managers: dict[int, str] = {}
+        self._sites: dict[int, SiteWords] = {}
+        self._resources: dict[int, ResourceWords] = {}
+        self._tasks: dict[int, TaskWords] = {}
+
+    @property
+    def in_flight(self) -> int:
+        """Acquisitions that have not ended."""
+        return len(self._open)
+
+    def restart_in_child(self) -> None:
+        """What the parent had open or queued is the parent's to tell."""
+        self._open.clear()
+        self._worker.restart_in_child()
+
+    # -- definitions ------------------------------------------------------------------------
+
+    def manager_defined(self, manager: int, name: str) -> None:
+        self._managers[manager] = name
+
+    def site_defined(self, site: int, file: str, line: int, function: str, text: str) -> None:
+        self._sites[site] = SiteWords(file, line, function, text)
+
+    def resource_defined(self, resource: int, kind: str, name: str, capacity: int | None) -> None:
+        self._resources[resource] = ResourceWords(resource, kind, name, capacity)
+
+    def task_defined(
+        self, at: int, task: int, name: str, runtime: str, parent: int, thread: str
+    ) -> None:
+        self._tasks[task] = TaskWords(task, name, runtime, thread)
+
+    def task_ended(self, at: int, task: int) -> None:
+        self._tasks.pop(task, None)
+
+    # -- facts ------------------------------------------------------------------------------
+
+    def enter_started(
+        self,
+        at: int,
+        acquisition: int,
+        parent: int,
+        task: int,
+        manager: int,
+        resource: int,
+        site: int,
+    ) -> None:
+        context = get_current()
+        if _SUPPRESS[0] in context or _SUPPRESS[1] in context:
+            return
+        worker = self._worker
+        if len(self._facts) > worker.limit:
+            worker.drop()
+            return
+        live = LiveAcquisition(
+            acquisition,
+            at,
+            self._open.get(parent),
+            self._tasks.get(task, _UNKNOWN_TASK),
+            self._managers[manager],
+            self._resources[resource],
+            self._sites.get(site),
+            context,
+        )
+        if type(context.get(SPAN_KEY)) is BodySpan:
+            live.context = _living(context, task)
+        if self.tracing is not None:
+            self.tracing.begin(live)
+        self._open[acquisition] = live
+        self._facts.append(live)
+        if worker.asleep:
+            worker.wake()
+
+    def enter_ended(
+        self, at: int, acquisition: int, outcome: int, error: BaseException | None
+    ) -> None:
+        live = self._open.get(acquisition)
+        if live is None:
+            return
+        live.enter_ended = at
+        live.enter_outcome = outcome
+        if error is not None:
+            del self._open[acquisition]
+            live.enter_error = read_error(live, error, outcome)
+        elif self.tracing is not None and not live.silent:
+            before = get_current()
+            body = live.body = self.tracing.body(live, before)
+            attach(_with(before, body))
+        self._facts.append(live)
+
+    def exit_started(
+        self, at: int, acquisition: int, task: int, outcome: int, error: BaseException | None
+    ) -> None:
+        live = self._open.get(acquisition)
+        if live is None:
+            return
+        live.exit_started = at
+        live.body_outcome = outcome
+        if task != live.task.id:
+            live.exit_task = self._tasks.get(task, _UNKNOWN_TASK)
+        if error is not None:
+            live.body_error = read_error(live, error, outcome)
+        body = live.body
+        if body is not None:
+            body.ended = True
+            _leave(body)
+
+    def exit_ended(
+        self,
+        at: int,
+        acquisition: int,
+        outcome: int,
+        suppressed: bool,
+        error: BaseException | None,
+    ) -> None:
+        live = self._open.pop(acquisition, None)
+        if live is None:
+            return
+        live.exit_ended = at
+        live.exit_outcome = outcome
+        if suppressed:
+            live.suppressed = True
+        if error is not None:
+            live.exit_error = read_error(live, error, outcome)
+        self._facts.append(live)
+
+
+def _living(context: Context, task: int) -> Context:
+    """``context`` without the bodies that ``task`` has left elsewhere.
+
+    A body that was left in another task stays current in the task that entered it: nobody can
+    reach in there. It is passed over as soon as that task comes by.
+    """
+    span = context.get(SPAN_KEY)
+    while type(span) is BodySpan and span.ended and span.live.task.id == task:
+        context = span.before
+        span = context.get(SPAN_KEY)
+    return context
+
+
+def _with(context: Context, body: BodySpan) -> Context:
+    """``set_span_in_context``, with two copies less."""
+    values = Context(context)
+    dict.__setitem__(values, SPAN_KEY, body)
+    return values
+
+
+def _leave(body: BodySpan) -> None:
+    """Make current what was before ``body``, if the body is what is current here.
+
+    It is not if the exit runs in another task or context, or out of order: then whoever has
+    it on top passes it over later. A token to reset would be refused there, and logged.
+    """
+    if get_current().get(SPAN_KEY) is body:
+        attach(_living(body.before, body.live.task.id))

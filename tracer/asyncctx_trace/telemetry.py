@@ -1,0 +1,194 @@
+"""Turns spans and measurements on and off, for the providers that the user has set."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from asyncctx_trace.instrument import hub
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
+
+__all__ = ["Telemetry", "configure", "seek_providers"]
+
+NAME = "asyncctx_trace"
+"""What OTEL_PYTHON_DISABLED_INSTRUMENTATIONS calls us."""
+NEW_TRACE_AFTER = 300.0
+QUEUE_LIMIT = 131_072
+_BATCH = 512
+"""Spans of ours that may lie in the provider's queue: a quarter of the SDK's by default."""
+
+_telemetry: Telemetry | None = None
+
+
+class Telemetry:
+    """Spans and measurements of this process, from :func:`configure` to :meth:`close`."""
+
+    def __init__(self, new_trace_after: float, queue_limit: int) -> None:
+        from asyncctx_trace.spans.emitter import Emitter
+        from asyncctx_trace.spans.worker import Worker
+
+        self._new_trace_after = int(new_trace_after * 1e9)
+        self._worker = Worker(queue_limit, self._look)
+        self._emitter = Emitter(self._worker)
+        self._patched: list[tuple[Any, str]] = []
+        self._automatic = False
+
+    @property
+    def emitted(self) -> int:
+        """Spans that the provider's processors have been given so far."""
+        return self._worker.emitted
+
+    @property
+    def dropped(self) -> int:
+        """Acquisitions that gave no spans because too many were waiting to become some."""
+        return self._worker.dropped
+
+    @property
+    def in_flight(self) -> int:
+        """Acquisitions that have not ended: there are no spans of them yet."""
+        return self._emitter.in_flight
+
+    def flush(self) -> None:
+        """Hand every acquisition that has ended to the provider, as `force_flush` does, too."""
+        self._worker.drain()
+
+    def close(self) -> None:
+        """Flush, and leave the providers as they were; no error if it is closed already."""
+        global _telemetry
+        hub.detach(self._emitter)
+        atexit.unregister(self.close)
+        self._worker.stop()
+        for provider, moment in self._patched:
+            vars(provider).pop(moment, None)
+        self._patched.clear()
+        if _telemetry is self:
+            _telemetry = None
+
+    def _use(
+        self, tracer_provider: TracerProvider | None, meter_provider: MeterProvider | None
+    ) -> None:
+        if tracer_provider is not None:
+            from asyncctx_trace.spans.provider import tracing_of
+
+            tracing = tracing_of(tracer_provider, version("asyncctx-trace"), self._new_trace_after)
+            if tracing is not None:
+                self._worker.flush = self._flushing(tracer_provider)
+                self._worker.batch = _batch_for(tracer_provider)
+                self._worker.tracing = self._emitter.tracing = tracing
+        if meter_provider is not None:
+            from asyncctx_trace.spans.metrics import Measurements
+
+            self._flushing(meter_provider)
+            self._worker.measurements = Measurements(meter_provider, version("asyncctx-trace"))
+
+    def _flushing(self, provider: Any) -> Callable[[], object]:
+        """Have ``provider`` wait for us when it is flushed or shut down; returns its own flush."""
+        flush: Callable[[], object] | None = getattr(provider, "force_flush", None)
+        for moment in ("force_flush", "shutdown"):
+            own = getattr(provider, moment, None)
+            if own is not None and moment not in vars(provider):
+                setattr(provider, moment, _after(self._worker.drain, own))
+                self._patched.append((provider, moment))
+        return flush or (lambda: None)
+
+    def _look(self) -> None:
+        """See whether the other global provider has been set since."""
+        if self._automatic:
+            tracer_provider, meter_provider = _global_providers()
+            self._use(
+                None if self._worker.tracing else tracer_provider,
+                None if self._worker.measurements else meter_provider,
+            )
+
+    def _begin(self) -> None:
+        hub.attach(self._emitter)
+        # Runs before the exit handlers of providers, which were made earlier.
+        atexit.register(self.close)
+
+    def _restart_in_child(self) -> None:
+        self._emitter.restart_in_child()
+
+
+def configure(
+    *,
+    tracer_provider: TracerProvider | None = None,
+    meter_provider: MeterProvider | None = None,
+    new_trace_after: float = NEW_TRACE_AFTER,
+    queue_limit: int = QUEUE_LIMIT,
+) -> Telemetry:
+    """Send spans to ``tracer_provider`` and measurements to ``meter_provider``.
+
+    ``None`` stands for the global one, now or as soon as it is set; where global providers
+    suffice there is no need to call this. What is entered in a body older than
+    ``new_trace_after`` seconds begins a trace of its own, linked to that body.
+    ``queue_limit`` acquisitions may wait to become spans; more are left out and counted.
+    """
+    global _telemetry
+    if _telemetry is not None:
+        _telemetry.close()
+    telemetry = _telemetry = Telemetry(new_trace_after, queue_limit)
+    telemetry._automatic = tracer_provider is None or meter_provider is None
+    telemetry._use(tracer_provider, meter_provider)
+    telemetry._look()
+    hub.seek = None
+    telemetry._begin()
+    return telemetry
+
+
+def seek_providers() -> None:
+    """Have acquisitions look for a global provider until there is one."""
+    disabled = os.environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "")
+    if NAME not in map(str.strip, disabled.split(",")):
+        hub.seek = _seek
+
+
+def _seek() -> None:
+    """Costs every enter a look at two modules, so long as no provider is set."""
+    trace = sys.modules.get("opentelemetry.trace")
+    metrics = sys.modules.get("opentelemetry.metrics._internal")
+    if (trace is not None and getattr(trace, "_TRACER_PROVIDER", None) is not None) or (
+        metrics is not None and getattr(metrics, "_METER_PROVIDER", None) is not None
+    ):
+        configure()
+
+
+def _global_providers() -> tuple[TracerProvider | None, MeterProvider | None]:
+    trace = sys.modules.get("opentelemetry.trace")
+    metrics = sys.modules.get("opentelemetry.metrics._internal")
+    return getattr(trace, "_TRACER_PROVIDER", None), getattr(metrics, "_METER_PROVIDER", None)
+
+
+def _after(drain: Callable[[], object], own: Callable[..., Any]) -> Callable[..., Any]:
+    def drained(*args: Any, **kwargs: Any) -> Any:
+        drain()
+        return own(*args, **kwargs)
+
+    return drained
+
+
+def _batch_for(provider: Any) -> int:
+    """How many spans of ours may wait for export: half of the smallest queue that we can see."""
+    processor = getattr(provider, "_active_span_processor", None)
+    sizes = [_BATCH * 2]
+    for each in getattr(processor, "_span_processors", ()):
+        inner = getattr(each, "_batch_processor", each)
+        size = getattr(inner, "_max_queue_size", getattr(inner, "max_queue_size", None))
+        if isinstance(size, int):
+            sizes.append(size)
+    return max(4, min(sizes) // 2)
+
+
+def _go_on_in_child() -> None:
+    if _telemetry is not None:
+        _telemetry._restart_in_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_go_on_in_child)
