@@ -322,7 +322,7 @@ def test_a_wrong_option_of_ours_is_not_the_programs(shell: Shell) -> None:
 
 
 def test_help_names_every_command_and_opens_none(shell: Shell) -> None:
-    """--help must answer at once: neither Textual nor a report is loaded for it."""
+    """--help must answer at once: neither click nor Textual is loaded for it."""
     shell.write(
         "probe.py",
         """
@@ -332,7 +332,7 @@ def test_help_names_every_command_and_opens_none(shell: Shell) -> None:
             main(["--help"])
         except SystemExit:
             pass
-        print(sorted({"textual", "rich", "asyncio", "numpy", "opentelemetry"} & set(sys.modules)))
+        print(sorted({"click", "textual", "rich", "asyncio", "numpy"} & set(sys.modules)))
         """,
     )
 
@@ -340,3 +340,20 @@ def test_help_names_every_command_and_opens_none(shell: Shell) -> None:
 
     assert loaded == "[]"
     assert any("run" in line for line in shown)
+
+
+def test_a_wrong_command_is_told_the_nearest(shell: Shell) -> None:
+    """One line, and where to look."""
+    assert shell.trace("rnu") == Ended(
+        2, "", "asyncctx-trace: there is no command 'rnu': did you mean 'run'?\n"
+    )
+    assert shell.trace("zzz") == Ended(
+        2, "", "asyncctx-trace: there is no command 'zzz': see asyncctx-trace --help\n"
+    )
+
+
+def test_the_version_is_the_installed_one(shell: Shell) -> None:
+    """What a bug report needs first."""
+    from importlib.metadata import version
+
+    assert shell.trace("--version").out == f"asyncctx-trace {version('asyncctx-trace')}\n"

@@ -1,13 +1,14 @@
-"""The command line: every subcommand by name, its file opened only when it is called."""
+"""The command line: finds the file of a subcommand when it is called.
+
+Neither click nor a subcommand is loaded before it is needed: ``--help`` is to answer at once, and
+importing click takes longer than everything else about it.
+"""
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from collections.abc import Sequence
-
-import click
 
 __all__ = ["COMMANDS", "main"]
 
@@ -20,39 +21,21 @@ COMMANDS = {
 """Subcommand -> what it does. Each lives in the module of its name, imported only when called:
 the texts are here so that --help need not open them."""
 
-
-class _Commands(click.Group):
-    """Subcommands by name, loaded late."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"{__name__}.{cmd_name.replace('-', '_')}")
-        command = module.command
-        assert isinstance(command, click.Command)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="asyncctx-trace", prog_name="asyncctx-trace")
-def _cli() -> None:
-    """See what every `async with` in a Python program is doing: who holds, who waits, what
-    cleaned up, in which order, and what never did."""
+_USAGE = "Usage: asyncctx-trace COMMAND [ARGS]..."
+_ABOUT = """See what every `async with` in a Python program is doing: who holds, who waits, what
+cleaned up, in which order, and what never did."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """The console script: every error that is not ours to explain better is one clear line."""
+    """The console script: every error that is not a bug of ours is one clear line.
+
+    Always ends by SystemExit: 0, the traced program's exit code, or 2 after a wrong call.
+    """
     from asyncctx_trace.errors import AsyncctxTraceError
 
+    words = list(sys.argv[1:] if argv is None else argv)
     try:
-        _cli.main(args=argv, prog_name="asyncctx-trace")
+        sys.exit(_dispatch(words))
     except AsyncctxTraceError as error:
         sys.exit(_complain(str(error)))
     except BrokenPipeError:  # `asyncctx-trace report FILE | head`
@@ -63,6 +46,42 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(_complain(f"{where}{error.strerror or error}"))
 
 
+def _dispatch(words: list[str]) -> int:
+    match words:
+        case [] | ["-h" | "--help", *_]:
+            print(_help())
+            return 0
+        case ["--version", *_]:
+            from importlib.metadata import version
+
+            print(f"asyncctx-trace {version('asyncctx-trace')}")
+            return 0
+        case [name, *rest] if name in COMMANDS:
+            import importlib
+
+            module = importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
+            module.command.main(args=rest, prog_name=f"asyncctx-trace {name}")
+            return 0
+        case [name, *_]:
+            return _complain(f"there is no command {name!r}: {_nearest(name)}")
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    commands = "\n".join(f"  {name:<{width}}  {what}" for name, what in COMMANDS.items())
+    return (
+        f"{_USAGE}\n\n{_ABOUT}\n\nCommands:\n{commands}\n\n"
+        "`asyncctx-trace COMMAND --help` tells more; `asyncctx-trace --version` which one this is."
+    )
+
+
+def _nearest(name: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, COMMANDS, n=1)
+    return f"did you mean {near[0]!r}?" if near else "see asyncctx-trace --help"
+
+
 def _complain(line: str) -> int:
-    click.echo(f"asyncctx-trace: {line}", err=True)
+    print(f"asyncctx-trace: {line}", file=sys.stderr)
     return 2
