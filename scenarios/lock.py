@@ -18,19 +18,20 @@ db_lock = traced(asyncio.Lock(), name="db lock")
 
 async def worker(number: int, rounds: int) -> None:
     """Some work without the lock, some with it."""
-    # A generator of its own for each worker: the story is the same at every run.
-    luck = random.Random(number)
+    # Luck of its own for each worker, the same at every run, and such that no two of them ask
+    # for the lock at the same moment.
+    luck = random.Random(4961 + number)
     for round in range(1, rounds + 1):
-        await asyncio.sleep(luck.uniform(0.05, 0.35))
+        await asyncio.sleep(luck.uniform(0.1, 0.6))
         async with db_lock:
-            await asyncio.sleep(luck.uniform(0.10, 0.30))
+            await asyncio.sleep(luck.uniform(0.2, 0.45))
         print(f"worker-{number} finished round {round} of {rounds}")
 
 
 async def auditor(visits: int) -> None:
     """Comes seldom and stays long."""
     for visit in range(1, visits + 1):
-        await asyncio.sleep(1.1)
+        await asyncio.sleep(1.3)
         async with db_lock:
             print(f"auditor reads the books, visit {visit} of {visits}")
             await asyncio.sleep(0.7)
@@ -39,7 +40,7 @@ async def auditor(visits: int) -> None:
 async def main() -> None:
     async with asyncio.TaskGroup() as tasks:
         for number in (1, 2, 3):
-            tasks.create_task(worker(number, rounds=7), name=f"worker-{number}")
+            tasks.create_task(worker(number, rounds=5), name=f"worker-{number}")
         tasks.create_task(auditor(visits=2), name="auditor")
     print("everybody is done")
 

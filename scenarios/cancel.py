@@ -1,0 +1,90 @@
+"""Cancelled in enter, in the body, in exit, and what is lost.
+
+A cancellation arrives at whatever a task awaits just then. In the body that is harmless: exit
+runs. In exit it cuts the cleanup off, unless the cleanup is shielded. In enter there is no exit
+to run: whatever enter had in its hands already is lost, unless enter itself gives it back. The
+workshop has three tools; count them.
+"""
+
+import asyncio
+
+from asyncctx_trace import traced
+
+TOOLS = ["hammer", "saw", "drill"]
+
+
+class Tool:
+    """Takes a tool from the shelf, checks it, and in the end cleans it and puts it back."""
+
+    def __init__(self, shelf: "asyncio.Queue[str]") -> None:
+        self.shelf = shelf
+
+    async def __aenter__(self) -> str:
+        self.tool = await self.shelf.get()
+        await self.check()
+        return self.tool
+
+    async def __aexit__(self, kind: object, error: object, traceback: object) -> None:
+        await self.clean()
+
+    async def check(self) -> None:
+        """Takes a moment."""
+        await asyncio.sleep(0.5)
+
+    async def clean(self) -> None:
+        """Takes a moment too, before the tool is on the shelf again."""
+        await asyncio.sleep(0.5)
+        self.shelf.put_nowait(self.tool)
+
+
+class CarefulTool(Tool):
+    """The same, with both mistakes mended."""
+
+    async def __aenter__(self) -> str:
+        self.tool = await self.shelf.get()
+        try:
+            await self.check()
+        except BaseException:
+            self.shelf.put_nowait(self.tool)  # nobody else will
+            raise
+        return self.tool
+
+    async def __aexit__(self, kind: object, error: object, traceback: object) -> None:
+        cleaning = asyncio.create_task(self.clean(), name="cleaning")
+        try:
+            await asyncio.shield(cleaning)
+        except asyncio.CancelledError:
+            await cleaning  # we are cancelled, the cleaning is not: let it finish
+            raise
+
+
+async def work(manager: Tool) -> None:
+    """A second of work with one tool."""
+    async with traced(manager, name="tool"):
+        await asyncio.sleep(0.5)
+
+
+async def cancel_after(seconds: float, manager: Tool, where: str) -> None:
+    """Starts work, and cancels it."""
+    task = asyncio.create_task(work(manager), name=f"{type(manager).__name__} {where}")
+    await asyncio.sleep(seconds)
+    task.cancel()
+    await asyncio.wait([task])
+    print(f"  cancelled {where}: {manager.shelf.qsize()} tools on the shelf")
+
+
+async def main() -> None:
+    for kind in (Tool, CarefulTool):
+        print(f"{kind.__name__}:")
+        shelf: asyncio.Queue[str] = asyncio.Queue()
+        for tool in TOOLS:
+            shelf.put_nowait(tool)
+        await cancel_after(0.75, kind(shelf), "in the body")
+        await cancel_after(0.25, kind(shelf), "in enter")
+        await cancel_after(1.25, kind(shelf), "in exit")
+
+
+EXPECTS = {}
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,57 @@
+"""Two tasks, two locks, opposite order.
+
+Money moves between two accounts, and a transfer locks both. It locks the account that pays
+first: so a transfer there and one back may each hold what the other waits for, and then neither
+ever moves. The first round goes well, by luck. In the second the two meet. A deadline ends it
+after a while and the program says so with exit code 1; without the deadline it would hang.
+The remedy: always lock in the same order, whoever pays.
+"""
+
+import asyncio
+import sys
+
+from asyncctx_trace import traced
+
+PATIENCE = 2.5
+
+accounts = {"anna": 100, "bert": 100}
+locks = {name: traced(asyncio.Lock(), name=f"account of {name}") for name in accounts}
+
+
+async def transfer(payer: str, payee: str, amount: int) -> None:
+    """Moves money, and holds both accounts while it does."""
+    async with locks[payer]:
+        await asyncio.sleep(0.4)  # reads the balance
+        async with locks[payee]:
+            await asyncio.sleep(0.4)  # writes both
+            accounts[payer] -= amount
+            accounts[payee] += amount
+    print(f"{payer} paid {payee} {amount}")
+
+
+async def round_of_transfers(seconds_apart: float) -> None:
+    """One transfer there, one back."""
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(transfer("anna", "bert", 30), name="anna pays")
+        await asyncio.sleep(seconds_apart)
+        tasks.create_task(transfer("bert", "anna", 10), name="bert pays")
+
+
+async def main() -> int:
+    print("one after the other:")
+    await round_of_transfers(seconds_apart=1.0)
+    print("both at once:")
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await round_of_transfers(seconds_apart=0.2)
+    except TimeoutError:
+        print(f"deadlock: nothing moved for a while; {accounts}")
+        return 1
+    print(f"no deadlock; {accounts}")
+    return 0
+
+
+EXPECTS = {}
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

@@ -1,0 +1,109 @@
+"""What `__aexit__` is told, and what it makes of it.
+
+A transaction on a real SQLite file commits when its body ends well and rolls back when it does
+not. Seven times something else happens: nothing, an error that passes, one that is suppressed,
+one that is replaced by a better one, an error already in enter (then there is no body and no
+exit), an error in exit after a good body, and one in exit that hides the body's own.
+"""
+
+import asyncio
+import sqlite3
+import tempfile
+from pathlib import Path
+
+
+class Transaction:
+    """All or nothing."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self.database = database
+
+    async def __aenter__(self) -> sqlite3.Connection:
+        await asyncio.sleep(0.2)
+        self.database.execute("begin")
+        return self.database
+
+    async def __aexit__(self, kind: object, error: object, traceback: object) -> bool:
+        print(f"  __aexit__ is told: {error!r}")
+        await asyncio.sleep(0.2)
+        self.database.execute("commit" if error is None else "rollback")
+        return False  # the error, if there is one, goes on
+
+
+class Forgiving(Transaction):
+    """Takes an empty order for no order."""
+
+    async def __aexit__(self, kind: object, error: object, traceback: object) -> bool:
+        await super().__aexit__(kind, error, traceback)
+        return isinstance(error, ValueError)  # true: the error ends here
+
+
+class Translating(Transaction):
+    """Speaks of orders, not of the database."""
+
+    async def __aexit__(self, kind: object, error: object, traceback: object) -> bool:
+        await super().__aexit__(kind, error, traceback)
+        if isinstance(error, sqlite3.IntegrityError):
+            raise LookupError("that order is there already") from error
+
+
+class Locked(Transaction):
+    """Does not even begin."""
+
+    async def __aenter__(self) -> sqlite3.Connection:
+        await asyncio.sleep(0.2)
+        raise PermissionError("the books are closed today")
+
+
+class Clumsy(Transaction):
+    """Tidies up, and stumbles."""
+
+    async def __aexit__(self, kind: object, error: object, traceback: object) -> bool:
+        await super().__aexit__(kind, error, traceback)
+        raise OSError("the disk is full")
+
+
+async def order(transaction: Transaction, number: int | None) -> None:
+    """Writes one order down; without a number there is nothing to write."""
+    async with transaction as database:
+        await asyncio.sleep(0.3)
+        if number is None:
+            raise ValueError("an order without a number")
+        database.execute("insert into orders values (?)", [number])
+
+
+async def attempt(title: str, transaction: Transaction, number: int | None) -> None:
+    """One order, and what the caller sees of it."""
+    print(title)
+    try:
+        await order(transaction, number)
+    except Exception as error:
+        behind = error.__cause__ or error.__context__
+        print(f"  the caller gets: {error!r}" + (f", behind it {behind!r}" if behind else ""))
+    else:
+        print("  the caller gets no error")
+
+
+async def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        database = sqlite3.connect(Path(folder, "orders.db"), isolation_level=None)
+        database.execute("create table orders (number integer primary key)")
+        await attempt("a good order", Transaction(database), 1)
+        await attempt("propagate", Transaction(database), None)
+        await attempt("suppress", Forgiving(database), None)
+        await attempt("replace", Translating(database), 1)
+        await attempt("error in enter", Locked(database), 2)
+        await attempt("error in exit", Clumsy(database), 3)
+        await attempt("error in exit hides the body's", Clumsy(database), None)
+        [[count]] = database.execute("select count(*) from orders")
+        print(f"{count} orders are in the books")
+        database.close()
+
+
+EXPECTS = {
+    "findings": {"suppressed-error": 1, "cleanup-error": 3},
+    "cleanup": {},
+}
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,83 @@
+"""How many there are is known only at run time.
+
+`async with a, b, c` needs to know its managers when it is written. An `AsyncExitStack` takes as
+many as come, and leaves them in the reverse order. Here they are connections to the replicas of
+a store. The first time all answer. The second time one of them is down: `enter_async_context`
+fails, the body ends, and those that are open already are closed, in the reverse order again.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from asyncctx_trace import traced
+
+
+async def replica(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A server that repeats what it hears."""
+    while line := await reader.readline():
+        writer.write(line)
+    writer.close()
+
+
+@asynccontextmanager
+async def connection(name: str, port: int) -> AsyncIterator[asyncio.StreamWriter]:
+    """A connection to one replica."""
+    await asyncio.sleep(0.2)
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        print(f"  {name}: does not answer")
+        raise ConnectionError(f"{name} is down") from None
+    print(f"  {name}: open")
+    try:
+        yield writer
+    finally:
+        await asyncio.sleep(0.2)
+        writer.close()
+        print(f"  {name}: closed")
+
+
+async def say_goodbye(count: int) -> None:
+    """Runs at the end, in its place in the order."""
+    await asyncio.sleep(0.1)
+    print(f"  goodbye to {count} replicas")
+
+
+async def broadcast(ports: dict[str, int]) -> None:
+    """Says the same to every replica, or to none."""
+    async with AsyncExitStack() as stack:
+        writers = []
+        for name, port in ports.items():
+            manager = traced(connection(name, port), name=name)
+            writers.append(await stack.enter_async_context(manager))
+        stack.push_async_callback(say_goodbye, len(writers))
+        for writer in writers:
+            writer.write(b"news\n")
+        await asyncio.sleep(0.4)
+        print("  all of them know")
+
+
+async def main() -> None:
+    servers = {
+        f"replica {number}": await asyncio.start_server(replica, "127.0.0.1", 0)
+        for number in range(1, 6)
+    }
+    ports = {name: server.sockets[0].getsockname()[1] for name, server in servers.items()}
+    print("all five are up:")
+    await broadcast(ports)
+
+    print("replica 4 is down:")
+    servers["replica 4"].close()
+    try:
+        await broadcast(ports)
+    except ConnectionError as error:
+        print(f"  nobody was told anything: {error}")
+    for server in servers.values():
+        server.close()
+
+
+EXPECTS = {}
+
+if __name__ == "__main__":
+    asyncio.run(main())

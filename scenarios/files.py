@@ -1,0 +1,94 @@
+"""Writers append to files, readers follow them.
+
+`async with aiofiles.open(…)` does its work in threads, so that a slow disk stops nobody. Two
+writers and three readers share a folder of real files. Around the library's manager stands one
+of our own: `publish` writes beside the file and moves it into place at the end of the body, so
+that a reader finds either the old page or the new one, and never half of it.
+"""
+
+import asyncio
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+try:
+    import aiofiles
+except ImportError:
+    sys.exit("files needs aiofiles: pip install 'asyncctx-trace[scenarios]'")
+
+if TYPE_CHECKING:
+    from aiofiles.threadpool.text import AsyncTextIOWrapper
+
+
+@asynccontextmanager
+async def publish(path: Path) -> "AsyncIterator[AsyncTextIOWrapper]":
+    """A new version of ``path``: visible as a whole at the end, or never."""
+    draft = path.with_suffix(".draft")
+    try:
+        async with aiofiles.open(draft, "w") as file:
+            yield file
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+async def diarist(path: Path) -> None:
+    """Appends a line now and then, opening the file anew for each."""
+    for day in range(1, 6):
+        await asyncio.sleep(0.8)
+        async with aiofiles.open(path, "a") as file:
+            await file.write(f"day {day}\n")
+            await asyncio.sleep(0.2)  # thinks about the weather, with the file open
+
+
+async def editor(page: Path) -> None:
+    """Publishes three versions; the second comes to nothing."""
+    for version in (1, 2, 3):
+        await asyncio.sleep(0.5)
+        try:
+            async with publish(page) as file:
+                await file.write(f"version {version}, first half, ")
+                await asyncio.sleep(0.9)
+                if version == 2:
+                    raise ValueError("a lawyer called")
+                await file.write("second half")
+        except ValueError as error:
+            print(f"editor: version {version} is withdrawn, {error}")
+        else:
+            print(f"editor: version {version} is out")
+
+
+async def reader(name: str, page: Path, moments: list[float]) -> None:
+    """Reads the page whenever it passes by."""
+    for seconds in moments:
+        await asyncio.sleep(seconds)
+        try:
+            async with aiofiles.open(page) as file:
+                print(f"{name} reads: {await file.read()}")
+        except FileNotFoundError:
+            print(f"{name} finds no page yet")
+
+
+async def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        page, diary = Path(folder, "page.txt"), Path(folder, "diary.txt")
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(editor(page), name="editor")
+            tasks.create_task(diarist(diary), name="diarist")
+            tasks.create_task(reader("anna", page, [0.7, 1.0, 1.4]), name="anna")
+            tasks.create_task(reader("bert", page, [1.9, 1.7]), name="bert")
+            tasks.create_task(reader("cleo", page, [1.2, 3.3]), name="cleo")
+        async with aiofiles.open(diary) as file:
+            print(f"the diary has {len([line async for line in file])} days")
+        print(
+            f"left in the folder: {', '.join(sorted(path.name for path in Path(folder).iterdir()))}"
+        )
+
+
+EXPECTS = {}
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,89 @@
+"""Last in, first out: three ways to write the same nest.
+
+A server needs a folder to serve, a client needs the server: so they are opened in that order,
+and cleaned up in the reverse one. `async with` inside `async with`, a list with commas, and
+the same list in parentheses mean exactly the same. Another order could not even work: `folder`
+must be there before `server(folder)` can be asked for.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+
+@asynccontextmanager
+async def new_folder() -> AsyncIterator[Path]:
+    """A folder with one file to serve."""
+    with tempfile.TemporaryDirectory() as folder:
+        await asyncio.sleep(0.2)
+        Path(folder, "hello.txt").write_text("hello")
+        print("  folder made")
+        yield Path(folder)
+        await asyncio.sleep(0.2)
+        print("  folder removed")
+
+
+@asynccontextmanager
+async def server(folder: Path) -> AsyncIterator[int]:
+    """Serves the files of ``folder`` on a port of this machine."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        name = (await reader.readline()).decode().strip()
+        writer.write(Path(folder, name).read_bytes())
+        writer.close()
+
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+    await asyncio.sleep(0.2)
+    print("  server up")
+    async with listening:
+        yield listening.sockets[0].getsockname()[1]
+        await asyncio.sleep(0.2)
+    print("  server down")
+
+
+@asynccontextmanager
+async def client(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection to the server."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    await asyncio.sleep(0.2)
+    print("  client connected")
+    yield reader, writer
+    await asyncio.sleep(0.2)
+    writer.close()
+    print("  client gone")
+
+
+async def use(connection: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:
+    """What it is all for."""
+    reader, writer = connection
+    writer.write(b"hello.txt\n")
+    print(f"  the file says {(await reader.read()).decode()!r}")
+    await asyncio.sleep(0.3)
+
+
+async def main() -> None:
+    print("one inside the other:")
+    async with new_folder() as folder:
+        async with server(folder) as port:
+            async with client(port) as connection:
+                await use(connection)
+
+    print("a list:")
+    async with new_folder() as folder, server(folder) as port, client(port) as connection:
+        await use(connection)
+
+    print("a list in parentheses, which may go over several lines:")
+    async with (
+        new_folder() as folder,
+        server(folder) as port,
+        client(port) as connection,
+    ):
+        await use(connection)
+
+
+EXPECTS = {}
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,75 @@
+"""Seven downloads, three at a time.
+
+The server turns away whoever comes while it serves three already, so the clients share a
+semaphore with three permits: who gets none waits in line and starts when somebody is done.
+At the end, what sets a bounded semaphore apart: a permit given back once too often is an error
+there, where a plain semaphore would let in one more than it should, for good.
+"""
+
+import asyncio
+
+from asyncctx_trace import traced
+
+PERMITS = 3
+SECONDS = {"a": 1.4, "b": 0.6, "c": 2.3, "d": 1.2, "e": 1.3, "f": 0.7, "g": 1.5}
+
+serving: set[str] = set()
+permits = traced(asyncio.Semaphore(PERMITS), name="download permits")
+
+
+async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """The server's side of one download."""
+    name = (await reader.readline()).decode().strip()
+    if len(serving) == PERMITS:
+        writer.write(b"busy\n")
+    else:
+        serving.add(name)
+        await asyncio.sleep(SECONDS[name])
+        serving.remove(name)
+        writer.write(b"done\n")
+    writer.close()
+
+
+async def download(name: str, port: int) -> None:
+    """Fetches one file, as soon as there is a permit."""
+    async with permits:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(f"{name}\n".encode())
+        print(f"{name} begins")
+        print(f"{name} {(await reader.readline()).decode().strip()}")
+        writer.close()
+        await writer.wait_closed()
+
+
+async def give_back_too_often() -> None:
+    """One acquire, two releases."""
+    plain = asyncio.Semaphore(1)
+    bounded = asyncio.BoundedSemaphore(1)
+    for semaphore in (plain, bounded):
+        async with semaphore:
+            await asyncio.sleep(0.2)
+        try:
+            semaphore.release()
+        except ValueError as error:
+            print(f"{type(semaphore).__name__}: {error}")
+        else:
+            print(f"{type(semaphore).__name__}: two may enter now, and nobody noticed")
+
+
+async def main() -> None:
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with asyncio.TaskGroup() as tasks:
+        for name in SECONDS:
+            tasks.create_task(download(name, port), name=f"download {name}")
+    server.close()
+    await give_back_too_often()
+
+
+EXPECTS = {
+    "findings": {},
+    "contention": {"download permits": 4},
+}
+
+if __name__ == "__main__":
+    asyncio.run(main())

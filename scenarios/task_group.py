@@ -1,0 +1,70 @@
+"""One child fails, and its siblings clean up.
+
+Four cooks in a task group. When the third one drops everything, the group cancels the other
+three, waits until each has left its `async with`, and only then passes the error on, wrapped in
+an ExceptionGroup. Nobody who leaves the group leaves anything behind: that is what it is for.
+Each cook works in a real folder of its own.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from asyncctx_trace import traced
+
+
+@asynccontextmanager
+async def station(kitchen: Path, cook: str, cleaning: float) -> AsyncIterator[Path]:
+    """A cook's place, cleaned afterwards."""
+    place = kitchen / cook
+    place.mkdir()
+    await asyncio.sleep(0.3)
+    try:
+        yield place
+    finally:
+        await asyncio.sleep(cleaning)
+        for dish in place.iterdir():
+            dish.unlink()
+        place.rmdir()
+        print(f"{cook}: station cleaned")
+
+
+async def cook(kitchen: Path, name: str, dishes: int, cleaning: float) -> None:
+    """Prepares dishes; the one who has none to prepare drops something."""
+    async with traced(station(kitchen, name, cleaning), name=f"station of {name}") as place:
+        try:
+            for number in range(1, dishes + 1):
+                await asyncio.sleep(0.8)
+                Path(place, f"dish {number}").touch()
+                print(f"{name}: dish {number} is ready")
+            if name == "carl":
+                raise RuntimeError("carl dropped the soup")
+        except asyncio.CancelledError:
+            print(f"{name}: told to stop")
+            raise
+
+
+async def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        kitchen = Path(folder)
+        try:
+            async with asyncio.TaskGroup() as cooks:
+                for name, dishes, cleaning in [
+                    ("anna", 1, 0.7),
+                    ("bert", 5, 0.3),
+                    ("carl", 2, 0.5),
+                    ("dora", 5, 1.2),
+                ]:
+                    cooks.create_task(cook(kitchen, name, dishes, cleaning), name=name)
+                    await asyncio.sleep(0.15)
+        except* RuntimeError as errors:
+            print(f"the kitchen closes: {', '.join(map(str, errors.exceptions))}")
+        print(f"left in the kitchen: {[path.name for path in kitchen.iterdir()]}")
+
+
+EXPECTS = {}
+
+if __name__ == "__main__":
+    asyncio.run(main())

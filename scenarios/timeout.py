@@ -1,0 +1,109 @@
+"""A deadline cuts through whatever is under way.
+
+`asyncio.timeout` cancels its body when the time is up, and turns the cancellation into a
+TimeoutError on the way out. Five times the deadline hits something else: slow work, the outer
+one of two deadlines, a wait for a lock, a body that holds a lock, and a cleanup: that one is cut
+off in the middle, and the file that it was about to remove stays behind.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import Coroutine
+from pathlib import Path
+
+from asyncctx_trace import traced
+
+printer = traced(asyncio.Lock(), name="printer")
+
+
+class Upload:
+    """Writes to a partial file, which is gone once the upload is over."""
+
+    def __init__(self, path: Path, farewell: float) -> None:
+        self.path = path
+        self.farewell = farewell
+
+    async def __aenter__(self) -> Path:
+        self.path.write_text("…")
+        return self.path
+
+    async def __aexit__(self, kind: object, error: object, traceback: object) -> None:
+        await asyncio.sleep(self.farewell)  # tells the other side
+        self.path.unlink()
+
+
+async def slow_work() -> None:
+    """Half a second for work that takes three."""
+    async with asyncio.timeout(0.5):
+        await asyncio.sleep(3)
+
+
+async def two_deadlines() -> None:
+    """The inner one is longer: the outer one strikes first."""
+    async with asyncio.timeout(0.5):
+        async with asyncio.timeout(2):
+            await asyncio.sleep(3)
+
+
+async def waiting_for_a_lock() -> None:
+    """Somebody else is printing, and does not finish."""
+
+    async def hog() -> None:
+        async with printer:
+            await asyncio.sleep(1)
+
+    hogging = asyncio.create_task(hog(), name="hog")
+    await asyncio.sleep(0.1)
+    try:
+        async with asyncio.timeout(0.5):
+            async with printer:
+                print("  never reached")
+    finally:
+        print(f"  the printer is {'taken' if printer.locked() else 'free'}, and not by us")
+        await hogging
+
+
+async def holding_a_lock() -> None:
+    """The deadline hits while we print: the lock is given back on the way out."""
+    try:
+        async with asyncio.timeout(0.5):
+            async with printer:
+                await asyncio.sleep(3)
+    finally:
+        print(f"  the printer is {'taken' if printer.locked() else 'free'}")
+
+
+async def cleaning_up(folder: Path) -> None:
+    """The body is done in time, its cleanup is not."""
+    try:
+        async with asyncio.timeout(0.6):
+            async with Upload(folder / "letter.partial", farewell=2):
+                await asyncio.sleep(0.3)
+                print("  uploaded")
+    finally:
+        print(f"  left behind: {[path.name for path in folder.iterdir()]}")
+
+
+async def attempt(title: str, work: Coroutine[None, None, None]) -> None:
+    """Tries something, and tells how it ended."""
+    print(title)
+    try:
+        await work
+    except TimeoutError as error:
+        print(f"  {error!r}, caused by {error.__cause__!r}")
+    await asyncio.sleep(0.2)
+
+
+async def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        await attempt("slow work", slow_work())
+        await attempt("two deadlines", two_deadlines())
+        await attempt("waiting for a lock", waiting_for_a_lock())
+        await attempt("holding a lock", holding_a_lock())
+        await attempt("cleaning up", cleaning_up(Path(folder)))
+
+
+EXPECTS = {}
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,72 @@
+"""One child fails and its siblings clean up, on trio.
+
+The story of `task_group`, where the idea came from: a nursery that cannot be left before every
+child has ended. What differs is cancellation. Trio's stays on: every `await` in the cleanup of
+a cancelled task raises again, so a cleanup that must wait says so with a shielded scope. Anna
+has one and cleans up, bert has none and leaves his station as it is.
+"""
+
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from asyncctx_trace import traced
+
+try:
+    import trio
+except ImportError:
+    print("skipped: trio_nursery needs trio: pip install trio")
+    sys.exit()
+
+
+@asynccontextmanager
+async def station(kitchen: Path, cook: str, shielded: bool) -> AsyncIterator[Path]:
+    """A cook's place, cleaned afterwards."""
+    place = kitchen / cook
+    place.mkdir()
+    await trio.sleep(0.3)
+    try:
+        yield place
+    finally:
+        with trio.CancelScope(shield=shielded):
+            await trio.sleep(0.8)
+            place.rmdir()
+            print(f"{cook}: station cleaned")
+
+
+async def cook(kitchen: Path, name: str, shielded: bool, dishes: int) -> None:
+    """Prepares dishes; the one who has prepared them all drops something."""
+    async with traced(station(kitchen, name, shielded), name=f"station of {name}"):
+        try:
+            for number in range(1, dishes + 1):
+                await trio.sleep(0.8)
+                print(f"{name}: dish {number} is ready")
+            raise RuntimeError(f"{name} dropped the soup")
+        except trio.Cancelled:
+            print(f"{name}: told to stop")
+            raise
+
+
+async def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        kitchen = Path(folder)
+        try:
+            async with trio.open_nursery() as nursery:
+                for name, shielded, dishes in [
+                    ("anna", True, 5),
+                    ("bert", False, 5),
+                    ("carl", False, 2),
+                ]:
+                    nursery.start_soon(cook, kitchen, name, shielded, dishes, name=name)
+                    await trio.sleep(0.2)
+        except* RuntimeError as errors:
+            print(f"the kitchen closes: {', '.join(map(str, errors.exceptions))}")
+        print(f"left in the kitchen: {[path.name for path in kitchen.iterdir()]}")
+
+
+EXPECTS = {}
+
+if __name__ == "__main__":
+    trio.run(main)
