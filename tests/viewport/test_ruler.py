@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,15 +12,13 @@ from asyncctx_trace_tui.ruler import clock, ticks
 from asyncctx_trace_tui.viewport import Viewport
 
 
-@given(
-    st.integers(0, 10**16), st.integers(1, 10**13), st.integers(20, 300), st.integers(0, 10**16)
-)
+@given(st.integers(0, 10**16), st.integers(1, 10**13), st.integers(20, 300), st.integers(0, 10**16))
 def test_labels_never_touch(start: int, per_column: int, width: int, origin: int) -> None:
     """At every zoom, each label ends before the next mark."""
     found = ticks(Viewport(start, per_column, width), origin)
 
     assert all(0 <= tick.column < width for tick in found)
-    for tick, following in zip(found, found[1:], strict=False):
+    for tick, following in pairwise(found):
         assert tick.column + 1 + len(tick.label) < following.column
 
 

@@ -42,6 +42,8 @@ class Glyphs:
     mixed: str
     alive: str
     """A task that lives and is in no acquisition."""
+    alive_low: str
+    """The same at the foot of its line."""
     head: str
     outcomes: dict[Outcome, str]
     selected: str
@@ -62,6 +64,7 @@ UNICODE = Glyphs(
     rights="▕▕▕▐▐▐██",
     mixed="▚",
     alive="─",
+    alive_low="_",
     head="│",
     outcomes={Outcome.ERROR: "✗", Outcome.CANCELLED: "⊘", Outcome.TIMED_OUT: "◷"},
     selected="▸",
@@ -79,6 +82,7 @@ ASCII = Glyphs(
     rights="]]]]####",
     mixed="%",
     alive="-",
+    alive_low="_",
     head="|",
     outcomes={Outcome.ERROR: "x", Outcome.CANCELLED: "o", Outcome.TIMED_OUT: "t"},
     selected=">",
@@ -104,13 +108,13 @@ def draw(
     now: int,
     glyphs: Glyphs,
     *,
-    alive: tuple[int, int] | None = None,
+    alive: tuple[int, int, str] | None = None,
     label: Callable[[int], str] | None = None,
 ) -> list[Stroke]:
     """The whole width of ``viewport``; the texts together have as many characters as columns.
 
-    ``alive`` is when the task lived, drawn as a line where nothing else is; ``label`` names the
-    acquisition of a row inside its bar, where there is room.
+    ``alive`` is from when to when the task lived, and the glyph of that, drawn where nothing else
+    is; ``label`` names the acquisition of a row inside its bar, where there is room.
     """
     width = viewport.width
     chars, inks, papers = [" "] * width, [IDLE] * width, [""] * width
@@ -118,7 +122,7 @@ def draw(
         first = max(0, viewport.column_of(alive[0]))
         last = min(width - 1, viewport.column_of(alive[1]))
         if first <= last:
-            chars[first : last + 1] = glyphs.alive * (last - first + 1)
+            chars[first : last + 1] = alive[2] * (last - first + 1)
     for run in track.runs(viewport, now):
         char, ink, paper = _look(run, viewport.per_column, glyphs)
         end = run.column + run.length
@@ -179,7 +183,9 @@ def _two(
         return glyphs.mixed, PHASES[first], PHASES[second]
     earlier, later = min(first, second), max(first, second)
     level = min(6, max(0, round(shares[earlier] * 8 / slice) - 1))
-    return glyphs.lefts[level], PHASES[earlier], PHASES[later]
+    # As dense as a wait's own glyph, or the edge of the wait would stand out as solid.
+    ink = "wait-back" if earlier == 0 else PHASES[earlier]
+    return glyphs.lefts[level], ink, "cleanup-back" if later == 2 else PHASES[later]
 
 
 def _strokes(chars: list[str], inks: list[str], papers: list[str]) -> list[Stroke]:

@@ -42,7 +42,7 @@ class Scene:
         return self.timeline.start or 0
 
     def feed(self, events: Sequence[Event], clock: int, live: bool) -> None:
-        """The recording as it is at ``clock``: what has come, and whether a program still writes."""
+        """The recording as it is at ``clock``: what has come, whether one still writes."""
         timeline = self.timeline
         timeline.extend(events)
         self.tracks.update()

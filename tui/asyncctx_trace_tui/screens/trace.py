@@ -23,6 +23,10 @@ from asyncctx_trace_tui.widgets.view import SceneView
 __all__ = ["TraceScreen"]
 
 
+_WIDTHS = [(0, "-narrow"), (110, "-wide")]
+_HEIGHTS = [(0, "-short"), (45, "-tall")]
+
+
 class TraceScreen(Screen[None]):
     """Everything about one recording, at one play head."""
 
@@ -36,11 +40,8 @@ class TraceScreen(Screen[None]):
     #sentences { height: 4; }
     """
 
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [
-        (0, "-narrow"),
-        (110, "-wide"),
-    ]
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (45, "-tall")]  # noqa: RUF012 - the same
+    HORIZONTAL_BREAKPOINTS = _WIDTHS
+    VERTICAL_BREAKPOINTS = _HEIGHTS
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "play", "Play", id="play"),

@@ -48,6 +48,7 @@ class Inks:
             "": self.background,
             "idle": faint,
             "wait": colour["wait"],
+            "wait-back": self.background.blend(colour["wait"], 0.4),
             "hold": colour["hold"],
             "cleanup": colour["cleanup"],
             "cleanup-back": self.background.blend(colour["cleanup"], 0.35),

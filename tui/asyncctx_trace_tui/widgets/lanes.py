@@ -25,6 +25,8 @@ __all__ = ["Lanes", "names_width"]
 
 _NARROWEST, _WIDEST = 10, 26
 """Columns for the names of the lanes."""
+_THICKEST = 3
+"""Lines that one track takes up where there is room."""
 _LABEL = 24
 """Columns that a resource's name may take inside a bar."""
 
@@ -38,6 +40,8 @@ class Line(NamedTuple):
     depth: int
     order: int
     """Which lane from the top it belongs to."""
+    part: int = 0
+    """Which line of several that a track takes up where there is room."""
 
 
 class Drawn(NamedTuple):
@@ -78,7 +82,8 @@ class Lanes(SceneView, ScrollView, can_focus=True, inherit_bindings=False):
         self.glyphs = glyphs
         self.names_width = _NARROWEST
         self._lines: list[Line] = []
-        self._line_drawn: dict[tuple[int, int], Drawn] = {}
+        self._line_drawn: dict[tuple[int, int, int], Drawn] = {}
+        self._thick = 1
         self._shown: dict[int, Hashable] = {}
         """Line on screen -> how it looked when last drawn, the play head aside."""
         self._head: int | None = None
@@ -102,11 +107,16 @@ class Lanes(SceneView, ScrollView, can_focus=True, inherit_bindings=False):
     def _lay_out(self) -> list[Line]:
         lanes = [*self.scene.tracks.lanes.values()]
         needed = sum(len(lane.tracks) for lane in lanes)
-        spaced = needed + len(lanes) <= self.scrollable_content_region.height
+        height = self.scrollable_content_region.height
+        spaced = needed + len(lanes) <= height
+        free = height - len(lanes)
+        self._thick = max(1, min(_THICKEST, free // needed)) if spaced and needed else 1
         lines = []
         for order, lane in enumerate(lanes):
             lines += [
-                Line(lane.task, track, depth, order) for depth, track in enumerate(lane.tracks)
+                Line(lane.task, track, depth, order, part)
+                for depth, track in enumerate(lane.tracks)
+                for part in range(self._thick)
             ]
             if spaced:
                 lines.append(Line(lane.task, None, len(lane.tracks), order))
@@ -179,11 +189,12 @@ class Lanes(SceneView, ScrollView, can_focus=True, inherit_bindings=False):
         scene = self.scene
         selected = line.task == scene.task
         text = ""
-        if line.depth == 0 and line.track is not None:
+        middle = (self._thick - 1) // 2
+        if line.depth == 0 and line.track is not None and line.part == middle:
             task = scene.timeline.tasks.get(line.task)
             text = task.name if task is not None else f"task {line.task}"
             text = shorten(text, self.names_width - 3)
-        mark = self.glyphs.selected if selected and line.depth == 0 and text else " "
+        mark = self.glyphs.selected if selected and text else " "
         ink = task_ink(line.order) if text else "faint"
         padding = " " * (self.names_width - 2 - cell_len(text))
         paper = "selected" if selected and line.track is not None else ""
@@ -197,8 +208,8 @@ class Lanes(SceneView, ScrollView, can_focus=True, inherit_bindings=False):
 
     def _draw(self, line: Line) -> Drawn:
         scene = self.scene
-        stamp = self._stamp(line), scene.viewport, self.app.theme
-        key = line.task, line.depth
+        stamp = self._stamp(line), scene.viewport, self._thick, self.app.theme
+        key = line.task, line.depth, line.part
         drawn = self._line_drawn.get(key)
         if drawn is not None and drawn.stamp == stamp:
             return drawn
@@ -211,8 +222,8 @@ class Lanes(SceneView, ScrollView, can_focus=True, inherit_bindings=False):
                 scene.viewport,
                 scene.now,
                 self.glyphs,
-                alive=self._life(line.task) if line.depth == 0 else None,
-                label=self._label,
+                alive=self._life(line),
+                label=self._label if line.part == (self._thick - 1) // 2 else None,
             )
             past, future = (
                 Strip(
@@ -240,7 +251,11 @@ class Lanes(SceneView, ScrollView, can_focus=True, inherit_bindings=False):
         char = under.text or " "
         segment = next(iter(under), None)
         style = self.inks.style("head")
-        if char in (" ", self.glyphs.alive) or segment is None or segment.style is None:
+        if (
+            char in (" ", self.glyphs.alive, self.glyphs.alive_low)
+            or segment is None
+            or segment.style is None
+        ):
             char = self.glyphs.head
         else:
             # Over a bar the head keeps the bar's colour behind it.
@@ -256,14 +271,18 @@ class Lanes(SceneView, ScrollView, can_focus=True, inherit_bindings=False):
             drawn.future.crop(column + 1, width),
         ]
 
-    def _life(self, task: int) -> tuple[int, int]:
+    def _life(self, line: Line) -> tuple[int, int, str] | None:
+        """The line of a task's life, halfway down its outermost track."""
+        if line.depth or line.part != (self._thick - 1) // 2:
+            return None
         timeline = self.scene.timeline
-        first = timeline.enter_started[timeline.rows_of_task[task][0]]
-        defined = timeline.tasks.get(task)
+        first = timeline.enter_started[timeline.rows_of_task[line.task][0]]
+        defined = timeline.tasks.get(line.task)
         if defined is not None:
             first = min(first, defined.at)
-        ended = timeline.task_ended.get(task, self.scene.now)
-        return max(first, self.scene.origin), ended
+        ended = timeline.task_ended.get(line.task, self.scene.now)
+        glyph = self.glyphs.alive if self._thick % 2 else self.glyphs.alive_low
+        return max(first, self.scene.origin), ended, glyph
 
     def _label(self, row: int) -> str:
         timeline = self.scene.timeline

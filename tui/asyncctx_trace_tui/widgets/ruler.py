@@ -36,7 +36,7 @@ class Ruler(SceneView):
     @property
     def _precision(self) -> int:
         """To how many ns the time of the play head is worth showing at this zoom."""
-        return 10 ** (len(str(self.scene.viewport.per_column)) - 1)
+        return int(10 ** (len(str(self.scene.viewport.per_column)) - 1))
 
     def render_line(self, y: int) -> Strip:
         scene, viewport, inks = self.scene, self.scene.viewport, self.inks

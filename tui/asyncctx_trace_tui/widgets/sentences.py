@@ -33,8 +33,8 @@ class Sentences(SceneView):
         scene = self.scene
         # In motion, more than ten new texts a second are not read.
         moving = scene.playback.playing or scene.playback.following
-        at = scene.playback.at // 100_000_000 if moving else scene.playback.at
-        return at, moving, len(scene.timeline.facts), self.size
+        moment = max(1, round(100_000_000 * scene.playback.speed)) if moving else 1
+        return scene.playback.at // moment, moving, len(scene.timeline.facts), self.size
 
     def render(self) -> Text:
         text = Text()
