@@ -179,6 +179,7 @@ async def test_the_end_of_the_program_is_shown(tmp_path: Path) -> None:
         program.code = 3
         story.end(200, exit_code=3)
         await stage.settle(300)
+        await stage.settle()
 
         assert "exit code 3" in stage.lines[0]
         assert stage.at == 200
@@ -244,7 +245,7 @@ async def test_names_and_output_harm_nothing(tmp_path: Path) -> None:
 async def test_a_click_moves_the_play_head_and_selects_the_lane(workers: Path) -> None:
     """On the timeline as on a line of output."""
     async with staged(workers, (120, 36)) as stage:
-        await stage.pilot.click("#lanes", offset=(60, 2))
+        await stage.pilot.click("#lanes", offset=(60, 5))
         await stage.settle()
         clicked = stage.at
         await stage.pilot.click("#output", offset=(5, 2))
