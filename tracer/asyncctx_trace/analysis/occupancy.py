@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
+from functools import cached_property
 from itertools import pairwise
 
 from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
@@ -17,6 +18,8 @@ LIMITED = frozenset({"condition", "limiter", "lock", "pool", "semaphore"})
 
 # At one and the same moment whoever leaves comes before whoever arrives.
 _HOLD_ENDS, _WAIT_ENDS, _HOLD_STARTS, _WAIT_STARTS = range(4)
+_CHECKPOINT = 64
+"""Steps between two lists of holders that are kept."""
 
 
 def contends(resource: ResourceDefined | None) -> bool:
@@ -52,11 +55,14 @@ class Occupancy:
     """Holders and waiters of one resource as steps over time.
 
     Step ``i`` lasts from ``times[i]`` to ``times[i + 1]``. It is *full* while at least
-    :func:`limit_of` tasks hold it: only then does a holder keep a waiter out.
+    ``limit`` tasks hold the resource: only then does a holder keep a waiter out.
     """
 
     def __init__(self, timeline: Timeline, resource: int, now: int) -> None:
         self.limit = limit_of(timeline.resources.get(resource))
+        self._timeline = timeline
+        self._resource = resource
+        self._now = now
         keys: list[int] = []
         for row in timeline.rows_of_resource.get(resource, ()):
             start, end = wait_of(timeline, row, now)
@@ -71,10 +77,11 @@ class Occupancy:
         self.holders = array("l")
         self._sweep(keys)
         self._full_before = array("q", [0])
-        """For each step: ns that the resource was full before it began."""
-        for (start, end), holders in zip(pairwise(self.times), self.holders, strict=False):
+        self._waited_before = array("q", [0])
+        for start, end, waiters, holders in self:
             full = end - start if holders >= self.limit else 0
             self._full_before.append(self._full_before[-1] + full)
+            self._waited_before.append(self._waited_before[-1] + full * waiters)
 
     def _sweep(self, keys: list[int]) -> None:
         # Whoever enters and leaves within one tick of the clock ends before starting here, and
@@ -109,16 +116,21 @@ class Occupancy:
 
     def full(self, start: int, end: int) -> int:
         """How many ns between ``start`` and ``end`` the resource was full."""
-        return self._full_until(end) - self._full_until(start)
+        return self._until(end, self._full_before) - self._until(start, self._full_before)
 
-    def _full_until(self, at: int) -> int:
+    def waited(self, start: int, end: int) -> int:
+        """How many ns all waiters together waited for the full resource in that time."""
+        return self._until(end, self._waited_before) - self._until(start, self._waited_before)
+
+    def _until(self, at: int, before: array[int]) -> int:
         step = bisect_right(self.times, at) - 1
         if step < 0:
             return 0
-        full = self._full_before[step]
-        if step + 1 < len(self.times) and self.holders[step] >= self.limit:
-            full += at - self.times[step]
-        return full
+        if step + 1 == len(self.times):
+            return before[step]
+        # Within the step it grows evenly.
+        length = self.times[step + 1] - self.times[step]
+        return before[step] + (before[step + 1] - before[step]) // length * (at - self.times[step])
 
     def most_waiters(self) -> tuple[int, int | None]:
         """The longest queue before the full resource, and when it first stood so."""
@@ -127,3 +139,41 @@ class Occupancy:
             if holders >= self.limit and waiters > most:
                 most, when = waiters, start
         return most, when
+
+    def holders_at(self, at: int) -> list[int]:
+        """Rows that held the resource at time ``at``, in order of getting in."""
+        moves, kept = self._moves
+        count = bisect_right(moves, (at, 2, 0))
+        checkpoint = count // _CHECKPOINT
+        holding = dict.fromkeys(kept[checkpoint])
+        for _, arrives, row in moves[checkpoint * _CHECKPOINT : count]:
+            if arrives:
+                holding[row] = None
+            else:
+                holding.pop(row, None)
+        return list(holding)
+
+    @cached_property
+    def _moves(self) -> tuple[list[tuple[int, int, int]], list[list[int]]]:
+        """Who arrived (1) and left (0) when, and who held before every so many moves."""
+        moves: list[tuple[int, int, int]] = []
+        for row in self._timeline.rows_of_resource.get(self._resource, ()):
+            hold = hold_of(self._timeline, row, self._now)
+            lasts = self._timeline.exit_ended[row] == NOT_YET
+            if hold is not None and (lasts or hold[0] < hold[1]):
+                moves.append((hold[0], 1, row))
+                if not lasts:
+                    moves.append((hold[1], 0, row))
+        moves.sort()
+        kept: list[list[int]] = []
+        holding: dict[int, None] = {}
+        for index, (_, arrives, row) in enumerate(moves):
+            if index % _CHECKPOINT == 0:
+                kept.append(list(holding))
+            if arrives:
+                holding[row] = None
+            else:
+                del holding[row]
+        if len(moves) % _CHECKPOINT == 0:
+            kept.append(list(holding))
+        return moves, kept

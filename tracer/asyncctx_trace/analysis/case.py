@@ -1,0 +1,238 @@
+"""A timeline at one moment, with what several questions need worked out once."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from pathlib import PurePath
+from typing import Any, Literal, TypeAlias, TypeVar
+
+from asyncctx_trace.analysis.occupancy import Occupancy, contends, wait_of
+from asyncctx_trace.analysis.timeline import NOT_YET, Phase, Timeline
+from asyncctx_trace.analysis.words import shorten
+
+__all__ = ["Case", "End"]
+
+End: TypeAlias = Literal["running", "killed", "closed", "ended"]
+"""``killed``: it left no word; ``closed``: it ended its recording, and perhaps went on without;
+``ended``: it is over, as the launcher has seen."""
+
+T = TypeVar("T")
+
+_NAME = 60
+"""Characters of one name in a sentence."""
+
+
+class Case:
+    """``timeline`` as it stands at ``now``; it must not grow while the case is being looked into.
+
+    ``running`` says that the program may go on: then what has not ended may still end.
+    """
+
+    def __init__(
+        self, timeline: Timeline, now: int | None = None, *, running: bool = False
+    ) -> None:
+        self.timeline = timeline
+        self.now: int = (timeline.end or 0) if now is None else now
+        self.start: int = timeline.start or 0
+        self.running = running
+        self._answers: dict[Callable[[Case], Any], Any] = {}
+        self._occupancy: dict[int, Occupancy] = {}
+
+    def once(self, question: Callable[[Case], T]) -> T:
+        """The answer to ``question`` about this case, worked out when it is first asked."""
+        if question not in self._answers:
+            self._answers[question] = question(self)
+        answer: T = self._answers[question]
+        return answer
+
+    # -- who waits where --------------------------------------------------------------------
+
+    @cached_property
+    def limited(self) -> list[int]:
+        """The resources that tasks contend for, of those that were used."""
+        timeline = self.timeline
+        return [r for r in timeline.rows_of_resource if contends(timeline.resources.get(r))]
+
+    def occupancy(self, resource: int) -> Occupancy:
+        """Holders and waiters of ``resource`` over time."""
+        found = self._occupancy.get(resource)
+        if found is None:
+            found = Occupancy(self.timeline, resource, self.now)
+            self._occupancy[resource] = found
+        return found
+
+    def contended(self, row: int) -> int:
+        """How many ns the wait in ``row`` met a full resource; zero where nobody contends."""
+        resource = self.timeline.resource[row]
+        if not contends(self.timeline.resources.get(resource)):
+            return 0
+        return self.occupancy(resource).full(*wait_of(self.timeline, row, self.now))
+
+    @cached_property
+    def waits(self) -> dict[int, list[tuple[int, int, int]]]:
+        """Task -> when it waited for which limited resource, as (start, end, row) in order.
+
+        They never overlap: of an enter within an enter the inner one counts.
+        """
+        bounds: dict[int, list[tuple[int, int, int]]] = {}
+        timeline = self.timeline
+        for resource in self.limited:
+            for row in timeline.rows_of_resource[resource]:
+                start, end = wait_of(timeline, row, self.now)
+                if timeline.enter_ended[row] == NOT_YET:
+                    end += 1  # it still waits at this very moment
+                if start < end:
+                    marks = bounds.setdefault(timeline.task[row], [])
+                    marks += [(start, 1, row), (end, 0, row)]
+        return {task: list(_innermost(sorted(marks))) for task, marks in bounds.items()}
+
+    def waiting_at(self, task: int, at: int) -> int | None:
+        """The row in which ``task`` waited for a limited resource at time ``at``."""
+        waits = self.waits.get(task, ())
+        index = bisect_right(waits, at, key=lambda wait: wait[0]) - 1
+        if index >= 0 and waits[index][1] > at:
+            return waits[index][2]
+        return None
+
+    def holders(self, resource: int, at: int) -> list[int]:
+        """Rows that held ``resource`` at time ``at``, in order of getting in."""
+        return self.occupancy(resource).holders_at(at)
+
+    def holder(self, row: int, at: int) -> int:
+        """The task that held ``row`` at time ``at``: after a hand-over, the one that cleans up."""
+        exit_started = self.timeline.exit_started[row]
+        if exit_started != NOT_YET and at >= exit_started:
+            return self.timeline.exit_task[row]
+        return self.timeline.task[row]
+
+    @cached_property
+    def row_of(self) -> dict[int, int]:
+        """Acquisition -> row."""
+        return {acquisition: row for row, acquisition in enumerate(self.timeline.id)}
+
+    def held_by(self, task: int, at: int) -> list[int]:
+        """Rows that ``task`` had entered and not yet left at time ``at``, outermost first."""
+        rows = self.timeline.rows_of_task.get(task, ())
+        last = bisect_right(rows, at, key=self.timeline.enter_started.__getitem__) - 1
+        return self._open_at(rows[last], at) if last >= 0 else []
+
+    def held_around(self, row: int) -> list[int]:
+        """Rows that the task had entered and not yet left when it asked for ``row``."""
+        at = self.timeline.enter_started[row]
+        return [other for other in self._open_at(row, at) if other != row]
+
+    def _open_at(self, row: int | None, at: int) -> list[int]:
+        # Each acquisition knows which one was innermost when it began: up that chain lie all
+        # that can be open, among some that are over.
+        timeline = self.timeline
+        held: list[int] = []
+        while row is not None:
+            ended = timeline.exit_ended[row]
+            got_in = timeline.entered(row) and timeline.enter_ended[row] <= at
+            if got_in and (ended == NOT_YET or ended > at):
+                held.append(row)
+            row = self.row_of.get(timeline.parent[row])
+        return held[::-1]
+
+    @cached_property
+    def exits(self) -> dict[int, list[tuple[int, int]]]:
+        """Task -> what it cleaned up, as (start of the exit, row) in order."""
+        timeline = self.timeline
+        found: dict[int, list[tuple[int, int]]] = {}
+        for row, started in enumerate(timeline.exit_started):
+            if started != NOT_YET:
+                found.setdefault(timeline.exit_task[row], []).append((started, row))
+        return {task: sorted(exits) for task, exits in found.items()}
+
+    def exit_length(self, row: int) -> int:
+        """How long the exit of ``row`` took so far, in ns; zero where it has not begun."""
+        start, end = self.timeline.exit_started[row], self.timeline.exit_ended[row]
+        if start == NOT_YET:
+            return 0
+        return (max(start, self.now) if end == NOT_YET else end) - start
+
+    def body_length(self, row: int) -> int:
+        """How long the body of ``row`` took so far, in ns; zero for who did not get in."""
+        if not self.timeline.entered(row):
+            return 0
+        start, end = self.timeline.enter_ended[row], self.timeline.exit_started[row]
+        return (max(start, self.now) if end == NOT_YET else end) - start
+
+    # -- ends -------------------------------------------------------------------------------
+
+    @cached_property
+    def _ends(self) -> dict[int, End]:
+        """Process -> how it came to its end."""
+        codes: dict[int, list[int | None]] = {}
+        for ended in self.timeline.process_ended:
+            codes.setdefault(ended.pid, []).append(ended.exit_code)
+        open_end: End = "running" if self.running else "killed"
+        ends: dict[int, End] = {}
+        for process, known in self.timeline.processes.items():
+            said = codes.get(known.pid, [])
+            signalled = any(code is not None and code < 0 for code in said)
+            if not said or (signalled and None not in said):
+                ends[process] = "killed" if said else open_end
+            else:
+                ends[process] = "closed" if said.count(None) == len(said) else "ended"
+        return ends
+
+    def end_of(self, task: int) -> End:
+        """How the process of ``task`` came to its end."""
+        known = self.timeline.tasks.get(task)
+        open_end: End = "running" if self.running else "killed"
+        return self._ends.get(known.process, open_end) if known else open_end
+
+    # -- words ------------------------------------------------------------------------------
+
+    def task(self, task: int) -> str:
+        """The name of a task."""
+        known = self.timeline.tasks.get(task)
+        return shorten(known.name, _NAME) if known else f"task {task}"
+
+    def tasks(self, tasks: list[int], most: int = 3) -> str:
+        """The names of several tasks, the first few of many."""
+        names = [self.task(task) for task in tasks[:most]]
+        left = len(tasks) - len(names)
+        return ", ".join(names) + (f" (+{left} more)" if left else "")
+
+    def resource(self, resource: int) -> str:
+        """The name of a resource."""
+        known = self.timeline.resources.get(resource)
+        return shorten(known.name, _NAME) if known else f"resource {resource}"
+
+    def place(self, site: int) -> str:
+        """A site as ``app.py:12``; the whole path is in the evidence."""
+        known = self.timeline.sites.get(site)
+        if known is None:
+            return "an unknown place"
+        return f"{shorten(PurePath(known.file).name, _NAME)}:{known.line}"
+
+    def where(self, row: int) -> str:
+        """Name of the resource and place of the acquisition in ``row``."""
+        timeline = self.timeline
+        return f"`{self.resource(timeline.resource[row])}` at {self.place(timeline.site[row])}"
+
+    def error(self, row: int, phase: Phase) -> str:
+        """What ended a phase with an error, such as ``ValueError: bad``; ``""`` where none did."""
+        known = self.timeline.errors.get((row, phase))
+        if known is None:
+            return ""
+        name = known.type.rpartition(".")[2]
+        return shorten(f"{name}: {known.message}" if known.message else name, 2 * _NAME)
+
+
+def _innermost(marks: list[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
+    open_: dict[int, None] = {}
+    since = 0
+    for at, begins, row in marks:
+        inner = next(reversed(open_), None)
+        if inner is not None and since < at:
+            yield since, at, inner
+        since = at
+        if begins:
+            open_[row] = None
+        else:
+            open_.pop(row, None)

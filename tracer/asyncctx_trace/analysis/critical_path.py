@@ -1,0 +1,222 @@
+"""The chain of holds and waits that determined when a run, or one task, came to its end."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Literal, TypeAlias
+
+from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.timeline import NOT_YET, Phase
+from asyncctx_trace.analysis.wakeups import wakeups
+
+__all__ = ["CriticalPath", "Link", "Step", "critical_path"]
+
+_LOOK_BACK = 64
+"""How many of a task's children that ended last are looked at."""
+
+Link: TypeAlias = Literal["start", "same task", "released", "created", "joined"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A piece of the path: what one task did from ``start`` to ``end`` (monotonic ns)."""
+
+    start: int
+    end: int
+    task: int
+    phase: Phase | None
+    """Of the innermost acquisition; ``None`` where the task was in none."""
+    row: int | None
+    """That acquisition."""
+    link: Link
+    """How the path came here from the step before: ``released``: its exit let this task in;
+    ``created``: it created this task; ``joined``: this task went on after it had ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class CriticalPath:
+    """Steps from the beginning to the end, without gaps: shorten one and the end comes sooner."""
+
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def length(self) -> int:
+        """ns from its beginning to its end."""
+        return self.steps[-1].end - self.steps[0].start if self.steps else 0
+
+
+def critical_path(case: Case, task: int | None = None) -> CriticalPath:
+    """The path that ends where ``task`` ended, or where the last of all tasks did.
+
+    Backwards from there: a task that had to wait for a holder could go on when that one let go,
+    so the path goes on in the holder's task; at a task's beginning it goes on in its creator;
+    where a task did nothing while those that it had created ended, in the last of these.
+    """
+    return CriticalPath(tuple(_Walk(case).back_from(task)))
+
+
+class _Walk:
+    """From an end back to the beginning."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self.timeline = case.timeline
+        self.wakeups = case.once(wakeups)
+
+    def back_from(self, task: int | None) -> list[Step]:
+        """The steps of the path to the end of ``task``, in order of time."""
+        if task is None:
+            task = max(self._last, key=lambda each: (self._last[each], each), default=None)
+        if task is None or task not in self._last:
+            return []
+        at = self._last[task]
+        pieces: list[tuple[int, int, int, Link]] = []  # task, start, end, link: last first
+        while True:
+            since, before, then, link = self._came_from(task, at)
+            pieces.append((task, since, at, link))
+            if before is None:
+                break
+            task, at = before, then
+        pieces.reverse()
+        # What links a piece to the one before it was found while looking back from its start.
+        return [step for piece in pieces for step in self._steps(*piece)]
+
+    def _came_from(self, task: int, at: int) -> tuple[int, int | None, int, Link]:
+        """Where the path of ``task`` up to ``at`` began, and the task and time it came from."""
+        woken = self._woken(task, at)
+        joined = self._joined(task, at)
+        if woken is not None and (joined is None or woken[1] >= joined[1]):
+            row, since = woken
+            return since, self._cleaner(self.wakeups[row]), since, "released"
+        if joined is not None:
+            child, since = joined
+            return since, child, since, "joined"
+        begun = self._begun(task)
+        known = self.timeline.tasks.get(task)
+        parent = known.parent if known else None
+        if parent is not None and parent in self._last and begun < at:
+            return begun, parent, begun, "created"
+        return min(begun, at), None, 0, "start"
+
+    def _woken(self, task: int, at: int) -> tuple[int, int] | None:
+        """The last wait of ``task`` that an exit had ended by ``at``, and when that let go."""
+        waits = self._waits.get(task, [])
+        for index in range(bisect_right(waits, at, key=lambda wait: wait[0]) - 1, -1, -1):
+            ended, row = waits[index]
+            released = self.timeline.exit_ended[self.wakeups[row]]
+            since = ended if released == NOT_YET else min(released, ended)
+            if since < at:
+                return row, since
+        return None
+
+    def _joined(self, task: int, at: int) -> tuple[int, int] | None:
+        """The child of ``task`` that ended last before ``at`` while ``task`` waited for it."""
+        children = self._children.get(task, [])
+        index = bisect_left(children, (at, 0))
+        for ended, child in reversed(children[max(0, index - _LOOK_BACK) : index]):
+            if self._awaited(task, child, ended):
+                return child, ended
+        return None
+
+    def _awaited(self, task: int, child: int, ended: int) -> bool:
+        """Whether ``task`` left a task group then, or had done nothing since ``child`` began.
+
+        No fact tells that a task awaits another, so silence has to.
+        """
+        facts = self._facts(task)
+        silent_since = bisect_right(facts, self._begun(child))
+        if silent_since == len(facts) or facts[silent_since] > ended:
+            return True
+        row = self._innermost(task, ended)
+        if row is None or self.timeline.acquisition(row).phase_at(ended) != "exit":
+            return False
+        known = self.timeline.resources.get(self.timeline.resource[row])
+        return known is not None and known.kind == "task group"
+
+    def _steps(self, task: int, start: int, end: int, link: Link) -> Iterator[Step]:
+        """The piece of a path in one task, cut wherever what it did changed."""
+        timeline = self.timeline
+        facts = self._facts(task)
+        first, last = bisect_right(facts, start), bisect_left(facts, end)
+        bounds = [start, *dict.fromkeys(facts[first:last]), end]
+        merged: list[Step] = []
+        for since, until in pairwise(bounds):
+            row = self._innermost(task, since)
+            phase = None if row is None else timeline.acquisition(row).phase_at(since)
+            if merged and (merged[-1].row, merged[-1].phase) == (row, phase):
+                merged[-1] = Step(merged[-1].start, until, task, phase, row, merged[-1].link)
+            elif since < until or not merged:
+                merged.append(Step(since, until, task, phase, row, "same task" if merged else link))
+        yield from merged
+
+    def _innermost(self, task: int, at: int) -> int | None:
+        timeline = self.timeline
+        rows = timeline.rows_of_task.get(task, ())
+        index = bisect_right(rows, at, key=timeline.enter_started.__getitem__) - 1
+        row = rows[index] if index >= 0 else None
+        while row is not None and timeline.acquisition(row).phase_at(at) is None:
+            row = self.case.row_of.get(timeline.parent[row])
+        return row
+
+    def _cleaner(self, row: int) -> int:
+        return self.timeline.exit_task[row]
+
+    def _begun(self, task: int) -> int:
+        """When a task was first seen."""
+        known = self.timeline.tasks.get(task)
+        first = self.timeline.enter_started[self.timeline.rows_of_task[task][0]]
+        return min(known.at, first) if known else first
+
+    def _facts(self, task: int) -> list[int]:
+        """When ``task`` did something, in order."""
+        found = self._facts_of.get(task)
+        if found is None:
+            timeline, now = self.timeline, self.case.now
+            found = sorted(
+                at
+                for row in timeline.rows_of_task.get(task, ())
+                for at in (
+                    timeline.enter_started[row],
+                    timeline.enter_ended[row],
+                    timeline.exit_started[row],
+                    timeline.exit_ended[row],
+                )
+                if NOT_YET < at <= now
+            )
+            self._facts_of[task] = found
+        return found
+
+    @cached_property
+    def _facts_of(self) -> dict[int, list[int]]:
+        return {}
+
+    @cached_property
+    def _last(self) -> dict[int, int]:
+        """Task -> its last fact; one that is still in an acquisition goes on until now."""
+        last = {task: self._facts(task)[-1] for task in self.timeline.rows_of_task}
+        for row in self.timeline.in_flight:
+            last[self.timeline.task[row]] = self.case.now
+        return last
+
+    @cached_property
+    def _children(self) -> dict[int, list[tuple[int, int]]]:
+        """Task -> those that it created, as (last fact, task), in order of their ends."""
+        children: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        for task, ended in self._last.items():
+            known = self.timeline.tasks.get(task)
+            if known is not None and known.parent is not None:
+                children[known.parent].append((ended, task))
+        return {parent: sorted(ends) for parent, ends in children.items()}
+
+    @cached_property
+    def _waits(self) -> dict[int, list[tuple[int, int]]]:
+        """Task -> its waits that an exit ended, as (end, row), in order."""
+        waits: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        for row in self.wakeups:
+            waits[self.timeline.task[row]].append((self.timeline.enter_ended[row], row))
+        return {task: sorted(ends) for task, ends in waits.items()}

@@ -1,0 +1,79 @@
+"""What is worth telling: each kind a small type in a module of its own.
+
+``find`` asks them all. A kind has a ``check``, which looks into a case and yields findings with
+their evidence, their certainty and one sentence.
+"""
+
+from __future__ import annotations
+
+from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.findings.cancelled_in_enter import CancelledInEnter
+from asyncctx_trace.analysis.findings.cleanup_cancelled import CleanupCancelled
+from asyncctx_trace.analysis.findings.cleanup_error import CleanupError
+from asyncctx_trace.analysis.findings.deadlock import Deadlock
+from asyncctx_trace.analysis.findings.finding import Certainty, Finding, Severity
+from asyncctx_trace.analysis.findings.foreign_exit import ForeignExit
+from asyncctx_trace.analysis.findings.held_across_wait import HeldAcrossWait
+from asyncctx_trace.analysis.findings.leak import Leak
+from asyncctx_trace.analysis.findings.lock_order_inversion import LockOrderInversion
+from asyncctx_trace.analysis.findings.out_of_order_exit import OutOfOrderExit
+from asyncctx_trace.analysis.findings.slow_cleanup import SlowCleanup
+from asyncctx_trace.analysis.findings.starved_pool import StarvedPool
+from asyncctx_trace.analysis.findings.still_waiting import StillWaiting
+from asyncctx_trace.analysis.findings.suppressed_error import SuppressedError
+from asyncctx_trace.analysis.findings.thresholds import Thresholds
+from asyncctx_trace.analysis.findings.timeout import Timeout
+from asyncctx_trace.analysis.timeline import Timeline
+
+__all__ = ["KINDS", "Certainty", "Finding", "Severity", "Thresholds", "find", "find_in"]
+
+_CHECKS = (
+    Deadlock,
+    Leak,
+    LockOrderInversion,
+    CleanupError,
+    CleanupCancelled,
+    StillWaiting,
+    StarvedPool,
+    CancelledInEnter,
+    Timeout,
+    SuppressedError,
+    SlowCleanup,
+    ForeignExit,
+    OutOfOrderExit,
+    HeldAcrossWait,
+)
+
+KINDS = tuple(check.kind for check in _CHECKS)
+"""Every kind of finding, the gravest first."""
+
+_SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+
+
+def find(
+    timeline: Timeline,
+    *,
+    now: int | None = None,
+    running: bool = False,
+    thresholds: Thresholds | None = None,
+) -> list[Finding]:
+    """All findings: by severity, then certain ones first, then by what they cost.
+
+    ``now`` is the end of the timeline by default; ``running`` says that the program may go on.
+    """
+    return find_in(Case(timeline, now, running=running), thresholds or Thresholds())
+
+
+def find_in(case: Case, thresholds: Thresholds) -> list[Finding]:
+    """All findings in ``case``, ranked as :func:`find` does."""
+    found = [finding for check in _CHECKS for finding in check.check(case, thresholds)]
+    return sorted(
+        found,
+        key=lambda finding: (
+            _SEVERITIES.index(finding.severity),
+            finding.certainty != "certain",
+            KINDS.index(finding.kind),
+            -finding.cost,
+            finding.at,
+        ),
+    )

@@ -1,0 +1,56 @@
+"""Cancelled on the way in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.findings.finding import Finding, by_place, times
+from asyncctx_trace.analysis.findings.thresholds import Thresholds
+from asyncctx_trace.analysis.words import duration
+from asyncctx_trace.events import Outcome
+
+__all__ = ["CancelledInEnter"]
+
+_SAFE = ("asyncio.", "anyio.", "trio.", "contextlib.AsyncExitStack")
+"""Managers that take back what they have begun when they are cancelled."""
+
+_LOST = {
+    "pool": "a connection that was just handed out may be lost to the pool",
+    "generator": "what it had opened before its `yield` is only closed where a `finally` says so",
+}
+
+
+class CancelledInEnter(Finding):
+    """The enter was cut off, and its exit will never run.
+
+    Only possible: no fact tells how far the enter had come. Left out are the locks and task groups
+    of the runtimes themselves, which are known to lose nothing.
+    """
+
+    kind = "cancelled-in-enter"
+    severity = "warning"
+
+    @classmethod
+    def check(cls, case: Case, thresholds: Thresholds) -> Iterator[Finding]:
+        """One for each resource and site."""
+        timeline = case.timeline
+        cut = (Outcome.CANCELLED, Outcome.TIMED_OUT)
+        rows = [
+            row
+            for row, outcome in enumerate(timeline.enter_outcome)
+            if outcome in cut and not timeline.manager[row].startswith(_SAFE)
+        ]
+        for (resource, _), group in by_place(case, rows).items():
+            row = group[0]
+            waited = timeline.enter_ended[row] - timeline.enter_started[row]
+            lost = _LOST.get(timeline.resources[resource].kind, "what it had begun may be lost")
+            yield cls.of(
+                case,
+                group,
+                f"{case.task(timeline.task[row])} was cancelled while it entered "
+                f"{case.where(row)}, after {duration(waited)}: {lost}{times(len(group))}.",
+                certainty="possible",
+                at=timeline.enter_ended[row],
+                count=len(group),
+            )

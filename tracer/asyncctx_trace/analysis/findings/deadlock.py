@@ -1,0 +1,77 @@
+"""Tasks that wait for each other in a ring."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.deadlock import Ring, rings_of
+from asyncctx_trace.analysis.findings.finding import Finding
+from asyncctx_trace.analysis.findings.thresholds import Thresholds
+from asyncctx_trace.analysis.timeline import NOT_YET
+from asyncctx_trace.analysis.words import duration
+
+__all__ = ["Deadlock", "describe"]
+
+
+class Deadlock(Finding):
+    """None of these tasks could go on before another one of them did."""
+
+    kind = "deadlock"
+    severity = "error"
+
+    @classmethod
+    def check(cls, case: Case, thresholds: Thresholds) -> Iterator[Finding]:
+        """One for each ring that ever closed."""
+        for ring in case.once(rings_of):
+            yield cls.from_ring(case, ring)
+
+    @classmethod
+    def from_ring(cls, case: Case, ring: Ring) -> Finding:
+        """The finding that tells of ``ring``."""
+        waited = [_waited(case, row) for row in (*ring.waits, *ring.behind)]
+        return cls.of(
+            case,
+            (*ring.waits, *ring.holds),
+            f"{describe(case, ring)}{_end(case, ring)}.",
+            certainty="certain" if ring.certain else "possible",
+            at=ring.since,
+            cost=sum(waited),
+            tasks=[case.timeline.task[row] for row in ring.behind],
+        )
+
+
+def describe(case: Case, ring: Ring) -> str:
+    """Who waits for what that whom holds, around ``ring``."""
+    timeline = case.timeline
+    first = ring.waits[0]
+    holds = {timeline.resource[row]: row for row in ring.holds}
+    if len(ring.waits) == 1 and len(ring.holds) == 1:
+        return (
+            f"{case.task(timeline.task[first])} waits for {case.where(first)} which it holds "
+            f"itself since {case.place(timeline.site[ring.holds[0]])}"
+        )
+    parts = []
+    for row in ring.waits[:4]:
+        resource = timeline.resource[row]
+        keepers = [hold for hold in ring.holds if timeline.resource[hold] == resource]
+        holders = list(dict.fromkeys(case.holder(hold, case.now) for hold in keepers))
+        parts.append(
+            f"{case.task(timeline.task[row])} waits for {case.where(row)} held by "
+            f"{case.tasks(holders)} (taken at {case.place(timeline.site[holds[resource]])})"
+        )
+    left = len(ring.waits) - len(parts)
+    return "; ".join(parts) + (f"; and {left} more" if left else "")
+
+
+def _end(case: Case, ring: Ring) -> str:
+    behind = f", and {len(ring.behind)} more behind them" if ring.behind else ""
+    ended = [at for row in ring.waits if (at := case.timeline.enter_ended[row]) != NOT_YET]
+    if not ended:
+        return f"{behind}: nobody can go on"
+    return f"{behind}: broken up from outside after {duration(min(ended) - ring.since)}"
+
+
+def _waited(case: Case, row: int) -> int:
+    ended = case.timeline.enter_ended[row]
+    return (case.now if ended == NOT_YET else ended) - case.timeline.enter_started[row]

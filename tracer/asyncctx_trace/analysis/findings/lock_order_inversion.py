@@ -1,0 +1,66 @@
+"""Locks taken in one order here and in the other there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.deadlock import rings_of
+from asyncctx_trace.analysis.findings.finding import Finding
+from asyncctx_trace.analysis.findings.thresholds import Thresholds
+from asyncctx_trace.analysis.lock_order import Inversion, inversions
+from asyncctx_trace.analysis.occupancy import limit_of
+
+__all__ = ["LockOrderInversion"]
+
+
+class LockOrderInversion(Finding):
+    """It did not hang this time; at the wrong moment it will.
+
+    Certain only where the very same locks are meant, each lets one in, and the two orders have
+    been seen at the same time: then nothing keeps the tasks apart.
+    """
+
+    kind = "lock-order-inversion"
+    severity = "error"
+
+    @classmethod
+    def check(cls, case: Case, thresholds: Thresholds) -> Iterator[Finding]:
+        """One for each pair or ring, but for those that did hang."""
+        timeline = case.timeline
+        hung = {
+            frozenset(timeline.resource[row] for row in ring.waits) for ring in case.once(rings_of)
+        }
+        for inversion in inversions(case):
+            rows = [row for n in inversion.nestings for row in (n.inner, n.outer)]
+            resources = frozenset(timeline.resource[row] for row in rows)
+            if resources in hung:
+                continue
+            exclusive = all(
+                timeline.resources[resource].kind != "condition"
+                and timeline.resources[resource].capacity == 1
+                and limit_of(timeline.resources[resource]) == 1
+                for resource in resources
+            )
+            yield cls.of(
+                case,
+                rows,
+                _say(case, inversion),
+                certainty="certain" if inversion.concurrent and exclusive else "possible",
+                at=max(timeline.enter_started[row] for row in rows),
+            )
+
+
+def _say(case: Case, inversion: Inversion) -> str:
+    timeline = case.timeline
+    ways = "; ".join(
+        f"{case.task(n.task)} took `{case.resource(timeline.resource[n.outer])}` at "
+        f"{case.place(timeline.site[n.outer])}, then {case.where(n.inner)}"
+        for n in inversion.nestings
+    )
+    meant = {
+        "resource": "",
+        "name": " (others of the same names)",
+        "site": " (others taken at the same places)",
+    }[inversion.level]
+    return f"{ways}{meant}: tasks that do this at the same moment hang."

@@ -1,0 +1,61 @@
+"""Not last in, first out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.findings.finding import Finding, times
+from asyncctx_trace.analysis.findings.thresholds import Thresholds
+from asyncctx_trace.analysis.timeline import NOT_YET
+
+__all__ = ["OutOfOrderExit"]
+
+
+class OutOfOrderExit(Finding):
+    """A task left something while it was still inside what it had entered on top of it."""
+
+    kind = "out-of-order-exit"
+    severity = "warning"
+
+    @classmethod
+    def check(cls, case: Case, thresholds: Thresholds) -> Iterator[Finding]:
+        """One for each two sites."""
+        timeline = case.timeline
+        groups: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        for rows in timeline.rows_of_task.values():
+            for lower, upper in _crossed(case, list(rows)):
+                places = timeline.site[lower], timeline.site[upper]
+                groups.setdefault(places, []).append((lower, upper))
+        for pairs in groups.values():
+            lower, upper = pairs[0]
+            yield cls.of(
+                case,
+                dict.fromkeys(row for pair in pairs for row in pair),
+                f"{case.task(timeline.task[lower])} left {case.where(lower)} while it was still in "
+                f"{case.where(upper)}, entered later{times(len(pairs))}.",
+                at=timeline.exit_ended[lower],
+                count=len(pairs),
+            )
+
+
+def _crossed(case: Case, rows: list[int]) -> Iterator[tuple[int, int]]:
+    """Two acquisitions of one task: entered one within the other, and left the other way round."""
+    timeline = case.timeline
+    moves: list[tuple[int, int, int]] = []
+    for row in rows:
+        if timeline.entered(row) and timeline.exit_task[row] == timeline.task[row]:
+            moves.append((timeline.enter_started[row], 1, row))
+            if timeline.exit_ended[row] != NOT_YET:
+                moves.append((timeline.exit_ended[row], 0, row))
+    stack: list[int] = []
+    for at, enters, row in sorted(moves):
+        if enters:
+            stack.append(row)
+        else:
+            # An exit that is over in the same tick as one above it may well have been the later.
+            for upper in stack[stack.index(row) + 1 :]:
+                nested = timeline.enter_ended[row] <= timeline.enter_started[upper]
+                if nested and timeline.exit_ended[upper] != at:
+                    yield row, upper
+            stack.remove(row)

@@ -1,0 +1,48 @@
+"""A cleanup that took long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.findings.finding import Finding, by_place, times
+from asyncctx_trace.analysis.findings.passed_on import kind_of, longest_within
+from asyncctx_trace.analysis.findings.thresholds import Thresholds
+from asyncctx_trace.analysis.words import duration
+
+__all__ = ["SlowCleanup"]
+
+
+class SlowCleanup(Finding):
+    """An exit took longer than the threshold, by itself.
+
+    A task group's exit is where it waits for its tasks, and an exit that mostly waits for another
+    exit inside it is not to blame.
+    """
+
+    kind = "slow-cleanup"
+    severity = "warning"
+
+    @classmethod
+    def check(cls, case: Case, thresholds: Thresholds) -> Iterator[Finding]:
+        """One for each resource and site, about the slowest exit there."""
+        limit = thresholds.slow_cleanup
+        rows = [
+            row
+            for row in range(len(case.timeline))
+            if case.exit_length(row) >= limit
+            and kind_of(case, row) != "task group"
+            and case.exit_length(row) - longest_within(case, row) >= limit
+        ]
+        for group in by_place(case, rows).values():
+            group.sort(key=case.exit_length, reverse=True)
+            row = group[0]
+            yield cls.of(
+                case,
+                group,
+                f"the exit of {case.where(row)} took {duration(case.exit_length(row))} in "
+                f"{case.task(case.timeline.exit_task[row])}{times(len(group))}.",
+                at=case.timeline.exit_started[row],
+                cost=sum(map(case.exit_length, group)),
+                count=len(group),
+            )

@@ -1,0 +1,97 @@
+"""What went wrong first, and everything that followed from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.timeline import Phase, Timeline
+from asyncctx_trace.events import Outcome
+
+__all__ = ["BadEnd", "Mishap", "mishaps"]
+
+
+@dataclass(frozen=True, slots=True)
+class BadEnd:
+    """A phase that ended in an error, a cancellation or a timeout."""
+
+    at: int
+    row: int
+    phase: Phase
+    outcome: Outcome
+    task: int
+
+
+@dataclass(slots=True)
+class Mishap:
+    """A bad end that nothing before explains, and those that it explains."""
+
+    first: BadEnd
+    followed: list[BadEnd] = field(default_factory=list)
+    """In order of time."""
+
+
+def mishaps(case: Case) -> list[Mishap]:
+    """All of them, in order of time.
+
+    A bad end follows from an earlier one where its acquisition was in flight by then, and it is in
+    the same task; or in its parent, its children or its siblings, and a cancellation or the very
+    same error.
+    """
+    timeline = case.timeline
+    found: list[Mishap] = []
+    of_task: dict[int, Mishap] = {}
+    of_children: dict[int, Mishap] = {}
+    for end in sorted(_bad_ends(timeline), key=lambda end: (end.at, end.row)):
+        parent = _parent(timeline, end.task)
+        own = of_task.get(end.task)
+        family = [of_children.get(end.task)]
+        if parent is not None:
+            family += [of_task.get(parent), of_children.get(parent)]
+        cause = own if own is not None and _in_flight(timeline, end, own) else None
+        for mishap in family:
+            if cause is None and mishap is not None and _explains(timeline, mishap, end):
+                cause = mishap
+        if cause is None:
+            cause = Mishap(end)
+            found.append(cause)
+        else:
+            cause.followed.append(end)
+        of_task[end.task] = cause
+        if parent is not None:
+            of_children[parent] = cause
+    return found
+
+
+def _bad_ends(timeline: Timeline) -> Iterator[BadEnd]:
+    for row in range(len(timeline)):
+        task = timeline.task[row]
+        enter = timeline.enter_outcome[row]
+        if enter > Outcome.OK:
+            yield BadEnd(timeline.enter_ended[row], row, "enter", Outcome(enter), task)
+        body, exit_ = timeline.body_outcome[row], timeline.exit_outcome[row]
+        if body > Outcome.OK:
+            yield BadEnd(timeline.exit_started[row], row, "body", Outcome(body), task)
+        if exit_ > Outcome.OK:
+            cleaner = timeline.exit_task[row]
+            yield BadEnd(timeline.exit_ended[row], row, "exit", Outcome(exit_), cleaner)
+
+
+def _parent(timeline: Timeline, task: int) -> int | None:
+    known = timeline.tasks.get(task)
+    return known.parent if known else None
+
+
+def _in_flight(timeline: Timeline, end: BadEnd, mishap: Mishap) -> bool:
+    return timeline.enter_started[end.row] <= (mishap.followed or [mishap.first])[-1].at
+
+
+def _explains(timeline: Timeline, mishap: Mishap, end: BadEnd) -> bool:
+    if not _in_flight(timeline, end, mishap):
+        return False
+    error = timeline.errors.get((end.row, end.phase))
+    first = timeline.errors.get((mishap.first.row, mishap.first.phase))
+    same = error is not None and error == first
+    grouped = error is not None and error.type.rpartition(".")[2].endswith("ExceptionGroup")
+    return end.outcome is Outcome.CANCELLED or same or grouped
