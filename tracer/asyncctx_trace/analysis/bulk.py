@@ -137,6 +137,8 @@ def _whole(
     )
     if len(np.unique(facts.acquisition[new])) != len(new):
         return False
+    if np.isin(facts.acquisition[new], list(timeline._row)).any():  # carried over
+        return False
     for expected, kind in enumerate(_PHASES):
         at, row = phases[kind], rows[kind]
         if len(np.unique(row)) != len(row):

@@ -14,7 +14,10 @@ from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.timeline import NOT_YET, Phase
 from asyncctx_trace.analysis.wakeups import wakeups
 
-__all__ = ["CriticalPath", "Link", "Step", "critical_path"]
+__all__ = ["CriticalPath", "Doing", "Link", "Step", "critical_path"]
+
+Doing: TypeAlias = tuple[Phase | None, int | None, int | None]
+"""Phase, resource and site; all ``None`` for a task that was in no acquisition."""
 
 _LOOK_BACK = 64
 """How many of a task's children that ended last are looked at."""
@@ -48,6 +51,18 @@ class CriticalPath:
     def length(self) -> int:
         """ns from its beginning to its end."""
         return self.steps[-1].end - self.steps[0].start if self.steps else 0
+
+    def shares(self, case: Case) -> list[tuple[Doing, int]]:
+        """ns of the path by what was done, the longest first."""
+        timeline = case.timeline
+        spent: dict[Doing, int] = defaultdict(int)
+        for step in self.steps:
+            if step.row is None:
+                spent[None, None, None] += step.end - step.start
+            else:
+                doing = step.phase, timeline.resource[step.row], timeline.site[step.row]
+                spent[doing] += step.end - step.start
+        return sorted(spent.items(), key=lambda each: -each[1])
 
 
 def critical_path(case: Case, task: int | None = None) -> CriticalPath:

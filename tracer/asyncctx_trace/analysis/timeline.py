@@ -35,7 +35,7 @@ __all__ = ["NOT_YET", "Acquisition", "Phase", "Timeline"]
 Phase: TypeAlias = Literal["enter", "body", "exit"]
 
 _MANY = 2_000
-"""Events from which on numpy is worth its import."""
+"""Facts from which on numpy is worth its import."""
 
 NOT_YET = -1
 """Stands in a column of times for a fact that has not come."""
@@ -212,7 +212,7 @@ class Timeline:
 
     def extend(self, events: Iterable[Event]) -> None:
         """Take in more events, in the order in which a recording gives them."""
-        if isinstance(events, Batch) and len(events) > _MANY and self._take_in_bulk(events):
+        if isinstance(events, Batch) and events.facts > _MANY and self._take_in_bulk(events):
             return
         for event in events:
             self._take(event)
@@ -297,6 +297,8 @@ class Timeline:
             facts.append(at)
 
     def _begin(self, event: EnterStarted) -> None:
+        if event.acquisition in self._row:  # a bounded recording has carried it over
+            return
         row = len(self.id)
         self._row[event.acquisition] = row
         self.id.append(event.acquisition)

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from unicodedata import east_asian_width
 
-__all__ = ["duration", "percent", "plain", "shorten"]
+__all__ = ["duration", "parse_duration", "percent", "plain", "shorten"]
 
 _UNITS = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "µs"), (1, "ns"))
+_UNIT_NS = {
+    "ns": 1,
+    "us": 1_000,
+    "µs": 1_000,
+    "ms": 1_000_000,
+    "s": 1_000_000_000,
+    "min": 60_000_000_000,
+}
+_DURATION = re.compile(rf"(\d+(?:\.\d+)?)\s*({'|'.join(_UNIT_NS)})")
 
 
 def plain(text: str) -> str:
@@ -79,3 +89,11 @@ def _fitting(text: str, width: int) -> str:
         if width < 0:
             return text[:index]
     return text
+
+
+def parse_duration(text: str) -> int:
+    """ns of ``5ms``, ``1.5 s``, ``200us`` or ``2min``; raises ValueError with how to write it."""
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"{plain(text)!r} is no duration: write it like 5ms, 1.5s or 200us")
+    return round(float(match[1]) * _UNIT_NS[match[2]])

@@ -5,25 +5,168 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from asyncctx_trace_tui.commands.gates import FAILED, Gates, gate_options
+
+if TYPE_CHECKING:
+    from asyncctx_trace.analysis.findings import Thresholds
+
 __all__ = ["command", "print_report"]
+
+_SORTS = ("wait", "max", "avg", "contended", "hold", "cleanup", "acquisitions", "name")
+_FORMATS = ("text", "json", "markdown")
+
+
+def _time(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    from asyncctx_trace.analysis.words import parse_duration
+
+    try:
+        return None if value is None else parse_duration(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, param) from None
+
+
+def _thresholds(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> Thresholds:
+    from dataclasses import fields
+
+    from asyncctx_trace.analysis.findings import Thresholds
+    from asyncctx_trace.analysis.words import parse_duration
+
+    names = {field.name.replace("_", "-"): field.name for field in fields(Thresholds)}
+    given = {}
+    for value in values:
+        name, _, time = value.partition("=")
+        if name not in names:
+            raise click.BadParameter(f"{name!r} is none of {', '.join(names)}", ctx, param)
+        try:
+            given[names[name]] = parse_duration(time)
+        except ValueError as error:
+            raise click.BadParameter(str(error), ctx, param) from None
+    return Thresholds(**given)
 
 
 @click.command("report")
 @click.argument("file", type=click.Path(path_type=Path))
-def command(file: Path) -> None:
-    """Print what the recording FILE tells: who held, who waited, in which order."""
-    print_report(file, sys.stdout)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(_FORMATS),
+    default="text",
+    show_default=True,
+    help="For people, for programs (docs/report-json.md), or for a pull request.",
+)
+@click.option(
+    "--sort",
+    type=click.Choice(_SORTS),
+    default="wait",
+    show_default=True,
+    help="What the resources are sorted by: total, longest or average wait, …",
+)
+@click.option("--task", "tasks", multiple=True, metavar="NAME", help="Only these tasks (`*`: any).")
+@click.option(
+    "--resource", "resources", multiple=True, metavar="NAME", help="Only these resources."
+)
+@click.option(
+    "--since", callback=_time, metavar="TIME", help="From then on: `1.5s` after the start."
+)
+@click.option("--until", callback=_time, metavar="TIME", help="Up to then: `90s` after the start.")
+@click.option(
+    "--threshold",
+    "thresholds",
+    multiple=True,
+    callback=_thresholds,
+    metavar="NAME=TIME",
+    help="Tell from there on, such as slow-cleanup=50ms; also held-across-wait, starved-pool, "
+    "still-waiting.",
+)
+@gate_options
+def command(
+    file: Path,
+    format_: str,
+    sort: str,
+    tasks: tuple[str, ...],
+    resources: tuple[str, ...],
+    since: int | None,
+    until: int | None,
+    thresholds: Thresholds,
+    gates: Gates,
+) -> None:
+    """Print what the recording FILE tells: who held, who waited, what cleaned up, what never did.
+
+    First the verdict, then the findings, the gravest first, then the tables.
+    """
+    shut = print_report(
+        file,
+        sys.stdout,
+        gates=gates,
+        format_=format_,
+        sort=sort,
+        tasks=tasks,
+        resources=resources,
+        since=since,
+        until=until,
+        thresholds=thresholds,
+    )
+    sys.exit(FAILED if shut else 0)
 
 
-def print_report(file: Path, out: TextIO) -> None:
-    """Write the report on the recording ``file`` to ``out``; with colours on a terminal."""
+def print_report(
+    file: Path,
+    out: TextIO | None,
+    *,
+    gates: Gates | None = None,
+    format_: str = "text",
+    sort: str = "wait",
+    tasks: tuple[str, ...] = (),
+    resources: tuple[str, ...] = (),
+    since: int | None = None,
+    until: int | None = None,
+    thresholds: Thresholds | None = None,
+) -> bool:
+    """Write the report on the recording ``file`` to ``out``, with colours on a terminal.
+
+    Returns whether a gate is shut; without ``out`` that is all it does. Raises RecordingError.
+    """
+    from asyncctx_trace.analysis.case import Case
+    from asyncctx_trace.analysis.report import report
+    from asyncctx_trace.analysis.selection import between
     from asyncctx_trace.analysis.timeline import Timeline
-    from asyncctx_trace.recording.reader import read
-    from asyncctx_trace_tui.reports.text import render_text
+    from asyncctx_trace.recording.reader import Recording
 
-    color = out.isatty() and "NO_COLOR" not in os.environ
-    click.echo(render_text(Timeline(read(file)), color=color), file=out, nl=False)
+    gates = gates or Gates()
+    with Recording(file) as recording:
+        events = recording.poll()
+        running = recording.alive
+    timeline = Timeline(events)
+    start = timeline.start or 0
+    if since is not None or until is not None:
+        first = None if since is None else start + since
+        last = None if until is None else start + until
+        running = running or (last is not None and last < (timeline.end or 0))
+        timeline = Timeline(between(events, first, last))
+    told = report(
+        Case(timeline, running=running),
+        thresholds=thresholds,
+        budgets=gates.budgets,
+        tasks=tasks,
+        resources=resources,
+        sort=sort,
+    )
+    if out is not None:
+        if format_ == "json":
+            from asyncctx_trace_tui.reports.json_format import render_json
+
+            text = render_json(told, str(file))
+        elif format_ == "markdown":
+            from asyncctx_trace_tui.reports.markdown import render_markdown
+
+            text = render_markdown(told)
+        else:
+            from asyncctx_trace_tui.reports.text import render_report
+
+            text = render_report(told, color=out.isatty() and "NO_COLOR" not in os.environ)
+        click.echo(text, file=out, nl=False)
+    return gates.fails(told)

@@ -1,0 +1,115 @@
+"""Limits that a run must keep, such as ``db pool:wait.p99<5ms``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from asyncctx_trace.analysis.blame import blame
+from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.contention import ResourceUse
+from asyncctx_trace.analysis.words import duration, parse_duration, percent
+
+__all__ = ["Breach", "Budget"]
+
+_SPREADS = ("wait", "hold", "cleanup")
+_STATISTICS = ("p50", "p95", "p99", "max", "mean", "total")
+_SHARES = ("contended", "utilisation")
+_COUNTS = ("acquisitions", "waiters")
+_HOW = (
+    "write it like 'db pool:wait.p99<5ms' (wait, hold or cleanup; p50, p95, p99, max, mean or "
+    "total), 'db pool:contended<10%', 'db pool:utilisation<80%' or 'db pool:waiters<3'"
+)
+_BUDGET = re.compile(r"(?P<name>.+):(?P<quantity>[a-z0-9.]+)\s*(?P<sign><=?)\s*(?P<limit>[^<]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """One limit on every resource of a name; ``*`` in it stands for anything."""
+
+    text: str
+    """As it was written."""
+    name: str
+    quantity: str
+    limit: float
+    """In ns, as a share of 1, or a count."""
+    inclusive: bool
+
+    @classmethod
+    def parse(cls, text: str) -> Budget:
+        """The budget that ``text`` says; raises ValueError with how to write one."""
+        match = _BUDGET.fullmatch(text.strip())
+        if match is None:
+            raise ValueError(f"{text!r} is no budget: {_HOW}")
+        quantity, limit = match["quantity"], match["limit"].strip()
+        spread, _, statistic = quantity.partition(".")
+        value: float
+        try:
+            if spread in _SPREADS and statistic in _STATISTICS:
+                value = parse_duration(limit)
+            elif quantity in _SHARES and limit.endswith("%"):
+                value = float(limit.removesuffix("%")) / 100
+            elif quantity in _COUNTS:
+                value = int(limit)
+            else:
+                raise ValueError(f"{quantity} is not measured so")
+        except ValueError as error:
+            raise ValueError(f"{text!r} is no budget ({error}): {_HOW}") from None
+        return cls(text, match["name"].strip(), quantity, value, match["sign"] == "<=")
+
+    def check(self, case: Case, uses: Iterable[ResourceUse]) -> list[Breach]:
+        """Where it is broken; a name that no resource has breaks it as well."""
+        meant = [use for use in uses if fnmatchcase(use.name, self.name)]
+        if not meant:
+            return [Breach(self, None, f"budget {self.text}: no such resource was used")]
+        return [
+            Breach(self, use.resource, self._say(case, use, value))
+            for use in meant
+            if (value := self._value(use)) is not None and not self._keeps(value)
+        ]
+
+    def _keeps(self, value: float) -> bool:
+        return value <= self.limit if self.inclusive else value < self.limit
+
+    def _value(self, use: ResourceUse) -> float | None:
+        match self.quantity:
+            case "contended":
+                return use.contended_share
+            case "utilisation":
+                return use.utilisation
+            case "waiters":
+                return use.most_waiters
+            case "acquisitions":
+                return use.acquisitions
+        spread, _, statistic = self.quantity.partition(".")
+        value: int = getattr(getattr(use, spread), statistic)
+        return value
+
+    def _say(self, case: Case, use: ResourceUse, value: float) -> str:
+        if "." in self.quantity:
+            over = duration(round(value - self.limit))
+            is_, may = duration(round(value)), duration(round(self.limit))
+        elif self.quantity in _SHARES:
+            is_, may, over = percent(value), percent(self.limit), percent(value - self.limit)
+        else:
+            is_, may, over = f"{value:.0f}", f"{self.limit:.0f}", f"{value - self.limit:.0f}"
+        words = f"budget {self.text}: it is {is_}, {over} over {may}"
+        if use.contends and (sites := blame(case, use.resource).by_site()):
+            site, way, ns = sites[0]
+            words += f"; {percent(ns / use.wait.total)} of all waiting is for {case.place(site)}"
+            if len(way) > 1:
+                words += " by way of " + ", then ".join(f"`{case.resource(r)}`" for r in way[1:])
+        return words
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """A budget that was broken."""
+
+    budget: Budget
+    resource: int | None
+    """Where; ``None`` where no resource has that name."""
+    summary: str
+    """By how much, and who is to blame."""

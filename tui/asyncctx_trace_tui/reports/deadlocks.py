@@ -1,0 +1,92 @@
+"""A growing recording watched for deadlocks, while the program hangs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+
+from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.deadlock import deadlocks_at
+from asyncctx_trace.analysis.findings.deadlock import describe
+from asyncctx_trace.analysis.timeline import Timeline
+from asyncctx_trace.events import (
+    EnterEnded,
+    EnterStarted,
+    Event,
+    ExitEnded,
+    ExitStarted,
+    Outcome,
+    ResourceDefined,
+    SiteDefined,
+    TaskDefined,
+    TaskEnded,
+)
+from asyncctx_trace.recording.reader import Recording
+from asyncctx_trace_tui.text import plain
+
+__all__ = ["DeadlockWatch"]
+
+
+class DeadlockWatch:
+    """Reads on in a recording and tells each deadlock once.
+
+    It remembers what is in flight and nothing else, so it may follow a program for days.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Watch the recording ``path``; raises RecordingError or OSError."""
+        self._recording = Recording(path)
+        self._definitions: dict[tuple[type, int], Event] = {}
+        self._in_flight: dict[int, list[Event]] = {}
+        self._told: set[frozenset[int]] = set()
+
+    def __enter__(self) -> DeadlockWatch:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._recording.close()
+
+    def new_deadlocks(self, now: int) -> list[str]:
+        """A line for each deadlock not told yet; ``now`` is ``time.monotonic_ns()``."""
+        for event in self._recording.poll():
+            self._take(event)
+        timeline = Timeline(self._definitions.values())
+        facts = (fact for facts in self._in_flight.values() for fact in facts)
+        timeline.extend(sorted(facts, key=lambda fact: fact.at))  # type: ignore[union-attr]  # facts only
+        lines = []
+        case = Case(timeline, now, running=True)
+        for ring in deadlocks_at(timeline, now):
+            members = frozenset(timeline.id[row] for row in ring.waits)
+            if members not in self._told:
+                self._told.add(members)
+                words = "deadlock" if ring.certain else "perhaps a deadlock"
+                lines.append(plain(f"{words}: {describe(case, ring)}"))
+        return lines
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case EnterStarted():
+                self._in_flight[event.acquisition] = [event]
+            case EnterEnded() | ExitStarted():
+                facts = self._in_flight.get(event.acquisition)
+                if facts is not None:
+                    facts.append(event)
+                    if isinstance(event, EnterEnded) and event.outcome is not Outcome.OK:
+                        del self._in_flight[event.acquisition]
+            case ExitEnded():
+                self._in_flight.pop(event.acquisition, None)
+            case ResourceDefined():
+                self._definitions[ResourceDefined, event.resource] = event
+            case SiteDefined():
+                self._definitions[SiteDefined, event.site] = event
+            case TaskDefined():
+                self._definitions[TaskDefined, event.task] = event
+            case TaskEnded():
+                self._definitions.pop((TaskDefined, event.task), None)
+            case _:
+                pass

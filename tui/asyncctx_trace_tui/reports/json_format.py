@@ -1,0 +1,213 @@
+"""The report for programs; its schema is told in ``docs/report-json.md``."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.contention import ResourceUse
+from asyncctx_trace.analysis.findings import Finding
+from asyncctx_trace.analysis.mishaps import BadEnd
+from asyncctx_trace.analysis.report import Report
+from asyncctx_trace.analysis.spread import Spread
+
+__all__ = ["VERSION", "as_dict", "finding_as_dict", "render_json", "site_as_dict"]
+
+VERSION = 1
+"""Grows when a field changes its meaning or goes away; new fields do not change it."""
+
+
+def render_json(told: Report, file: str) -> str:
+    """``told`` about the recording ``file`` as one JSON object."""
+    return json.dumps(as_dict(told, file), indent=2) + "\n"
+
+
+def as_dict(told: Report, file: str) -> dict[str, Any]:
+    """``told`` as plain values; times are integer ns, moments count from the recording's start."""
+    case = told.case
+    timeline = case.timeline
+    return {
+        "schema": "asyncctx-trace/report",
+        "version": VERSION,
+        "recording": {
+            "file": file,
+            "length_ns": case.now - case.start,
+            "acquisitions": len(timeline),
+            "in_flight": len(timeline.in_flight),
+            "tasks": len(timeline.rows_of_task),
+            "running": case.running,
+        },
+        "verdict": told.verdict,
+        "dropped": {
+            "acquisitions": told.dropped,
+            "reasons": [each.reason for each in timeline.dropped],
+        },
+        "findings": [finding_as_dict(case, finding) for finding in told.findings],
+        "budgets": [
+            {
+                "budget": breach.budget.text,
+                "resource": None if breach.resource is None else _resource(case, breach.resource),
+                "summary": breach.summary,
+            }
+            for breach in told.breaches
+        ],
+        "resources": [_use(told, use) for use in told.uses],
+        "cleanup": [
+            {
+                "resource": _resource(case, each.resource),
+                "site": site_as_dict(case, each.site),
+                "exits": each.exits,
+                "under_error": each.under_error,
+                "under_cancellation": each.under_cancellation,
+                "failed": each.failed,
+                "cut_off": each.cut_off,
+                "suppressed": each.suppressed,
+                "overlapping": each.overlapping,
+                "slowest_ns": each.slowest,
+            }
+            for each in told.cleanups
+        ],
+        "cleanup_order": [
+            {
+                "exits": [
+                    {"resource": _resource(case, number), "site": site_as_dict(case, site)}
+                    for number, site in order.left
+                ],
+                "in_order": order.in_order,
+                "by_exit_stack": order.by_stack,
+                "times": order.times,
+                "tasks": [_task(case, task) for task in list(order.tasks)[:20]],
+            }
+            for order in told.orders
+        ],
+        "mishaps": [
+            {
+                "first": _bad_end(case, mishap.first),
+                "followed": [_bad_end(case, end) for end in mishap.followed],
+            }
+            for mishap in told.mishaps
+        ],
+        "critical_path": [
+            {
+                "start_ns": step.start - case.start,
+                "end_ns": step.end - case.start,
+                "task": _task(case, step.task),
+                "phase": step.phase,
+                "acquisition": None if step.row is None else timeline.id[step.row],
+                "resource": (
+                    None if step.row is None else _resource(case, timeline.resource[step.row])
+                ),
+                "site": None if step.row is None else site_as_dict(case, timeline.site[step.row]),
+                "link": step.link,
+            }
+            for step in told.path.steps
+        ],
+    }
+
+
+def finding_as_dict(case: Case, finding: Finding) -> dict[str, Any]:
+    """One finding with its evidence."""
+    return {
+        "kind": finding.kind,
+        "severity": finding.severity,
+        "certainty": finding.certainty,
+        "summary": finding.summary,
+        "resource": None if finding.resource is None else _resource(case, finding.resource),
+        "tasks": [_task(case, task) for task in finding.tasks],
+        "sites": [site_as_dict(case, site) for site in finding.sites],
+        "acquisitions": [case.timeline.id[row] for row in finding.rows],
+        "at_ns": finding.at - case.start,
+        "cost_ns": finding.cost,
+        "count": finding.count,
+    }
+
+
+def site_as_dict(case: Case, site: int) -> dict[str, Any]:
+    """Where an ``async with`` stands."""
+    known = case.timeline.sites.get(site)
+    if known is None:
+        return {"file": None, "line": None, "function": None, "text": None}
+    return {
+        "file": known.file,
+        "line": known.line,
+        "function": known.function,
+        "text": known.text,
+    }
+
+
+def _use(told: Report, use: ResourceUse) -> dict[str, Any]:
+    case = told.case
+    blamed = told.blames.get(use.resource)
+    when = use.most_waiters_at
+    return {
+        "id": use.resource,
+        "name": use.name,
+        "kind": use.kind,
+        "capacity": use.capacity,
+        "contends": use.contends,
+        "acquisitions": use.acquisitions,
+        "contended": use.contended,
+        "wait": _spread(use.wait),
+        "hold": _spread(use.hold),
+        "cleanup": _spread(use.cleanup),
+        "most_waiters": use.most_waiters,
+        "most_waiters_at_ns": None if when is None else when - case.start,
+        "utilisation": use.utilisation,
+        "overtaken": use.overtaken,
+        "blame": None
+        if blamed is None
+        else {
+            "total_ns": blamed.total,
+            "blamed_ns": blamed.blamed,
+            "unknown_ns": blamed.unknown,
+            "by_site": [
+                {
+                    "site": site_as_dict(case, site),
+                    "way": [_resource(case, each) for each in way],
+                    "ns": ns,
+                }
+                for site, way, ns in blamed.by_site()
+            ],
+            "by_task": [{"task": _task(case, task), "ns": ns} for task, ns in blamed.by_task()],
+        },
+    }
+
+
+def _spread(spread: Spread) -> dict[str, int]:
+    return {
+        "p50_ns": spread.p50,
+        "p95_ns": spread.p95,
+        "p99_ns": spread.p99,
+        "max_ns": spread.max,
+        "total_ns": spread.total,
+    }
+
+
+def _bad_end(case: Case, end: BadEnd) -> dict[str, Any]:
+    timeline = case.timeline
+    error = timeline.errors.get((end.row, end.phase))
+    return {
+        "at_ns": end.at - case.start,
+        "task": _task(case, end.task),
+        "acquisition": timeline.id[end.row],
+        "resource": _resource(case, timeline.resource[end.row]),
+        "site": site_as_dict(case, timeline.site[end.row]),
+        "phase": end.phase,
+        "outcome": end.outcome.name.lower(),
+        "error": None if error is None else {"type": error.type, "message": error.message},
+    }
+
+
+def _task(case: Case, task: int) -> dict[str, Any]:
+    known = case.timeline.tasks.get(task)
+    return {"id": task, "name": known.name if known else None}
+
+
+def _resource(case: Case, resource: int) -> dict[str, Any]:
+    known = case.timeline.resources.get(resource)
+    return {
+        "id": resource,
+        "name": known.name if known else None,
+        "kind": known.kind if known else None,
+    }
