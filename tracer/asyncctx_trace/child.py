@@ -22,7 +22,7 @@ def environment(recording: Path, options: dict[str, Any]) -> dict[str, str]:
     """The environment that makes the next ``python`` started by this process record itself.
 
     ``options`` go to the program as they are and must survive JSON: ``captured``, whether its
-    output is a pipe that wants whole lines at once.
+    output is a pipe that wants whole lines at once; ``keep``, how much of the recording stays.
     """
     path = os.environ.get("PYTHONPATH")
     settings = {
@@ -63,7 +63,7 @@ def begin() -> None:
     try:
         from asyncctx_trace.session import join
 
-        join(Path(settings["recording"]))
+        join(Path(settings["recording"]), settings.get("keep"))
     except Exception as error:
         print(f"asyncctx-trace: not recording process {os.getpid()}: {error}", file=sys.stderr)
 

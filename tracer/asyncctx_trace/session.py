@@ -10,9 +10,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from asyncctx_trace.errors import AlreadyRecording, AsyncctxTraceError
-from asyncctx_trace.instrument import hub
+from asyncctx_trace.instrument import hub, resources
+from asyncctx_trace.instrument import tasks as tasks_
 
 if TYPE_CHECKING:
+    from asyncctx_trace.recording.bounded import Alive
     from asyncctx_trace.recording.writer import Recorder
 
 __all__ = ["ENVIRONMENT", "record", "record_from_environment"]
@@ -32,19 +34,30 @@ class record:
     Raises RecordingExists, AlreadyRecording, or OSError before the block begins.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+        keep: str | None = None,
+    ) -> None:
+        """``keep`` bounds the file to its newest part: ``"200MB"``, ``"10m"``."""
         self.path = Path(path)
         self._overwrite = overwrite
+        self._keep = keep
 
     def __enter__(self) -> Path:
         if _recorder is not None:
             raise AlreadyRecording(
                 f"this process already records to {_recorder.path}: end that recording first"
             )
+        from asyncctx_trace.recording.keep import Keep
         from asyncctx_trace.recording.segments import create
 
+        if self._keep is not None:
+            Keep.parse(self._keep)  # before a file is made in vain
         create(self.path, overwrite=self._overwrite)
-        join(self.path)
+        join(self.path, self._keep)
         return self.path
 
     def __exit__(
@@ -67,15 +80,32 @@ class record:
         stop()
 
 
-def join(path: Path) -> None:
-    """Add this process's facts to the recording ``path``, which exists already."""
+def join(path: Path, keep: str | None = None) -> None:
+    """Add this process's facts, or the newest of them, to the recording ``path`` that exists."""
     global _recorder
-    from asyncctx_trace.recording.writer import Recorder
+    if keep is None:
+        from asyncctx_trace.recording.writer import Recorder
 
-    recorder = Recorder(path)
+        recorder = Recorder(path)
+    else:
+        from asyncctx_trace.recording.bounded import BoundedRecorder
+        from asyncctx_trace.recording.keep import Keep
+
+        recorder = BoundedRecorder(path, Keep.parse(keep), _alive)
     hub.attach(recorder)
     _recorder = recorder
     atexit.register(stop)
+
+
+def _alive() -> Alive:
+    from asyncctx_trace.recording.bounded import Alive
+
+    tasks = tasks_.known()
+    return Alive(
+        acquisitions={acquisition.id for task in tasks for acquisition in task.open},
+        tasks={task.id for task in tasks},
+        resources={resource.id for resource in resources.known()},
+    )
 
 
 def stop() -> None:

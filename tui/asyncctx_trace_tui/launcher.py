@@ -15,6 +15,8 @@ from types import FrameType
 from typing import IO, Any
 
 from asyncctx_trace.child import environment
+from asyncctx_trace.recording.bounded import Alive, BoundedRecorder
+from asyncctx_trace.recording.keep import Keep
 from asyncctx_trace.recording.segments import create
 from asyncctx_trace.recording.writer import TextWriter
 
@@ -48,16 +50,21 @@ class Program:
         *,
         captured: bool,
         overwrite: bool = False,
+        keep: str | None = None,
         options: dict[str, Any] | None = None,
     ) -> None:
         """Start ``python *words``; ``options`` reach the program's side of the launch.
 
-        Raises RecordingExists, or OSError where there is no room for the recording.
+        ``keep`` bounds the recording (``"200MB"``, ``"10m"``). Raises AsyncctxTraceError if it
+        says nothing of the kind, RecordingExists, or OSError where the recording has no room.
         """
+        bound = None if keep is None else Keep.parse(keep)
         create(recording, overwrite=overwrite)
         self.recording = recording
         self.captured = captured
-        self._notes = TextWriter(recording)
+        self._notes = (
+            TextWriter(recording) if bound is None else BoundedRecorder(recording, bound, Alive)
+        )
         self._ended = threading.Lock()
         self._exit_code: int | None = None
         streams: dict[str, Any] = {}
@@ -70,7 +77,7 @@ class Program:
             }
         self._process = subprocess.Popen(
             [*interpreter(), *words],
-            env=environment(recording, {"captured": captured, **(options or {})}),
+            env=environment(recording, {"captured": captured, "keep": keep, **(options or {})}),
             **streams,
         )
         self.pid = self._process.pid

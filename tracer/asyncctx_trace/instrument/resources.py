@@ -10,7 +10,7 @@ from typing import Any
 from asyncctx_trace.instrument import hub
 from asyncctx_trace.instrument.adapters import adapter_for
 
-__all__ = ["Resource", "manager_of", "resource_of"]
+__all__ = ["Resource", "known", "manager_of", "resource_of"]
 
 
 class Resource:
@@ -118,10 +118,15 @@ def _forget(key: int, _: object) -> None:
     _by_object.pop(key, None)
 
 
+def known() -> list[Resource]:
+    """The resources that later acquisitions may be of."""
+    return [*_by_object.values(), *_by_name.values()]
+
+
 def _replay(sink: hub.Sink) -> None:
     for name, manager in list(_managers.items()):
         sink.manager_defined(manager, name)
-    for resource in [*_by_object.values(), *_by_name.values()]:
+    for resource in known():
         resource.define(sink)
 
 

@@ -17,7 +17,7 @@ from asyncctx_trace.instrument import hub
 if TYPE_CHECKING:
     from asyncctx_trace.instrument.lifecycle import Acquisition
 
-__all__ = ["Task", "current_task"]
+__all__ = ["Task", "current_task", "known"]
 
 
 class Task:
@@ -94,8 +94,13 @@ def _gone(key: int, _: object) -> None:
             hub.switch_off(sink, error)
 
 
+def known() -> list[Task]:
+    """The tasks that have been seen and are not gone."""
+    return list(_tasks.values())
+
+
 def _replay(sink: hub.Sink) -> None:
-    for task in list(_tasks.values()):
+    for task in known():
         task.define(sink)
 
 

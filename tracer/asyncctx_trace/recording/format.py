@@ -62,9 +62,11 @@ TEXT_LIMIT = 4096
 _MAGIC = b"\x89ACTX\r\n\n"
 _HEADER = struct.Struct("<8sHHIQQI")  # magic, version, record, segment, wall, monotonic, crc
 
-SEGMENT_HEADER = struct.Struct("<QIIII23xB")
-"""when its process began to write (monotonic ns), pid, parent pid, ordinal among the process's
-segments of this kind, reserved, kind"""
+SEGMENT_HEADER = struct.Struct("<QQII23xB")
+"""when its process began to write, when it took the segment (both monotonic ns), pid, parent
+pid, kind
+
+A bounded recording takes a segment again that it has filled: the header is then another one."""
 
 ENTER_STARTED = struct.Struct("<QQQIIII7xB")
 """at, acquisition, parent, task, resource, site, manager, kind"""

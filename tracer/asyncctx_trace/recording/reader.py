@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from bisect import insort
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
@@ -75,6 +76,9 @@ class Writer:
     managers: dict[int, str] = field(default_factory=dict)
     errors: dict[int, ErrorText] = field(default_factory=dict)
     ended: bool = False
+    given_up: int = 0
+    """Acquisitions that made room for newer ones, so far."""
+    lines_given_up: int = 0
 
     def id(self, local: int) -> int:
         """An id of the process's own as the recording's."""
@@ -106,8 +110,12 @@ class Batch:
 
     def __len__(self) -> int:
         """How many events."""
-        facts = sum(len(data) for _, data in self.records) // RECORD
-        return len(self.definitions) + len(self.notes) + facts
+        return len(self.definitions) + len(self.notes) + self.facts
+
+    @property
+    def facts(self) -> int:
+        """How many of them are facts."""
+        return sum(len(data) for _, data in self.records) // RECORD
 
 
 @dataclass(slots=True)
@@ -115,10 +123,11 @@ class _Segment:
     """How far one segment has been read."""
 
     offset: int
+    header: bytes
     kind: SegmentKind
+    taken_at: int
     writer: Writer
     read: int = SEGMENT_HEADER.size
-    holes: bytes = b""
 
 
 class Recording:
@@ -139,6 +148,11 @@ class Recording:
         self._open: list[_Segment] = []
         self._ahead: list[_Segment] = []
         """Segments of facts that have not been opened yet."""
+        self._headers: dict[int, bytes] = {}
+        """Offset -> the header last seen there: another one means that it was taken again."""
+        self._taken: dict[tuple[int, SegmentKind], list[tuple[int, int]]] = {}
+        """Writer and kind -> when taken and offset, sorted: a bounded recorder takes them again
+        in this order."""
         self._writers: dict[tuple[int, int], Writer] = {}
 
     def __enter__(self) -> Recording:
@@ -177,6 +191,8 @@ class Recording:
     def _poll(self, segments: int | None) -> Batch:
         final = bool(self._writers) and not self.alive
         self._find_segments()
+        self._find_retaken()
+        self._ahead.sort(key=attrgetter("taken_at"))
         self._open += self._ahead[:segments]
         del self._ahead[:segments]
         # Facts first: every definition that they name is in the file by then.
@@ -186,10 +202,10 @@ class Recording:
             if segment.kind is SegmentKind.FACTS and (data := self._facts(segment, final))
         ]
         batch = Batch([], [], records)
-        for segment in self._open:
-            if segment.kind is SegmentKind.TEXTS:
-                for entry in self._texts(segment):
-                    self._take_text(segment.writer, entry, batch.definitions, batch.notes)
+        texts = [segment for segment in self._open if segment.kind is SegmentKind.TEXTS]
+        for segment in sorted(texts, key=attrgetter("taken_at")):
+            for entry in self._texts(segment):
+                self._take_text(segment.writer, entry, batch.definitions, batch.notes)
         self._forget_full_segments()
         return batch
 
@@ -204,30 +220,59 @@ class Recording:
     def _find_segments(self) -> None:
         size = os.fstat(self._fd).st_size
         while (offset := HEADER_SIZE + self._known * SEGMENT) + SEGMENT <= size:
-            header = self._at(offset, SEGMENT_HEADER.size)
-            started, pid, _parent, _ordinal, _, kind = SEGMENT_HEADER.unpack(header)
-            if not kind:  # its writer is about to put the header in, or was killed just then
-                if offset + SEGMENT < size:
-                    self._known += 1
-                    continue
+            # The last one may still be without its header; one before others stays without:
+            # its writer was killed just then, or is taking it again and will say so.
+            if not self._look_at(offset) and offset + SEGMENT >= size:
                 return
-            if kind not in set(SegmentKind):
-                raise DamagedRecording(
-                    f"{self.path} is damaged at byte {offset}: record the program again, "
-                    "or restore it from a copy"
-                )
-            writer = self._writers.get((pid, started))
-            if writer is None:
-                writer = Writer(len(self._writers) << _PROCESS_SHIFT, pid)
-                self._writers[pid, started] = writer
-            segment = _Segment(offset, SegmentKind(kind), writer)
-            # Texts at once: a fact may be named in a segment that lies behind its own.
-            (self._ahead if segment.kind is SegmentKind.FACTS else self._open).append(segment)
             self._known += 1
+
+    def _find_retaken(self) -> None:
+        for taken in list(self._taken.values()):
+            while taken:
+                _, offset = taken[0]
+                header = self._at(offset, SEGMENT_HEADER.size)
+                if header == self._headers[offset] or not header[-1]:
+                    break
+                del taken[0]
+                self._look_at(offset)
+
+    def _look_at(self, offset: int) -> bool:
+        """See to the segment at ``offset``, unless it was seen to; whether it has a header."""
+        header = self._at(offset, SEGMENT_HEADER.size)
+        started, taken_at, pid, _parent, kind = SEGMENT_HEADER.unpack(header)
+        if not kind or self._headers.get(offset) == header:
+            return bool(kind)
+        if kind not in set(SegmentKind):
+            raise DamagedRecording(
+                f"{self.path} is damaged at byte {offset}: record the program again, "
+                "or restore it from a copy"
+            )
+        writer = self._writers.get((pid, started))
+        if writer is None:
+            writer = Writer(len(self._writers) << _PROCESS_SHIFT, pid)
+            self._writers[pid, started] = writer
+        segment = _Segment(offset, header, SegmentKind(kind), taken_at, writer)
+        self._headers[offset] = header
+        insort(self._taken.setdefault((id(writer), segment.kind), []), (taken_at, offset))
+        # Texts at once: a fact may be named in a segment that lies behind its own.
+        (self._ahead if segment.kind is SegmentKind.FACTS else self._open).append(segment)
+        return True
+
+    def _content(self, segment: _Segment) -> bytes:
+        """What follows what was read; nothing if the segment has been taken again meanwhile."""
+        data = self._at(segment.offset + segment.read, SEGMENT - segment.read)
+        if self._at(segment.offset, SEGMENT_HEADER.size) == segment.header:
+            return data
+        segment.read = SEGMENT
+        return b""
 
     def _forget_full_segments(self) -> None:
         """Drop those that are read to the end: what is left to look at stays short."""
-        newest = {(id(s.writer), s.kind): s for s in self._open}
+        newest: dict[tuple[int, SegmentKind], _Segment] = {}
+        for segment in self._open:
+            key = id(segment.writer), segment.kind
+            if key not in newest or newest[key].taken_at < segment.taken_at:
+                newest[key] = segment
         self._open = [
             s
             for s in self._open
@@ -237,7 +282,7 @@ class Recording:
 
     def _facts(self, segment: _Segment, final: bool) -> bytes:
         """Whole new records; with ``final`` also those behind a slot that was never filled."""
-        data = self._at(segment.offset + segment.read, SEGMENT - segment.read)
+        data = self._content(segment)
         data = data[: len(data) // RECORD * RECORD]
         kinds = data[_KIND::RECORD]
         if final:
@@ -254,7 +299,7 @@ class Recording:
         return data
 
     def _texts(self, segment: _Segment) -> Iterator[dict[str, Any]]:
-        data = self._at(segment.offset + segment.read, SEGMENT - segment.read)
+        data = self._content(segment)
         position = 0
         while position + LENGTH.size <= len(data):
             (length,) = LENGTH.unpack_from(data, position)
@@ -323,6 +368,13 @@ class Recording:
                 notes.append(Marked(entry["at"], entry["text"]))
             case "dropped":
                 notes.append(Dropped(entry["at"], entry["acquisitions"], entry["reason"]))
+            case "given up":
+                given_up = entry["acquisitions"] - writer.given_up
+                writer.given_up = entry["acquisitions"]
+                notes.append(Dropped(entry["at"], given_up, "older than what is kept"))
+                if lines := entry["lines"] - writer.lines_given_up:
+                    writer.lines_given_up = entry["lines"]
+                    notes.append(Dropped(entry["at"], 0, f"{lines} printed lines are not kept"))
             case "end":
                 notes.append(ProcessEnded(entry["at"], entry["pid"], entry["exit"]))
                 for other in self._writers.values():

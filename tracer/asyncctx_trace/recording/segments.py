@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from asyncctx_trace.errors import RecordingExists
 from asyncctx_trace.recording.format import (
@@ -25,7 +26,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["Segments", "create"]
+__all__ = ["Segment", "Segments", "create"]
 
 _BINARY = getattr(os, "O_BINARY", 0)
 
@@ -51,6 +52,13 @@ def create(path: Path, *, overwrite: bool = False) -> None:
         os.close(fd)
 
 
+class Segment(NamedTuple):
+    """A mapped piece of the file, and where it lies."""
+
+    page: mmap.mmap
+    offset: int
+
+
 class Segments:
     """The end of one recording, as seen by one process that adds to it."""
 
@@ -59,10 +67,9 @@ class Segments:
         self._fd = os.open(path, os.O_RDWR | _BINARY)
         self._file = _identity(self._fd)
         self._started = time.monotonic_ns()
-        self._ordinals = dict.fromkeys(SegmentKind, 0)
         self._latest: dict[SegmentKind, mmap.mmap] = {}
 
-    def new(self, kind: SegmentKind) -> mmap.mmap:
+    def new(self, kind: SegmentKind) -> Segment:
         """Append a segment of zeros behind its header and map it.
 
         The blocks are allocated first: writing into a mapped hole of a full disk would kill
@@ -75,12 +82,25 @@ class Segments:
             offset = HEADER_SIZE + size // SEGMENT * SEGMENT
             _allocate(self._fd, offset)
             page = _map(self._fd, offset)
-            SEGMENT_HEADER.pack_into(
-                page, 0, self._started, os.getpid(), os.getppid(), self._ordinals[kind], 0, kind
-            )
-        self._ordinals[kind] += 1
+            self._head(page, kind)
+        return Segment(page, offset)
+
+    def again(self, offset: int, kind: SegmentKind) -> tuple[Segment, bytes]:
+        """Empty a segment that this process has filled, for new use; and what was in it."""
+        self._still_ours()
+        page = _map(self._fd, offset)
+        old = page[:]
+        # Invalid while it is emptied: whoever reads it now sees the header change.
+        page[SEGMENT_HEADER.size - 1] = 0
+        page[SEGMENT_HEADER.size :] = bytes(SEGMENT - SEGMENT_HEADER.size)
+        self._head(page, kind)
+        return Segment(page, offset), old
+
+    def _head(self, page: mmap.mmap, kind: SegmentKind) -> None:
+        SEGMENT_HEADER.pack_into(
+            page, 0, self._started, time.monotonic_ns(), os.getpid(), os.getppid(), kind
+        )
         self._latest[kind] = page
-        return page
 
     def close(self) -> None:
         """Give the file descriptor back; mapped segments stay usable."""

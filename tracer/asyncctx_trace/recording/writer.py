@@ -31,7 +31,7 @@ from asyncctx_trace.recording.format import (
 )
 from asyncctx_trace.recording.segments import Segments
 
-__all__ = ["Recorder", "TextWriter"]
+__all__ = ["Page", "Recorder", "TextWriter", "slots"]
 
 # Plain integers: an enum member costs a look-up in every fact.
 _ENTER_STARTED = int(Kind.ENTER_STARTED)
@@ -39,7 +39,7 @@ _ENTER_ENDED = int(Kind.ENTER_ENDED)
 _EXIT_STARTED = int(Kind.EXIT_STARTED)
 _EXIT_ENDED = int(Kind.EXIT_ENDED)
 _TASK_ENDED = int(Kind.TASK_ENDED)
-_Page = tuple[mmap.mmap | None, Callable[[], int]]
+Page = tuple[mmap.mmap | None, Callable[[], int]]
 
 
 def _no_slot() -> int:
@@ -47,9 +47,17 @@ def _no_slot() -> int:
 
 
 # In place of a page that could not be had.
-_NO_PAGE: _Page = (None, _no_slot)
+_NO_PAGE: Page = (None, _no_slot)
 
 _log = logging.getLogger("asyncctx_trace")
+
+
+def slots(page: mmap.mmap, taken: int = 0) -> Page:
+    """A page and the offsets of its slots, without the first ``taken``.
+
+    They travel as one: a thread never mixes those of two pages.
+    """
+    return page, itertools.count(SEGMENT_HEADER.size + taken * RECORD, RECORD).__next__
 
 
 class TextWriter:
@@ -82,13 +90,16 @@ class TextWriter:
         entry = json.dumps({"k": what, **fields}, separators=(",", ":")).encode("ascii")
         room = LENGTH.size + (len(entry) + 3) // 4 * 4
         with self._lock:
-            if self._texts is None or self._end + room > SEGMENT:
-                self._texts = self._segments.new(SegmentKind.TEXTS)
-                self._end = SEGMENT_HEADER.size
+            while self._texts is None or self._end + room > SEGMENT:
+                self._open_texts()
             page, place = self._texts, self._end
             self._end += room
             page[place + LENGTH.size : place + LENGTH.size + len(entry)] = entry
             LENGTH.pack_into(page, place, len(entry))
+
+    def _open_texts(self) -> None:
+        self._texts = self._segments.new(SegmentKind.TEXTS).page
+        self._end = SEGMENT_HEADER.size
 
     def printed(self, at: int, stream: str, text: str) -> None:
         """A line that the program printed to ``stream`` (``stdout`` or ``stderr``)."""
@@ -121,7 +132,6 @@ class Recorder(TextWriter):
 
     def _begin(self) -> None:
         super()._begin()
-        self._turning = threading.RLock()
         self._next_error = itertools.count(1).__next__
         self._lost = 0
         self._page = self._new_page()
@@ -141,10 +151,8 @@ class Recorder(TextWriter):
 
     # -- pages ------------------------------------------------------------------------------
 
-    def _new_page(self) -> _Page:
-        # Buffer and slot counter travel as one: a thread never mixes those of two pages.
-        page = self._segments.new(SegmentKind.FACTS)
-        return page, itertools.count(SEGMENT_HEADER.size, RECORD).__next__
+    def _new_page(self) -> Page:
+        return slots(self._segments.new(SegmentKind.FACTS).page)
 
     def _put_on_next_page(
         self, full: Callable[[], int], pack: Callable[..., None], *fact: int
@@ -162,8 +170,8 @@ class Recorder(TextWriter):
                 return
             full = slot  # other threads have filled it meanwhile
 
-    def _turn(self, full: Callable[[], int]) -> _Page:
-        with self._turning:
+    def _turn(self, full: Callable[[], int]) -> Page:
+        with self._lock:
             if self._page[1] is full and self._page is not _NO_PAGE:
                 if full() + RECORD <= SEGMENT:
                     raise  # noqa: PLE0704 - of the caller's except block: the fact is malformed

@@ -53,6 +53,9 @@ class _LikePython(click.Command):
 )
 @click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
 @click.option(
+    "--keep", metavar="SIZE|TIME", help="Keep only the newest part, such as `200MB` or `10m`."
+)
+@click.option(
     "--headless",
     is_flag=True,
     help="No app: the program owns the terminal, a report follows at its end.",
@@ -75,6 +78,7 @@ def command(
     words: tuple[str, ...],
     output: Path | None,
     overwrite: bool,
+    keep: str | None,
     headless: bool,
     quiet: bool,
     include: tuple[str, ...],
@@ -95,7 +99,7 @@ def command(
     recording = output or _new_recording(words)
     headless = headless or quiet or not (sys.stdout.isatty() and sys.stdin.isatty())
     program = Program(
-        target, recording, captured=not headless, overwrite=overwrite, options=options
+        target, recording, captured=not headless, overwrite=overwrite, keep=keep, options=options
     )
     sys.exit(_headless(program, quiet) if headless else _in_the_app(program))
 

@@ -1,0 +1,215 @@
+"""A bounded recording keeps the newest whole acquisitions, and counts what it gave up."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from asyncctx_trace.analysis.timeline import Timeline
+from asyncctx_trace.errors import AsyncctxTraceError
+from asyncctx_trace.outcome import Outcome
+from asyncctx_trace.recording.bounded import Alive, BoundedRecorder
+from asyncctx_trace.recording.format import SEGMENT
+from asyncctx_trace.recording.keep import LEAST, Keep
+from asyncctx_trace.recording.reader import Recording, read
+from asyncctx_trace.recording.segments import create
+
+ROOM = 2 * LEAST
+
+
+class Service:
+    """A program that goes on and on: each request is a task of its own with one acquisition."""
+
+    def __init__(self, path: Path, keep: Keep) -> None:
+        create(path)
+        self.requests = 0
+        self.in_flight: set[int] = set()
+        self.recorder = BoundedRecorder(path, keep, self.alive)
+        self.recorder.manager_defined(1, "asyncio.locks.Lock")
+        self.recorder.site_defined(1, "app.py", 12, "handle", "db_lock")
+        self.recorder.resource_defined(1, "lock", "db lock", 1)
+
+    def alive(self) -> Alive:
+        return Alive(acquisitions=self.in_flight, tasks=self.in_flight, resources={1})
+
+    def ask(self) -> int:
+        """A new task, named after its number, asks for the lock."""
+        self.requests += 1
+        one = self.requests
+        self.in_flight.add(one)
+        self.recorder.task_defined(one, one, f"request-{one}", "asyncio", 0, "MainThread")
+        self.recorder.enter_started(time.monotonic_ns(), one, 0, one, 1, 1, 1)
+        self.recorder.enter_ended(time.monotonic_ns(), one, Outcome.OK, None)
+        return one
+
+    def release(self, one: int) -> None:
+        """It fails in its body, with a message of its own, and lets go."""
+        now = time.monotonic_ns()
+        self.recorder.exit_started(now, one, one, Outcome.ERROR, ValueError(f"of {one}"))
+        self.recorder.exit_ended(now, one, Outcome.OK, False, None)
+        self.in_flight.discard(one)
+
+    def serve(self, requests: int) -> None:
+        for _ in range(requests):
+            self.release(self.ask())
+
+
+def accounted(timeline: Timeline) -> int:
+    """Acquisitions that are there, and those that are said to be gone."""
+    return len(timeline) + sum(dropped.acquisitions for dropped in timeline.dropped)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "a.actx"
+
+
+def test_the_file_stays_within_its_bound_and_every_acquisition_is_accounted_for(
+    path: Path,
+) -> None:
+    """Ten times what fits."""
+    service = Service(path, Keep(bytes=ROOM))
+    service.serve(30_000)
+
+    timeline = Timeline(read(path))
+    assert path.stat().st_size <= ROOM + 2 * SEGMENT
+    assert accounted(timeline) == 30_000
+    assert 1_000 < len(timeline) < 15_000
+
+
+def test_what_is_kept_is_the_newest_and_whole(path: Path) -> None:
+    """No halves, and every name and message that a kept fact refers to."""
+    service = Service(path, Keep(bytes=ROOM))
+    service.serve(20_000)
+
+    timeline = Timeline(read(path))
+    tasks = [acquisition.task for acquisition in timeline]
+    assert tasks == list(range(tasks[0], 20_001))
+    assert all(acquisition.exit_ended is not None for acquisition in timeline)
+    assert {timeline.tasks[task].name for task in tasks} == {f"request-{t}" for t in tasks}
+    assert [a.body_error.message for a in timeline if a.body_error] == [f"of {t}" for t in tasks]
+
+
+def test_a_long_lived_acquisition_is_carried_over(path: Path) -> None:
+    """A pool that is open for the life of the service is what one wants to see most."""
+    service = Service(path, Keep(bytes=ROOM))
+    pool = service.ask()
+    service.serve(20_000)
+
+    before = Timeline(read(path))
+    service.release(pool)
+    after = Timeline(read(path))
+
+    (held,) = (acquisition for acquisition in before if acquisition.task == pool)
+    assert held.entered
+    assert held.exit_started is None
+    assert before.tasks[pool].name == "request-1"
+    (over,) = (acquisition for acquisition in after if acquisition.task == pool)
+    assert over.exit_ended is not None
+    assert over.enter_started == held.enter_started
+
+
+def test_a_follower_sees_everything_although_the_file_forgets(path: Path) -> None:
+    """It looks often enough, and takes in nothing twice."""
+    service = Service(path, Keep(bytes=ROOM))
+    timeline = Timeline()
+    with Recording(path) as recording:
+        for _ in range(100):
+            service.serve(200)
+            timeline.extend(recording.poll())
+        timeline.extend(recording.poll())
+
+    assert [acquisition.task for acquisition in timeline] == list(range(1, 20_001))
+
+
+def test_a_follower_that_comes_late_keeps_up_from_there(path: Path) -> None:
+    """The file has turned over many times before anybody looks."""
+    service = Service(path, Keep(bytes=ROOM))
+    service.serve(20_000)
+    timeline = Timeline()
+    with Recording(path) as recording:
+        for _ in range(60):
+            timeline.extend(recording.poll())
+            service.serve(200)
+        timeline.extend(recording.poll())
+
+    tasks = [acquisition.task for acquisition in timeline]
+    assert tasks == list(range(tasks[0], 32_001))
+
+
+def test_a_follower_that_sleeps_misses_what_was_given_up_and_is_told(path: Path) -> None:
+    """Then it goes on with what is there."""
+    service = Service(path, Keep(bytes=ROOM))
+    timeline = Timeline()
+    with Recording(path) as recording:
+        service.serve(100)
+        timeline.extend(recording.poll())
+        service.serve(30_000)
+        for _ in range(3):
+            timeline.extend(recording.poll())
+
+    tasks = [acquisition.task for acquisition in timeline]
+    assert tasks[:100] == list(range(1, 101))
+    assert tasks[-1] == 30_100
+    assert len(set(tasks)) == len(tasks)
+    assert accounted(timeline) >= 30_100
+
+
+def test_old_lines_of_output_make_room_and_are_counted(path: Path) -> None:
+    """The newest stay."""
+    service = Service(path, Keep(bytes=LEAST))
+    for number in range(40_000):
+        service.recorder.printed(number, "stdout", f"line {number}")
+
+    timeline = Timeline(read(path))
+    gone = sum(
+        int(dropped.reason.split()[0])
+        for dropped in timeline.dropped
+        if "printed" in dropped.reason
+    )
+    assert gone + len(timeline.printed) == 40_000
+    assert timeline.printed[-1].text == "line 39999"
+    assert path.stat().st_size <= LEAST + 2 * SEGMENT
+
+
+def test_by_time_nothing_young_is_given_up(path: Path) -> None:
+    """A bound of an hour, and a minute's worth of facts."""
+    service = Service(path, Keep(ns=3600 * 10**9))
+    service.serve(10_000)
+
+    assert len(Timeline(read(path))) == 10_000
+
+
+def test_by_time_what_is_too_old_makes_room(path: Path) -> None:
+    """A bound that has passed before the next fact comes."""
+    service = Service(path, Keep(ns=1))
+    service.serve(20_000)
+
+    timeline = Timeline(read(path))
+    assert accounted(timeline) == 20_000
+    assert path.stat().st_size <= LEAST + 4 * SEGMENT
+
+
+@pytest.mark.parametrize(
+    ("text", "bound"),
+    [
+        ("200MB", Keep(bytes=200_000_000)),
+        ("1 GiB", Keep(bytes=2**30)),
+        ("1kb", Keep(bytes=LEAST)),
+        ("90s", Keep(ns=90 * 10**9)),
+        ("10m", Keep(ns=600 * 10**9)),
+        ("1.5h", Keep(ns=5400 * 10**9)),
+    ],
+)
+def test_bounds_are_written_as_people_write_them(text: str, bound: Keep) -> None:
+    """Sizes and times."""
+    assert Keep.parse(text) == bound
+
+
+@pytest.mark.parametrize("text", ["", "200", "MB", "10 parsecs", "-5m"])
+def test_anything_else_is_refused_with_an_example(text: str) -> None:
+    """In one line."""
+    with pytest.raises(AsyncctxTraceError, match="give a size like 200MB or a time like 10m"):
+        Keep.parse(text)

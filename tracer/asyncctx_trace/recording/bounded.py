@@ -1,0 +1,220 @@
+"""The recorder of which only the newest part is kept."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from bisect import bisect_left, bisect_right
+from collections import deque
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic_ns
+from typing import Any
+
+from asyncctx_trace.recording.format import (
+    LENGTH,
+    RAW,
+    RECORD,
+    SEGMENT,
+    SEGMENT_HEADER,
+    Kind,
+    SegmentKind,
+)
+from asyncctx_trace.recording.keep import LEAST, Keep
+from asyncctx_trace.recording.segments import Segment
+from asyncctx_trace.recording.writer import Page, Recorder, slots
+
+__all__ = ["Alive", "BoundedRecorder"]
+
+
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """What later facts may still refer to, by id."""
+
+    acquisitions: Collection[int] = ()
+    tasks: Collection[int] = ()
+    resources: Collection[int] = ()
+
+
+@dataclass(slots=True, eq=False)
+class _Taken:
+    """A segment in the order of taking, and the ids that its facts refer to once it is full."""
+
+    offset: int
+    kind: SegmentKind
+    taken_at: int
+    filled_at: int = 0
+    referred: dict[str, array[int]] = field(default_factory=dict)
+    """Kind of definition -> ids, sorted."""
+
+
+class BoundedRecorder(Recorder):
+    """Takes its oldest segment again instead of a new one, once ``keep`` is reached.
+
+    Given up are whole acquisitions: one that is still in flight is carried over with the facts
+    that it has, and so is every definition to which a kept or a later fact may refer. What was
+    given up is counted in the recording. If what must be carried over fills more than ``keep``,
+    the file grows beyond it rather than lose it.
+    """
+
+    def __init__(self, path: Path, keep: Keep, alive: Callable[[], Alive]) -> None:
+        """``alive`` says at any time what is in flight, and what the program still has."""
+        self._keep = keep
+        self._alive = alive
+        super().__init__(path)
+
+    def _begin(self) -> None:
+        self._taken: deque[_Taken] = deque()
+        self._current: dict[SegmentKind, _Taken] = {}
+        self._carrying = False
+        self._given_up = {"acquisitions": 0, "lines": 0}
+        super()._begin()
+
+    def _new_page(self) -> Page:
+        with self._lock:
+            full = self._current.get(SegmentKind.FACTS)
+            if full is not None:
+                full.referred = self._referred()
+            segment, old, was = self._take(SegmentKind.FACTS)
+            in_flight = self._in_flight(old, was)
+            for number, record in enumerate(in_flight):
+                start = SEGMENT_HEADER.size + number * RECORD
+                segment.page[start : start + RECORD] = record
+            self._page = slots(segment.page, len(in_flight))
+            self._settle(old, was, in_flight)
+            return self._page
+
+    def _open_texts(self) -> None:
+        segment, old, was = self._take(SegmentKind.TEXTS)
+        self._texts, self._end = segment.page, SEGMENT_HEADER.size
+        in_flight = self._in_flight(old, was)
+        for record in in_flight:
+            self._copy(record)
+        self._settle(old, was, in_flight)
+
+    # -- giving up --------------------------------------------------------------------------
+
+    def _take(self, kind: SegmentKind) -> tuple[Segment, bytes, SegmentKind | None]:
+        """A segment for ``kind``; if it is an old one, what was in it, and of which kind."""
+        now = monotonic_ns()
+        if kind in self._current:
+            self._current[kind].filled_at = now
+        oldest = self._oldest()
+        if oldest is None or self._carrying or not self._too_much(oldest, now):
+            segment, old, was = self._segments.new(kind), b"", None
+        else:
+            self._taken.remove(oldest)
+            segment, old = self._segments.again(oldest.offset, kind)
+            was = oldest.kind
+        taken = self._current[kind] = _Taken(segment.offset, kind, now)
+        self._taken.append(taken)
+        return segment, old, was
+
+    def _oldest(self) -> _Taken | None:
+        """The next to give up: texts only when no facts are left from before they were full."""
+        full = [taken for taken in self._taken if taken not in self._current.values()]
+        facts = next((taken for taken in full if taken.kind is SegmentKind.FACTS), None)
+        texts = next((taken for taken in full if taken.kind is SegmentKind.TEXTS), None)
+        if facts is None or texts is None:
+            return facts or texts
+        return texts if texts.filled_at < facts.taken_at else facts
+
+    def _too_much(self, oldest: _Taken, now: int) -> bool:
+        if self._keep.bytes is not None:
+            return (len(self._taken) + 1) * SEGMENT > self._keep.bytes
+        few = len(self._taken) < LEAST // SEGMENT
+        return not few and now - oldest.filled_at > (self._keep.ns or 0)
+
+    def _settle(self, old: bytes, was: SegmentKind | None, in_flight: list[bytes]) -> None:
+        """Carry over the definitions that are needed, and count what is gone."""
+        if was is None:
+            return
+        if was is SegmentKind.FACTS:
+            begun = old[SEGMENT_HEADER.size :][RECORD - 1 :: RECORD].count(Kind.ENTER_STARTED)
+            carried = sum(record[-1] == Kind.ENTER_STARTED for record in in_flight)
+            self._given_up["acquisitions"] += begun - carried
+        else:
+            self._carrying = True
+            try:
+                self._carry_texts(list(_entries(old)))
+            finally:
+                self._carrying = False
+        self._write("given up", at=monotonic_ns(), **self._given_up)
+
+    def _in_flight(self, old: bytes, was: SegmentKind | None) -> list[bytes]:
+        """The records of acquisitions that have not come to their end."""
+        if was is not SegmentKind.FACTS:
+            return []
+        alive = self._alive().acquisitions
+        return [
+            old[start : start + RECORD]
+            for start, (_, acquisition, *_, kind) in _records(old)
+            if acquisition in alive and kind <= Kind.EXIT_STARTED
+        ]
+
+    def _copy(self, record: bytes) -> None:
+        """Put a record behind those that are there, its kind last."""
+        page, slot = self._page
+        start = slot()
+        while page is None or start + RECORD > SEGMENT:
+            page, slot = self._new_page()
+            start = slot()
+        page[start : start + RECORD - 1] = record[:-1]
+        page[start + RECORD - 1] = record[-1]
+
+    def _carry_texts(self, entries: list[dict[str, Any]]) -> None:
+        alive = self._alive()
+        needed: dict[str, set[int]] = {
+            "task": set(alive.tasks),
+            "resource": set(alive.resources),
+            "error": set(),
+        }
+        pages = [taken.referred for taken in self._taken if taken.referred]
+        pages.append(self._referred())
+        for what, ids in needed.items():
+            # Ids grow with time: what was defined together lies together on every page.
+            doubtful = [e["id"] for e in entries if e["k"] == what and e["id"] not in ids]
+            if doubtful:
+                first, last = min(doubtful), max(doubtful)
+                for page in pages:
+                    column = page[what]
+                    ids.update(column[bisect_left(column, first) : bisect_right(column, last)])
+        for entry in entries:
+            what = entry.pop("k")
+            if what in ("process", "manager", "site") or entry.get("id") in needed.get(what, ()):
+                self._write(what, **entry)
+            self._given_up["lines"] += what == "printed"
+
+    def _referred(self) -> dict[str, array[int]]:
+        """What the facts on the page of the moment refer to."""
+        tasks: set[int] = set()
+        resources: set[int] = set()
+        errors: set[int] = set()
+        page = self._page[0]
+        for _, (_, _, _, task, word, _, _, _, _, kind) in _records(page[:] if page else b""):
+            tasks.add(task)
+            (resources if kind == Kind.ENTER_STARTED else errors).add(word)
+        found = {"task": tasks, "resource": resources, "error": errors}
+        return {what: array("I", sorted(ids)) for what, ids in found.items()}
+
+
+def _records(page: bytes) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """Where each record of a page of facts begins, and its fields."""
+    whole = page[SEGMENT_HEADER.size :]
+    fields = RAW.iter_unpack(whole[: len(whole) // RECORD * RECORD])
+    for number, record in enumerate(fields):
+        if record[-1]:
+            yield SEGMENT_HEADER.size + number * RECORD, record
+
+
+def _entries(old: bytes) -> Iterator[dict[str, Any]]:
+    """The entries of a segment of texts."""
+    position = SEGMENT_HEADER.size
+    while position + LENGTH.size <= len(old):
+        (length,) = LENGTH.unpack_from(old, position)
+        start = position + LENGTH.size
+        if not length:
+            return
+        yield json.loads(old[start : start + length])
+        position = start + (length + 3) // 4 * 4
