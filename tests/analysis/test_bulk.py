@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from asyncctx_trace.analysis import timeline as timeline_module
 from asyncctx_trace.analysis.timeline import Timeline
 from asyncctx_trace.outcome import Outcome
-from asyncctx_trace.recording.reader import Batch, Recording
+from asyncctx_trace.recording.batch import Batch
+from asyncctx_trace.recording.reader import Recording
 from asyncctx_trace.recording.writer import Recorder
 from recording.builders import recorder
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from asyncctx_trace.analysis.timeline import NOT_YET, Phase, Timeline
 from asyncctx_trace.outcome import Outcome
+from asyncctx_trace.recording.batch import UNKNOWN_MANAGER, Batch
 from asyncctx_trace.recording.format import RAW_FIELDS, RECORD, Kind
-from asyncctx_trace.recording.reader import UNKNOWN_MANAGER, Batch
 
 if TYPE_CHECKING:
     Integers = NDArray[np.int64]

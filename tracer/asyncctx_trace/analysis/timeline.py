@@ -28,7 +28,7 @@ from asyncctx_trace.events import (
     TaskDefined,
     TaskEnded,
 )
-from asyncctx_trace.recording.reader import Batch
+from asyncctx_trace.recording.batch import Batch
 
 __all__ = ["NOT_YET", "Acquisition", "Phase", "Timeline"]
 

@@ -6,55 +6,28 @@ import json
 import os
 from bisect import insort
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from itertools import chain
+from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from asyncctx_trace.errors import DamagedRecording, NotARecording
-from asyncctx_trace.events import (
-    Definition,
-    Dropped,
-    EnterEnded,
-    EnterStarted,
-    ErrorText,
-    Event,
-    ExitEnded,
-    ExitStarted,
-    Fact,
-    Marked,
-    Note,
-    Outcome,
-    Printed,
-    ProcessDefined,
-    ProcessEnded,
-    ResourceDefined,
-    SiteDefined,
-    TaskDefined,
-    TaskEnded,
-)
+from asyncctx_trace.events import ProcessEnded
+from asyncctx_trace.recording.batch import Batch, Writer, process_base
 from asyncctx_trace.recording.format import (
     HEADER_SIZE,
     LENGTH,
-    RAW,
     RECORD,
     SEGMENT,
     SEGMENT_HEADER,
     Anchor,
-    Kind,
     SegmentKind,
     unpack_header,
 )
 
-__all__ = ["UNKNOWN_MANAGER", "Batch", "Recording", "Writer", "read"]
+__all__ = ["Recording", "read"]
 
 _KIND = RECORD - 1
-_PROCESS_SHIFT = 32
-"""Ids are unique within a process; in the events they carry the process's ordinal above bit 32,
-so that in the usual recording of one process they stay what they were."""
-_OUTCOMES = {int(outcome): outcome for outcome in Outcome}
-UNKNOWN_MANAGER = "?"
 
 
 def read(path: Path | str) -> Batch:
@@ -64,58 +37,6 @@ def read(path: Path | str) -> Batch:
     """
     with Recording(path) as recording:
         return recording.poll()
-
-
-@dataclass(slots=True)
-class Writer:
-    """One process that writes, and the words that its records refer to."""
-
-    base: int
-    """What makes its ids unique within the recording: to be added to each."""
-    pid: int
-    managers: dict[int, str] = field(default_factory=dict)
-    errors: dict[int, ErrorText] = field(default_factory=dict)
-    ended: bool = False
-    given_up: int = 0
-    """Acquisitions that made room for newer ones, so far."""
-    lines_given_up: int = 0
-
-    def id(self, local: int) -> int:
-        """An id of the process's own as the recording's."""
-        return self.base + local
-
-    def id_or_none(self, local: int) -> int | None:
-        """The same, where 0 stands for "none"."""
-        return self.base + local if local else None
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What one look at a recording has brought: iterate over it for the events.
-
-    They come in order of time, definitions first. ``records`` are the facts as they lie in the
-    file, for those who can take in a million at once: whole records in order of their slots.
-    """
-
-    definitions: list[Definition]
-    notes: list[Note]
-    records: list[tuple[Writer, bytes]]
-
-    def __iter__(self) -> Iterator[Event]:
-        events: list[Fact | Note] = [*self.notes]
-        for writer, data in self.records:
-            events.extend(_decode(writer, data))
-        events.sort(key=attrgetter("at"))
-        return chain(self.definitions, events)
-
-    def __len__(self) -> int:
-        """How many events."""
-        return len(self.definitions) + len(self.notes) + self.facts
-
-    @property
-    def facts(self) -> int:
-        """How many of them are facts."""
-        return sum(len(data) for _, data in self.records) // RECORD
 
 
 @dataclass(slots=True)
@@ -205,7 +126,10 @@ class Recording:
         texts = [segment for segment in self._open if segment.kind is SegmentKind.TEXTS]
         for segment in sorted(texts, key=attrgetter("taken_at")):
             for entry in self._texts(segment):
-                self._take_text(segment.writer, entry, batch.definitions, batch.notes)
+                batch.take(segment.writer, entry)
+        ended = {note.pid for note in batch.notes if isinstance(note, ProcessEnded)}
+        for writer in self._writers.values():
+            writer.ended = writer.ended or writer.pid in ended
         self._forget_full_segments()
         return batch
 
@@ -249,7 +173,7 @@ class Recording:
             )
         writer = self._writers.get((pid, started))
         if writer is None:
-            writer = Writer(len(self._writers) << _PROCESS_SHIFT, pid)
+            writer = Writer(process_base(len(self._writers)), pid)
             self._writers[pid, started] = writer
         segment = _Segment(offset, header, SegmentKind(kind), taken_at, writer)
         self._headers[offset] = header
@@ -309,115 +233,6 @@ class Recording:
             yield json.loads(data[start : start + length])
             position = start + (length + 3) // 4 * 4
         segment.read += position
-
-    # -- decoding ---------------------------------------------------------------------------
-
-    def _take_text(
-        self,
-        writer: Writer,
-        entry: dict[str, Any],
-        definitions: list[Definition],
-        notes: list[Note],
-    ) -> None:
-        match entry["k"]:
-            case "error":
-                writer.errors[entry["id"]] = ErrorText(entry["type"], entry["message"])
-            case "manager":
-                writer.managers[entry["id"]] = entry["name"]
-            case "site":
-                definitions.append(
-                    SiteDefined(
-                        writer.id(entry["id"]),
-                        entry["file"],
-                        entry["line"],
-                        entry["function"],
-                        entry["text"],
-                    )
-                )
-            case "resource":
-                definitions.append(
-                    ResourceDefined(
-                        writer.id(entry["id"]), entry["kind"], entry["name"], entry["capacity"]
-                    )
-                )
-            case "task":
-                definitions.append(
-                    TaskDefined(
-                        entry["at"],
-                        writer.id(entry["id"]),
-                        entry["name"],
-                        entry["runtime"],
-                        writer.id_or_none(entry["parent"]),
-                        writer.base >> _PROCESS_SHIFT,
-                        entry["thread"],
-                    )
-                )
-            case "process":
-                definitions.append(
-                    ProcessDefined(
-                        entry["at"],
-                        writer.base >> _PROCESS_SHIFT,
-                        entry["pid"],
-                        entry["ppid"],
-                        entry["title"],
-                    )
-                )
-            case "printed":
-                notes.append(Printed(entry["at"], entry["stream"], entry["text"]))
-            case "marked":
-                notes.append(Marked(entry["at"], entry["text"]))
-            case "dropped":
-                notes.append(Dropped(entry["at"], entry["acquisitions"], entry["reason"]))
-            case "given up":
-                given_up = entry["acquisitions"] - writer.given_up
-                writer.given_up = entry["acquisitions"]
-                notes.append(Dropped(entry["at"], given_up, "older than what is kept"))
-                if lines := entry["lines"] - writer.lines_given_up:
-                    writer.lines_given_up = entry["lines"]
-                    notes.append(Dropped(entry["at"], 0, f"{lines} printed lines are not kept"))
-            case "end":
-                notes.append(ProcessEnded(entry["at"], entry["pid"], entry["exit"]))
-                for other in self._writers.values():
-                    other.ended = other.ended or other.pid == entry["pid"]
-
-
-def _decode(writer: Writer, data: bytes) -> Iterator[Fact]:
-    base = writer.base
-    for record in RAW.iter_unpack(data):
-        at, acquisition, parent, task, word, site, manager, outcome, suppressed, kind = record
-        match kind:
-            case Kind.ENTER_STARTED:
-                yield EnterStarted(
-                    at,
-                    base + acquisition,
-                    writer.id_or_none(parent),
-                    base + task,
-                    writer.managers.get(manager, UNKNOWN_MANAGER),
-                    base + word,
-                    base + site,
-                )
-            case Kind.ENTER_ENDED:
-                yield EnterEnded(
-                    at, base + acquisition, _OUTCOMES[outcome], writer.errors.get(word)
-                )
-            case Kind.EXIT_STARTED:
-                yield ExitStarted(
-                    at,
-                    base + acquisition,
-                    base + task,
-                    _OUTCOMES[outcome],
-                    writer.errors.get(word),
-                )
-            case Kind.EXIT_ENDED:
-                yield ExitEnded(
-                    at,
-                    base + acquisition,
-                    _OUTCOMES[outcome],
-                    bool(suppressed),
-                    writer.errors.get(word),
-                )
-            case Kind.TASK_ENDED:
-                yield TaskEnded(at, base + task)
 
 
 def _runs(pid: int) -> bool:

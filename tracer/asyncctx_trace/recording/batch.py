@@ -1,0 +1,198 @@
+"""What one look at a recording has brought: definitions, notes, records; or all of it as events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from operator import attrgetter
+from typing import Any
+
+from asyncctx_trace.events import (
+    Definition,
+    Dropped,
+    EnterEnded,
+    EnterStarted,
+    ErrorText,
+    Event,
+    ExitEnded,
+    ExitStarted,
+    Fact,
+    Marked,
+    Note,
+    Outcome,
+    Printed,
+    ProcessDefined,
+    ProcessEnded,
+    ResourceDefined,
+    SiteDefined,
+    TaskDefined,
+    TaskEnded,
+)
+from asyncctx_trace.recording.format import RAW, RECORD, Kind
+
+__all__ = ["UNKNOWN_MANAGER", "Batch", "Writer", "process_base"]
+
+_PROCESS_SHIFT = 32
+"""Ids are unique within a process; in the events they carry the process's ordinal above bit 32,
+so that in the usual recording of one process they stay what they were."""
+_OUTCOMES = {int(outcome): outcome for outcome in Outcome}
+UNKNOWN_MANAGER = "?"
+
+
+def process_base(ordinal: int) -> int:
+    """What makes the ids of the recording's process number ``ordinal`` unique."""
+    return ordinal << _PROCESS_SHIFT
+
+
+@dataclass(slots=True)
+class Writer:
+    """One process that writes, and the words that its records refer to."""
+
+    base: int
+    """What makes its ids unique within the recording: to be added to each."""
+    pid: int
+    managers: dict[int, str] = field(default_factory=dict)
+    errors: dict[int, ErrorText] = field(default_factory=dict)
+    ended: bool = False
+    given_up: int = 0
+    """Acquisitions that made room for newer ones, so far."""
+    lines_given_up: int = 0
+
+    def id(self, local: int) -> int:
+        """An id of the process's own as the recording's."""
+        return self.base + local
+
+    def id_or_none(self, local: int) -> int | None:
+        """The same, where 0 stands for "none"."""
+        return self.base + local if local else None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one look at a recording has brought: iterate over it for the events.
+
+    They come in order of time, definitions first. ``records`` are the facts as they lie in the
+    file, for those who can take in a million at once: whole records in order of their slots.
+    """
+
+    definitions: list[Definition]
+    notes: list[Note]
+    records: list[tuple[Writer, bytes]]
+
+    def __iter__(self) -> Iterator[Event]:
+        events: list[Fact | Note] = [*self.notes]
+        for writer, data in self.records:
+            events.extend(_decode(writer, data))
+        events.sort(key=attrgetter("at"))
+        return chain(self.definitions, events)
+
+    def __len__(self) -> int:
+        """How many events."""
+        return len(self.definitions) + len(self.notes) + self.facts
+
+    @property
+    def facts(self) -> int:
+        """How many of them are facts."""
+        return sum(len(data) for _, data in self.records) // RECORD
+
+    def take(self, writer: Writer, entry: dict[str, Any]) -> None:
+        """Add one text of the recording, as its writer put it in."""
+        definitions, notes = self.definitions, self.notes
+        match entry["k"]:
+            case "error":
+                writer.errors[entry["id"]] = ErrorText(entry["type"], entry["message"])
+            case "manager":
+                writer.managers[entry["id"]] = entry["name"]
+            case "site":
+                definitions.append(
+                    SiteDefined(
+                        writer.id(entry["id"]),
+                        entry["file"],
+                        entry["line"],
+                        entry["function"],
+                        entry["text"],
+                    )
+                )
+            case "resource":
+                definitions.append(
+                    ResourceDefined(
+                        writer.id(entry["id"]), entry["kind"], entry["name"], entry["capacity"]
+                    )
+                )
+            case "task":
+                definitions.append(
+                    TaskDefined(
+                        entry["at"],
+                        writer.id(entry["id"]),
+                        entry["name"],
+                        entry["runtime"],
+                        writer.id_or_none(entry["parent"]),
+                        writer.base >> _PROCESS_SHIFT,
+                        entry["thread"],
+                    )
+                )
+            case "process":
+                definitions.append(
+                    ProcessDefined(
+                        entry["at"],
+                        writer.base >> _PROCESS_SHIFT,
+                        entry["pid"],
+                        entry["ppid"],
+                        entry["title"],
+                    )
+                )
+            case "printed":
+                notes.append(Printed(entry["at"], entry["stream"], entry["text"]))
+            case "marked":
+                notes.append(Marked(entry["at"], entry["text"]))
+            case "dropped":
+                notes.append(Dropped(entry["at"], entry["acquisitions"], entry["reason"]))
+            case "given up":
+                given_up = entry["acquisitions"] - writer.given_up
+                writer.given_up = entry["acquisitions"]
+                notes.append(Dropped(entry["at"], given_up, "older than what is kept"))
+                if lines := entry["lines"] - writer.lines_given_up:
+                    writer.lines_given_up = entry["lines"]
+                    notes.append(Dropped(entry["at"], 0, f"{lines} printed lines are not kept"))
+            case "end":
+                notes.append(ProcessEnded(entry["at"], entry["pid"], entry["exit"]))
+
+
+def _decode(writer: Writer, data: bytes) -> Iterator[Fact]:
+    base = writer.base
+    for record in RAW.iter_unpack(data):
+        at, acquisition, parent, task, word, site, manager, outcome, suppressed, kind = record
+        match kind:
+            case Kind.ENTER_STARTED:
+                yield EnterStarted(
+                    at,
+                    base + acquisition,
+                    writer.id_or_none(parent),
+                    base + task,
+                    writer.managers.get(manager, UNKNOWN_MANAGER),
+                    base + word,
+                    base + site,
+                )
+            case Kind.ENTER_ENDED:
+                yield EnterEnded(
+                    at, base + acquisition, _OUTCOMES[outcome], writer.errors.get(word)
+                )
+            case Kind.EXIT_STARTED:
+                yield ExitStarted(
+                    at,
+                    base + acquisition,
+                    base + task,
+                    _OUTCOMES[outcome],
+                    writer.errors.get(word),
+                )
+            case Kind.EXIT_ENDED:
+                yield ExitEnded(
+                    at,
+                    base + acquisition,
+                    _OUTCOMES[outcome],
+                    bool(suppressed),
+                    writer.errors.get(word),
+                )
+            case Kind.TASK_ENDED:
+                yield TaskEnded(at, base + task)
