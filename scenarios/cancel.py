@@ -84,7 +84,21 @@ async def main() -> None:
         await cancel_after(1.25, kind(shelf), "in exit")
 
 
-EXPECTS = {}
+# What the tracer must tell of this run: the tests of the project hold it to that.
+EXPECTS = {
+    "findings": {
+        "cancelled-in-enter": ["tool"],
+        "cleanup-cancelled": ["tool"],
+        "slow-cleanup": ["tool"],
+    },
+    "cleanup": {
+        "Tool in the body": "tool",
+        "Tool in exit": "tool",
+        "CarefulTool in the body": "tool",
+        "CarefulTool in exit": "tool",
+    },
+    "contention": {},
+}
 
 if __name__ == "__main__":
     asyncio.run(main())

@@ -51,7 +51,23 @@ async def main() -> int:
     return 0
 
 
-EXPECTS = {}
+# What the tracer must tell of this run: the tests of the project hold it to that.
+EXPECTS = {
+    "findings": {
+        "deadlock": ["account of bert"],
+        "held-across-wait": ["account of anna", "account of bert"],
+        "timeout": ["timeout"],
+    },
+    "cleanup": {
+        "anna pays": "account of bert → account of anna → account of anna",
+        "bert pays": "account of anna → account of bert → account of bert",
+    },
+    "contention": {
+        "account of anna": {"most_waiters": 1, "got_in": "anna pays → bert pays → anna pays"},
+        "account of bert": {"most_waiters": 1, "got_in": "anna pays → bert pays → bert pays"},
+    },
+    "exit_code": 1,
+}
 
 if __name__ == "__main__":
     sys.exit(asyncio.run(main()))

@@ -22,12 +22,12 @@ class RecipeMissing(Exception):
 async def workbench() -> AsyncIterator[Path]:
     """A folder that is gone afterwards, whatever happens in between."""
     print("  workbench: set up")
-    await asyncio.sleep(0.4)
+    await asyncio.sleep(0.5)
     folder = Path(tempfile.mkdtemp())
     try:
         yield folder
     finally:
-        await asyncio.sleep(0.4)
+        await asyncio.sleep(0.08)
         shutil.rmtree(folder)
         print("  workbench: cleared away")
 
@@ -35,21 +35,21 @@ async def workbench() -> AsyncIterator[Path]:
 @asynccontextmanager
 async def recipe(folder: Path, name: str) -> AsyncIterator[list[str]]:
     """The lines of a recipe; a missing file is told in the kitchen's own words."""
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.4)
     try:
         yield Path(folder, name).read_text().splitlines()
     except FileNotFoundError as error:
         print("  recipe: turns one error into another")
         raise RecipeMissing(name) from error
     finally:
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.08)
         print("  recipe: put back")
 
 
 @asynccontextmanager
 async def careless() -> AsyncIterator[str]:
     """Without try and finally: an error of the body skips everything after the yield."""
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.4)
     yield "a knife"
     print("  careless: this line is never reached")
 
@@ -59,7 +59,7 @@ async def bake(look_up: str) -> None:
     async with workbench() as folder:
         Path(folder, "bread.txt").write_text("flour\nwater\nsalt\n")
         async with recipe(folder, "bread.txt") as steps:
-            await asyncio.sleep(0.4)
+            await asyncio.sleep(0.5)
             print(f"  the body got {steps}")
             Path(folder, look_up).read_text()
 
@@ -68,7 +68,7 @@ async def cut() -> None:
     """Hurts itself."""
     async with careless() as tool:
         print(f"  the body got {tool}")
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.4)
         raise RuntimeError("ouch")
 
 
@@ -89,7 +89,16 @@ async def main() -> None:
     await attempt("a generator without finally", cut())
 
 
-EXPECTS = {}
+# What the tracer must tell of this run: the tests of the project hold it to that.
+EXPECTS = {
+    "findings": {
+        "cleanup-error": ["recipe"],
+    },
+    "cleanup": {
+        "Task-1": "recipe → workbench → recipe → workbench → careless",
+    },
+    "contention": {},
+}
 
 if __name__ == "__main__":
     asyncio.run(main())

@@ -82,7 +82,19 @@ async def main() -> None:
         print("  waits in vain")
 
 
-EXPECTS = {}
+# What the tracer must tell of this run: the tests of the project hold it to that.
+EXPECTS = {
+    "findings": {
+        "leak": ["key of the forgetful one", "key of the lost one"],
+        "cancelled-in-enter": ["key of the tidy one"],
+        "foreign-exit": ["key of the lost one"],
+        "timeout": ["timeout"],
+    },
+    "cleanup": {
+        "tidy": "key of the tidy one",
+    },
+    "contention": {},
+}
 
 if __name__ == "__main__":
     asyncio.run(main())

@@ -45,5 +45,21 @@ async def main() -> None:
     print("everybody is done")
 
 
+# What the tracer must tell of this run: the tests of the project hold it to that.
+EXPECTS = {
+    "findings": {},
+    "cleanup": {},
+    "contention": {
+        "db lock": {
+            "most_waiters": 3,
+            "got_in": (
+                "worker-3 → worker-2 → worker-1 → worker-3 → worker-2 → auditor → "
+                "worker-3 → worker-1 → worker-2 → worker-3 → worker-1 → auditor → "
+                "worker-2 → worker-3 → worker-1 → worker-2 → worker-1"
+            ),
+        },
+    },
+}
+
 if __name__ == "__main__":
     asyncio.run(main())

@@ -73,7 +73,25 @@ async def main() -> None:
     print("the shop is closed")
 
 
-EXPECTS = {}
+# What the tracer must tell of this run: the tests of the project hold it to that.
+EXPECTS = {
+    "findings": {
+        "starved-pool": ["db pool"],
+    },
+    "cleanup": {
+        "carl": "Transaction → db pool → Transaction → db pool → Transaction → db pool",
+        "Task-1": "TaskGroup → Pool → postgres",
+    },
+    "contention": {
+        "db pool": {
+            "most_waiters": 4,
+            "got_in": (
+                "anna → bert → carl → dora → anna → emil → bert → carl → dora → "
+                "report → anna → emil → bert → carl → dora → emil"
+            ),
+        },
+    },
+}
 
 if __name__ == "__main__":
     asyncio.run(main())

@@ -103,7 +103,19 @@ async def main() -> None:
         await attempt("cleaning up", cleaning_up(Path(folder)))
 
 
-EXPECTS = {}
+# What the tracer must tell of this run: the tests of the project hold it to that.
+EXPECTS = {
+    "findings": {
+        "timeout": ["timeout", "timeout", "timeout", "timeout", "timeout"],
+        "cleanup-cancelled": ["Upload"],
+    },
+    "cleanup": {
+        "Task-1": "timeout → timeout → timeout → timeout → printer → timeout → Upload → timeout",
+    },
+    "contention": {
+        "printer": {"most_waiters": 1, "got_in": "hog → Task-1"},
+    },
+}
 
 if __name__ == "__main__":
     asyncio.run(main())

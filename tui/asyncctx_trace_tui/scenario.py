@@ -61,7 +61,8 @@ def find(name: str) -> Path:
     paths = _paths()
     if name in paths:
         return paths[name]
-    near = difflib.get_close_matches(name, paths, n=3, cutoff=0.5)
+    begin_so = [each for each in paths if name and each.startswith(name)]
+    near = begin_so or difflib.get_close_matches(name, paths, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     raise NoSuchScenario(
         f"there is no scenario {name!r}: {hint}`asyncctx-trace scenarios` lists them all"

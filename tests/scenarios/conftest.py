@@ -1,0 +1,46 @@
+"""The runs that the tests of the scenarios share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from asyncctx_trace_tui import scenario
+
+from .runs import PYTHONS, Run, Runs
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that asks for a ``run`` looks at every scenario on every interpreter."""
+    if "run" in metafunc.fixturenames:
+        cases = [
+            pytest.param((python, name), id=name if python is PYTHONS[0] else f"{name} {python}")
+            for python in PYTHONS
+            for name in scenario.ORDER
+        ]
+        metafunc.parametrize("run", cases, indirect=True)
+
+
+@pytest.fixture(scope="session")
+def runs(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Runs]:
+    """All that the selected tests will ask for, begun at once."""
+    runs = Runs(tmp_path_factory.mktemp("scenarios"))
+    for item in request.session.items:
+        callspec = getattr(item, "callspec", None)
+        if callspec is not None and "run" in callspec.params:
+            runs.begin(*callspec.params["run"])
+    yield runs
+    runs.close()
+
+
+@pytest.fixture
+def run(request: pytest.FixtureRequest, runs: Runs) -> Run:
+    """One scenario, run both ways."""
+    run = runs.of(*request.param)
+    told = run.plain.stdout + run.plain.stderr
+    if told.startswith("skipped:") or "there is no PostgreSQL to be found" in told:
+        pytest.skip(told.strip())
+    return run

@@ -1,0 +1,109 @@
+"""Every scenario as a real program, run with and without the tracer, several at a time."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from asyncctx_trace.analysis.timeline import Timeline
+from asyncctx_trace.recording.reader import read
+from asyncctx_trace_tui import scenario
+
+__all__ = ["PYTHONS", "Run", "Runs", "declared_by"]
+
+PYTHONS = [
+    sys.executable,
+    *filter(None, os.environ.get("ASYNCCTX_TEST_PYTHONS", "").split(os.pathsep)),
+]
+"""This interpreter, and others that the project is installed in, if somebody names them."""
+
+AT_ONCE = 8
+"""They sleep most of the time."""
+
+
+@dataclass
+class Run:
+    """A scenario that ran to its end."""
+
+    name: str
+    traced: subprocess.CompletedProcess[str]
+    plain: subprocess.CompletedProcess[str]
+    recording: Path
+
+    @cached_property
+    def timeline(self) -> Timeline:
+        """What was recorded of it."""
+        return Timeline(read(self.recording))
+
+    def task(self, task: int) -> str:
+        """The name of a task."""
+        return self.timeline.tasks[task].name
+
+    def resource(self, row: int) -> str:
+        """The name of the resource of an acquisition."""
+        return self.timeline.resources[self.timeline.resource[row]].name
+
+    @cached_property
+    def expects(self) -> dict[str, Any]:
+        """What the scenario declares that it shows."""
+        return declared_by(self.name)
+
+
+class Runs:
+    """Begins what is asked for and hands it out once it is done."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._workers = ThreadPoolExecutor(AT_ONCE)
+        self._begun: dict[tuple[str, str], tuple[Future[Any], Future[Any], Path]] = {}
+
+    def begin(self, python: str, name: str) -> None:
+        """Run a scenario both ways, unless that is under way already."""
+        if (python, name) in self._begun:
+            return
+        recording = self._folder / f"{len(self._begun)}-{name}.actx"
+        run = ["-m", "asyncctx_trace_tui", "run", "--quiet", "-o", str(recording), name]
+        self._begun[python, name] = (
+            self._workers.submit(self._run, python, *run),
+            self._workers.submit(self._run, python, str(scenario.find(name))),
+            recording,
+        )
+
+    def of(self, python: str, name: str) -> Run:
+        """The run, when it is over."""
+        self.begin(python, name)
+        traced, plain, recording = self._begun[python, name]
+        return Run(name, traced.result(), plain.result(), recording)
+
+    def close(self) -> None:
+        """Wait for what has begun, and begin nothing more."""
+        self._workers.shutdown(cancel_futures=True)
+
+    def _run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            cwd=self._folder,  # far from the checkout
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+            timeout=120,
+        )
+
+
+def declared_by(name: str) -> dict[str, Any]:
+    """The ``EXPECTS`` of a scenario, read without running it."""
+    for statement in ast.parse(scenario.find(name).read_bytes()).body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id="EXPECTS")], value=value):
+                declared: dict[str, Any] = ast.literal_eval(value)
+                return declared
+    raise LookupError(f"scenarios/{name}.py declares no EXPECTS")

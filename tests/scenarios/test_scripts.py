@@ -1,0 +1,48 @@
+"""The scenarios are scripts that a learner can read from top to bottom."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from asyncctx_trace_tui import scenario
+from asyncctx_trace_tui.scenario import Scenario
+
+from .runs import declared_by
+
+
+@pytest.fixture(params=scenario.all(), ids=lambda each: each.name)
+def script(request: pytest.FixtureRequest) -> Scenario:
+    """Each of them."""
+    script: Scenario = request.param
+    return script
+
+
+def test_it_is_short_and_tells_a_story(script: Scenario) -> None:
+    """A title of one line, a story of a few, a script that fits on two screens."""
+    lines = script.path.read_text(encoding="utf-8").splitlines()
+
+    assert 40 <= len(lines) <= 150
+    assert 10 <= len(script.title) <= 80
+    assert 3 <= len(script.story.splitlines()) <= 12
+
+
+def test_it_uses_what_any_program_may_use(script: Scenario) -> None:
+    """Of the tracer nothing but the word ``traced``."""
+    imported = [
+        (node.module, name.name)
+        for node in ast.walk(ast.parse(script.path.read_bytes()))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("asyncctx")
+        for name in node.names
+    ]
+
+    assert imported in ([], [("asyncctx_trace", "traced")])
+
+
+def test_it_declares_what_it_shows(script: Scenario) -> None:
+    """In a literal, so that it can be read without running the script."""
+    declared = declared_by(script.name)
+
+    assert {"findings", "cleanup", "contention"} <= declared.keys()
+    assert declared["findings"] or declared["cleanup"] or declared["contention"]
