@@ -357,3 +357,74 @@ def test_the_version_is_the_installed_one(shell: Shell) -> None:
     from importlib.metadata import version
 
     assert shell.trace("--version").out == f"asyncctx-trace {version('asyncctx-trace')}\n"
+
+
+DEADLOCK = """
+    import asyncio, sys
+    from asyncctx_trace import traced
+
+    async def main():
+        a = traced(asyncio.Lock(), name="a")
+        b = traced(asyncio.Lock(), name="b")
+        both = asyncio.Barrier(2)
+
+        async def take(first, second):
+            async with first:
+                await both.wait()
+                async with second:
+                    pass
+
+        tasks = [asyncio.create_task(take(a, b)), asyncio.create_task(take(b, a))]
+        print("hanging", flush=True)
+        # Somebody outside ends it, once they have been told.
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+        for task in tasks: task.cancel()
+        await asyncio.wait(tasks)
+
+    asyncio.run(main())
+"""
+
+
+def test_a_deadlock_is_told_while_the_program_hangs(shell: Shell) -> None:
+    """Not only when somebody has killed it: the line comes first, then the program is let go."""
+    shell.write("app.py", DEADLOCK)
+    with subprocess.Popen(
+        [sys.executable, "-m", "asyncctx_trace_tui", "run", "--headless", "app.py"],
+        cwd=shell.folder,
+        env=shell.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "hanging\n"
+        told = process.stderr.readline()
+        process.stdin.write("enough\n")
+        process.stdin.close()
+        process.stderr.read()
+
+        assert told.startswith("asyncctx-trace: deadlock: ")
+        assert process.wait() == 0
+
+
+def test_a_gate_makes_the_run_fail(shell: Shell) -> None:
+    """The program is content and the findings are not; its own failure goes first."""
+    shell.write("app.py", WORK)
+    shell.write("bad.py", "raise SystemExit(3)")
+    impossible = ["--budget", "db lock:hold.max<1ns"]
+
+    assert shell.trace("run", "--headless", "--fail-on", "certain", "app.py").code == 0
+    assert shell.trace("run", "--quiet", *impossible, "app.py").code == 1
+    assert shell.trace("run", "--quiet", *impossible, "bad.py").code == 3
+
+
+def test_options_end_where_the_target_begins(shell: Shell) -> None:
+    """Even an option of ours is the program's behind the target, or behind ``--``."""
+    shell.write("app.py", "import sys; print(sys.argv[1:])")
+
+    assert shell.trace("run", "-q", "app.py", "--otlp", "-m", "x").out == "['--otlp', '-m', 'x']\n"
+    assert shell.trace("run", "-q", "--", "app.py", "-q").out == "['-q']\n"
+    assert shell.trace("run", "-q").code == 2

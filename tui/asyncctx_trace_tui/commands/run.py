@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from asyncctx_trace.errors import AsyncctxTraceError
+from asyncctx_trace_tui.commands.gates import FAILED, Gates, gate_options
 from asyncctx_trace_tui.launcher import Program
+
+if TYPE_CHECKING:
+    from asyncctx_trace.export.endpoint import Endpoint
+    from asyncctx_trace.export.stream import OtlpStream
 
 __all__ = ["command"]
 
@@ -22,20 +28,26 @@ class _LikePython(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         takes_value = {
-            name: option.nargs
+            name
             for option in self.params
-            if isinstance(option, click.Option) and not (option.is_flag or option.count)
+            if isinstance(option, click.Option) and not option.is_flag
             for name in option.opts
         }
-        position = 0
-        while position < len(args) and args[position].startswith("-") and args[position] != "--":
-            word = args[position]
-            if word == "-m":
-                # Everything behind the module is the program's, like what follows a script.
-                args = [*args[:position], "--", *args[position:]]
-                break
-            position += 1 + (takes_value.get(word, 0) if "=" not in word else 0)
-        return super().parse_args(ctx, args)
+        words = deque(args)
+        ours: list[str] = []
+        while words and words[0].startswith("-") and words[0] not in ("-m", "--"):
+            word = words.popleft()
+            if word == "--otlp":  # the URL may be left out, and a target is none
+                url = words.popleft() if words and "://" in words[0] else ""
+                ours.append(f"--otlp={url}")
+                continue
+            ours.append(word)
+            if word in takes_value and words:
+                ours.append(words.popleft())
+        if words and words[0] == "--":
+            words.popleft()
+        # From the target on, every word is the program's.
+        return super().parse_args(ctx, [*ours, "--", *words])
 
 
 @click.command(
@@ -74,6 +86,10 @@ class _LikePython(click.Command):
     is_flag=True,
     help="Trace every module, the standard library and installed packages included.",
 )
+@click.option(
+    "--otlp", metavar="[URL]", help="Send spans to an OTLP endpoint while it runs (Jaeger, …)."
+)
+@gate_options
 def command(
     words: tuple[str, ...],
     output: Path | None,
@@ -84,6 +100,8 @@ def command(
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     everything: bool,
+    otlp: str | None,
+    gates: Gates,
 ) -> None:
     """Run a program under the tracer, as `python TARGET [ARGS]...` would run it.
 
@@ -98,10 +116,42 @@ def command(
     target = _target(words)
     recording = output or _new_recording(words)
     headless = headless or quiet or not (sys.stdout.isatty() and sys.stdin.isatty())
+    endpoint = None if otlp is None else _endpoint(otlp)
     program = Program(
         target, recording, captured=not headless, overwrite=overwrite, keep=keep, options=options
     )
-    sys.exit(_headless(program, quiet) if headless else _in_the_app(program))
+    stream = None if endpoint is None else _stream(recording, endpoint)
+    if headless:
+        from asyncctx_trace_tui.headless import see_it_through
+
+        code = see_it_through(program, tell=not quiet)
+    else:
+        code = _in_the_app(program)
+        click.echo(f"exit code: {_as_shells_say(code)}", err=True)
+    shut = False
+    if gates or (headless and not quiet):
+        from asyncctx_trace_tui.commands.report import print_report
+
+        shut = print_report(recording, sys.stderr if headless and not quiet else None, gates=gates)
+    if stream is not None:
+        click.echo(f"spans: {stream.finish()}", err=True)
+    if not quiet:
+        click.echo(f"recording: {recording}", err=True)
+    sys.exit(_as_shells_say(code) or (FAILED if shut else 0))
+
+
+def _endpoint(url: str) -> Endpoint:
+    from asyncctx_trace.export.endpoint import endpoint_for
+
+    return endpoint_for(url or None)
+
+
+def _stream(recording: Path, endpoint: Endpoint) -> OtlpStream:
+    from asyncctx_trace.export.stream import OtlpStream
+
+    stream = OtlpStream(recording, endpoint)
+    stream.start()
+    return stream
 
 
 def _names(values: Sequence[str]) -> list[str]:
@@ -139,31 +189,15 @@ def _new_recording(words: tuple[str, ...]) -> Path:
     return path
 
 
-def _headless(program: Program, quiet: bool) -> int:
-    with program.passing_signals_on():
-        code = program.wait()
-    if not quiet:
-        from asyncctx_trace.analysis.timeline import Timeline
-        from asyncctx_trace.recording.reader import read
-        from asyncctx_trace_tui.reports.text import render_text
-
-        color = sys.stderr.isatty() and "NO_COLOR" not in os.environ
-        click.echo(render_text(Timeline(read(program.recording)), color=color), err=True, nl=False)
-        click.echo(f"recording: {program.recording}", err=True)
-    return _as_shells_say(code)
-
-
 def _in_the_app(program: Program) -> int:
-    try:
-        from asyncctx_trace_tui.app import TraceApp
+    from asyncctx_trace_tui.app import TraceApp
 
+    try:
         TraceApp(program.recording, program=program).run()
     finally:
         # However the app ended, nothing of the program stays behind.
         code = program.stop()
-    click.echo(f"exit code: {_as_shells_say(code)}", err=True)
-    click.echo(f"recording: {program.recording}", err=True)
-    return _as_shells_say(code)
+    return code
 
 
 def _as_shells_say(code: int) -> int:
