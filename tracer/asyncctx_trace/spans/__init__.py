@@ -4,6 +4,8 @@
 room         what it is
 ===========  ====================================================================
 conventions  every name that a span or a metric of ours bears
+attributes   what spans say of an acquisition
+clock        turns the monotonic clock into the time of day
 live         one acquisition on its way to becoming spans
 body         the span that is current inside the body
 provider     what the user's TracerProvider lets us do

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from opentelemetry.trace import Link, Span, Status, StatusCode
 
 from asyncctx_trace.spans import conventions as names
-from asyncctx_trace.spans.live import ErrorWords, LiveAcquisition, word_of
+from asyncctx_trace.spans.attributes import of_phase
+from asyncctx_trace.spans.live import ErrorWords, LiveAcquisition
 from asyncctx_trace.spans.provider import Tracing
 
 __all__ = ["build"]
@@ -24,7 +23,7 @@ def build(live: LiveAcquisition, tracing: Tracing) -> int:
         _body(live, tracing, failed)
         _exit(live, tracing, failed)
     lifecycle.set_attributes(
-        {names.OUTCOME: word_of(live.outcome), names.SUPPRESSED: live.suppressed}
+        {names.OUTCOME: names.OUTCOMES[live.outcome], names.SUPPRESSED: live.suppressed}
     )
     if failed is not None:
         lifecycle.set_status(_error(failed))
@@ -33,7 +32,7 @@ def build(live: LiveAcquisition, tracing: Tracing) -> int:
 
 
 def _enter(live: LiveAcquisition, tracing: Tracing, failed: ErrorWords | None) -> None:
-    attributes = _phase(names.ENTER, live.enter_outcome, live.enter_error)
+    attributes = of_phase(names.ENTER, live.enter_outcome, _words(live.enter_error))
     if live.waiters_before is not None:
         attributes[names.WAITERS_BEFORE] = live.waiters_before
         attributes[names.BLOCKERS] = live.blocker_count
@@ -49,12 +48,12 @@ def _enter(live: LiveAcquisition, tracing: Tracing, failed: ErrorWords | None) -
 def _body(live: LiveAcquisition, tracing: Tracing, failed: ErrorWords | None) -> None:
     assert live.body is not None
     span = tracing.real_body(live.body)
-    span.set_attributes(_phase(names.BODY, live.body_outcome, live.body_error))
+    span.set_attributes(of_phase(names.BODY, live.body_outcome, _words(live.body_error)))
     _close(span, tracing, live.exit_started, live.body_error, failed)
 
 
 def _exit(live: LiveAcquisition, tracing: Tracing, failed: ErrorWords | None) -> None:
-    attributes = _phase(names.EXIT, live.exit_outcome, live.exit_error)
+    attributes = of_phase(names.EXIT, live.exit_outcome, _words(live.exit_error))
     attributes[names.SUPPRESSED] = live.suppressed
     if live.exit_task is not None:
         attributes[names.EXIT_TASK_ID] = live.exit_task.id
@@ -63,12 +62,8 @@ def _exit(live: LiveAcquisition, tracing: Tracing, failed: ErrorWords | None) ->
     _close(span, tracing, live.exit_ended, live.exit_error, failed)
 
 
-def _phase(phase: str, outcome: int, error: ErrorWords | None) -> dict[str, Any]:
-    attributes: dict[str, Any] = {names.PHASE: phase, names.OUTCOME: word_of(outcome)}
-    if error is not None:
-        attributes[names.ERROR_TYPE] = error.type
-        attributes[names.ERROR_MESSAGE] = error.message
-    return attributes
+def _words(error: ErrorWords | None) -> tuple[str, str] | None:
+    return None if error is None else (error.type, error.message)
 
 
 def _close(

@@ -13,6 +13,7 @@ ENTER: Final = "enter"
 BODY: Final = "body"
 EXIT: Final = "exit"
 TASK: Final = "task"
+PROCESS: Final = "process"
 
 # -- from the semantic conventions ---------------------------------------------------------------
 CODE_FILE_PATH: Final = "code.file.path"
@@ -28,10 +29,12 @@ SERVICE_INSTANCE_ID: Final = "service.instance.id"
 PROCESS_PID: Final = "process.pid"
 PROCESS_PARENT_PID: Final = "process.parent_pid"
 PROCESS_COMMAND_LINE: Final = "process.command_line"
+PROCESS_EXIT_CODE: Final = "process.exit.code"
 
 # -- ours, on every span -------------------------------------------------------------------------
 PHASE: Final = "asyncctx.phase"
-"""``lifecycle``, ``enter``, ``body``, ``exit``; ``task`` in what is exported from a recording."""
+"""``lifecycle``, ``enter``, ``body``, ``exit``; in what is exported from a recording also ``task``
+and ``process``."""
 LIFECYCLE: Final = "lifecycle"
 OUTCOME: Final = "asyncctx.outcome"
 ERROR_TYPE: Final = "asyncctx.error.type"
@@ -61,6 +64,17 @@ BLOCKERS: Final = "asyncctx.blocked_by.count"
 # -- ours, on the exit span ----------------------------------------------------------------------
 EXIT_TASK_ID: Final = "asyncctx.exit.task.id"
 EXIT_TASK_NAME: Final = "asyncctx.exit.task.name"
+
+# -- ours, on task and process spans, exported from a recording ----------------------------------
+PROCESS_ORDINAL: Final = "asyncctx.process"
+ENDED: Final = "asyncctx.ended"
+"""Whether its end was seen: the span ends with the recording otherwise."""
+PRINTED_EVENT: Final = "asyncctx.printed"
+MARKED_EVENT: Final = "asyncctx.marked"
+DROPPED_EVENT: Final = "asyncctx.dropped"
+STREAM: Final = "asyncctx.stream"
+TEXT: Final = "asyncctx.text"
+DROPPED_ACQUISITIONS: Final = "asyncctx.dropped.acquisitions"
 
 # -- ours, on links ------------------------------------------------------------------------------
 LINK_KIND: Final = "asyncctx.link.kind"

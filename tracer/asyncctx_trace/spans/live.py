@@ -10,7 +10,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanContext, TraceFlags, TraceState
 
 from asyncctx_trace.outcome import Outcome
-from asyncctx_trace.spans import conventions as names
+from asyncctx_trace.spans.attributes import of_lifecycle
 
 if TYPE_CHECKING:
     from asyncctx_trace.spans.body import BodySpan
@@ -23,9 +23,7 @@ __all__ = [
     "ResourceWords",
     "SiteWords",
     "TaskWords",
-    "describe",
     "read_error",
-    "word_of",
 ]
 
 
@@ -141,6 +139,17 @@ class LiveAcquisition:
         return self.enter_outcome == Outcome.OK
 
     @property
+    def attributes(self) -> dict[str, Any]:
+        """What is known when it begins."""
+        return of_lifecycle(
+            self.id,
+            self.manager,
+            (self.resource.id, self.resource),
+            self.site,
+            (self.task.id, self.task),
+        )
+
+    @property
     def outcome(self) -> int:
         """How it ended as a whole: the last phase that says anything bad speaks for all."""
         if not self.entered:
@@ -161,33 +170,6 @@ class LiveAcquisition:
         else:
             return None
         return error if outcome != Outcome.CANCELLED else None
-
-
-def describe(live: LiveAcquisition) -> dict[str, Any]:
-    """Attributes that are known when an acquisition begins: what a sampler gets to see."""
-    resource, site, task = live.resource, live.site, live.task
-    attributes: dict[str, Any] = {
-        names.PHASE: names.LIFECYCLE,
-        names.ACQUISITION: live.id,
-        names.MANAGER: live.manager,
-        names.RESOURCE_KIND: resource.kind,
-        names.RESOURCE_NAME: resource.name,
-        names.RESOURCE_ID: resource.id,
-        names.TASK_ID: task.id,
-        names.TASK_NAME: task.name,
-        names.TASK_RUNTIME: task.runtime,
-        names.THREAD_NAME: task.thread,
-    }
-    if resource.capacity is not None:
-        attributes[names.RESOURCE_CAPACITY] = resource.capacity
-    if site is not None:
-        attributes[names.CODE_FILE_PATH] = site.file
-        attributes[names.CODE_LINE_NUMBER] = site.line
-        if site.function:
-            attributes[names.CODE_FUNCTION_NAME] = site.function
-        if site.text:
-            attributes[names.SITE_TEXT] = site.text
-    return attributes
 
 
 _OURS = "<importlib._bootstrap of asyncctx_trace>"
@@ -217,8 +199,3 @@ def read_error(live: LiveAcquisition, error: BaseException, outcome: int) -> Err
     if words.stack is not None:
         words.stack[:] = [frame for frame in words.stack if frame.filename != _OURS]
     return ErrorWords(name, message, words)
-
-
-def word_of(outcome: int) -> str:
-    """The word for an outcome in attributes."""
-    return names.OUTCOMES[outcome]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from opentelemetry.metrics import MeterProvider
 
 from asyncctx_trace.spans import conventions as names
-from asyncctx_trace.spans.live import LiveAcquisition, ResourceWords, word_of
+from asyncctx_trace.spans.live import LiveAcquisition, ResourceWords
 
 __all__ = ["Measurements"]
 
@@ -48,16 +48,18 @@ class Measurements:
         if live.entered:
             self._holders.add(1, attributes)
         waited = (live.enter_ended - live.enter_started) / 1e9
-        self._wait.record(waited, {**attributes, names.OUTCOME: word_of(live.enter_outcome)})
+        self._wait.record(waited, {**attributes, names.OUTCOME: names.OUTCOMES[live.enter_outcome]})
 
     def ended(self, live: LiveAcquisition) -> None:
         """It has let go."""
         attributes = _resource(live.resource)
         self._holders.add(-1, attributes)
         held = (live.exit_started - live.enter_ended) / 1e9
-        self._hold.record(held, {**attributes, names.OUTCOME: word_of(live.body_outcome)})
+        self._hold.record(held, {**attributes, names.OUTCOME: names.OUTCOMES[live.body_outcome]})
         cleaned = (live.exit_ended - live.exit_started) / 1e9
-        self._cleanup.record(cleaned, {**attributes, names.OUTCOME: word_of(live.exit_outcome)})
+        self._cleanup.record(
+            cleaned, {**attributes, names.OUTCOME: names.OUTCOMES[live.exit_outcome]}
+        )
 
 
 def _resource(resource: ResourceWords) -> dict[str, str]:

@@ -25,7 +25,7 @@ from opentelemetry.trace import (
 from asyncctx_trace.spans import conventions as names
 from asyncctx_trace.spans.body import BodySpan
 from asyncctx_trace.spans.clock import WallClock
-from asyncctx_trace.spans.live import LiveAcquisition, describe
+from asyncctx_trace.spans.live import LiveAcquisition
 
 __all__ = ["SPAN_KEY", "Tracing", "tracing_of"]
 
@@ -250,7 +250,7 @@ class _LateTracing(_TracingBase):
             trace_id,
             names.span_name(live.resource.name),
             SpanKind.INTERNAL,
-            describe(live),
+            live.attributes,
             live.links,
         )
         live.trace_id = trace_id
@@ -311,7 +311,7 @@ class _PromptTracing(_TracingBase):
         live.lifecycle = self._tracer.start_span(
             names.span_name(live.resource.name),
             live.context,
-            attributes=describe(live),
+            attributes=live.attributes,
             links=live.links,
             start_time=self.wall(live.enter_started),
         )

@@ -16,6 +16,8 @@ COMMANDS = {
     "run": "Run a program and watch every `async with` in it.",
     "replay": "Play a recording in the app.",
     "report": "Print what a recording tells.",
+    "export": "Send a recording as spans, or write it for other tools.",
+    "fetch": "Get traces out of a running Jaeger.",
     "scenarios": "List the bundled scenarios.",
 }
 """Subcommand -> what it does. Each lives in the module of its name, imported only when called:

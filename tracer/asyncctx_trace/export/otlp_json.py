@@ -1,0 +1,257 @@
+"""Spans <-> OTLP JSON Lines, as the specification of the file exporter has them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+from asyncctx_trace.errors import AsyncctxTraceError
+from asyncctx_trace.export.span import Attributes, Link, Origin, Span, SpanEvent
+
+__all__ = ["SPANS_PER_LINE", "NotOtlp", "by_origin", "parse", "spans_in", "write"]
+
+SPANS_PER_LINE = 500
+_ERROR = 2
+_KINDS = {"SPAN_KIND_" + name: value for value, name in enumerate(
+    ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
+)}  # fmt: skip
+
+
+class NotOtlp(AsyncctxTraceError):
+    """The text is no OTLP JSON."""
+
+
+# -- writing --------------------------------------------------------------------------------
+
+
+def write(spans: Iterable[Span]) -> Iterator[str]:
+    """One line of JSON for every SPANS_PER_LINE spans, without the line's end."""
+    rest = iter(spans)
+    while batch := list(islice(rest, SPANS_PER_LINE)):
+        yield json.dumps(_traces_data(batch), ensure_ascii=False, separators=(",", ":"))
+
+
+def by_origin(spans: Iterable[Span]) -> dict[Origin, list[Span]]:
+    """``spans`` by where they come from, in their order."""
+    found: dict[Origin, list[Span]] = {}
+    for span in spans:
+        found.setdefault(span.origin, []).append(span)
+    return found
+
+
+def _traces_data(spans: list[Span]) -> dict[str, Any]:
+    return {
+        "resourceSpans": [
+            {
+                "resource": {"attributes": _attributes(origin.resource)},
+                "scopeSpans": [
+                    {
+                        "scope": {"name": origin.scope, "version": origin.version},
+                        "spans": [_span(span) for span in ours],
+                    }
+                ],
+            }
+            for origin, ours in by_origin(spans).items()
+        ]
+    }
+
+
+def _span(span: Span) -> dict[str, Any]:
+    written: dict[str, Any] = {
+        "traceId": f"{span.trace:032x}",
+        "spanId": f"{span.id:016x}",
+        "name": span.name,
+        "kind": span.kind,
+        "startTimeUnixNano": str(span.start),
+        "endTimeUnixNano": str(span.end),
+        "attributes": _attributes(span.attributes),
+        "status": {} if span.error is None else {"code": _ERROR, "message": span.error},
+    }
+    if span.parent is not None:
+        written["parentSpanId"] = f"{span.parent:016x}"
+    if span.trace_state:
+        written["traceState"] = span.trace_state
+    if span.events:
+        written["events"] = [
+            {
+                "timeUnixNano": str(event.at),
+                "name": event.name,
+                "attributes": _attributes(event.attributes),
+            }
+            for event in span.events
+        ]
+    if span.dropped_events:
+        written["droppedEventsCount"] = span.dropped_events
+    if span.links:
+        written["links"] = [
+            {
+                "traceId": f"{link.trace:032x}",
+                "spanId": f"{link.span:016x}",
+                "attributes": _attributes(link.attributes),
+            }
+            for link in span.links
+        ]
+    return written
+
+
+def _attributes(attributes: Attributes) -> list[dict[str, Any]]:
+    return [{"key": key, "value": _value(value)} for key, value in attributes.items()]
+
+
+def _value(value: Any) -> dict[str, Any]:
+    match value:
+        case bool():
+            return {"boolValue": value}
+        case int():
+            return {"intValue": str(value)}
+        case float():
+            return {"doubleValue": value}
+        case bytes():
+            return {"bytesValue": base64.b64encode(value).decode()}
+        case list() | tuple():
+            return {"arrayValue": {"values": [_value(each) for each in value]}}
+        case dict():
+            return {"kvlistValue": {"values": _attributes(value)}}
+        case _:
+            # A lone surrogate is no Unicode, and nobody else's parser would take it.
+            return {"stringValue": str(value).encode("utf-8", "backslashreplace").decode()}
+
+
+# -- reading --------------------------------------------------------------------------------
+
+
+def parse(text: str, name: str) -> Iterator[Span]:
+    """The spans in ``text``: JSON Lines, or a single document; raises NotOtlp naming ``name``.
+
+    Lenient, as other tools write: arrays, Jaeger's ``result``, ids in either case, numbers as
+    strings or numbers, enums by name, unknown fields, a last line that was cut off.
+    """
+    lines = [line for line in text.removeprefix("\ufeff").splitlines() if line.strip()]
+    if not lines:
+        raise NotOtlp(f"{name} is empty: give it what `export --format otlp-json` has written")
+    try:
+        documents = [json.loads(line) for line in lines[:-1]]
+        try:
+            documents.append(json.loads(lines[-1]))
+        except ValueError:
+            if not documents:
+                raise
+    except ValueError:
+        try:
+            documents = [json.loads(text)]
+        except ValueError as error:
+            raise NotOtlp(
+                f"{name} is no OTLP JSON ({error}): give it what `export --format otlp-json` "
+                "or the collector's file exporter has written"
+            ) from None
+    try:
+        yield from (span for document in documents for span in spans_in(document))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise NotOtlp(
+            f"{name} is no OTLP JSON ({type(error).__name__}: {error}): every line has to be an "
+            'object with "resourceSpans"'
+        ) from None
+
+
+def spans_in(document: Any) -> Iterator[Span]:
+    """The spans in one parsed document; raises whatever a malformed one leads to."""
+    if isinstance(document, list):
+        for each in document:
+            yield from spans_in(each)
+        return
+    if "result" in document:
+        yield from spans_in(document["result"])
+        return
+    groups = _get(document, "resourceSpans", None)
+    if groups is None:
+        if _get(document, "resourceLogs", None) or _get(document, "resourceMetrics", None):
+            return  # another signal in the same file
+        raise ValueError('no "resourceSpans"')
+    for group in groups:
+        resource = _read_attributes(_get(group.get("resource") or {}, "attributes", []))
+        for scoped in _get(group, "scopeSpans", None) or group.get(
+            "instrumentationLibrarySpans", []
+        ):
+            scope = scoped.get("scope") or scoped.get("instrumentationLibrary") or {}
+            origin = Origin(resource, scope.get("name", ""), scope.get("version", ""))
+            for span in scoped.get("spans", []):
+                yield _read_span(origin, span)
+
+
+def _read_span(origin: Origin, span: dict[str, Any]) -> Span:
+    status = span.get("status") or {}
+    failed = status.get("code") in (_ERROR, str(_ERROR), "STATUS_CODE_ERROR")
+    start = int(_get(span, "startTimeUnixNano", 0))
+    kind = span.get("kind", 0)
+    parent = _get(span, "parentSpanId", "")
+    return Span(
+        origin,
+        _id(_get(span, "traceId", "")),
+        _id(_get(span, "spanId", "")),
+        _id(parent) or None,
+        str(span.get("name", "")),
+        start,
+        max(start, int(_get(span, "endTimeUnixNano", start))),
+        _read_attributes(span.get("attributes", [])),
+        [
+            SpanEvent(
+                int(_get(event, "timeUnixNano", 0)),
+                event.get("name", ""),
+                _read_attributes(event.get("attributes", [])),
+            )
+            for event in span.get("events") or ()
+        ],
+        [
+            Link(
+                _id(_get(link, "traceId", "")),
+                _id(_get(link, "spanId", "")),
+                _read_attributes(link.get("attributes", [])),
+            )
+            for link in span.get("links") or ()
+        ],
+        status.get("message", "") if failed else None,
+        _KINDS.get(kind, 0) if isinstance(kind, str) and not kind.isdigit() else int(kind),
+        int(_get(span, "droppedEventsCount", 0)),
+        _get(span, "traceState", ""),
+    )
+
+
+def _get(fields: dict[str, Any], name: str, default: Any) -> Any:
+    """A field under its JSON name, or as protobuf spells it."""
+    found = fields.get(name)
+    if found is None:
+        snake = "".join(f"_{c.lower()}" if c.isupper() else c for c in name)
+        found = fields.get(snake)
+    return default if found is None else found
+
+
+def _id(text: str) -> int:
+    try:
+        return int(text, 16) if text else 0
+    except ValueError:  # as protobuf's own JSON has bytes
+        return int.from_bytes(base64.b64decode(text, validate=True))
+
+
+def _read_attributes(pairs: Any) -> Attributes:
+    return {pair["key"]: _read_value(pair.get("value") or {}) for pair in pairs or ()}
+
+
+def _read_value(value: dict[str, Any]) -> Any:
+    for key, found in value.items():
+        match key:
+            case "stringValue" | "string_value" | "boolValue" | "bool_value":
+                return found
+            case "intValue" | "int_value":
+                return int(found)
+            case "doubleValue" | "double_value":
+                return float(found)
+            case "bytesValue" | "bytes_value":
+                return base64.b64decode(found)
+            case "arrayValue" | "array_value":
+                return [_read_value(each) for each in found.get("values", [])]
+            case "kvlistValue" | "kvlist_value":
+                return _read_attributes(found.get("values", []))
+    return ""

@@ -1,0 +1,157 @@
+"""``asyncctx-trace export``: turn a recording into another tool's format, or send it there."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+if TYPE_CHECKING:
+    from asyncctx_trace.export.sender import Account
+    from asyncctx_trace.export.sources import Source
+
+__all__ = ["command"]
+
+FORMATS = ("otlp-json", "jaeger", "perfetto")
+FROM_ENVIRONMENT = ""
+"""Stands for ``--otlp`` without a URL."""
+
+
+@click.command("export")
+@click.argument("file", metavar="FILE")
+@click.option(
+    "--otlp",
+    metavar="[URL]",
+    is_flag=False,
+    flag_value=FROM_ENVIRONMENT,
+    help="Send it as spans to an OTLP endpoint: URL, or OTEL_EXPORTER_OTLP_ENDPOINT, or "
+    "http://localhost:4318.",
+)
+@click.option("--grpc", is_flag=True, help="Speak gRPC to the endpoint (the default at port 4317).")
+@click.option("--format", "format_", type=click.Choice(FORMATS), help="Write it in this format.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    default="-",
+    metavar="PATH",
+    help="Write to PATH and not to standard output.",
+)
+@click.option(
+    "--new-trace-after",
+    type=click.FloatRange(min=0),
+    default=300.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="What begins later than this in a trace begins a trace of its own, linked to it.",
+)
+@click.option(
+    "--retry-for",
+    type=click.FloatRange(min=0),
+    default=15.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to try again what the endpoint does not take.",
+)
+def command(
+    file: str,
+    otlp: str | None,
+    grpc: bool,
+    format_: str | None,
+    output: str,
+    new_trace_after: float,
+    retry_for: float,
+) -> None:
+    """Export the recording FILE (or OTLP JSON Lines; - for standard input).
+
+    Either send it (--otlp) or write it (--format). FILE is only read: what did not arrive can be
+    sent again, under the same trace and span ids.
+    """
+    if (otlp is None) == (format_ is None):
+        raise click.UsageError("give either --otlp to send it or --format to write it")
+    from asyncctx_trace.export.sources import open_source
+
+    if format_ is None:
+        from asyncctx_trace.export.endpoint import endpoint_for
+        from asyncctx_trace.export.sender import Sender
+
+        endpoint = endpoint_for(otlp or None, grpc=grpc or None)
+        with Sender(endpoint, patience=retry_for) as sender:
+            source = open_source(file)
+            _send(sender.send(source.spans(new_trace_after)))
+        account = sender.account
+        click.echo(f"{endpoint}: {account}", err=True)
+        _tell_left_out(source)
+        if not account.complete:
+            _complain(account, file)
+            sys.exit(1)
+        return
+    source = open_source(file)
+    with _opened(output) as out:
+        for piece in _written(source, format_, new_trace_after):
+            out.write(piece)
+    _tell_left_out(source)
+
+
+def _written(source: Source, format_: str, new_trace_after: float) -> Iterable[str]:
+    match format_:
+        case "otlp-json":
+            from asyncctx_trace.export import otlp_json
+
+            return (line + "\n" for line in otlp_json.write(source.spans(new_trace_after)))
+        case "jaeger":
+            from asyncctx_trace.export import jaeger
+
+            return jaeger.write(source.spans(new_trace_after))
+        case _:
+            from asyncctx_trace.analysis.timeline import Timeline
+            from asyncctx_trace.export import perfetto
+
+            return perfetto.write(Timeline(source.events))
+
+
+@contextmanager
+def _opened(output: str) -> Iterator[TextIO]:
+    if output == "-":
+        sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]  # it is a file
+        yield sys.stdout
+        sys.stdout.flush()
+    else:
+        with Path(output).open("w", encoding="utf-8", newline="\n") as file:
+            yield file
+
+
+def _send(progress: Iterable[Account]) -> None:
+    watched = sys.stderr.isatty()
+    for account in progress:
+        if watched:
+            click.echo(f"\r{account} …", nl=False, err=True)
+    if watched:
+        click.echo("\r\x1b[K", nl=False, err=True)
+
+
+def _complain(account: Account, file: str) -> None:
+    from asyncctx_trace.analysis.words import plain
+
+    for said, times in account.problems.items():
+        click.echo(
+            f"asyncctx-trace: {plain(said)}" + (f" ({times}×)" if times > 1 else ""), err=True
+        )
+    if account.failed and file != "-":
+        click.echo(
+            f"asyncctx-trace: {file} is as it was: run the same command again to send the rest",
+            err=True,
+        )
+
+
+def _tell_left_out(source: Source) -> None:
+    left = source.in_flight
+    if left:
+        click.echo(
+            f"{left} acquisitions have not ended yet and were left out: export again later",
+            err=True,
+        )

@@ -1,0 +1,70 @@
+"""``asyncctx-trace fetch``: get traces out of a running Jaeger, as OTLP JSON Lines."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+__all__ = ["command"]
+
+
+@click.command("fetch")
+@click.argument("url", metavar="URL")
+@click.option("--trace", metavar="ID", help="The trace with this id.")
+@click.option("--service", metavar="NAME", help="The latest traces of this service.")
+@click.option(
+    "--last",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    show_default=True,
+    metavar="MINUTES",
+    help="How far back to look with --service.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="How many traces at most with --service.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write to FILE and not to standard output.",
+)
+def command(
+    url: str,
+    trace: str | None,
+    service: str | None,
+    last: float,
+    limit: int,
+    output: Path | None,
+) -> None:
+    """Get traces from the Jaeger at URL, such as http://localhost:16686.
+
+    What comes is OTLP JSON Lines, which `replay`, `report` and `export` read:
+
+        asyncctx-trace fetch http://localhost:16686 --trace ID -o trace.jsonl
+    """
+    if (trace is None) == (service is None):
+        raise click.UsageError("give either --trace ID or --service NAME")
+    from asyncctx_trace.export import otlp_json
+    from asyncctx_trace.export.jaeger_query import Jaeger
+
+    jaeger = Jaeger(url)
+    if trace is not None:
+        spans = jaeger.trace(trace)
+    else:
+        assert service is not None
+        spans = jaeger.search(service, since=timedelta(minutes=last), limit=limit)
+    lines = "".join(line + "\n" for line in otlp_json.write(spans))
+    if output is None:
+        click.echo(lines, nl=False)
+    else:
+        output.write_text(lines, encoding="utf-8")
+        traces = len({span.trace for span in spans})
+        click.echo(f"{len(spans)} spans of {traces} traces: {output}", err=True)
