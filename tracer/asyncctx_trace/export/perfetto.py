@@ -157,5 +157,5 @@ class _Writer:
         return (at - self._start) // _GRID * _GRID / 1000
 
 
-def _metadata(name: str, where: dict[str, int], **said: object) -> _Event:
-    return {"ph": "M", "name": name, **where, "args": said}
+def _metadata(what: str, where: dict[str, int], **said: object) -> _Event:
+    return {"ph": "M", "name": what, **where, "args": said}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from asyncctx_trace.errors import NotARecording
 from asyncctx_trace.events import Event
@@ -16,10 +17,24 @@ from asyncctx_trace.export.spans import NEW_TRACE_AFTER, SpanMaker
 from asyncctx_trace.recording.format import Anchor
 from asyncctx_trace.recording.reader import Recording
 
-__all__ = ["STDIN", "Source", "is_otlp", "open_source"]
+__all__ = ["STDIN", "Followed", "Source", "follow", "is_otlp", "open_source"]
 
 STDIN = "-"
 _JSON = (b"{", b"[", b"\xef\xbb\xbf")
+
+
+class Followed(Protocol):
+    """Something that may still grow, as :class:`~asyncctx_trace.recording.reader.Recording`."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether more may come."""
+
+    def poll(self) -> Collection[Event]:
+        """The events since the last call, in order of time; definitions first."""
+
+    def close(self) -> None:
+        """Let go of it."""
 
 
 @dataclass(slots=True)
@@ -71,19 +86,41 @@ def open_source(path: Path | str) -> Source:
     What it is shows in its first bytes, whatever its name. Raises RecordingError, NotOtlp, or
     OSError, each saying in one line what to do.
     """
-    if not is_otlp(path):
-        with Recording(path) as recording:
-            events = recording.poll()
-            return Source(events, recording.anchor, recording.alive)
-    if str(path) == STDIN:
-        data, name = sys.stdin.buffer.read(), "standard input"
-    else:
-        data, name = Path(path).read_bytes(), str(path)
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise NotARecording(
-            f"{name} is neither OTLP JSON Lines nor given as a file: a recording has to be a file"
-        ) from None
-    spans = list(parse(text, name))
-    return Source(facts_of(spans), Anchor(0, 0), False, _spans=spans)
+    if is_otlp(path):
+        told = _Told(path)
+        return Source(told.poll(), told.anchor, False, _spans=told.spans)
+    with Recording(path) as recording:
+        return Source(recording.poll(), recording.anchor, recording.alive)
+
+
+def follow(path: Path | str) -> Followed:
+    """What :func:`open_source` reads, to be looked at again and again; raises the same."""
+    return _Told(path) if is_otlp(path) else Recording(path)
+
+
+class _Told:
+    """OTLP JSON Lines, which say everything at the first look."""
+
+    anchor = Anchor(0, 0)
+    alive = False
+
+    def __init__(self, path: Path | str) -> None:
+        if str(path) == STDIN:
+            data, name = sys.stdin.buffer.read(), "standard input"
+        else:
+            data, name = Path(path).read_bytes(), str(path)
+        try:
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise NotARecording(
+                f"{name} is no OTLP JSON Lines: a recording has to be given as a file"
+            ) from None
+        self.spans = list(parse(text, name))
+        self._events = facts_of(self.spans)
+
+    def poll(self) -> list[Event]:
+        events, self._events = self._events, []
+        return events
+
+    def close(self) -> None:
+        """There is nothing to let go of."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -25,9 +26,11 @@ __all__ = ["command"]
 def command(recording: Path, speed: float) -> None:
     """Play the recording FILE in the app, from its start.
 
-    One that a program still writes is played as far as it goes.
+    One that a program still writes is played as far as it goes. FILE may also be OTLP JSON
+    Lines, from `export`, `fetch` or anybody else; - for standard input.
     """
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    piped = str(recording) == "-"
+    if not ((piped or sys.stdin.isatty()) and sys.stdout.isatty()):
         raise AsyncctxTraceError(
             "the app needs a terminal: run it in one, "
             f"or print what the recording tells with `asyncctx-trace report {recording}`"
@@ -35,5 +38,7 @@ def command(recording: Path, speed: float) -> None:
     from asyncctx_trace_tui.app import TraceApp
 
     app = TraceApp(recording, speed=speed)
+    if piped:  # it has been read to its end: the keys come from the terminal
+        os.dup2(os.open("/dev/tty", os.O_RDWR), sys.stdin.fileno())
     app.run()
     sys.exit(app.return_code or 0)

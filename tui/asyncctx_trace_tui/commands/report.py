@@ -96,6 +96,8 @@ def command(
 ) -> None:
     """Print what the recording FILE tells: who held, who waited, what cleaned up, what never did.
 
+    FILE may also be OTLP JSON Lines, from `export` or anybody else; - for standard input.
+
     First the verdict, then the findings, the gravest first, then the tables.
     """
     shut = print_report(
@@ -134,12 +136,11 @@ def print_report(
     from asyncctx_trace.analysis.report import report
     from asyncctx_trace.analysis.selection import between
     from asyncctx_trace.analysis.timeline import Timeline
-    from asyncctx_trace.recording.reader import Recording
+    from asyncctx_trace.export.sources import open_source
 
     gates = gates or Gates()
-    with Recording(file) as recording:
-        events = recording.poll()
-        running = recording.alive
+    source = open_source(file)
+    events, running = source.events, source.running
     timeline = Timeline(events)
     start = timeline.start or 0
     if since is not None or until is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections import deque
 from collections.abc import Sequence
@@ -17,7 +18,6 @@ from asyncctx_trace_tui.commands.gates import FAILED, Gates, gate_options
 from asyncctx_trace_tui.launcher import Program
 
 if TYPE_CHECKING:
-    from asyncctx_trace.export.endpoint import Endpoint
     from asyncctx_trace.export.stream import OtlpStream
 
 __all__ = ["command"]
@@ -116,11 +116,13 @@ def command(
     target = _target(words)
     recording = output or _new_recording(words)
     headless = headless or quiet or not (sys.stdout.isatty() and sys.stdin.isatty())
-    endpoint = None if otlp is None else _endpoint(otlp)
+    # Before anything runs: what is wrong with the endpoint is said at once.
+    stream = None if otlp is None else _stream(recording, otlp)
     program = Program(
         target, recording, captured=not headless, overwrite=overwrite, keep=keep, options=options
     )
-    stream = None if endpoint is None else _stream(recording, endpoint)
+    if stream is not None:
+        stream.start()
     if headless:
         from asyncctx_trace_tui.headless import see_it_through
 
@@ -134,24 +136,26 @@ def command(
 
         shut = print_report(recording, sys.stderr if headless and not quiet else None, gates=gates)
     if stream is not None:
-        click.echo(f"spans: {stream.finish()}", err=True)
+        from asyncctx_trace.analysis.words import plain
+
+        account = stream.finish()
+        click.echo(f"spans: {account}", err=True)
+        for said in account.problems:
+            click.echo(f"asyncctx-trace: {plain(said)}", err=True)
+        if account.failed:
+            click.echo(
+                f"send them later: asyncctx-trace export {shlex.quote(str(recording))} --otlp",
+                err=True,
+            )
     if not quiet:
         click.echo(f"recording: {recording}", err=True)
     sys.exit(_as_shells_say(code) or (FAILED if shut else 0))
 
 
-def _endpoint(url: str) -> Endpoint:
-    from asyncctx_trace.export.endpoint import endpoint_for
-
-    return endpoint_for(url or None)
-
-
-def _stream(recording: Path, endpoint: Endpoint) -> OtlpStream:
+def _stream(recording: Path, url: str) -> OtlpStream:
     from asyncctx_trace.export.stream import OtlpStream
 
-    stream = OtlpStream(recording, endpoint)
-    stream.start()
-    return stream
+    return OtlpStream(recording, url or None)
 
 
 def _names(values: Sequence[str]) -> list[str]:
