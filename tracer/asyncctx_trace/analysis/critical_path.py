@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Literal, TypeAlias
@@ -39,6 +39,8 @@ class Step:
     link: Link
     """How the path came here from the step before: ``released``: its exit let this task in;
     ``created``: it created this task; ``joined``: this task went on after it had ended."""
+    by: int | None
+    """The acquisition whose exit let this task in, at the first step after it was released."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,8 @@ class _Walk:
         self.case = case
         self.timeline = case.timeline
         self.wakeups = case.once(wakeups)
+        self._followed: set[int] = set()
+        """Waits that the path has gone through: never twice, where all happens in one tick."""
 
     def back_from(self, task: int | None) -> list[Step]:
         """The steps of the path to the end of ``task``, in order of time."""
@@ -90,43 +94,42 @@ class _Walk:
         if task is None or task not in self._last:
             return []
         at = self._last[task]
-        pieces: list[tuple[int, int, int, Link]] = []  # task, start, end, link: last first
-        while True:
-            since, before, then, link = self._came_from(task, at)
-            pieces.append((task, since, at, link))
-            if before is None:
-                break
-            task, at = before, then
+        pieces: list[tuple[int, int, int, Link, int | None]] = []  # the last first
+        while task is not None:
+            since, before, link, by = self._came_from(task, at)
+            pieces.append((task, since, at, link, by))
+            task, at = before, since
         pieces.reverse()
         # What links a piece to the one before it was found while looking back from its start.
         return [step for piece in pieces for step in self._steps(*piece)]
 
-    def _came_from(self, task: int, at: int) -> tuple[int, int | None, int, Link]:
-        """Where the path of ``task`` up to ``at`` began, and the task and time it came from."""
+    def _came_from(self, task: int, at: int) -> tuple[int, int | None, Link, int | None]:
+        """When the path of ``task`` up to ``at`` began, in which task it was before, and why."""
         woken = self._woken(task, at)
         joined = self._joined(task, at)
         if woken is not None and (joined is None or woken[1] >= joined[1]):
             row, since = woken
-            return since, self._cleaner(self.wakeups[row]), since, "released"
+            self._followed.add(row)
+            by = self.wakeups[row]
+            return since, self.timeline.exit_task[by], "released", by
         if joined is not None:
             child, since = joined
-            return since, child, since, "joined"
+            return since, child, "joined", None
         begun = self._begun(task)
         known = self.timeline.tasks.get(task)
         parent = known.parent if known else None
         if parent is not None and parent in self._last and begun < at:
-            return begun, parent, begun, "created"
-        return min(begun, at), None, 0, "start"
+            return begun, parent, "created", None
+        return min(begun, at), None, "start", None
 
     def _woken(self, task: int, at: int) -> tuple[int, int] | None:
         """The last wait of ``task`` that an exit had ended by ``at``, and when that let go."""
         waits = self._waits.get(task, [])
         for index in range(bisect_right(waits, at, key=lambda wait: wait[0]) - 1, -1, -1):
             ended, row = waits[index]
-            released = self.timeline.exit_ended[self.wakeups[row]]
-            since = ended if released == NOT_YET else min(released, ended)
-            if since < at:
-                return row, since
+            if row not in self._followed:
+                released = self.timeline.exit_ended[self.wakeups[row]]
+                return row, ended if released == NOT_YET else min(released, ended)
         return None
 
     def _joined(self, task: int, at: int) -> tuple[int, int] | None:
@@ -153,7 +156,9 @@ class _Walk:
         known = self.timeline.resources.get(self.timeline.resource[row])
         return known is not None and known.kind == "task group"
 
-    def _steps(self, task: int, start: int, end: int, link: Link) -> Iterator[Step]:
+    def _steps(
+        self, task: int, start: int, end: int, link: Link, by: int | None
+    ) -> Iterator[Step]:
         """The piece of a path in one task, cut wherever what it did changed."""
         timeline = self.timeline
         facts = self._facts(task)
@@ -163,10 +168,12 @@ class _Walk:
         for since, until in pairwise(bounds):
             row = self._innermost(task, since)
             phase = None if row is None else timeline.acquisition(row).phase_at(since)
-            if merged and (merged[-1].row, merged[-1].phase) == (row, phase):
-                merged[-1] = Step(merged[-1].start, until, task, phase, row, merged[-1].link)
-            elif since < until or not merged:
-                merged.append(Step(since, until, task, phase, row, "same task" if merged else link))
+            if not merged:
+                merged.append(Step(since, until, task, phase, row, link, by))
+            elif (merged[-1].row, merged[-1].phase) == (row, phase):
+                merged[-1] = replace(merged[-1], end=until)
+            else:
+                merged.append(Step(since, until, task, phase, row, "same task", None))
         yield from merged
 
     def _innermost(self, task: int, at: int) -> int | None:
@@ -177,9 +184,6 @@ class _Walk:
         while row is not None and timeline.acquisition(row).phase_at(at) is None:
             row = self.case.row_of.get(timeline.parent[row])
         return row
-
-    def _cleaner(self, row: int) -> int:
-        return self.timeline.exit_task[row]
 
     def _begun(self, task: int) -> int:
         """When a task was first seen."""

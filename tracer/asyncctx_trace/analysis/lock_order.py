@@ -167,15 +167,16 @@ def _example(case: Case, steps: list[list[Nesting]]) -> list[Nesting] | None:
         found = _overlapping(case, *steps)
         if found:
             return found
-    few = [_of_different_tasks(step) for step in steps]
+    few = [_of_a_kind_apart(case, step) for step in steps]
     return next((list(each) for each in product(*few) if _could_hang(case, each)), None)
 
 
-def _of_different_tasks(step: list[Nesting]) -> list[Nesting]:
+def _of_a_kind_apart(case: Case, step: list[Nesting]) -> list[Nesting]:
+    """A few that differ in what decides: the task, and the locks around."""
     different: dict[Hashable, Nesting] = {}
     for nesting in step:
-        # Two of a kind tell no more than one; those under other locks may.
-        different.setdefault((nesting.task, bool(nesting.around)), nesting)
+        kind = nesting.task, frozenset(case.timeline.resource[row] for row in nesting.around)
+        different.setdefault(kind, nesting)
         if len(different) == _EXAMPLES:
             break
     return list(different.values())

@@ -100,6 +100,7 @@ def as_dict(told: Report, file: str) -> dict[str, Any]:
                 ),
                 "site": None if step.row is None else site_as_dict(case, timeline.site[step.row]),
                 "link": step.link,
+                "released_by": None if step.by is None else timeline.id[step.by],
             }
             for step in told.path.steps
         ],

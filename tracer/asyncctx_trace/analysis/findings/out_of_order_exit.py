@@ -45,17 +45,17 @@ def _crossed(case: Case, rows: list[int]) -> Iterator[tuple[int, int]]:
     moves: list[tuple[int, int, int]] = []
     for row in rows:
         if timeline.entered(row) and timeline.exit_task[row] == timeline.task[row]:
-            moves.append((timeline.enter_started[row], 1, row))
+            moves.append((timeline.enter_started[row], 0, row))
             if timeline.exit_ended[row] != NOT_YET:
-                moves.append((timeline.exit_ended[row], 0, row))
+                moves.append((timeline.exit_ended[row], 1, row))
     stack: list[int] = []
-    for at, enters, row in sorted(moves):
-        if enters:
+    for at, leaves, row in sorted(moves):
+        if not leaves:
             stack.append(row)
-        else:
-            # An exit that is over in the same tick as one above it may well have been the later.
-            for upper in stack[stack.index(row) + 1 :]:
-                nested = timeline.enter_ended[row] <= timeline.enter_started[upper]
-                if nested and timeline.exit_ended[upper] != at:
-                    yield row, upper
-            stack.remove(row)
+            continue
+        for upper in stack[stack.index(row) + 1 :]:
+            # Within one tick of the clock nobody can tell what came first.
+            asked = timeline.enter_started[upper]
+            if timeline.enter_ended[row] <= asked < at != timeline.exit_ended[upper]:
+                yield row, upper
+        stack.remove(row)
