@@ -1,0 +1,305 @@
+"""Programs that look like buggy ones and are not: nothing certain is told of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from analysis.programs import (
+    SHORT,
+    THRESHOLDS,
+    Main,
+    Pool,
+    lock,
+    pause,
+    recorded,
+    session,
+)
+from asyncctx_trace import traced
+from asyncctx_trace.analysis.findings import find
+
+CLEAN: list[tuple[tuple[str, ...], Main]] = []
+
+
+def clean(*possible: str) -> Callable[[Main], Main]:
+    """A program of which nothing is certain, and only these kinds are possible."""
+
+    def add(main: Main) -> Main:
+        CLEAN.append((possible, main))
+        return main
+
+    return add
+
+
+@clean()
+async def two_locks_always_in_the_same_order() -> None:
+    first, second = lock("first"), lock("second")
+
+    async def both() -> None:
+        async with first, second:
+            await asyncio.sleep(0)
+
+    await asyncio.gather(both(), both(), both())
+
+
+@clean()
+async def contrary_orders_under_one_outer_lock() -> None:
+    gate, first, second = lock("gate"), lock("first"), lock("second")
+
+    async def both(outer: asyncio.Lock, inner: asyncio.Lock) -> None:
+        async with gate, outer, inner:
+            await asyncio.sleep(0)
+
+    await asyncio.gather(both(first, second), both(second, first))
+
+
+@clean()
+async def contrary_orders_in_one_task() -> None:
+    first, second = lock("first"), lock("second")
+    async with first, second:
+        pass
+    async with second, first:
+        pass
+
+
+@clean("lock-order-inversion")
+async def contrary_orders_in_phases_that_never_meet() -> None:
+    first, second = lock("first"), lock("second")
+
+    async def both(outer: asyncio.Lock, inner: asyncio.Lock) -> None:
+        async with outer, inner:
+            await pause()
+
+    await asyncio.create_task(both(first, second))
+    await asyncio.create_task(both(second, first))
+
+
+@clean("lock-order-inversion")
+async def accounts_locked_in_the_order_of_their_numbers() -> None:
+    accounts = [lock(f"account {n}") for n in range(4)]
+
+    async def transfer(source: int, target: int) -> None:
+        low, high = sorted((source, target))
+        async with accounts[low], accounts[high]:
+            await asyncio.sleep(0)
+
+    await asyncio.gather(*(transfer(a, b) for a in range(4) for b in range(4) if a != b))
+
+
+@clean()
+async def a_tree_of_locks_walked_down() -> None:
+    async def walk(depth: int) -> None:
+        async with lock("node"), lock("edge"):
+            if depth:
+                await walk(depth - 1)
+
+    await asyncio.gather(walk(3), walk(3))
+
+
+@clean()
+async def a_long_queue_that_moves() -> None:
+    counter = lock("counter")
+
+    async def worker() -> None:
+        for _ in range(3):
+            async with counter:
+                await asyncio.sleep(0)
+
+    await asyncio.gather(*(worker() for _ in range(10)))
+
+
+@clean()
+async def a_semaphore_entered_twice_by_one_task() -> None:
+    permits = traced(asyncio.Semaphore(3), name="permits")
+
+    async def twice() -> None:
+        async with permits, permits:
+            await asyncio.sleep(0)
+
+    await twice()
+    await twice()
+
+
+@clean()
+async def a_pool_large_enough_for_nested_use() -> None:
+    pool = Pool(3)
+
+    async def request() -> None:
+        async with pool.acquire(), pool.acquire():
+            await asyncio.sleep(0)
+
+    await asyncio.gather(request(), request())
+
+
+@clean()
+async def a_pool_in_which_queues_are_short() -> None:
+    pool = Pool(2)
+
+    async def request() -> None:
+        async with pool.acquire():
+            await asyncio.sleep(5 * SHORT)
+
+    await asyncio.gather(request(), request(), request())
+
+
+@clean()
+async def entered_and_exited_by_hand() -> None:
+    manager = session()
+    await manager.__aenter__()
+    await pause()
+    await manager.__aexit__(None, None, None)
+
+
+@clean()
+async def a_stack_taken_over_and_closed() -> None:
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(session("a"))
+        await stack.enter_async_context(session("b"))
+        mine = stack.pop_all()
+    await mine.aclose()
+
+
+@clean("timeout")
+async def a_lock_given_up_in_the_queue() -> None:
+    table = lock("table")
+
+    async def impatient() -> None:
+        async with table:
+            pass
+
+    async with table:
+        task = asyncio.create_task(impatient())
+        await pause()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@clean()
+async def a_cleanup_that_shields_what_it_must_finish() -> None:
+    @asynccontextmanager
+    async def transaction() -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await asyncio.shield(asyncio.ensure_future(pause()))
+
+    begin = traced(transaction)
+
+    async def client() -> None:
+        async with begin():
+            await asyncio.sleep(1)
+
+    task = asyncio.create_task(client())
+    await pause()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+@clean()
+async def an_exit_that_raises_the_same_error_again() -> None:
+    class Rollback:
+        async def __aenter__(self) -> None: ...
+
+        async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+            if error is not None:
+                raise error
+
+    with suppress(ValueError):
+        async with traced(Rollback()):
+            raise ValueError("on its way")
+
+
+@clean()
+async def an_error_on_its_way_out() -> None:
+    with suppress(ValueError):
+        async with session("outer"), session("inner"):
+            raise ValueError("unharmed")
+
+
+@clean()
+async def a_deadline_that_is_kept() -> None:
+    async with traced(asyncio.timeout(10)):
+        await pause()
+
+
+@clean()
+async def a_task_group_that_waits_for_its_tasks() -> None:
+    async with traced(asyncio.TaskGroup()) as group:
+        group.create_task(asyncio.sleep(0.025))
+
+
+@clean()
+async def a_task_group_that_tells_of_a_failure() -> None:
+    async def fails() -> None:
+        raise ValueError("told")
+
+    async def sleeps() -> None:
+        await asyncio.sleep(1)
+
+    with suppress(ExceptionGroup):
+        async with traced(asyncio.TaskGroup()) as group:
+            group.create_task(fails())
+            group.create_task(sleeps())
+
+
+@clean("deadlock", "held-across-wait")
+async def a_producer_and_consumers_on_a_condition() -> None:
+    condition = traced(asyncio.Condition(), name="news")
+    items: list[int] = []
+
+    async def consume() -> None:
+        async with condition:
+            while not items:
+                await condition.wait()
+            items.pop()
+
+    async def produce() -> None:
+        for number in range(3):
+            await pause()
+            async with condition:
+                items.append(number)
+                condition.notify()
+
+    await asyncio.gather(consume(), consume(), consume(), produce())
+
+
+@clean()
+async def timeouts_and_groups_that_everybody_may_enter() -> None:
+    async def request() -> None:
+        async with traced(asyncio.timeout(5)), session():
+            await pause()
+
+    async with traced(asyncio.TaskGroup()) as group:
+        for _ in range(5):
+            group.create_task(request())
+
+
+@clean()
+async def a_lock_held_while_nobody_wants_it() -> None:
+    cache, database = lock("cache"), lock("database")
+
+    async def slow() -> None:
+        async with database:
+            await asyncio.sleep(3 * SHORT)
+
+    async def loads() -> None:
+        async with cache, database:
+            pass
+
+    await asyncio.gather(slow(), loads())
+
+
+@pytest.mark.parametrize(
+    ("possible", "main"), [pytest.param(*each, id=each[1].__name__) for each in CLEAN]
+)
+def test_nothing_certain_is_told_of_a_clean_program(
+    possible: tuple[str, ...], main: Main, tmp_path: Path
+) -> None:
+    """And what is called possible is what nobody could tell apart."""
+    found = find(recorded(main, tmp_path / "run.actx"), thresholds=THRESHOLDS)
+
+    assert [f.summary for f in found if f.certainty == "certain" or f.kind not in possible] == []

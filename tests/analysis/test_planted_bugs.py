@@ -1,0 +1,407 @@
+"""Programs with one bug each: it is found, at its line."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+import asyncctx_trace
+from analysis.programs import (
+    SHORT,
+    THRESHOLDS,
+    Main,
+    Pool,
+    cancelled_after,
+    lock,
+    marked_lines,
+    pause,
+    recorded,
+    session,
+)
+from asyncctx_trace import traced
+from asyncctx_trace.analysis.findings import find
+from asyncctx_trace.analysis.timeline import Timeline
+from asyncctx_trace.recording.reader import read
+
+PLANTED: list[tuple[str, str, Main]] = []
+
+
+def planted(kind: str, certainty: str = "certain") -> Callable[[Main], Main]:
+    """A program whose bug is of ``kind``, at the line that ends in ``# here``."""
+
+    def add(main: Main) -> Main:
+        PLANTED.append((kind, certainty, main))
+        return main
+
+    return add
+
+
+@planted("deadlock")
+async def two_locks_in_contrary_orders() -> None:
+    first, second = lock("first"), lock("second")
+
+    async def there() -> None:
+        async with first:
+            await pause()
+            async with second:  # here
+                pass
+
+    async def back() -> None:
+        async with second:
+            await pause()
+            async with first:  # here
+                pass
+
+    await cancelled_after(5 * SHORT, there(), back())
+
+
+@planted("deadlock")
+async def a_lock_taken_twice_by_one_task() -> None:
+    own = lock("own")
+
+    async def helper() -> None:
+        async with own:  # here
+            pass
+
+    async def outer() -> None:
+        async with own:
+            await helper()
+
+    await cancelled_after(5 * SHORT, outer())
+
+
+@planted("deadlock")
+async def three_philosophers() -> None:
+    forks = [lock(f"fork {n}") for n in range(3)]
+
+    async def dine(seat: int) -> None:
+        async with forks[seat]:
+            await pause()
+            async with forks[(seat + 1) % 3]:  # here
+                pass
+
+    await cancelled_after(5 * SHORT, dine(0), dine(1), dine(2))
+
+
+@planted("deadlock")
+async def a_pool_whose_connections_all_want_a_second_one() -> None:
+    pool = Pool(2)
+
+    async def request() -> None:
+        async with pool.acquire():
+            await pause()
+            async with pool.acquire():  # here
+                pass
+
+    await cancelled_after(5 * SHORT, request(), request(), request())
+
+
+@planted("deadlock")
+async def a_semaphore_and_a_lock() -> None:
+    permits = traced(asyncio.Semaphore(2), name="permits")
+    table = lock("table")
+
+    async def holds_a_permit() -> None:
+        async with permits:
+            await pause()
+            async with table:  # here
+                pass
+
+    async def holds_the_table() -> None:
+        async with table:
+            await pause()
+            await pause()
+            async with permits:  # here
+                pass
+
+    await cancelled_after(8 * SHORT, holds_a_permit(), holds_a_permit(), holds_the_table())
+
+
+@planted("deadlock")
+async def a_deadlock_that_a_deadline_breaks() -> None:
+    first, second = lock("first"), lock("second")
+
+    async def take(one: asyncio.Lock, other: asyncio.Lock) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(4 * SHORT), one:
+                await pause()
+                async with other:  # here
+                    pass
+
+    await asyncio.gather(take(first, second), take(second, first))
+
+
+@planted("lock-order-inversion")
+async def contrary_orders_that_did_not_hang() -> None:
+    first, second = lock("first"), lock("second")
+
+    async def both(outer: asyncio.Lock, inner: asyncio.Lock) -> None:
+        async with outer, inner:  # here
+            await pause()
+
+    await asyncio.gather(both(first, second), both(second, first))
+
+
+@planted("lock-order-inversion", "possible")
+async def contrary_orders_one_after_the_other_through_functions() -> None:
+    first, second = lock("first"), lock("second")
+
+    async def inner_first() -> None:
+        async with first:  # here
+            await pause()
+
+    async def inner_second() -> None:
+        async with second:  # here
+            await pause()
+
+    async def there() -> None:
+        async with first:
+            await inner_second()
+
+    async def back() -> None:
+        async with second:
+            await inner_first()
+
+    await asyncio.create_task(there())
+    await asyncio.create_task(back())
+
+
+@planted("leak")
+async def entered_by_hand_and_forgotten() -> None:
+    async def careless() -> None:
+        await session().__aenter__()  # here
+
+    await asyncio.create_task(careless())
+
+
+@planted("leak")
+async def a_stack_taken_over_and_dropped() -> None:
+    async def careless() -> None:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(session())  # here
+            stack.pop_all()
+
+    await asyncio.create_task(careless())
+
+
+@planted("leak")
+async def a_lock_never_given_back() -> None:
+    counter = lock("counter")
+
+    async def careless() -> None:
+        await counter.__aenter__()  # here
+
+    async def waits() -> None:
+        async with counter:
+            pass
+
+    await asyncio.create_task(careless())
+    await cancelled_after(2 * SHORT, waits())
+
+
+@planted("starved-pool")
+async def a_pool_too_small() -> None:
+    pool = Pool(2)
+
+    async def request() -> None:
+        async with pool.acquire():  # here
+            await pause()
+
+    await asyncio.gather(*(request() for _ in range(12)))
+
+
+@planted("starved-pool", "possible")
+async def a_semaphore_too_small() -> None:
+    permits = traced(asyncio.Semaphore(1), name="permits")
+
+    async def request() -> None:
+        async with permits:  # here
+            await pause()
+
+    await asyncio.gather(*(request() for _ in range(8)))
+
+
+@planted("cancelled-in-enter", "possible")
+async def a_connection_given_up_half_way() -> None:
+    async def client() -> None:
+        async with session("connection", enter=pause):  # here
+            pass
+
+    task = asyncio.create_task(client())
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+@planted("cleanup-cancelled")
+async def a_flush_cut_off() -> None:
+    async def client() -> None:
+        async with session(exit=lambda: asyncio.sleep(1)):  # here
+            pass
+
+    await cancelled_after(SHORT, client())
+
+
+@planted("cleanup-cancelled")
+async def a_rollback_cut_off_by_a_second_cancellation() -> None:
+    @asynccontextmanager
+    async def transaction() -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await asyncio.sleep(1)
+
+    begin = traced(transaction)
+
+    async def client() -> None:
+        async with begin():  # here
+            await asyncio.sleep(1)
+
+    task = asyncio.create_task(client())
+    for _ in range(2):
+        await pause()
+        task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def _fails() -> None:
+    raise ConnectionResetError("gone")
+
+
+@planted("cleanup-error")
+async def an_exit_that_fails() -> None:
+    with suppress(ConnectionResetError):
+        async with session(exit=_fails):  # here
+            pass
+
+
+@planted("cleanup-error")
+async def an_exit_whose_failure_hides_the_reason() -> None:
+    with suppress(ConnectionResetError):
+        async with session(exit=_fails):  # here
+            raise ValueError("the reason")
+
+
+@planted("suppressed-error")
+async def an_exit_that_swallows() -> None:
+    async with session(swallows=True):  # here
+        raise ValueError("unseen")
+
+
+@planted("timeout")
+async def a_deadline_passed_in_a_queue() -> None:
+    table = lock("table")
+
+    async def late() -> None:
+        with suppress(TimeoutError):
+            async with traced(asyncio.timeout(SHORT), name="deadline"), table:  # here
+                pass
+
+    async with table:
+        await asyncio.create_task(late())
+
+
+@planted("timeout")
+async def a_deadline_passed_in_a_body() -> None:
+    with suppress(TimeoutError):
+        async with traced(asyncio.timeout(SHORT), name="deadline"), session():  # here
+            await asyncio.sleep(1)
+
+
+@planted("slow-cleanup")
+async def a_slow_goodbye() -> None:
+    async with session(exit=lambda: asyncio.sleep(0.025)):  # here
+        pass
+
+
+@planted("foreign-exit")
+async def handed_to_another_task() -> None:
+    manager = session()
+
+    async def opens() -> None:
+        await manager.__aenter__()  # here
+
+    async def closes() -> None:
+        await manager.__aexit__(None, None, None)
+
+    await asyncio.create_task(opens())
+    await asyncio.create_task(closes())
+
+
+@planted("out-of-order-exit")
+async def closed_in_the_order_of_opening() -> None:
+    outer, inner = session("outer"), session("inner")
+    await outer.__aenter__()  # here
+    await inner.__aenter__()
+    await outer.__aexit__(None, None, None)
+    await inner.__aexit__(None, None, None)
+
+
+@planted("held-across-wait")
+async def a_lock_held_in_another_queue() -> None:
+    cache, database = lock("cache"), lock("database")
+
+    async def slow() -> None:
+        async with database:
+            await asyncio.sleep(5 * SHORT)
+
+    async def loads() -> None:
+        async with cache, database:  # here
+            pass
+
+    async def reads() -> None:
+        async with cache:
+            pass
+
+    await asyncio.gather(slow(), loads(), reads())
+
+
+@pytest.mark.parametrize(
+    ("kind", "certainty", "main"), [pytest.param(*each, id=each[2].__name__) for each in PLANTED]
+)
+def test_a_planted_bug_is_found_at_its_line(
+    kind: str, certainty: str, main: Main, tmp_path: Path
+) -> None:
+    """By its kind, with the certainty that it deserves, and told in one sentence."""
+    timeline = recorded(main, tmp_path / "run.actx")
+    found = [f for f in find(timeline, thresholds=THRESHOLDS) if f.kind == kind]
+
+    assert [f.certainty for f in found] == [certainty]
+    assert timeline.sites[found[0].sites[0]].line in marked_lines(main, "here")
+    assert found[0].summary.endswith(".")
+
+
+def test_who_still_waits_at_the_end_is_told(tmp_path: Path) -> None:
+    """The recording ends before the wait does."""
+    path = tmp_path / "run.actx"
+
+    async def main() -> None:
+        table = lock("table")
+        release = asyncio.Event()
+
+        async def holds() -> None:
+            async with table:
+                await release.wait()
+
+        async def waits() -> None:
+            async with table:  # here
+                pass
+
+        with asyncctx_trace.record(path):
+            tasks = [asyncio.create_task(holds()), asyncio.create_task(waits(), name="late")]
+            await asyncio.sleep(2 * SHORT)
+        release.set()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(main())
+    (line,) = marked_lines(main, "here")
+    found = find(Timeline(read(path)), thresholds=THRESHOLDS)
+
+    assert [f.kind for f in found if f.certainty == "certain"] == []
+    assert [f.summary.split(" since ")[0] for f in found if f.kind == "still-waiting"] == [
+        f"late still waits for `table` at test_planted_bugs.py:{line},"
+    ]
