@@ -15,7 +15,7 @@ from textual.binding import Binding, BindingType
 
 from asyncctx_trace.errors import RecordingError
 from asyncctx_trace.events import Event
-from asyncctx_trace.recording.reader import Recording
+from asyncctx_trace.export.sources import follow
 from asyncctx_trace_tui.drawing import UNICODE, Glyphs
 from asyncctx_trace_tui.scene import Scene
 from asyncctx_trace_tui.screens.trace import TraceScreen
@@ -63,7 +63,7 @@ class TraceApp(App[None]):
         clock: Callable[[], int] = time.monotonic_ns,
         glyphs: Glyphs = UNICODE,
     ) -> None:
-        self.recording = Recording(recording)
+        self.recording = follow(recording)
         self.program = program
         self.clock = clock
         self.glyphs = glyphs
