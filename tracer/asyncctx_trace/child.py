@@ -22,7 +22,8 @@ def environment(recording: Path, options: dict[str, Any]) -> dict[str, str]:
     """The environment that makes the next ``python`` started by this process record itself.
 
     ``options`` go to the program as they are and must survive JSON: ``captured``, whether its
-    output is a pipe that wants whole lines at once; ``keep``, how much of the recording stays.
+    output is a pipe that wants whole lines at once; ``keep``, how much of the recording stays;
+    ``include``, ``exclude`` and ``all``, which modules are traced (see ``install``).
     """
     path = os.environ.get("PYTHONPATH")
     settings = {
@@ -64,6 +65,12 @@ def begin() -> None:
         from asyncctx_trace.session import join
 
         join(Path(settings["recording"]), settings.get("keep"))
+
+        from asyncctx_trace.instrument.installing import install_at_start
+
+        install_at_start(
+            settings.get("include", ()), settings.get("exclude", ()), settings.get("all", False)
+        )
     except Exception as error:
         print(f"asyncctx-trace: not recording process {os.getpid()}: {error}", file=sys.stderr)
 

@@ -4,6 +4,8 @@
 
     AsyncctxTraceError
     ├── NotTraceable          traced() was given something it cannot trace   (also a TypeError)
+    ├── NotInstallable        install() cannot rewrite on this interpreter
+    ├── SettingsError         pyproject.toml does not say what it means
     ├── AlreadyRecording      a second recording was asked for
     └── RecordingError        a file cannot be used as a recording
         ├── NotARecording     it is something else
@@ -22,9 +24,11 @@ __all__ = [
     "DamagedRecording",
     "NewerRecording",
     "NotARecording",
+    "NotInstallable",
     "NotTraceable",
     "RecordingError",
     "RecordingExists",
+    "SettingsError",
 ]
 
 
@@ -34,6 +38,14 @@ class AsyncctxTraceError(Exception):
 
 class NotTraceable(AsyncctxTraceError, TypeError):
     """The object given to ``traced`` is no manager and makes none."""
+
+
+class NotInstallable(AsyncctxTraceError):
+    """This interpreter's code is not of a shape that can be rewritten."""
+
+
+class SettingsError(AsyncctxTraceError):
+    """The settings in ``pyproject.toml`` do not say what they mean."""
 
 
 class AlreadyRecording(AsyncctxTraceError):

@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Adapter", "adapter_for"]
+__all__ = ["ENTRY_POINTS", "Adapter", "Pair", "adapter_for", "pairs", "register_adapter"]
+
+ENTRY_POINTS = "asyncctx_trace.adapters"
+"""The group in which a package may announce adapters of its own: each entry is an Adapter or a
+list of them."""
 
 
 def _itself(manager: Any) -> Any:
     return manager
+
+
+def _unknown(resource: Any) -> int | None:
+    return None
+
+
+def _one(resource: Any) -> int | None:
+    return 1
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two methods that take and give back what the manager would, without ``async with``."""
+
+    acquire: str
+    """``module.Class.method``: a coroutine function."""
+    release: str
+    """The same of what ends it; a plain or a coroutine function."""
+    by_result: bool = False
+    """Whether ``release`` gets what ``acquire`` gave, and not only the object itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,30 +47,215 @@ class Adapter:
     kind: str
     resource: Callable[[Any], Any] = _itself
     """manager -> the object that tasks contend for, or the name that all such managers share"""
-    capacity: Callable[[Any], int | None] = lambda resource: None
+    capacity: Callable[[Any], int | None] = _unknown
     """resource -> how many may hold it at once"""
+    pair: Pair | None = None
 
 
-ADAPTERS = (
-    Adapter("asyncio.locks.Lock", "lock", capacity=lambda _: 1),
-    Adapter("asyncio.locks.Semaphore", "semaphore", capacity=lambda s: s._value),
-    Adapter("asyncio.locks.BoundedSemaphore", "semaphore", capacity=lambda s: s._bound_value),
-    Adapter("asyncio.locks.Condition", "condition", capacity=lambda _: 1),
-    Adapter("asyncio.timeouts.Timeout", "timeout", lambda _: "timeout"),
-    Adapter("asyncio.taskgroups.TaskGroup", "task group", lambda _: "TaskGroup"),
+def _attribute(*names: str) -> Callable[[Any], Any]:
+    """The first of these attributes that the object has."""
+
+    def read(thing: Any) -> Any:
+        for name in names:
+            found = getattr(thing, name, None)
+            if found is not None:
+                return found
+        return None
+
+    return read
+
+
+def _all(name: str) -> Callable[[Any], Any]:
+    """One resource for all such managers."""
+    return lambda manager: name
+
+
+_LOCKS = "asyncio.locks"
+_lock_pair = Pair(f"{_LOCKS}.Lock.acquire", f"{_LOCKS}.Lock.release")
+_semaphore_pair = Pair(f"{_LOCKS}.Semaphore.acquire", f"{_LOCKS}.Semaphore.release")
+_pool_pair = Pair("asyncpg.pool.Pool._acquire", "asyncpg.pool.Pool.release", by_result=True)
+_psycopg_pair = Pair(
+    "psycopg_pool.pool_async.AsyncConnectionPool.getconn",
+    "psycopg_pool.pool_async.AsyncConnectionPool.putconn",
+    by_result=True,
+)
+
+BUILT_IN = (
+    # the standard library
+    Adapter(f"{_LOCKS}.Lock", "lock", capacity=_one, pair=_lock_pair),
+    Adapter(f"{_LOCKS}.Semaphore", "semaphore", capacity=_attribute("_value"), pair=_semaphore_pair),
+    Adapter(f"{_LOCKS}.BoundedSemaphore", "semaphore", capacity=_attribute("_bound_value")),
+    # A condition is entered by taking its lock, which others may take by itself.
+    Adapter(f"{_LOCKS}.Condition", "condition", _attribute("_lock"), capacity=_one),
+    Adapter("asyncio.timeouts.Timeout", "timeout", _all("timeout")),
+    Adapter("asyncio.taskgroups.TaskGroup", "task group", _all("TaskGroup")),
+    Adapter("asyncio.base_events.Server", "server"),
+    Adapter("asyncio.runners.Runner", "runner"),
     Adapter(
         "contextlib._AsyncGeneratorContextManager", "generator", lambda m: m.gen.__qualname__
     ),
-    Adapter("contextlib.AsyncExitStack", "exit stack", lambda _: "AsyncExitStack"),
-    Adapter("contextlib.aclosing", "closing", lambda m: type(m.thing).__qualname__),
+    Adapter("contextlib.AsyncExitStack", "exit stack", _all("AsyncExitStack")),
+    Adapter(
+        "contextlib.aclosing",
+        "closing",
+        lambda m: getattr(m.thing, "__qualname__", None) or type(m.thing).__qualname__,
+    ),
+    Adapter("contextlib.nullcontext", "nothing", _all("nullcontext")),
+    # asyncpg
+    Adapter(
+        "asyncpg.pool.PoolAcquireContext",
+        "pool",
+        _attribute("pool"),
+        _attribute("_maxsize"),
+        _pool_pair,
+    ),
+    Adapter("asyncpg.pool.Pool", "pool", capacity=_attribute("_maxsize")),
+    Adapter("asyncpg.transaction.Transaction", "transaction", _attribute("_connection"), _one),
+    # files
+    Adapter("aiofiles.base.AiofilesContextManager", "file", _all("aiofiles.open")),
+    Adapter("aiofiles.base.AsyncBase", "file"),
+    Adapter("anyio._core._fileio.AsyncFile", "file"),
+    # HTTP
+    Adapter("aiohttp.client.ClientSession", "session"),
+    Adapter("aiohttp.client._RequestContextManager", "request", _all("aiohttp request")),
+    Adapter("aiohttp.client._SessionRequestContextManager", "request", _all("aiohttp request")),
+    Adapter("aiohttp.client._WSRequestContextManager", "websocket", _all("aiohttp websocket")),
+    Adapter("aiohttp.client_reqrep.ClientResponse", "response", _all("aiohttp response")),
+    Adapter("httpx.AsyncClient", "client"),
+    Adapter("httpx._client.AsyncClient", "client"),
+    Adapter("httpcore.AsyncConnectionPool", "pool", capacity=_attribute("_max_connections")),
+    Adapter(
+        "httpcore._async.connection_pool.AsyncConnectionPool",
+        "pool",
+        capacity=_attribute("_max_connections"),
+    ),
+    # redis
+    Adapter("redis.asyncio.client.Redis", "client", _attribute("connection_pool")),
+    Adapter("redis.asyncio.client.Pipeline", "pipeline", _attribute("connection_pool")),
+    Adapter("redis.asyncio.client.PubSub", "subscription", _attribute("connection_pool")),
+    Adapter("redis.asyncio.lock.Lock", "lock", lambda m: str(m.name), _one),
+    # SQLAlchemy
+    Adapter("sqlalchemy.ext.asyncio.session.AsyncSession", "session", _attribute("bind")),
+    Adapter(
+        "sqlalchemy.ext.asyncio.session._AsyncSessionContextManager",
+        "transaction",
+        lambda m: m.async_session.bind,
+    ),
+    Adapter(
+        "sqlalchemy.ext.asyncio.engine.AsyncConnection",
+        "connection",
+        lambda m: m.engine,
+        lambda engine: engine.pool.size(),
+    ),
+    Adapter(
+        "sqlalchemy.ext.asyncio.engine.AsyncTransaction", "transaction", lambda m: m.connection
+    ),
+    # psycopg
+    Adapter("psycopg.connection_async.AsyncConnection", "connection"),
+    Adapter("psycopg.transaction.AsyncTransaction", "transaction", _attribute("_conn"), _one),
+    Adapter(
+        "psycopg_pool.pool_async.AsyncConnectionPool",
+        "pool",
+        capacity=_attribute("_max_size"),
+        pair=_psycopg_pair,
+    ),
+    # anyio
+    Adapter("anyio._core._synchronization.Lock", "lock", capacity=_one),
+    Adapter("anyio._core._synchronization.Condition", "condition", _attribute("_lock"), _one),
+    Adapter("anyio._core._synchronization.Semaphore", "semaphore", capacity=_attribute("_max_value", "_value")),
+    Adapter(
+        "anyio._core._synchronization.CapacityLimiter",
+        "semaphore",
+        capacity=lambda limiter: int(limiter.total_tokens),
+    ),
+    Adapter("anyio.abc._tasks.TaskGroup", "task group", _all("TaskGroup")),
+    # trio
+    Adapter("trio._sync.Lock", "lock", capacity=_one),
+    Adapter("trio._sync.StrictFIFOLock", "lock", capacity=_one),
+    Adapter("trio._sync.Semaphore", "semaphore", capacity=_attribute("max_value", "value")),
+    Adapter(
+        "trio._sync.CapacityLimiter",
+        "semaphore",
+        capacity=lambda limiter: int(limiter.total_tokens),
+    ),
+    Adapter("trio._sync.Condition", "condition", _attribute("_lock"), _one),
+    Adapter("trio._core._run.NurseryManager", "task group", _all("nursery")),
 )
-_by_name = {adapter.manager: adapter for adapter in ADAPTERS}
+_by_name = {adapter.manager: adapter for adapter in BUILT_IN}
+_announced_read = False
+
+
+def register_adapter(adapter: Adapter) -> None:
+    """Add ``adapter`` to the table, in place of one for the same class.
+
+    It counts for classes that have not been met yet: register before they are used.
+    """
+    _by_name[adapter.manager] = adapter
 
 
 def adapter_for(cls: type) -> Adapter | None:
     """The entry for ``cls`` or the nearest of its bases, ``None`` for an unknown manager."""
+    _read_announced()
     for base in cls.__mro__:
-        found = _by_name.get(f"{base.__module__}.{base.__qualname__}")
+        found = _by_name.get(f"{_module(base)}.{base.__qualname__}")
         if found is not None:
             return found
     return None
+
+
+def pairs() -> list[tuple[Adapter, Pair]]:
+    """Every known pair with the adapter that it belongs to."""
+    _read_announced()
+    return [(adapter, adapter.pair) for adapter in _by_name.values() if adapter.pair is not None]
+
+
+def _module(cls: type) -> str:
+    # Some libraries let their public classes claim to live in the package (`trio.Lock`): what
+    # counts is where the class statement stands, which its methods still know.
+    for name in ("__aenter__", "__init__"):
+        method = cls.__dict__.get(name)
+        module = getattr(method, "__globals__", {}).get("__name__")
+        if isinstance(module, str) and cls.__module__ == module.partition(".")[0]:
+            return module
+    return str(cls.__module__)
+
+
+def _read_announced() -> None:
+    global _announced_read
+    if _announced_read:
+        return
+    _announced_read = True
+    # Reading what is installed costs milliseconds, and needs modules that a bare interpreter
+    # has not loaded; a program whose environment announces nothing pays a listing of folders.
+    import os
+
+    for folder in sys.path:
+        try:
+            infos = [e.path for e in os.scandir(folder) if e.name.endswith(".dist-info")]
+        except OSError:
+            continue
+        for info in infos:
+            try:
+                with open(os.path.join(info, "entry_points.txt"), encoding="utf-8") as file:
+                    announces = f"[{ENTRY_POINTS}]" in file.read()
+            except (OSError, ValueError):
+                continue
+            if announces:
+                _load_announced()
+                return
+
+
+def _load_announced() -> None:
+    from importlib.metadata import entry_points
+
+    for entry in entry_points(group=ENTRY_POINTS):
+        try:
+            loaded = entry.load()
+            for adapter in [loaded] if isinstance(loaded, Adapter) else loaded:
+                _by_name.setdefault(adapter.manager, adapter)
+        except Exception as error:
+            import logging
+
+            logging.getLogger("asyncctx_trace").error(
+                "asyncctx-trace: the adapter %s cannot be used: %s", entry.value, error
+            )

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from types import FunctionType
 from typing import Protocol
+
+from asyncctx_trace.instrument.invisible import unobserved
 
 __all__ = ["Sink", "attach", "detach", "failures", "listening", "on_attach", "replay", "seek", "switch_off"]
 
@@ -51,6 +54,9 @@ class Sink(Protocol):
     ) -> None: ...
 
 
+_MOMENTS = ("enter_started", "enter_ended", "exit_started", "exit_ended")
+
+
 class _Tee:
     """Several sinks that look like one; each fails alone."""
 
@@ -67,6 +73,7 @@ class _Tee:
                 except Exception as error:
                     switch_off(sink, error)
 
+        unobserved(publish)
         # Kept on the instance: the next lookup finds it without coming here.
         self.__dict__[moment] = publish
         return publish
@@ -95,8 +102,17 @@ def attach(sink: Sink) -> None:
     """Let ``sink`` hear every fact from now on, and first what is defined already."""
     with _lock:
         replay(sink)
+        _hide(type(sink))
         _sinks.append(sink)
         _listen()
+
+
+def _hide(cls: type) -> None:
+    """Let a debugger step over what a sink does on the program's task."""
+    for name in _MOMENTS:
+        method = getattr(cls, name, None)
+        if isinstance(method, FunctionType):
+            unobserved(method)
 
 
 def replay(sink: Sink) -> None:
@@ -113,9 +129,14 @@ def detach(sink: Sink) -> None:
         _listen()
 
 
-def switch_off(sink: Sink | _Tee, error: BaseException) -> None:
-    """Detach a sink that raised: the program goes on, the log says so once."""
+def switch_off(sink: Sink | _Tee | None, error: BaseException) -> None:
+    """Detach a sink that raised: the program goes on, the log says so once.
+
+    A program that is at the end of its stack or its memory is no fault of the sink's.
+    """
     global failures
+    if isinstance(error, RecursionError | MemoryError):
+        return
     with _lock:
         if sink not in _sinks:
             return

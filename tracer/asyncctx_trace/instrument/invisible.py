@@ -1,14 +1,20 @@
-"""Keeps our frames out of the program's tracebacks, warnings and debugger."""
+"""Keeps our frames out of the program's tracebacks, stacks, warnings and debugger."""
 
 from __future__ import annotations
 
+import opcode
+import sys
 from collections.abc import Callable
-from types import FunctionType
+from types import FrameType, FunctionType
 from typing import TypeVar, cast
 
-__all__ = ["invisible"]
+__all__ = ["invisible", "program_frame", "unobserved"]
 
 F = TypeVar("F", bound=Callable[..., object])
+
+_FILE = "<importlib._bootstrap of asyncctx_trace>"
+_RESUME = opcode.opmap["RESUME"]
+_NOP = opcode.opmap["NOP"]
 
 
 def invisible(function: F) -> F:
@@ -25,7 +31,36 @@ def invisible(function: F) -> F:
               raise
     """
     plain = cast(FunctionType, function)
-    plain.__code__ = plain.__code__.replace(
-        co_filename="<importlib._bootstrap of asyncctx_trace>", co_linetable=b""
-    )
+    plain.__code__ = plain.__code__.replace(co_filename=_FILE, co_linetable=b"")
     return function
+
+
+def unobserved(function: F) -> F:
+    """Make calls of ``function``, no generator, pass unnoticed altogether.
+
+    The interpreter takes a frame for complete, and shows it, once it has passed the instruction
+    RESUME. Without one it is in no traceback and on no stack (``sys._getframe`` skips it), and
+    neither ``sys.settrace`` nor ``sys.setprofile`` nor ``sys.monitoring`` hears of it.
+    CPython 3.11 would tell a profiler of the return alone, so there the function is seen.
+    """
+    if sys.version_info >= (3, 12):
+        plain = cast(FunctionType, function)
+        raw = bytearray(plain.__code__.co_code)
+        starts = [i for i in range(0, len(raw), 2) if raw[i] == _RESUME]
+        if starts:
+            raw[starts[0] : starts[0] + 2] = bytes((_NOP, 0))
+            plain.__code__ = plain.__code__.replace(co_code=bytes(raw))
+    return function
+
+
+def program_frame() -> FrameType | None:
+    """The innermost frame that is not ours."""
+    frame: FrameType | None = sys._getframe(0)
+    while frame is not None and _ours(frame):
+        frame = frame.f_back
+    return frame
+
+
+def _ours(frame: FrameType) -> bool:
+    name = frame.f_globals.get("__name__", "")
+    return frame.f_code.co_filename == _FILE or name.startswith("asyncctx_trace.instrument.")

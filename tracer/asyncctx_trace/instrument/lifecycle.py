@@ -6,6 +6,7 @@ import itertools
 from time import monotonic_ns
 
 from asyncctx_trace.instrument import hub
+from asyncctx_trace.instrument.invisible import unobserved
 from asyncctx_trace.instrument.tasks import Task, current_task
 from asyncctx_trace.outcome import Outcome, outcome_of
 
@@ -25,40 +26,48 @@ class Acquisition:
         self.task = task
 
 
+unobserved(Acquisition.__init__)
+
+
+@unobserved
 def enter_started(manager: int, resource: int, site: int) -> Acquisition | None:
-    """The running task asks; ``None`` when nobody listens."""
+    """The running task asks; ``None`` when nobody listens, or nobody could be told."""
     sink = hub.listening
     if sink is None:
         return None
-    task = current_task()
-    open_ = task.open
-    acquisition = Acquisition(_next_id(), task)
-    parent = open_[-1].id if open_ else 0
-    open_.append(acquisition)
     try:
+        task = current_task()
+        open_ = task.open
+        acquisition = Acquisition(_next_id(), task)
+        parent = open_[-1].id if open_ else 0
         sink.enter_started(
             monotonic_ns(), acquisition.id, parent, task.id, manager, resource, site
         )
     except Exception as error:
         hub.switch_off(sink, error)
+        return None
+    open_.append(acquisition)
     return acquisition
 
 
+@unobserved
 def enter_ended(acquisition: Acquisition, error: BaseException | None) -> None:
     """It got in, or, with ``error``, it did not."""
     at = monotonic_ns()
-    if error is not None:
-        _close(acquisition)
     sink = hub.listening
-    if sink is not None:
-        try:
-            sink.enter_ended(
-                at, acquisition.id, _OK if error is None else outcome_of(error), error
-            )
-        except Exception as failure:
-            hub.switch_off(sink, failure)
+    try:
+        if error is None:
+            if sink is not None:
+                sink.enter_ended(at, acquisition.id, _OK, None)
+        else:
+            _close(acquisition)
+            if sink is not None:
+                sink.enter_ended(at, acquisition.id, outcome_of(error), error)
+    except Exception as failure:
+        hub.switch_off(sink, failure)
 
 
+@unobserved
 def exit_started(acquisition: Acquisition, error: BaseException | None) -> None:
     """The body is over, with ``error`` if it failed; the running task cleans up."""
     sink = hub.listening
@@ -75,13 +84,18 @@ def exit_started(acquisition: Acquisition, error: BaseException | None) -> None:
             hub.switch_off(sink, failure)
 
 
+@unobserved
 def exit_ended(acquisition: Acquisition, error: BaseException | None, suppressed: bool) -> None:
     """The cleanup is over, with ``error`` if it failed itself."""
     at = monotonic_ns()
-    _close(acquisition)
     sink = hub.listening
-    if sink is not None:
-        try:
+    try:
+        open_ = acquisition.task.open
+        if open_ and open_[-1] is acquisition:
+            open_.pop()
+        else:
+            _close(acquisition)
+        if sink is not None:
             sink.exit_ended(
                 at,
                 acquisition.id,
@@ -89,13 +103,12 @@ def exit_ended(acquisition: Acquisition, error: BaseException | None, suppressed
                 suppressed,
                 error,
             )
-        except Exception as failure:
-            hub.switch_off(sink, failure)
+    except Exception as failure:
+        hub.switch_off(sink, failure)
 
 
+@unobserved
 def _close(acquisition: Acquisition) -> None:
     open_ = acquisition.task.open
-    if open_ and open_[-1] is acquisition:
-        open_.pop()
-    elif acquisition in open_:
+    if acquisition in open_:
         open_.remove(acquisition)

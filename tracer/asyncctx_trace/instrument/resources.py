@@ -8,9 +8,11 @@ from functools import partial
 from typing import Any
 
 from asyncctx_trace.instrument import hub
-from asyncctx_trace.instrument.adapters import adapter_for
+from asyncctx_trace.instrument.adapters import Adapter, adapter_for
+from asyncctx_trace.instrument.invisible import unobserved
+from asyncctx_trace.instrument.sites import Place
 
-__all__ = ["Resource", "known", "manager_of", "resource_of"]
+__all__ = ["Kind", "Resource", "at_place", "forget_kinds", "kind_of", "known", "manager_of", "of_pair", "resource_of"]
 
 
 class Resource:
@@ -30,12 +32,33 @@ class Resource:
         sink.resource_defined(self.id, self.kind, self.name, self.capacity)
 
 
+class Kind:
+    """What is known of a class: whether it is one of managers, and how to read them."""
+
+    __slots__ = ("adapter", "manager", "ref", "traced")
+
+    def __init__(self, cls: type, ref: weakref.ref[type]) -> None:
+        self.ref = ref
+        self.manager = 0
+        """The id of the class, ``0`` if it is no manager's."""
+        self.traced = False
+        """Whether its managers tell of themselves what happens to them."""
+        self.adapter: Adapter | None = None
+        enter = _on_type(cls, "__aenter__")
+        if enter is not None and _on_type(cls, "__aexit__") is not None:
+            self.manager = manager_of(cls)
+            self.traced = hasattr(enter, "__asyncctx_traced__")
+            self.adapter = adapter_for(cls)
+
+
 _next_id = itertools.count(1).__next__
 _by_object: dict[int, Resource] = {}
 """By the address of the object; an entry leaves before its address can be used again."""
 _by_name: dict[tuple[str, str], Resource] = {}
 """Of those that no object stands for."""
 _managers: dict[str, int] = {}
+_kinds: dict[int, Kind] = {}
+"""By the address of the class; an entry leaves with its class."""
 
 
 def manager_of(cls: type) -> int:
@@ -51,6 +74,59 @@ def manager_of(cls: type) -> int:
             except Exception as error:
                 hub.switch_off(sink, error)
     return manager
+
+
+def kind_of(cls: type) -> Kind:
+    """What is known of ``cls``; it is looked at once, and runs no code of its own."""
+    key = id(cls)
+    kind = _kinds.get(key)
+    if kind is None:
+        kind = _kinds[key] = Kind(cls, weakref.ref(cls, partial(_forget_kind, key)))
+    return kind
+
+
+def forget_kinds() -> None:
+    """Look at every class anew: one of them has changed."""
+    _kinds.clear()
+
+
+@unobserved
+def at_place(place: Place, manager: Any, kind: Kind) -> int:
+    """The id of the resource of a ``manager`` of this ``kind``, entered at ``place``.
+
+    Without an adapter, an object that the source names (``self.lock``) is a resource itself;
+    what the source makes on the spot (``connect(url)``) is one resource for all passes.
+    """
+    if place.known is kind and place.resource:
+        return place.resource
+    adapter = kind.adapter
+    if adapter is None:
+        if "(" not in place.text:
+            found = _by_object.get(id(manager))
+            if found is None:
+                name = place.text or type(manager).__qualname__
+                found = _of_object(manager, "manager", name, None)
+            return found.id
+        place.known = kind
+        place.resource = _of_name("manager", place.text, None).id
+        return place.resource
+    thing = _read(adapter.resource, manager)
+    if isinstance(thing, str):
+        return _of_name(adapter.kind, thing, None).id
+    found = _by_object.get(id(thing))
+    if found is None:
+        name = place.text or type(manager).__qualname__
+        found = _of_object(thing, adapter.kind, name, _capacity(adapter, thing))
+    return found.id
+
+
+def of_pair(adapter: Adapter, thing: object, name: str) -> int:
+    """The id of the resource ``thing`` that is acquired by a method of its own."""
+    found = _by_object.get(id(thing))
+    if found is None:
+        named = name.removesuffix("()").rpartition(".")[0] or type(thing).__qualname__
+        found = _of_object(thing, adapter.kind, named, _capacity(adapter, thing))
+    return found.id
 
 
 def resource_of(
@@ -69,9 +145,9 @@ def resource_of(
     cls = type(manager)
     adapter = adapter_for(cls)
     if resource is None and adapter is not None:
-        resource = adapter.resource(manager)
+        resource = _read(adapter.resource, manager)
         if capacity is None:
-            capacity = adapter.capacity(resource)
+            capacity = _capacity(adapter, resource)
     kind = kind or (adapter.kind if adapter else "manager")
     named = name or cls.__qualname__
     if isinstance(resource, str):
@@ -79,6 +155,26 @@ def resource_of(
     if resource is None:
         return _of_name(kind, named, capacity)
     return _of_object(resource, kind, name or type(resource).__qualname__, capacity)
+
+
+def _on_type(cls: type, name: str) -> Any:
+    for base in cls.__mro__:
+        if name in base.__dict__:
+            return base.__dict__[name]
+    return None
+
+
+def _read(how: Any, thing: Any) -> Any:
+    """What an adapter reads off, ``None`` where the library has changed since it was written."""
+    try:
+        return how(thing)
+    except Exception:
+        return None
+
+
+def _capacity(adapter: Adapter, thing: Any) -> int | None:
+    capacity = _read(adapter.capacity, thing)
+    return capacity if isinstance(capacity, int) else None
 
 
 def _of_object(thing: object, kind: str, name: str, capacity: int | None) -> Resource:
@@ -116,6 +212,10 @@ def _define(resource: Resource) -> Resource:
 
 def _forget(key: int, _: object) -> None:
     _by_object.pop(key, None)
+
+
+def _forget_kind(key: int, _: object) -> None:
+    _kinds.pop(key, None)
 
 
 def known() -> list[Resource]:

@@ -6,16 +6,47 @@ import itertools
 import linecache
 import weakref
 from functools import partial
+from itertools import islice
 from types import CodeType, FrameType
+from typing import Any
 
 from asyncctx_trace.instrument import hub
+from asyncctx_trace.instrument.bytecode import Position
+from asyncctx_trace.instrument.invisible import program_frame, unobserved
 
-__all__ = ["define", "of_frame"]
+__all__ = ["Place", "define", "entered_at", "of_frame", "source_of"]
 
 _next_id = itertools.count(1).__next__
 _sites: dict[int, tuple[str, int, str, str]] = {}
-_by_code: dict[int, tuple[weakref.ref[CodeType], dict[int, int]]] = {}
-"""Instruction offset -> site, by the address of the code; an entry leaves with its code."""
+_by_code: dict[int, tuple[weakref.ref[CodeType], dict[int, Place]]] = {}
+"""Instruction offset -> place, by the address of the code; an entry leaves with its code."""
+
+
+class Place:
+    """A site that is known before anybody comes by; it is defined when somebody does."""
+
+    __slots__ = ("_code", "_position", "known", "resource", "site", "text")
+
+    def __init__(self, code: CodeType, position: Position) -> None:
+        self._code: CodeType | None = code
+        self._position = position
+        self.site = 0
+        self.text = ""
+        self.known: object = None
+        """What is known of the class of manager that ``resource`` is right for."""
+        self.resource = 0
+        """The resource of all such managers here, ``0`` where each has its own."""
+
+    def arrive(self, frame: FrameType | None = None) -> int:
+        """The site, defined now if nobody has been here; reads the source then."""
+        code = self._code
+        if code is not None:
+            self._code = None
+            frame = frame or program_frame()
+            namespace = None if frame is None else frame.f_globals
+            self.text = _item(source_of(code.co_filename, self._position, namespace))
+            self.site = _define_in(code, self._position[0], self.text)
+        return self.site
 
 
 def define(file: str, line: int, function: str, text: str) -> int:
@@ -31,29 +62,64 @@ def define(file: str, line: int, function: str, text: str) -> int:
     return site
 
 
-def of_frame(frame: FrameType | None) -> int:
-    """The site at which ``frame`` stands now, defined when first met; ``0`` without a frame."""
-    if frame is None:
-        return 0
+@unobserved
+def entered_at(frame: FrameType) -> Place:
+    """The place at which ``frame`` stands now, with its site defined."""
     code = frame.f_code
     known = _by_code.get(id(code))
     if known is None:
         key = id(code)
         ref = weakref.ref(code, partial(_forget, key))
         known = _by_code[key] = (ref, {})
-    site = known[1].get(frame.f_lasti)
-    if site is None:
-        site = known[1][frame.f_lasti] = _first_met(frame)
-    return site
+    place = known[1].get(frame.f_lasti)
+    if place is None:
+        position = next(islice(code.co_positions(), frame.f_lasti // 2, None))
+        place = known[1][frame.f_lasti] = Place(code, position)
+        place.arrive(frame)
+    return place
 
 
-def _first_met(frame: FrameType) -> int:
-    code = frame.f_code
-    line = frame.f_lineno or code.co_firstlineno
-    text = linecache.getline(code.co_filename, line, frame.f_globals).strip()
+@unobserved
+def of_frame(frame: FrameType | None) -> int:
+    """The site at which ``frame`` stands now, defined when first met; ``0`` without a frame."""
+    return 0 if frame is None else entered_at(frame).site
+
+
+def source_of(file: str, position: Position, namespace: dict[str, Any] | None) -> str:
+    """The source at ``position`` on one line, ``""`` where it cannot be had."""
+    first, last, start, end = position
+    if first is None or last is None:
+        return ""
+    # Where the program has not asked for this file's lines, nothing is left behind in its cache.
+    kept = file in linecache.cache
+    lines = linecache.getlines(file, namespace)[first - 1 : last]
+    if not kept:
+        linecache.cache.pop(file, None)
+    if not lines:
+        return ""
+    if start is None or end is None:  # python -X no_debug_ranges
+        return lines[0].strip().removeprefix("async with").rstrip(":").strip()
+    raw = [line.encode() for line in lines]
+    raw[-1] = raw[-1][:end]
+    raw[0] = raw[0][start:]
+    return " ".join(line.decode(errors="replace").strip() for line in raw)
+
+
+def _item(text: str) -> str:
+    """What is entered: ``pool.acquire()`` of ``await stack.enter_async_context(pool.acquire())``."""
+    text = text.removeprefix("await ").strip()
+    before, call, inside = text.partition(".enter_async_context(")
+    return inside.removesuffix(")").strip() if call and before else text
+
+
+def _define_in(code: CodeType, line: int | None, text: str) -> int:
     function = code.co_qualname
-    text = text.removeprefix("async with").rstrip(":").strip()
-    return define(code.co_filename, line, "" if function == "<module>" else function, text)
+    return define(
+        code.co_filename,
+        line or code.co_firstlineno,
+        "" if function == "<module>" else function,
+        text,
+    )
 
 
 def _forget(key: int, _: object) -> None:

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from asyncctx_trace.instrument import hub
+from asyncctx_trace.instrument.invisible import unobserved
 
 if TYPE_CHECKING:
     from asyncctx_trace.instrument.lifecycle import Acquisition
@@ -50,18 +51,26 @@ _outside: threading.local = threading.local()
 _creator: ContextVar[int] = ContextVar("asyncctx_trace_task")
 
 
+@unobserved
 def current_task() -> Task:
     """The task that runs now; code outside any task counts as one pseudo-task per thread."""
-    native, runtime = _native_task()
-    if native is None:
-        task: Task | None = getattr(_outside, "task", None)
-        if task is None:
-            name = f"{threading.current_thread().name} (no task)"
-            task = _outside.task = _define(Task(name, "none", 0))
-            _tasks[-task.id] = task
-        return task
-    task = _tasks.get(id(native))
-    return _first_seen(native, runtime) if task is None else task
+    try:
+        native = _asyncio_task()
+    except RuntimeError:  # no loop runs in this thread
+        native = None
+    if native is not None:
+        task = _tasks.get(id(native))
+        return _first_seen(native, "asyncio") if task is None else task
+    native = _trio_task()
+    if native is not None:
+        task = _tasks.get(id(native))
+        return _first_seen(native, "trio") if task is None else task
+    outside: Task | None = getattr(_outside, "task", None)
+    if outside is None:
+        name = f"{threading.current_thread().name} (no task)"
+        outside = _outside.task = _define(Task(name, "none", 0))
+        _tasks[-outside.id] = outside
+    return outside
 
 
 def _first_seen(native: Any, runtime: str) -> Task:
@@ -107,21 +116,16 @@ def _replay(sink: hub.Sink) -> None:
 hub.on_attach(_replay)
 
 
-def _native_task() -> tuple[Any, str]:
-    """The running task object of asyncio or trio with its runtime's name, or ``(None, "")``."""
-    try:
-        native = _asyncio_task()
-    except RuntimeError:  # no loop runs in this thread
-        native = None
-    if native is not None:
-        return native, "asyncio"
+@unobserved
+def _trio_task() -> Any:
+    """The running task object of trio, or ``None``."""
     trio = sys.modules.get("trio")
     if trio is not None:
         try:
-            return trio.lowlevel.current_task(), "trio"
+            return trio.lowlevel.current_task()
         except (RuntimeError, AttributeError):  # no run in this thread, or trio half imported
             pass
-    return None, ""
+    return None
 
 
 def _asyncio_task() -> Any:

@@ -1,0 +1,85 @@
+"""Awaits what a manager gave for entering or leaving it, and tells of it.
+
+For where no mark can stand: our coroutine is around the manager's awaitable then. It is in no
+traceback and no warning names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from types import CodeType, FunctionType
+from typing import Any, cast
+
+from asyncctx_trace.instrument import lifecycle, sites
+from asyncctx_trace.instrument.invisible import invisible, program_frame
+from asyncctx_trace.instrument.lifecycle import Acquisition
+
+__all__ = ["entering", "leaving", "special"]
+
+
+@invisible
+async def entering(
+    awaitable: Awaitable[Any],
+    manager: int,
+    resource: int,
+    opened: Callable[[Acquisition], object],
+    site: int = 0,
+) -> Any:
+    """Enter, at the ``site`` of whoever awaits this unless one is given.
+
+    ``opened`` gets the acquisition before the body may begin.
+    """
+    site = site or sites.of_frame(program_frame())
+    acquisition = lifecycle.enter_started(manager, resource, site)
+    if acquisition is None:
+        return await awaitable
+    try:
+        value = await awaitable
+    except BaseException as error:
+        lifecycle.enter_ended(acquisition, error)
+        _step_out(error, _ENTERING)
+        raise
+    opened(acquisition)
+    lifecycle.enter_ended(acquisition, None)
+    return value
+
+
+@invisible
+async def leaving(
+    awaitable: Awaitable[Any], acquisition: Acquisition, body_error: BaseException | None
+) -> Any:
+    """Leave, after a body that ended with ``body_error``."""
+    failed = body_error is not None
+    lifecycle.exit_started(acquisition, body_error)
+    del body_error
+    try:
+        value = await awaitable
+    except BaseException as error:
+        lifecycle.exit_ended(acquisition, error, False)
+        _step_out(error, _LEAVING)
+        raise
+    # The interpreter asks for the truth of the value once, and only after a failed body; an
+    # answer that costs or changes something is not ours to ask for.
+    lifecycle.exit_ended(acquisition, None, failed and type(value) is bool and value)
+    return value
+
+
+_ENTERING: CodeType = cast(FunctionType, entering).__code__
+_LEAVING: CodeType = cast(FunctionType, leaving).__code__
+
+
+def _step_out(error: BaseException, code: CodeType) -> None:
+    traceback = error.__traceback__
+    if traceback is not None and traceback.tb_frame.f_code is code:
+        error.__traceback__ = traceback.tb_next
+
+
+def special(thing: object, name: str) -> Any:
+    """``name`` bound to ``thing``, looked up on the type alone as the interpreter does."""
+    cls = type(thing)
+    for base in cls.__mro__:
+        if name in base.__dict__:
+            found = base.__dict__[name]
+            bind = getattr(type(found), "__get__", None)
+            return found if bind is None else bind(found, thing, cls)
+    raise AttributeError(name)

@@ -1,0 +1,73 @@
+"""Exchanges the functions inside a module's code before the module has run.
+
+The interpreter compiles the main script in C, and nobody is asked. But what it then runs is the
+body of a module, in which no ``async with`` can stand: those are in functions, and these are
+constants of the module's code that become functions one by one as the body runs. So it is
+enough to exchange the constants at the first moment: the interpreter runs its own code object,
+with its own ``__main__``, loader, import path and tracebacks.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import CodeType, FrameType
+from typing import Any
+
+from asyncctx_trace.instrument.program import original_of, rewritten
+from asyncctx_trace.instrument.scope import Scope
+
+__all__ = ["exchange", "exchange_in_main", "restore"]
+
+
+_exchanged: list[CodeType] = []
+
+
+def exchange(code: CodeType, scope: Scope) -> None:
+    """Put rewritten functions in the place of those among the constants of ``code``."""
+    found = [
+        (index, new)
+        for index, const in enumerate(code.co_consts)
+        if isinstance(const, CodeType) and (new := rewritten(const, scope)) is not const
+    ]
+    if not found:
+        return
+    for index, new in found:
+        _put(code.co_consts, index, new)
+    _exchanged.append(code)
+
+
+def restore() -> None:
+    """Put the original functions back, for those that are still to be made."""
+    while _exchanged:
+        code = _exchanged.pop()
+        for index, const in enumerate(code.co_consts):
+            if isinstance(const, CodeType) and original_of(const) is not const:
+                _put(code.co_consts, index, original_of(const))
+
+
+def _put(items: tuple[object, ...], index: int, new: CodeType) -> None:
+    import ctypes
+
+    # A tuple's items lie behind its header. The old one loses no reference, so that what may
+    # still point to it stays right: some hundred bytes for each function, once.
+    slot = ctypes.c_void_p.from_address(
+        id(items) + tuple.__basicsize__ + index * ctypes.sizeof(ctypes.c_void_p)
+    )
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(new))
+    slot.value = id(new)
+
+
+def exchange_in_main(scope: Scope) -> None:
+    """Do so with the main module when it begins, which is when this interpreter has started."""
+
+    def watch(frame: FrameType, event: str, _: Any) -> None:
+        code = frame.f_code
+        if (
+            event == "call"
+            and code.co_name == "<module>"
+            and frame.f_globals.get("__name__") == "__main__"
+        ):
+            sys.setprofile(None)
+            exchange(code, scope)
+
+    sys.setprofile(watch)

@@ -1,0 +1,132 @@
+"""Turns tracing without a word in the program on and off."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections.abc import Iterable
+from functools import reduce
+from types import CodeType, FunctionType
+from typing import Any
+
+from asyncctx_trace.errors import NotInstallable
+from asyncctx_trace.instrument import constants, settings
+from asyncctx_trace.instrument.bytecode import Unfamiliar
+from asyncctx_trace.instrument.invisible import unobserved
+from asyncctx_trace.instrument.operations import Operation, operations
+from asyncctx_trace.instrument.program import Original, functions, original_of, rewritten
+from asyncctx_trace.instrument.rewriting import SUPPORTED
+from asyncctx_trace.instrument.scope import Scope
+from asyncctx_trace.instrument.surgery import filtering_result
+
+__all__ = ["install", "install_at_start", "uninstall"]
+
+_lock = threading.RLock()
+_installed: Scope | None = None
+
+
+def install(
+    include: Iterable[str] = (), exclude: Iterable[str] = (), *, all: bool = False
+) -> None:
+    """Trace every ``async with`` of the program's own modules, loaded already or later.
+
+    ``include`` and ``exclude`` name packages, modules or files (``"asyncpg"``, ``"acme.*"``,
+    ``"*/migrations/*"``) besides; ``all`` means the installed packages and the standard library
+    as well. The project's ``[tool.asyncctx-trace]`` counts, too. A second call takes the place
+    of the first. Raises NotInstallable on an interpreter whose code is not known, SettingsError.
+    """
+    if isinstance(include, str) or isinstance(exclude, str):
+        raise TypeError('install() takes lists of names, such as include=["asyncpg"]')
+    scope = _scope(tuple(include), tuple(exclude), all)
+    with _lock:
+        uninstall()
+        _install(scope)
+        frame = sys._getframe(1)
+        while frame is not None:
+            if frame.f_code.co_filename in scope:
+                constants.exchange(frame.f_code, scope)
+            frame = frame.f_back  # type: ignore[assignment]
+        for function in list(functions()):
+            code = rewritten(function.__code__, scope)
+            if code is not function.__code__:
+                function.__code__ = code
+
+
+def install_at_start(
+    include: Iterable[str] = (), exclude: Iterable[str] = (), all: bool = False
+) -> None:
+    """The same for a program that has not begun: from its main module on."""
+    scope = _scope(tuple(include), tuple(exclude), all)
+    with _lock:
+        _install(scope)
+    if sys.argv[:1] != ["-m"]:  # otherwise the main module is imported like any other
+        constants.exchange_in_main(scope)
+
+
+def uninstall() -> None:
+    """Give everything back as it was; no error if nothing is installed.
+
+    What is being traced at this moment is told of to its end.
+    """
+    global _installed
+    with _lock:
+        if _installed is None:
+            return
+        _installed = None
+        for function in list(functions()):
+            code = original_of(function.__code__)
+            if code is not function.__code__:
+                function.__code__ = code
+        constants.restore()
+
+
+def _scope(include: tuple[str, ...], exclude: tuple[str, ...], all: bool) -> Scope:
+    if not SUPPORTED:
+        raise NotInstallable(
+            f"tracing without a word in the program needs CPython 3.11 to 3.13, this is "
+            f"{sys.implementation.name} {sys.version_info.major}.{sys.version_info.minor}: "
+            "wrap what you want to see with asyncctx_trace.traced()"
+        )
+    wanted = settings.read(".").plus(include, exclude, all)
+    return Scope(wanted.include, wanted.exclude, wanted.all)
+
+
+def _install(scope: Scope) -> None:
+    global _installed
+    _installed = scope
+    waiting: dict[str, list[Operation]] = {}
+    for operation in operations(scope):
+        waiting.setdefault(operation.module, []).append(operation)
+    for name in list(waiting):
+        module = sys.modules.get(name)
+        spec = getattr(module, "__spec__", None)
+        if module is not None and not getattr(spec, "_initializing", False):
+            _operate(module, waiting.pop(name))
+
+    @unobserved
+    def loaded(module: Any) -> Any:
+        todo = waiting.pop(getattr(module, "__name__", None), None)  # type: ignore[arg-type]
+        if todo and _installed is scope:
+            _operate(module, todo)
+        return module
+
+    importlib = sys.modules["_frozen_importlib"]
+    load: FunctionType = importlib._load_unlocked
+    load.__code__ = filtering_result(load.__code__, loaded, Original(load.__code__))
+
+
+def _operate(module: Any, todo: list[Operation]) -> None:
+    for operation in todo:
+        try:
+            function = reduce(getattr, operation.function.split("."), module)
+            code: CodeType = function.__code__
+            function.__code__ = operation.operate(code, Original(code))
+        except (AttributeError, Unfamiliar, ValueError) as error:
+            # Another version of that library: its managers are traced all the same.
+            logging.getLogger("asyncctx_trace").debug(
+                "asyncctx-trace: %s.%s is not watched: %s",
+                operation.module,
+                operation.function,
+                error,
+            )

@@ -1,0 +1,131 @@
+"""Acquisitions without ``async with``: ``await lock.acquire()`` … ``lock.release()``."""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import Callable
+from functools import partial
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_ITERABLE_COROUTINE
+from types import CodeType, FrameType
+from typing import Any
+
+from asyncctx_trace.instrument import hub, lifecycle, resources, sites
+from asyncctx_trace.instrument.adapters import Adapter
+from asyncctx_trace.instrument.invisible import program_frame, unobserved
+from asyncctx_trace.instrument.lifecycle import Acquisition
+from asyncctx_trace.instrument.surgery import watched
+
+__all__ = ["Watch"]
+
+_COROUTINE = CO_COROUTINE | CO_ITERABLE_COROUTINE | CO_ASYNC_GENERATOR
+
+_open: dict[int, list[Acquisition]] = {}
+"""By the address of what was acquired: the lock, or the connection that the pool gave."""
+_refs: dict[int, weakref.ref[Any]] = {}
+
+
+class Watch:
+    """Watches the two methods of one pair.
+
+    Calls from the library's own module are part of something else (``async with lock`` calls
+    ``acquire``, too) and are left out; so is what no code of the program awaits.
+    """
+
+    def __init__(self, adapter: Adapter, own: Callable[[str], bool]) -> None:
+        assert adapter.pair is not None
+        self._adapter = adapter
+        self._by_result = adapter.pair.by_result
+        self._own = own
+
+    def acquiring(self, code: CodeType, *consts: object) -> CodeType:
+        """``code``, of the acquiring method, that tells of each of its calls."""
+        return watched(code, self._asked, self._got, self._failed, 1, *consts)
+
+    def releasing(self, code: CodeType, *consts: object) -> CodeType:
+        """``code``, of the releasing method, that does."""
+        arguments = 2 if self._by_result else 1
+        return watched(code, self._releasing, self._released, self._not_released, arguments, *consts)
+
+    def _asked(self, thing: Any) -> tuple[Acquisition, Any] | None:
+        if hub.listening is None:
+            return None
+        try:
+            caller = self._caller()
+            if caller is None:
+                return None
+            kind = resources.kind_of(type(thing))
+            place = sites.entered_at(caller)
+            resource = resources.of_pair(self._adapter, thing, place.text)
+            manager = kind.manager or resources.manager_of(type(thing))
+            acquisition = lifecycle.enter_started(manager, resource, place.site)
+            return None if acquisition is None else (acquisition, thing)
+        except Exception as error:
+            hub.switch_off(hub.listening, error)
+            return None
+
+    def _got(self, ticket: tuple[Acquisition, Any] | None, result: Any) -> None:
+        if ticket is None:
+            return
+        acquisition, thing = ticket
+        lifecycle.enter_ended(acquisition, None)
+        try:
+            _keep(result if self._by_result else thing, acquisition)
+        except TypeError:  # it cannot be watched, so its release would be taken for another's
+            lifecycle.exit_started(acquisition, None)
+            lifecycle.exit_ended(acquisition, None, False)
+
+    def _failed(self, ticket: tuple[Acquisition, Any] | None, error: BaseException) -> None:
+        if ticket is not None:
+            lifecycle.enter_ended(ticket[0], error)
+
+    def _releasing(self, thing: Any, result: Any = None) -> Acquisition | None:
+        waiting = _open.get(id(result if self._by_result else thing))
+        if not waiting or self._from_inside():
+            return None
+        acquisition = waiting.pop(0)
+        lifecycle.exit_started(acquisition, None)
+        return acquisition
+
+    def _released(self, ticket: Acquisition | None, result: Any) -> None:
+        if ticket is not None:
+            lifecycle.exit_ended(ticket, None, False)
+
+    def _not_released(self, ticket: Acquisition | None, error: BaseException) -> None:
+        if ticket is not None:
+            lifecycle.exit_ended(ticket, error, False)
+
+    def _from_inside(self) -> bool:
+        method = program_frame()
+        caller = None if method is None else method.f_back
+        return method is not None and caller is not None and caller.f_globals is method.f_globals
+
+    def _caller(self) -> FrameType | None:
+        """The program's frame that awaits the method, perhaps through ``asyncio.wait_for``."""
+        if self._from_inside():
+            return None
+        method = program_frame()
+        frame = None if method is None else method.f_back
+        while frame is not None and frame.f_code.co_flags & _COROUTINE:
+            if self._own(frame.f_code.co_filename):
+                return frame
+            frame = frame.f_back
+        return None
+
+
+for _name, _method in list(vars(Watch).items()):
+    if _name.startswith("_") and not _name.startswith("__") and sys.version_info >= (3, 12):
+        unobserved(_method)
+
+
+@unobserved
+def _keep(thing: Any, acquisition: Acquisition) -> None:
+    key = id(thing)
+    if key not in _refs:
+        _refs[key] = weakref.ref(thing, partial(_forget, key))
+    _open.setdefault(key, []).append(acquisition)
+
+
+def _forget(key: int, _: object) -> None:
+    _refs.pop(key, None)
+    _open.pop(key, None)

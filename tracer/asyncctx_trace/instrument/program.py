@@ -1,0 +1,63 @@
+"""Rewrites the program's code objects, wherever the interpreter gets them from."""
+
+from __future__ import annotations
+
+import gc
+import logging
+from collections.abc import Iterator
+from types import CodeType, FunctionType
+
+from asyncctx_trace.instrument.bytecode import Unfamiliar
+from asyncctx_trace.instrument.marks import MARKS
+from asyncctx_trace.instrument.rewriting import bracketed, has_async_with
+from asyncctx_trace.instrument.scope import Scope
+from asyncctx_trace.instrument.sites import Place
+
+__all__ = ["Original", "functions", "original_of", "rewritten"]
+
+
+class Original:
+    """The last constant of a code object of ours: what it was before."""
+
+    __slots__ = ("code",)
+
+    def __init__(self, code: CodeType) -> None:
+        self.code = code
+
+
+def original_of(code: CodeType) -> CodeType:
+    """``code`` as the compiler made it."""
+    last = code.co_consts[-1] if code.co_consts else None
+    return last.code if type(last) is Original else code
+
+
+def rewritten(code: CodeType, scope: Scope) -> CodeType:
+    """``code`` with marks in it and in the functions inside it; itself where there are none."""
+    if code.co_filename not in scope or original_of(code) is not code:
+        return code
+    return _rewritten(code)
+
+
+def _rewritten(code: CodeType) -> CodeType:
+    consts = [_rewritten(c) if isinstance(c, CodeType) else c for c in code.co_consts]
+    inside = any(new is not old for new, old in zip(consts, code.co_consts, strict=True))
+    if not inside and not has_async_with(code):
+        return code
+    result = code.replace(co_consts=tuple(consts)) if inside else code
+    if has_async_with(code):
+        try:
+            return bracketed(result, MARKS, Place, Original(code))
+        except (Unfamiliar, LookupError) as error:
+            logging.getLogger("asyncctx_trace").warning(
+                "asyncctx-trace: %s in %s, line %d, is not traced: %s",
+                code.co_qualname,
+                code.co_filename,
+                code.co_firstlineno,
+                error,
+            )
+    return result.replace(co_consts=(*result.co_consts, Original(code)))
+
+
+def functions() -> Iterator[FunctionType]:
+    """Every function that there is."""
+    return (thing for thing in gc.get_objects() if type(thing) is FunctionType)

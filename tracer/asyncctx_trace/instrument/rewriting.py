@@ -1,0 +1,224 @@
+"""Puts marks around each ``async with`` of a code object that is compiled already.
+
+What the compiler makes of ``async with X as y: body``, with our marks on the right::
+
+    X                                        [.., manager]
+                                             begin(place, manager)         -> ticket
+    BEFORE_ASYNC_WITH                        [.., ticket, exit, awaitable]
+    await  ······························•   any exception: not_entered(ticket, error)
+                                             entered(exit, ticket)         -> exit
+    y = …; body                              [.., exit]
+                                             leaving(exit)                 -> ticket
+    exit(None, None, None)                   [.., ticket, awaitable]
+    await  ······························•   any exception: not_left(ticket, error)
+                                             left(ticket)
+
+    on an exception of the body:             [.., exit, …, error]
+                                             failing(exit, error)
+    exit(type, error, traceback)
+    await  ······························•   any exception: not_cleaned(exit, error)
+    if true: the next statement              suppressed(exit)
+    else: raise                              passed_on(exit)
+
+The manager stays in the statement and is entered by the interpreter. A mark runs before or after
+it and is off the stack while it works. Between body and exit the ticket travels inside the
+``exit`` that the interpreter keeps on its stack anyway: no local variable, no block is added.
+"""
+
+from __future__ import annotations
+
+import opcode
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import CodeType
+
+from asyncctx_trace.instrument.bytecode import (
+    Assembly,
+    Handler,
+    Instruction,
+    Position,
+    Unfamiliar,
+    copy,
+    make,
+    pop,
+    swap,
+)
+
+__all__ = ["SUPPORTED", "Marks", "bracketed", "has_async_with"]
+
+SUPPORTED = (3, 11) <= sys.version_info < (3, 14)
+"""Whether this interpreter's code is of the shape above."""
+
+_BEFORE_ASYNC_WITH = opcode.opmap.get("BEFORE_ASYNC_WITH", -1)
+_AFTER_EXIT = 2
+"""Argument of the GET_AWAITABLE that follows a call of ``__aexit__``."""
+_EXIT_CALL = 4 if sys.version_info >= (3, 12) else 5
+"""How many instructions before that one the call begins."""
+_MORE_STACK = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What to call at each moment; see the picture above."""
+
+    begin: Callable[..., object]
+    entered: Callable[..., object]
+    not_entered: Callable[..., object]
+    leaving: Callable[..., object]
+    left: Callable[..., object]
+    not_left: Callable[..., object]
+    failing: Callable[..., object]
+    suppressed: Callable[..., object]
+    passed_on: Callable[..., object]
+    not_cleaned: Callable[..., object]
+
+
+def has_async_with(code: CodeType) -> bool:
+    """Whether an ``async with`` stands in ``code`` itself, not in a function inside it."""
+    return _BEFORE_ASYNC_WITH in code.co_code[::2]
+
+
+def bracketed(
+    code: CodeType, marks: Marks, place: Callable[[CodeType, Position], object], *consts: object
+) -> CodeType:
+    """``code`` with marks; ``begin`` gets what ``place`` makes of a context expression's place.
+
+    Raises Unfamiliar for code that no compiler known to us wrote.
+    """
+    assembly = Assembly(code)
+    _Bracketing(assembly, marks).run(lambda position: place(code, position))
+    return assembly.assembled(*consts, stack=_MORE_STACK)
+
+
+class _Bracketing:
+    """One pass over one code object."""
+
+    def __init__(self, assembly: Assembly, marks: Marks) -> None:
+        self.assembly = assembly
+        self.marks = marks
+        self.order = tuple(assembly.instructions)
+        self.index = {instruction: index for index, instruction in enumerate(self.order)}
+        self.depths = assembly.depths()
+
+    def run(self, place: Callable[[Position], object]) -> None:
+        for index, instruction in enumerate(self.order):
+            if instruction not in self.depths:
+                continue  # the compiler left it there, and nothing leads to it
+            if instruction.op == _BEFORE_ASYNC_WITH:
+                # Before 3.13 that instruction stands for the statement; the one before it ends
+                # the context expression.
+                of_item = instruction if sys.version_info >= (3, 13) else self.order[index - 1]
+                self._bracket_enter(index, place(of_item.position))
+            elif instruction.name == "GET_AWAITABLE" and instruction.arg == _AFTER_EXIT:
+                if self.order[index - 1].name == "WITH_EXCEPT_START":
+                    self._bracket_failed_exit(index - 1)
+                else:
+                    self._bracket_exit(index)
+
+    def _bracket_enter(self, index: int, place: object) -> None:
+        before = self.order[index]
+        assembly, marks = self.assembly, self.marks
+        region, after = self._await(index + 1)
+        below = self.depths[before] - 1
+        # [manager] -> [ticket, manager]
+        begin = assembly.call(marks.begin, assembly.const(place), copy(4))
+        assembly.insert(before, [*begin, swap(2)])
+        self._guard([before, *region], below + 1, more=1, failed=self._tell(marks.not_entered, 3))
+        # [ticket, exit, value] -> [exit, value, ticket]: from here on an exception, such as a
+        # KeyboardInterrupt within the mark, finds the exit where the interpreter expects it.
+        assembly.insert(after, [swap(2), swap(3)])
+        # -> [exit, value]
+        entered = assembly.call(marks.entered, copy(5), copy(4))
+        assembly.insert(after, [*entered, swap(4), pop(), pop()])
+
+    def _bracket_exit(self, index: int) -> None:
+        """The exit after a body that did not fail; ``index`` is its GET_AWAITABLE."""
+        start = index - _EXIT_CALL
+        if [i.name for i in self.order[start : start + 3]] != ["LOAD_CONST"] * 3:
+            raise Unfamiliar("an exit that is not called with None, None, None")
+        first = self.order[start]
+        assembly, marks = self.assembly, self.marks
+        region, after = self._await(index)
+        below = self.depths[first] - 1
+        # [exit] -> [ticket, exit]
+        assembly.insert(first, [*assembly.call(marks.leaving, copy(3)), swap(2)])
+        self._guard(
+            [*self.order[start:index], *region],
+            below + 1,
+            more=1,
+            failed=self._tell(marks.not_left, 3),
+        )
+        # [ticket, result] -> [result]
+        left = assembly.call(marks.left, copy(3))
+        assembly.insert(after, [swap(2), *left, pop(), pop()])
+
+    def _bracket_failed_exit(self, index: int) -> None:
+        """The exit after a body that failed; ``index`` is its WITH_EXCEPT_START."""
+        before = self.order[index]
+        assembly, marks = self.assembly, self.marks
+        region, after = self._await(index + 1)
+        end = self.index[after]
+        if after.name == "TO_BOOL":
+            end += 1
+        decision, otherwise = self.order[end : end + 2]
+        if not decision.name.endswith("IF_TRUE") or otherwise.name != "RERAISE":
+            raise Unfamiliar("an exit whose result decides nothing")
+        assert decision.target is not None
+        # All of these: [exit, place, previous error, error]
+        failing = assembly.call(marks.failing, copy(6), copy(4))
+        assembly.insert(before, [*failing, pop()])
+        self._guard(
+            [before, *region, *self.order[self.index[after] : end + 1]],
+            self.depths[before],
+            more=0,
+            failed=self._tell(marks.not_cleaned, 6),
+        )
+        assembly.insert(otherwise, [*assembly.call(marks.passed_on, copy(6)), pop()])
+        assembly.insert(decision.target, [*assembly.call(marks.suppressed, copy(6)), pop()])
+
+    def _await(self, index: int) -> tuple[list[Instruction], Instruction]:
+        """What the ``await`` with its GET_AWAITABLE at ``index`` runs, and what comes after."""
+        send, yielding = self.order[index + 2 : index + 4]
+        if send.name != "SEND" or send.target is None or yielding.name != "YIELD_VALUE":
+            raise Unfamiliar("an await that does not send")
+        end = self.index[send.target]
+        if send.target.name == "END_SEND":
+            end += 1
+        region = list(self.order[index:end])
+        cleanup = yielding.handler.target if yielding.handler is not None else None
+        if cleanup is not None and cleanup.name == "CLEANUP_THROW" and cleanup not in region:
+            region.append(cleanup)
+            back = self.order[self.index[cleanup] + 1]
+            if back.name.startswith("JUMP_BACKWARD"):
+                region.append(back)
+        return region, self.order[end]
+
+    def _guard(
+        self, region: Sequence[Instruction], depth: int, more: int, failed: list[Instruction]
+    ) -> None:
+        """Let an exception out of ``region`` run ``failed`` first, with ``depth`` items below.
+
+        ``more`` is how many items the region now has below it that it had not.
+        """
+        here = set(region)
+        outer = region[0].handler
+        guard = Handler(self.assembly.append(failed, outer), depth, lasti=True)
+        within: dict[Handler, Handler] = {}
+        for instruction in region:
+            handler = instruction.handler
+            if handler is None or handler.target not in here:
+                instruction.handler = guard
+            else:
+                instruction.handler = within.setdefault(
+                    handler, Handler(handler.target, handler.depth + more, handler.lasti)
+                )
+
+    def _tell(self, mark: Callable[..., object], depth: int) -> list[Instruction]:
+        """Call ``mark`` with what lies at ``depth`` and the error, and raise that as it was.
+
+        The stack is [.., place, error]. The error is not made the current one, and its
+        traceback gets no entry: RERAISE goes on where the exception came from.
+        """
+        tell = self.assembly.call(mark, copy(depth + 2), copy(4))
+        return [*tell, pop(), make("RERAISE", 1)]

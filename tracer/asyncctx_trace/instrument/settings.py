@@ -1,0 +1,80 @@
+"""What a project says about tracing in its ``pyproject.toml``."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from asyncctx_trace.errors import SettingsError
+
+__all__ = ["Settings", "read"]
+
+_TABLE = "asyncctx-trace"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """``[tool.asyncctx-trace]``."""
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    all: bool = False
+
+    def plus(self, include: tuple[str, ...], exclude: tuple[str, ...], all: bool) -> Settings:
+        """These and what was asked for besides; an ``include`` asked for beats an ``exclude``
+        of the file."""
+        return Settings(
+            self.include + include,
+            tuple(word for word in self.exclude if word not in include) + exclude,
+            self.all or all,
+        )
+
+
+def read(folder: str) -> Settings:
+    """The settings of the project that ``folder`` is in; without any, the default ones.
+
+    Raises SettingsError for a file that does not say what it means.
+    """
+    path = _nearest(os.path.abspath(folder))
+    if path is None:
+        return Settings()
+    with open(path, "rb") as file:
+        raw = file.read()
+    if _TABLE.encode() not in raw:  # spare most programs the import of a parser
+        return Settings()
+    import tomllib
+
+    try:
+        table = tomllib.loads(raw.decode()).get("tool", {}).get(_TABLE, {})
+    except ValueError as error:
+        raise SettingsError(f"{path} is no TOML: {error}") from None
+    return Settings(
+        _words(path, table, "include"), _words(path, table, "exclude"), _flag(path, table, "all")
+    )
+
+
+def _nearest(folder: str) -> str | None:
+    while True:
+        path = os.path.join(folder, "pyproject.toml")
+        if os.path.isfile(path):
+            return path
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            return None
+        folder = parent
+
+
+def _words(path: str, table: dict[str, object], key: str) -> tuple[str, ...]:
+    words = table.get(key, [])
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise SettingsError(
+            f'{path}: {key} in [tool.{_TABLE}] must be a list of names such as ["asyncpg"]'
+        )
+    return tuple(words)
+
+
+def _flag(path: str, table: dict[str, object], key: str) -> bool:
+    value = table.get(key, False)
+    if not isinstance(value, bool):
+        raise SettingsError(f"{path}: {key} in [tool.{_TABLE}] must be true or false")
+    return value

@@ -1,0 +1,109 @@
+"""Small operations on other people's functions: a value is looked at where it goes in or out.
+
+The function stays the object it is, with its name, signature and identity; what we add is off
+the stack before its own code goes on. So there is nothing to see from outside, and taking the
+old code back undoes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import CodeType
+
+from asyncctx_trace.instrument.bytecode import (
+    Assembly,
+    Handler,
+    Instruction,
+    Unfamiliar,
+    copy,
+    make,
+    pop,
+    swap,
+)
+
+__all__ = ["filtering_argument", "filtering_result", "watched"]
+
+_MORE_STACK = 8
+
+
+def filtering_argument(
+    code: CodeType, name: str, look: Callable[[object], object], *consts: object
+) -> CodeType:
+    """``code`` that begins with ``name = look(name)``; raises Unfamiliar where it cannot."""
+    assembly = Assembly(code)
+    start = _start(assembly)
+    load = _argument(code, name)
+    store = make("STORE_FAST", load.arg)
+    assembly.insert(start, [*assembly.call(look, load), store])
+    return assembly.assembled(*consts, stack=_MORE_STACK)
+
+
+def filtering_result(
+    code: CodeType, look: Callable[[object], object], *consts: object
+) -> CodeType:
+    """``code`` whose every ``return value`` is a ``return look(value)``."""
+    assembly = Assembly(code)
+    for instruction in tuple(assembly.instructions):
+        if instruction.name == "RETURN_VALUE":
+            assembly.insert(instruction, [*assembly.call(look, copy(3)), swap(2), pop()])
+    return assembly.assembled(*consts, stack=_MORE_STACK)
+
+
+def watched(
+    code: CodeType,
+    started: Callable[..., object],
+    ended: Callable[[object, object], object],
+    failed: Callable[[object, BaseException], object],
+    arguments: int,
+    *consts: object,
+) -> CodeType:
+    """``code`` that tells how each call of it goes.
+
+    ``started`` gets the first so many ``arguments``; what it gives goes to ``ended`` with the
+    result, or to ``failed`` with the error. In between it lies at the bottom of the stack.
+    """
+    assembly = Assembly(code)
+    original = tuple(assembly.instructions)
+    start = _start(assembly)
+    depths = assembly.depths()
+    if depths[start]:
+        raise Unfamiliar("a function that begins with something on its stack")
+    loads = [_argument(code, name) for name in code.co_varnames[:arguments]]
+    failure = [*assembly.call(failed, copy(5), copy(4)), pop(), make("RERAISE", 1)]
+    for instruction in original:
+        if instruction.name == "RETURN_VALUE":
+            tell = assembly.call(ended, copy(4), copy(4))
+            assembly.insert(instruction, [*tell, pop(), swap(2), pop()])
+        elif instruction.name == "RETURN_CONST":
+            value = Instruction(make("LOAD_CONST").op, instruction.arg)
+            tell = assembly.call(ended, copy(3), value)
+            assembly.insert(instruction, [*tell, pop(), pop()])
+    guard = Handler(assembly.append(failure, None), 1, lasti=True)
+    deeper: dict[Handler, Handler] = {}
+    begun = False
+    for instruction in original:
+        begun = begun or instruction is start
+        handler = instruction.handler
+        if handler is not None:
+            instruction.handler = deeper.setdefault(
+                handler, Handler(handler.target, handler.depth + 1, handler.lasti)
+            )
+        elif begun:
+            instruction.handler = guard
+    assembly.insert_unguarded(start, assembly.call(started, *loads))
+    return assembly.assembled(*consts, stack=_MORE_STACK)
+
+
+def _start(assembly: Assembly) -> Instruction:
+    """The first instruction of the function's own."""
+    for index, instruction in enumerate(assembly.instructions):
+        if instruction.name == "RESUME":
+            return assembly.instructions[index + 1]
+    raise Unfamiliar("a function that never begins")
+
+
+def _argument(code: CodeType, name: str) -> Instruction:
+    count = code.co_argcount + code.co_kwonlyargcount
+    if name not in code.co_varnames[:count] or name in code.co_cellvars:
+        raise Unfamiliar(f"a function without a plain argument {name}")
+    return make("LOAD_FAST", code.co_varnames.index(name))
