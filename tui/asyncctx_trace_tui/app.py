@@ -14,7 +14,6 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 
 from asyncctx_trace.errors import RecordingError
-from asyncctx_trace.events import Event
 from asyncctx_trace.export.sources import follow
 from asyncctx_trace_tui.drawing import UNICODE, Glyphs
 from asyncctx_trace_tui.scene import Scene
@@ -26,8 +25,8 @@ from asyncctx_trace_tui.widgets.title import Title
 __all__ = ["RunningProgram", "TraceApp"]
 
 _FRAME = 1 / 30
-_BATCH = 20_000
-"""Events taken in between two frames while a long recording is opened."""
+_SEGMENTS = 4
+"""Segments of facts read at a time while a long recording is opened."""
 
 
 class RunningProgram(Protocol):
@@ -68,8 +67,6 @@ class TraceApp(App[None]):
         self.clock = clock
         self.glyphs = glyphs
         self.scene = Scene(following=program is not None, speed=speed or 1.0)
-        self._waiting: list[Event] = []
-        """Events that have been read and not yet taken in."""
         super().__init__()
         for theme in THEMES:
             self.register_theme(theme)
@@ -93,16 +90,21 @@ class TraceApp(App[None]):
 
     def tick(self) -> None:
         """One frame: read what has come, move the play head, show it."""
+        scene, live = self.scene, self._writing()
+        until = time.perf_counter() + _FRAME
         try:
-            live = self._writing()
-            self._waiting += self.recording.poll()
+            while True:
+                batch = self.recording.poll(_SEGMENTS)
+                scene.loading = len(batch) > 0 and time.perf_counter() > until
+                scene.feed(batch, self.clock(), live)
+                if scene.loading or not len(batch):
+                    break
         except RecordingError as error:
             self.exit(return_code=2, message=f"asyncctx-trace: {error}")
             return
-        clock = self.clock()
-        batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
-        self.scene.feed(batch, clock, live)
-        self.scene.advance(clock)
+        if scene.wall_start is None and scene.timeline.start is not None:
+            scene.wall_start = self.recording.anchor.wall(scene.timeline.start) / 1e9
+        scene.advance(self.clock())
         screen = self.screen_stack[1] if len(self.screen_stack) > 1 else None
         if isinstance(screen, TraceScreen) and screen.is_mounted:
             screen.follow_scene()

@@ -49,9 +49,15 @@ class Glyphs:
     selected: str
     folded: str
     pinned: str
+    branch: str
+    """From who waits down to who holds."""
     tick: str
     here: str
     """Points down from the ruler to the play head."""
+    arrow_body: str
+    arrow_start: tuple[str, str]
+    """Upwards, downwards."""
+    arrow_end: tuple[str, str]
     states: dict[str, str]
     """Signs for what the play head does."""
 
@@ -70,8 +76,12 @@ UNICODE = Glyphs(
     selected="▸",
     folded="+",
     pinned="◆",
+    branch="└─ ",
     tick="╷",
     here="▼",
+    arrow_body="┆",
+    arrow_start=("╵", "╷"),
+    arrow_end=("▲", "▼"),
     states={"live": "●", "end": "■", "playing": "▶", "playing back": "◀", "paused": "‖"},
 )
 ASCII = Glyphs(
@@ -88,8 +98,12 @@ ASCII = Glyphs(
     selected=">",
     folded="+",
     pinned="*",
+    branch="`- ",
     tick="'",
     here="V",
+    arrow_body=":",
+    arrow_start=("'", "."),
+    arrow_end=("^", "v"),
     states={"live": "*", "end": "#", "playing": ">", "playing back": "<", "paused": "="},
 )
 
@@ -110,11 +124,13 @@ def draw(
     *,
     alive: tuple[int, int, str] | None = None,
     label: Callable[[int], str] | None = None,
+    holder: Callable[[int], str] | None = None,
 ) -> list[Stroke]:
     """The whole width of ``viewport``; the texts together have as many characters as columns.
 
     ``alive`` is from when to when the task lived, and the glyph of that, drawn where nothing else
-    is; ``label`` names the acquisition of a row inside its bar, where there is room.
+    is; ``label`` names the acquisition of a row inside its bar, where there is room; ``holder``
+    gives another ink for the holding of a row.
     """
     width = viewport.width
     chars, inks, papers = [" "] * width, [IDLE] * width, [""] * width
@@ -125,6 +141,8 @@ def draw(
             chars[first : last + 1] = alive[2] * (last - first + 1)
     for run in track.runs(viewport, now):
         char, ink, paper = _look(run, viewport.per_column, glyphs)
+        if holder is not None and ink == HOLD:
+            ink = holder(run.row)
         end = run.column + run.length
         chars[run.column : end] = char * run.length
         inks[run.column : end] = [ink] * run.length
@@ -135,7 +153,7 @@ def draw(
                 start, stop = run.column + 1, run.column + 1 + len(name)
                 chars[start:stop] = name
                 # On a bar the name is cut out; in a wait or a cleanup it stands on its own.
-                solid = ink == HOLD
+                solid = char == glyphs.full[1]
                 inks[start:stop] = ["name" if solid else ink] * len(name)
                 papers[start:stop] = [ink if solid else paper] * len(name)
     for problem in track.problems(viewport):

@@ -10,7 +10,15 @@ from asyncctx_trace.events import Outcome
 from asyncctx_trace_tui.text import duration, plain, shorten
 from asyncctx_trace_tui.tracks import Tracks
 
-__all__ = ["Moment", "happened", "moments", "sentence", "task_name"]
+__all__ = [
+    "Moment",
+    "happened",
+    "in_line",
+    "moments",
+    "resource_name",
+    "sentence",
+    "task_name",
+]
 
 _NAME = 32
 """Columns that a name may take in a sentence."""
@@ -83,6 +91,18 @@ def sentence(timeline: Timeline, moment: Moment, at: int) -> str:
         verb = "waits" if len(names) == 1 else "wait"
         parts.append(f"{_listed(names)} {verb}" + ("" if parts else f" for {name}"))
     return " · ".join(parts)
+
+
+def in_line(timeline: Timeline, moment: Moment, at: int) -> list[str]:
+    """Holders and waiters by name, a line each, in queue order, with how long."""
+    holders = [
+        f"holds: {task_name(timeline, a.task)}, for {duration(at - _got_in(a))}"
+        for a in [*moment.holders, *moment.cleaners]
+    ]
+    return holders + [
+        f"{place}. in line: {task_name(timeline, a.task)}, for {duration(at - a.enter_started)}"
+        for place, a in enumerate(moment.waiters, 1)
+    ]
 
 
 def happened(tracks: Tracks, at: int) -> Iterator[str]:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Iterable
 
-from asyncctx_trace.analysis.timeline import Timeline
+from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
 from asyncctx_trace.events import Event
+from asyncctx_trace_tui.filters import Predicate
+from asyncctx_trace_tui.ordering import Ordering
 from asyncctx_trace_tui.playback import Playback
-from asyncctx_trace_tui.tracks import Tracks
+from asyncctx_trace_tui.problems import Place, problems
+from asyncctx_trace_tui.tracks import Lane, Tracks
 from asyncctx_trace_tui.viewport import Viewport
 
 __all__ = ["Scene"]
 
 _LIVE_SPAN = 10_000_000_000
 """How much time is in view at first while a program runs, in ns."""
+_CASE_LASTS = 2_000_000_000
 
 
 class Scene:
@@ -29,24 +35,38 @@ class Scene:
         self.now = 0
         """Until when acquisitions in flight are known to be so."""
         self.exit_code: int | None = None
+        self.ordering = Ordering()
         self.task: int | None = None
         """The selected task."""
+        self.row: int | None = None
+        """The acquisition that was chosen, ``None`` for the one at the play head."""
+        self.resource: int | None = None
+        """The resource that was chosen, ``None`` for the selected acquisition's."""
+        self.marks: dict[str, int] = {}
+        """``A`` and ``B``."""
+        self.wall_start: float | None = None
+        """Seconds since 1970 at the origin."""
         self.tied = True
         """Whether the window goes with the play head."""
         self._following = following
+        self.loading = True
+        """Whether there is more to read than was read so far."""
         self._begun = False
+        self._case: Case | None = None
+        self._case_of: tuple[int, int] = (0, 0)
+        self._problems: tuple[Case | None, list[Place]] = (None, [])
 
     @property
     def origin(self) -> int:
         """The time that all clocks on the screen count from."""
         return self.timeline.start or 0
 
-    def feed(self, events: Sequence[Event], clock: int, live: bool) -> None:
+    def feed(self, events: Collection[Event], clock: int, live: bool) -> None:
         """The recording as it is at ``clock``: what has come, whether one still writes."""
         timeline = self.timeline
         timeline.extend(events)
         self.tracks.update()
-        for ended in timeline.process_ended if events else ():
+        for ended in timeline.process_ended if len(events) else ():
             if ended.exit_code is not None:
                 self.exit_code = ended.exit_code
         if timeline.start is None or timeline.end is None:
@@ -56,13 +76,13 @@ class Scene:
         self.live = live and clock >= timeline.end
         self.now = clock if self.live else timeline.end
         self.playback.extend(timeline.start, self.now)
-        if not self._begun:
+        if not self._begun and not self.loading:
             self._begin()
+        if self.task is None and self.tracks.lanes:
+            self.task = next(iter(self.tracks.lanes))
 
     def _begin(self) -> None:
         self._begun = True
-        if self.task is None:
-            self.task = next(iter(self.tracks.lanes), None)
         if self._following:
             first, last = self.origin, max(self.now, self.origin + _LIVE_SPAN)
             self.viewport = Viewport.fitting(first, last, self.viewport.width)
@@ -95,12 +115,14 @@ class Scene:
         )
 
     def go(self, at: int) -> None:
-        """Put the play head at ``at`` and have it in view."""
+        """Put the play head at ``at`` and have it in view; what is there is selected."""
+        self.row = self.resource = None
         self.playback.go(at)
         self.keep_head_in_view()
 
     def step(self, by: int) -> bool:
         """The play head goes to the next fact, with ``by`` below 0 to the previous one."""
+        self.row = self.resource = None
         found = self.playback.step(self.timeline.facts, by)
         self.keep_head_in_view()
         return found
@@ -129,9 +151,135 @@ class Scene:
         """Have the whole recording in view."""
         self.viewport = Viewport.fitting(self.origin, self.now, self.viewport.width)
 
+    # -- what is selected -------------------------------------------------------------------
+
+    @property
+    def lanes(self) -> list[Lane]:
+        """The lanes to show, from the top."""
+        return self.ordering.arrange(self.tracks, self.now)
+
     def select_task(self, by: int) -> None:
         """Select the task ``by`` lanes further down, or up where negative."""
-        tasks = list(self.tracks.lanes)
+        tasks = [lane.task for lane in self.lanes]
         if tasks:
-            index = tasks.index(self.task) if self.task in self.tracks.lanes else 0
-            self.task = tasks[min(max(index + by, 0), len(tasks) - 1)]
+            index = tasks.index(self.task) + by if self.task in tasks else 0
+            self.task = tasks[min(max(index, 0), len(tasks) - 1)]
+            self.row = None
+
+    def select_row(self, row: int) -> None:
+        """Select an acquisition, and with it its task."""
+        self.row = row
+        self.task = self.timeline.task[row]
+        self.resource = self.timeline.resource[row]
+
+    @property
+    def selected_row(self) -> int | None:
+        """The acquisition that was chosen, or the selected task's innermost at the play head.
+
+        Between two acquisitions it is the one that has ended last.
+        """
+        if self.row is not None:
+            return self.row
+        lane = self.tracks.lanes.get(self.task) if self.task is not None else None
+        if lane is None:
+            return None
+        at = self.playback.at
+        for track in reversed(lane.tracks):
+            row = track.row_at(at)
+            if row is not None:
+                return row
+        begun = [t.rows[i] for t in lane.tracks if (i := t.index_at(at)) >= 0]
+        return max(begun, default=lane.tracks[0].rows[0])
+
+    @property
+    def selected_resource(self) -> int | None:
+        """The resource that was chosen, or the selected acquisition's."""
+        if self.resource is not None:
+            return self.resource
+        row = self.selected_row
+        return None if row is None else self.timeline.resource[row]
+
+    # -- what is worked out -----------------------------------------------------------------
+
+    @property
+    def case(self) -> Case:
+        """The timeline as analysis sees it; of a growing one, at most two seconds old."""
+        facts, clock = len(self.timeline.facts), self.now
+        known, since = self._case_of
+        if self._case is None or (
+            facts != known and (not self.live or clock - since > _CASE_LASTS)
+        ):
+            self._case = Case(self.timeline, self.now, running=self.live)
+            self._case_of = facts, clock
+        return self._case
+
+    def problems(self) -> list[Place]:
+        """The places to jump to, in order of time."""
+        case = self.case
+        if self._problems[0] is not case:
+            self._problems = case, problems(case)
+        return self._problems[1]
+
+    def jump(self, by: int) -> str | None:
+        """Go to the next problem, with ``by`` below 0 to the previous one; says what is there."""
+        places = self.problems()
+        if not self.playback.step([place[0] for place in places], by):
+            return None
+        _, row, words = next(place for place in places if place[0] == self.playback.at)
+        if row is not None:
+            self.select_row(row)
+        self.keep_head_in_view()
+        return words
+
+    def facts_of(self, rows: Iterable[int]) -> list[int]:
+        """The times of all facts of some acquisitions, in order."""
+        t = self.timeline
+        columns = (t.enter_started, t.enter_ended, t.exit_started, t.exit_ended)
+        return sorted({column[row] for row in rows for column in columns} - {NOT_YET})
+
+    def step_among(self, rows: Iterable[int], by: int) -> bool:
+        """The play head goes to the next fact of these acquisitions, or the previous one."""
+        found = self.playback.step(self.facts_of(rows), by)
+        self.keep_head_in_view()
+        return found
+
+    def find(self, wanted: Predicate, by: int) -> bool:
+        """Select the next acquisition that is ``wanted``, or the previous, and go to its start."""
+        timeline, here = self.timeline, self.row
+        rows = range(len(timeline))
+        if here is None:
+            here = bisect_right(timeline.enter_started, self.playback.at) - 1
+            here = here - by if by > 0 else here + 1
+        order = (
+            [*rows[here + 1 :], *rows[: here + 1]]
+            if by > 0
+            else [*rows[:here][::-1], *rows[here:][::-1]]
+        )
+        for row in order:
+            if wanted(timeline, row, self.now):
+                self.playback.pause()
+                self.go(timeline.enter_started[row])
+                self.select_row(row)
+                return True
+        return False
+
+    def mark(self) -> str:
+        """Put A, then B, at the play head; a third one begins anew. Gives its letter."""
+        if len(self.marks) == 2:
+            self.marks.clear()
+        letter = "B" if "A" in self.marks else "A"
+        self.marks[letter] = self.playback.at
+        return letter
+
+    def fit_selection(self) -> None:
+        """Have the time between the marks in view, or else the selected acquisition."""
+        if len(self.marks) == 2:
+            first, last = sorted(self.marks.values())
+        elif (row := self.selected_row) is not None:
+            first = self.timeline.enter_started[row]
+            last = self.timeline.acquisition(row).ended or self.now
+        else:
+            return
+        room = max(1, (last - first) // 20)
+        self.tied = False
+        self.viewport = Viewport.fitting(first - room, last + room, self.viewport.width)

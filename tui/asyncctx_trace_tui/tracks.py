@@ -6,6 +6,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
 from asyncctx_trace.events import Outcome
 from asyncctx_trace_tui.viewport import Viewport
 
-__all__ = ["Lane", "Problem", "Run", "Shares", "Track", "Tracks"]
+__all__ = ["Lane", "Problem", "Run", "Shares", "Track", "Tracks", "Unit", "units"]
 
 _OK = int(Outcome.OK)
 _NEVER = 1 << 62
@@ -80,7 +81,7 @@ class Track:
         if self.rows:
             self._problems += self._problems_of(self.rows[-1])
         self.rows.append(row)
-        self._starts.append(self._timeline.enter_started[row])
+        self._starts.append(self._edges(row)[0])
         self._waits.append(before.wait)
         self._holds.append(before.hold)
         self._cleanups.append(before.cleanup)
@@ -193,6 +194,37 @@ class Track:
             _NEVER if exit == NOT_YET else exit,
             _NEVER if ended == NOT_YET else ended,
         )
+
+
+class Unit(Track):
+    """What one unit of a resource's capacity was held by; waits are left out."""
+
+    def _edges(self, row: int) -> tuple[int, int, int, int]:
+        _, body, exit, ended = super()._edges(row)
+        return body, body, exit, ended
+
+
+def units(timeline: Timeline, resource: int) -> list[Unit]:
+    """The units of a resource: each holder takes the first that is free when it gets in."""
+    entered = sorted(
+        (timeline.enter_ended[row], row)
+        for row in timeline.rows_of_resource.get(resource, ())
+        if timeline.enter_outcome[row] == _OK
+    )
+    found: list[Unit] = []
+    free: list[int] = []
+    busy: list[tuple[int, int]] = []
+    for at, row in entered:
+        while busy and busy[0][0] <= at:
+            heappush(free, heappop(busy)[1])
+        if not free:
+            free.append(len(found))
+            found.append(Unit(timeline))
+        number = heappop(free)
+        found[number].add(row)
+        ended = timeline.exit_ended[row]
+        heappush(busy, (_NEVER if ended == NOT_YET else ended, number))
+    return found
 
 
 @dataclass(slots=True)

@@ -27,11 +27,18 @@ class Followed(Protocol):
     """Something that may still grow, as :class:`~asyncctx_trace.recording.reader.Recording`."""
 
     @property
+    def anchor(self) -> Anchor:
+        """Turns its times into the time of day."""
+
+    @property
     def alive(self) -> bool:
         """Whether more may come."""
 
-    def poll(self) -> Collection[Event]:
-        """The events since the last call, in order of time; definitions first."""
+    def poll(self, segments: int | None = None) -> Collection[Event]:
+        """The events since the last call, in order of time; definitions first.
+
+        ``segments`` bounds how much is read of what is large.
+        """
 
     def close(self) -> None:
         """Let go of it."""
@@ -118,7 +125,7 @@ class _Told:
         self.spans = list(parse(text, name))
         self._events = facts_of(self.spans)
 
-    def poll(self) -> list[Event]:
+    def poll(self, segments: int | None = None) -> list[Event]:
         events, self._events = self._events, []
         return events
 

@@ -1,4 +1,4 @@
-"""The screen of one recording: its lanes, what holds at the play head, what was printed."""
+"""The screen of one recording: eight views of it at one play head."""
 
 from __future__ import annotations
 
@@ -9,74 +9,84 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.screen import Screen
-from textual.widgets import Footer
+from textual.widgets import ContentSwitcher, Footer
 
-from asyncctx_trace_tui.drawing import Glyphs
-from asyncctx_trace_tui.scene import Scene
-from asyncctx_trace_tui.widgets.lanes import Lanes
+from asyncctx_trace_tui.screens.asking import Asking, Prompt
+from asyncctx_trace_tui.screens.help import Help
+from asyncctx_trace_tui.widgets.cleanup import Cleanup
+from asyncctx_trace_tui.widgets.details import Details
+from asyncctx_trace_tui.widgets.findings import FindingList, Findings, Report
+from asyncctx_trace_tui.widgets.lanes import LaneLine, Lanes
+from asyncctx_trace_tui.widgets.minimap import Minimap
 from asyncctx_trace_tui.widgets.output import Output
+from asyncctx_trace_tui.widgets.page import Page
+from asyncctx_trace_tui.widgets.resources import ResourceLine, Resources
+from asyncctx_trace_tui.widgets.rows import TimeRows
 from asyncctx_trace_tui.widgets.ruler import Ruler
 from asyncctx_trace_tui.widgets.sentences import Sentences
+from asyncctx_trace_tui.widgets.source import Source
 from asyncctx_trace_tui.widgets.title import Title
 from asyncctx_trace_tui.widgets.view import SceneView
+from asyncctx_trace_tui.widgets.viewbar import VIEWS, ViewBar
+from asyncctx_trace_tui.widgets.waits import Waits
 
 __all__ = ["TraceScreen"]
 
-
 _WIDTHS = [(0, "-narrow"), (110, "-wide")]
-_HEIGHTS = [(0, "-short"), (45, "-tall")]
+_HEIGHTS = [(0, "-short"), (32, "-middle"), (45, "-tall")]
 
 
-class TraceScreen(Screen[None]):
-    """Everything about one recording, at one play head."""
+class TraceScreen(Asking):
+    """Everything about one recording; 1 to 8 choose the view."""
 
     CSS = """
+    #main { height: 1fr; }
     #below { height: 9; }
-    #below.-tall { height: 14; }
+    #sentences { height: 4; }
     TraceScreen.-wide #below { layout: horizontal; height: 10; }
     TraceScreen.-wide.-tall #below { height: 14; }
     TraceScreen.-wide #sentences { width: 1fr; height: 100%; }
     TraceScreen.-wide #output { width: 1fr; height: 100%; }
-    #sentences { height: 4; }
+    TraceScreen.-page.-short #output { display: none; }
+    TraceScreen.-page.-short #below { height: 4; }
+    TraceScreen.-view-output #below { display: none; }
     """
 
     HORIZONTAL_BREAKPOINTS = _WIDTHS
     VERTICAL_BREAKPOINTS = _HEIGHTS
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "play", "Play", id="play"),
-        Binding("left,h", "nudge(-1)", "Move", key_display="←/→", id="left"),
-        Binding("right,l", "nudge(1)", "On", show=False, id="right"),
-        Binding("shift+left,H", "nudge(-10)", "Far back", show=False, id="far-left"),
-        Binding("shift+right,L", "nudge(10)", "Far on", show=False, id="far-right"),
-        Binding("comma", "step(-1)", "Fact", key_display=",/.", id="previous-fact"),
-        Binding("full_stop", "step(1)", "Next fact", show=False, id="next-fact"),
-        Binding("plus,equals_sign,w", "zoom(1)", "Zoom", key_display="+/-", id="zoom-in"),
-        Binding("minus,s", "zoom(-1)", "Zoom out", show=False, id="zoom-out"),
-        Binding("left_square_bracket", "slower", "Speed", key_display="[/]", id="slower"),
-        Binding("right_square_bracket", "faster", "Faster", show=False, id="faster"),
-        Binding("home,g", "go_to_start", "Start, end", key_display="Home/End", id="start"),
-        Binding("end,G", "go_to_end", "End", show=False, id="end"),
-        Binding("a", "pan(-1)", "Pan left", show=False, id="pan-left"),
-        Binding("d", "pan(1)", "Pan right", show=False, id="pan-right"),
-        Binding("f", "fit", "Fit", id="fit"),
-        Binding("up,k", "select(-1)", "Task above", show=False, id="task-up"),
-        Binding("down,j", "select(1)", "Task below", show=False, id="task-down"),
-        Binding("r", "turn", "Reverse", show=False, id="reverse"),
-    ]
-
-    def __init__(self, scene: Scene, glyphs: Glyphs) -> None:
-        super().__init__()
-        self.scene = scene
-        self.glyphs = glyphs
+        *(
+            Binding(str(number), f"view('{view}')", view.capitalize(), show=False, id=view,
+                    tooltip=f"The view {view}")
+            for number, view in enumerate(VIEWS, 1)
+        ),
+        Binding("up,k", "select(-1)", "Task above", show=False, id="up",
+                tooltip="Select the task above"),
+        Binding("down,j", "select(1)", "Task below", show=False, id="down",
+                tooltip="Select the task below"),
+        Binding("question_mark", "help", "Help", id="help", tooltip="This page"),
+    ]  # fmt: skip
 
     def compose(self) -> ComposeResult:
-        yield Title(self.scene, self.glyphs)
-        yield Ruler(self.scene, self.glyphs)
-        yield Lanes(self.scene, self.glyphs)
+        scene, glyphs = self.scene, self.glyphs
+        yield Title(scene, glyphs)
+        yield ViewBar(scene, glyphs)
+        yield Minimap(scene, glyphs)
+        yield Ruler(scene, glyphs)
+        with ContentSwitcher(initial="lanes", id="main"):
+            yield Lanes(scene, glyphs)
+            yield Resources(scene, glyphs)
+            yield Waits(scene, glyphs, id="waits")
+            yield Cleanup(scene, glyphs, id="cleanup")
+            yield Source(scene, glyphs, id="source")
+            yield Findings(scene, glyphs)
+            yield Output(scene, glyphs, id="output-page")
+            yield Details(scene, glyphs, id="details")
         with Container(id="below"):
-            yield Sentences(self.scene, self.glyphs)
-            yield Output(self.scene, self.glyphs)
+            yield Sentences(scene, glyphs)
+            yield Output(scene, glyphs)
+        yield Prompt(id="prompt")
         yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
@@ -84,78 +94,124 @@ class TraceScreen(Screen[None]):
 
     def follow_scene(self) -> None:
         """Show what the scene has come to be."""
-        for view in self.query(SceneView):
-            if view.region.area:
+        for view in self._views():
+            if view.is_on_screen:
                 view.follow_scene()
 
-    # -- keys -------------------------------------------------------------------------------
+    def redraw_all(self) -> None:
+        """The glyphs have changed: draw everything anew."""
+        for view in self._views():
+            view.glyphs = self.glyphs
+            view.redraw()
+            view.refresh()
 
-    def action_play(self) -> None:
-        """Play or stand still."""
-        self.scene.playback.toggle()
+    def _views(self) -> list[SceneView]:
+        # A query by type knows only the first base of each class.
+        return [widget for widget in self.query("*") if isinstance(widget, SceneView)]
 
-    def action_nudge(self, columns: int) -> None:
-        """Move the play head by columns."""
-        self.scene.nudge(columns)
-
-    def action_step(self, by: int) -> None:
-        """Go to the next or the previous fact."""
-        if not self.scene.step(by):
-            self.app.bell()
-
-    def action_zoom(self, by: int) -> None:
-        """Look closer, or from further away."""
-        self.scene.zoom(by)
-
-    def action_slower(self) -> None:
-        """Replay at the next lower speed."""
-        self.scene.playback.slower()
-
-    def action_faster(self) -> None:
-        """Replay at the next higher speed."""
-        self.scene.playback.faster()
-
-    def action_turn(self) -> None:
-        """Replay the other way."""
-        self.scene.playback.turn()
-
-    def action_go_to_start(self) -> None:
-        """The play head goes to the first fact."""
-        self.scene.playback.pause()
-        self.scene.go(self.scene.origin)
-
-    def action_go_to_end(self) -> None:
-        """The play head goes to the end; while the program runs, it stays there."""
-        if self.scene.live:
-            self.scene.playback.follow()
-        else:
-            self.scene.playback.pause()
-            self.scene.go(self.scene.playback.last)
-        self.scene.keep_head_in_view()
-
-    def action_pan(self, by: int) -> None:
-        """Move the window by an eighth of itself."""
-        self.scene.pan(by * max(1, self.scene.viewport.width // 8))
-
-    def action_fit(self) -> None:
-        """Have all of the recording in view."""
-        self.scene.fit()
+    def action_view(self, view: str) -> None:
+        """Show another view at the same play head, with the same selection."""
+        shown = {"tasks": "lanes", "output": "output-page"}.get(view, view)
+        self.query_one(ContentSwitcher).current = shown
+        self.query_one(ViewBar).view = view
+        self.query_one(Sentences).queue = view == "resources"
+        self.set_class(view not in ("tasks", "resources"), "-page")
+        self.set_class(view == "output", "-view-output")
+        chosen = self.query_one(f"#{shown}")
+        (chosen.query_one(FindingList) if view == "findings" else chosen).focus()
+        self.call_after_refresh(self.follow_scene)
 
     def action_select(self, by: int) -> None:
-        """Select the task above or below."""
+        """Select the task above or below; in the view of resources, the resource."""
+        if self.query_one(ViewBar).view == "resources":
+            known = list(self.scene.timeline.rows_of_resource)
+            if known:
+                here = self.scene.selected_resource
+                index = known.index(here) + by if here in known else 0
+                self.scene.resource = known[min(max(index, 0), len(known) - 1)]
+            return
         self.scene.select_task(by)
         self.query_one(Lanes).show_selected()
 
-    # -- the mouse --------------------------------------------------------------------------
+    def action_sort(self) -> None:
+        """Sort what is on screen: the table of the report, or the lanes."""
+        if self.query_one(ViewBar).view == "findings":
+            self.query_one(Report).sort_next()
+        else:
+            super().action_sort()
 
-    @on(Lanes.Clicked)
-    def _lane_clicked(self, message: Lanes.Clicked) -> None:
-        self.scene.task = message.task
-        if message.at is not None:
-            self.scene.playback.pause()
-            self.scene.go(message.at)
+    def action_help(self) -> None:
+        """All keys on one page."""
+        bindings = {b.key: b for b in (*_bindings(type(self)), *_bindings(type(self.app)))}
+        self.app.push_screen(Help(bindings.values(), self.glyphs))
+
+    # -- what was chosen --------------------------------------------------------------------
+
+    def _stand(self, at: int) -> None:
+        self.scene.playback.pause()
+        self.scene.go(at)
+
+    @on(ViewBar.Chosen)
+    def _view_chosen(self, message: ViewBar.Chosen) -> None:
+        self.action_view(message.view)
+
+    @on(TimeRows.Clicked)
+    def _clicked(self, message: TimeRows.Clicked) -> None:
+        scene, line, at = self.scene, message.line, message.at
+        if at is not None:
+            self._stand(at)
+        row = message.rows.row_at(line, at) if at is not None else None
+        if row is not None:
+            scene.select_row(row)
+        elif isinstance(line, LaneLine):
+            scene.task = line.task
+            scene.row = None
+        if isinstance(line, ResourceLine):
+            scene.resource = line.resource
+
+    @on(TimeRows.Dragged)
+    def _dragged(self, message: TimeRows.Dragged) -> None:
+        self.scene.pan(message.columns)
+
+    @on(TimeRows.Wheeled)
+    def _wheeled(self, message: TimeRows.Wheeled) -> None:
+        self.scene.tied = False
+        self.scene.zoom(message.by, message.at)
 
     @on(Output.Chosen)
-    def _line_chosen(self, message: Output.Chosen) -> None:
-        self.scene.playback.pause()
-        self.scene.go(message.at)
+    @on(Minimap.Chosen)
+    def _time_chosen(self, message: Output.Chosen | Minimap.Chosen) -> None:
+        self._stand(message.at)
+
+    @on(Page.GoTo)
+    def _led_to(self, message: Page.GoTo) -> None:
+        scene = self.scene
+        at = message.at
+        if at is None and message.row is not None:
+            at = scene.timeline.enter_started[message.row]
+            if scene.timeline.acquisition(message.row).phase_at(scene.playback.at) is not None:
+                at = scene.playback.at  # it is going on here: stay
+        if at is not None:
+            self._stand(at)
+        if message.row is not None:
+            scene.select_row(message.row)
+        if self.query_one(ViewBar).view == "findings":
+            self.action_view("tasks")
+
+    @on(Report.GoTo)
+    def _resource_chosen(self, message: Report.GoTo) -> None:
+        if message.at is not None:
+            self._stand(message.at)
+        self.scene.resource = message.resource
+        self.action_view("resources")
+
+
+def _bindings(node: type) -> list[Binding]:
+    """What a class binds and what those above it bind, nearest last."""
+    return [
+        binding
+        for base in reversed(node.__mro__)
+        if base is not Screen and base.__module__.startswith(__name__.partition(".")[0])
+        for binding in vars(base).get("BINDINGS", ())
+        if isinstance(binding, Binding)
+    ]

@@ -59,10 +59,11 @@ class Inks:
             "faint": self.background.blend(foreground, 0.5),
             "text": foreground,
             "head": colour["head"],
+            "arrow": foreground,
             "selected": self.background.blend(foreground, 0.12),
             **{f"task{n}": Color.parse(each) for n, each in enumerate(TASK_COLOURS)},
         }
-        self._bold = {"error", "cancelled", "timed-out", "head"}
+        self._bold = {"error", "cancelled", "timed-out", "head", "arrow"}
         self._styles: dict[tuple[str, str, bool], Style] = {}
 
     def style(self, ink: str, paper: str = "", *, future: bool = False) -> Style:

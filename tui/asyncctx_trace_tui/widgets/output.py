@@ -29,7 +29,7 @@ _ESCAPES = re.compile(r"\x1b\[[0-9;:?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1
 """Colours, cursor moves and titles that a program sends to a terminal."""
 
 
-class Output(SceneView, ScrollView, can_focus=True, inherit_bindings=False):
+class Output(ScrollView, SceneView, can_focus=True, inherit_bindings=False):
     """Each line stamped; those that the play head has not reached are faint."""
 
     DEFAULT_CSS = """

@@ -10,7 +10,7 @@ from textual.strip import Strip
 from asyncctx_trace_tui.drawing import Glyphs
 from asyncctx_trace_tui.ruler import clock, ticks
 from asyncctx_trace_tui.scene import Scene
-from asyncctx_trace_tui.widgets.lanes import names_width
+from asyncctx_trace_tui.widgets.rows import names_width
 from asyncctx_trace_tui.widgets.view import SceneView
 
 __all__ = ["Ruler"]

@@ -7,7 +7,8 @@ from collections.abc import Hashable
 from rich.text import Text
 
 from asyncctx_trace_tui.drawing import Glyphs
-from asyncctx_trace_tui.moment import happened, moments, sentence
+from asyncctx_trace_tui.marks import between
+from asyncctx_trace_tui.moment import happened, in_line, moments, sentence
 from asyncctx_trace_tui.scene import Scene
 from asyncctx_trace_tui.widgets.view import SceneView
 
@@ -28,13 +29,19 @@ class Sentences(SceneView):
         super().__init__(id="sentences")
         self.scene = scene
         self.glyphs = glyphs
+        self.queue = False
+        """Whether the selected resource's queue is told name by name."""
 
     def look(self) -> Hashable:
         scene = self.scene
         # In motion, more than ten new texts a second are not read.
         moving = scene.playback.playing or scene.playback.following
         moment = max(1, round(100_000_000 * scene.playback.speed)) if moving else 1
-        return scene.playback.at // moment, moving, len(scene.timeline.facts), self.size
+        return scene.playback.at // moment, moving, len(scene.timeline.facts), *self._chosen()
+
+    def _chosen(self) -> tuple[Hashable, ...]:
+        scene = self.scene
+        return self.size, self.queue, scene.selected_resource, *scene.marks.values()
 
     def render(self) -> Text:
         text = Text()
@@ -51,7 +58,17 @@ class Sentences(SceneView):
         lines: list[tuple[str, str]] = []
         if not (scene.playback.playing or scene.playback.following):
             lines += [(line, "head") for line in happened(scene.tracks, at)]
+        if len(scene.marks) == 2:
+            lines.append(
+                (between(scene.tracks, scene.marks["A"], scene.marks["B"], scene.now), "wait")
+            )
         found = moments(scene.tracks, at)
+        if self.queue:
+            for moment in found:
+                if moment.resource == scene.selected_resource:
+                    lines += [(line, "text") for line in in_line(timeline, moment, at)]
+                    found = [other for other in found if other is not moment]
+                    break
         lines += [(sentence(timeline, moment, at), "text") for moment in found]
         lines = lines or [("nobody holds or waits for anything", "faint")]
         height, width = self.content_size.height, max(1, self.content_size.width)

@@ -51,6 +51,8 @@ class Title(SceneView):
 
     def _left(self) -> str:
         playback, scene = self.scene.playback, self.scene
+        if scene.loading:
+            return f" reading… {len(scene.timeline.facts):,} facts"
         if playback.following:
             state = "live" if scene.live else "end"
         elif playback.playing:

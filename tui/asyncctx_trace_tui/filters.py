@@ -1,0 +1,155 @@
+"""Filter expressions: which acquisitions ``task:worker-* resource:pool wait>5ms`` means."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from typing import TypeAlias
+
+from asyncctx_trace.analysis.timeline import NOT_YET, Phase, Timeline
+from asyncctx_trace.errors import AsyncctxTraceError
+from asyncctx_trace.events import Outcome
+
+__all__ = ["FilterError", "Predicate", "parse", "parse_duration"]
+
+Predicate: TypeAlias = Callable[[Timeline, int, int], bool]
+"""Timeline, row, now -> whether the acquisition in that row is meant."""
+
+_PHASES: tuple[Phase, ...] = ("enter", "body", "exit")
+_UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9}
+_UNITS |= {"min": 60 * 10**9, "h": 3600 * 10**9}
+_LENGTH = re.compile(r"(wait|hold|cleanup)(>=|<=|>|<|=)(.+)", re.DOTALL)
+_WORD = re.compile(r"(\w+):(.*)", re.DOTALL)
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([a-zµ]*)")
+_COMPARE: dict[str, Callable[[int, int], bool]] = {
+    ">": lambda a, b: a > b,
+    ">=": lambda a, b: a >= b,
+    "<": lambda a, b: a < b,
+    "<=": lambda a, b: a <= b,
+    "=": lambda a, b: a == b,
+}
+
+
+class FilterError(AsyncctxTraceError):
+    """An expression that says nothing we understand; the message says what would."""
+
+
+def parse(expression: str) -> Predicate | None:
+    """All terms must hold; ``-`` in front of one turns it round. ``None`` for an empty expression.
+
+    A term is ``KEY:PATTERN`` (task, resource, kind, manager, site, error, outcome; ``*`` and ``?``
+    stand for anything), ``wait>5ms`` (also hold, cleanup; <, =, >=, <=), or a plain word, which
+    may occur in any of the names. Raises FilterError.
+    """
+    try:
+        words = shlex.split(expression)
+    except ValueError:
+        raise FilterError("a quotation mark is missing") from None
+    terms = [_term(word) for word in words]
+    if not terms:
+        return None
+    return lambda timeline, row, now: all(term(timeline, row, now) for term in terms)
+
+
+def parse_duration(text: str) -> int:
+    """``5ms``, ``1.5 s``, ``50µs`` in ns; a bare number counts seconds. Raises FilterError."""
+    found = _DURATION.fullmatch(text.strip().lower())
+    unit = _UNITS.get(found[2] or "s") if found else None
+    if found is None or unit is None:
+        raise FilterError(f"{text!r} is no duration: write it as 50us, 5ms, 1.5s or 2min")
+    return round(float(found[1]) * unit)
+
+
+def _term(word: str) -> Predicate:
+    if word.startswith("-") and len(word) > 1:
+        term = _term(word[1:])
+        return lambda timeline, row, now: not term(timeline, row, now)
+    length = _LENGTH.fullmatch(word)
+    if length is not None:
+        return _length(length[1], _COMPARE[length[2]], parse_duration(length[3]))
+    keyed = _WORD.fullmatch(word)
+    if keyed is None:
+        return lambda timeline, row, now: any(
+            word.lower() in value.lower()
+            for name in ("task", "resource", "site", "error")
+            for value in _KEYS[name](timeline, row)
+        )
+    values, pattern = _KEYS.get(keyed[1]), keyed[2].lower()
+    if values is None:
+        raise FilterError(f"there is no {keyed[1]}: to ask for, but {', '.join(_KEYS)}")
+    if not any(sign in pattern for sign in "*?"):
+        pattern = pattern if keyed[1] in _WHOLE else f"*{pattern}*"
+    # A bracket in a name is a bracket, not a set of characters.
+    pattern = pattern.replace("[", "[[]")
+    return lambda timeline, row, now: any(
+        fnmatchcase(value.lower(), pattern) for value in values(timeline, row)
+    )
+
+
+def _length(phase: str, compare: Callable[[int, int], bool], length: int) -> Predicate:
+    def long_enough(timeline: Timeline, row: int, now: int) -> bool:
+        start, end = _bounds(timeline, row, phase)
+        if start == NOT_YET:
+            return False
+        return compare((max(start, now) if end == NOT_YET else end) - start, length)
+
+    return long_enough
+
+
+def _bounds(timeline: Timeline, row: int, phase: str) -> tuple[int, int]:
+    if phase == "wait":
+        return timeline.enter_started[row], timeline.enter_ended[row]
+    if phase == "cleanup":
+        return timeline.exit_started[row], timeline.exit_ended[row]
+    if timeline.enter_outcome[row] != Outcome.OK:
+        return NOT_YET, NOT_YET
+    return timeline.enter_ended[row], timeline.exit_started[row]
+
+
+def _task(timeline: Timeline, row: int) -> list[str]:
+    known = timeline.tasks.get(timeline.task[row])
+    return [known.name] if known else []
+
+
+def _resource(timeline: Timeline, row: int) -> list[str]:
+    known = timeline.resources.get(timeline.resource[row])
+    return [known.name] if known else []
+
+
+def _kind(timeline: Timeline, row: int) -> list[str]:
+    known = timeline.resources.get(timeline.resource[row])
+    return [known.kind] if known else []
+
+
+def _site(timeline: Timeline, row: int) -> list[str]:
+    known = timeline.sites.get(timeline.site[row])
+    return [f"{known.file}:{known.line}", known.function, known.text] if known else []
+
+
+def _error(timeline: Timeline, row: int) -> list[str]:
+    found = (timeline.errors.get((row, phase)) for phase in _PHASES)
+    return [f"{error.type}: {error.message}" for error in found if error is not None]
+
+
+def _outcome(timeline: Timeline, row: int) -> list[str]:
+    columns = (timeline.enter_outcome, timeline.body_outcome, timeline.exit_outcome)
+    seen = {Outcome(column[row]).name.lower() for column in columns if column[row]}
+    if timeline.suppressed[row]:
+        seen.add("suppressed")
+    # All went well only where nothing went wrong.
+    return sorted(seen - {"ok"}) or sorted(seen)
+
+
+_KEYS: dict[str, Callable[[Timeline, int], list[str]]] = {
+    "task": _task,
+    "resource": _resource,
+    "kind": _kind,
+    "manager": lambda timeline, row: [timeline.manager[row]],
+    "site": _site,
+    "error": _error,
+    "outcome": _outcome,
+}
+_WHOLE = {"kind", "outcome"}
+"""Keys whose pattern means the whole word."""

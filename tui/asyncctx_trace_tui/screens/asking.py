@@ -1,0 +1,147 @@
+"""The keys that ask: search, filter, a time to go to, and how the lanes are arranged."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.widgets import Input
+
+from asyncctx_trace_tui.chain import blamed, chain
+from asyncctx_trace_tui.drawing import Glyphs
+from asyncctx_trace_tui.filters import FilterError, Predicate, parse, parse_duration
+from asyncctx_trace_tui.scene import Scene
+from asyncctx_trace_tui.screens.moving import Moving
+
+__all__ = ["Asking", "Prompt"]
+
+_EXAMPLES = {
+    "search": "search: a word, or task:worker-* resource:pool wait>5ms outcome:error",
+    "filter": "show only tasks with: task:worker-* resource:pool wait>5ms outcome:error",
+    "time": "go to a time since the start: 1.5s, 250ms, +10ms, -1s",
+}
+
+
+class Prompt(Input):
+    """One line at the bottom that asks for one thing."""
+
+    DEFAULT_CSS = """
+    Prompt { display: none; dock: bottom; height: 1; border: none; padding: 0 1; }
+    Prompt.-asking { display: block; }
+    Prompt:focus { border: none; }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "Leave", show=False),
+    ]
+
+    purpose = ""
+
+    def ask(self, purpose: str, value: str = "") -> None:
+        """Come up and take the keys."""
+        self.purpose = purpose
+        self.placeholder = _EXAMPLES[purpose]
+        self.value = value
+        self.add_class("-asking")
+        self.focus()
+
+    def action_leave(self) -> None:
+        """Go away unanswered."""
+        self.remove_class("-asking")
+        self.screen.set_focus(None)
+
+
+class Asking(Moving):
+    """A screen that can be asked where something is."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "ask('search')", "Search", show=False, id="search",
+                tooltip="Search tasks, resources, sites, errors"),
+        Binding("n", "again(1)", "Next match", show=False, id="next-match",
+                tooltip="The next that matches the search"),
+        Binding("N", "again(-1)", "Previous match", show=False, id="previous-match",
+                tooltip="The one before"),
+        Binding("ampersand", "ask('filter')", "Filter", show=False, id="filter",
+                tooltip="Show only some tasks; an empty filter shows all"),
+        Binding("t", "ask('time')", "To a time", show=False, id="to-time",
+                tooltip="Play head to a time"),
+        Binding("u", "blame", "Who blocks", show=False, id="blame",
+                tooltip="Select the task that the selected one waits for"),
+        Binding("o", "sort", "Sort", show=False, id="sort",
+                tooltip="Lanes by first seen, total wait, total hold; in 6, sort the table"),
+        Binding("p", "pin", "Pin", show=False, id="pin", tooltip="Keep the lane on top, or not"),
+        Binding("c", "fold", "Fold", show=False, id="fold",
+                tooltip="Hide nested acquisitions of the lane, or show them"),
+    ]  # fmt: skip
+
+    def __init__(self, scene: Scene, glyphs: Glyphs) -> None:
+        super().__init__(scene, glyphs)
+        self._wanted: Predicate | None = None
+
+    def action_ask(self, purpose: str) -> None:
+        """Open the prompt."""
+        value = self.scene.ordering.expression if purpose == "filter" else ""
+        self.query_one(Prompt).ask(purpose, value)
+
+    @on(Prompt.Submitted)
+    def _answered(self, event: Prompt.Submitted) -> None:
+        prompt = self.query_one(Prompt)
+        try:
+            match prompt.purpose:
+                case "search":
+                    self._wanted = parse(event.value)
+                    self.action_again(1)
+                case "filter":
+                    self.scene.ordering.filter(event.value)
+                case "time":
+                    self._go_to(event.value.strip())
+        except FilterError as error:
+            self.notify(str(error), severity="error", markup=False)
+            return
+        prompt.action_leave()
+
+    def action_again(self, by: int) -> None:
+        """Go to the next acquisition that was searched for, or to the previous one."""
+        if self._wanted is None:
+            self.notify("nothing to search for: / asks", timeout=2)
+        elif not self.scene.find(self._wanted, by):
+            self.notify("nothing matches", severity="warning", timeout=2)
+
+    def _go_to(self, time: str) -> None:
+        scene = self.scene
+        at = parse_duration(time.lstrip("+-"))
+        if time.startswith("+"):
+            at += scene.playback.at
+        elif time.startswith("-"):
+            at = scene.playback.at - at
+        else:
+            at += scene.origin
+        scene.playback.pause()
+        scene.go(at)
+
+    def action_blame(self) -> None:
+        """One hop along the chain of waiting."""
+        scene = self.scene
+        if scene.task is None:
+            return
+        link = blamed(chain(scene.case, scene.task, scene.playback.at))
+        if link is None:
+            self.notify("it waits for nobody", timeout=2)
+        else:
+            scene.row = scene.resource = None
+            scene.task = link.task
+
+    def action_sort(self) -> None:
+        """Arrange the lanes another way."""
+        self.notify(f"lanes by {self.scene.ordering.next_sort()}", timeout=2)
+
+    def action_pin(self) -> None:
+        """Keep the selected lane on top, or let it go."""
+        if self.scene.task is not None:
+            self.scene.ordering.pin(self.scene.task)
+
+    def action_fold(self) -> None:
+        """Fold the selected lane, or unfold it."""
+        if self.scene.task is not None:
+            self.scene.ordering.fold(self.scene.task)

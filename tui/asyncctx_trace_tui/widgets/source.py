@@ -1,0 +1,75 @@
+"""The script, with the line at which each task stands at the play head."""
+
+from __future__ import annotations
+
+from asyncctx_trace_tui.listing import listing
+from asyncctx_trace_tui.moment import task_name
+from asyncctx_trace_tui.text import plain
+from asyncctx_trace_tui.widgets.inks import task_ink
+from asyncctx_trace_tui.widgets.page import Page, Piece, Words
+
+__all__ = ["Source"]
+
+_NUMBER = 5
+
+
+class Source(Page):
+    """The file of the selected acquisition's site; a mark in its colour for every task."""
+
+    _marked: int | None = None
+
+    def words(self) -> list[Words]:
+        scene = self.scene
+        self._marked = None
+        row = scene.selected_row
+        site = scene.timeline.sites.get(scene.timeline.site[row]) if row is not None else None
+        if site is None:
+            return [Words.of("no place in the source is known here", "faint")]
+        script = listing(site.file)
+        lines = [Words.of(plain(site.file), "faint")]
+        if script.trouble:
+            return [*lines, Words.of(f"cannot be shown: {script.trouble}", "wait")]
+        if scene.wall_start is not None and script.modified > scene.wall_start:
+            note = "this file has changed since the recording: lines may not fit"
+            lines.append(Words.of(note, "wait"))
+        standing = self._standing(site.file)
+        for number, text in enumerate(script.lines, 1):
+            tasks = standing.get(number, [])
+            if any(task == scene.task for task, _, _ in tasks):
+                self._marked = len(lines)
+            lines.append(self._line(number, text, tasks))
+        return lines
+
+    def kept_in_view(self) -> int | None:
+        return self._marked
+
+    def _standing(self, file: str) -> dict[int, list[tuple[int, str, str]]]:
+        """Line -> the tasks that stand there at the play head: task, ink, phase."""
+        scene, timeline = self.scene, self.scene.timeline
+        found: dict[int, list[tuple[int, str, str]]] = {}
+        for order, lane in enumerate(scene.tracks.lanes.values()):
+            for track in reversed(lane.tracks):
+                row = track.row_at(scene.playback.at)
+                if row is None:
+                    continue
+                site = timeline.sites.get(timeline.site[row])
+                if site is not None and site.file == file:
+                    phase = timeline.acquisition(row).phase_at(scene.playback.at) or "enter"
+                    entry = lane.task, task_ink(order), phase
+                    found.setdefault(site.line, []).append(entry)
+                break
+        return found
+
+    def _line(self, number: int, text: str, tasks: list[tuple[int, str, str]]) -> Words:
+        mark = self.glyphs.selected if tasks else " "
+        ink = tasks[0][1] if tasks else "faint"
+        paper = "selected" if tasks else ""
+        pieces = [
+            Piece(f"{mark}{number:>{_NUMBER}}  ", ink, paper),
+            Piece(plain(text), "text" if tasks or text.strip()[:1] != "#" else "faint", paper),
+        ]
+        phases = dict(zip(("enter", "body", "exit"), self.glyphs.full, strict=True))
+        for task, task_colour, phase in tasks:
+            name = f"  {phases[phase]} {task_name(self.scene.timeline, task)}"
+            pieces.append(Piece(name, task_colour, paper))
+        return Words(tuple(pieces))
