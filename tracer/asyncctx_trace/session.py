@@ -108,6 +108,11 @@ def _alive() -> Alive:
     )
 
 
+def recording() -> Path | None:
+    """The file that this process records to, ``None`` while it records nothing."""
+    return None if _recorder is None else _recorder.path
+
+
 def stop() -> None:
     """End what this process records; no error if it records nothing."""
     global _recorder

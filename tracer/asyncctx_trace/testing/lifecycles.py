@@ -1,0 +1,151 @@
+"""What a test may claim about the acquisitions that it has seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from fnmatch import fnmatchcase
+from pathlib import Path
+from time import monotonic_ns
+
+from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.contention import contention
+from asyncctx_trace.analysis.findings import Finding, Thresholds, find_in
+from asyncctx_trace.analysis.spread import Spread
+from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
+from asyncctx_trace.analysis.words import duration, parse_duration, plain
+from asyncctx_trace.events import EnterEnded, EnterStarted, Event, ExitEnded, ExitStarted
+from asyncctx_trace.recording.reader import Recording
+
+__all__ = ["Lifecycles"]
+
+_STATISTICS = (*(field.name for field in fields(Spread) if field.name != "count"), "mean")
+
+
+class Lifecycles:
+    """Every acquisition since the test began, as far as they have come.
+
+    An ``assert_…`` raises AssertionError with what was found instead. Names may hold ``*``.
+    """
+
+    def __init__(self, path: Path, since: int | None = None) -> None:
+        """Read the recording ``path``, from the monotonic time ``since`` on (default: all)."""
+        self.path = path
+        self.since = since
+        self.called_at: int | None = None
+        """When the test itself began, after its fixtures."""
+
+    def timeline(self) -> Timeline:
+        """What has happened up to now."""
+        with Recording(self.path) as recording:
+            events: Sequence[Event] = recording.poll()
+        if self.since is None:
+            return Timeline(events)
+        facts = (EnterStarted, EnterEnded, ExitStarted, ExitEnded)
+        before = {e.acquisition for e in events if isinstance(e, EnterStarted) and e.at < self.since}
+        return Timeline(
+            e for e in events if not (isinstance(e, facts) and e.acquisition in before)
+        )
+
+    def findings(self, thresholds: Thresholds | None = None, *, over: bool = False) -> list[Finding]:
+        """What there is to tell. ``over`` says that nothing of the test goes on any more.
+
+        What a fixture has entered and not left yet is no leak of the test.
+        """
+        case = self._case(running=not over)
+        called = self.called_at or 0
+        return [
+            finding
+            for finding in find_in(case, thresholds or Thresholds())
+            if finding.kind != "leak" or finding.at >= called
+        ]
+
+    def _case(self, *, running: bool = True) -> Case:
+        timeline = self.timeline()
+        return Case(timeline, max(timeline.end or 0, monotonic_ns()), running=running)
+
+    # -- claims -----------------------------------------------------------------------------
+
+    def assert_no_leaks(self, *, allow: Sequence[str] = ()) -> None:
+        """All that the test has entered so far has been exited, but for resources in ``allow``."""
+        __tracebackhide__ = True
+        case = self._case()
+        timeline = case.timeline
+        left = [
+            f"{case.where(row)}, entered by {case.task(timeline.task[row])}"
+            for row in timeline.in_flight
+            if timeline.entered(row)
+            and timeline.enter_started[row] >= (self.called_at or 0)
+            and not any(fnmatchcase(_name(timeline, row), pattern) for pattern in allow)
+        ]
+        _claim(not left, "never exited: " + "; ".join(left))
+
+    def assert_cleanup_order(self, names: Sequence[str], *, task: str = "*") -> None:
+        """Of the resources named, each exit was over in this order, and there were no others."""
+        __tracebackhide__ = True
+        timeline = self.timeline()
+        exits = sorted((at, row) for row, at in enumerate(timeline.exit_ended) if at != NOT_YET)
+        tasks = {t for t, d in timeline.tasks.items() if fnmatchcase(d.name, task)}
+        order = [
+            name
+            for _, row in exits
+            if (name := _name(timeline, row)) in names and timeline.exit_task[row] in tasks
+        ]
+        _claim(order == list(names), f"cleaned up {_listed(order)}, not {_listed(names)}")
+
+    def assert_no_deadlock_risk(self) -> None:
+        """Nobody has waited in a ring, and no locks were taken in contrary orders."""
+        __tracebackhide__ = True
+        risks = [
+            f"{finding.kind} ({finding.certainty}): {finding.summary}"
+            for finding in find_in(self._case(), Thresholds())
+            if finding.kind in ("deadlock", "lock-order-inversion")
+        ]
+        _claim(not risks, "; ".join(risks))
+
+    def assert_wait(self, name: str, **limits: str | int) -> None:
+        """Waits for the resource kept the limits: ``p99="5ms"``; also p50, p95, max, mean, total.
+
+        A limit is a text or a number of ns. A name that nobody waited for breaks the claim.
+        """
+        __tracebackhide__ = True
+        self._assert_spread("wait", name, limits)
+
+    def assert_hold(self, name: str, **limits: str | int) -> None:
+        """Bodies kept the limits, as for :meth:`assert_wait`."""
+        __tracebackhide__ = True
+        self._assert_spread("hold", name, limits)
+
+    def _assert_spread(self, what: str, name: str, limits: dict[str, str | int]) -> None:
+        __tracebackhide__ = True
+        unknown = limits.keys() - set(_STATISTICS)
+        if unknown or not limits:
+            raise TypeError(f"assert_{what}() takes limits on {', '.join(_STATISTICS)}")
+        case = self._case()
+        uses = contention(case.timeline, case.now)
+        meant = [use for use in uses if fnmatchcase(use.name, name)]
+        _claim(bool(meant), f"nobody asked for {name!r}, but for {_listed([u.name for u in uses])}")
+        for use in meant:
+            for statistic, limit in limits.items():
+                most = limit if isinstance(limit, int) else parse_duration(limit)
+                found: int = getattr(getattr(use, what), statistic)
+                _claim(
+                    found <= most,
+                    f"{what} {statistic} of {use.name!r} is {duration(found)}, "
+                    f"{duration(found - most)} over {duration(most)}",
+                )
+
+
+def _claim(kept: bool, otherwise: str) -> None:
+    __tracebackhide__ = True
+    if not kept:
+        raise AssertionError(plain(otherwise))
+
+
+def _name(timeline: Timeline, row: int) -> str:
+    known = timeline.resources.get(timeline.resource[row])
+    return known.name if known else ""
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " → ".join(names) if names else "nothing"
