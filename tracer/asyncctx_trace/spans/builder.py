@@ -77,12 +77,10 @@ def _close(
         return
     at = tracing.wall(end)
     if error is not None:
-        if error.traceback is not None:
-            event = {
-                names.EXCEPTION_TYPE: error.type,
-                names.EXCEPTION_MESSAGE: error.message,
-                names.EXCEPTION_STACKTRACE: "".join(error.traceback.format()),
-            }
+        if error.recorded:
+            event = {names.EXCEPTION_TYPE: error.type, names.EXCEPTION_MESSAGE: error.message}
+            if error.traceback is not None:
+                event[names.EXCEPTION_STACKTRACE] = "".join(error.traceback.format())
             span.add_event(names.EXCEPTION_EVENT, event, at)
         if error is failed and not _has_status(span):
             span.set_status(_error(error))

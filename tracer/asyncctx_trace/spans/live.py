@@ -63,8 +63,10 @@ class ErrorWords:
 
     type: str
     message: str
-    traceback: TracebackException | None
-    """``None`` where the exception is no error, or another phase has recorded it."""
+    recorded: bool
+    """Whether it is this phase that records it: it is an error, and no inner phase has."""
+    traceback: TracebackException | None = None
+    """``None`` where it could not be read, or is of no use."""
 
 
 class LiveAcquisition:
@@ -193,9 +195,14 @@ def read_error(live: LiveAcquisition, error: BaseException, outcome: int) -> Err
     if live.parent is not None:
         live.parent.recorded = mark
     if known or outcome == Outcome.CANCELLED or (live.body and live.body.recorded(error)):
-        return ErrorWords(name, message, None)
-    # Source lines are looked up when it is formatted, off the task.
-    words = TracebackException.from_exception(error, lookup_lines=False)
-    if words.stack is not None:
-        words.stack[:] = [frame for frame in words.stack if frame.filename != _OURS]
-    return ErrorWords(name, message, words)
+        return ErrorWords(name, message, False)
+    # The frames of ours that it passes at this moment have no lines, and no place in it.
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename == _OURS:
+        trace = trace.tb_next
+    try:
+        # Source lines are looked up when it is formatted, off the task.
+        words = TracebackException(cls, error, trace, lookup_lines=False)
+    except Exception:  # frames of who knows what code generator
+        words = None
+    return ErrorWords(name, message, True, words)

@@ -1,0 +1,282 @@
+"""What is current where: tasks, stacks, generators, propagation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from contextvars import Context as Variables
+from contextvars import copy_context
+from typing import Any
+
+import pytest
+from opentelemetry import baggage
+from opentelemetry import trace as api
+from opentelemetry.context import attach, get_current
+from opentelemetry.propagate import extract, inject
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, TraceIdRatioBased
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
+
+from asyncctx_trace import traced
+
+from .test_spans import Manager
+
+
+def test_ids_travel(trace: Any) -> None:
+    """Baggage and `inject` inside a body carry its ids to whoever is called."""
+    tracing = trace()
+    carrier: dict[str, str] = {}
+
+    async def main() -> None:
+        attach(baggage.set_baggage("tenant", "7"))
+        async with traced(Manager(), name="thing"):
+            inject(carrier)
+
+    asyncio.run(main())
+
+    body = tracing.one("body")
+    there = api.get_current_span(extract(carrier)).get_span_context()
+    assert (there.trace_id, there.span_id) == (body.context.trace_id, body.context.span_id)
+    assert there.trace_flags.sampled
+    assert carrier["baggage"] == "tenant=7"
+
+
+def test_a_remote_parent_is_the_parent(trace: Any) -> None:
+    """Two processes traced at once are one trace, if the ids travelled."""
+    tracing = trace()
+    header = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+
+    async def main() -> None:
+        attach(extract(header))
+        async with traced(Manager(), name="thing"):
+            pass
+
+    asyncio.run(main())
+
+    whole = tracing.one("async with thing")
+    assert whole.context.trace_id == 0x0AF7651916CD43DD8448EB211C80319C
+    assert whole.parent.span_id == 0xB7AD6B7169203331
+    assert whole.parent.is_remote
+
+
+def test_nothing_below_a_parent_that_is_not_sampled(trace: Any) -> None:
+    """No spans, and the parent stays current: what is inside sees what it would see anyway."""
+    tracing = trace()
+    parent = NonRecordingSpan(SpanContext(1, 2, True, TraceFlags(0)))
+
+    async def main() -> None:
+        attach(set_span_in_context(parent))
+        async with traced(Manager(), name="thing"):
+            assert api.get_current_span() is parent
+
+    asyncio.run(main())
+
+    assert tracing.spans == []
+
+
+@pytest.mark.parametrize("sampler", [ALWAYS_OFF, ParentBased(ALWAYS_OFF), TraceIdRatioBased(0)])
+def test_a_trace_that_is_not_sampled_says_so_inside(trace: Any, sampler: Any) -> None:
+    """Or each span in the body would begin a trace of its own."""
+    tracing = trace(sampler=sampler)
+
+    async def main() -> None:
+        async with traced(Manager(), name="thing"):
+            span = api.get_current_span()
+            assert span.get_span_context().is_valid
+            assert not span.get_span_context().trace_flags.sampled
+            assert not span.is_recording()
+            span.set_attribute("nobody", "hears")
+            async with traced(Manager(), name="inner"):
+                with tracing.tracer.start_as_current_span("query"):
+                    pass
+
+    asyncio.run(main())
+
+    assert tracing.spans == []
+
+
+def test_the_sampler_is_asked_once_and_shown_everything(trace: Any) -> None:
+    """It sees name and attributes of the lifecycle; what it adds is on the span."""
+
+    class Picky(ParentBased):
+        asked: list[tuple[str, Any]] = []
+
+        def should_sample(self, *args: Any, **kwargs: Any) -> Any:
+            result = super().should_sample(*args, **kwargs)
+            self.asked.append((args[2], dict(args[4])))
+            result.attributes = {**result.attributes, "sampler": "picky"}
+            return result
+
+    tracing = trace(sampler=Picky(TraceIdRatioBased(1)))
+
+    async def main() -> None:
+        async with traced(Manager(), name="thing"):
+            api.get_current_span().get_span_context()
+
+    asyncio.run(main())
+
+    assert tracing.one("async with thing").attributes["sampler"] == "picky"
+    ((name, shown),) = Picky.asked
+    assert name == "async with thing"
+    assert shown["asyncctx.resource.name"] == "thing"
+
+
+def test_ids_come_from_the_users_generator(trace: Any) -> None:
+    """Trace and span ids are those that the provider's generator gives."""
+
+    class Counting:
+        number = 0
+
+        def generate_span_id(self) -> int:
+            self.number += 1
+            return self.number
+
+        def generate_trace_id(self) -> int:
+            return 99
+
+        def is_trace_id_random(self) -> bool:
+            return False
+
+    tracing = trace(id_generator=Counting())
+    asyncio.run(once())
+
+    assert {span.context.trace_id for span in tracing.spans} == {99}
+    assert {span.context.span_id for span in tracing.spans} == {1, 2, 3, 4}
+
+
+async def once() -> None:
+    async with traced(Manager(), name="thing"):
+        pass
+
+
+def test_an_exit_stack_closed_in_another_task_leaves_no_trace(trace: Any, caplog: Any) -> None:
+    """Nothing in the log, and the task that entered goes on below its own parent."""
+    tracing = trace()
+
+    async def main() -> None:
+        with tracing.tracer.start_as_current_span("request"):
+            stack = AsyncExitStack()
+            await stack.enter_async_context(traced(Manager(), name="kept"))
+            await asyncio.create_task(stack.aclose())
+            async with traced(Manager(), name="next"):
+                pass
+
+    asyncio.run(main())
+
+    request = tracing.one("request")
+    assert [s.name for s in tracing.children(request)] == ["async with kept", "async with next"]
+    (exit_,) = [s for s in tracing.children(tracing.one("async with kept")) if s.name == "exit"]
+    assert exit_.attributes["asyncctx.exit.task.name"].startswith("Task-")
+    assert caplog.text == ""
+
+
+def test_a_fixture_with_setup_and_teardown_in_different_contexts(trace: Any, caplog: Any) -> None:
+    """As pytest-asyncio drives them: every step of the generator in a context of its own."""
+    tracing = trace()
+
+    @asynccontextmanager
+    async def database() -> AsyncIterator[None]:
+        async with traced(Manager(), name="db"):
+            yield
+
+    async def step(manager: Any, exit: bool) -> None:
+        await (manager.__aexit__(None, None, None) if exit else manager.__aenter__())
+
+    loop = asyncio.new_event_loop()
+    fixture = database()
+    for exit_ in (False, True):
+        loop.run_until_complete(loop.create_task(step(fixture, exit_), context=Variables()))
+    loop.close()
+
+    assert [s.name for s in tracing.spans] == ["async with db", "enter", "body", "exit"]
+    assert caplog.text == ""
+
+
+def test_exits_out_of_order_leave_what_was_there(trace: Any) -> None:
+    """Entered a, b; left a, b: afterwards neither is current."""
+    tracing = trace()
+
+    async def main() -> None:
+        before = get_current()
+        a, b = traced(Manager(), name="a"), traced(Manager(), name="b")
+        await a.__aenter__()
+        await b.__aenter__()
+        await a.__aexit__(None, None, None)
+        assert api.get_current_span().name == "body"
+        await b.__aexit__(None, None, None)
+        assert get_current() is before
+
+    asyncio.run(main())
+
+    assert len(tracing.spans) == 8
+
+
+def test_a_child_task_stays_below_the_body_that_started_it(trace: Any) -> None:
+    """Even if the body is over by the time that the child does something."""
+    tracing = trace()
+
+    async def main() -> None:
+        async with traced(Manager(), name="parent"):
+            child = asyncio.create_task(later())
+        await child
+
+    async def later() -> None:
+        await asyncio.sleep(0)
+        async with traced(Manager(), name="child"):
+            pass
+
+    asyncio.run(main())
+
+    body = tracing.children(tracing.one("async with parent"))[1]
+    assert [s.name for s in tracing.children(body)] == ["async with child"]
+
+
+def test_what_is_entered_in_an_old_body_begins_a_trace(trace: Any) -> None:
+    """A pool that is open for the life of a service is no parent of all that it does."""
+    tracing = trace(new_trace_after=0.0)
+
+    async def main() -> None:
+        async with traced(Manager(), name="pool"), traced(Manager(), name="request"):
+            with tracing.tracer.start_as_current_span("query"):
+                pass
+
+    asyncio.run(main())
+
+    pool, request = tracing.one("async with pool"), tracing.one("async with request")
+    body = tracing.children(pool)[1]
+    assert request.parent is None
+    assert request.context.trace_id != pool.context.trace_id
+    assert tracing.one("query").context.trace_id == request.context.trace_id
+    (link,) = request.links
+    assert link.context.span_id == body.context.span_id
+    assert link.attributes["asyncctx.link.kind"] == "entered_in"
+
+
+def test_nesting_may_be_deep(trace: Any) -> None:
+    """A stack of a thousand managers is no recursion of ours."""
+    tracing = trace()
+
+    async def main() -> None:
+        async with AsyncExitStack() as stack:
+            for _ in range(1000):
+                await stack.enter_async_context(traced(Manager(), name="level"))
+            assert api.get_current_span().get_span_context().is_valid
+
+    asyncio.run(main())
+
+    assert len(tracing.spans) == 4000
+
+
+def test_an_exporters_own_work_is_not_traced(trace: Any) -> None:
+    """Where the context says so: or sending spans would make spans."""
+    from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, set_value
+
+    tracing = trace()
+
+    async def main() -> None:
+        attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
+        await once()
+
+    copy_context().run(asyncio.run, main())
+
+    assert tracing.spans == []
