@@ -13,7 +13,7 @@ from operator import not_
 from pathlib import Path
 from struct import calcsize
 from time import monotonic_ns
-from typing import Any
+from typing import Any, Literal
 
 from asyncctx_trace.recording.format import (
     LENGTH,
@@ -216,11 +216,10 @@ class _Columns:
         self.task = self._column("I", "task")
         self.word = self._column("I", "word")
 
-    def _column(self, form: str, name: str) -> list[int]:
+    def _column(self, form: Literal["Q", "I"], name: str) -> list[int]:
         size = calcsize(form)
-        return (
-            memoryview(self.records).cast(form)[_OFFSETS[name] // size :: RECORD // size].tolist()
-        )
+        words: memoryview[int] = memoryview(self.records).cast(form)  # type: ignore[call-overload]
+        return list(words[_OFFSETS[name] // size :: RECORD // size])
 
 
 def _entries(old: bytes) -> Iterator[dict[str, Any]]:
