@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
 from asyncctx_trace.events import Event
+from asyncctx_trace.recording.batch import Batch
 from asyncctx_trace_tui.filters import Predicate
 from asyncctx_trace_tui.ordering import Ordering
 from asyncctx_trace_tui.playback import Playback
@@ -61,7 +62,7 @@ class Scene:
         """The time that all clocks on the screen count from."""
         return self.timeline.start or 0
 
-    def feed(self, events: Collection[Event], clock: int, live: bool) -> None:
+    def feed(self, events: Batch | list[Event], clock: int, live: bool) -> None:
         """The recording as it is at ``clock``: what has come, whether one still writes."""
         timeline = self.timeline
         timeline.extend(events)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +14,7 @@ from asyncctx_trace.export.facts import facts_of
 from asyncctx_trace.export.otlp_json import parse
 from asyncctx_trace.export.span import Span
 from asyncctx_trace.export.spans import NEW_TRACE_AFTER, SpanMaker
+from asyncctx_trace.recording.batch import Batch
 from asyncctx_trace.recording.format import Anchor
 from asyncctx_trace.recording.reader import Recording
 
@@ -34,7 +35,7 @@ class Followed(Protocol):
     def alive(self) -> bool:
         """Whether more may come."""
 
-    def poll(self, segments: int | None = None) -> Collection[Event]:
+    def poll(self, segments: int | None = None) -> Batch | list[Event]:
         """The events since the last call, in order of time; definitions first.
 
         ``segments`` bounds how much is read of what is large.

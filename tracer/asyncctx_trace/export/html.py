@@ -1,0 +1,115 @@
+"""Facts -> one page for a browser that needs nothing from outside itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path, PurePath
+from typing import Any
+
+from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.findings import Thresholds, find_in
+from asyncctx_trace.analysis.timeline import NOT_YET, Phase, Timeline
+from asyncctx_trace.analysis.wakeups import wakeups
+from asyncctx_trace.analysis.words import plain
+
+__all__ = ["write"]
+
+_PHASES: tuple[Phase, ...] = ("enter", "body", "exit")
+_LONGEST = 2_000
+"""Characters of a name or message that go into the page."""
+
+
+def write(timeline: Timeline) -> Iterator[str]:
+    """The page in pieces: the timeline, zoomable, with findings and output beside it.
+
+    Times in it are ns since the first fact. What the recording says is data, never markup.
+    """
+    head, tail = Path(__file__).with_name("page.html").read_text("utf-8").split("/*DATA*/")
+    yield head
+    # "<" is written as an escape: no text can end the script element.
+    yield json.dumps(_data(timeline), separators=(",", ":")).replace("<", "\\u003c")
+    yield tail
+
+
+def _data(timeline: Timeline) -> dict[str, Any]:
+    case = Case(timeline)
+    start = timeline.start or 0
+    tasks = {task: number for number, task in enumerate(timeline.rows_of_task)}
+    resources = {resource: number for number, resource in enumerate(timeline.rows_of_resource)}
+    sites = {site: number for number, site in enumerate(dict.fromkeys(timeline.site))}
+    process = next(iter(timeline.processes.values()), None)
+    if timeline.tasks:
+        first = next(iter(timeline.tasks.values()))
+        process = timeline.processes.get(first.process, process)
+    return {
+        "title": _command(process.title) if process else "",
+        "end": (timeline.end or start) - start,
+        "tasks": [_task(timeline, task, start) for task in tasks],
+        "resources": [_resource(timeline, resource) for resource in resources],
+        "sites": [_site(timeline, site) for site in sites],
+        "rows": [
+            [
+                tasks[timeline.task[row]],
+                resources[timeline.resource[row]],
+                sites[timeline.site[row]],
+                timeline.depth[row],
+                *(
+                    column[row] if column[row] == NOT_YET else column[row] - start
+                    for column in (
+                        timeline.enter_started,
+                        timeline.enter_ended,
+                        timeline.exit_started,
+                        timeline.exit_ended,
+                    )
+                ),
+                timeline.enter_outcome[row],
+                timeline.body_outcome[row],
+                timeline.exit_outcome[row],
+                timeline.suppressed[row],
+            ]
+            for row in range(len(timeline))
+        ],
+        "errors": {
+            f"{row}.{_PHASES.index(phase)}": _short(f"{error.type}: {error.message}")
+            for (row, phase), error in timeline.errors.items()
+        },
+        "wakeups": wakeups(case),
+        "printed": [[p.at - start, p.stream, _short(p.text)] for p in timeline.printed],
+        "dropped": sum(each.acquisitions for each in timeline.dropped),
+        "findings": [
+            [f.at - start, f.severity, f.kind, f.summary, f.rows[0] if f.rows else None]
+            for f in find_in(case, Thresholds())
+        ],
+    }
+
+
+def _task(timeline: Timeline, task: int, start: int) -> list[Any]:
+    known = timeline.tasks.get(task)
+    ended = timeline.task_ended.get(task)
+    name = _short(known.name) if known else f"task {task}"
+    return [name, known.at - start if known else 0, None if ended is None else ended - start]
+
+
+def _resource(timeline: Timeline, resource: int) -> list[Any]:
+    known = timeline.resources.get(resource)
+    if known is None:
+        return [f"resource {resource}", "manager", None]
+    return [_short(known.name), _short(known.kind), known.capacity]
+
+
+def _site(timeline: Timeline, site: int) -> str:
+    known = timeline.sites.get(site)
+    # The name of the file alone: the page is for a colleague, whose folders are others.
+    return f"{_short(PurePath(known.file).name)}:{known.line}" if known else ""
+
+
+def _command(title: str) -> str:
+    python, space, words = title.partition(" ")
+    return _short(PurePath(python).name + space + words)
+
+
+def _short(text: str) -> str:
+    if len(text) > _LONGEST:
+        text = f"{text[:_LONGEST]}… (+{len(text) - _LONGEST} characters)"
+    return plain(text)
