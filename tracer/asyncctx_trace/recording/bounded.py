@@ -218,7 +218,7 @@ class _Columns:
 
     def _column(self, form: Literal["Q", "I"], name: str) -> list[int]:
         size = calcsize(form)
-        words: memoryview[int] = memoryview(self.records).cast(form)  # type: ignore[call-overload]
+        words: memoryview[int] = memoryview(self.records).cast(form)
         return list(words[_OFFSETS[name] // size :: RECORD // size])
 
 
