@@ -137,7 +137,7 @@ def configure(
     telemetry._automatic = tracer_provider is None or meter_provider is None
     telemetry._use(tracer_provider, meter_provider)
     telemetry._look()
-    hub.seek = None
+    hub.seek(None)
     telemetry._begin()
     return telemetry
 
@@ -146,7 +146,7 @@ def seek_providers() -> None:
     """Have acquisitions look for a global provider until there is one."""
     disabled = os.environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "")
     if NAME not in map(str.strip, disabled.split(",")):
-        hub.seek = _seek
+        hub.seek(_seek)
 
 
 def _seek() -> None:

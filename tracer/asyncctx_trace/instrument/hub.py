@@ -5,11 +5,22 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from types import FunctionType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from asyncctx_trace.instrument.invisible import unobserved
 
-__all__ = ["Sink", "attach", "detach", "failures", "listening", "on_attach", "replay", "seek", "switch_off"]
+__all__ = [
+    "Sink",
+    "attach",
+    "detach",
+    "failures",
+    "listening",
+    "looking",
+    "on_attach",
+    "replay",
+    "seek",
+    "switch_off",
+]
 
 
 class Sink(Protocol):
@@ -82,8 +93,8 @@ class _Tee:
 listening: Sink | None = None
 """The sink of the moment, ``None`` while nobody listens. Read it anew for every fact."""
 
-seek: Callable[[], object] | None = None
-"""Called before an enter, so long as it is there: somebody who wants to listen may turn up."""
+looking: Callable[[], object] | None = None
+"""Looks for somebody who might want to listen; ``None`` where nobody is expected."""
 
 failures = 0
 """How many sinks have been switched off because they raised."""
@@ -115,6 +126,26 @@ def _hide(cls: type) -> None:
             unobserved(method)
 
 
+def seek(look: Callable[[], object] | None) -> None:
+    """Have ``look`` called before each enter: it may attach somebody, and then end the search."""
+    global looking
+    with _lock:
+        looking = look
+        _listen()
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Sink | None:
+        # While somebody is looked for and nobody listens, `listening` is not there: whoever asks
+        # for it comes by here. It costs those nothing who need not look.
+        if name != "listening":
+            raise AttributeError(name)
+        if looking is not None:
+            looking()
+        return globals().get("listening")
+
+
 def replay(sink: Sink) -> None:
     """Tell ``sink`` every definition that still counts."""
     for each in _replays:
@@ -141,7 +172,7 @@ def switch_off(sink: Sink | _Tee | None, error: BaseException) -> None:
         if sink not in _sinks:
             return
         failures += 1
-        _sinks.remove(sink)  # type: ignore[arg-type]  # it is in the list, so it is a Sink
+        _sinks.remove(sink)
         _listen()
     import logging  # a tenth of our import time, and seldom needed
 
@@ -155,9 +186,11 @@ def switch_off(sink: Sink | _Tee | None, error: BaseException) -> None:
 def _listen() -> None:
     global listening
     match _sinks:
+        case [] if looking is not None:
+            globals().pop("listening", None)
         case []:
             listening = None
         case [sink]:
             listening = sink
         case _:
-            listening = _Tee(list(_sinks))  # type: ignore[assignment]  # by __getattr__
+            listening = _Tee(list(_sinks))

@@ -32,6 +32,8 @@ unobserved(Acquisition.__init__)
 @unobserved
 def enter_started(manager: int, resource: int, site: int) -> Acquisition | None:
     """The running task asks; ``None`` when nobody listens, or nobody could be told."""
+    if hub.looking is not None:  # somebody listens already, and somebody else may turn up
+        hub.looking()
     sink = hub.listening
     if sink is None:
         return None
