@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 
 from app.stories import MS, START
 from asyncctx_trace_tui.app import TraceApp
+from asyncctx_trace_tui.settings import Settings
 
 __all__ = ["Clock", "FakeProgram", "Stage", "staged"]
 
@@ -85,11 +86,16 @@ class Stage:
 
 @asynccontextmanager
 async def staged(
-    recording: Path, size: tuple[int, int] = (80, 24), *, ms: float = 0, **options: Any
+    recording: Path,
+    size: tuple[int, int] = (80, 24),
+    *,
+    ms: float = 0,
+    settings: Settings | None = None,
+    **options: Any,
 ) -> AsyncIterator[Stage]:
     """The app over ``recording`` at real time ``ms``; replays stand at the start."""
     clock = Clock(ms)
-    app = TraceApp(recording, clock=clock, **options)
+    app = TraceApp(recording, clock=clock, settings=settings or Settings(), **options)
     async with app.run_test(size=size) as pilot:
         stage = Stage(app, pilot, clock)
         await stage.settle()

@@ -16,6 +16,7 @@ from app.stories import Story, three_workers
 from asyncctx_trace.errors import NotARecording
 from asyncctx_trace_tui.app import TraceApp
 from asyncctx_trace_tui.launcher import Program
+from asyncctx_trace_tui.settings import Settings
 
 
 def in_a_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
@@ -206,7 +207,7 @@ async def test_quitting_leaves_no_process(tmp_path: Path) -> None:
         tmp_path / "x.actx",
         captured=True,
     )
-    app = TraceApp(program.recording, program=program)
+    app = TraceApp(program.recording, program=program, settings=Settings())
     async with app.run_test(size=(80, 24)) as pilot:
         while not app.scene.timeline.printed:
             await pilot.pause(0.02)

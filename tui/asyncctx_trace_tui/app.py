@@ -6,18 +6,22 @@ import asyncio
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
-from textual.app import App
+from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.screen import Screen
 
 from asyncctx_trace.errors import RecordingError
 from asyncctx_trace.export.sources import follow
-from asyncctx_trace_tui.drawing import UNICODE, Glyphs
+from asyncctx_trace_tui.drawing import ASCII, UNICODE
+from asyncctx_trace_tui.picture import picture, text
 from asyncctx_trace_tui.scene import Scene
-from asyncctx_trace_tui.screens.trace import TraceScreen
+from asyncctx_trace_tui.screens.trace import TraceScreen, all_bindings
+from asyncctx_trace_tui.settings import KeymapError, Settings, load, load_keymap, save
 from asyncctx_trace_tui.themes import DEFAULT, THEMES
 from asyncctx_trace_tui.widgets.inks import DEFAULTS
 from asyncctx_trace_tui.widgets.title import Title
@@ -51,7 +55,18 @@ class TraceApp(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q,ctrl+q", "quit", "Quit", key_display="q", id="quit", priority=False),
         Binding("ctrl+c", "quit", "Quit", show=False, id="interrupt"),
-    ]
+        Binding("colon,ctrl+p", "command_palette", "Commands", show=False, id="commands",
+                tooltip="Every command, by name"),
+        Binding("T", "next_theme", "Theme", show=False, id="theme", tooltip="The next theme"),
+        Binding("A", "ascii", "ASCII", show=False, id="ascii",
+                tooltip="Glyphs for poor terminals, or rich ones"),
+        Binding("x", "save('svg')", "Picture", show=False, id="save-svg",
+                tooltip="Save what is seen as an SVG picture"),
+        Binding("X", "save('txt')", "Text", show=False, id="save-text",
+                tooltip="Save what is seen as plain text"),
+        Binding("ctrl+x", "save_page", "Page", show=False, id="save-page",
+                tooltip="Save all of it as one HTML page"),
+    ]  # fmt: skip
 
     def __init__(
         self,
@@ -60,17 +75,22 @@ class TraceApp(App[None]):
         speed: float | None = None,
         *,
         clock: Callable[[], int] = time.monotonic_ns,
-        glyphs: Glyphs = UNICODE,
+        settings: Settings | None = None,
     ) -> None:
+        """``settings`` are used and never saved; without them, the user's own are, and kept."""
         self.recording = follow(recording)
+        self._remembers = settings is None
+        self.settings = settings or load()
+        self.path = recording
         self.program = program
         self.clock = clock
-        self.glyphs = glyphs
+        self.glyphs = ASCII if self.settings.ascii else UNICODE
         self.scene = Scene(following=program is not None, speed=speed or 1.0)
         super().__init__()
         for theme in THEMES:
             self.register_theme(theme)
-        self.theme = DEFAULT
+        known = self.settings.theme in self.available_themes
+        self.theme = self.settings.theme if known else DEFAULT
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return DEFAULTS
@@ -82,7 +102,13 @@ class TraceApp(App[None]):
             for name in ("SIGTERM", "SIGHUP"):
                 if hasattr(signal, name) and hasattr(loop, "add_signal_handler"):
                     loop.add_signal_handler(getattr(signal, name), self.exit)
-        self.push_screen(TraceScreen(self.scene, self.glyphs))
+        self.trace_screen = TraceScreen(self.scene, self.glyphs)
+        self.push_screen(self.trace_screen)
+        try:
+            self.set_keymap(load_keymap() if self._remembers else {})
+        except KeymapError as error:
+            self.notify(str(error), severity="error", timeout=10, markup=False)
+        self.theme_changed_signal.subscribe(self, lambda _: self._remember())
         self.set_interval(_FRAME, self.tick)
 
     def on_unmount(self) -> None:
@@ -105,9 +131,8 @@ class TraceApp(App[None]):
         if scene.wall_start is None and scene.timeline.start is not None:
             scene.wall_start = self.recording.anchor.wall(scene.timeline.start) / 1e9
         scene.advance(self.clock())
-        screen = self.screen_stack[1] if len(self.screen_stack) > 1 else None
-        if isinstance(screen, TraceScreen) and screen.is_mounted:
-            screen.follow_scene()
+        if self.trace_screen.is_mounted:
+            self.trace_screen.follow_scene()
 
     def _writing(self) -> bool:
         """Whether more may come; asked before reading, so that the last facts are not missed."""
@@ -119,7 +144,7 @@ class TraceApp(App[None]):
         if self.program is None or self.program.exit_code() is not None:
             self.exit()
             return
-        title = self.screen_stack[1].query_one(Title)
+        title = self.trace_screen.query_one(Title)
         if title.stopping:
             return
         title.stopping = True
@@ -129,3 +154,77 @@ class TraceApp(App[None]):
         if self.program is not None:
             self.program.stop()
         self.call_from_thread(self.exit)
+
+    # -- commands ---------------------------------------------------------------------------
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Textual's own, and every key's."""
+        yield from super().get_system_commands(screen)
+        if screen is self.trace_screen:
+            for node in (self.trace_screen, self):
+                for binding in all_bindings(type(node)):
+                    yield SystemCommand(
+                        binding.tooltip or binding.description,
+                        f"key {binding.key.split(',')[0].replace('_', ' ')}",
+                        partial(node.run_action, binding.action),
+                    )
+
+    def action_next_theme(self) -> None:
+        """Dark, light, colour-blind-safe, dark again."""
+        names = [theme.name for theme in THEMES]
+        here = names.index(self.theme) if self.theme in names else -1
+        self.theme = names[(here + 1) % len(names)]
+        self.notify(self.theme.removeprefix("asyncctx-"), timeout=2)
+
+    def action_ascii(self) -> None:
+        """Draw with ASCII alone, or with all glyphs again."""
+        self.glyphs = UNICODE if self.glyphs is ASCII else ASCII
+        self.trace_screen.glyphs = self.glyphs
+        self.trace_screen.redraw_all()
+        self._remember()
+
+    def _remember(self) -> None:
+        self.settings = Settings(theme=self.theme, ascii=self.glyphs is ASCII)
+        if self._remembers:
+            try:
+                save(self.settings)
+            except OSError as error:
+                self.notify(f"not remembered: {error}", severity="warning", markup=False)
+
+    def action_save(self, suffix: str) -> None:
+        """Save what is seen beside the user's other files."""
+        path = self._free_path(suffix)
+        try:
+            path.write_text(picture(self) if suffix == "svg" else text(self), "utf-8")
+        except OSError as error:
+            self.notify(f"not saved: {error}", severity="error", markup=False)
+        else:
+            self.notify(f"saved {path.name}", timeout=4, markup=False)
+
+    def action_save_page(self) -> None:
+        """Save the recording as an HTML page, while the app goes on."""
+        self.notify("writing the page…", timeout=2)
+        self.run_worker(self._save_page, thread=True, exclusive=True, group="page")
+
+    def _save_page(self) -> None:
+        from asyncctx_trace.analysis.timeline import Timeline
+        from asyncctx_trace.export import html
+        from asyncctx_trace.export.sources import open_source
+
+        path = self._free_path("html")
+        try:
+            pieces = html.write(Timeline(open_source(self.path).events))
+            path.write_text("".join(pieces), "utf-8")
+            said = f"saved {path.name}"
+        except (OSError, RecordingError) as error:
+            said = f"not saved: {error}"
+        self.call_from_thread(self.notify, said, timeout=4, markup=False)
+
+    def _free_path(self, suffix: str) -> Path:
+        """A file in the current folder that does not exist yet."""
+        stem = self.path.stem or "recording"
+        path, number = Path(f"{stem}.{suffix}"), 1
+        while path.exists():
+            number += 1
+            path = Path(f"{stem}-{number}.{suffix}")
+        return path

@@ -160,7 +160,7 @@ class Program:
         return self._exit_code
 
     def _keep_lines(self, name: str, stream: IO[bytes]) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), stream:
             for line in _lines(stream.fileno(), _IDLE):
                 at = time.monotonic_ns()
                 self._notes.printed(at, name, line.decode("utf-8", "replace"))

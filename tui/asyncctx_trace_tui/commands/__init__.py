@@ -17,6 +17,7 @@ COMMANDS = {
     "replay": "Play a recording in the app.",
     "report": "Print what a recording tells.",
     "export": "Send a recording as spans, or write it for other tools.",
+    "serve": "Show a recording in a browser.",
     "fetch": "Get traces out of a running Jaeger.",
     "scenarios": "List the bundled scenarios.",
 }
@@ -50,6 +51,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _dispatch(words: list[str]) -> int:
     match words:
+        case [] if sys.stdin.isatty() and sys.stdout.isatty():
+            from asyncctx_trace_tui.commands.gallery import open_gallery
+
+            return open_gallery()
         case [] | ["-h" | "--help", *_]:
             print(_help())
             return 0

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-FORMATS = ("otlp-json", "jaeger", "perfetto")
+FORMATS = ("otlp-json", "jaeger", "perfetto", "html", "svg", "text")
 FROM_ENVIRONMENT = ""
 """Stands for ``--otlp`` without a URL."""
 
@@ -90,6 +90,13 @@ def command(
             _complain(account, file)
             sys.exit(1)
         return
+    if format_ == "svg" or format_ == "text":
+        from asyncctx_trace_tui.snapshot import snapshot
+
+        shown = snapshot(Path(file), "svg" if format_ == "svg" else "text")
+        with _opened(output) as out:
+            out.write(shown)
+        return
     source = open_source(file)
     with _opened(output) as out:
         for piece in _written(source, format_, new_trace_after):
@@ -107,6 +114,11 @@ def _written(source: Source, format_: str, new_trace_after: float) -> Iterable[s
             from asyncctx_trace.export import jaeger
 
             return jaeger.write(source.spans(new_trace_after))
+        case "html":
+            from asyncctx_trace.analysis.timeline import Timeline
+            from asyncctx_trace.export import html
+
+            return html.write(Timeline(source.events))
         case _:
             from asyncctx_trace.analysis.timeline import Timeline
             from asyncctx_trace.export import perfetto

@@ -30,7 +30,8 @@ def command(recording: Path, speed: float) -> None:
     Lines, from `export`, `fetch` or anybody else; - for standard input.
     """
     piped = str(recording) == "-"
-    if not ((piped or sys.stdin.isatty()) and sys.stdout.isatty()):
+    served = "TEXTUAL_DRIVER" in os.environ  # the terminal is a browser
+    if not served and not ((piped or sys.stdin.isatty()) and sys.stdout.isatty()):
         raise AsyncctxTraceError(
             "the app needs a terminal: run it in one, "
             f"or print what the recording tells with `asyncctx-trace report {recording}`"

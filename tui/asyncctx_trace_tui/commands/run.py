@@ -180,10 +180,10 @@ def _target(words: tuple[str, ...]) -> list[str]:
 
 def _new_recording(words: tuple[str, ...]) -> Path:
     """A file that does not exist, named after the program and the hour."""
-    from platformdirs import user_state_path
+    from asyncctx_trace_tui.places import recordings
 
     name = words[1] if words[0] == "-m" else (Path(words[0]).stem or "program")
-    folder = user_state_path("asyncctx-trace", appauthor=False) / "recordings"
+    folder = recordings()
     started = f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
     path = folder / f"{started}.actx"
     number = 1

@@ -30,7 +30,7 @@ from asyncctx_trace_tui.widgets.view import SceneView
 from asyncctx_trace_tui.widgets.viewbar import VIEWS, ViewBar
 from asyncctx_trace_tui.widgets.waits import Waits
 
-__all__ = ["TraceScreen"]
+__all__ = ["TraceScreen", "all_bindings"]
 
 _WIDTHS = [(0, "-narrow"), (110, "-wide")]
 _HEIGHTS = [(0, "-short"), (32, "-middle"), (45, "-tall")]
@@ -142,7 +142,7 @@ class TraceScreen(Asking):
 
     def action_help(self) -> None:
         """All keys on one page."""
-        bindings = {b.key: b for b in (*_bindings(type(self)), *_bindings(type(self.app)))}
+        bindings = {b.key: b for b in (*all_bindings(type(self)), *all_bindings(type(self.app)))}
         self.app.push_screen(Help(bindings.values(), self.glyphs))
 
     # -- what was chosen --------------------------------------------------------------------
@@ -206,7 +206,7 @@ class TraceScreen(Asking):
         self.action_view("resources")
 
 
-def _bindings(node: type) -> list[Binding]:
+def all_bindings(node: type) -> list[Binding]:
     """What a class binds and what those above it bind, nearest last."""
     return [
         binding

@@ -40,26 +40,28 @@ class Ruler(SceneView):
 
     def render_line(self, y: int) -> Strip:
         scene, viewport, inks = self.scene, self.scene.viewport, self.inks
+        column = viewport.column_of(scene.playback.at)
+        label, start = self._head(column) if 0 <= column < viewport.width else ("", 0)
         cells = [" "] * viewport.width
         for tick in ticks(viewport, scene.origin):
             text = self.glyphs.tick + tick.label
-            cells[tick.column : tick.column + len(text)] = text
+            if tick.column + len(text) < start or tick.column > start + len(label):
+                cells[tick.column : tick.column + len(text)] = text
         line = "".join(cells)[: viewport.width]
-        gutter = names_width(scene, self.app.size.width)
-        segments = [Segment(" " * gutter, inks.style("faint"))]
-        column = viewport.column_of(scene.playback.at)
-        if 0 <= column < viewport.width:
-            time = clock(scene.playback.at - scene.origin, self._precision)
-            label = self.glyphs.here + time
-            start = min(column, max(0, viewport.width - len(label)))
-            if start < column:  # at the right edge the time stands left of the play head
-                label = time + self.glyphs.here
-                start = column - len(label) + 1
-            segments += [
-                Segment(line[: max(0, start)], inks.style("faint")),
-                Segment(label[max(0, -start) :], inks.style("head")),
-                Segment(line[start + len(label) :], inks.style("faint")),
-            ]
-        else:
-            segments.append(Segment(line, inks.style("faint")))
+        segments = [
+            Segment(" " * names_width(scene, self.app.size.width), inks.style("faint")),
+            Segment(line[:start], inks.style("faint")),
+            Segment(label, inks.style("head")),
+            Segment(line[start + len(label) :], inks.style("faint")),
+        ]
         return Strip(segments).adjust_cell_length(self.size.width, inks.style("faint"))
+
+    def _head(self, column: int) -> tuple[str, int]:
+        """The time of the play head and where it begins: right of it, or left where it must."""
+        scene = self.scene
+        time = clock(scene.playback.at - scene.origin, self._precision)
+        if column + 1 + len(time) <= scene.viewport.width:
+            return self.glyphs.here + time, column
+        label = time + self.glyphs.here
+        start = column + 1 - len(label)
+        return label[max(0, -start) :], max(0, start)

@@ -1,0 +1,48 @@
+"""``asyncctx-trace serve``: the app in a browser."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+import click
+
+from asyncctx_trace.errors import AsyncctxTraceError
+
+__all__ = ["command"]
+
+
+@click.command("serve")
+@click.argument("recording", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Whoever reaches this address sees the recording: no password is asked for.",
+)
+@click.option(
+    "--public-url", metavar="URL", help="Where the browser finds it, if not at HOST and PORT."
+)
+@click.option("--speed", type=click.FloatRange(min=0, min_open=True), default=1.0, metavar="X")
+def command(recording: Path, port: int, host: str, public_url: str | None, speed: float) -> None:
+    """Show the recording FILE in a browser, until Ctrl-C."""
+    from asyncctx_trace.export.sources import follow
+
+    follow(recording).close()  # what is wrong with it is said here, not to the browser
+    try:
+        from textual_serve.server import Server
+    except ImportError:
+        raise AsyncctxTraceError(
+            "this needs textual-serve: pip install 'asyncctx-trace[serve]'"
+        ) from None
+    words = [sys.executable, "-m", "asyncctx_trace_tui", "replay", "--speed", str(speed)]
+    server = Server(
+        shlex.join([*words, str(recording.resolve())]),
+        host=host,
+        port=port,
+        title="asyncctx-trace",
+        public_url=public_url,
+    )
+    server.serve()
