@@ -15,7 +15,7 @@ from asyncctx_trace.analysis.findings import find
 from asyncctx_trace.analysis.lock_order import inversions
 from asyncctx_trace.analysis.wakeups import wakeups
 
-EXAMPLES = settings(max_examples=150, deadline=None)
+EXAMPLES = settings(max_examples=120, deadline=None)
 
 
 @given(scenes())

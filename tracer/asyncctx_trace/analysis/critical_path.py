@@ -156,9 +156,7 @@ class _Walk:
         known = self.timeline.resources.get(self.timeline.resource[row])
         return known is not None and known.kind == "task group"
 
-    def _steps(
-        self, task: int, start: int, end: int, link: Link, by: int | None
-    ) -> Iterator[Step]:
+    def _steps(self, task: int, start: int, end: int, link: Link, by: int | None) -> Iterator[Step]:
         """The piece of a path in one task, cut wherever what it did changed."""
         timeline = self.timeline
         facts = self._facts(task)

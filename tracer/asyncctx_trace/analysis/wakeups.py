@@ -2,65 +2,108 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.timeline import NOT_YET
 
 __all__ = ["wakeups"]
 
-# At one moment: an exit begins, an exit frees its place, an enter takes one.
-_LEAVES, _FREES, _ENTERS = range(3)
+# The order in which things happen that have the same time.
+_LEAVES, _FREES, _ASKS, _GIVES_UP, _ENTERS = range(5)
 
 
 def wakeups(case: Case) -> dict[int, int]:
     """Row that waited for a full resource and got in -> row whose exit let it in.
 
-    Places are given out in the order in which they became free, each once. An enter for which no
-    exit is known (a release by hand, a condition's ``wait``) is not among them.
+    Places go to those who wait in the order of their asking, each once; whoever got in before its
+    turn has taken the place of the one whose turn it was. An enter for which no exit is known (a
+    release by hand, a condition's ``wait``) is not among them.
     """
     found: dict[int, int] = {}
     for resource in case.limited:
-        found.update(_of_resource(case, resource))
+        found.update(_Places(case, resource).given())
     return found
 
 
-def _of_resource(case: Case, resource: int) -> dict[int, int]:
-    timeline = case.timeline
-    events: list[tuple[int, int, int]] = []
-    for row in timeline.rows_of_resource[resource]:
-        if timeline.entered(row):
-            events.append((timeline.enter_ended[row], _ENTERS, row))
-            if timeline.exit_started[row] != NOT_YET:
-                events.append((timeline.exit_started[row], _LEAVES, row))
-            if timeline.exit_ended[row] != NOT_YET:
-                events.append((timeline.exit_ended[row], _FREES, row))
-    known = timeline.resources.get(resource)
-    # Places that nobody has held yet are free from the beginning.
-    free: deque[int | None] = deque([None] * (known.capacity or 0) if known else ())
-    leaving: OrderedDict[int, None] = OrderedDict()
-    found: dict[int, int] = {}
-    for at, what, row in sorted(events):
-        if what == _LEAVES:
-            leaving[row] = None
-        elif what == _FREES:
-            if row in leaving:  # else somebody has taken its place before the exit was over
-                del leaving[row]
-                free.append(row)
+class _Places:
+    """The places of one resource: given out, given back, and passed on."""
+
+    def __init__(self, case: Case, resource: int) -> None:
+        self.case = case
+        self.resource = resource
+        known = case.timeline.resources[resource]
+        self.free: list[int | None] = [None] * (known.capacity or 0)
+        """Rows that have held them last; ``None`` for a place that nobody has held yet."""
+        self.queue: OrderedDict[int, None] = OrderedDict()
+        self.reserved: dict[int, int | None] = {}
+        """Row that waits no more for a place, but is not in yet -> the row that gave it."""
+        self.leaving: dict[int, None] = {}
+
+    def given(self) -> dict[int, int]:
+        """Row -> the row that it has its place from, of those that had to wait for it."""
+        timeline = self.case.timeline
+        found: dict[int, int] = {}
+        for at, what, row in self._events():
+            if what == _LEAVES:
+                self.leaving[row] = None
+            elif what == _FREES:
+                if row in self.leaving:  # else its place has been taken in the course of its exit
+                    del self.leaving[row]
+                    self._pass_on(row)
+            elif what == _ASKS:
+                if self.free:
+                    self.reserved[row] = self.free.pop(0)
+                else:
+                    self.queue[row] = None
+            elif what == _GIVES_UP:
+                self.queue.pop(row, None)
+                if row in self.reserved:
+                    self._pass_on(self.reserved.pop(row))
+            else:
+                giver = self._take(row)
+                if giver is not None and self.case.contended(row):
+                    ended = timeline.exit_ended[giver]
+                    freed = at if ended == NOT_YET else min(ended, at)
+                    if freed > timeline.enter_started[row]:
+                        found[row] = giver
+        return found
+
+    def _events(self) -> list[tuple[int, int, int]]:
+        timeline = self.case.timeline
+        events: list[tuple[int, int, int]] = []
+        for row in timeline.rows_of_resource[self.resource]:
+            events.append((timeline.enter_started[row], _ASKS, row))
+            moments = [
+                (timeline.enter_ended[row], _ENTERS if timeline.entered(row) else _GIVES_UP),
+                (timeline.exit_started[row], _LEAVES),
+                (timeline.exit_ended[row], _FREES),
+            ]
+            events += [(at, what, row) for at, what in moments if at != NOT_YET]
+        return sorted(events)
+
+    def _pass_on(self, place: int | None) -> None:
+        first = next(iter(self.queue), None)
+        if first is None:
+            self.free.append(place)
         else:
-            asked = timeline.enter_started[row]
-            place = free.popleft() if free else _given_up(leaving)
-            if place is not None and case.contended(row) and _freed(case, place, at) > asked:
-                found[row] = place
-    return found
+            del self.queue[first]
+            self.reserved[first] = place
 
-
-def _given_up(leaving: OrderedDict[int, None]) -> int | None:
-    """Takes the place of the first whose exit has begun: it let go of it early in its exit."""
-    return leaving.popitem(last=False)[0] if leaving else None
-
-
-def _freed(case: Case, row: int, at: int) -> int:
-    """When ``row`` let go, at the latest: by ``at`` somebody else was in."""
-    ended = case.timeline.exit_ended[row]
-    return at if ended == NOT_YET else min(ended, at)
+    def _take(self, row: int) -> int | None:
+        """The giver of the place that ``row`` gets in by."""
+        if row in self.reserved:
+            return self.reserved.pop(row)
+        del self.queue[row]
+        if not self.case.contended(row):
+            return None
+        overtaken = next((r for r, giver in self.reserved.items() if giver is not None), None)
+        if overtaken is not None:
+            self.queue[overtaken] = None
+            self.queue.move_to_end(overtaken, last=False)
+            return self.reserved.pop(overtaken)
+        # Somebody has let go early in an exit that is still going on.
+        early = next(iter(self.leaving), None)
+        if early is not None:
+            del self.leaving[early]
+        return early

@@ -14,7 +14,7 @@ from asyncctx_trace.analysis.findings import Finding, Thresholds, find_in
 from asyncctx_trace.analysis.spread import Spread
 from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
 from asyncctx_trace.analysis.words import duration, parse_duration, plain
-from asyncctx_trace.events import EnterEnded, EnterStarted, Event, ExitEnded, ExitStarted
+from asyncctx_trace.events import EnterEnded, EnterStarted, ExitEnded, ExitStarted
 from asyncctx_trace.recording.reader import Recording
 
 __all__ = ["Lifecycles"]
@@ -38,16 +38,18 @@ class Lifecycles:
     def timeline(self) -> Timeline:
         """What has happened up to now."""
         with Recording(self.path) as recording:
-            events: Sequence[Event] = recording.poll()
+            events = list(recording.poll())
         if self.since is None:
             return Timeline(events)
         facts = (EnterStarted, EnterEnded, ExitStarted, ExitEnded)
-        before = {e.acquisition for e in events if isinstance(e, EnterStarted) and e.at < self.since}
-        return Timeline(
-            e for e in events if not (isinstance(e, facts) and e.acquisition in before)
-        )
+        before = {
+            e.acquisition for e in events if isinstance(e, EnterStarted) and e.at < self.since
+        }
+        return Timeline(e for e in events if not (isinstance(e, facts) and e.acquisition in before))
 
-    def findings(self, thresholds: Thresholds | None = None, *, over: bool = False) -> list[Finding]:
+    def findings(
+        self, thresholds: Thresholds | None = None, *, over: bool = False
+    ) -> list[Finding]:
         """What there is to tell. ``over`` says that nothing of the test goes on any more.
 
         What a fixture has entered and not left yet is no leak of the test.

@@ -187,7 +187,8 @@ class _Plugin:
 @pytest.fixture
 def lifecycles(request: pytest.FixtureRequest) -> Lifecycles:
     """Every `async with` since this test began, and claims about them."""
-    return request.node.stash[_RUN].lifecycles
+    run: _Run = request.node.stash[_RUN]
+    return run.lifecycles
 
 
 def _recording(path: Path, stack: ExitStack) -> tuple[Path, int | None]:
