@@ -146,6 +146,11 @@ class Case:
                 found.setdefault(timeline.exit_task[row], []).append((started, row))
         return {task: sorted(exits) for task, exits in found.items()}
 
+    def wait_length(self, row: int) -> int:
+        """How long the enter of ``row`` took so far, in ns."""
+        start, end = wait_of(self.timeline, row, self.now)
+        return end - start
+
     def exit_length(self, row: int) -> int:
         """How long the exit of ``row`` took so far, in ns; zero where it has not begun."""
         start, end = self.timeline.exit_started[row], self.timeline.exit_ended[row]

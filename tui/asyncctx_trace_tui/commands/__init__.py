@@ -16,6 +16,7 @@ COMMANDS = {
     "run": "Run a program and watch every `async with` in it.",
     "replay": "Play a recording in the app.",
     "report": "Print what a recording tells.",
+    "diff": "Tell what became different from one recording to another.",
     "export": "Send a recording as spans, or write it for other tools.",
     "serve": "Show a recording in a browser.",
     "fetch": "Get traces out of a running Jaeger.",

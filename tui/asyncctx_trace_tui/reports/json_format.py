@@ -12,7 +12,7 @@ from asyncctx_trace.analysis.mishaps import BadEnd
 from asyncctx_trace.analysis.report import Report
 from asyncctx_trace.analysis.spread import Spread
 
-__all__ = ["VERSION", "as_dict", "finding_as_dict", "render_json", "site_as_dict"]
+__all__ = ["VERSION", "as_dict", "finding_as_dict", "render_json", "site_as_dict", "spread_as_dict"]
 
 VERSION = 1
 """Grows when a field changes its meaning or goes away; new fields do not change it."""
@@ -149,13 +149,14 @@ def _use(told: Report, use: ResourceUse) -> dict[str, Any]:
         "contends": use.contends,
         "acquisitions": use.acquisitions,
         "contended": use.contended,
-        "wait": _spread(use.wait),
-        "hold": _spread(use.hold),
-        "cleanup": _spread(use.cleanup),
+        "wait": spread_as_dict(use.wait),
+        "hold": spread_as_dict(use.hold),
+        "cleanup": spread_as_dict(use.cleanup),
         "most_waiters": use.most_waiters,
         "most_waiters_at_ns": None if when is None else when - case.start,
         "utilisation": use.utilisation,
         "overtaken": use.overtaken,
+        "fairness": use.fairness,
         "blame": None
         if blamed is None
         else {
@@ -175,8 +176,10 @@ def _use(told: Report, use: ResourceUse) -> dict[str, Any]:
     }
 
 
-def _spread(spread: Spread) -> dict[str, int]:
+def spread_as_dict(spread: Spread) -> dict[str, int]:
+    """Durations in ns, and how many there are."""
     return {
+        "count": spread.count,
         "p50_ns": spread.p50,
         "p95_ns": spread.p95,
         "p99_ns": spread.p99,

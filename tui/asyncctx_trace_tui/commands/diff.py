@@ -1,0 +1,58 @@
+"""``asyncctx-trace diff``: tell what became different from one recording to another."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from asyncctx_trace_tui.commands.gates import FAILED
+
+if TYPE_CHECKING:
+    from asyncctx_trace.analysis.case import Case
+
+__all__ = ["command"]
+
+
+@click.command("diff")
+@click.argument("before", type=click.Path(path_type=Path))
+@click.argument("after", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(("text", "json")),
+    default="text",
+    show_default=True,
+    help="For people, or for programs (docs/report-json.md).",
+)
+@click.option(
+    "--exit-code", is_flag=True, help="Exit with 1 if anything became slower or a finding is new."
+)
+def command(before: Path, after: Path, format_: str, exit_code: bool) -> None:
+    """Tell what became different from the recording BEFORE to the recording AFTER.
+
+    They are aligned by resource and source, so lines may have moved in between.
+    """
+    from asyncctx_trace.analysis.comparison import compare
+    from asyncctx_trace_tui.reports.comparison import render_comparison, render_comparison_json
+
+    told = compare(_case(before), _case(after))
+    if format_ == "json":
+        text = render_comparison_json(told, str(before), str(after))
+    else:
+        text = render_comparison(told, color=sys.stdout.isatty() and "NO_COLOR" not in os.environ)
+    click.echo(text, nl=False)
+    sys.exit(FAILED if exit_code and (told.slower or told.new_findings) else 0)
+
+
+def _case(file: Path) -> Case:
+    from asyncctx_trace.analysis.case import Case
+    from asyncctx_trace.analysis.timeline import Timeline
+    from asyncctx_trace.recording.reader import Recording
+
+    with Recording(file) as recording:
+        events = recording.poll()
+        return Case(Timeline(events), running=recording.alive)

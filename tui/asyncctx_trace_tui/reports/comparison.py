@@ -1,0 +1,157 @@
+"""Two recordings side by side, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.cleanup import Order
+from asyncctx_trace.analysis.comparison import Change, Comparison
+from asyncctx_trace.analysis.findings import Finding
+from asyncctx_trace_tui.reports.json_format import VERSION, finding_as_dict, spread_as_dict
+from asyncctx_trace_tui.reports.names import NAME, place, resource
+from asyncctx_trace_tui.reports.tables import draw, screen_width, table
+from asyncctx_trace_tui.text import duration, plain, shorten
+
+__all__ = ["render_comparison", "render_comparison_json"]
+
+_LINES = 12
+
+
+def render_comparison(told: Comparison, *, color: bool, width: int | None = None) -> str:
+    """``told`` in text; plain without escapes unless ``color``."""
+    return draw(_parts(told), color=color, width=width or screen_width(color))
+
+
+def _parts(told: Comparison) -> Iterator[RenderableType]:
+    slower, faster = told.slower, told.faster
+    new, gone = told.new_findings, told.gone_findings
+    if not (slower or faster or new or gone or told.new_orders or told.gone_orders):
+        yield Text("No difference that is more than noise.", style="bold")
+        return
+    yield Text(
+        f"{len(slower)} slower, {len(faster)} faster, {len(new)} new findings, {len(gone)} gone.",
+        style="bold",
+    )
+    yield from _findings("New findings", told.after, new, "red")
+    yield from _findings("Findings that are gone", told.before, gone, "green")
+    yield from _durations("Slower", slower)
+    yield from _durations("Faster", faster)
+    yield from _orders("New orders of cleanup", told.after, told.new_orders)
+    yield from _orders("Orders of cleanup that are gone", told.before, told.gone_orders)
+
+
+def _findings(
+    title: str, case: Case, findings: list[Finding], style: str
+) -> Iterator[RenderableType]:
+    if findings:
+        yield Text(f"\n{title}", style="bold")
+    for finding in findings:
+        where = place(case, finding.sites[0]) if finding.sites else ""
+        kind = (f"  {finding.kind}", style)
+        summary = plain(finding.summary)
+        yield Text.assemble(kind, f" ({finding.certainty}) {where}: {summary}")
+
+
+def _durations(title: str, grown: list[tuple[Change, str, int]]) -> Iterator[RenderableType]:
+    if not grown:
+        return
+    yield Text(f"\n{title}", style="bold")
+    numbers = ("p95 before", "p95 after", "difference")
+    drawn = table("resource", "at", "phase", *numbers, numbers=numbers)
+    for change, phase, ns in grown[:_LINES]:
+        drawn.add_row(
+            Text(shorten(change.place[1], NAME)),
+            Text(shorten(f"{change.place[2]}:{change.after_line}", 48)),
+            phase,
+            duration(change.before[phase].p95),
+            duration(change.after[phase].p95),
+            f"{'+' if ns > 0 else ''}{duration(ns)}",
+        )
+    yield drawn
+    yield from _more(len(grown))
+
+
+def _orders(title: str, case: Case, orders: list[Order]) -> Iterator[RenderableType]:
+    if not orders:
+        return
+    yield Text(f"\n{title}", style="bold")
+    drawn: Table = table("exits, one after the other", "times", numbers=("times",))
+    for order in orders[:_LINES]:
+        exits = [resource(case, number) for number, _ in order.left[:_LINES]]
+        drawn.add_row(Text(" → ".join(exits)), str(order.times))
+    yield drawn
+    yield from _more(len(orders))
+
+
+def _more(count: int) -> Iterator[RenderableType]:
+    if count > _LINES:
+        yield Text(f"and {count - _LINES} more")
+
+
+def render_comparison_json(told: Comparison, before: str, after: str) -> str:
+    """``told`` about the recordings ``before`` and ``after`` as one JSON object."""
+    return json.dumps(_as_dict(told, before, after), indent=2) + "\n"
+
+
+def _as_dict(told: Comparison, before: str, after: str) -> dict[str, Any]:
+    return {
+        "schema": "asyncctx-trace/diff",
+        "version": VERSION,
+        "before": before,
+        "after": after,
+        "slower": [_grown(*each) for each in told.slower],
+        "faster": [_grown(*each) for each in told.faster],
+        "places": [
+            {
+                **_place(change),
+                "before": _spreads(change.before),
+                "after": _spreads(change.after),
+            }
+            for change in told.changes
+        ],
+        "new_findings": [finding_as_dict(told.after, each) for each in told.new_findings],
+        "gone_findings": [finding_as_dict(told.before, each) for each in told.gone_findings],
+        "new_cleanup_orders": [_order(told.after, each) for each in told.new_orders],
+        "gone_cleanup_orders": [_order(told.before, each) for each in told.gone_orders],
+    }
+
+
+def _place(change: Change) -> dict[str, Any]:
+    kind, name, file, function, text, _ = change.place
+    return {
+        "resource": {"kind": kind, "name": name},
+        "file": file,
+        "function": function,
+        "text": text,
+        "line_before": change.before_line,
+        "line_after": change.after_line,
+    }
+
+
+def _grown(change: Change, phase: str, ns: int) -> dict[str, Any]:
+    return {
+        **_place(change),
+        "phase": phase,
+        "p95_before_ns": change.before[phase].p95,
+        "p95_after_ns": change.after[phase].p95,
+        "difference_ns": ns,
+    }
+
+
+def _spreads(spreads: dict[str, Any]) -> dict[str, Any] | None:
+    return {phase: spread_as_dict(spread) for phase, spread in spreads.items()} or None
+
+
+def _order(case: Case, order: Order) -> dict[str, Any]:
+    return {
+        "exits": [resource(case, number) for number, _ in order.left],
+        "in_order": order.in_order,
+        "times": order.times,
+    }
