@@ -18,27 +18,39 @@ from asyncctx_trace.errors import (
     DamagedRecording,
     NewerRecording,
     NotARecording,
+    NotInstallable,
     NotTraceable,
     RecordingError,
     RecordingExists,
+    SettingsError,
 )
-from asyncctx_trace.instrument.traced import traced
+from asyncctx_trace.instrument.adapters import Adapter, Pair, register_adapter
+from asyncctx_trace.instrument.installing import install, uninstall
+from asyncctx_trace.instrument.traced import traced, untraced
 from asyncctx_trace.session import record, record_from_environment
 from asyncctx_trace.telemetry import Telemetry, configure, seek_providers
 
 __all__ = [
+    "Adapter",
     "AlreadyRecording",
     "AsyncctxTraceError",
     "DamagedRecording",
     "NewerRecording",
     "NotARecording",
+    "NotInstallable",
     "NotTraceable",
+    "Pair",
     "RecordingError",
     "RecordingExists",
+    "SettingsError",
     "Telemetry",
     "configure",
+    "install",
     "record",
+    "register_adapter",
     "traced",
+    "uninstall",
+    "untraced",
 ]
 
 record_from_environment()

@@ -23,14 +23,9 @@ async def entering(
     manager: int,
     resource: int,
     opened: Callable[[Acquisition], object],
-    site: int = 0,
 ) -> Any:
-    """Enter, at the ``site`` of whoever awaits this unless one is given.
-
-    ``opened`` gets the acquisition before the body may begin.
-    """
-    site = site or sites.of_frame(program_frame())
-    acquisition = lifecycle.enter_started(manager, resource, site)
+    """Enter; ``opened`` gets the acquisition before the body may begin."""
+    acquisition = lifecycle.enter_started(manager, resource, sites.of_frame(program_frame()))
     if acquisition is None:
         return await awaitable
     try:

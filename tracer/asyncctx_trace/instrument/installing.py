@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import threading
 from collections.abc import Iterable
-from functools import reduce
-from types import CodeType, FunctionType
+from types import FunctionType
 from typing import Any
 
 from asyncctx_trace.errors import NotInstallable
 from asyncctx_trace.instrument import constants, settings
-from asyncctx_trace.instrument.bytecode import Unfamiliar
 from asyncctx_trace.instrument.invisible import unobserved
-from asyncctx_trace.instrument.operations import Operation, operations
+from asyncctx_trace.instrument.operations import Operation, operations, perform
 from asyncctx_trace.instrument.program import Original, functions, original_of, rewritten
 from asyncctx_trace.instrument.rewriting import SUPPORTED
 from asyncctx_trace.instrument.scope import Scope
@@ -102,31 +99,15 @@ def _install(scope: Scope) -> None:
         module = sys.modules.get(name)
         spec = getattr(module, "__spec__", None)
         if module is not None and not getattr(spec, "_initializing", False):
-            _operate(module, waiting.pop(name))
+            for operation in waiting.pop(name):
+                perform(operation)
 
     @unobserved
     def loaded(module: Any) -> Any:
-        todo = waiting.pop(getattr(module, "__name__", None), None)  # type: ignore[arg-type]
-        if todo and _installed is scope:
-            _operate(module, todo)
+        for operation in waiting.pop(getattr(module, "__name__", ""), ()):
+            perform(operation)
         return module
 
     importlib = sys.modules["_frozen_importlib"]
     load: FunctionType = importlib._load_unlocked
     load.__code__ = filtering_result(load.__code__, loaded, Original(load.__code__))
-
-
-def _operate(module: Any, todo: list[Operation]) -> None:
-    for operation in todo:
-        try:
-            function = reduce(getattr, operation.function.split("."), module)
-            code: CodeType = function.__code__
-            function.__code__ = operation.operate(code, Original(code))
-        except (AttributeError, Unfamiliar, ValueError) as error:
-            # Another version of that library: its managers are traced all the same.
-            logging.getLogger("asyncctx_trace").debug(
-                "asyncctx-trace: %s.%s is not watched: %s",
-                operation.module,
-                operation.function,
-                error,
-            )

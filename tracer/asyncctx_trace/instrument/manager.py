@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Awaitable
+import copy
+from collections.abc import Awaitable, Iterator
 from typing import Any
 
 import wrapt
 
-from asyncctx_trace.instrument import hub, lifecycle, sites
-from asyncctx_trace.instrument.invisible import invisible
-from asyncctx_trace.instrument.resources import Resource, manager_of
+from asyncctx_trace.instrument import hub
+from asyncctx_trace.instrument.careful import entering, leaving, special
+from asyncctx_trace.instrument.invisible import unobserved
+from asyncctx_trace.instrument.lifecycle import Acquisition
+from asyncctx_trace.instrument.resources import Resource, kind_of
 from asyncctx_trace.instrument.tasks import current_task
 
-__all__ = ["TracedManager"]
+__all__ = ["TracedManager", "traced_manager"]
 
 
 class TracedManager(wrapt.ObjectProxy):
@@ -23,72 +25,106 @@ class TracedManager(wrapt.ObjectProxy):
     task; an exit in a task that never entered takes the oldest that is open.
     """
 
+    _self_is_asyncctx_proxy = True
+
     def __init__(self, manager: Any, resource: Resource) -> None:
         super().__init__(manager)
+        kind = kind_of(type(manager))
         self._self_resource = resource
-        self._self_manager = manager_of(type(manager))
-        self._self_open: list[lifecycle.Acquisition] = []
+        self._self_manager = kind.manager
+        self._self_plain = kind.plain
+        self._self_open: list[Acquisition] = []
 
+    @unobserved
     def __aenter__(self) -> Awaitable[Any]:
-        awaitable = self.__wrapped__.__aenter__()
-        if hub.seek is not None:
-            hub.seek()
+        manager = self.__wrapped__
+        awaitable: Awaitable[Any] = (
+            type(manager).__aenter__(manager)
+            if self._self_plain
+            else special(manager, "__aenter__")()
+        )
         if hub.listening is None:
-            return awaitable  # type: ignore[no-any-return]  # whatever the manager gives
-        return _enter(self, awaitable)
+            return awaitable
+        return entering(
+            awaitable, self._self_manager, self._self_resource.id, self._self_open.append
+        )
 
+    @unobserved
     def __aexit__(self, *exc: Any) -> Awaitable[Any]:
-        awaitable = self.__wrapped__.__aexit__(*exc)
-        if not self._self_open:
-            return awaitable  # type: ignore[no-any-return]  # whatever the manager gives
-        return _exit(self, awaitable, *exc[1:2])
+        manager = self.__wrapped__
+        awaitable: Awaitable[Any] = (
+            type(manager).__aexit__(manager, *exc)
+            if self._self_plain
+            else special(manager, "__aexit__")(*exc)
+        )
+        open_ = self._self_open
+        if not open_:
+            return awaitable
+        return leaving(awaitable, newest(open_), exc[1] if len(exc) > 1 else None)
+
+    def __repr__(self) -> str:
+        return repr(self.__wrapped__)
+
+    def __copy__(self) -> Any:
+        return copy.copy(self.__wrapped__)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return copy.deepcopy(self.__wrapped__, memo)
+
+    def __reduce__(self) -> Any:
+        return self.__wrapped__.__reduce__()
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return self.__wrapped__.__reduce_ex__(protocol)
 
 
-@invisible
-async def _enter(proxy: TracedManager, awaitable: Awaitable[Any]) -> Any:
-    acquisition = lifecycle.enter_started(
-        proxy._self_manager, proxy._self_resource.id, sites.of_frame(sys._getframe(1))
-    )
-    if acquisition is None:
-        return await awaitable
-    try:
-        value = await awaitable
-    except BaseException as error:
-        lifecycle.enter_ended(acquisition, error)
-        if error.__traceback__ is not None:
-            error.__traceback__ = error.__traceback__.tb_next
-        raise
-    proxy._self_open.append(acquisition)
-    lifecycle.enter_ended(acquisition, None)
-    return value
+TracedManager.__aenter__.__asyncctx_traced__ = True  # type: ignore[attr-defined]  # see Kind
 
 
-@invisible
-async def _exit(
-    proxy: TracedManager, awaitable: Awaitable[Any], body_error: BaseException | None = None
-) -> Any:
-    acquisition = _leaving(proxy)
-    if acquisition is None:
-        return await awaitable
-    lifecycle.exit_started(acquisition, body_error)
-    try:
-        value = await awaitable
-    except BaseException as error:
-        lifecycle.exit_ended(acquisition, error, False)
-        if error.__traceback__ is not None:
-            error.__traceback__ = error.__traceback__.tb_next
-        raise
-    lifecycle.exit_ended(acquisition, None, body_error is not None and bool(value))
-    return value
+class _Awaitable(TracedManager):
+    """A manager that can be awaited as well: ``await pool.acquire()``."""
+
+    def __await__(self) -> Iterator[Any]:
+        return special(self.__wrapped__, "__await__")()  # type: ignore[no-any-return]
 
 
-def _leaving(proxy: TracedManager) -> lifecycle.Acquisition | None:
-    open_ = proxy._self_open
-    if not open_:
-        return None
+class _Decorator(TracedManager):
+    """A manager that can decorate a coroutine function: each call of that enters anew."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        manager = self.__wrapped__
+        if not hasattr(type(manager), "_recreate_cm"):
+            return manager(*args, **kwargs)
+        # The manager's own decorator, with the one difference that what it recreates is traced.
+        return type(manager).__call__(self, *args, **kwargs)
+
+    def _recreate_cm(self) -> Any:
+        return traced_manager(self.__wrapped__._recreate_cm(), self._self_resource)
+
+
+class _AwaitableDecorator(_Awaitable, _Decorator):
+    """Both."""
+
+
+_classes: dict[tuple[bool, bool], type[TracedManager]] = {
+    (False, False): TracedManager,
+    (True, False): _Awaitable,
+    (False, True): _Decorator,
+    (True, True): _AwaitableDecorator,
+}
+
+
+def traced_manager(manager: Any, resource: Resource) -> TracedManager:
+    """The proxy around ``manager`` that can do what it can."""
+    cls = type(manager)
+    return _classes[hasattr(cls, "__await__"), callable(manager)](manager, resource)
+
+
+@unobserved
+def newest(open_: list[Acquisition]) -> Acquisition:
+    """Take out the newest acquisition of the running task, else the oldest of all."""
+    if len(open_) == 1:
+        return open_.pop()
     task = current_task()
     for index in range(len(open_) - 1, -1, -1):
         if open_[index].task is task:

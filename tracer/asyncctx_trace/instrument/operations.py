@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from types import CodeType
 from typing import Any
 
-from asyncctx_trace.instrument.adapters import pairs
+from asyncctx_trace.instrument.adapters import Adapter, Pair, adapter_for, pairs
+from asyncctx_trace.instrument.bytecode import Unfamiliar
 from asyncctx_trace.instrument.invisible import unobserved
-from asyncctx_trace.instrument.pairs import Watch
-from asyncctx_trace.instrument.program import original_of, rewritten
+from asyncctx_trace.instrument.pairs import watch_of
+from asyncctx_trace.instrument.program import Original, original_of, rewritten
+from asyncctx_trace.instrument.resources import Resource
+from asyncctx_trace.instrument.rewriting import SUPPORTED
 from asyncctx_trace.instrument.scope import Scope
-from asyncctx_trace.instrument.stacks import standing_in
+from asyncctx_trace.instrument.stacks import StackWatch
 from asyncctx_trace.instrument.surgery import filtering_argument, filtering_result
 
-__all__ = ["Operation", "operations"]
+__all__ = ["Operation", "operations", "perform", "watch_pair"]
 
 _IMPORT = "_frozen_importlib_external"
 _PYTEST = "_pytest.assertion.rewrite"
@@ -59,15 +64,45 @@ def operations(scope: Scope) -> Iterator[Operation]:
         yield Operation(module, function, partial(_result, rewrite))
     # pytest alone writes after that.
     yield Operation(_PYTEST, "_write_pyc", partial(_argument, "co", _unrewritten))
-    yield Operation(
-        "contextlib",
-        "AsyncExitStack.enter_async_context",
-        partial(_argument, "cm", unobserved(lambda manager: standing_in(manager, scope))),
-    )
+    stacks = StackWatch(scope.__contains__)
+    yield Operation("contextlib", "AsyncExitStack.enter_async_context", stacks.entering)
+    yield Operation("contextlib", "AsyncExitStack.__aexit__", stacks.leaving)
     for adapter, pair in pairs():
-        watch = Watch(adapter, scope.__contains__)
-        yield Operation(*_split(pair.acquire), watch.acquiring)
-        yield Operation(*_split(pair.release), watch.releasing)
+        watch_of(adapter, pair).own = scope.__contains__
+        yield from _of_pair(adapter, pair)
+
+
+def _of_pair(adapter: Adapter, pair: Pair) -> Iterator[Operation]:
+    watch = watch_of(adapter, pair)
+    yield Operation(*_split(pair.acquire), watch.acquiring)
+    yield Operation(*_split(pair.release), watch.releasing)
+
+
+def watch_pair(manager: object, resource: Resource) -> None:
+    """Watch also ``await lock.acquire()`` of a ``manager`` that the program wants to see."""
+    adapter = adapter_for(type(manager))
+    if adapter is None or adapter.pair is None or not SUPPORTED:
+        return
+    resource.by_word = True
+    for operation in _of_pair(adapter, adapter.pair):
+        perform(operation)
+
+
+def perform(operation: Operation) -> None:
+    """Do it if the module is loaded and it has not been done."""
+    module = sys.modules.get(operation.module)
+    if module is None:
+        return
+    try:
+        function = reduce(getattr, operation.function.split("."), module)
+        code: CodeType = function.__code__  # type: ignore[attr-defined]
+        if original_of(code) is code:
+            function.__code__ = operation.operate(code, Original(code))  # type: ignore[attr-defined]
+    except (AttributeError, Unfamiliar, ValueError) as error:
+        # Another version of that library: its managers are traced all the same.
+        logging.getLogger("asyncctx_trace").debug(
+            "asyncctx-trace: %s.%s is not watched: %s", operation.module, operation.function, error
+        )
 
 
 @unobserved

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import weakref
 from collections.abc import Callable
 from functools import partial
@@ -11,18 +10,27 @@ from types import CodeType, FrameType
 from typing import Any
 
 from asyncctx_trace.instrument import hub, lifecycle, resources, sites
-from asyncctx_trace.instrument.adapters import Adapter
+from asyncctx_trace.instrument.adapters import Adapter, Pair
 from asyncctx_trace.instrument.invisible import program_frame, unobserved
 from asyncctx_trace.instrument.lifecycle import Acquisition
 from asyncctx_trace.instrument.surgery import watched
 
-__all__ = ["Watch"]
+__all__ = ["Watch", "watch_of"]
 
 _COROUTINE = CO_COROUTINE | CO_ITERABLE_COROUTINE | CO_ASYNC_GENERATOR
 
 _open: dict[int, list[Acquisition]] = {}
 """By the address of what was acquired: the lock, or the connection that the pool gave."""
 _refs: dict[int, weakref.ref[Any]] = {}
+_watches: dict[Pair, Watch] = {}
+
+
+def watch_of(adapter: Adapter, pair: Pair) -> Watch:
+    """The one watch of ``pair``."""
+    watch = _watches.get(pair)
+    if watch is None:
+        watch = _watches[pair] = Watch(adapter, pair)
+    return watch
 
 
 class Watch:
@@ -32,11 +40,11 @@ class Watch:
     ``acquire``, too) and are left out; so is what no code of the program awaits.
     """
 
-    def __init__(self, adapter: Adapter, own: Callable[[str], bool]) -> None:
-        assert adapter.pair is not None
+    def __init__(self, adapter: Adapter, pair: Pair) -> None:
         self._adapter = adapter
-        self._by_result = adapter.pair.by_result
-        self._own = own
+        self._by_result = pair.by_result
+        self.own: Callable[[str], bool] = lambda file: False
+        """Which files are traced without a word."""
 
     def acquiring(self, code: CodeType, *consts: object) -> CodeType:
         """``code``, of the acquiring method, that tells of each of its calls."""
@@ -51,7 +59,7 @@ class Watch:
         if hub.listening is None:
             return None
         try:
-            caller = self._caller()
+            caller = self._caller(thing)
             if caller is None:
                 return None
             kind = resources.kind_of(type(thing))
@@ -100,21 +108,23 @@ class Watch:
         caller = None if method is None else method.f_back
         return method is not None and caller is not None and caller.f_globals is method.f_globals
 
-    def _caller(self) -> FrameType | None:
+    def _caller(self, thing: object) -> FrameType | None:
         """The program's frame that awaits the method, perhaps through ``asyncio.wait_for``."""
         if self._from_inside():
             return None
         method = program_frame()
         frame = None if method is None else method.f_back
+        if frame is not None and resources.is_named(thing):
+            return frame
         while frame is not None and frame.f_code.co_flags & _COROUTINE:
-            if self._own(frame.f_code.co_filename):
+            if self.own(frame.f_code.co_filename):
                 return frame
             frame = frame.f_back
         return None
 
 
 for _name, _method in list(vars(Watch).items()):
-    if _name.startswith("_") and not _name.startswith("__") and sys.version_info >= (3, 12):
+    if _name.startswith("_") and not _name.startswith("__"):
         unobserved(_method)
 
 

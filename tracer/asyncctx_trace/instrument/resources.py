@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import weakref
 from functools import partial
+from types import FunctionType
 from typing import Any
 
 from asyncctx_trace.instrument import hub
@@ -12,19 +13,21 @@ from asyncctx_trace.instrument.adapters import Adapter, adapter_for
 from asyncctx_trace.instrument.invisible import unobserved
 from asyncctx_trace.instrument.sites import Place
 
-__all__ = ["Kind", "Resource", "at_place", "forget_kinds", "kind_of", "known", "manager_of", "of_pair", "resource_of"]
+__all__ = ["Kind", "Resource", "at_place", "forget_kinds", "is_named", "kind_of", "known", "manager_of", "of_pair", "resource_of"]
 
 
 class Resource:
     """A resource as it was defined."""
 
-    __slots__ = ("capacity", "id", "kind", "name", "ref")
+    __slots__ = ("by_word", "capacity", "id", "kind", "name", "ref")
 
     def __init__(self, kind: str, name: str, capacity: int | None) -> None:
         self.id = _next_id()
         self.kind = kind
         self.name = name
         self.capacity = capacity
+        self.by_word = False
+        """Whether the program has said that it wants to see this one."""
         self.ref: weakref.ref[Any] | None = None
 
     def define(self, sink: hub.Sink) -> None:
@@ -35,7 +38,7 @@ class Resource:
 class Kind:
     """What is known of a class: whether it is one of managers, and how to read them."""
 
-    __slots__ = ("adapter", "manager", "ref", "traced")
+    __slots__ = ("adapter", "manager", "plain", "ref", "traced")
 
     def __init__(self, cls: type, ref: weakref.ref[type]) -> None:
         self.ref = ref
@@ -44,8 +47,11 @@ class Kind:
         self.traced = False
         """Whether its managers tell of themselves what happens to them."""
         self.adapter: Adapter | None = None
-        enter = _on_type(cls, "__aenter__")
-        if enter is not None and _on_type(cls, "__aexit__") is not None:
+        self.plain = False
+        """Whether both methods are functions, so that they are called as one thinks."""
+        enter, exit = _on_type(cls, "__aenter__"), _on_type(cls, "__aexit__")
+        if enter is not None and exit is not None:
+            self.plain = type(enter) is type(exit) is FunctionType
             self.manager = manager_of(cls)
             self.traced = hasattr(enter, "__asyncctx_traced__")
             self.adapter = adapter_for(cls)
@@ -118,6 +124,12 @@ def at_place(place: Place, manager: Any, kind: Kind) -> int:
         name = place.text or type(manager).__qualname__
         found = _of_object(thing, adapter.kind, name, _capacity(adapter, thing))
     return found.id
+
+
+def is_named(thing: object) -> bool:
+    """Whether the program has asked for ``thing`` by a word."""
+    found = _by_object.get(id(thing))
+    return found is not None and found.by_word
 
 
 def of_pair(adapter: Adapter, thing: object, name: str) -> int:

@@ -1,66 +1,90 @@
-"""What ``AsyncExitStack.enter_async_context`` is given: a stand-in that tells of the manager."""
+"""Acquisitions through an exit stack: ``await stack.enter_async_context(manager)``."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+import weakref
+from collections.abc import Awaitable, Callable
+from functools import partial
+from types import CodeType
 from typing import Any
 
-from asyncctx_trace.instrument import hub, resources, sites
-from asyncctx_trace.instrument.careful import entering, leaving
+from asyncctx_trace.instrument import hub, lifecycle, resources, sites
+from asyncctx_trace.instrument.careful import leaving
 from asyncctx_trace.instrument.invisible import program_frame, unobserved
 from asyncctx_trace.instrument.lifecycle import Acquisition
-from asyncctx_trace.instrument.scope import Scope
+from asyncctx_trace.instrument.surgery import filtering_awaitable, watched
 
-__all__ = ["Stacked", "standing_in"]
+__all__ = ["StackWatch"]
+
+_Ticket = tuple[Acquisition, Any, Any]
+"""acquisition, exit stack, manager"""
+
+_open: dict[int, Acquisition] = {}
+"""By the address of the callback that the exit stack keeps; an entry leaves with that."""
+_refs: dict[int, weakref.ref[Any]] = {}
 
 
-class Stacked:
-    """Seen by the exit stack alone, which looks both methods up and calls each once."""
+class StackWatch:
+    """Watches ``AsyncExitStack`` on behalf of the program's own code that enters something."""
 
-    __slots__ = ("acquisition", "manager", "resource", "site")
+    def __init__(self, own: Callable[[str], bool]) -> None:
+        self._own = own
 
-    def __init__(self, manager: Any, resource: int, site: int) -> None:
-        self.manager = manager
-        self.resource = resource
-        self.site = site
-        self.acquisition: Acquisition | None = None
+    def entering(self, code: CodeType, *consts: object) -> CodeType:
+        """``code``, of ``enter_async_context``, that tells of each of its calls."""
+        return watched(code, self._asked, self._got, self._failed, 2, *consts)
+
+    def leaving(self, code: CodeType, *consts: object) -> CodeType:
+        """``code``, of ``__aexit__``, that tells of each callback it calls."""
+        return filtering_awaitable(code, _called_back, ("cb", "exc_details"), *consts)
 
     @unobserved
-    def __aenter__(self) -> Awaitable[Any]:
-        cls = type(self.manager)
-        awaitable = cls.__aenter__(self.manager)
-        kind = resources.kind_of(cls)
-        return entering(awaitable, kind.manager, self.resource, self._opened, self.site)
-
-    def _opened(self, acquisition: Acquisition) -> None:
-        self.acquisition = acquisition
+    def _asked(self, stack: Any, manager: Any) -> _Ticket | None:
+        if hub.listening is None:
+            return None
+        try:
+            kind = resources.kind_of(type(manager))
+            method = program_frame()
+            caller = None if method is None else method.f_back
+            if (
+                not kind.manager
+                or kind.traced
+                or caller is None
+                or not self._own(caller.f_code.co_filename)
+            ):
+                return None
+            place = sites.entered_at(caller)
+            resource = resources.at_place(place, manager, kind)
+            acquisition = lifecycle.enter_started(kind.manager, resource, place.site)
+            return None if acquisition is None else (acquisition, stack, manager)
+        except Exception as error:
+            hub.switch_off(hub.listening, error)
+            return None
 
     @unobserved
-    def __aexit__(self, *exc: Any) -> Awaitable[Any]:
-        awaitable: Awaitable[Any] = type(self.manager).__aexit__(self.manager, *exc)
-        if self.acquisition is None:
-            return awaitable
-        return leaving(awaitable, self.acquisition, exc[1])
+    def _got(self, ticket: _Ticket | None, result: Any) -> None:
+        if ticket is None:
+            return
+        acquisition, stack, manager = ticket
+        lifecycle.enter_ended(acquisition, None)
+        callback = stack._exit_callbacks[-1][1] if stack._exit_callbacks else None
+        if getattr(callback, "__self__", None) is manager:
+            key = id(callback)
+            _refs[key] = weakref.ref(callback, partial(_forget, key))
+            _open[key] = acquisition
+
+    @unobserved
+    def _failed(self, ticket: _Ticket | None, error: BaseException) -> None:
+        if ticket is not None:
+            lifecycle.enter_ended(ticket[0], error)
 
 
 @unobserved
-def standing_in(manager: Any, scope: Scope) -> Any:
-    """A stand-in for ``manager`` where the program's own code enters it, else itself.
+def _called_back(awaitable: Awaitable[Any], callback: Any, exc: Any) -> Awaitable[Any]:
+    acquisition = _open.pop(id(callback), None)
+    return awaitable if acquisition is None else leaving(awaitable, acquisition, exc[1])
 
-    Called while the exit stack's coroutine runs, on behalf of the one that awaits it.
-    """
-    if hub.listening is None:
-        return manager
-    try:
-        kind = resources.kind_of(type(manager))
-        if not kind.manager or kind.traced:
-            return manager
-        stack = program_frame()
-        caller = None if stack is None else stack.f_back
-        if caller is None or caller.f_code.co_filename not in scope:
-            return manager
-        place = sites.entered_at(caller)
-        return Stacked(manager, resources.at_place(place, manager, kind), place.site)
-    except Exception as error:
-        hub.switch_off(hub.listening, error)
-        return manager
+
+def _forget(key: int, _: object) -> None:
+    _refs.pop(key, None)
+    _open.pop(key, None)

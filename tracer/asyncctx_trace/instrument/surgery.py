@@ -21,7 +21,7 @@ from asyncctx_trace.instrument.bytecode import (
     swap,
 )
 
-__all__ = ["filtering_argument", "filtering_result", "watched"]
+__all__ = ["filtering_argument", "filtering_awaitable", "filtering_result", "watched"]
 
 _MORE_STACK = 8
 
@@ -46,6 +46,20 @@ def filtering_result(
     for instruction in tuple(assembly.instructions):
         if instruction.name == "RETURN_VALUE":
             assembly.insert(instruction, [*assembly.call(look, copy(3)), swap(2), pop()])
+    return assembly.assembled(*consts, stack=_MORE_STACK)
+
+
+def filtering_awaitable(
+    code: CodeType, look: Callable[..., object], variables: tuple[str, ...], *consts: object
+) -> CodeType:
+    """``code`` whose every ``await f(*args)`` awaits ``look(f(*args), variables…)``."""
+    assembly = Assembly(code)
+    loads = [make("LOAD_FAST", code.co_varnames.index(name)) for name in variables]
+    previous = assembly.instructions[0]
+    for instruction in tuple(assembly.instructions):
+        if instruction.name == "GET_AWAITABLE" and previous.name == "CALL_FUNCTION_EX":
+            assembly.insert(instruction, [*assembly.call(look, copy(3), *loads), swap(2), pop()])
+        previous = instruction
     return assembly.assembled(*consts, stack=_MORE_STACK)
 
 

@@ -1,19 +1,25 @@
-"""The word ``traced``."""
+"""The words ``traced`` and ``untraced``."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, overload
 
 from asyncctx_trace.errors import NotTraceable
-from asyncctx_trace.instrument.resources import resource_of
+from asyncctx_trace.instrument.resources import kind_of, resource_of
 
-__all__ = ["traced"]
+__all__ = ["traced", "untraced"]
 
 T = TypeVar("T")
 
+_GIVE = (
+    "give it an async context manager (an object with __aenter__ and __aexit__), a class of "
+    "them, or a function that returns one"
+)
 
+
+@overload
 def traced(
     target: T,
     /,
@@ -22,40 +28,128 @@ def traced(
     kind: str | None = None,
     resource: object = None,
     capacity: int | None = None,
-) -> T:
-    """Publish every acquisition of ``target``: a manager, or a function that returns one.
+) -> T: ...
+@overload
+def traced(
+    *,
+    name: str | None = None,
+    kind: str | None = None,
+    resource: object = None,
+    capacity: int | None = None,
+) -> Callable[[T], T]: ...
+def traced(
+    *target: Any,
+    name: str | None = None,
+    kind: str | None = None,
+    resource: object = None,
+    capacity: int | None = None,
+) -> Any:
+    """Publish every acquisition of ``target``: a manager, a class or a function that makes one.
 
-    ``name`` and ``kind`` say what it is called and is; ``resource`` is the object (or its name)
-    that tasks contend for, where that is not the manager; ``capacity`` how many may hold it.
-    Raises NotTraceable for anything else.
+    As a wrapper (``lock = traced(asyncio.Lock(), name="db lock")``) or a decorator, with the
+    same options. ``name`` and ``kind`` say what it is called and is; ``resource`` is the object
+    (or its name) that tasks contend for, where that is not the manager; ``capacity`` how many
+    may hold it. Raises NotTraceable for anything else.
     """
-    # Here, because wrapt imports asyncio, which costs more than all of ours.
-    from asyncctx_trace.instrument.manager import TracedManager
+    options = {"name": name, "kind": kind, "resource": resource, "capacity": capacity}
+    if not target:
+        return lambda target: _traced(target, options)
+    if len(target) > 1:
+        raise NotTraceable("traced() takes one thing at a time: call it once for each")
+    return _traced(target[0], options)
 
-    cls = type(target)
-    if cls is TracedManager:
+
+def untraced(target: T) -> T:
+    """What was given to ``traced``: the original of a proxy or a function.
+
+    A traced class is traced in place; it is given back untraced. Anything else comes back as is.
+    """
+    if isinstance(target, type):
+        from asyncctx_trace.instrument.classes import is_traced_class, untraced_class
+
+        if is_traced_class(target):
+            untraced_class(target)
         return target
-    if hasattr(cls, "__aenter__") and hasattr(cls, "__aexit__"):
-        found = resource_of(target, name=name, kind=kind, resource=resource, capacity=capacity)
-        return cast(T, TracedManager(target, found))
-    if callable(target) and not isinstance(target, type):
-        options = {"name": name, "kind": kind, "resource": resource, "capacity": capacity}
-        return cast(T, _traced_factory(target, options))
-    raise NotTraceable(
-        f"traced() cannot trace a {cls.__qualname__}: give it an async context manager "
-        "(an object with __aenter__ and __aexit__) or a function that returns one"
-    )
+    if isinstance(target, staticmethod | classmethod):
+        return cast(T, type(target)(untraced(target.__func__)))
+    if _is_proxy(target):
+        return cast(T, target.__wrapped__)  # type: ignore[attr-defined]
+    return cast(T, getattr(target, "__asyncctx_factory__", target))
+
+
+def _traced(target: Any, options: dict[str, Any]) -> Any:
+    cls = type(target)
+    if _is_proxy(target) or hasattr(target, "__asyncctx_factory__"):
+        return target
+    if isinstance(target, type):
+        return _traced_class(target, options)
+    if kind_of(cls).manager:
+        # Here, because wrapt imports asyncio, which costs more than all of ours.
+        from asyncctx_trace.instrument.manager import traced_manager
+        from asyncctx_trace.instrument.operations import watch_pair
+
+        found = resource_of(target, **options)
+        watch_pair(target, found)
+        return target if kind_of(cls).traced else traced_manager(target, found)
+    if isinstance(target, staticmethod | classmethod):
+        return cls(_traced(target.__func__, options))
+    if callable(target):
+        return _traced_factory(target, options)
+    raise NotTraceable(f"traced() cannot trace {_of(target)}: {_GIVE}")
+
+
+def _traced_class(cls: type, options: dict[str, Any]) -> type:
+    if not (hasattr(cls, "__aenter__") and hasattr(cls, "__aexit__")):
+        raise NotTraceable(
+            f"traced() cannot trace the class {cls.__qualname__}, which has no "
+            f"__aenter__ and __aexit__: {_GIVE}"
+        )
+    from asyncctx_trace.instrument.classes import traced_class
+
+    traced_class(cls, options)
+    return cls
 
 
 def _traced_factory(factory: Callable[..., Any], options: dict[str, Any]) -> Callable[..., Any]:
-    from asyncctx_trace.instrument.manager import TracedManager
+    import inspect
 
-    if options["name"] is None:
-        options["name"] = getattr(factory, "__qualname__", None)
+    if inspect.isasyncgenfunction(factory):
+        raise NotTraceable(
+            f"traced() cannot trace the async generator function {_name_of(factory)}: "
+            "put @traced above @asynccontextmanager"
+        )
+    if inspect.iscoroutinefunction(factory):
+        raise NotTraceable(
+            f"traced() cannot trace the coroutine function {_name_of(factory)}: "
+            "trace what it returns, as in traced(await f())"
+        )
+    options = {**options, "name": options["name"] or _name_of(factory)}
 
     @functools.wraps(factory)
     def make(*args: Any, **kwargs: Any) -> Any:
-        manager = factory(*args, **kwargs)
-        return TracedManager(manager, resource_of(manager, **options))
+        # Of all that may go wrong here, only what the factory raises is the caller's business:
+        # what is no manager goes back untouched, for `async with` to complain about.
+        made = factory(*args, **kwargs)
+        if _is_proxy(made) or not kind_of(type(made)).manager or kind_of(type(made)).traced:
+            return made
+        return _traced(made, options)
 
+    make.__asyncctx_factory__ = factory  # type: ignore[attr-defined]
     return make
+
+
+def _is_proxy(target: object) -> bool:
+    # By the class and not by isinstance: a proxy says that it is of its manager's class.
+    return hasattr(type(target), "_self_is_asyncctx_proxy")
+
+
+def _name_of(factory: Any) -> str | None:
+    return getattr(factory, "__qualname__", None)
+
+
+def _of(target: object) -> str:
+    if hasattr(type(target), "__enter__"):
+        return f"a {type(target).__qualname__}, which is entered with a plain `with`"
+    if hasattr(type(target), "__await__"):
+        return f"a {type(target).__qualname__}, which must be awaited first"
+    return f"a {type(target).__qualname__}"

@@ -1,0 +1,160 @@
+"""A class whose objects are traced, in place: it stays the class it is.
+
+Its ``__aenter__`` and ``__aexit__`` tell of each acquisition, and so do those of its subclasses,
+made already or later. ``untraced_class`` puts back what was there.
+"""
+
+from __future__ import annotations
+
+import inspect
+import weakref
+from collections.abc import Awaitable, Callable
+from functools import partial, update_wrapper
+from typing import Any
+
+from asyncctx_trace.errors import NotTraceable
+from asyncctx_trace.instrument import hub
+from asyncctx_trace.instrument.careful import entering, leaving
+from asyncctx_trace.instrument.invisible import program_frame, unobserved
+from asyncctx_trace.instrument.lifecycle import Acquisition
+from asyncctx_trace.instrument.manager import newest
+from asyncctx_trace.instrument.resources import forget_kinds, manager_of, resource_of
+
+__all__ = ["is_traced_class", "traced_class", "untraced_class"]
+
+_METHODS = ("__aenter__", "__aexit__")
+_ABSENT = object()
+_open: dict[int, list[Acquisition]] = {}
+"""By the address of the manager; an entry leaves with its manager, where that can be watched."""
+_refs: dict[int, weakref.ref[Any]] = {}
+
+
+def is_traced_class(cls: type) -> bool:
+    """Whether ``cls`` itself was traced, not only a base of it."""
+    return any(_original(cls.__dict__.get(name)) is not None for name in _METHODS)
+
+
+def traced_class(cls: type, options: dict[str, Any]) -> None:
+    """Trace every manager of this class; raises NotTraceable for one that cannot be changed."""
+    if is_traced_class(cls):
+        return
+    try:
+        _watch_subclasses(cls, options)
+        for each in [cls, *_subclasses(cls)]:
+            _instrument(each, options, inherited=each is cls)
+    except TypeError as error:
+        raise NotTraceable(
+            f"traced() cannot change the class {cls.__qualname__} ({error}): "
+            "give it the managers themselves, or a function that makes them"
+        ) from None
+    forget_kinds()
+
+
+def untraced_class(cls: type) -> None:
+    """Put back what ``cls`` and its subclasses had."""
+    for each in [cls, *_subclasses(cls)]:
+        for name in (*_METHODS, "__init_subclass__"):
+            original = _original(each.__dict__.get(name))
+            if original is _ABSENT:
+                delattr(each, name)
+            elif original is not None:
+                setattr(each, name, original)
+    forget_kinds()
+
+
+def _original(found: Any) -> Any:
+    """What a method of ours stands in for; ``None`` if it is not ours."""
+    return getattr(getattr(found, "__func__", found), "__asyncctx_traced__", None)
+
+
+def _subclasses(cls: type) -> list[type]:
+    found: list[type] = []
+    for subclass in type.__subclasses__(cls):
+        found += [subclass, *_subclasses(subclass)]
+    return found
+
+
+def _watch_subclasses(cls: type, options: dict[str, Any]) -> None:
+    original = cls.__dict__.get("__init_subclass__", _ABSENT)
+
+    def __init_subclass__(sub: type, **kwargs: Any) -> None:
+        if original is _ABSENT:
+            # Not `cls`: a decorator such as dataclass(slots=True) makes another class of it.
+            holder = next(b for b in sub.__mro__ if b.__dict__.get("__init_subclass__") is hook)
+            super(holder, sub).__init_subclass__(**kwargs)  # type: ignore[misc]
+        else:
+            original.__get__(None, sub)(**kwargs)
+        _instrument(sub, options, inherited=False)
+
+    __init_subclass__.__asyncctx_traced__ = original  # type: ignore[attr-defined]
+    hook = classmethod(__init_subclass__)  # type: ignore[arg-type,var-annotated]
+    cls.__init_subclass__ = hook  # type: ignore[assignment]
+
+
+def _instrument(cls: type, options: dict[str, Any], inherited: bool) -> None:
+    for name, tell in zip(_METHODS, (_telling_enter, _telling_exit), strict=True):
+        own = cls.__dict__.get(name, _ABSENT)
+        method = getattr(cls, name, None) if own is _ABSENT and inherited else own
+        if (
+            callable(method)
+            and not getattr(method, "__isabstractmethod__", False)
+            and _original(method) is None
+        ):
+            told = tell(method, options)
+            update_wrapper(told, method)
+            if hasattr(inspect, "markcoroutinefunction") and inspect.iscoroutinefunction(method):
+                inspect.markcoroutinefunction(told)
+            told.__asyncctx_traced__ = own  # type: ignore[attr-defined]
+            setattr(cls, name, told)
+
+
+def _telling_enter(
+    method: Callable[..., Awaitable[Any]], options: dict[str, Any]
+) -> Callable[..., Awaitable[Any]]:
+    @unobserved
+    def __aenter__(self: Any) -> Awaitable[Any]:
+        awaitable = method(self)
+        if hub.listening is None or _is_of_subclass(self, "__aenter__"):
+            return awaitable
+        resource = resource_of(self, **options)
+        return entering(awaitable, manager_of(type(self)), resource.id, partial(_opened, self))
+
+    return __aenter__
+
+
+def _telling_exit(
+    method: Callable[..., Awaitable[Any]], options: dict[str, Any]
+) -> Callable[..., Awaitable[Any]]:
+    @unobserved
+    def __aexit__(self: Any, *exc: Any) -> Awaitable[Any]:
+        awaitable = method(self, *exc)
+        open_ = _open.get(id(self))
+        if not open_ or _is_of_subclass(self, "__aexit__"):
+            return awaitable
+        return leaving(awaitable, newest(open_), exc[1] if len(exc) > 1 else None)
+
+    return __aexit__
+
+
+def _is_of_subclass(manager: object, method: str) -> bool:
+    """Whether the call is a subclass's ``super()`` call, and so no pass of its own."""
+    frame = program_frame()
+    if frame is None or frame.f_code.co_name != method:
+        return False
+    names = frame.f_code.co_varnames[:1]
+    return bool(names) and frame.f_locals.get(names[0]) is manager
+
+
+def _opened(manager: Any, acquisition: Acquisition) -> None:
+    key = id(manager)
+    if key not in _refs:
+        try:
+            _refs[key] = weakref.ref(manager, partial(_forget, key))
+        except TypeError:  # __slots__ without __weakref__
+            pass
+    _open.setdefault(key, []).append(acquisition)
+
+
+def _forget(key: int, _: object) -> None:
+    _refs.pop(key, None)
+    _open.pop(key, None)
