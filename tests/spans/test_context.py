@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import Context as Variables
 from contextvars import copy_context
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from opentelemetry import baggage
@@ -99,7 +99,7 @@ def test_the_sampler_is_asked_once_and_shown_everything(trace: Any) -> None:
     """It sees name and attributes of the lifecycle; what it adds is on the span."""
 
     class Picky(ParentBased):
-        asked: list[tuple[str, Any]] = []
+        asked: ClassVar[list[tuple[str, Any]]] = []
 
         def should_sample(self, *args: Any, **kwargs: Any) -> Any:
             result = super().should_sample(*args, **kwargs)

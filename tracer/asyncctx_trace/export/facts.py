@@ -259,13 +259,13 @@ class _Reading:
         if process is None:
             process = ordinal if isinstance(ordinal, int) else len(self._processes)
             self._processes[key] = process
-            title = resource.get(names.PROCESS_COMMAND_LINE) or resource.get(names.SERVICE_NAME)
+            service = resource.get(names.SERVICE_NAME, "unknown_service")
             self._definitions[ProcessDefined, process] = ProcessDefined(
                 span.start,
                 process,
                 _int(resource, names.PROCESS_PID),
                 _int(resource, names.PROCESS_PARENT_PID),
-                str(title or "unknown_service"),
+                str(resource.get(names.PROCESS_COMMAND_LINE, service)),
             )
         return process
 

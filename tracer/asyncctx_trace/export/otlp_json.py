@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from asyncctx_trace.errors import AsyncctxTraceError
-from asyncctx_trace.export.span import Attributes, Link, Origin, Span, SpanEvent
+from asyncctx_trace.export.span import Attributes, Link, Origin, Span, SpanEvent, unicode
 
 __all__ = ["SPANS_PER_LINE", "NotOtlp", "by_origin", "parse", "spans_in", "write"]
 
@@ -63,12 +63,12 @@ def _span(span: Span) -> dict[str, Any]:
     written: dict[str, Any] = {
         "traceId": f"{span.trace:032x}",
         "spanId": f"{span.id:016x}",
-        "name": span.name,
+        "name": unicode(span.name),
         "kind": span.kind,
         "startTimeUnixNano": str(span.start),
         "endTimeUnixNano": str(span.end),
         "attributes": _attributes(span.attributes),
-        "status": {} if span.error is None else {"code": _ERROR, "message": span.error},
+        "status": {} if span.error is None else {"code": _ERROR, "message": unicode(span.error)},
     }
     if span.parent is not None:
         written["parentSpanId"] = f"{span.parent:016x}"
@@ -78,7 +78,7 @@ def _span(span: Span) -> dict[str, Any]:
         written["events"] = [
             {
                 "timeUnixNano": str(event.at),
-                "name": event.name,
+                "name": unicode(event.name),
                 "attributes": _attributes(event.attributes),
             }
             for event in span.events
@@ -98,7 +98,7 @@ def _span(span: Span) -> dict[str, Any]:
 
 
 def _attributes(attributes: Attributes) -> list[dict[str, Any]]:
-    return [{"key": key, "value": _value(value)} for key, value in attributes.items()]
+    return [{"key": unicode(key), "value": _value(value)} for key, value in attributes.items()]
 
 
 def _value(value: Any) -> dict[str, Any]:
@@ -116,8 +116,7 @@ def _value(value: Any) -> dict[str, Any]:
         case dict():
             return {"kvlistValue": {"values": _attributes(value)}}
         case _:
-            # A lone surrogate is no Unicode, and nobody else's parser would take it.
-            return {"stringValue": str(value).encode("utf-8", "backslashreplace").decode()}
+            return {"stringValue": unicode(str(value))}
 
 
 # -- reading --------------------------------------------------------------------------------
@@ -129,7 +128,8 @@ def parse(text: str, name: str) -> Iterator[Span]:
     Lenient, as other tools write: arrays, Jaeger's ``result``, ids in either case, numbers as
     strings or numbers, enums by name, unknown fields, a last line that was cut off.
     """
-    lines = [line for line in text.removeprefix("\ufeff").splitlines() if line.strip()]
+    # Not splitlines(): JSON may hold line separators of Unicode as they are.
+    lines = [line for line in text.removeprefix("\ufeff").split("\n") if line.strip()]
     if not lines:
         raise NotOtlp(f"{name} is empty: give it what `export --format otlp-json` has written")
     try:

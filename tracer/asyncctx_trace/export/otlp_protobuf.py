@@ -17,7 +17,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from asyncctx_trace.export.otlp_json import by_origin
-from asyncctx_trace.export.span import Attributes, Span
+from asyncctx_trace.export.span import Attributes, Span, unicode
 
 __all__ = ["request"]
 
@@ -44,14 +44,14 @@ def _span(span: Span) -> trace_pb2.Span:
     status = trace_pb2.Status()
     if span.error is not None:
         status = trace_pb2.Status(
-            code=trace_pb2.Status.STATUS_CODE_ERROR, message=_text(span.error)
+            code=trace_pb2.Status.STATUS_CODE_ERROR, message=unicode(span.error)
         )
     return trace_pb2.Span(
         trace_id=span.trace.to_bytes(16),
         span_id=span.id.to_bytes(8),
         parent_span_id=b"" if span.parent is None else span.parent.to_bytes(8),
         trace_state=span.trace_state,
-        name=_text(span.name),
+        name=unicode(span.name),
         kind=trace_pb2.Span.SpanKind.ValueType(span.kind),
         start_time_unix_nano=span.start,
         end_time_unix_nano=span.end,
@@ -59,7 +59,7 @@ def _span(span: Span) -> trace_pb2.Span:
         events=[
             trace_pb2.Span.Event(
                 time_unix_nano=event.at,
-                name=_text(event.name),
+                name=unicode(event.name),
                 attributes=_attributes(event.attributes),
             )
             for event in span.events
@@ -78,7 +78,7 @@ def _span(span: Span) -> trace_pb2.Span:
 
 
 def _attributes(attributes: Attributes) -> list[KeyValue]:
-    return [KeyValue(key=_text(key), value=_value(value)) for key, value in attributes.items()]
+    return [KeyValue(key=unicode(key), value=_value(value)) for key, value in attributes.items()]
 
 
 def _value(value: Any) -> AnyValue:
@@ -96,9 +96,4 @@ def _value(value: Any) -> AnyValue:
         case dict():
             return AnyValue(kvlist_value=KeyValueList(values=_attributes(value)))
         case _:
-            return AnyValue(string_value=_text(str(value)))
-
-
-def _text(text: str) -> str:
-    """Protobuf takes no lone surrogates."""
-    return text.encode("utf-8", "backslashreplace").decode()
+            return AnyValue(string_value=unicode(str(value)))

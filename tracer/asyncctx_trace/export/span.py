@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Attributes", "Link", "Origin", "Span", "SpanEvent"]
+__all__ = ["Attributes", "Link", "Origin", "Span", "SpanEvent", "unicode"]
 
 Attributes = dict[str, Any]
 """Values are str, bool, int, float, bytes, or lists and dicts of these."""
@@ -58,3 +58,8 @@ class Span:
     """OTLP's SpanKind; 1 is INTERNAL."""
     dropped_events: int = 0
     trace_state: str = ""
+
+
+def unicode(text: str) -> str:
+    """``text`` with lone surrogates as escapes: they are no Unicode, and no format takes them."""
+    return text.encode("utf-8", "backslashreplace").decode()

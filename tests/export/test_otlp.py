@@ -1,0 +1,329 @@
+"""Delivery to an OTLP endpoint: everything arrives, or is accounted for."""
+
+from __future__ import annotations
+
+import socket
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from asyncctx_trace import record
+from asyncctx_trace.export.endpoint import BadEndpoint, Endpoint, endpoint_for
+from asyncctx_trace.export.sender import Account, Sender
+from asyncctx_trace.export.sources import open_source
+from asyncctx_trace.export.stream import OtlpStream
+
+from . import otlp_receiver as otlp
+from .builders import contention, leak, many, recorded
+
+
+class Clock:
+    """Stands still but for those who sleep by it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+def deliver(
+    path: Path, endpoint: Endpoint, clock: Clock | None = None, patience: float = 15.0
+) -> Account:
+    """The account of sending the recording ``path`` to ``endpoint``."""
+    clock = clock or Clock()
+    with Sender(endpoint, patience=patience, sleep=clock.sleep, clock=clock) as sender:
+        for _ in sender.send(open_source(path).spans()):
+            pass
+    return sender.account
+
+
+def unused() -> str:
+    """The address of an endpoint at which nobody listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{free.getsockname()[1]}"
+
+
+def test_a_recording_arrives_whole(tmp_path: Path) -> None:
+    """Names, ids, times, attributes, events, links and status, as protobuf."""
+    path = recorded(tmp_path / "r.actx", contention)
+    meant = {span.id: span for span in open_source(path).spans()}
+
+    with otlp.over_http() as receiver:
+        account = deliver(path, endpoint_for(receiver.address))
+
+    assert (account.sent, account.complete) == (len(meant), True)
+    assert len(receiver.spans) == len(meant)
+    for span in receiver.spans:
+        ours = meant[int.from_bytes(span.span_id)]
+        assert (span.name, span.start_time_unix_nano, span.end_time_unix_nano) == (
+            ours.name,
+            ours.start,
+            ours.end,
+        )
+        assert int.from_bytes(span.trace_id) == ours.trace
+        assert span.parent_span_id == (ours.parent.to_bytes(8) if ours.parent else b"")
+        assert set(otlp.attributes(span)) == set(ours.attributes)
+        assert [event.name for event in span.events] == [event.name for event in ours.events]
+        assert [int.from_bytes(k.span_id) for k in span.links] == [k.span for k in ours.links]
+        assert (span.status.code == span.status.STATUS_CODE_ERROR) == (ours.error is not None)
+    assert receiver.resources[0]["process.pid"] > 0
+    assert receiver.resources[0]["service.name"]
+
+
+def test_an_export_can_be_repeated(tmp_path: Path) -> None:
+    """The second time gives the same ids: the server has each span once."""
+    path = recorded(tmp_path / "r.actx", contention)
+    before = path.read_bytes()
+
+    with otlp.over_http() as receiver:
+        deliver(path, endpoint_for(receiver.address))
+        deliver(path, endpoint_for(receiver.address))
+
+    times = Counter((span.trace_id, span.span_id) for span in receiver.spans)
+    assert set(times.values()) == {2}
+    assert path.read_bytes() == before
+
+
+def test_many_batches(tmp_path: Path) -> None:
+    """Four spans of each acquisition, one of the task, one of the process."""
+    path = recorded(tmp_path / "r.actx", many(1000))
+
+    with otlp.over_http() as receiver:
+        account = deliver(path, endpoint_for(receiver.address))
+
+    assert account.sent == len(receiver.spans)
+    names = Counter(span.name for span in receiver.spans)
+    assert [names[name] for name in ("enter", "body", "exit", "async with lock")] == [1000] * 4
+    assert len(receiver.requests) == -(-account.sent // 500)
+
+
+def test_who_never_left_is_shown_as_such(tmp_path: Path) -> None:
+    """A leak ends with the recording, and says that it did not end."""
+    path = recorded(tmp_path / "r.actx", leak)
+
+    with otlp.over_http() as receiver:
+        deliver(path, endpoint_for(receiver.address))
+
+    (whole,) = [span for span in receiver.spans if span.name == "async with forgotten"]
+    assert otlp.attributes(whole)["asyncctx.unfinished"] is True
+    assert "asyncctx.outcome" not in otlp.attributes(whole)
+
+
+def test_what_is_turned_away_is_tried_again(tmp_path: Path) -> None:
+    """503 with Retry-After as seconds and as a date, 429 without: all waited for."""
+    path = recorded(tmp_path / "r.actx", contention)
+    clock = Clock()
+    soon = datetime.now(UTC) + timedelta(seconds=5)
+
+    with otlp.over_http() as receiver:
+        receiver.faults += [
+            otlp.status(503, retry_after="2"),
+            otlp.status(429),
+            otlp.status(503, retry_after=format_datetime(soon, usegmt=True)),
+        ]
+        account = deliver(path, endpoint_for(receiver.address), clock)
+
+    assert account.complete
+    assert account.sent == len(receiver.spans)
+    assert clock.slept[0] == 2.0
+    assert 3.0 < clock.slept[2] <= 5.0
+
+
+def test_patience_ends(tmp_path: Path) -> None:
+    """Ever longer pauses, until the time is up: failed, with the reason, and no more."""
+    path = recorded(tmp_path / "r.actx", contention)
+    clock = Clock()
+
+    with otlp.over_http() as receiver:
+        receiver.faults += [otlp.status(503)] * 100
+        account = deliver(path, endpoint_for(receiver.address), clock, patience=30)
+
+    assert (account.sent, account.rejected) == (0, 0)
+    assert account.failed == sum(1 for _ in open_source(path).spans())
+    assert "503" in next(iter(account.problems))
+    assert sum(clock.slept) <= 30
+    assert clock.slept[-1] > clock.slept[0]
+
+
+@pytest.mark.parametrize("code", [400, 401, 404, 500])
+def test_a_refusal_is_final(tmp_path: Path, code: int) -> None:
+    """Asking again would change nothing; the next batch is still tried."""
+    path = recorded(tmp_path / "r.actx", many(200))
+    clock = Clock()
+
+    with otlp.over_http() as receiver:
+        receiver.faults.append(otlp.status(code))
+        account = deliver(path, endpoint_for(receiver.address), clock)
+
+    assert account.failed == 500
+    assert account.sent == len(receiver.spans) > 0
+    assert clock.slept == []
+    assert str(code) in next(iter(account.problems))
+
+
+def test_partial_success_is_accounted_for(tmp_path: Path) -> None:
+    """What the server rejected is neither sent nor failed."""
+    path = recorded(tmp_path / "r.actx", contention)
+    spans = sum(1 for _ in open_source(path).spans())
+
+    with otlp.over_http() as receiver:
+        receiver.faults.append(otlp.partial_success(3, "too old"))
+        account = deliver(path, endpoint_for(receiver.address))
+
+    assert (account.sent, account.rejected, account.failed) == (spans - 3, 3, 0)
+    assert not account.complete
+    assert list(account.problems) == ["the server says: too old"]
+
+
+@pytest.mark.parametrize("fault", [otlp.closes_mid_body, otlp.hangs(0.4)])
+def test_an_answer_that_breaks_off_is_tried_again(
+    tmp_path: Path, monkeypatch: Any, fault: otlp.Fault
+) -> None:
+    """Whether it closes too early or says nothing at all."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.2")
+    path = recorded(tmp_path / "r.actx", contention)
+    clock = Clock()
+
+    with otlp.over_http() as receiver:
+        receiver.faults.append(fault)
+        account = deliver(path, endpoint_for(receiver.address), clock)
+
+    assert account.complete
+    assert len(clock.slept) == 1
+
+
+def test_where_nobody_answers_the_rest_is_not_tried(tmp_path: Path) -> None:
+    """Two batches, one of them tried until the patience ended; both counted."""
+    path = recorded(tmp_path / "r.actx", many(200))
+    clock = Clock()
+    account = deliver(path, endpoint_for(unused()), clock)
+
+    assert account.sent == 0
+    assert account.failed == sum(1 for _ in open_source(path).spans()) > 500
+    assert list(account.problems.values()) == [1]
+    assert "Connection refused" in next(iter(account.problems))
+
+
+def test_headers_and_compression_are_the_environments(tmp_path: Path, monkeypatch: Any) -> None:
+    """As for every other exporter."""
+    path = recorded(tmp_path / "r.actx", contention)
+    with otlp.over_http() as receiver:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.address)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "api-key=a%20b,tenant=7")
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
+        monkeypatch.setenv("OTEL_SERVICE_NAME", "shop")
+        account = deliver(path, endpoint_for())
+
+    assert account.complete
+    assert receiver.headers[0]["api-key"] == "a b"
+    assert receiver.headers[0]["tenant"] == "7"
+    assert receiver.headers[0]["content-encoding"] == "gzip"
+    assert receiver.resources[0]["service.name"] == "shop"
+
+
+@pytest.mark.parametrize(
+    ("given", "environment", "url", "over_grpc"),
+    [
+        (None, {}, "http://localhost:4318/v1/traces", False),
+        ("http://h:4318", {}, "http://h:4318/v1/traces", False),
+        ("http://h/otlp/", {}, "http://h/otlp/v1/traces", False),
+        ("https://h/v1/traces", {}, "https://h/v1/traces", False),
+        ("h:4318", {}, "http://h:4318/v1/traces", False),
+        ("http://h:4317", {}, "http://h:4317", True),
+        ("grpcs://h:443", {}, "https://h:443", True),
+        (None, {"ENDPOINT": "http://c:1"}, "http://c:1/v1/traces", False),
+        (None, {"TRACES_ENDPOINT": "http://c:1/x"}, "http://c:1/x", False),
+        (None, {"ENDPOINT": "http://c:1", "PROTOCOL": "grpc"}, "http://c:1", True),
+    ],
+)
+def test_endpoints(
+    monkeypatch: Any, given: str | None, environment: dict[str, str], url: str, over_grpc: bool
+) -> None:
+    """What people write, and where it leads."""
+    for name, value in environment.items():
+        monkeypatch.setenv(f"OTEL_EXPORTER_OTLP_{name}", value)
+    endpoint = endpoint_for(given)
+
+    assert (endpoint.url, endpoint.grpc) == (url, over_grpc)
+
+
+@pytest.mark.parametrize("given", ["ftp://h", "http://", "http://h:port"])
+def test_what_is_no_endpoint_is_refused(given: str) -> None:
+    """In one line, with an example."""
+    with pytest.raises(BadEndpoint, match="give it a URL such as http://localhost:4318"):
+        endpoint_for(given)
+
+
+def test_grpc(tmp_path: Path, monkeypatch: Any) -> None:
+    """The same over gRPC, with metadata; what is unavailable is tried again."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "tenant=7")
+    path = recorded(tmp_path / "r.actx", contention)
+    clock = Clock()
+
+    with otlp.over_grpc(grpc.StatusCode.UNAVAILABLE) as receiver:
+        account = deliver(path, endpoint_for(receiver.address), clock)
+
+    assert account.complete
+    assert account.sent == len(receiver.spans) > 0
+    assert receiver.headers[0]["tenant"] == "7"
+    assert len(clock.slept) == 1
+
+
+def test_grpc_refusals_are_final(tmp_path: Path) -> None:
+    """What the server does not take, it does not take."""
+    path = recorded(tmp_path / "r.actx", contention)
+
+    with otlp.over_grpc(grpc.StatusCode.INVALID_ARGUMENT) as receiver:
+        account = deliver(path, endpoint_for(receiver.address))
+
+    assert account.failed > 0
+    assert receiver.spans == []
+    assert "INVALID_ARGUMENT: not now" in next(iter(account.problems))
+
+
+def test_a_stream_sends_what_ends_while_it_grows(tmp_path: Path) -> None:
+    """Spans arrive while the recording is open, and at the end all of them have, once."""
+    path = tmp_path / "r.actx"
+    with otlp.over_http() as receiver:
+        with record(path):
+            stream = OtlpStream(path, receiver.address)
+            stream.start()
+            recorded_here(200)
+        account = stream.finish()
+
+    assert account.complete
+    ids = Counter(span.span_id for span in receiver.spans)
+    assert set(ids.values()) == {1}
+    assert {int.from_bytes(i) for i in ids} == {span.id for span in open_source(path).spans()}
+
+
+def test_a_stream_to_nowhere_counts_and_leaves_the_recording(tmp_path: Path) -> None:
+    """What was not sent can be sent later."""
+    path = tmp_path / "r.actx"
+    with record(path):
+        stream = OtlpStream(path, unused(), patience=0.1)
+        stream.start()
+        recorded_here(50)
+    account = stream.finish()
+
+    assert (account.sent, account.failed) == (0, sum(1 for _ in open_source(path).spans()))
+    with otlp.over_http() as receiver:
+        assert deliver(path, endpoint_for(receiver.address)).complete
+
+
+def recorded_here(acquisitions: int) -> None:
+    import asyncio
+
+    asyncio.run(many(acquisitions)())

@@ -1,0 +1,330 @@
+"""Recording -> spans -> OTLP JSON Lines -> the same events."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from asyncctx_trace.analysis.timeline import Timeline
+from asyncctx_trace.events import (
+    Dropped,
+    EnterEnded,
+    EnterStarted,
+    ErrorText,
+    Event,
+    ExitEnded,
+    ExitStarted,
+    Marked,
+    Outcome,
+    Printed,
+    ProcessDefined,
+    ProcessEnded,
+    ResourceDefined,
+    SiteDefined,
+    TaskDefined,
+    TaskEnded,
+)
+from asyncctx_trace.export import otlp_json
+from asyncctx_trace.export.facts import facts_of
+from asyncctx_trace.export.otlp_json import NotOtlp
+from asyncctx_trace.export.sources import open_source
+from asyncctx_trace.export.spans import SpanMaker
+from asyncctx_trace.recording.format import Anchor
+
+from .builders import contention, leak, recorded
+
+ANCHOR = Anchor(1_700_000_000_000_000_000, 1_000)
+
+
+def written(events: list[Event]) -> str:
+    """Events as OTLP JSON Lines."""
+    maker = SpanMaker(ANCHOR)
+    spans = [*maker.take(events), *maker.finish()]
+    return "\n".join(otlp_json.write(spans))
+
+
+def shifted(events: list[Event]) -> list[Event]:
+    """The same events by the clock on the wall."""
+    return [
+        dataclasses.replace(event, at=ANCHOR.wall(event.at)) if hasattr(event, "at") else event  # type: ignore[type-var]  # those that have a time
+        for event in events
+    ]
+
+
+def table(events: Any) -> list[Any]:
+    """Every acquisition, by its id; the rows of two tellings may differ in order of ties."""
+    return sorted(
+        (dataclasses.replace(a, row=0, depth=0) for a in Timeline(events)), key=lambda a: a.id
+    )
+
+
+@pytest.mark.parametrize("program", [contention, leak])
+def test_nothing_of_a_recording_is_lost(tmp_path: Path, program: Any) -> None:
+    """Times to the nanosecond, outcomes, errors, tasks, places, what never ended."""
+    source = open_source(recorded(tmp_path / "r.actx", program))
+    path = tmp_path / "r.jsonl"
+    path.write_text("\n".join(otlp_json.write(source.spans())), encoding="utf-8")
+    back = open_source(path)
+
+    ours, theirs = Timeline(source.events), Timeline(back.events)
+    offset = source.anchor.wall(0)
+    assert len(theirs) == len(ours) > 0
+    for mine, other in zip(sorted(ours, key=key), sorted(theirs, key=key), strict=True):
+        assert other.depth == mine.depth
+        assert times(other) == [None if at is None else at + offset for at in times(mine)]
+        told = dataclasses.replace(other, row=0, **dict(zip(TIMES, times(mine), strict=True)))
+        assert escaped(told) == escaped(dataclasses.replace(mine, row=0))
+    # A recording may define what nothing in it uses.
+    assert theirs.resources == {r: ours.resources[r] for r in ours.rows_of_resource}
+    assert theirs.sites == {site: ours.sites[site] for site in set(ours.site)}
+    assert {t.name for t in theirs.tasks.values()} == {t.name for t in ours.tasks.values()}
+    assert [p.pid for p in theirs.processes.values()] == [p.pid for p in ours.processes.values()]
+
+
+TIMES = ("enter_started", "enter_ended", "exit_started", "exit_ended")
+
+
+def times(acquisition: Any) -> list[int | None]:
+    return [getattr(acquisition, name) for name in TIMES]
+
+
+def key(acquisition: Any) -> int:
+    return int(acquisition.id)
+
+
+def escaped(acquisition: Any) -> str:
+    """JSON has no lone surrogates: they come back as escapes."""
+    return repr(acquisition).replace("\\\\", "\\")
+
+
+texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=8)
+outcomes = st.sampled_from(Outcome)
+failures = st.sampled_from([outcome for outcome in Outcome if outcome is not Outcome.OK])
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> list[Event]:
+    """A few tasks that enter and leave, nested; each may stop at any point."""
+    at = iter(range(2_000, 10_000_000, 7))
+    events: list[Event] = [
+        ProcessDefined(next(at), 0, 41, 1, draw(texts)),
+        ResourceDefined(1, "lock", draw(texts), 1),
+        ResourceDefined(2, draw(texts), draw(texts), None),
+        SiteDefined(1, "a.py", 3, draw(texts), draw(texts)),
+        TaskDefined(next(at), 1, draw(texts), "asyncio", None, 0, "MainThread"),
+        TaskDefined(next(at), 2, draw(texts), "trio", 1, 0, "MainThread"),
+    ]
+    number = iter(range(1, 100))
+    for task in (1, 2):
+        open_: list[int] = []
+        for _ in range(draw(st.integers(0, 5))):
+            acquisition = next(number)
+            parent = open_[-1] if open_ else None
+            resource = draw(st.sampled_from([1, 2]))
+            events.append(
+                EnterStarted(
+                    next(at), acquisition, parent, task, "M", resource, draw(st.booleans())
+                )
+            )
+            steps = draw(st.integers(0, 3))
+            failed = steps and draw(st.booleans())
+            outcome = draw(failures) if failed else Outcome.OK
+            if steps:
+                events.append(EnterEnded(next(at), acquisition, outcome, error(draw, outcome)))
+            if not steps or failed:
+                continue
+            open_.append(acquisition)
+            if steps > 1:
+                outcome = draw(outcomes)
+                events.append(
+                    ExitStarted(next(at), acquisition, task, outcome, error(draw, outcome))
+                )
+            if steps > 2:
+                outcome = draw(outcomes)
+                suppressed = draw(st.booleans())
+                open_.pop()
+                events.append(
+                    ExitEnded(next(at), acquisition, outcome, suppressed, error(draw, outcome))
+                )
+    events += [
+        Printed(next(at), "stderr", draw(texts)),
+        Marked(next(at), draw(texts)),
+        Dropped(next(at), 3, "no room"),
+        TaskEnded(next(at), 2),
+        ProcessEnded(next(at), 41, draw(st.sampled_from([0, 1, -9, None]))),
+    ]
+    return events
+
+
+def error(draw: st.DrawFn, outcome: Outcome) -> ErrorText | None:
+    return None if outcome is Outcome.OK else ErrorText("E", draw(texts))
+
+
+@settings(max_examples=30, deadline=None)
+@given(stories())
+def test_any_story_comes_back(events: list[Event]) -> None:
+    """Acquisitions, definitions and notes are what they were."""
+    back = facts_of(otlp_json.parse(written(events), "test"))
+
+    before = shifted(events)
+    assert table(back) == table(before)
+    told, meant = Timeline(back), Timeline(before)
+    assert told.printed == meant.printed
+    assert told.marks == meant.marks
+    assert told.dropped == meant.dropped
+    assert told.process_ended == meant.process_ended
+    assert told.task_ended == meant.task_ended
+    assert told.tasks == meant.tasks
+    assert told.processes == meant.processes
+
+
+@settings(max_examples=30, deadline=None)
+@given(stories(), st.integers(0, 30))
+def test_ids_are_the_same_however_it_is_read(events: list[Event], cut: int) -> None:
+    """At once, or in two looks while it grows: the same spans."""
+    whole, grown = SpanMaker(ANCHOR), SpanMaker(ANCHOR)
+    at_once = [*whole.take(events), *whole.finish()]
+    in_two = [*grown.take(events[:cut]), *grown.take(events[cut:]), *grown.finish()]
+
+    def key(span: Any) -> Any:
+        return span.trace, span.id, span.parent, span.name, span.start, span.end
+
+    assert sorted(map(key, at_once), key=repr) == sorted(map(key, in_two), key=repr)
+    assert len({span.id for span in at_once}) == len(at_once)
+
+
+def test_the_file_is_what_the_specification_says(tmp_path: Path) -> None:
+    """Hexadecimal ids, lowerCamelCase, integers for enums, strings for 64 bits."""
+    source = open_source(recorded(tmp_path / "r.actx", contention))
+    (line,) = otlp_json.write(source.spans())
+    (group, *_) = json.loads(line)["resourceSpans"]
+    (scope,) = group["scopeSpans"]
+    assert scope["scope"]["name"] == "asyncctx_trace"
+    failed = [span for span in scope["spans"] if span["status"]]
+
+    assert all(set(span["traceId"]) <= set("0123456789abcdef") for span in scope["spans"])
+    assert {(len(span["traceId"]), len(span["spanId"])) for span in scope["spans"]} == {(32, 16)}
+    assert all(isinstance(span["startTimeUnixNano"], str) for span in scope["spans"])
+    assert {span["kind"] for span in scope["spans"]} == {1}
+    assert {span["status"]["code"] for span in failed} == {2}
+    values = [pair["value"] for span in scope["spans"] for pair in span["attributes"]]
+    assert all(isinstance(value["intValue"], str) for value in values if "intValue" in value)
+
+
+def test_an_error_is_an_event_once(tmp_path: Path) -> None:
+    """It went through two bodies; the inner one raised it."""
+    spans = list(open_source(recorded(tmp_path / "r.actx", contention)).spans())
+    raised = [span for span in spans if span.events and span.name != "process"]
+
+    (body,) = raised
+    assert body.name == "body"
+    assert body.events[0].attributes["exception.type"].endswith("ValueError")
+    assert sorted(s.name for s in spans if s.error is not None) == [
+        "async with db lock",
+        "async with pool",
+        "body",
+        "body",
+    ]
+
+
+def test_who_waited_links_to_who_held(tmp_path: Path) -> None:
+    """By the ids under which the holders' lifecycle spans are exported."""
+    spans = list(open_source(recorded(tmp_path / "r.actx", contention)).spans())
+    lifecycles = {span.id for span in spans if span.attributes["asyncctx.phase"] == "lifecycle"}
+    links = [link for span in spans if span.name == "enter" for link in span.links]
+
+    assert links
+    assert {link.span for link in links} <= lifecycles
+    assert {link.attributes["asyncctx.link.kind"] for link in links} == {"blocked_by"}
+
+
+def test_a_long_life_is_many_traces(tmp_path: Path) -> None:
+    """What begins late begins a trace of its own, linked to where it belongs."""
+    source = open_source(recorded(tmp_path / "r.actx", contention))
+    spans = [s for s in source.spans(new_trace_after=0) if s.name.startswith("async with")]
+
+    assert all(span.parent is None for span in spans)
+    assert len({span.trace for span in spans}) == len(spans)
+    assert {span.links[0].attributes["asyncctx.link.kind"] for span in spans} == {"entered_in"}
+
+
+FOREIGN = {
+    "resourceSpans": [
+        {
+            "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]},
+            "unknownField": 1,
+            "scopeSpans": [
+                {
+                    "scope": {"name": "flask"},
+                    "spans": [
+                        {
+                            "traceId": "5B8EFFF798038103D269B633813FC60C",
+                            "spanId": "EEE19B7EC3C1B174",
+                            "name": "GET /",
+                            "kind": "SPAN_KIND_SERVER",
+                            "startTimeUnixNano": 1000,
+                            "endTimeUnixNano": "5000",
+                            "attributes": [
+                                {"key": "code.filepath", "value": {"stringValue": "a.py"}},
+                                {"key": "code.lineno", "value": {"intValue": 7}},
+                                {"key": "code.namespace", "value": {"stringValue": "shop"}},
+                                {"key": "code.function", "value": {"stringValue": "index"}},
+                            ],
+                        },
+                        {
+                            "traceId": "5b8efff798038103d269b633813fc60c",
+                            "spanId": "eee19b7ec3c1b175",
+                            "parentSpanId": "eee19b7ec3c1b174",
+                            "name": "query",
+                            "startTimeUnixNano": "2000",
+                            "endTimeUnixNano": "3000",
+                            "status": {"code": "STATUS_CODE_ERROR", "message": "no such table"},
+                        },
+                    ],
+                }
+            ],
+        }
+    ]
+}
+
+
+def shapes() -> Iterator[str]:
+    yield json.dumps(FOREIGN)
+    yield json.dumps(FOREIGN, indent=2)
+    yield json.dumps([FOREIGN])
+    yield "\ufeff" + json.dumps({"result": FOREIGN}) + "\n\n"
+    yield json.dumps(FOREIGN) + '\n{"resourceSpans":[{"resource":{"attr'  # cut off
+
+
+@pytest.mark.parametrize("text", list(shapes()))
+def test_spans_of_others_are_plain_bars(text: str) -> None:
+    """However they were written down: a body from start to end, at the place they name."""
+    timeline = Timeline(facts_of(otlp_json.parse(text, "test")))
+
+    request, query = timeline
+    assert (request.enter_started, request.enter_ended) == (1000, 1000)
+    assert (request.exit_started, request.exit_ended) == (5000, 5000)
+    assert (query.parent, query.depth) == (request.id, 1)
+    assert query.body_error == ErrorText("error", "no such table")
+    assert timeline.resources[request.resource].name == "GET /"
+    site = timeline.sites[request.site]
+    assert (site.file, site.line, site.function) == ("a.py", 7, "shop.index")
+    assert [task.name for task in timeline.tasks.values()] == ["shop"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[1]", '{"spans": 1}', "nonsense", '{"resourceSpans": [{"scopeSpans": [3]}]}']
+)
+def test_what_is_no_otlp_is_refused_in_one_line(text: str) -> None:
+    """With what to do instead."""
+    with pytest.raises(NotOtlp, match="test ") as refused:
+        list(otlp_json.parse(text, "test"))
+
+    assert "\n" not in str(refused.value)
