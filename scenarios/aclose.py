@@ -103,7 +103,7 @@ EXPECTS = {
     },
     "cleanup": {
         "Task-1": "Feed",
-        "reader": "desk → async_generator",
+        "reader": "desk → numbers",
     },
     "contention": {},
 }

@@ -92,10 +92,7 @@ async def main() -> None:
 EXPECTS = {
     "findings": {},
     "cleanup": {
-        "editor": (
-            "AiofilesContextManager → publish → AiofilesContextManager → publish → "
-            "AiofilesContextManager → publish"
-        ),
+        "editor": "aiofiles.open → publish → aiofiles.open → publish → aiofiles.open → publish",
     },
     "contention": {},
 }

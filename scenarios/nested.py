@@ -88,8 +88,8 @@ EXPECTS = {
     "findings": {},
     "cleanup": {
         "Task-1": (
-            "client → Server → server → new_folder → client → Server → server → "
-            "new_folder → client → Server → server → new_folder"
+            "client → listening → server → new_folder → client → listening → "
+            "server → new_folder → client → listening → server → new_folder"
         ),
     },
     "contention": {},

@@ -77,7 +77,7 @@ async def cleaning_up(folder: Path) -> None:
     """The body is done in time, its cleanup is not."""
     try:
         async with asyncio.timeout(0.6):
-            async with Upload(folder / "letter.partial", farewell=2):
+            async with traced(Upload(folder / "letter.partial", farewell=2), name="upload"):
                 await asyncio.sleep(0.3)
                 print("  uploaded")
     finally:
@@ -107,10 +107,10 @@ async def main() -> None:
 EXPECTS = {
     "findings": {
         "timeout": ["timeout", "timeout", "timeout", "timeout", "timeout"],
-        "cleanup-cancelled": ["Upload"],
+        "cleanup-cancelled": ["upload"],
     },
     "cleanup": {
-        "Task-1": "timeout → timeout → timeout → timeout → printer → timeout → Upload → timeout",
+        "Task-1": "timeout → timeout → timeout → timeout → printer → timeout → upload → timeout",
     },
     "contention": {
         "printer": {"most_waiters": 1, "got_in": "hog → Task-1"},
