@@ -139,11 +139,11 @@ async def a_pool_large_enough_for_nested_use() -> None:
 async def a_pool_in_which_queues_are_short() -> None:
     pool = Pool(2)
 
-    async def request() -> None:
+    async def request(seconds: float) -> None:
         async with pool.acquire():
-            await asyncio.sleep(5 * SHORT)
+            await asyncio.sleep(seconds)
 
-    await asyncio.gather(request(), request(), request())
+    await asyncio.gather(request(SHORT), request(SHORT), request(20 * SHORT))
 
 
 @clean()

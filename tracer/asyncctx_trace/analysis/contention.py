@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
-from asyncctx_trace.analysis.occupancy import Occupancy, contends, hold_of, wait_of
+from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.occupancy import contends, hold_of, wait_of
 from asyncctx_trace.analysis.spread import Spread
 from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
 
-__all__ = ["ResourceUse", "contention", "got_in"]
+__all__ = ["ResourceUse", "contention", "contention_in", "got_in"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,12 @@ class ResourceUse:
 
 def contention(timeline: Timeline, now: int | None = None) -> list[ResourceUse]:
     """Every resource that was used, the most waited for first; ``now`` is the end by default."""
-    moment = (timeline.end or 0) if now is None else now
-    uses = [_use(timeline, resource, moment) for resource in timeline.rows_of_resource]
+    return contention_in(Case(timeline, now))
+
+
+def contention_in(case: Case) -> list[ResourceUse]:
+    """The same for a case."""
+    uses = [_use(case, resource) for resource in case.timeline.rows_of_resource]
     return sorted(uses, key=lambda use: (not use.contends, -use.wait.total, use.resource))
 
 
@@ -65,7 +70,8 @@ def got_in(timeline: Timeline, resource: int) -> list[int]:
     return sorted(rows, key=lambda row: (ended[row], row))
 
 
-def _use(timeline: Timeline, resource: int, now: int) -> ResourceUse:
+def _use(case: Case, resource: int) -> ResourceUse:
+    timeline, now = case.timeline, case.now
     rows = timeline.rows_of_resource[resource]
     definition = timeline.resources.get(resource)
     waits = [wait_of(timeline, row, now) for row in rows]
@@ -73,7 +79,7 @@ def _use(timeline: Timeline, resource: int, now: int) -> ResourceUse:
     limited = contends(definition)
     contended, most, when = 0, 0, None
     if limited:
-        occupancy = Occupancy(timeline, resource, now)
+        occupancy = case.occupancy(resource)
         contended = sum(occupancy.full(start, end) > 0 for start, end in waits)
         most, when = occupancy.most_waiters()
     return ResourceUse(
@@ -85,27 +91,15 @@ def _use(timeline: Timeline, resource: int, now: int) -> ResourceUse:
         acquisitions=len(rows),
         contended=contended,
         wait=Spread.of(end - start for start, end in waits),
-        hold=Spread.of(_bodies(timeline, rows, now)),
-        cleanup=Spread.of(_cleanups(timeline, rows, now)),
+        hold=Spread.of(case.body_length(row) for row in rows if timeline.entered(row)),
+        cleanup=Spread.of(
+            case.exit_length(row) for row in rows if timeline.exit_started[row] != NOT_YET
+        ),
         most_waiters=most,
         most_waiters_at=when,
         utilisation=_utilisation(definition.capacity if definition else None, waits, holds),
         overtaken=_overtaken(timeline, rows) if limited else 0,
     )
-
-
-def _bodies(timeline: Timeline, rows: Iterable[int], now: int) -> Iterable[int]:
-    for row in rows:
-        if timeline.entered(row):
-            start, end = timeline.enter_ended[row], timeline.exit_started[row]
-            yield (max(start, now) if end == NOT_YET else end) - start
-
-
-def _cleanups(timeline: Timeline, rows: Iterable[int], now: int) -> Iterable[int]:
-    for row in rows:
-        start, end = timeline.exit_started[row], timeline.exit_ended[row]
-        if start != NOT_YET:
-            yield (max(start, now) if end == NOT_YET else end) - start
 
 
 def _utilisation(

@@ -151,7 +151,7 @@ class _Walk:
         if silent_since == len(facts) or facts[silent_since] > ended:
             return True
         row = self._innermost(task, ended)
-        if row is None or self.timeline.acquisition(row).phase_at(ended) != "exit":
+        if row is None or self.timeline.phase_at(row, ended) != "exit":
             return False
         known = self.timeline.resources.get(self.timeline.resource[row])
         return known is not None and known.kind == "task group"
@@ -165,7 +165,7 @@ class _Walk:
         merged: list[Step] = []
         for since, until in pairwise(bounds):
             row = self._innermost(task, since)
-            phase = None if row is None else timeline.acquisition(row).phase_at(since)
+            phase = None if row is None else timeline.phase_at(row, since)
             if not merged:
                 merged.append(Step(since, until, task, phase, row, link, by))
             elif (merged[-1].row, merged[-1].phase) == (row, phase):
@@ -179,7 +179,7 @@ class _Walk:
         rows = timeline.rows_of_task.get(task, ())
         index = bisect_right(rows, at, key=timeline.enter_started.__getitem__) - 1
         row = rows[index] if index >= 0 else None
-        while row is not None and timeline.acquisition(row).phase_at(at) is None:
+        while row is not None and timeline.phase_at(row, at) is None:
             row = self.case.row_of.get(timeline.parent[row])
         return row
 

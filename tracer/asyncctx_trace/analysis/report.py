@@ -11,7 +11,7 @@ from asyncctx_trace.analysis.blame import Blame, blame
 from asyncctx_trace.analysis.budgets import Breach, Budget
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.cleanup import Cleanup, Order, cleanups, orders
-from asyncctx_trace.analysis.contention import ResourceUse, contention
+from asyncctx_trace.analysis.contention import ResourceUse, contention_in
 from asyncctx_trace.analysis.critical_path import CriticalPath, critical_path
 from asyncctx_trace.analysis.findings import Finding, Thresholds, find_in
 from asyncctx_trace.analysis.mishaps import Mishap, mishaps
@@ -111,7 +111,7 @@ def report(
     ``sort`` is a key of SORTS.
     """
     timeline = case.timeline
-    uses = contention(timeline, case.now)
+    uses = contention_in(case)
     breaches = [breach for budget in budgets for breach in budget.check(case, uses)]
     shown_tasks = {
         task

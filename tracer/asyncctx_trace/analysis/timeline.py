@@ -199,6 +199,20 @@ class Timeline:
             exit_error=self.errors.get((row, "exit")),
         )
 
+    def phase_at(self, row: int, at: int) -> Phase | None:
+        """The phase of ``row`` at time ``at``, as :meth:`Acquisition.phase_at` tells it."""
+        if at < self.enter_started[row]:
+            return None
+        if self.enter_ended[row] == NOT_YET or at < self.enter_ended[row]:
+            return "enter"
+        if not self.entered(row):
+            return None
+        if self.exit_started[row] == NOT_YET or at < self.exit_started[row]:
+            return "body"
+        if self.exit_ended[row] == NOT_YET or at < self.exit_ended[row]:
+            return "exit"
+        return None
+
     def entered(self, row: int) -> bool:
         """Whether the acquisition in ``row`` got in."""
         return self.enter_outcome[row] == _OK

@@ -7,7 +7,7 @@ traceback and no warning names it.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from types import CodeType, FunctionType
+from types import CodeType, FrameType, FunctionType
 from typing import Any, cast
 
 from asyncctx_trace.instrument import lifecycle, sites
@@ -25,7 +25,7 @@ async def entering(
     opened: Callable[[Acquisition], object],
 ) -> Any:
     """Enter; ``opened`` gets the acquisition before the body may begin."""
-    acquisition = lifecycle.enter_started(manager, resource, sites.of_frame(program_frame()))
+    acquisition = lifecycle.enter_started(manager, resource, sites.of_frame(_asking()))
     if acquisition is None:
         return await awaitable
     try:
@@ -57,6 +57,14 @@ async def leaving(
     # answer that costs or changes something is not ours to ask for.
     lifecycle.exit_ended(acquisition, None, failed and type(value) is bool and value)
     return value
+
+
+def _asking() -> FrameType | None:
+    """The frame that enters; for an exit stack, the one that has given it the manager."""
+    frame = program_frame()
+    while frame is not None and frame.f_globals.get("__name__") == "contextlib":
+        frame = frame.f_back
+    return frame
 
 
 _ENTERING: CodeType = cast(FunctionType, entering).__code__

@@ -7,6 +7,7 @@ from typing import Any
 
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.contention import ResourceUse
+from asyncctx_trace.analysis.critical_path import Step
 from asyncctx_trace.analysis.findings import Finding
 from asyncctx_trace.analysis.mishaps import BadEnd
 from asyncctx_trace.analysis.report import Report
@@ -16,6 +17,9 @@ __all__ = ["VERSION", "as_dict", "finding_as_dict", "render_json", "site_as_dict
 
 VERSION = 1
 """Grows when a field changes its meaning or goes away; new fields do not change it."""
+
+_STEPS = 10_000
+"""How many of the last steps of the critical path are written."""
 
 
 def render_json(told: Report, file: str) -> str:
@@ -88,22 +92,32 @@ def as_dict(told: Report, file: str) -> dict[str, Any]:
             }
             for mishap in told.mishaps
         ],
-        "critical_path": [
+        "critical_path": [_step(case, step) for step in told.path.steps[-_STEPS:]],
+        "critical_path_left_out": max(0, len(told.path.steps) - _STEPS),
+        "critical_path_shares": [
             {
-                "start_ns": step.start - case.start,
-                "end_ns": step.end - case.start,
-                "task": _task(case, step.task),
-                "phase": step.phase,
-                "acquisition": None if step.row is None else timeline.id[step.row],
-                "resource": (
-                    None if step.row is None else _resource(case, timeline.resource[step.row])
-                ),
-                "site": None if step.row is None else site_as_dict(case, timeline.site[step.row]),
-                "link": step.link,
-                "released_by": None if step.by is None else timeline.id[step.by],
+                "phase": phase,
+                "resource": None if resource is None else _resource(case, resource),
+                "site": None if site is None else site_as_dict(case, site),
+                "ns": ns,
             }
-            for step in told.path.steps
+            for (phase, resource, site), ns in told.path.shares(case)
         ],
+    }
+
+
+def _step(case: Case, step: Step) -> dict[str, Any]:
+    timeline, row = case.timeline, step.row
+    return {
+        "start_ns": step.start - case.start,
+        "end_ns": step.end - case.start,
+        "task": _task(case, step.task),
+        "phase": step.phase,
+        "acquisition": None if row is None else timeline.id[row],
+        "resource": None if row is None else _resource(case, timeline.resource[row]),
+        "site": None if row is None else site_as_dict(case, timeline.site[row]),
+        "link": step.link,
+        "released_by": None if step.by is None else timeline.id[step.by],
     }
 
 
