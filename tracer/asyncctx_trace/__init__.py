@@ -10,6 +10,10 @@ A map of the package::
     export/            recording -> other tools' files
     session            turns recording on and off
     telemetry          turns spans and measurements on and off
+    instrumentor       what opentelemetry-instrument finds
+
+PYTEST_DONT_REWRITE: under ``asyncctx-trace run -m pytest`` this package is there before pytest,
+which would warn that it comes too late to rewrite our assertions.
 """
 
 from asyncctx_trace.errors import (
