@@ -7,7 +7,7 @@ from bisect import bisect_left
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.timeline import NOT_YET
 
-__all__ = ["came_from_within", "kind_of", "longest_within"]
+__all__ = ["came_from_within", "kind_of", "time_within"]
 
 
 def kind_of(case: Case, row: int) -> str:
@@ -45,6 +45,12 @@ def came_from_within(case: Case, row: int) -> bool:
     )
 
 
-def longest_within(case: Case, row: int) -> int:
-    """ns of the longest exit inside the exit of ``row``."""
-    return max((case.exit_length(other) for other in exits_within(case, row)), default=0)
+def time_within(case: Case, row: int) -> int:
+    """ns of the exit of ``row`` during which another exit inside it went on."""
+    spent, until = 0, 0
+    for other in exits_within(case, row):  # in order of their starts
+        begun, ended = case.timeline.exit_started[other], case.timeline.exit_ended[other]
+        if ended > until:
+            spent += ended - max(begun, until)
+            until = ended
+    return spent

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.findings.finding import Finding, by_place, times
-from asyncctx_trace.analysis.findings.passed_on import kind_of, longest_within
+from asyncctx_trace.analysis.findings.passed_on import kind_of, time_within
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.words import duration
 
@@ -16,8 +16,8 @@ __all__ = ["SlowCleanup"]
 class SlowCleanup(Finding):
     """An exit took longer than the threshold, by itself.
 
-    A task group's exit is where it waits for its tasks, and an exit that mostly waits for another
-    exit inside it is not to blame.
+    A task group's exit is where it waits for its tasks, and an exit that mostly waits for others
+    inside it, as an exit stack's does, is not to blame.
     """
 
     kind = "slow-cleanup"
@@ -32,7 +32,7 @@ class SlowCleanup(Finding):
             for row in range(len(case.timeline))
             if case.exit_length(row) >= limit
             and kind_of(case, row) != "task group"
-            and case.exit_length(row) - longest_within(case, row) >= limit
+            and case.exit_length(row) - time_within(case, row) >= limit
         ]
         for group in by_place(case, rows).values():
             group.sort(key=case.exit_length, reverse=True)
