@@ -25,7 +25,7 @@ class Transaction:
 
     async def __aexit__(self, kind: object, error: object, traceback: object) -> bool:
         print(f"  __aexit__ is told: {error!r}")
-        await asyncio.sleep(0.08)
+        await asyncio.sleep(0.05)
         self.database.execute("commit" if error is None else "rollback")
         return False  # the error, if there is one, goes on
 

@@ -33,14 +33,14 @@ async def connection(name: str, port: int) -> AsyncIterator[asyncio.StreamWriter
     try:
         yield writer
     finally:
-        await asyncio.sleep(0.08)
+        await asyncio.sleep(0.05)
         writer.close()
         print(f"  {name}: closed")
 
 
 async def say_goodbye(count: int) -> None:
     """Runs at the end, in its place in the order."""
-    await asyncio.sleep(0.08)
+    await asyncio.sleep(0.05)
     print(f"  goodbye to {count} replicas")
 
 
@@ -54,7 +54,7 @@ async def broadcast(ports: dict[str, int]) -> None:
         stack.push_async_callback(say_goodbye, len(writers))
         for writer in writers:
             writer.write(b"news\n")
-        await asyncio.sleep(0.8)
+        await asyncio.sleep(0.9)
         print("  all of them know")
 
 

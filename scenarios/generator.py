@@ -22,12 +22,12 @@ class RecipeMissing(Exception):
 async def workbench() -> AsyncIterator[Path]:
     """A folder that is gone afterwards, whatever happens in between."""
     print("  workbench: set up")
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.6)
     folder = Path(tempfile.mkdtemp())
     try:
         yield folder
     finally:
-        await asyncio.sleep(0.08)
+        await asyncio.sleep(0.05)
         shutil.rmtree(folder)
         print("  workbench: cleared away")
 
@@ -42,7 +42,7 @@ async def recipe(folder: Path, name: str) -> AsyncIterator[list[str]]:
         print("  recipe: turns one error into another")
         raise RecipeMissing(name) from error
     finally:
-        await asyncio.sleep(0.08)
+        await asyncio.sleep(0.05)
         print("  recipe: put back")
 
 
@@ -59,7 +59,7 @@ async def bake(look_up: str) -> None:
     async with workbench() as folder:
         Path(folder, "bread.txt").write_text("flour\nwater\nsalt\n")
         async with recipe(folder, "bread.txt") as steps:
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(0.6)
             print(f"  the body got {steps}")
             Path(folder, look_up).read_text()
 

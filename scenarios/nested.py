@@ -21,7 +21,7 @@ async def new_folder() -> AsyncIterator[Path]:
         Path(folder, "hello.txt").write_text("hello")
         print("  folder made")
         yield Path(folder)
-        await asyncio.sleep(0.08)
+        await asyncio.sleep(0.05)
         print("  folder removed")
 
 
@@ -39,7 +39,7 @@ async def server(folder: Path) -> AsyncIterator[int]:
     print("  server up")
     async with listening:
         yield listening.sockets[0].getsockname()[1]
-        await asyncio.sleep(0.08)
+        await asyncio.sleep(0.05)
     print("  server down")
 
 
@@ -50,7 +50,7 @@ async def client(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio
     await asyncio.sleep(0.25)
     print("  client connected")
     yield reader, writer
-    await asyncio.sleep(0.08)
+    await asyncio.sleep(0.05)
     writer.close()
     print("  client gone")
 

@@ -34,7 +34,7 @@ async def cook(kitchen: Path, name: str, dishes: int, cleaning: float) -> None:
     """Prepares dishes; the one who has none to prepare drops something."""
     async with traced(station(kitchen, name, cleaning), name=f"station of {name}") as place:
         for number in range(1, dishes + 1):
-            await asyncio.sleep(0.8)
+            await asyncio.sleep(0.85)
             Path(place, f"dish {number}").touch()
             print(f"{name}: dish {number} is ready")
         if name == "carl":

@@ -40,7 +40,7 @@ async def cook(kitchen: Path, name: str, shielded: bool, dishes: int) -> None:
     """Prepares dishes; the one who has prepared them all drops something."""
     async with traced(station(kitchen, name, shielded), name=f"station of {name}"):
         for number in range(1, dishes + 1):
-            await trio.sleep(0.8)
+            await trio.sleep(0.85)
             print(f"{name}: dish {number} is ready")
         raise RuntimeError(f"{name} dropped the soup")
 
