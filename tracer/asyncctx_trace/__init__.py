@@ -29,7 +29,7 @@ from asyncctx_trace.errors import (
     SettingsError,
 )
 from asyncctx_trace.instrument.adapters import Adapter, Pair, register_adapter
-from asyncctx_trace.instrument.installing import install, uninstall
+from asyncctx_trace.instrument.switch import install, uninstall
 from asyncctx_trace.instrument.traced import traced, untraced
 from asyncctx_trace.session import record, record_from_environment
 from asyncctx_trace.telemetry import Telemetry, configure, seek_providers

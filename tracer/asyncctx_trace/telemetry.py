@@ -5,9 +5,10 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+import threading
 from collections.abc import Callable
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from asyncctx_trace.instrument import hub
 
@@ -24,13 +25,21 @@ QUEUE_LIMIT = 131_072
 _BATCH = 512
 """Spans of ours that may lie in the provider's queue: a quarter of the SDK's by default."""
 
+P = TypeVar("P")
+
 _telemetry: Telemetry | None = None
 
 
 class Telemetry:
     """Spans and measurements of this process, from :func:`configure` to :meth:`close`."""
 
-    def __init__(self, new_trace_after: float, queue_limit: int) -> None:
+    def __init__(
+        self,
+        tracer_provider: TracerProvider | None,
+        meter_provider: MeterProvider | None,
+        new_trace_after: float,
+        queue_limit: int,
+    ) -> None:
         from asyncctx_trace.spans.emitter import Emitter
         from asyncctx_trace.spans.worker import Worker
 
@@ -38,7 +47,14 @@ class Telemetry:
         self._worker = Worker(queue_limit, self._look)
         self._emitter = Emitter(self._worker)
         self._patched: list[tuple[Any, str]] = []
-        self._automatic = False
+        self._seen: list[object] = []
+        """Providers that have been looked at: one that makes no spans need not be asked again."""
+        self._wants = (tracer_provider is None, meter_provider is None)
+        """Whether a global tracer provider, a global meter provider is to be taken on."""
+        self._listens = self._closed = False
+        self._looking = threading.RLock()
+        self._use(tracer_provider, meter_provider)
+        self._look()
 
     @property
     def emitted(self) -> int:
@@ -62,7 +78,12 @@ class Telemetry:
     def close(self) -> None:
         """Flush, and leave the providers as they were; no error if it is closed already."""
         global _telemetry
-        hub.detach(self._emitter)
+        with self._looking:
+            if self._closed:
+                return
+            self._closed = True
+            hub.detach(self._emitter)
+            hub.seek(None)
         atexit.unregister(self.close)
         self._worker.stop()
         for provider, moment in self._patched:
@@ -99,20 +120,32 @@ class Telemetry:
         return flush or (lambda: None)
 
     def _look(self) -> None:
-        """See whether the other global provider has been set since."""
-        if self._automatic:
+        """Take on a global provider where none was given and one has been set since."""
+        with self._looking:
+            if self._closed:
+                return
             tracer_provider, meter_provider = _global_providers()
             self._use(
-                None if self._worker.tracing else tracer_provider,
-                None if self._worker.measurements else meter_provider,
+                self._unseen(tracer_provider) if self._wants[0] else None,
+                self._unseen(meter_provider) if self._wants[1] else None,
             )
+            if not self._listens and (self._worker.tracing or self._worker.measurements):
+                self._listens = True
+                hub.attach(self._emitter)
+                # Runs before the exit handlers of providers, which were made earlier.
+                atexit.register(self.close)
+            # The worker looks, too, but a span that is missed is missed.
+            searching = self._wants[0] and self._worker.tracing is None
+            hub.seek(self._look if searching else None)
 
-    def _begin(self) -> None:
-        hub.attach(self._emitter)
-        # Runs before the exit handlers of providers, which were made earlier.
-        atexit.register(self.close)
+    def _unseen(self, provider: P) -> P | None:
+        if provider is None or provider in self._seen:
+            return None
+        self._seen.append(provider)
+        return provider
 
     def _restart_in_child(self) -> None:
+        self._looking = threading.RLock()
         self._emitter.restart_in_child()
 
 
@@ -133,13 +166,8 @@ def configure(
     global _telemetry
     if _telemetry is not None:
         _telemetry.close()
-    telemetry = _telemetry = Telemetry(new_trace_after, queue_limit)
-    telemetry._automatic = tracer_provider is None or meter_provider is None
-    telemetry._use(tracer_provider, meter_provider)
-    telemetry._look()
-    hub.seek(None)
-    telemetry._begin()
-    return telemetry
+    _telemetry = Telemetry(tracer_provider, meter_provider, new_trace_after, queue_limit)
+    return _telemetry
 
 
 def seek_providers() -> None:
@@ -151,11 +179,7 @@ def seek_providers() -> None:
 
 def _seek() -> None:
     """Costs every enter a look at two modules, so long as no provider is set."""
-    trace = sys.modules.get("opentelemetry.trace")
-    metrics = sys.modules.get("opentelemetry.metrics._internal")
-    if (trace is not None and getattr(trace, "_TRACER_PROVIDER", None) is not None) or (
-        metrics is not None and getattr(metrics, "_METER_PROVIDER", None) is not None
-    ):
+    if _global_providers() != (None, None):
         configure()
 
 

@@ -135,6 +135,8 @@ class Worker:
                     self._awake.wait()
                 self.asleep = False
             time.sleep(_INTERVAL)
+            if self._stopping:
+                return
             self._look()
             if len(self.facts) - before > _BURST and len(self.facts) < self.limit // 2:
                 continue

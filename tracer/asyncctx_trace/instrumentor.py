@@ -1,0 +1,75 @@
+"""What ``opentelemetry-instrument`` finds and switches on."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from asyncctx_trace.instrument.installing import install, install_at_start, uninstall
+from asyncctx_trace.telemetry import Telemetry, configure
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
+
+__all__ = ["AsyncctxTraceInstrumentor"]
+
+
+class AsyncctxTraceInstrumentor:
+    """Spans of every ``async with`` of the program's own modules, without a word in it.
+
+    Looks like any other instrumentor of OpenTelemetry's, and needs none of its packages.
+    """
+
+    _on: ClassVar[Telemetry | None] = None
+    """One for the process: two instrumentors would tell everything twice."""
+
+    @property
+    def is_instrumented_by_opentelemetry(self) -> bool:
+        """Whether it is on."""
+        return self._on is not None
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """Packages without which there is nothing to instrument: none."""
+        return ()
+
+    def instrument(
+        self,
+        *,
+        tracer_provider: TracerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
+        include: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        all: bool = False,
+        **_: Any,
+    ) -> None:
+        """Switch on; without providers, for the global ones. The rest is as for ``install``."""
+        if self._on is not None:
+            logging.getLogger(__name__).warning(
+                "asyncctx-trace is switched on already: call uninstrument() first"
+            )
+            return
+        if _begun():
+            install(include, exclude, all=all)
+        else:
+            install_at_start(include, exclude, all)
+        AsyncctxTraceInstrumentor._on = configure(
+            tracer_provider=tracer_provider, meter_provider=meter_provider
+        )
+
+    def uninstrument(self, **_: Any) -> None:
+        """Switch off: code, providers and current spans are as they were."""
+        telemetry = self._on
+        if telemetry is None:
+            return
+        AsyncctxTraceInstrumentor._on = None
+        uninstall()
+        telemetry.close()
+
+
+def _begun() -> bool:
+    """Whether the main module runs already: it does not while the interpreter starts."""
+    main = sys.modules.get("__main__")
+    return getattr(main, "__file__", None) is not None or hasattr(sys, "ps1")
