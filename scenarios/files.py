@@ -83,9 +83,8 @@ async def main() -> None:
             tasks.create_task(reader("cleo", page, [1.2, 3.3]), name="cleo")
         async with aiofiles.open(diary) as file:
             print(f"the diary has {len([line async for line in file])} days")
-        print(
-            f"left in the folder: {', '.join(sorted(path.name for path in Path(folder).iterdir()))}"
-        )
+        names = sorted(path.name for path in Path(folder).iterdir())
+        print(f"left in the folder: {', '.join(names)}")
 
 
 # What the tracer must tell of this run: the tests of the project hold it to that.

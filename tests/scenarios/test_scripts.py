@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -46,3 +50,25 @@ def test_it_declares_what_it_shows(script: Scenario) -> None:
 
     assert {"findings", "cleanup", "contention"} <= declared.keys()
     assert declared["findings"] or declared["cleanup"] or declared["contention"]
+
+
+@pytest.mark.parametrize(
+    ("name", "library", "code"),
+    [("files", "aiofiles", 1), ("pool", "asyncpg", 1), ("trio_nursery", "trio", 0)],
+)
+def test_a_missing_library_is_told_in_one_line(
+    name: str, library: str, code: int, tmp_path: Path
+) -> None:
+    """With the way to get it; what is shown for another runtime only is skipped."""
+    (tmp_path / f"{library}.py").write_text(f"raise ImportError('no {library}')")
+    done = subprocess.run(
+        [sys.executable, scenario.find(name)],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    [line] = (done.stdout + done.stderr).splitlines()
+    assert f"{name} needs {library}: pip install" in line
+    assert done.returncode == code
