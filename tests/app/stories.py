@@ -24,12 +24,12 @@ START = 5_000 * MS
 class Story:
     """A recording that is told in ms since START; ids count from 1."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, file: str = "app.py", line: int = 12) -> None:
         create(path)
         self.path = path
         self.writer = Recorder(path)
         self.writer.manager_defined(1, "asyncio.locks.Lock")
-        self.writer.site_defined(1, "app.py", 12, "worker", "db_lock")
+        self.writer.site_defined(1, file, line, "worker", "db_lock")
         self._facts: list[tuple[float, Callable[[], None]]] = []
         self._acquisitions = 0
 

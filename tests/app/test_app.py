@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import Callable, Coroutine
-from functools import wraps
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from app.loops import in_a_loop
 from app.screens import FakeProgram, staged
 from app.stories import Story, three_workers
 from asyncctx_trace.errors import NotARecording
 from asyncctx_trace_tui.app import TraceApp
 from asyncctx_trace_tui.launcher import Program
 from asyncctx_trace_tui.settings import Settings
-
-
-def in_a_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """A test that is a coroutine."""
-
-    @wraps(test)
-    def run(*args: Any, **kwargs: Any) -> None:
-        asyncio.run(test(*args, **kwargs))
-
-    return run
 
 
 @pytest.fixture

@@ -31,10 +31,10 @@ _GOT_IN_NOT = {
     Outcome.TIMED_OUT: "ran out of time while it waited for",
 }
 _LEFT = {
-    Outcome.OK: "leaves",
-    Outcome.ERROR: "leaves, with an error,",
-    Outcome.CANCELLED: "leaves, cancelled,",
-    Outcome.TIMED_OUT: "leaves, out of time,",
+    Outcome.OK: "",
+    Outcome.ERROR: ", with an error",
+    Outcome.CANCELLED: ", cancelled",
+    Outcome.TIMED_OUT: ", out of time",
 }
 _CLEANED = {
     Outcome.OK: "has cleaned up",
@@ -95,11 +95,12 @@ def sentence(timeline: Timeline, moment: Moment, at: int) -> str:
 
 def in_line(timeline: Timeline, moment: Moment, at: int) -> list[str]:
     """Holders and waiters by name, a line each, in queue order, with how long."""
-    holders = [
-        f"holds: {task_name(timeline, a.task)}, for {duration(at - _got_in(a))}"
-        for a in [*moment.holders, *moment.cleaners]
-    ]
-    return holders + [
+    lines = [f"`{resource_name(timeline, moment.resource)}`"]
+    for who, verb in ((moment.holders, "held by"), (moment.cleaners, "cleaned up by")):
+        lines += [
+            f"{verb} {task_name(timeline, a.task)} for {duration(at - _got_in(a))}" for a in who
+        ]
+    return lines + [
         f"{place}. in line: {task_name(timeline, a.task)}, for {duration(at - a.enter_started)}"
         for place, a in enumerate(moment.waiters, 1)
     ]
@@ -145,7 +146,7 @@ def _facts(timeline: Timeline, a: Acquisition, at: int) -> Iterator[str]:
     if a.exit_started == at and a.body_outcome is not None:
         held = duration(at - _got_in(a))
         by = task_name(timeline, a.exit_task)
-        yield f"{by} {_LEFT[a.body_outcome]} {what} after {held}"
+        yield f"{by} leaves {what} after {held}{_LEFT[a.body_outcome]}"
     if a.exit_ended == at and a.exit_outcome is not None:
         took = duration(at - _left(a))
         by = task_name(timeline, a.exit_task)

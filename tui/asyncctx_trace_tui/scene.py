@@ -111,9 +111,11 @@ class Scene:
     def keep_head_in_view(self) -> None:
         """Move the window by as little as shows the play head with some room around it."""
         self.tied = True
-        self.viewport = self.viewport.following(
-            self.playback.at, margin=max(1, self.viewport.width // 20)
-        )
+        viewport, at = self.viewport, self.playback.at
+        # Where the recording ends there is nothing more to see, so no need for room.
+        ends = self.origin if at < viewport.start + viewport.span // 2 else self.now
+        margin = 0 if viewport.shows(ends) and viewport.shows(at) else max(1, viewport.width // 20)
+        self.viewport = viewport.following(at, margin)
 
     def go(self, at: int) -> None:
         """Put the play head at ``at`` and have it in view; what is there is selected."""

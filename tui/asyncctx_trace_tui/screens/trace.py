@@ -49,6 +49,8 @@ class TraceScreen(Asking):
     TraceScreen.-wide #output { width: 1fr; height: 100%; }
     TraceScreen.-page.-short #output { display: none; }
     TraceScreen.-page.-short #below { height: 4; }
+    TraceScreen.-narrow.-queue #output { display: none; }
+    TraceScreen.-narrow.-queue #sentences { height: 9; }
     TraceScreen.-view-output #below { display: none; }
     """
 
@@ -117,6 +119,7 @@ class TraceScreen(Asking):
         self.query_one(Sentences).queue = view == "resources"
         self.set_class(view not in ("tasks", "resources"), "-page")
         self.set_class(view == "output", "-view-output")
+        self.set_class(view == "resources", "-queue")
         chosen = self.query_one(f"#{shown}")
         (chosen.query_one(FindingList) if view == "findings" else chosen).focus()
         self.call_after_refresh(self.follow_scene)

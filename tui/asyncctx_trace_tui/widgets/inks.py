@@ -61,10 +61,16 @@ class Inks:
             "head": colour["head"],
             "arrow": foreground,
             "selected": self.background.blend(foreground, 0.12),
-            **{f"task{n}": Color.parse(each) for n, each in enumerate(TASK_COLOURS)},
+            **{f"task{n}": self._readable(each) for n, each in enumerate(TASK_COLOURS)},
         }
         self._bold = {"error", "cancelled", "timed-out", "head", "arrow"}
         self._styles: dict[tuple[str, str, bool], Style] = {}
+
+    def _readable(self, colour: str) -> Color:
+        """On paper as light as these colours, they are too light themselves."""
+        parsed = Color.parse(colour)
+        light = self.background.brightness > 0.5
+        return parsed.blend(self.foreground, 0.35) if light else parsed
 
     def style(self, ink: str, paper: str = "", *, future: bool = False) -> Style:
         """The style of ``ink`` on ``paper``; ``future``: it lies after the play head."""

@@ -69,7 +69,9 @@ class Resources(TimeRows[ResourceLine]):
         self._work_out()
         lines = []
         timeline = self.scene.timeline
-        for resource in timeline.rows_of_resource:
+        limited = self.scene.case.limited
+        # What tasks contend for comes first.
+        for resource in sorted(timeline.rows_of_resource, key=lambda each: each not in limited):
             lines.append(ResourceLine(resource, "queue"))
             count = min(_MOST_UNITS, len(self._units_of(resource)))
             lines += [ResourceLine(resource, "unit", number) for number in range(count)]

@@ -48,10 +48,10 @@ class Drawn(NamedTuple):
 
 def names_width(scene: Scene, width: int) -> int:
     """Columns left of the timeline for names, in a terminal of ``width``."""
-    longest = max(
-        (len(t.name) for task, t in scene.timeline.tasks.items() if task in scene.tracks.lanes),
-        default=0,
-    )
+    timeline = scene.timeline
+    names = [t.name for task, t in timeline.tasks.items() if task in scene.tracks.lanes]
+    names += [r.name for id, r in timeline.resources.items() if id in timeline.rows_of_resource]
+    longest = max(map(len, names), default=0)
     return max(_NARROWEST, min(longest + 3, _WIDEST, width // 4))
 
 

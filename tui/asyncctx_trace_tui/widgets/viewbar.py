@@ -72,20 +72,17 @@ class ViewBar(SceneView):
             paper = "selected" if shown else ""
             segments += [
                 Segment(f" {number}", self.inks.style(key, paper)),
-                Segment(f" {self._label(view)} ", self.inks.style(name, paper)),
+                Segment(f" {view.capitalize()}", self.inks.style(name, paper)),
             ]
         used = sum(len(segment.text) for segment in segments)
         notes = self._notes()[: max(0, self.size.width - used - 2)]
         segments.append(Segment(notes.rjust(self.size.width - used), self.inks.style("wait")))
         return Strip(segments).adjust_cell_length(self.size.width, self.inks.style("text"))
 
-    def _label(self, view: str) -> str:
-        return view.capitalize() if self.size.width >= 84 else view.capitalize()[:6]
-
     def on_click(self, event: events.Click) -> None:
         column = event.x
         for view in VIEWS:
-            column -= len(self._label(view)) + 4
+            column -= len(view) + 3
             if column < 0:
                 self.post_message(self.Chosen(view))
                 return

@@ -1,0 +1,71 @@
+"""The gallery: scenarios with their stories, recordings, a script of one's own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from textual.widgets import Input, OptionList, Static
+
+from app.loops import in_a_loop
+from app.stories import three_workers
+from asyncctx_trace_tui import scenario
+from asyncctx_trace_tui.gallery import Gallery, latest
+from asyncctx_trace_tui.settings import Settings
+
+
+@in_a_loop
+async def test_the_first_scenario_is_told_and_can_be_chosen(tmp_path: Path) -> None:
+    """Its story stands beside the list."""
+    first = scenario.all()[0]
+    gallery = Gallery(settings=Settings(), folder=tmp_path)
+    async with gallery.run_test(size=(100, 30)) as pilot:
+        await pilot.pause()
+        told = str(gallery.query_one("#story Static", Static).content)
+        await pilot.press("enter")
+
+    assert first.title in told
+    assert gallery.return_value is not None
+    assert gallery.return_value.command == "run"
+    assert gallery.return_value.words == (str(first.path),)
+
+
+@in_a_loop
+async def test_all_scenarios_and_the_latest_recordings_are_listed(tmp_path: Path) -> None:
+    """The newest recording first."""
+    for number, name in enumerate(("old", "new")):
+        path = three_workers(tmp_path / f"{name}.actx").end(320)
+        os.utime(path, (number, number))
+    gallery = Gallery(settings=Settings(), folder=tmp_path)
+    async with gallery.run_test(size=(100, 60)) as pilot:
+        await pilot.pause()
+        options = gallery.query_one(OptionList)
+        listed = [str(options.get_option_at_index(i).prompt) for i in range(options.option_count)]
+
+    assert [path.stem for path in latest(tmp_path)] == ["new", "old"]
+    for each in scenario.all():
+        assert any(each.name in line for line in listed)
+    assert [line.strip() for line in listed if line.strip() in ("new", "old")] == ["new", "old"]
+
+
+@in_a_loop
+async def test_a_script_of_one_s_own_is_run(tmp_path: Path) -> None:
+    """With its arguments, as typed in a shell."""
+    gallery = Gallery(settings=Settings(), folder=tmp_path)
+    async with gallery.run_test(size=(100, 30)) as pilot:
+        await pilot.press("s")
+        gallery.query_one(Input).value = "app.py --name 'two words'"
+        await pilot.press("enter")
+
+    assert gallery.return_value is not None
+    assert gallery.return_value.words == ("app.py", "--name", "two words")
+
+
+@in_a_loop
+async def test_nothing_may_be_chosen(tmp_path: Path) -> None:
+    """q leaves."""
+    gallery = Gallery(settings=Settings(), folder=tmp_path / "none")
+    async with gallery.run_test(size=(80, 24)) as pilot:
+        await pilot.press("q")
+
+    assert gallery.return_value is None

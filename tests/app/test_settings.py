@@ -1,0 +1,110 @@
+"""What is remembered, and what the user may change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.loops import in_a_loop
+from app.screens import staged
+from app.stories import three_workers
+from asyncctx_trace_tui.app import TraceApp
+from asyncctx_trace_tui.settings import KeymapError, Settings, load, load_keymap, save
+from asyncctx_trace_tui.themes import THEMES
+
+
+@pytest.fixture
+def workers(tmp_path: Path) -> Path:
+    """The finished recording of three workers at one lock."""
+    return three_workers(tmp_path / "x.actx").end(320)
+
+
+def test_settings_come_back_as_they_were_saved(tmp_path: Path) -> None:
+    """Whole, and readable by a person."""
+    path = tmp_path / "folder" / "settings.json"
+    saved = Settings(theme="asyncctx-light", ascii=True)
+    save(saved, path)
+
+    assert load(path) == saved
+
+
+@pytest.mark.parametrize("content", ["", "nonsense", "[]", '{"theme": 7, "ascii": "yes"}'])
+def test_settings_that_make_no_sense_are_as_at_first(tmp_path: Path, content: str) -> None:
+    """A damaged file keeps nobody from working."""
+    path = tmp_path / "settings.json"
+    path.write_text(content)
+
+    assert load(path) == load(tmp_path / "none")
+
+
+@pytest.mark.parametrize("content", ["play = 7", "play ="])
+def test_a_keymap_that_cannot_be_used_says_why(tmp_path: Path, content: str) -> None:
+    """With the file's name, in one line."""
+    path = tmp_path / "keymap.toml"
+    path.write_text(content)
+    with pytest.raises(KeymapError) as told:
+        load_keymap(path)
+
+    assert str(path) in str(told.value)
+
+
+@in_a_loop
+async def test_a_key_can_be_changed(workers: Path) -> None:
+    """The new one works, the old one no more."""
+    async with staged(workers) as stage:
+        stage.app.set_keymap({"play": "P"})
+        await stage.press("space")
+        still = stage.app.scene.playback.playing
+        await stage.press("P")
+
+        assert still
+        assert not stage.app.scene.playback.playing
+
+
+def test_the_user_s_own_settings_and_keys_are_used_and_kept(
+    workers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From one start of the app to the next."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    folder = tmp_path / "asyncctx-trace"
+    folder.mkdir()
+    (folder / "keymap.toml").write_text('theme = "F5"\n')
+
+    @in_a_loop
+    async def change() -> None:
+        app = TraceApp(workers)
+        async with app.run_test() as pilot:
+            await pilot.pause()
+            await pilot.press("F5", "A")
+            await pilot.pause()
+
+    change()
+
+    assert load() == Settings(theme=THEMES[1].name, ascii=True)
+
+
+@pytest.mark.parametrize("theme", [theme.name for theme in THEMES])
+@in_a_loop
+async def test_phases_have_colours_of_their_own_in_every_theme(workers: Path, theme: str) -> None:
+    """Waiting, holding, cleaning up, trouble, and the paper below them."""
+    async with staged(workers, settings=Settings(theme=theme)) as stage:
+        inks = stage.app.screen.query_one("#lanes").inks  # type: ignore[attr-defined]
+        names = ("wait", "hold", "cleanup", "error", "idle")
+        colours = {inks.style(name).color for name in names}
+
+        assert len(colours | {inks.style("text").bgcolor}) == len(names) + 1
+
+
+@in_a_loop
+async def test_ascii_draws_no_other_glyph_of_its_own(workers: Path) -> None:
+    """In every view; only words may have signs like µ, · and ×."""
+    async with staged(workers, settings=Settings(ascii=True)) as stage:
+        await stage.settle(60)
+        await stage.press("space")
+        for view in "12345678":
+            await stage.press(view)
+            ours = "".join(stage.lines[:-1])
+            borders = set("─▄▂▁▃▅▆▇█▊▎▌▍▋▉▏")  # Textual's own titles and scroll bars
+
+            assert {each for each in ours if not each.isascii()} - borders <= set("µ·×…")
