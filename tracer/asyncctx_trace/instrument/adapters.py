@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -83,7 +82,9 @@ _psycopg_pair = Pair(
 BUILT_IN = (
     # the standard library
     Adapter(f"{_LOCKS}.Lock", "lock", capacity=_one, pair=_lock_pair),
-    Adapter(f"{_LOCKS}.Semaphore", "semaphore", capacity=_attribute("_value"), pair=_semaphore_pair),
+    Adapter(
+        f"{_LOCKS}.Semaphore", "semaphore", capacity=_attribute("_value"), pair=_semaphore_pair
+    ),
     Adapter(f"{_LOCKS}.BoundedSemaphore", "semaphore", capacity=_attribute("_bound_value")),
     # A condition is entered by taking its lock, which others may take by itself.
     Adapter(f"{_LOCKS}.Condition", "condition", _attribute("_lock"), capacity=_one),
@@ -91,9 +92,7 @@ BUILT_IN = (
     Adapter("asyncio.taskgroups.TaskGroup", "task group", _all("TaskGroup")),
     Adapter("asyncio.base_events.Server", "server"),
     Adapter("asyncio.runners.Runner", "runner"),
-    Adapter(
-        "contextlib._AsyncGeneratorContextManager", "generator", lambda m: m.gen.__qualname__
-    ),
+    Adapter("contextlib._AsyncGeneratorContextManager", "generator", lambda m: m.gen.__qualname__),
     Adapter("contextlib.AsyncExitStack", "exit stack", _all("AsyncExitStack")),
     Adapter(
         "contextlib.aclosing",
@@ -162,7 +161,11 @@ BUILT_IN = (
     # anyio
     Adapter("anyio._core._synchronization.Lock", "lock", capacity=_one),
     Adapter("anyio._core._synchronization.Condition", "condition", _attribute("_lock"), _one),
-    Adapter("anyio._core._synchronization.Semaphore", "semaphore", capacity=_attribute("_max_value", "_value")),
+    Adapter(
+        "anyio._core._synchronization.Semaphore",
+        "semaphore",
+        capacity=_attribute("_max_value", "_value"),
+    ),
     Adapter(
         "anyio._core._synchronization.CapacityLimiter",
         "semaphore",
@@ -225,27 +228,6 @@ def _read_announced() -> None:
     if _announced_read:
         return
     _announced_read = True
-    # Reading what is installed costs milliseconds, and needs modules that a bare interpreter
-    # has not loaded; a program whose environment announces nothing pays a listing of folders.
-    import os
-
-    for folder in sys.path:
-        try:
-            infos = [e.path for e in os.scandir(folder) if e.name.endswith(".dist-info")]
-        except OSError:
-            continue
-        for info in infos:
-            try:
-                with open(os.path.join(info, "entry_points.txt"), encoding="utf-8") as file:
-                    announces = f"[{ENTRY_POINTS}]" in file.read()
-            except (OSError, ValueError):
-                continue
-            if announces:
-                _load_announced()
-                return
-
-
-def _load_announced() -> None:
     from importlib.metadata import entry_points
 
     for entry in entry_points(group=ENTRY_POINTS):

@@ -69,7 +69,8 @@ def _original(found: Any) -> Any:
 
 def _subclasses(cls: type) -> list[type]:
     found: list[type] = []
-    for subclass in type.__subclasses__(cls):
+    subclasses: list[type] = type.__subclasses__(cls)
+    for subclass in subclasses:
         found += [subclass, *_subclasses(subclass)]
     return found
 
@@ -80,8 +81,10 @@ def _watch_subclasses(cls: type, options: dict[str, Any]) -> None:
     def __init_subclass__(sub: type, **kwargs: Any) -> None:
         if original is _ABSENT:
             # Not `cls`: a decorator such as dataclass(slots=True) makes another class of it.
-            holder = next(b for b in sub.__mro__ if b.__dict__.get("__init_subclass__") is hook)
-            super(holder, sub).__init_subclass__(**kwargs)  # type: ignore[misc]
+            bases = sub.__mro__
+            holder = next(b for b in bases if b.__dict__.get("__init_subclass__") is hook)
+            above: Any = super(holder, sub)
+            above.__init_subclass__(**kwargs)
         else:
             original.__get__(None, sub)(**kwargs)
         _instrument(sub, options, inherited=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterable
+from pathlib import Path
 from types import FunctionType
 from typing import Any
 
@@ -23,16 +24,8 @@ _lock = threading.RLock()
 _installed: Scope | None = None
 
 
-def install(
-    include: Iterable[str] = (), exclude: Iterable[str] = (), *, all: bool = False
-) -> None:
-    """Trace every ``async with`` of the program's own modules, loaded already or later.
-
-    ``include`` and ``exclude`` name packages, modules or files (``"asyncpg"``, ``"acme.*"``,
-    ``"*/migrations/*"``) besides; ``all`` means the installed packages and the standard library
-    as well. The project's ``[tool.asyncctx-trace]`` counts, too. A second call takes the place
-    of the first. Raises NotInstallable on an interpreter whose code is not known, SettingsError.
-    """
+def install(include: Iterable[str] = (), exclude: Iterable[str] = (), all: bool = False) -> None:
+    """See :func:`asyncctx_trace.instrument.switch.install`."""
     if isinstance(include, str) or isinstance(exclude, str):
         raise TypeError('install() takes lists of names, such as include=["asyncpg"]')
     scope = _scope(tuple(include), tuple(exclude), all)
@@ -62,10 +55,7 @@ def install_at_start(
 
 
 def uninstall() -> None:
-    """Give everything back as it was; no error if nothing is installed.
-
-    What is being traced at this moment is told of to its end.
-    """
+    """See :func:`asyncctx_trace.instrument.switch.uninstall`."""
     global _installed
     with _lock:
         if _installed is None:
@@ -85,7 +75,7 @@ def _scope(include: tuple[str, ...], exclude: tuple[str, ...], all: bool) -> Sco
             f"{sys.implementation.name} {sys.version_info.major}.{sys.version_info.minor}: "
             "wrap what you want to see with asyncctx_trace.traced()"
         )
-    wanted = settings.read(".").plus(include, exclude, all)
+    wanted = settings.read(Path()).plus(include, exclude, all)
     return Scope(wanted.include, wanted.exclude, wanted.all)
 
 

@@ -42,9 +42,7 @@ def enter_started(manager: int, resource: int, site: int) -> Acquisition | None:
         open_ = task.open
         acquisition = Acquisition(_next_id(), task)
         parent = open_[-1].id if open_ else 0
-        sink.enter_started(
-            monotonic_ns(), acquisition.id, parent, task.id, manager, resource, site
-        )
+        sink.enter_started(monotonic_ns(), acquisition.id, parent, task.id, manager, resource, site)
     except Exception as error:
         hub.switch_off(sink, error)
         return None

@@ -18,7 +18,7 @@ from asyncctx_trace.instrument.tasks import current_task
 __all__ = ["TracedManager", "traced_manager"]
 
 
-class TracedManager(wrapt.ObjectProxy):
+class TracedManager(wrapt.ObjectProxy):  # type: ignore[type-arg,unused-ignore]  # from 2.0 on
     """Passes everything on to the manager, and publishes each acquisition of it.
 
     One proxy may be entered by many tasks at once: each exit finds the acquisition of its own
@@ -36,7 +36,7 @@ class TracedManager(wrapt.ObjectProxy):
         self._self_open: list[Acquisition] = []
 
     @unobserved
-    def __aenter__(self) -> Awaitable[Any]:
+    def __aenter__(self) -> Awaitable[Any]:  # type: ignore[override,unused-ignore]
         manager = self.__wrapped__
         awaitable: Awaitable[Any] = (
             type(manager).__aenter__(manager)
@@ -50,7 +50,7 @@ class TracedManager(wrapt.ObjectProxy):
         )
 
     @unobserved
-    def __aexit__(self, *exc: Any) -> Awaitable[Any]:
+    def __aexit__(self, *exc: Any) -> Awaitable[Any]:  # type: ignore[override,unused-ignore]
         manager = self.__wrapped__
         awaitable: Awaitable[Any] = (
             type(manager).__aexit__(manager, *exc)

@@ -94,10 +94,10 @@ def perform(operation: Operation) -> None:
     if module is None:
         return
     try:
-        function = reduce(getattr, operation.function.split("."), module)
-        code: CodeType = function.__code__  # type: ignore[attr-defined]
+        function: Any = reduce(getattr, operation.function.split("."), module)
+        code: CodeType = function.__code__
         if original_of(code) is code:
-            function.__code__ = operation.operate(code, Original(code))  # type: ignore[attr-defined]
+            function.__code__ = operation.operate(code, Original(code))
     except (AttributeError, Unfamiliar, ValueError) as error:
         # Another version of that library: its managers are traced all the same.
         logging.getLogger("asyncctx_trace").debug(
@@ -114,9 +114,7 @@ def _result(look: Callable[[Any], Any], code: CodeType, *consts: object) -> Code
     return filtering_result(code, look, *consts)
 
 
-def _argument(
-    name: str, look: Callable[[Any], Any], code: CodeType, *consts: object
-) -> CodeType:
+def _argument(name: str, look: Callable[[Any], Any], code: CodeType, *consts: object) -> CodeType:
     return filtering_argument(code, name, look, *consts)
 
 

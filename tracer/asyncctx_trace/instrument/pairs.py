@@ -53,7 +53,9 @@ class Watch:
     def releasing(self, code: CodeType, *consts: object) -> CodeType:
         """``code``, of the releasing method, that does."""
         arguments = 2 if self._by_result else 1
-        return watched(code, self._releasing, self._released, self._not_released, arguments, *consts)
+        return watched(
+            code, self._releasing, self._released, self._not_released, arguments, *consts
+        )
 
     def _asked(self, thing: Any) -> tuple[Acquisition, Any] | None:
         if hub.listening is None:

@@ -13,7 +13,18 @@ from asyncctx_trace.instrument.adapters import Adapter, adapter_for
 from asyncctx_trace.instrument.invisible import unobserved
 from asyncctx_trace.instrument.sites import Place
 
-__all__ = ["Kind", "Resource", "at_place", "forget_kinds", "is_named", "kind_of", "known", "manager_of", "of_pair", "resource_of"]
+__all__ = [
+    "Kind",
+    "Resource",
+    "at_place",
+    "forget_kinds",
+    "is_named",
+    "kind_of",
+    "known",
+    "manager_of",
+    "of_pair",
+    "resource_of",
+]
 
 
 class Resource:

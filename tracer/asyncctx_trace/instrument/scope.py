@@ -6,11 +6,12 @@ import os
 import sys
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 __all__ = ["Scope"]
 
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_OURS = (_PACKAGE + os.sep, os.path.join(os.path.dirname(_PACKAGE), "asyncctx_trace_tui") + os.sep)
+_PACKAGE = Path(__file__).absolute().parents[1]
+_OURS = (_PACKAGE, _PACKAGE.with_name("asyncctx_trace_tui"))
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
 
 
@@ -41,38 +42,34 @@ class Scope:
         if file.startswith("<"):
             # The standard library's frozen modules; `python -c` and stdin are the program.
             return file in ("<string>", "<stdin>")
-        path = os.path.abspath(file)
-        if path.startswith(_OURS):
+        path = Path(file).absolute()
+        if any(map(path.is_relative_to, _OURS)):
             return False
         name = _module_name(path)
         if any(_matches(pattern, name, path) for pattern in self._exclude):
             return False
         if self._everything or any(_matches(pattern, name, path) for pattern in self._include):
             return True
-        if not _INSTALLED.isdisjoint(path.split(os.sep)):
-            return False
-        return not path.startswith(_standard_library())
+        return _INSTALLED.isdisjoint(path.parts) and not path.is_relative_to(_STANDARD_LIBRARY)
 
 
-def _matches(pattern: str, name: str, path: str) -> bool:
-    if os.sep in pattern or "/" in pattern:
-        return fnmatchcase(path, pattern) or fnmatchcase(path, os.path.abspath(pattern))
+_STANDARD_LIBRARY = Path(os.__file__).absolute().parent
+
+
+def _matches(pattern: str, name: str, path: Path) -> bool:
+    if "/" in pattern or os.sep in pattern:
+        return fnmatchcase(str(path), pattern) or fnmatchcase(
+            str(path), str(Path(pattern).absolute())
+        )
     return name == pattern or name.startswith(pattern + ".") or fnmatchcase(name, pattern)
 
 
-def _module_name(path: str) -> str:
+def _module_name(path: Path) -> str:
     """The name by which ``path`` is imported, going by the longest entry of the import path."""
-    entries = {os.path.abspath(entry) for entry in sys.path}
-    folder = path
-    while (parent := os.path.dirname(folder)) != folder:
-        folder = parent
-        if folder in entries or os.path.basename(folder) in _INSTALLED:
+    entries = {Path(entry).absolute() for entry in sys.path}
+    for folder in path.parents:
+        if folder in entries or folder.name in _INSTALLED:
             break
     else:
-        folder = os.path.dirname(path)
-    name = os.path.splitext(os.path.relpath(path, folder))[0].replace(os.sep, ".")
-    return name.removesuffix(".__init__")
-
-
-def _standard_library() -> str:
-    return os.path.dirname(os.path.abspath(os.__file__)) + os.sep
+        folder = path.parent
+    return ".".join(path.relative_to(folder).with_suffix("").parts).removesuffix(".__init__")

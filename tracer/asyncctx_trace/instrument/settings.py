@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from asyncctx_trace.errors import SettingsError
 
@@ -30,16 +30,18 @@ class Settings:
         )
 
 
-def read(folder: str) -> Settings:
+def read(folder: Path) -> Settings:
     """The settings of the project that ``folder`` is in; without any, the default ones.
 
     Raises SettingsError for a file that does not say what it means.
     """
-    path = _nearest(os.path.abspath(folder))
+    found = (
+        parent / "pyproject.toml" for parent in [folder.absolute(), *folder.absolute().parents]
+    )
+    path = next(filter(Path.is_file, found), None)
     if path is None:
         return Settings()
-    with open(path, "rb") as file:
-        raw = file.read()
+    raw = path.read_bytes()
     if _TABLE.encode() not in raw:  # spare most programs the import of a parser
         return Settings()
     import tomllib
@@ -53,18 +55,7 @@ def read(folder: str) -> Settings:
     )
 
 
-def _nearest(folder: str) -> str | None:
-    while True:
-        path = os.path.join(folder, "pyproject.toml")
-        if os.path.isfile(path):
-            return path
-        parent = os.path.dirname(folder)
-        if parent == folder:
-            return None
-        folder = parent
-
-
-def _words(path: str, table: dict[str, object], key: str) -> tuple[str, ...]:
+def _words(path: Path, table: dict[str, object], key: str) -> tuple[str, ...]:
     words = table.get(key, [])
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise SettingsError(
@@ -73,7 +64,7 @@ def _words(path: str, table: dict[str, object], key: str) -> tuple[str, ...]:
     return tuple(words)
 
 
-def _flag(path: str, table: dict[str, object], key: str) -> bool:
+def _flag(path: Path, table: dict[str, object], key: str) -> bool:
     value = table.get(key, False)
     if not isinstance(value, bool):
         raise SettingsError(f"{path}: {key} in [tool.{_TABLE}] must be true or false")

@@ -106,7 +106,7 @@ def source_of(file: str, position: Position, namespace: dict[str, Any] | None) -
 
 
 def _item(text: str) -> str:
-    """What is entered: ``pool.acquire()`` of ``await stack.enter_async_context(pool.acquire())``."""
+    """What is entered: ``connect()`` of ``await stack.enter_async_context(connect())``."""
     text = text.removeprefix("await ").strip()
     before, call, inside = text.partition(".enter_async_context(")
     return inside.removesuffix(")").strip() if call and before else text

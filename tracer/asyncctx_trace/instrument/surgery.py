@@ -38,9 +38,7 @@ def filtering_argument(
     return assembly.assembled(*consts, stack=_MORE_STACK)
 
 
-def filtering_result(
-    code: CodeType, look: Callable[[object], object], *consts: object
-) -> CodeType:
+def filtering_result(code: CodeType, look: Callable[[object], object], *consts: object) -> CodeType:
     """``code`` whose every ``return value`` is a ``return look(value)``."""
     assembly = Assembly(code)
     for instruction in tuple(assembly.instructions):
@@ -66,8 +64,8 @@ def filtering_awaitable(
 def watched(
     code: CodeType,
     started: Callable[..., object],
-    ended: Callable[[object, object], object],
-    failed: Callable[[object, BaseException], object],
+    ended: Callable[..., object],
+    failed: Callable[..., object],
     arguments: int,
     *consts: object,
 ) -> CodeType:

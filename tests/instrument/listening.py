@@ -1,0 +1,119 @@
+"""A sink that remembers the facts, as words that a test can compare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from asyncctx_trace.instrument import hub
+from asyncctx_trace.outcome import Outcome
+
+
+@dataclass
+class Heard:
+    """What was told, in order: ``("enter", 1, "ok")``; acquisitions count from 1."""
+
+    facts: list[tuple[object, ...]] = field(default_factory=list)
+    resources: dict[int, tuple[str, str, int | None]] = field(default_factory=dict)
+    sites: dict[int, tuple[str, int, str, str]] = field(default_factory=dict)
+    managers: dict[int, str] = field(default_factory=dict)
+    started: list[tuple[str, str, str, int]] = field(default_factory=list)
+    """manager, name of resource, text of site, parent"""
+    _numbers: dict[int, int] = field(default_factory=dict)
+
+    def manager_defined(self, manager: int, name: str) -> None:
+        self.managers[manager] = name
+
+    def site_defined(self, site: int, file: str, line: int, function: str, text: str) -> None:
+        self.sites[site] = (file, line, function, text)
+
+    def resource_defined(self, resource: int, kind: str, name: str, capacity: int | None) -> None:
+        self.resources[resource] = (kind, name, capacity)
+
+    def task_defined(
+        self, at: int, task: int, name: str, runtime: str, parent: int, thread: str
+    ) -> None:
+        pass
+
+    def task_ended(self, at: int, task: int) -> None:
+        pass
+
+    def enter_started(
+        self,
+        at: int,
+        acquisition: int,
+        parent: int,
+        task: int,
+        manager: int,
+        resource: int,
+        site: int,
+    ) -> None:
+        number = self._numbers[acquisition] = len(self._numbers) + 1
+        self.started.append(
+            (
+                self.managers[manager],
+                self.resources[resource][1],
+                self.sites[site][3] if site else "",
+                self._numbers.get(parent, 0),
+            )
+        )
+        self.facts.append(("wait", number))
+
+    def enter_ended(
+        self, at: int, acquisition: int, outcome: int, error: BaseException | None
+    ) -> None:
+        self._tell("enter", acquisition, outcome)
+
+    def exit_started(
+        self, at: int, acquisition: int, task: int, outcome: int, error: BaseException | None
+    ) -> None:
+        self._tell("body", acquisition, outcome)
+
+    def exit_ended(
+        self,
+        at: int,
+        acquisition: int,
+        outcome: int,
+        suppressed: bool,
+        error: BaseException | None,
+    ) -> None:
+        self._tell("exit", acquisition, outcome, *(["suppressed"] if suppressed else []))
+
+    def _tell(self, moment: str, acquisition: int, outcome: int, *more: str) -> None:
+        # One that began before this sink came has no number.
+        if acquisition in self._numbers:
+            word = Outcome(outcome).name.lower()
+            self.facts.append((moment, self._numbers[acquisition], word, *more))
+
+    @property
+    def names(self) -> list[str]:
+        """The resource of each acquisition."""
+        return [name for _, name, _, _ in self.started]
+
+    def whole(self) -> bool:
+        """Whether every acquisition has come to its end."""
+        ended = {f[1] for f in self.facts if f[0] == "exit" or (f[0] == "enter" and f[2] != "ok")}
+        return ended == set(self._numbers.values())
+
+
+@contextmanager
+def listening() -> Iterator[Heard]:
+    """Hear what happens inside the block."""
+    heard = Heard()
+    hub.attach(heard)
+    try:
+        yield heard
+    finally:
+        hub.detach(heard)
+
+
+PASSED = [("enter", "ok"), ("body", "ok"), ("exit", "ok")]
+
+
+def passed(*numbers: int) -> list[tuple[object, ...]]:
+    """The facts of acquisitions that went well, one after the other."""
+    facts: list[tuple[object, ...]] = []
+    for number in numbers:
+        facts += [("wait", number), *((moment, number, ok) for moment, ok in PASSED)]
+    return facts
