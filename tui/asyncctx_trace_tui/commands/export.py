@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from asyncctx_trace.export.sender import Account
     from asyncctx_trace.export.sources import Source
 
-__all__ = ["command"]
+__all__ = ["command", "opened"]
 
 FORMATS = ("otlp-json", "jaeger", "perfetto", "html", "svg", "text")
 FROM_ENVIRONMENT = ""
@@ -90,15 +91,16 @@ def command(
             _complain(account, file)
             sys.exit(1)
         return
+    _spare(file, output)
     if format_ == "svg" or format_ == "text":
         from asyncctx_trace_tui.snapshot import snapshot
 
         shown = snapshot(Path(file), "svg" if format_ == "svg" else "text")
-        with _opened(output) as out:
+        with opened(output) as out:
             out.write(shown)
         return
     source = open_source(file)
-    with _opened(output) as out:
+    with opened(output) as out:
         for piece in _written(source, format_, new_trace_after):
             out.write(piece)
     _tell_left_out(source)
@@ -127,14 +129,22 @@ def _written(source: Source, format_: str, new_trace_after: float) -> Iterable[s
 
 
 @contextmanager
-def _opened(output: str) -> Iterator[TextIO]:
+def opened(output: str) -> Iterator[TextIO]:
+    """The file ``output`` to write to, for its owner's eyes; standard output for ``-``."""
     if output == "-":
         sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]  # it is a file
         yield sys.stdout
         sys.stdout.flush()
     else:
-        with Path(output).open("w", encoding="utf-8", newline="\n") as file:
+        # It says what the recording says, and that is private.
+        fd = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(fd, "w", encoding="utf-8", newline="\n") as file:
             yield file
+
+
+def _spare(file: str, output: str) -> None:
+    if "-" not in (file, output) and Path(output).exists() and Path(output).samefile(file):
+        raise click.UsageError(f"{output} is the recording itself: write to another file")
 
 
 def _send(progress: Iterable[Account]) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 
 import click
+
+from asyncctx_trace_tui.commands.export import opened
 
 __all__ = ["command"]
 
@@ -32,7 +33,8 @@ __all__ = ["command"]
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(dir_okay=False, allow_dash=True),
+    default="-",
     metavar="FILE",
     help="Write to FILE and not to standard output.",
 )
@@ -42,7 +44,7 @@ def command(
     service: str | None,
     last: float,
     limit: int,
-    output: Path | None,
+    output: str,
 ) -> None:
     """Get traces from the Jaeger at URL, such as http://localhost:16686.
 
@@ -61,10 +63,9 @@ def command(
     else:
         assert service is not None
         spans = jaeger.search(service, since=timedelta(minutes=last), limit=limit)
-    lines = "".join(line + "\n" for line in otlp_json.write(spans))
-    if output is None:
-        click.echo(lines, nl=False)
-    else:
-        output.write_text(lines, encoding="utf-8")
+    with opened(output) as out:
+        for line in otlp_json.write(spans):
+            out.write(line + "\n")
+    if output != "-":
         traces = len({span.trace for span in spans})
         click.echo(f"{len(spans)} spans of {traces} traces: {output}", err=True)

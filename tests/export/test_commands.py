@@ -1,0 +1,239 @@
+"""`export`, `fetch` and `run --otlp`, as they are typed."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from asyncctx_trace import record, traced
+from asyncctx_trace.export.sources import open_source
+from asyncctx_trace_tui.commands import main
+
+from . import otlp_receiver as otlp
+from .builders import contention, recorded
+from .test_jaeger_query import Server, serving
+from .test_otlp import unused
+
+
+def asyncctx_trace(*words: str | Path) -> int:
+    """The exit code of a command line."""
+    try:
+        main([str(word) for word in words])
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    return 0
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    return recorded(tmp_path / "r.actx", contention)
+
+
+def test_export_to_an_endpoint(recording: Path, capsys: Any) -> None:
+    """Everything arrives, and one line says how much that was."""
+    with otlp.over_http() as receiver:
+        code = asyncctx_trace("export", recording, "--otlp", receiver.address)
+
+    said = capsys.readouterr()
+    assert (code, said.out) == (0, "")
+    assert said.err == (
+        f"{receiver.address}/v1/traces: {len(receiver.spans)} sent, 0 rejected, 0 failed\n"
+    )
+
+
+def test_export_to_the_endpoint_of_the_environment(
+    recording: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    """`--otlp` without a URL."""
+    with otlp.over_http() as receiver:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.address)
+        assert asyncctx_trace("export", recording, "--otlp") == 0
+
+    assert receiver.spans
+    capsys.readouterr()
+
+
+def test_export_to_nobody(recording: Path, capsys: Any) -> None:
+    """The reason, the account, what to do; the exit code says no, and the file is as it was."""
+    before = recording.read_bytes(), recording.stat().st_mtime_ns
+    code = asyncctx_trace("export", recording, "--otlp", unused(), "--retry-for", "0")
+
+    said = capsys.readouterr().err
+    assert code == 1
+    assert "0 sent, 0 rejected" in said
+    assert "Connection refused" in said
+    assert "run the same command again" in said
+    assert "Traceback" not in said
+    assert (recording.read_bytes(), recording.stat().st_mtime_ns) == before
+
+
+def test_export_with_partial_success(recording: Path, capsys: Any) -> None:
+    """What the server says is shown as text, never obeyed by the terminal."""
+    with otlp.over_http() as receiver:
+        receiver.faults.append(otlp.partial_success(2, "no\x1b[2J room"))
+        assert asyncctx_trace("export", recording, "--otlp", receiver.address) == 1
+
+    said = capsys.readouterr().err
+    assert "2 rejected" in said
+    assert "\x1b" not in said
+    assert "no\\x1b[2J room" in said
+
+
+@pytest.mark.parametrize("format_", ["otlp-json", "jaeger", "perfetto"])
+def test_export_to_a_file(recording: Path, tmp_path: Path, format_: str, capsys: Any) -> None:
+    """To a path, or to standard output: the same."""
+    path = tmp_path / "out.json"
+    assert asyncctx_trace("export", recording, "--format", format_, "-o", path) == 0
+    assert asyncctx_trace("export", recording, "--format", format_) == 0
+
+    said = capsys.readouterr()
+    assert said.out == path.read_text(encoding="utf-8")
+    for line in said.out.splitlines() if format_ == "otlp-json" else [said.out]:
+        assert json.loads(line)
+
+
+def test_otlp_json_is_read_wherever_a_recording_is(
+    recording: Path, tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    """By `export` and `report`, from a file and from standard input."""
+    lines = tmp_path / "r.jsonl"
+    asyncctx_trace("export", recording, "--format", "otlp-json", "-o", lines)
+    asyncctx_trace("report", recording)
+    report = capsys.readouterr().out
+
+    assert asyncctx_trace("report", lines) == 0
+    assert capsys.readouterr().out == report
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines.read_bytes())))
+    assert asyncctx_trace("export", "-", "--format", "otlp-json") == 0
+    assert capsys.readouterr().out == lines.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["export", "{r}"], "give either --otlp to send it or --format to write it"),
+        (["export", "{r}", "--otlp", "ftp://x"], "is no OTLP endpoint"),
+        (["export", "{r}", "--format", "jaeger", "-o", "{r}"], "is the recording itself"),
+        (["export", "missing.actx", "--format", "jaeger"], "missing.actx"),
+        (["export", "{t}", "--format", "jaeger"], "is no asyncctx-trace recording"),
+        (["fetch", "http://localhost:16686"], "give either --trace ID or --service NAME"),
+        (["fetch", "ftp://localhost", "--trace", "1"], "is no Jaeger"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(
+    recording: Path, tmp_path: Path, words: list[str], said: str, capsys: Any
+) -> None:
+    """With a way out, and never a traceback."""
+    text = tmp_path / "some.txt"
+    text.write_text("hello")
+    code = asyncctx_trace(*(word.format(r=recording, t=text) for word in words))
+
+    error = capsys.readouterr().err
+    assert code == 2
+    assert said in error
+    assert "Traceback" not in error
+
+
+def test_fetch_and_look(recording: Path, tmp_path: Path, capsys: Any) -> None:
+    """A trace out of Jaeger, in a file that the report reads."""
+    spans = list(open_source(recording).spans())
+    path = tmp_path / "trace.jsonl"
+    with serving(Server(spans, v3=True, legacy=False)) as server:
+        code = asyncctx_trace(
+            "fetch", server.address, "--trace", f"{spans[0].trace:032x}", "-o", path
+        )
+        assert asyncctx_trace("fetch", server.address, "--service", "shop") == 0
+
+    said = capsys.readouterr()
+    assert code == 0
+    assert f"{len(spans)} spans of 1 traces" in said.err
+    assert said.out == path.read_text(encoding="utf-8")
+    assert asyncctx_trace("report", path) == 0
+    assert "db lock" in capsys.readouterr().out
+
+
+PROGRAM = """\
+import asyncio
+from asyncctx_trace import traced
+
+async def main():
+    for _ in range(50):
+        async with traced(asyncio.Lock(), name="lock"):
+            pass
+    print("done")
+
+asyncio.run(main())
+"""
+
+
+def run(tmp_path: Path, url: str) -> subprocess.CompletedProcess[str]:
+    (tmp_path / "app.py").write_text(PROGRAM)
+    return subprocess.run(
+        [
+            *(sys.executable, "-m", "asyncctx_trace_tui", "run", "--headless", "-q"),
+            *("-o", "r.actx", f"--otlp={url}", "app.py"),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=dict(os.environ),
+        check=False,
+    )
+
+
+def test_run_streams_spans(tmp_path: Path) -> None:
+    """The program's output and exit code are its own; its spans arrive."""
+    with otlp.over_http() as receiver:
+        ended = run(tmp_path, receiver.address)
+
+    assert (ended.returncode, ended.stdout) == (0, "done\n")
+    assert f"spans: {len(receiver.spans)} sent, 0 rejected, 0 failed" in ended.stderr
+    names = [span.name for span in receiver.spans]
+    assert names.count("async with lock") == 50
+    assert {resource["service.name"] for resource in receiver.resources} == {"app"}
+
+
+def test_run_does_not_care_whether_anybody_listens(tmp_path: Path) -> None:
+    """The recording is whole, the unsent are counted, and can be sent later."""
+    ended = run(tmp_path, unused())
+
+    assert (ended.returncode, ended.stdout) == (0, "done\n")
+    assert "spans: 0 sent, 0 rejected," in ended.stderr
+    assert "send them later: asyncctx-trace export r.actx --otlp" in ended.stderr
+    with otlp.over_http() as receiver:
+        assert asyncctx_trace("export", tmp_path / "r.actx", "--otlp", receiver.address) == 0
+    assert len(receiver.spans) >= 200
+
+
+def test_a_growing_recording_is_exported_as_far_as_it_goes(tmp_path: Path, capsys: Any) -> None:
+    """What has not ended is left out, and said to be."""
+    path = tmp_path / "r.actx"
+
+    async def hold() -> int:
+        async with traced(asyncio.Lock(), name="lock"):
+            return asyncctx_trace("export", path, "--format", "otlp-json")
+
+    with record(path):
+        assert asyncio.run(hold()) == 0
+
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "1 acquisitions have not ended yet" in said.err
+
+
+def test_exports_are_readable_by_their_owner_alone(recording: Path, tmp_path: Path) -> None:
+    """They say what the recording says."""
+    path = tmp_path / "out.jsonl"
+    asyncctx_trace("export", recording, "--format", "otlp-json", "-o", path)
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
