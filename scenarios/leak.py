@@ -87,7 +87,6 @@ EXPECTS = {
     "findings": {
         "leak": ["key of the forgetful one", "key of the lost one"],
         "cancelled-in-enter": ["key of the tidy one"],
-        "foreign-exit": ["key of the lost one"],
         "timeout": ["timeout"],
     },
     "cleanup": {

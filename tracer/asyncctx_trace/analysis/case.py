@@ -158,6 +158,15 @@ class Case:
             return 0
         return (max(start, self.now) if end == NOT_YET else end) - start
 
+    def abandoned(self, row: int) -> bool:
+        """Whether the exit of ``row`` will never end, because the task that entered is gone.
+
+        The collector closes a dropped task's coroutine, whose exit cannot await any more. That is
+        a leak; that it happened in whatever task ran just then says nothing.
+        """
+        timeline = self.timeline
+        return timeline.exit_ended[row] == NOT_YET and timeline.task[row] in timeline.task_ended
+
     def body_length(self, row: int) -> int:
         """How long the body of ``row`` took so far, in ns; zero for who did not get in."""
         if not self.timeline.entered(row):

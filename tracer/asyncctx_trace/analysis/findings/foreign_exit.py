@@ -25,7 +25,9 @@ class ForeignExit(Finding):
         rows = [
             row
             for row, task in enumerate(timeline.exit_task)
-            if task != timeline.task[row] and timeline.exit_started[row] != NOT_YET
+            if task != timeline.task[row]
+            and timeline.exit_started[row] != NOT_YET
+            and not case.abandoned(row)
         ]
         for group in by_place(case, rows).values():
             row = group[0]

@@ -31,6 +31,7 @@ class SlowCleanup(Finding):
             row
             for row in range(len(case.timeline))
             if case.exit_length(row) >= limit
+            and not case.abandoned(row)
             and kind_of(case, row) != "task group"
             and case.exit_length(row) - time_within(case, row) >= limit
         ]

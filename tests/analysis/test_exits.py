@@ -1,4 +1,4 @@
-"""An exit is slow by itself, not by what it waits for."""
+"""An exit is blamed for what it does itself."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from asyncctx_trace.events import (
     Outcome,
     ResourceDefined,
     TaskDefined,
+    TaskEnded,
 )
 
 MS = 1_000_000
@@ -58,3 +59,21 @@ def test_a_stack_that_takes_its_own_time_is() -> None:
     """And so is what is slow inside it, for itself."""
     assert slow(unwinding(90, 90, own=150)) == ["stack"]
     assert slow(unwinding(90, 150, own=50)) == ["replica"]
+
+
+def test_what_the_collector_began_is_a_leak_and_nothing_else() -> None:
+    """A dropped task's exit runs wherever the collector does, and never ends."""
+    timeline = Timeline(
+        [
+            TaskDefined(1, 1, "main", "asyncio", None, 1, "MainThread"),
+            TaskDefined(1, 2, "dropped", "asyncio", 1, 1, "MainThread"),
+            ResourceDefined(1, "manager", "key", None),
+            EnterStarted(2, 1, None, 2, "m", 1, 1),
+            EnterEnded(3, 1, Outcome.OK, None),
+            ExitStarted(4, 1, 1, Outcome.CANCELLED, None),
+            TaskEnded(5, 2),
+            TaskEnded(900 * MS, 1),
+        ]
+    )
+
+    assert [finding.kind for finding in find(timeline)] == ["leak"]
