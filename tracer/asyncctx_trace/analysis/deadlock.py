@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from asyncctx_trace.analysis.case import Case
@@ -65,8 +65,7 @@ def rings_of(case: Case) -> list[Ring]:
     """Every ring that ever closed: those that last, and those that an error, a cancellation or a
     timeout broke open again."""
     timeline = case.timeline
-    seen: set[frozenset[int]] = set()
-    rings: list[Ring] = []
+    rings: dict[frozenset[int], Ring] = {}
     for row, at in _stuck(case):
         closed = _rings(
             timeline,
@@ -77,10 +76,10 @@ def rings_of(case: Case) -> list[Ring]:
         )
         for ring in closed:
             members = frozenset(ring.waits)
-            if members not in seen:
-                seen.add(members)
-                rings.append(ring)
-    return rings
+            # Who stands behind it is only seen from there.
+            behind = {*ring.behind, *rings.get(members, ring).behind}
+            rings[members] = replace(ring, behind=tuple(sorted(behind)))
+    return list(rings.values())
 
 
 def _stuck(case: Case) -> Iterator[tuple[int, int]]:

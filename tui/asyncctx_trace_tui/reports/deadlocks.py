@@ -51,6 +51,11 @@ class DeadlockWatch:
     ) -> None:
         self._recording.close()
 
+    @property
+    def in_flight(self) -> int:
+        """How many acquisitions it remembers."""
+        return len(self._in_flight)
+
     def new_deadlocks(self, now: int) -> list[str]:
         """A line for each deadlock not told yet; ``now`` is ``time.monotonic_ns()``."""
         for event in self._recording.poll():

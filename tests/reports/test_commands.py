@@ -1,0 +1,141 @@
+"""The commands that print, as they are called."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from asyncctx_trace.outcome import Outcome
+from asyncctx_trace_tui.commands import main
+from recording.builders import LOCK, define_words, recorder
+
+OK = int(Outcome.OK)
+MS = 1_000_000
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    """Two acquisitions of a lock, the second after 60 ms of waiting; a third never ends."""
+    path = tmp_path / "run.actx"
+    writer = recorder(path)
+    define_words(writer)
+    writer.task_defined(5, 2, "worker-2", "asyncio", 0, "MainThread")
+    start = 1000 * MS
+    for number, task, asked, got_in, left in (
+        (1, 1, 0, 0, 60),
+        (2, 2, 0, 60, 70),
+        (3, 1, 100, 100, None),
+    ):
+        writer.enter_started(start + asked * MS, number, 0, task, 1, LOCK, 1)
+        writer.enter_ended(start + got_in * MS, number, OK, None)
+        if left is not None:
+            writer.exit_started(start + left * MS, number, task, OK, None)
+            writer.exit_ended(start + left * MS, number, OK, False, None)
+    writer.task_ended(start + 200 * MS, 1)
+    writer.close()
+    return path
+
+
+def call(*words: str | Path) -> int:
+    """Exit code of ``asyncctx-trace WORDS``."""
+    with pytest.raises(SystemExit) as ended:
+        main([str(word) for word in words])
+    return int(ended.value.code or 0)
+
+
+def test_the_report_is_printed(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without colours, as this is no terminal."""
+    code = call("report", recording)
+    text = capsys.readouterr().out
+
+    assert code == 0
+    assert text.startswith("1 finding, 1 certain, in 3 acquisitions of 1 resource by 2 tasks")
+    assert "leak (certain) app.py:12" in text
+    assert "db lock: worker-1 → worker-2 → worker-1" in text
+    assert "\x1b" not in text
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (["--fail-on", "leak"], 1),
+        (["--fail-on", "deadlock,leak"], 1),
+        (["--fail-on", "deadlock", "--fail-on", "timeout"], 0),
+        (["--fail-on", "certain"], 1),
+        (["--fail-on", "any"], 1),
+        (["--fail-on", "any", "--until", "50ms"], 0),
+        (["--fail-on", "any", "--task", "worker-2"], 0),
+        (["--fail-on", "any", "--resource", "cache*"], 0),
+        (["--budget", "db lock:wait.p99<5ms"], 1),
+        (["--budget", "db lock:wait.p99<5s", "--budget", "*:contended<50%"], 0),
+        (["--budget", "no such:wait.p99<5s"], 1),
+    ],
+)
+def test_gates_decide_on_the_exit_code(recording: Path, options: list[str], code: int) -> None:
+    """Findings by kind or certainty, and budgets."""
+    assert call("report", recording, *options) == code
+
+
+def test_a_broken_budget_is_told(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By how much, and who is to blame."""
+    call("report", recording, "--budget", "db lock:wait.max<5ms")
+
+    assert (
+        "broken budget db lock:wait.max<5ms: it is 60.0 ms, 55.0 ms over 5.00 ms; "
+        "100 % of all waiting is for app.py:12"
+    ) in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_time_between_two_moments(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What had ended before is left out, what was in flight counts."""
+    code = call("report", recording, "--format", "json", "--since", "65ms", "--until", "90ms")
+    told = json.loads(capsys.readouterr().out)
+
+    assert code == 0
+    assert told["recording"]["acquisitions"] == 1
+    assert told["recording"]["running"]
+    assert told["findings"] == []
+
+
+@pytest.mark.parametrize("format_", ["text", "json", "markdown"])
+def test_every_format_tells_of_the_leak(
+    recording: Path, format_: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each in its way."""
+    call("report", recording, "--format", format_)
+
+    assert "leak" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["report", "missing.actx"], "missing.actx: No such file"),
+        (["report", "--fail-on", "leek", "x"], "'leek' is none of deadlock, leak"),
+        (["report", "--budget", "fast", "x"], "'fast' is no budget: write it like"),
+        (["report", "--since", "soon", "x"], "'soon' is no duration: write it like 5ms"),
+        (["report", "--threshold", "slow=1s", "x"], "'slow' is none of slow-cleanup"),
+        (["report", "--threshold", "slow-cleanup=x", "x"], "'x' is no duration"),
+        (["diff", "missing.actx", "x"], "missing.actx: No such file"),
+    ],
+)
+def test_a_wrong_call_is_answered_with_what_to_do(
+    words: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Never with a traceback."""
+    code = call(*words)
+    said = capsys.readouterr().err
+
+    assert code == 2
+    assert says in said
+    assert "Traceback" not in said
+
+
+def test_two_recordings_are_told_apart(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Here they are one and the same; so nothing fails."""
+    code = call("diff", "--exit-code", recording, recording)
+
+    assert code == 0
+    assert capsys.readouterr().out == "No difference that is more than noise.\n"
