@@ -15,12 +15,13 @@ from analysis.programs import (
     THRESHOLDS,
     Main,
     Pool,
-    cancelled_after,
     lock,
     marked_lines,
     pause,
     recorded,
     session,
+    turn,
+    until_they_hang,
 )
 from asyncctx_trace import traced
 from asyncctx_trace.analysis.findings import find
@@ -46,17 +47,17 @@ async def two_locks_in_contrary_orders() -> None:
 
     async def there() -> None:
         async with first:
-            await pause()
+            await turn()
             async with second:  # here
                 pass
 
     async def back() -> None:
         async with second:
-            await pause()
+            await turn()
             async with first:  # here
                 pass
 
-    await cancelled_after(5 * SHORT, there(), back())
+    await until_they_hang(there(), back())
 
 
 @planted("deadlock")
@@ -71,7 +72,7 @@ async def a_lock_taken_twice_by_one_task() -> None:
         async with own:
             await helper()
 
-    await cancelled_after(5 * SHORT, outer())
+    await until_they_hang(outer())
 
 
 @planted("deadlock")
@@ -80,11 +81,11 @@ async def three_philosophers() -> None:
 
     async def dine(seat: int) -> None:
         async with forks[seat]:
-            await pause()
+            await turn()
             async with forks[(seat + 1) % 3]:  # here
                 pass
 
-    await cancelled_after(5 * SHORT, dine(0), dine(1), dine(2))
+    await until_they_hang(dine(0), dine(1), dine(2))
 
 
 @planted("deadlock")
@@ -93,11 +94,11 @@ async def a_pool_whose_connections_all_want_a_second_one() -> None:
 
     async def request() -> None:
         async with pool.acquire():
-            await pause()
+            await turn()
             async with pool.acquire():  # here
                 pass
 
-    await cancelled_after(5 * SHORT, request(), request(), request())
+    await until_they_hang(request(), request(), request())
 
 
 @planted("deadlock")
@@ -107,18 +108,18 @@ async def a_semaphore_and_a_lock() -> None:
 
     async def holds_a_permit() -> None:
         async with permits:
-            await pause()
+            await turn()
             async with table:  # here
                 pass
 
     async def holds_the_table() -> None:
         async with table:
-            await pause()
-            await pause()
+            await turn()
+            await turn()
             async with permits:  # here
                 pass
 
-    await cancelled_after(8 * SHORT, holds_a_permit(), holds_a_permit(), holds_the_table())
+    await until_they_hang(holds_a_permit(), holds_a_permit(), holds_the_table())
 
 
 @planted("deadlock")
@@ -127,8 +128,8 @@ async def a_deadlock_that_a_deadline_breaks() -> None:
 
     async def take(one: asyncio.Lock, other: asyncio.Lock) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(4 * SHORT), one:
-                await pause()
+            async with asyncio.timeout(25 * SHORT), one:
+                await turn()
                 async with other:  # here
                     pass
 
@@ -200,7 +201,7 @@ async def a_lock_never_given_back() -> None:
             pass
 
     await asyncio.create_task(careless())
-    await cancelled_after(2 * SHORT, waits())
+    await until_they_hang(waits())
 
 
 @planted("starved-pool")
@@ -243,7 +244,7 @@ async def a_flush_cut_off() -> None:
         async with session(exit=lambda: asyncio.sleep(1)):  # here
             pass
 
-    await cancelled_after(SHORT, client())
+    await until_they_hang(client())
 
 
 @planted("cleanup-cancelled")
