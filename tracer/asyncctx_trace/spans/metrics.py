@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opentelemetry.metrics import MeterProvider
+from opentelemetry.metrics import Histogram, Meter, MeterProvider
 
 from asyncctx_trace.spans import conventions as names
 from asyncctx_trace.spans.live import LiveAcquisition, ResourceWords
@@ -20,15 +20,14 @@ class Measurements:
 
     def __init__(self, provider: MeterProvider, version: str) -> None:
         meter = provider.get_meter(names.SCOPE, version)
-        self._wait, self._hold, self._cleanup = (
-            meter.create_histogram(
-                name, "s", description, explicit_bucket_boundaries_advisory=_BOUNDARIES
-            )
-            for name, description in (
-                (names.WAIT_DURATION, "Duration of the enter: waiting for the resource."),
-                (names.HOLD_DURATION, "Duration of the body: holding the resource."),
-                (names.CLEANUP_DURATION, "Duration of the exit: cleaning up."),
-            )
+        self._wait = _histogram(
+            meter, names.WAIT_DURATION, "Duration of the enter: waiting for the resource."
+        )
+        self._hold = _histogram(
+            meter, names.HOLD_DURATION, "Duration of the body: holding the resource."
+        )
+        self._cleanup = _histogram(
+            meter, names.CLEANUP_DURATION, "Duration of the exit: cleaning up."
         )
         self._waiters = meter.create_up_down_counter(
             names.WAITERS, "{acquisition}", "Acquisitions that wait for the resource."
@@ -60,6 +59,15 @@ class Measurements:
         self._cleanup.record(
             cleaned, {**attributes, names.OUTCOME: names.OUTCOMES[live.exit_outcome]}
         )
+
+
+def _histogram(meter: Meter, name: str, description: str) -> Histogram:
+    try:
+        return meter.create_histogram(
+            name, "s", description, explicit_bucket_boundaries_advisory=_BOUNDARIES
+        )
+    except TypeError:  # opentelemetry-api before 1.30 takes no advice
+        return meter.create_histogram(name, "s", description)
 
 
 def _resource(resource: ResourceWords) -> dict[str, str]:
