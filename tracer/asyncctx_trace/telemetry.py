@@ -11,6 +11,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from asyncctx_trace.instrument import hub
+from asyncctx_trace.instrument.invisible import quietly, unobserved
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
@@ -177,12 +178,14 @@ def seek_providers() -> None:
         hub.seek(_seek)
 
 
+@unobserved
 def _seek() -> None:
     """Costs every enter a look at two modules, so long as no provider is set."""
     if _global_providers() != (None, None):
-        configure()
+        quietly(configure)
 
 
+@unobserved
 def _global_providers() -> tuple[TracerProvider | None, MeterProvider | None]:
     trace = sys.modules.get("opentelemetry.trace")
     metrics = sys.modules.get("opentelemetry.metrics._internal")

@@ -65,7 +65,7 @@ class Sink(Protocol):
     ) -> None: ...
 
 
-_MOMENTS = ("enter_started", "enter_ended", "exit_started", "exit_ended")
+_MOMENTS = ("enter_started", "enter_ended", "exit_started", "exit_ended", "task_ended")
 
 
 class _Tee:

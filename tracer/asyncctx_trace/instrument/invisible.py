@@ -6,10 +6,12 @@ import opcode
 import sys
 from collections.abc import Callable
 from types import FrameType, FunctionType
-from typing import TypeVar, cast
+from typing import ParamSpec, TypeVar, cast
 
-__all__ = ["invisible", "program_frame", "unobserved"]
+__all__ = ["invisible", "program_frame", "quietly", "unobserved"]
 
+P = ParamSpec("P")
+R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., object])
 
 _FILE = "<importlib._bootstrap of asyncctx_trace>"
@@ -51,6 +53,22 @@ def unobserved(function: F) -> F:
             raw[starts[0] : starts[0] + 2] = bytes((_NOP, 0))
             plain.__code__ = plain.__code__.replace(co_code=bytes(raw))
     return function
+
+
+@unobserved
+def quietly(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call ``function`` without a debugger's hearing of what it calls in its turn.
+
+    For what happens seldom: while somebody traces, turning that off and on takes its time.
+    """
+    trace = sys.gettrace()
+    if trace is None:
+        return function(*args, **kwargs)
+    sys.settrace(None)
+    try:
+        return function(*args, **kwargs)
+    finally:
+        sys.settrace(trace)
 
 
 def program_frame() -> FrameType | None:

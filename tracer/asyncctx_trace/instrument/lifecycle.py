@@ -6,7 +6,7 @@ import itertools
 from time import monotonic_ns
 
 from asyncctx_trace.instrument import hub
-from asyncctx_trace.instrument.invisible import unobserved
+from asyncctx_trace.instrument.invisible import quietly, unobserved
 from asyncctx_trace.instrument.tasks import Task, current_task
 from asyncctx_trace.outcome import Outcome, outcome_of
 
@@ -62,7 +62,8 @@ def enter_ended(acquisition: Acquisition, error: BaseException | None) -> None:
         else:
             _close(acquisition)
             if sink is not None:
-                sink.enter_ended(at, acquisition.id, outcome_of(error), error)
+                outcome = quietly(outcome_of, error)
+                quietly(sink.enter_ended, at, acquisition.id, outcome, error)
     except Exception as failure:
         hub.switch_off(sink, failure)
 
@@ -70,18 +71,19 @@ def enter_ended(acquisition: Acquisition, error: BaseException | None) -> None:
 @unobserved
 def exit_started(acquisition: Acquisition, error: BaseException | None) -> None:
     """The body is over, with ``error`` if it failed; the running task cleans up."""
+    at = monotonic_ns()
     sink = hub.listening
-    if sink is not None:
-        try:
-            sink.exit_started(
-                monotonic_ns(),
-                acquisition.id,
-                current_task().id,
-                _OK if error is None else outcome_of(error),
-                error,
-            )
-        except Exception as failure:
-            hub.switch_off(sink, failure)
+    if sink is None:
+        return
+    try:
+        task = current_task().id
+        if error is None:
+            sink.exit_started(at, acquisition.id, task, _OK, None)
+        else:
+            outcome = quietly(outcome_of, error)
+            quietly(sink.exit_started, at, acquisition.id, task, outcome, error)
+    except Exception as failure:
+        hub.switch_off(sink, failure)
 
 
 @unobserved
@@ -95,14 +97,13 @@ def exit_ended(acquisition: Acquisition, error: BaseException | None, suppressed
             open_.pop()
         else:
             _close(acquisition)
-        if sink is not None:
-            sink.exit_ended(
-                at,
-                acquisition.id,
-                _OK if error is None else outcome_of(error),
-                suppressed,
-                error,
-            )
+        if sink is None:
+            return
+        if error is None:
+            sink.exit_ended(at, acquisition.id, _OK, suppressed, None)
+        else:
+            outcome = quietly(outcome_of, error)
+            quietly(sink.exit_ended, at, acquisition.id, outcome, suppressed, error)
     except Exception as failure:
         hub.switch_off(sink, failure)
 

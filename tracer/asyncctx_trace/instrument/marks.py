@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from asyncctx_trace.instrument import hub
-from asyncctx_trace.instrument.invisible import unobserved
+from asyncctx_trace.instrument.invisible import quietly, unobserved
 from asyncctx_trace.instrument.lifecycle import (
     Acquisition,
     enter_ended,
@@ -40,15 +40,17 @@ class Exit(partial[Any]):
 @unobserved
 def begin(place: Place, manager: object) -> Acquisition | None:
     """The ticket of an acquisition, ``None`` for one that is not told of."""
-    if hub.listening is None:
-        return None
     try:
+        if hub.listening is None:
+            return None
         cls = type(manager)
-        kind = _kinds.get(id(cls)) or kind_of(cls)
+        kind = _kinds.get(id(cls)) or quietly(kind_of, cls)
         if not kind.manager or kind.traced:
             return None
-        site = place.site or place.arrive()
+        site = place.site or quietly(place.arrive)
         return enter_started(kind.manager, at_place(place, manager, kind), site)
+    except RecursionError:  # the program is at the end of its stack, and there is no room to tell
+        return None
     except Exception as error:
         hub.switch_off(hub.listening, error)
         return None
@@ -59,7 +61,10 @@ def entered(exit: Callable[..., Any], ticket: Acquisition | None) -> Callable[..
     """What the interpreter shall keep as the exit."""
     if ticket is None:
         return exit
-    enter_ended(ticket, None)
+    try:
+        enter_ended(ticket, None)
+    except RecursionError:
+        return exit
     wrapped = Exit(exit)
     wrapped.acquisition = ticket
     return wrapped
@@ -67,8 +72,11 @@ def entered(exit: Callable[..., Any], ticket: Acquisition | None) -> Callable[..
 
 @unobserved
 def not_entered(ticket: Acquisition | None, error: BaseException) -> None:
-    if ticket is not None:
-        enter_ended(ticket, error)
+    try:
+        if ticket is not None:
+            enter_ended(ticket, error)
+    except RecursionError:
+        pass
 
 
 @unobserved
@@ -76,44 +84,65 @@ def leaving(exit: Callable[..., Any]) -> Acquisition | None:
     if type(exit) is not Exit:
         return None
     ticket = exit.acquisition
-    exit_started(ticket, None)
+    try:
+        exit_started(ticket, None)
+    except RecursionError:
+        pass
     return ticket
 
 
 @unobserved
 def left(ticket: Acquisition | None) -> None:
-    if ticket is not None:
-        exit_ended(ticket, None, False)
+    try:
+        if ticket is not None:
+            exit_ended(ticket, None, False)
+    except RecursionError:
+        pass
 
 
 @unobserved
 def not_left(ticket: Acquisition | None, error: BaseException) -> None:
-    if ticket is not None:
-        exit_ended(ticket, error, False)
+    try:
+        if ticket is not None:
+            exit_ended(ticket, error, False)
+    except RecursionError:
+        pass
 
 
 @unobserved
 def failing(exit: Callable[..., Any], error: BaseException) -> None:
-    if type(exit) is Exit:
-        exit_started(exit.acquisition, error)
+    try:
+        if type(exit) is Exit:
+            exit_started(exit.acquisition, error)
+    except RecursionError:
+        pass
 
 
 @unobserved
 def suppressed(exit: Callable[..., Any]) -> None:
-    if type(exit) is Exit:
-        exit_ended(exit.acquisition, None, True)
+    try:
+        if type(exit) is Exit:
+            exit_ended(exit.acquisition, None, True)
+    except RecursionError:
+        pass
 
 
 @unobserved
 def passed_on(exit: Callable[..., Any]) -> None:
-    if type(exit) is Exit:
-        exit_ended(exit.acquisition, None, False)
+    try:
+        if type(exit) is Exit:
+            exit_ended(exit.acquisition, None, False)
+    except RecursionError:
+        pass
 
 
 @unobserved
 def not_cleaned(exit: Callable[..., Any], error: BaseException) -> None:
-    if type(exit) is Exit:
-        exit_ended(exit.acquisition, error, False)
+    try:
+        if type(exit) is Exit:
+            exit_ended(exit.acquisition, error, False)
+    except RecursionError:
+        pass
 
 
 MARKS = Marks(

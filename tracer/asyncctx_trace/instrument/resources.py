@@ -10,7 +10,7 @@ from typing import Any
 
 from asyncctx_trace.instrument import hub
 from asyncctx_trace.instrument.adapters import Adapter, adapter_for
-from asyncctx_trace.instrument.invisible import unobserved
+from asyncctx_trace.instrument.invisible import quietly, unobserved
 from asyncctx_trace.instrument.sites import Place
 
 __all__ = [
@@ -66,6 +66,8 @@ class Kind:
             self.manager = manager_of(cls)
             self.traced = hasattr(enter, "__asyncctx_traced__")
             self.adapter = adapter_for(cls)
+            if self.adapter is not None and isinstance(self.adapter.resource, FunctionType):
+                unobserved(self.adapter.resource)  # it is called at every enter
 
 
 _next_id = itertools.count(1).__next__
@@ -120,21 +122,24 @@ def at_place(place: Place, manager: Any, kind: Kind) -> int:
     if adapter is None:
         if "(" not in place.text:
             found = _by_object.get(id(manager))
-            if found is None:
-                name = place.text or type(manager).__qualname__
-                found = _of_object(manager, "manager", name, None)
-            return found.id
+            return (found or quietly(_of_object, manager, "manager", _name(place, manager))).id
         place.known = kind
-        place.resource = _of_name("manager", place.text, None).id
+        place.resource = quietly(_of_name, "manager", place.text).id
         return place.resource
     thing = _read(adapter.resource, manager)
     if isinstance(thing, str):
-        return _of_name(adapter.kind, thing, None).id
+        found = _by_name.get((adapter.kind, thing))
+        return (found or quietly(_of_name, adapter.kind, thing)).id
     found = _by_object.get(id(thing))
-    if found is None:
-        name = place.text or type(manager).__qualname__
-        found = _of_object(thing, adapter.kind, name, _capacity(adapter, thing))
-    return found.id
+    return (found or quietly(_adapted, adapter, thing, _name(place, manager))).id
+
+
+def _name(place: Place, manager: object) -> str:
+    return place.text or type(manager).__qualname__
+
+
+def _adapted(adapter: Adapter, thing: object, name: str) -> Resource:
+    return _of_object(thing, adapter.kind, name, _capacity(adapter, thing))
 
 
 def is_named(thing: object) -> bool:
@@ -148,7 +153,7 @@ def of_pair(adapter: Adapter, thing: object, name: str) -> int:
     found = _by_object.get(id(thing))
     if found is None:
         named = name.removesuffix("()").rpartition(".")[0] or type(thing).__qualname__
-        found = _of_object(thing, adapter.kind, named, _capacity(adapter, thing))
+        found = quietly(_adapted, adapter, thing, named)
     return found.id
 
 
@@ -187,6 +192,7 @@ def _on_type(cls: type, name: str) -> Any:
     return None
 
 
+@unobserved
 def _read(how: Any, thing: Any) -> Any:
     """What an adapter reads off, ``None`` where the library has changed since it was written."""
     try:
@@ -200,7 +206,7 @@ def _capacity(adapter: Adapter, thing: Any) -> int | None:
     return capacity if isinstance(capacity, int) else None
 
 
-def _of_object(thing: object, kind: str, name: str, capacity: int | None) -> Resource:
+def _of_object(thing: object, kind: str, name: str, capacity: int | None = None) -> Resource:
     key = id(thing)
     known = _by_object.get(key)
     if known is not None:
@@ -215,7 +221,7 @@ def _of_object(thing: object, kind: str, name: str, capacity: int | None) -> Res
     return _define(known)
 
 
-def _of_name(kind: str, name: str, capacity: int | None) -> Resource:
+def _of_name(kind: str, name: str, capacity: int | None = None) -> Resource:
     known = _by_name.get((kind, name))
     if known is None:
         known = _by_name[kind, name] = Resource(kind, name, capacity)

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from asyncctx_trace.instrument import hub
-from asyncctx_trace.instrument.invisible import unobserved
+from asyncctx_trace.instrument.invisible import quietly, unobserved
 
 if TYPE_CHECKING:
     from asyncctx_trace.instrument.lifecycle import Acquisition
@@ -60,11 +60,11 @@ def current_task() -> Task:
         native = None
     if native is not None:
         task = _tasks.get(id(native))
-        return _first_seen(native, "asyncio") if task is None else task
+        return quietly(_first_seen, native, "asyncio") if task is None else task
     native = _trio_task()
     if native is not None:
         task = _tasks.get(id(native))
-        return _first_seen(native, "trio") if task is None else task
+        return quietly(_first_seen, native, "trio") if task is None else task
     outside: Task | None = getattr(_outside, "task", None)
     if outside is None:
         name = f"{threading.current_thread().name} (no task)"
@@ -93,6 +93,7 @@ def _define(task: Task) -> Task:
     return task
 
 
+@unobserved
 def _gone(key: int, _: object) -> None:
     task = _tasks.pop(key, None)
     sink = hub.listening
