@@ -9,6 +9,7 @@ import pytest
 
 from analysis.builders import MS, Story
 from analysis.programs import SHORT, lock, recorded, session
+from asyncctx_trace import traced
 from asyncctx_trace.analysis.blame import blame
 from asyncctx_trace.analysis.budgets import Budget
 from asyncctx_trace.analysis.case import Case
@@ -159,11 +160,50 @@ def test_the_critical_path_of_one_task_ends_where_it_ends(tmp_path: Path) -> Non
     ]
 
 
+@pytest.mark.parametrize("grouped", [False, True])
+def test_the_critical_path_of_a_real_run_leads_through_the_slowest_child(
+    grouped: bool, tmp_path: Path
+) -> None:
+    """Whether the parent gathers its children or leaves their task group."""
+
+    async def child(seconds: float) -> None:
+        async with session("work"):
+            await asyncio.sleep(seconds)
+
+    async def main() -> None:
+        asyncio.current_task().set_name("parent")  # type: ignore[union-attr]
+        async with session("before"):
+            await asyncio.sleep(SHORT)
+        waits = (SHORT, 15 * SHORT, 2 * SHORT)
+        if grouped:
+            async with traced(asyncio.TaskGroup()) as group:
+                for number, seconds in enumerate(waits):
+                    group.create_task(child(seconds), name=f"child {number}")
+        else:
+            children = [child(seconds) for seconds in waits]
+            tasks = [asyncio.create_task(c, name=f"child {n}") for n, c in enumerate(children)]
+            await asyncio.gather(*tasks)
+        async with session("after"):
+            await asyncio.sleep(SHORT)
+
+    case = Case(recorded(main, tmp_path / "run.actx"))
+    steps = critical_path(case).steps
+    bodies = [
+        (case.task(step.task), case.resource(case.timeline.resource[step.row]))
+        for step in steps
+        if step.row is not None and step.phase == "body"
+    ]
+
+    assert [each for each in bodies if each[1] != "TaskGroup"] == [
+        ("parent", "before"),
+        ("child 1", "work"),
+        ("parent", "after"),
+    ]
+
+
 def test_unwinding_is_told_by_task_and_by_exit_stack(tmp_path: Path) -> None:
     """Last in, first out, or not."""
     from contextlib import AsyncExitStack
-
-    from asyncctx_trace import traced
 
     async def main() -> None:
         async with session("outer"), traced(AsyncExitStack()) as stack:

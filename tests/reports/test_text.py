@@ -52,7 +52,7 @@ def test_the_table_of_resources_has_the_numbers() -> None:
     """Sorted by what was asked for."""
     told = report(Case(a_bad_day().timeline()), sort="name")
     lines = render_report(told, color=False, width=140).splitlines()
-    rows = [line.split() for line in lines[lines.index("Resources") + 4 :][:3]]
+    rows = [line.split() for line in lines[lines.index("Resources") + 3 :][:3]]
 
     assert [row[0] for row in rows] == ["db", "file", "session"]
     assert " ".join(rows[0]) == (

@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Iterable
 from io import StringIO
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console, RenderableType
 from rich.table import Table
 
@@ -19,17 +18,17 @@ def screen_width(color: bool) -> int:
 
 
 def table(*columns: str, numbers: Iterable[str] = ()) -> Table:
-    """An empty table; the columns in ``numbers`` are flush right."""
+    """An empty table; the columns in ``numbers`` are flush right and give no room away."""
     right = set(numbers)
-    drawn = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), header_style="bold")
+    drawn = Table(box=None, padding=(0, 0, 0, 2), header_style="dim")
     for column in columns:
         is_number = column in right
         drawn.add_column(
             column,
             justify="right" if is_number else "left",
-            no_wrap=True,
-            overflow="ellipsis",
-            min_width=len(column) if is_number else None,
+            no_wrap=is_number,
+            overflow="fold",
+            vertical="bottom",
         )
     return drawn
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from rich.console import RenderableType
 from rich.padding import Padding
@@ -10,9 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.cleanup import Cleanup
 from asyncctx_trace.analysis.contention import ResourceUse, got_in
 from asyncctx_trace.analysis.critical_path import CriticalPath
 from asyncctx_trace.analysis.findings import Finding
+from asyncctx_trace.analysis.mishaps import BadEnd
 from asyncctx_trace.analysis.report import Report, report
 from asyncctx_trace.analysis.timeline import Timeline
 from asyncctx_trace_tui.reports.names import NAME, place, resource, task, way
@@ -25,6 +27,8 @@ _IN_ORDER = 24
 """Tasks shown of the order in which they got in."""
 _SITES = 5
 """Lines shown of a table that has one for each site."""
+_WIDE = 100
+"""Columns from which on there is room for all numbers of a resource."""
 _STYLES = {"error": "bold red", "warning": "bold yellow", "note": "bold blue"}
 
 
@@ -35,10 +39,11 @@ def render_text(timeline: Timeline, *, color: bool, width: int | None = None) ->
 
 def render_report(told: Report, *, color: bool, width: int | None = None) -> str:
     """``told`` in text, ``width`` columns wide, by default as many as there are."""
-    return draw(_parts(told), color=color, width=width or screen_width(color))
+    columns = width or screen_width(color)
+    return draw(_parts(told, columns), color=color, width=columns)
 
 
-def _parts(told: Report) -> Iterator[RenderableType]:
+def _parts(told: Report, width: int) -> Iterator[RenderableType]:
     case = told.case
     yield Text(plain(told.verdict), style="bold")
     for each in case.timeline.dropped:
@@ -50,11 +55,11 @@ def _parts(told: Report) -> Iterator[RenderableType]:
         yield from _finding(case, finding)
     if not told.uses:
         return
-    yield from _titled("Resources", _resources(told.uses))
+    yield from _titled("Resources", _resources(told.uses, width))
     yield from _titled("Who kept them waiting", _blame(told))
     yield from _titled("Cleanup", _cleanups(told))
     yield from _titled("Order of cleanup", _orders(told))
-    yield from _titled("What went wrong first", _mishaps(told))
+    yield from _mishaps(told)
     yield from _titled("Critical path", _path(case, told.path))
     yield Text("\nWho got in, in order", style="bold")
     for use in told.uses:
@@ -78,31 +83,26 @@ def _finding(case: Case, finding: Finding) -> Iterator[RenderableType]:
     yield Padding(Text(plain(finding.summary)), (0, 0, 0, 2))
 
 
-def _resources(uses: list[ResourceUse]) -> Table:
-    numbers = (
-        "acquired",
-        "contended",
-        "wait p50",
-        "wait p99",
-        "wait max",
-        "hold p50",
-        "hold max",
-        "most waiters",
-    )
-    drawn = table("resource", "kind", *numbers, numbers=numbers)
+def _resources(uses: list[ResourceUse], width: int) -> Table:
+    columns: dict[str, Callable[[ResourceUse], str]] = {
+        "acquired": lambda use: str(use.acquisitions),
+        "contended": lambda use: percent(use.contended_share) if use.contends else "–",
+        "wait\np50": lambda use: duration(use.wait.p50),
+        "wait\np99": lambda use: duration(use.wait.p99),
+        "wait\nmax": lambda use: duration(use.wait.max),
+        "hold\np50": lambda use: duration(use.hold.p50),
+        "hold\nmax": lambda use: duration(use.hold.max),
+        "most\nwaiters": lambda use: str(use.most_waiters) if use.contends else "–",
+    }
+    if width < _WIDE:
+        del columns["contended"], columns["wait\np99"]
+    drawn = table("resource", "kind", *columns, numbers=columns)
     for use in uses:
         size = "" if use.capacity is None or use.kind == "lock" else f" of {use.capacity}"
         drawn.add_row(
             Text(shorten(use.name, NAME)),
             Text(shorten(use.kind, 12) + size),
-            str(use.acquisitions),
-            percent(use.contended_share) if use.contends else "–",
-            duration(use.wait.p50),
-            duration(use.wait.p99),
-            duration(use.wait.max),
-            duration(use.hold.p50),
-            duration(use.hold.max),
-            str(use.most_waiters) if use.contends else "–",
+            *(number(use) for number in columns.values()),
         )
     return drawn
 
@@ -114,7 +114,9 @@ def _blame(told: Report) -> Table:
         if blamed is None or not blamed.blamed:
             continue
         sites = blamed.by_site()
-        lines = [(way(told.case, w), place(told.case, site), ns) for site, w, ns in sites[:_SITES]]
+        lines = [
+            (way(told.case, w), _short_place(told.case, site), ns) for site, w, ns in sites[:_SITES]
+        ]
         if len(sites) > _SITES:
             rest = sum(ns for _, _, ns in sites[_SITES:])
             lines.append((lines[0][0], f"{len(sites) - _SITES} other sites", rest))
@@ -126,21 +128,32 @@ def _blame(told: Report) -> Table:
 
 
 def _cleanups(told: Report) -> Table:
-    numbers = ("exits", "failed", "cut off", "swallowed", "after errors", "cancelled", "slowest")
+    columns: dict[str, Callable[[Cleanup], int]] = {
+        "failed": lambda each: each.failed,
+        "cut off": lambda each: each.cut_off,
+        "swallowed\nerrors": lambda each: each.suppressed,
+        "after\nerrors": lambda each: each.under_error,
+        "after\ncancellations": lambda each: each.under_cancellation,
+        "overlapping": lambda each: each.overlapping,
+    }
+    shown = told.cleanups[: 2 * _SITES]
+    happened = {name: count for name, count in columns.items() if any(map(count, shown))}
+    numbers = ("exits", *happened, "slowest")
     drawn = table("resource", "at", *numbers, numbers=numbers)
-    for each in told.cleanups[: 2 * _SITES]:
+    for each in shown:
         drawn.add_row(
             Text(resource(told.case, each.resource)),
-            Text(place(told.case, each.site)),
+            Text(_short_place(told.case, each.site)),
             str(each.exits),
-            str(each.failed),
-            str(each.cut_off),
-            str(each.suppressed),
-            str(each.under_error),
-            str(each.under_cancellation),
+            *(str(count(each)) for count in happened.values()),
             duration(each.slowest),
         )
     return drawn
+
+
+def _short_place(case: Case, site: int) -> str:
+    # In the middle: the line stands at the end.
+    return shorten(place(case, site), NAME)
 
 
 def _orders(told: Report) -> Table:
@@ -156,22 +169,30 @@ def _orders(told: Report) -> Table:
     return drawn
 
 
-def _mishaps(told: Report) -> Table:
-    drawn = table("at", "task", "first", "what followed")
+def _mishaps(told: Report) -> Iterator[RenderableType]:
     case = told.case
+    if told.mishaps:
+        yield Text("\nWhat went wrong first", style="bold")
     for mishap in told.mishaps[:_SITES]:
         first = mishap.first
         error = case.error(first.row, first.phase) or first.outcome.name.lower()
-        where = f"{first.phase} of {case.where(first.row)}"
-        followed = [f"{end.phase} of {case.where(end.row)}" for end in mishap.followed[:2]]
-        left = len(mishap.followed) - len(followed)
-        drawn.add_row(
-            duration(first.at - case.start),
-            Text(task(case, first.task)),
-            Text(f"{shorten(error, 48)} in the {shorten(where, 60)}"),
-            Text("; ".join([*followed, f"{left} more"] if left else followed)),
+        line = (
+            f"after {duration(first.at - case.start)} in {task(case, first.task)}: "
+            f"{plain(error)} in the {_bad_end(case, first)}"
         )
-    return drawn
+        followed = [f"the {_bad_end(case, end)}" for end in mishap.followed[:_SITES]]
+        left = len(mishap.followed) - len(followed)
+        if left:
+            followed.append(f"{left} more")
+        if followed:
+            line += f"; then {', '.join(followed)}"
+        yield Padding(Text(line), (0, 0, 0, 2))
+    if len(told.mishaps) > _SITES:
+        yield Padding(Text(f"and {len(told.mishaps) - _SITES} more"), (0, 0, 0, 2))
+
+
+def _bad_end(case: Case, end: BadEnd) -> str:
+    return f"{end.phase} of {plain(case.where(end.row))}"
 
 
 def _path(case: Case, path: CriticalPath) -> Table:
@@ -181,7 +202,7 @@ def _path(case: Case, path: CriticalPath) -> Table:
             doing = "outside of any `async with`"
         else:
             what = {"enter": "entering", "body": "in", "exit": "cleaning up"}[phase]
-            doing = f"{what} {resource(case, number)} at {place(case, site)}"
+            doing = f"{what} {resource(case, number)} at {_short_place(case, site)}"
         drawn.add_row(duration(ns), percent(ns / path.length), Text(doing))
     return drawn
 
