@@ -2,8 +2,8 @@
 
 A pool lends connections to a real PostgreSQL: who finds none free waits in `acquire`. Inside its
 connection each seller opens a transaction, which commits or rolls back before the connection
-goes back. Then the report comes and keeps one connection for two seconds: all the sellers
-have to make do with the other one. At the end the pool closes, once its last connection is home.
+goes back. Then it is the report's turn, which keeps one connection for two seconds: all the
+sellers have to make do with the other. At the end the pool closes, with all connections home.
 
 Needs `pip install 'asyncctx-trace[scenarios]'`. With ASYNCCTX_PG_DSN set it uses that server
 and leaves it as it was: its only table is a temporary one.
@@ -26,48 +26,54 @@ except ImportError:
 CONNECTIONS = 2
 Acquire = Callable[[], AbstractAsyncContextManager[asyncpg.Connection]]
 
+# (things, price of each): ten things take 0.6 seconds.
+BASKETS = {
+    "anna": [(5, 3), (10, 2)],
+    "bert": [(10, 7), (10, 1)],
+    "carl": [(10, 4), (10, 900)],
+    "dora": [(10, 5), (10, 6)],
+    "emil": [(10, 8), (10, 9)],
+}
 
-async def sell(acquire: Acquire, seller: str, baskets: list[int]) -> None:
-    """Sums up one basket after the other, each in a transaction; 100 things are too many."""
-    for things in baskets:
+
+async def prepare(connection: asyncpg.Connection) -> None:
+    """What the pool does with every connection that it opens."""
+    await connection.execute("create temp table sales (things int, price int)")
+
+
+async def sell(acquire: Acquire, seller: str) -> None:
+    """Sells one basket after the other, each in a transaction of its own, or not at all."""
+    for things, price in BASKETS[seller]:
         try:
             async with acquire() as connection, connection.transaction():
-                await connection.execute("create temp table basket (price int) on commit drop")
-                await connection.execute(
-                    "insert into basket select 7 from generate_series(1, $1::int)", things
-                )
-                await connection.execute("select pg_sleep(0.55)")
-                if things > 100:
-                    raise ValueError("nobody buys that much")
-                total = await connection.fetchval("select sum(price) from basket")
-                print(f"{seller} sells {things} things for {total}")
+                await connection.execute("insert into sales values ($1, $2)", things, price)
+                await connection.execute("select pg_sleep(0.06 * $1::int)", things)
+                if things * price > 1000:
+                    raise ValueError("nobody has that much")
+                print(f"{seller} sells {things} things for {things * price}")
         except ValueError as error:
             print(f"{seller} rolls back: {error}")
-        await asyncio.sleep(0.175)  # calls the next customer, without a connection
 
 
 async def report(acquire: Acquire) -> None:
     """One query that takes its time, and a connection with it."""
-    await asyncio.sleep(0.975)
     async with acquire() as connection:
         print("the report begins")
-        await connection.execute("select pg_sleep(2.025)")
+        await connection.execute("select count(*), pg_sleep(1.8) from sales")
         print("the report is done")
 
 
 async def main() -> None:
     async with (
         postgres() as dsn,
-        asyncpg.create_pool(dsn, min_size=CONNECTIONS, max_size=CONNECTIONS) as pool,
+        asyncpg.create_pool(dsn, min_size=CONNECTIONS, max_size=CONNECTIONS, init=prepare) as pool,
     ):
         # Every call is a new manager; what the tasks contend for is the pool behind it.
         acquire = traced(pool.acquire, name="db pool")
         async with asyncio.TaskGroup() as tasks:
+            for seller in BASKETS:
+                tasks.create_task(sell(acquire, seller), name=seller)
             tasks.create_task(report(acquire), name="report")
-            for number, seller in enumerate(["anna", "bert", "carl", "dora", "emil"], start=1):
-                baskets = [number, 500 if seller == "carl" else 10 * number]
-                tasks.create_task(sell(acquire, seller, baskets), name=seller)
-                await asyncio.sleep(0.1)
     print("the shop is closed")
 
 
@@ -83,7 +89,7 @@ EXPECTS = {
         "db pool": {
             "most_waiters": 4,
             "got_in": (
-                "anna → bert → carl → dora → emil → anna → bert → report → carl → dora → emil"
+                "anna → bert → carl → dora → emil → report → anna → bert → carl → dora → emil"
             ),
         },
     },
