@@ -404,3 +404,21 @@ def test_metrics_alone_leave_the_current_span_alone(metrics: Any) -> None:
 @pytest.fixture(autouse=True)
 def quiet_log(caplog: Any) -> None:
     caplog.set_level(logging.WARNING)
+
+
+def test_locks_without_end_are_forgotten_and_recalled(trace: Any, monkeypatch: Any) -> None:
+    """A lock that lives long keeps its name, however many came and went since."""
+    monkeypatch.setattr("asyncctx_trace.spans.emitter._MANY", 8)
+    tracing = trace()
+
+    async def main() -> None:
+        lasting = traced(asyncio.Lock(), name="lasting")
+        for number in range(30):
+            async with traced(asyncio.Lock(), name=f"lock {number % 2}"), lasting:
+                pass
+
+    asyncio.run(main())
+
+    assert len(tracing.named("async with lasting")) == 30
+    assert len(tracing.named("async with lock 0")) == 15
+    assert len(tracing.telemetry._emitter._resources) < 200

@@ -7,7 +7,6 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from asyncctx_trace.instrument import hub
@@ -46,7 +45,7 @@ class Telemetry:
 
         self._new_trace_after = int(new_trace_after * 1e9)
         self._worker = Worker(queue_limit, self._look)
-        self._emitter = Emitter(self._worker)
+        self._emitter = Emitter(self._worker, hub.replay)
         self._patched: list[tuple[Any, str]] = []
         self._seen: list[object] = []
         """Providers that have been looked at: one that makes no spans need not be asked again."""
@@ -99,7 +98,7 @@ class Telemetry:
         if tracer_provider is not None:
             from asyncctx_trace.spans.provider import tracing_of
 
-            tracing = tracing_of(tracer_provider, version("asyncctx-trace"), self._new_trace_after)
+            tracing = tracing_of(tracer_provider, _version(), self._new_trace_after)
             if tracing is not None:
                 self._worker.flush = self._flushing(tracer_provider)
                 self._worker.batch = _batch_for(tracer_provider)
@@ -108,7 +107,7 @@ class Telemetry:
             from asyncctx_trace.spans.metrics import Measurements
 
             self._flushing(meter_provider)
-            self._worker.measurements = Measurements(meter_provider, version("asyncctx-trace"))
+            self._worker.measurements = Measurements(meter_provider, _version())
 
     def _flushing(self, provider: Any) -> Callable[[], object]:
         """Have ``provider`` wait for us when it is flushed or shut down; returns its own flush."""
@@ -190,6 +189,12 @@ def _global_providers() -> tuple[TracerProvider | None, MeterProvider | None]:
     trace = sys.modules.get("opentelemetry.trace")
     metrics = sys.modules.get("opentelemetry.metrics._internal")
     return getattr(trace, "_TRACER_PROVIDER", None), getattr(metrics, "_METER_PROVIDER", None)
+
+
+def _version() -> str:
+    from importlib.metadata import version  # as much to import as all of ours
+
+    return version("asyncctx-trace")
 
 
 def _after(drain: Callable[[], object], own: Callable[..., Any]) -> Callable[..., Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -93,6 +94,8 @@ class SpanMaker:
         """By task, where it is not the recording's."""
         self._known = _Known()
         self._open: dict[int, _Open] = {}
+        self._busy: Counter[int] = Counter()
+        """How many acquisitions each task has open."""
         self._contentions: dict[int, Contention[tuple[int, int]]] = {}
         self._origins: dict[int, Origin] = {}
         self._notes: list[SpanEvent] = []
@@ -144,8 +147,12 @@ class SpanMaker:
             case TaskDefined():
                 known.tasks[event.task] = event
                 self._place(event.task, event.at, event.parent)
-            case TaskEnded(at, task):
-                known.task_ended[task] = at
+            case TaskEnded(ended, number):
+                known.task_ended[number] = ended
+                task = known.tasks.get(number)
+                if task is not None and not self._busy.get(number):
+                    del known.tasks[number]
+                    yield self._task(task)
             case ProcessDefined():
                 known.processes[event.process] = event
             case ProcessEnded():
@@ -170,6 +177,7 @@ class SpanMaker:
             links.append(Link(trace.id, where, {names.LINK_KIND: names.ENTERED_IN}))
             trace = _Trace(self._hash("trace", event.acquisition, 16), event.at)
         open_ = self._open[event.acquisition] = _Open(event, trace, links)
+        self._busy[event.task] += 1
         ahead = self._contention(open_).asked(_key(open_))
         if self._limit(event.resource) is not None:
             open_.waiters_before = ahead
@@ -188,6 +196,7 @@ class SpanMaker:
 
     def _spans(self, open_: _Open, ended: ExitEnded | None) -> Iterator[Span]:
         started, entered, left = open_.started, open_.entered, open_.left
+        self._busy[started.task] -= 1
         finished = ended is not None or (entered is not None and entered.outcome is not Outcome.OK)
         failed = _failed(open_, ended) if finished else None
         self._tell_parent(started, entered, left, ended)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
+from collections.abc import Callable
 
 from opentelemetry import context as context_api
 from opentelemetry.context import Context, attach, get_current
@@ -23,6 +25,7 @@ __all__ = ["Emitter"]
 
 _UNKNOWN_TASK = TaskWords(0, "?", "none", "?")
 _OK = int(Outcome.OK)
+_MANY = 65_536
 _SUPPRESS = (
     "suppress_instrumentation",
     getattr(context_api, "_SUPPRESS_INSTRUMENTATION_KEY", "suppress_instrumentation"),
@@ -31,12 +34,18 @@ _SUPPRESS = (
 
 
 class Emitter:
-    """Hears every fact and hands it to ``worker``."""
+    """Hears every fact and hands it to ``worker``.
+
+    A program may make locks without end: definitions of resources are forgotten when there are
+    many, and ``recall`` tells those that still count once more.
+    """
 
     tracing: Tracing | None = None
     """How to make spans; ``None`` if there are none to be made."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, recall: Callable[[Emitter], object]) -> None:
+        self._recall = recall
+        self._many = _MANY
         self._worker = worker
         self._facts: deque[LiveAcquisition] = worker.facts
         self._open: dict[int, LiveAcquisition] = {}
@@ -64,6 +73,8 @@ class Emitter:
         self._sites[site] = SiteWords(file, line, function, text)
 
     def resource_defined(self, resource: int, kind: str, name: str, capacity: int | None) -> None:
+        if len(self._resources) >= self._many:
+            self._resources.clear()
         self._resources[resource] = ResourceWords(resource, kind, name, capacity)
 
     def task_defined(
@@ -87,7 +98,7 @@ class Emitter:
         site: int,
     ) -> None:
         context = get_current()
-        if _SUPPRESS[0] in context or _SUPPRESS[1] in context:
+        if context and (_SUPPRESS[0] in context or _SUPPRESS[1] in context):
             return
         worker = self._worker
         if len(self._facts) > worker.limit:
@@ -99,14 +110,16 @@ class Emitter:
             self._open.get(parent),
             self._tasks.get(task, _UNKNOWN_TASK),
             self._managers[manager],
-            self._resources[resource],
+            self._resources.get(resource) or self._recalled(resource),
             self._sites.get(site),
             context,
         )
-        if type(context.get(SPAN_KEY)) is BodySpan:
+        if context:
             live.context = _living(context, task)
-        if self.tracing is not None:
-            self.tracing.begin(live)
+        tracing = self.tracing
+        # Without a context there is no parent, and nothing to find out about it.
+        if tracing is not None and (context or tracing.prompt):
+            tracing.begin(live)
         self._open[acquisition] = live
         self._facts.append(live)
         if worker.asleep:
@@ -126,7 +139,10 @@ class Emitter:
         elif self.tracing is not None and not live.silent:
             before = get_current()
             body = live.body = self.tracing.body(live, before)
-            attach(_with(before, body))
+            # As set_span_in_context does, with two copies less.
+            inside = Context(before)
+            dict.__setitem__(inside, SPAN_KEY, body)
+            attach(inside)
         self._facts.append(live)
 
     def exit_started(
@@ -144,7 +160,12 @@ class Emitter:
         body = live.body
         if body is not None:
             body.ended = True
-            _leave(body)
+            # What is current here is another span if the exit runs in another task or context,
+            # or out of order: then whoever has it on top passes it over later. A token to reset
+            # would be refused there, and logged.
+            if get_current().get(SPAN_KEY) is body:
+                before = body.before
+                attach(_living(before, live.task.id) if before else before)
 
     def exit_ended(
         self,
@@ -165,6 +186,16 @@ class Emitter:
             live.exit_error = read_error(live, error, outcome)
         self._facts.append(live)
 
+    def _recalled(self, resource: int) -> ResourceWords:
+        self._many = sys.maxsize
+        self._recall(self)
+        # Where so many live at once, forgetting them would only mean to be told again.
+        self._many = max(_MANY, 2 * len(self._resources))
+        found = self._resources.get(resource)
+        if found is None:  # it is gone itself, or one of more than we keep
+            found = self._resources[resource] = ResourceWords(resource, "manager", "?", None)
+        return found
+
 
 def _living(context: Context, task: int) -> Context:
     """``context`` without the bodies that ``task`` has left elsewhere.
@@ -177,20 +208,3 @@ def _living(context: Context, task: int) -> Context:
         context = span.before
         span = context.get(SPAN_KEY)
     return context
-
-
-def _with(context: Context, body: BodySpan) -> Context:
-    """``set_span_in_context``, with two copies less."""
-    values = Context(context)
-    dict.__setitem__(values, SPAN_KEY, body)
-    return values
-
-
-def _leave(body: BodySpan) -> None:
-    """Make current what was before ``body``, if the body is what is current here.
-
-    It is not if the exit runs in another task or context, or out of order: then whoever has
-    it on top passes it over later. A token to reset would be refused there, and logged.
-    """
-    if get_current().get(SPAN_KEY) is body:
-        attach(_living(body.before, body.live.task.id))

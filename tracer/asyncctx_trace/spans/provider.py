@@ -42,6 +42,9 @@ _Attributes = dict[str, Any]
 class Tracing(Protocol):
     """Makes the spans of an acquisition."""
 
+    prompt: bool
+    """Whether ``begin`` has to be called for every acquisition, and not only inside a context."""
+
     def begin(self, live: LiveAcquisition) -> None:
         """On the task, as the enter begins: what cannot be found out later."""
 
@@ -130,6 +133,8 @@ class _LateTracing(_TracingBase):
 
     In most bodies nobody does: then all of it happens off the task.
     """
+
+    prompt = False
 
     def __init__(self, tracer: Any, new_trace_after: int) -> None:
         super().__init__(tracer, new_trace_after)
@@ -305,6 +310,8 @@ class _Decided:
 
 class _PromptTracing(_TracingBase):
     """Makes lifecycle and body on the task: all that is known of the provider is the API."""
+
+    prompt = True
 
     def begin(self, live: LiveAcquisition) -> None:
         parent = self._parent(live)
