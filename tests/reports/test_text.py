@@ -60,6 +60,16 @@ def test_the_table_of_resources_has_the_numbers() -> None:
     )
 
 
+def test_the_time_of_waiters_is_charged_to_sites_or_to_tasks() -> None:
+    """As one asks."""
+    told = report(Case(a_bad_day().timeline()))
+    by_site = render_report(told, color=False, width=140)
+    by_task = render_report(told, color=False, width=140, by="task")
+
+    assert re.search(r"held at .*\n +db pool +app.py:12 +180 ms +100 %", by_site)
+    assert re.search(r"held by .*\n +db pool +t0 +60.0 ms +33 %", by_task)
+
+
 def test_plain_text_has_no_escapes_and_coloured_text_the_same_words() -> None:
     """Colours are all that a terminal gets on top."""
     timeline = a_bad_day().timeline()

@@ -145,8 +145,11 @@ def _rings(
                 holds=tuple(holds),
                 behind=tuple(sorted(_behind(members, edges))),
                 since=max(timeline.enter_started[row] for row in component),
-                certain=all(_exact(timeline, timeline.resource[row]) for row in component)
-                and not timeline.dropped,
+                certain=not timeline.dropped
+                and all(
+                    _exact(timeline, timeline.resource[row], len(blockers[row]))
+                    for row in component
+                ),
             )
         )
     return rings
@@ -193,7 +196,11 @@ def _behind(members: set[int], edges: Mapping[int, list[int]]) -> set[int]:
     return found - members
 
 
-def _exact(timeline: Timeline, resource: int) -> bool:
-    """Whether who is in its body surely holds it: a condition is let go of while it waits."""
+def _exact(timeline: Timeline, resource: int, holders: int) -> bool:
+    """Whether those in their bodies surely hold all that there is.
+
+    A condition is let go of while it waits, and where more are in than the capacity allows it is
+    not the capacity, or one task may enter again and again.
+    """
     known = timeline.resources.get(resource)
-    return known is not None and known.capacity is not None and known.kind != "condition"
+    return known is not None and known.kind != "condition" and known.capacity == holders

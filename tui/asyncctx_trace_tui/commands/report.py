@@ -65,6 +65,13 @@ def _thresholds(ctx: click.Context, param: click.Parameter, values: tuple[str, .
     show_default=True,
     help="What the resources are sorted by: total, longest or average wait, …",
 )
+@click.option(
+    "--by",
+    type=click.Choice(("site", "task")),
+    default="site",
+    show_default=True,
+    help="Charge the time of waiters to the sites, or to the tasks, that held.",
+)
 @click.option("--task", "tasks", multiple=True, metavar="NAME", help="Only these tasks (`*`: any).")
 @click.option(
     "--resource", "resources", multiple=True, metavar="NAME", help="Only these resources."
@@ -87,6 +94,7 @@ def command(
     file: Path,
     format_: str,
     sort: str,
+    by: str,
     tasks: tuple[str, ...],
     resources: tuple[str, ...],
     since: int | None,
@@ -106,6 +114,7 @@ def command(
         gates=gates,
         format_=format_,
         sort=sort,
+        by=by,
         tasks=tasks,
         resources=resources,
         since=since,
@@ -122,6 +131,7 @@ def print_report(
     gates: Gates | None = None,
     format_: str = "text",
     sort: str = "wait",
+    by: str = "site",
     tasks: tuple[str, ...] = (),
     resources: tuple[str, ...] = (),
     since: int | None = None,
@@ -168,6 +178,7 @@ def print_report(
         else:
             from asyncctx_trace_tui.reports.text import render_report
 
-            text = render_report(told, color=out.isatty() and "NO_COLOR" not in os.environ)
+            color = out.isatty() and "NO_COLOR" not in os.environ
+            text = render_report(told, color=color, by=by)
         click.echo(text, file=out, nl=False)
     return gates.fails(told)

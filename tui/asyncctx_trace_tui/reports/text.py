@@ -37,13 +37,16 @@ def render_text(timeline: Timeline, *, color: bool, width: int | None = None) ->
     return render_report(report(Case(timeline)), color=color, width=width)
 
 
-def render_report(told: Report, *, color: bool, width: int | None = None) -> str:
-    """``told`` in text, ``width`` columns wide, by default as many as there are."""
+def render_report(told: Report, *, color: bool, width: int | None = None, by: str = "site") -> str:
+    """``told`` in text, ``width`` columns wide, by default as many as there are.
+
+    ``by`` says what the time of waiters is charged to: each ``site`` or each ``task`` that held.
+    """
     columns = width or screen_width(color)
-    return draw(_parts(told, columns), color=color, width=columns)
+    return draw(_parts(told, columns, by), color=color, width=columns)
 
 
-def _parts(told: Report, width: int) -> Iterator[RenderableType]:
+def _parts(told: Report, width: int, by: str) -> Iterator[RenderableType]:
     case = told.case
     yield Text(plain(told.verdict), style="bold")
     for each in case.timeline.dropped:
@@ -56,7 +59,7 @@ def _parts(told: Report, width: int) -> Iterator[RenderableType]:
     if not told.uses:
         return
     yield from _titled("Resources", _resources(told.uses, width))
-    yield from _titled("Who kept them waiting", _blame(told))
+    yield from _titled("Who kept them waiting", _blame(told, by))
     yield from _titled("Cleanup", _cleanups(told))
     yield from _titled("Order of cleanup", _orders(told))
     yield from _mishaps(told)
@@ -96,6 +99,8 @@ def _resources(uses: list[ResourceUse], width: int) -> Table:
     }
     if width < _WIDE:
         del columns["contended"], columns["wait\np99"]
+    elif any(use.overtaken for use in uses):
+        columns["over-\ntaken"] = lambda use: str(use.overtaken)
     drawn = table("resource", "kind", *columns, numbers=columns)
     for use in uses:
         size = "" if use.capacity is None or use.kind == "lock" else f" of {use.capacity}"
@@ -107,23 +112,28 @@ def _resources(uses: list[ResourceUse], width: int) -> Table:
     return drawn
 
 
-def _blame(told: Report) -> Table:
-    drawn = table("waited for", "held at", "waited", "share", numbers=("waited", "share"))
+def _blame(told: Report, by: str) -> Table:
+    case = told.case
+    held = "held at" if by == "site" else "held by"
+    drawn = table("waited for", held, "waited", "share", numbers=("waited", "share"))
     for use in told.uses:
         blamed = told.blames.get(use.resource)
         if blamed is None or not blamed.blamed:
             continue
-        sites = blamed.by_site()
-        lines = [
-            (way(told.case, w), _short_place(told.case, site), ns) for site, w, ns in sites[:_SITES]
-        ]
-        if len(sites) > _SITES:
-            rest = sum(ns for _, _, ns in sites[_SITES:])
-            lines.append((lines[0][0], f"{len(sites) - _SITES} other sites", rest))
+        name = resource(case, use.resource)
+        if by == "site":
+            lines = [
+                (way(case, w), _short_place(case, site), ns) for site, w, ns in blamed.by_site()
+            ]
+        else:
+            lines = [(name, task(case, number), ns) for number, ns in blamed.by_task()]
+        if len(lines) > _SITES:
+            rest = sum(ns for _, _, ns in lines[_SITES:])
+            lines[_SITES:] = [(name, f"{len(lines) - _SITES} others", rest)]
         if blamed.unknown:
-            lines.append((resource(told.case, use.resource), "(no holder known)", blamed.unknown))
-        for path, where, ns in lines:
-            drawn.add_row(Text(path), Text(where), duration(ns), percent(ns / blamed.total))
+            lines.append((name, "(no holder known)", blamed.unknown))
+        for path, holder, ns in lines:
+            drawn.add_row(Text(path), Text(holder), duration(ns), percent(ns / blamed.total))
     return drawn
 
 

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.timeline import NOT_YET
 
-__all__ = ["came_from_within", "kind_of", "time_within"]
+__all__ = ["came_from_within", "exits_within", "kind_of", "time_within"]
 
 
 def kind_of(case: Case, row: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.findings.finding import Finding, by_place, times
-from asyncctx_trace.analysis.findings.passed_on import kind_of
+from asyncctx_trace.analysis.findings.passed_on import exits_within, kind_of
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.events import Outcome
 
@@ -16,7 +16,8 @@ __all__ = ["SuppressedError"]
 class SuppressedError(Finding):
     """The body failed and the program went on as if it had not.
 
-    A task group swallows the cancellation that it has asked for itself; that is not told.
+    Not told are a task group, which swallows the cancellation that it has asked for itself, and an
+    exit stack, in which something else did.
     """
 
     kind = "suppressed-error"
@@ -29,11 +30,7 @@ class SuppressedError(Finding):
         rows = [
             row
             for row, suppressed in enumerate(timeline.suppressed)
-            if suppressed
-            and not (
-                timeline.body_outcome[row] == Outcome.CANCELLED
-                and kind_of(case, row) == "task group"
-            )
+            if suppressed and not _by_rule(case, row)
         ]
         for group in by_place(case, rows).values():
             row = group[0]
@@ -46,3 +43,10 @@ class SuppressedError(Finding):
                 at=timeline.exit_ended[row],
                 count=len(group),
             )
+
+
+def _by_rule(case: Case, row: int) -> bool:
+    cancelled = case.timeline.body_outcome[row] == Outcome.CANCELLED
+    return (cancelled and kind_of(case, row) == "task group") or any(
+        case.timeline.suppressed[other] for other in exits_within(case, row)
+    )
