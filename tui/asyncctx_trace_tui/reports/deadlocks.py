@@ -24,7 +24,26 @@ from asyncctx_trace.events import (
 from asyncctx_trace.recording.reader import Recording
 from asyncctx_trace_tui.text import plain
 
-__all__ = ["DeadlockWatch"]
+__all__ = ["DeadlockAlarm", "DeadlockWatch"]
+
+
+class DeadlockAlarm:
+    """Tells each deadlock of a growing timeline once."""
+
+    def __init__(self) -> None:
+        self._told: set[frozenset[int]] = set()
+
+    def new_deadlocks(self, timeline: Timeline, now: int) -> list[str]:
+        """A line for each that lasts at ``now`` (``time.monotonic_ns()``) and is not told yet."""
+        lines = []
+        case = Case(timeline, now, running=True)
+        for ring in deadlocks_at(timeline, now):
+            members = frozenset(timeline.id[row] for row in ring.waits)
+            if members not in self._told:
+                self._told.add(members)
+                words = "deadlock" if ring.certain else "perhaps a deadlock"
+                lines.append(plain(f"{words}: {describe(case, ring)}"))
+        return lines
 
 
 class DeadlockWatch:
@@ -38,7 +57,7 @@ class DeadlockWatch:
         self._recording = Recording(path)
         self._definitions: dict[tuple[type, int], Event] = {}
         self._in_flight: dict[int, list[Event]] = {}
-        self._told: set[frozenset[int]] = set()
+        self._alarm = DeadlockAlarm()
 
     def __enter__(self) -> DeadlockWatch:
         return self
@@ -63,15 +82,7 @@ class DeadlockWatch:
         timeline = Timeline(self._definitions.values())
         facts = (fact for facts in self._in_flight.values() for fact in facts)
         timeline.extend(sorted(facts, key=lambda fact: fact.at))  # type: ignore[union-attr]  # facts only
-        lines = []
-        case = Case(timeline, now, running=True)
-        for ring in deadlocks_at(timeline, now):
-            members = frozenset(timeline.id[row] for row in ring.waits)
-            if members not in self._told:
-                self._told.add(members)
-                words = "deadlock" if ring.certain else "perhaps a deadlock"
-                lines.append(plain(f"{words}: {describe(case, ring)}"))
-        return lines
+        return self._alarm.new_deadlocks(timeline, now)
 
     def _take(self, event: Event) -> None:
         match event:
