@@ -7,11 +7,11 @@ traceback and no warning names it.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from types import CodeType, FrameType, FunctionType
+from types import CodeType, FunctionType
 from typing import Any, cast
 
 from asyncctx_trace.instrument import lifecycle, sites
-from asyncctx_trace.instrument.invisible import invisible, program_frame
+from asyncctx_trace.instrument.invisible import invisible, unobserved
 from asyncctx_trace.instrument.lifecycle import Acquisition
 
 __all__ = ["entering", "leaving", "special"]
@@ -53,18 +53,20 @@ async def leaving(
         lifecycle.exit_ended(acquisition, error, False)
         _step_out(error, _LEAVING)
         raise
-    # The interpreter asks for the truth of the value once, and only after a failed body; an
-    # answer that costs or changes something is not ours to ask for.
-    lifecycle.exit_ended(acquisition, None, failed and type(value) is bool and value)
+    lifecycle.exit_ended(acquisition, None, failed and _is_true(value))
     return value
 
 
-def _asking() -> FrameType | None:
-    """The frame that enters; for an exit stack, the one that has given it the manager."""
-    frame = program_frame()
-    while frame is not None and frame.f_globals.get("__name__") == "contextlib":
-        frame = frame.f_back
-    return frame
+@unobserved
+def _is_true(value: object) -> bool:
+    """The truth of what an exit gave, as far as it can be had without running its code.
+
+    The interpreter will ask once; to ask twice would be seen.
+    """
+    cls = type(value)
+    if cls.__module__ != "builtins" and (hasattr(cls, "__bool__") or hasattr(cls, "__len__")):
+        return False
+    return bool(value)
 
 
 _ENTERING: CodeType = cast(FunctionType, entering).__code__

@@ -33,12 +33,12 @@ def original_of(code: CodeType) -> CodeType:
 
 def rewritten(code: CodeType, scope: Scope) -> CodeType:
     """``code`` with marks in it and in the functions inside it; itself where there are none."""
-    if code.co_filename not in scope or original_of(code) is not code:
-        return code
-    return _rewritten(code)
+    return _rewritten(code) if code.co_filename in scope else code
 
 
 def _rewritten(code: CodeType) -> CodeType:
+    if original_of(code) is not code:
+        return code
     consts = [_rewritten(c) if isinstance(c, CodeType) else c for c in code.co_consts]
     inside = any(new is not old for new, old in zip(consts, code.co_consts, strict=True))
     if not inside and not has_async_with(code):
