@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -15,10 +16,12 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.errors import RecordingError
 from asyncctx_trace.export.sources import follow
 from asyncctx_trace_tui.drawing import ASCII, UNICODE
 from asyncctx_trace_tui.picture import picture, text
+from asyncctx_trace_tui.reports.deadlocks import DeadlockAlarm
 from asyncctx_trace_tui.scene import Scene
 from asyncctx_trace_tui.screens.trace import TraceScreen, all_bindings
 from asyncctx_trace_tui.settings import KeymapError, Settings, load, load_keymap, save
@@ -29,6 +32,8 @@ from asyncctx_trace_tui.widgets.title import Title
 __all__ = ["RunningProgram", "TraceApp"]
 
 _FRAME = 1 / 30
+_ALARM = 0.5
+"""Seconds between two looks for deadlocks."""
 _SEGMENTS = 4
 """Segments of facts read at a time while a long recording is opened."""
 
@@ -86,6 +91,8 @@ class TraceApp(App[None]):
         self.clock = clock
         self.glyphs = ASCII if self.settings.ascii else UNICODE
         self.scene = Scene(following=program is not None, speed=speed or 1.0)
+        self._answering = False
+        self._deadlocks = DeadlockAlarm()
         super().__init__()
         for theme in THEMES:
             self.register_theme(theme)
@@ -110,6 +117,7 @@ class TraceApp(App[None]):
             self.notify(str(error), severity="error", timeout=10, markup=False)
         self.theme_changed_signal.subscribe(self, lambda _: self._remember())
         self.set_interval(_FRAME, self.tick)
+        self.set_interval(_ALARM, self.tell_deadlocks)
 
     def on_unmount(self) -> None:
         self.recording.close()
@@ -133,6 +141,16 @@ class TraceApp(App[None]):
         scene.advance(self.clock())
         if self.trace_screen.is_mounted:
             self.trace_screen.follow_scene()
+        if scene.questions and not scene.live and not scene.loading and not self._answering:
+            self._answering = True
+            self.run_worker(partial(self._answer, scene.case, scene.questions.pop(0)), thread=True)
+
+    def tell_deadlocks(self) -> None:
+        """Say of each deadlock, while the program hangs, who waits for whom."""
+        scene = self.scene
+        if scene.live and not scene.loading:
+            for line in self._deadlocks.new_deadlocks(scene.timeline, self.clock()):
+                self.notify(line, severity="error", timeout=60, markup=False)
 
     def _writing(self) -> bool:
         """Whether more may come; asked before reading, so that the last facts are not missed."""
@@ -154,6 +172,17 @@ class TraceApp(App[None]):
         if self.program is not None:
             self.program.stop()
         self.call_from_thread(self.exit)
+
+    def _answer(self, case: Case, question: Callable[[Case], object]) -> None:
+        """In a thread: the screen goes on while a long recording is looked into."""
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(_FRAME / 100)
+        try:
+            answer = question(case)
+        finally:
+            sys.setswitchinterval(before)
+        self.call_from_thread(self.scene.answered, case, question, answer)
+        self._answering = False
 
     # -- commands ---------------------------------------------------------------------------
 

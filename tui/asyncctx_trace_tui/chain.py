@@ -9,7 +9,7 @@ from asyncctx_trace.analysis.case import Case
 from asyncctx_trace_tui.moment import resource_name, task_name
 from asyncctx_trace_tui.text import duration
 
-__all__ = ["Link", "blamed", "chain"]
+__all__ = ["Link", "blamed", "chain", "ready"]
 
 _DEEPEST = 50
 
@@ -25,6 +25,14 @@ class Link:
     words: str
     cycle: bool = False
     """Whether this task has come up already: none of them can ever go on."""
+
+
+def ready(case: Case) -> bool:
+    """Have ``case`` work out what :func:`chain` needs of it, so that each tree is made at once."""
+    _ = case.waits
+    for resource in case.limited:
+        case.holders(resource, case.now)
+    return True
 
 
 def chain(case: Case, task: int, at: int) -> list[Link]:

@@ -172,7 +172,10 @@ def plain_text(strokes: Iterable[Stroke]) -> str:
 def _look(run: Run, slice: int, glyphs: Glyphs) -> tuple[str, str, str]:
     """Character, ink and paper of one column."""
     shares = run.shares
-    first, second = sorted(range(3), key=lambda phase: -shares[phase])[:2]
+    wait, hold, cleanup = shares
+    first = 0 if wait >= hold and wait >= cleanup else 1 if hold >= cleanup else 2
+    others = ((1, 2), (0, 2), (0, 1))[first]
+    second = others[0] if shares[others[0]] >= shares[others[1]] else others[1]
     if shares[first] == slice:
         return glyphs.full[first], PHASES[first], _PAPERS[first]
     idle = slice - sum(shares)

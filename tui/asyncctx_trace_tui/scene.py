@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeVar, cast
 
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
@@ -12,7 +13,7 @@ from asyncctx_trace.recording.batch import Batch
 from asyncctx_trace_tui.filters import Predicate
 from asyncctx_trace_tui.ordering import Ordering
 from asyncctx_trace_tui.playback import Playback
-from asyncctx_trace_tui.problems import Place, problems
+from asyncctx_trace_tui.problems import problems
 from asyncctx_trace_tui.tracks import Lane, Tracks
 from asyncctx_trace_tui.viewport import Viewport
 
@@ -21,6 +22,10 @@ __all__ = ["Scene"]
 _LIVE_SPAN = 10_000_000_000
 """How much time is in view at first while a program runs, in ns."""
 _CASE_LASTS = 2_000_000_000
+_AT_ONCE = 20_000
+"""Acquisitions up to which any question is answered within a frame or two."""
+
+T = TypeVar("T")
 
 
 class Scene:
@@ -55,7 +60,16 @@ class Scene:
         self._begun = False
         self._case: Case | None = None
         self._case_of: tuple[int, int] = (0, 0)
-        self._problems: tuple[Case | None, list[Place]] = (None, [])
+        self.questions: list[Callable[[Case], object]] = []
+        """What is to be worked out aside."""
+        self._answers: dict[Callable[[Case], object], tuple[Case, object]] = {}
+
+    @property
+    def not_yet(self) -> str:
+        """Why an answer is still missing."""
+        if self.live:
+            return "so long a run is looked into once the program has ended"
+        return "being worked out…"
 
     @property
     def origin(self) -> int:
@@ -216,16 +230,31 @@ class Scene:
             self._case_of = facts, clock
         return self._case
 
-    def problems(self) -> list[Place]:
-        """The places to jump to, in order of time."""
+    def answer(self, question: Callable[[Case], T]) -> T | None:
+        """The answer of analysis to ``question``; ``None`` while that is being worked out.
+
+        Of a long recording it is worked out aside, by whoever sees to :attr:`questions`; not
+        while it grows, for nobody may look into what grows under their hands.
+        """
         case = self.case
-        if self._problems[0] is not case:
-            self._problems = case, problems(case)
-        return self._problems[1]
+        if len(self.timeline) <= _AT_ONCE:
+            return case.once(question)
+        known, answer = self._answers.get(question, (None, None))
+        if known is case:
+            return cast(T, answer)
+        if not self.loading and not self.live and question not in self.questions:
+            self.questions.append(question)
+        return None
+
+    def answered(self, case: Case, question: Callable[[Case], object], answer: object) -> None:
+        """``question`` about ``case`` has been worked out."""
+        self._answers[question] = case, answer
 
     def jump(self, by: int) -> str | None:
         """Go to the next problem, with ``by`` below 0 to the previous one; says what is there."""
-        places = self.problems()
+        places = self.answer(problems)
+        if places is None:
+            return self.not_yet
         if not self.playback.step([place[0] for place in places], by):
             return None
         _, row, words = next(place for place in places if place[0] == self.playback.at)

@@ -100,7 +100,9 @@ class Track:
 
     def elapsed(self, at: int, now: int) -> Shares:
         """The time spent in each phase until ``at``; what is in flight is so until ``now``."""
-        index = self.index_at(at)
+        return self._elapsed(self.index_at(at), at, now)
+
+    def _elapsed(self, index: int, at: int, now: int) -> Shares:
         if index < 0:
             return _NOTHING
         entered, body, exit, ended = self._edges(self.rows[index])
@@ -113,27 +115,34 @@ class Track:
 
     def runs(self, viewport: Viewport, now: int) -> Iterator[Run]:
         """The columns of ``viewport`` that are not empty, from left to right."""
-        column, width = 0, viewport.width
-        step = viewport.per_column
+        column, width, step = 0, viewport.width, viewport.per_column
+        at, index = viewport.start, self.index_at(viewport.start)
+        state, until = self._state(index, at, now)
+        before: Shares | None = None
         while column < width:
-            at = viewport.time_of(column)
-            index = self.index_at(at)
-            state, until = self._state(index, at, now)
             same = min((until - at) // step, width - column)
             if same >= 1:
                 if state is not None:
                     shares = Shares(*(step if state == phase else 0 for phase in range(3)))
                     yield Run(column, same, shares, self.rows[index], (True, True))
-                column += same
+                column, at, before = column + same, at + same * step, None
+                index = bisect_right(self._starts, at, lo=max(0, index)) - 1
+                state, until = self._state(index, at, now)
                 continue
+            # What is known at the end of a column is known at the start of the next.
             end = at + step
-            shares = self.elapsed(end, now).minus(self.elapsed(at, now))
-            last = self.index_at(end - 1)
-            reaches_out = self._state(last, end, now)[0] is not None
+            if before is None:
+                before = self._elapsed(index, at, now)
+            following = bisect_right(self._starts, end, lo=max(0, index)) - 1
+            after = self._elapsed(following, end, now)
+            state_after, until = self._state(following, end, now)
+            shares = after.minus(before)
             if any(shares):
-                touches = (state is not None, reaches_out)
-                yield Run(column, 1, shares, self.rows[last], touches)
-            column += 1
+                begins_after = following >= 0 and self._starts[following] == end
+                last = following - begins_after
+                out = state_after is not None and not begins_after
+                yield Run(column, 1, shares, self.rows[last], (state is not None, out))
+            column, at, index, state, before = column + 1, end, following, state_after, after
 
     def problems(self, viewport: Viewport) -> Iterator[Problem]:
         """What did not end well, at most one in each column of ``viewport``."""

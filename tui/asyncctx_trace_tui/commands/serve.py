@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
@@ -38,11 +40,24 @@ def command(recording: Path, port: int, host: str, public_url: str | None, speed
             "this needs textual-serve: pip install 'asyncctx-trace[serve]'"
         ) from None
     words = [sys.executable, "-m", "asyncctx_trace_tui", "replay", "--speed", str(speed)]
-    server = Server(
-        shlex.join([*words, str(recording.resolve())]),
-        host=host,
-        port=port,
-        title="asyncctx-trace",
-        public_url=public_url,
-    )
-    server.serve()
+    with TemporaryDirectory() as folder:
+        _write_page(Path(folder))
+        server = Server(
+            shlex.join([*words, str(recording.resolve())]),
+            host=host,
+            port=port,
+            title="asyncctx-trace",
+            public_url=public_url,
+            templates_path=folder,
+        )
+        server.serve()
+
+
+def _write_page(folder: Path) -> None:
+    """The page of textual-serve without the font that it has the browser fetch from elsewhere."""
+    import textual_serve
+
+    [root] = textual_serve.__path__
+    for template in (Path(root) / "templates").iterdir():
+        page = re.sub(r"<link[^>]*fonts\.googleapis\.com[^>]*>", "", template.read_text("utf-8"))
+        (folder / template.name).write_text(page, "utf-8")

@@ -8,7 +8,7 @@ from textual import on
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
-from asyncctx_trace_tui.chain import blamed, chain
+from asyncctx_trace_tui.chain import blamed, chain, ready
 from asyncctx_trace_tui.drawing import Glyphs
 from asyncctx_trace_tui.filters import FilterError, Predicate, parse, parse_duration
 from asyncctx_trace_tui.scene import Scene
@@ -124,6 +124,9 @@ class Asking(Moving):
         """One hop along the chain of waiting."""
         scene = self.scene
         if scene.task is None:
+            return
+        if not scene.answer(ready):
+            self.notify(scene.not_yet, timeout=2)
             return
         link = blamed(chain(scene.case, scene.task, scene.playback.at))
         if link is None:

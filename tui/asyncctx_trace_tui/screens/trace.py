@@ -97,7 +97,8 @@ class TraceScreen(Asking):
     def follow_scene(self) -> None:
         """Show what the scene has come to be."""
         for view in self._views():
-            if view.is_on_screen:
+            # While a long recording is read, only the title tells how far it has come.
+            if view.is_on_screen and (not self.scene.loading or isinstance(view, Title)):
                 view.follow_scene()
 
     def redraw_all(self) -> None:

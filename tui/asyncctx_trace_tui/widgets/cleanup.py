@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.cleanup import Unwinding, unwindings
 from asyncctx_trace.analysis.timeline import NOT_YET, Acquisition
@@ -20,19 +22,25 @@ _SHOWN = 30
 class Cleanup(Page):
     """The stack as it stands, innermost first; then the exits, numbered as they happened."""
 
+    def look(self) -> Hashable:
+        return super().look(), self.scene.answer(_all_unwindings) is not None
+
     def words(self) -> list[Words]:
         scene = self.scene
         if scene.task is None:
             return [Words.of("no task has been seen yet", "faint")]
         name = task_name(scene.timeline, scene.task)
         at = scene.playback.at
+        found = scene.answer(_all_unwindings)
+        if found is None:
+            return [Words.of(scene.not_yet, "faint")]
         opened = [scene.timeline.acquisition(row) for row in scene.case.held_by(scene.task, at)]
         lines = [Words.of(f"Open in {name}, the innermost first", "faint")]
         lines += [self._open(each, at) for each in reversed(opened)]
         if not opened:
             lines.append(Words.of("nothing is open", "text"))
         lines += [Words.of(""), Words.of(f"Cleaned up by {name}, the last one first", "faint")]
-        return lines + self._exits(scene.task, at)
+        return lines + self._exits(scene.task, at, found)
 
     def _open(self, a: Acquisition, at: int) -> Words:
         timeline = self.scene.timeline
@@ -49,7 +57,7 @@ class Cleanup(Page):
             pieces.append(Piece(f"  {a.body_error.type}: {a.body_error.message}", "error"))
         return Words(tuple(pieces), row=a.row)
 
-    def _exits(self, task: int, at: int) -> list[Words]:
+    def _exits(self, task: int, at: int, found: list[Unwinding]) -> list[Words]:
         scene = self.scene
         timeline = scene.timeline
         done = [row for started, row in scene.case.exits.get(task, []) if started <= at]
@@ -57,7 +65,7 @@ class Cleanup(Page):
             return [Words.of("nothing yet", "text")]
         expected = {
             row: expected
-            for unwinding in scene.case.once(_all_unwindings)
+            for unwinding in found
             if unwinding.task == task and not unwinding.in_order
             for row, expected in zip(unwinding.left, reversed(unwinding.entered), strict=True)
         }
@@ -94,6 +102,7 @@ class Cleanup(Page):
 
 
 def _all_unwindings(case: Case) -> list[Unwinding]:
+    _ = case.exits, case.row_of  # worked out here, where it may take its time
     return list(unwindings(case))
 
 

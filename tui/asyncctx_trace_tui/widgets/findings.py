@@ -32,11 +32,14 @@ class FindingList(Page):
     """Findings, the gravest first, each in a sentence."""
 
     def look(self) -> Hashable:
-        return id(self.scene.case), self.size, self.cursor, self.has_focus
+        known = self.scene.answer(_findings) is not None
+        return id(self.scene.case), known, self.size, self.cursor, self.has_focus
 
     def words(self) -> list[Words]:
         scene = self.scene
-        found = scene.case.once(_findings)
+        found = scene.answer(_findings)
+        if found is None:
+            return [Words.of(scene.not_yet, "faint")]
         if not found:
             return [Words.of("nothing worth telling was found", "faint")]
         return [
@@ -81,10 +84,10 @@ class Report(DataTable[Text], SceneView):
         self.add_columns(*(name for name, _, _ in _COLUMNS))
 
     def look(self) -> Hashable:
-        return id(self.scene.case), self._sorted_by
+        return id(self.scene.case), self.scene.answer(_uses) is not None, self._sorted_by
 
     def redraw(self) -> None:
-        uses = self.scene.case.once(_uses)
+        uses = self.scene.answer(_uses) or []
         if self._sorted_by is not None:
             uses = sorted(uses, key=_COLUMNS[self._sorted_by][2], reverse=self._sorted_by > 1)
         self._uses = dict(enumerate(uses))

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.timeline import NOT_YET
 from asyncctx_trace.analysis.wakeups import wakeups
 from asyncctx_trace_tui.drawing import Glyphs, Stroke, draw
 from asyncctx_trace_tui.moment import resource_name, task_name
@@ -135,7 +133,7 @@ class Lanes(TimeRows[LaneLine]):
         row = scene.selected_row
         if row is None or scene.playback.playing or scene.playback.following:
             return None, {}
-        source = scene.case.once(_wakeups).get(row)
+        source = (scene.answer(wakeups) or {}).get(row)
         if source is None:
             return None, {}
         key = row, source, scene.viewport, len(self.lines), self._thick
@@ -201,7 +199,3 @@ class Lanes(TimeRows[LaneLine]):
         if ours and not self.scroll_y <= ours[0] <= ours[-1] < self.scroll_y + height:
             top = ours[0] if ours[0] < self.scroll_y else ours[-1] - height + 1
             self.scroll_to(y=max(0, min(top, ours[0])), animate=False, force=True)
-
-
-def _wakeups(case: Case) -> dict[int, int]:
-    return {row: place for row, place in wakeups(case).items() if place != NOT_YET}

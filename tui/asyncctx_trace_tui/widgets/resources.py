@@ -60,54 +60,50 @@ class Resources(TimeRows[ResourceLine]):
 
     def __init__(self, scene: Scene, glyphs: Glyphs) -> None:
         super().__init__(scene, glyphs, id="resources")
-        self._case: Case | None = None
-        self._units: dict[int, list[Unit]] = {}
-        self._queues: dict[int, Queue] = {}
+        self._found: dict[int, tuple[list[Unit], Queue]] = {}
         self._orders: dict[int, int] = {}
 
     def lay_out(self, height: int) -> list[ResourceLine]:
-        self._work_out()
+        if not self._work_out():
+            return []
         lines = []
-        timeline = self.scene.timeline
         limited = self.scene.case.limited
         # What tasks contend for comes first.
-        for resource in sorted(timeline.rows_of_resource, key=lambda each: each not in limited):
+        for resource in sorted(self._found, key=lambda each: each not in limited):
             lines.append(ResourceLine(resource, "queue"))
             count = min(_MOST_UNITS, len(self._units_of(resource)))
             lines += [ResourceLine(resource, "unit", number) for number in range(count)]
             lines.append(ResourceLine(resource, "space"))
         return lines
 
-    def _work_out(self) -> None:
-        case = self.scene.case
-        if case is not self._case:
-            self._case = case
-            self._units.clear()
-            self._queues.clear()
+    def _work_out(self) -> bool:
+        """Take over what analysis has found; ``False`` while it has not."""
+        found = self.scene.answer(_units_and_queues)
+        if found is None:
+            self.border_title = self.scene.not_yet
+            return False
+        self.border_title = None
+        if found is not self._found:
+            self._found = found
             self._orders = {task: order for order, task in enumerate(self.scene.tracks.lanes)}
+        return True
 
     def _units_of(self, resource: int) -> list[Unit]:
-        found = self._units.get(resource)
-        if found is None:
-            found = self._units[resource] = units(self.scene.timeline, resource)
-        return found
+        return self._found[resource][0]
 
     def _queue_of(self, resource: int) -> Queue:
-        found = self._queues.get(resource)
-        if found is None:
-            found = self._queues[resource] = Queue(self.scene.case.occupancy(resource))
-        return found
+        return self._found[resource][1]
 
     def stamp(self, line: ResourceLine) -> Hashable:
         scene = self.scene
         if line.kind != "unit":
-            return id(self._case)
+            return id(self._found)
         now = 8 * (scene.now - scene.viewport.start) // scene.viewport.per_column
         found = self._units_of(line.resource)
         return found[line.unit].stamp(now) if line.unit < len(found) else ()
 
     def setting(self) -> Hashable:
-        return id(self._case), self.scene.selected_resource
+        return id(self._found), self.scene.selected_resource, self.border_title
 
     def title_of(self, line: ResourceLine) -> Name:
         timeline = self.scene.timeline
@@ -170,3 +166,10 @@ class Resources(TimeRows[ResourceLine]):
         if line.kind != "unit":
             return None
         return self._units_of(line.resource)[line.unit].row_at(at)
+
+
+def _units_and_queues(case: Case) -> dict[int, tuple[list[Unit], Queue]]:
+    return {
+        resource: (units(case.timeline, resource), Queue(case.occupancy(resource)))
+        for resource in case.timeline.rows_of_resource
+    }

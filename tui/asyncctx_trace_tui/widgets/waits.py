@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from asyncctx_trace_tui.chain import chain
+from collections.abc import Hashable
+
+from asyncctx_trace_tui.chain import chain, ready
 from asyncctx_trace_tui.moment import task_name
 from asyncctx_trace_tui.widgets.inks import task_ink
 from asyncctx_trace_tui.widgets.page import Page, Piece, Words
@@ -10,13 +12,22 @@ from asyncctx_trace_tui.widgets.page import Page, Piece, Words
 __all__ = ["Waits"]
 
 
+_SHOWN = 20
+"""Other tasks whose chains are drawn."""
+
+
 class Waits(Page):
     """The chain of the selected task as a tree, then those of all others that wait."""
+
+    def look(self) -> Hashable:
+        return super().look(), self.scene.answer(ready)
 
     def words(self) -> list[Words]:
         scene = self.scene
         if scene.task is None:
             return [Words.of("no task has been seen yet", "faint")]
+        if not scene.answer(ready):
+            return [Words.of(scene.not_yet, "faint")]
         tasks = list(scene.tracks.lanes)
         others = [
             task
@@ -29,8 +40,10 @@ class Waits(Page):
         ]
         if others:
             lines += [Words.of(""), Words.of("All others that wait", "faint")]
-            for task in others:
+            for task in others[:_SHOWN]:
                 lines += self._tree(task, tasks)
+            if len(others) > _SHOWN:
+                lines.append(Words.of(f"and {len(others) - _SHOWN} more", "faint"))
         return lines
 
     def _tree(self, task: int, tasks: list[int]) -> list[Words]:
