@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import zipapp
 from importlib.util import find_spec
@@ -325,16 +326,13 @@ def test_installed_and_uninstalled_by_the_program_itself(tmp_path: Path) -> None
         print(run(), codes() == plain, all(a is b for a, b in zip(codes(), plain)))
         """,
     )
-    import subprocess
-
     tests = str(Path(__file__).parents[1])
+    launch = (
+        f"import runpy, sys; sys.path[:0] = [{str(tmp_path)!r}, {tests!r}]; "
+        "runpy.run_path('script.py', run_name='__main__')"
+    )
     done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {tests!r}]\n"
-            "import runpy; runpy.run_path('script.py', run_name='__main__')",
-        ],
+        [sys.executable, "-c", launch],
         cwd=tmp_path,
         capture_output=True,
         text=True,

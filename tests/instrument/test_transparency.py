@@ -231,7 +231,9 @@ SCRIPTS = {
         variable = contextvars.ContextVar("variable", default="unset")
         class Setting:
             async def __aenter__(self): self.token = variable.set("set")
-            async def __aexit__(self, *exc): print("exit sees", variable.get()); variable.set("left")
+            async def __aexit__(self, *exc):
+                print("exit sees", variable.get())
+                variable.set("left")
         async def main():
             async with Setting(): print(variable.get())
             print(variable.get())
@@ -347,10 +349,11 @@ SCRIPTS = {
         class Pickled: pass
         async def main():
             async with M(): pass
-            print(__name__, __spec__, type(__loader__).__name__, __file__, __cached__ if "__cached__" in globals() else None)
+            print(__name__, __spec__, type(__loader__).__name__, __file__, __doc__)
             print(sys.argv, sys.path[0], sorted(k for k in globals() if not k.startswith("@")))
             print(inspect.getsource(main)[:30], pickle.loads(pickle.dumps(Pickled())).__class__)
-            print(sys.meta_path, [type(h) for h in sys.path_hooks], sys.getprofile(), sys.gettrace())
+            print(sys.meta_path, [type(h) for h in sys.path_hooks])
+            print(sys.getprofile(), sys.gettrace(), globals().get("__cached__"))
         atexit.register(print, "at exit")
         asyncio.run(main())
         sys.exit(3)

@@ -69,6 +69,12 @@ def _all(name: str) -> Callable[[Any], Any]:
     return lambda manager: name
 
 
+def _engine_size(engine: Any) -> int | None:
+    """Connections that an engine of SQLAlchemy hands out at once, those on top included."""
+    most: int = engine.pool._max_overflow
+    return None if most < 0 else int(engine.pool.size()) + most
+
+
 _LOCKS = "asyncio.locks"
 _lock_pair = Pair(f"{_LOCKS}.Lock.acquire", f"{_LOCKS}.Lock.release")
 _semaphore_pair = Pair(f"{_LOCKS}.Semaphore.acquire", f"{_LOCKS}.Semaphore.release")
@@ -108,8 +114,10 @@ BUILT_IN = (
         _attribute("_maxsize"),
         _pool_pair,
     ),
-    Adapter("asyncpg.pool.Pool", "pool", capacity=_attribute("_maxsize")),
-    Adapter("asyncpg.transaction.Transaction", "transaction", _attribute("_connection"), _one),
+    # To open a pool and to close it is no acquisition of it: nobody has a connection by that.
+    Adapter("asyncpg.pool.Pool", "open pool", _all("asyncpg.Pool")),
+    # Transactions of one connection lie within each other, as savepoints: no capacity.
+    Adapter("asyncpg.transaction.Transaction", "transaction", _attribute("_connection")),
     # files
     Adapter("aiofiles.base.AiofilesContextManager", "file", _all("aiofiles.open")),
     Adapter("aiofiles.base.AsyncBase", "file"),
@@ -122,12 +130,8 @@ BUILT_IN = (
     Adapter("aiohttp.client_reqrep.ClientResponse", "response", _all("aiohttp response")),
     Adapter("httpx.AsyncClient", "client"),
     Adapter("httpx._client.AsyncClient", "client"),
-    Adapter("httpcore.AsyncConnectionPool", "pool", capacity=_attribute("_max_connections")),
-    Adapter(
-        "httpcore._async.connection_pool.AsyncConnectionPool",
-        "pool",
-        capacity=_attribute("_max_connections"),
-    ),
+    Adapter("httpcore.AsyncConnectionPool", "open pool"),
+    Adapter("httpcore._async.connection_pool.AsyncConnectionPool", "open pool"),
     # redis
     Adapter("redis.asyncio.client.Redis", "client", _attribute("connection_pool")),
     Adapter("redis.asyncio.client.Pipeline", "pipeline", _attribute("connection_pool")),
@@ -144,14 +148,14 @@ BUILT_IN = (
         "sqlalchemy.ext.asyncio.engine.AsyncConnection",
         "connection",
         lambda m: m.engine,
-        lambda engine: engine.pool.size(),
+        _engine_size,
     ),
     Adapter(
         "sqlalchemy.ext.asyncio.engine.AsyncTransaction", "transaction", lambda m: m.connection
     ),
     # psycopg
     Adapter("psycopg.connection_async.AsyncConnection", "connection"),
-    Adapter("psycopg.transaction.AsyncTransaction", "transaction", _attribute("_conn"), _one),
+    Adapter("psycopg.transaction.AsyncTransaction", "transaction", _attribute("_conn")),
     Adapter(
         "psycopg_pool.pool_async.AsyncConnectionPool",
         "pool",

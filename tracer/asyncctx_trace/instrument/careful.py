@@ -7,11 +7,11 @@ traceback and no warning names it.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from types import CodeType, FunctionType
+from types import CodeType, FrameType, FunctionType
 from typing import Any, cast
 
 from asyncctx_trace.instrument import lifecycle, sites
-from asyncctx_trace.instrument.invisible import invisible, unobserved
+from asyncctx_trace.instrument.invisible import invisible, program_frame, unobserved
 from asyncctx_trace.instrument.lifecycle import Acquisition
 
 __all__ = ["entering", "leaving", "special"]
@@ -55,6 +55,14 @@ async def leaving(
         raise
     lifecycle.exit_ended(acquisition, None, failed and _is_true(value))
     return value
+
+
+def _asking() -> FrameType | None:
+    """The frame that enters; for an exit stack, the one that has given it the manager."""
+    frame = program_frame()
+    while frame is not None and frame.f_globals.get("__name__") == "contextlib":
+        frame = frame.f_back
+    return frame
 
 
 @unobserved
