@@ -328,3 +328,10 @@ def test_what_is_no_otlp_is_refused_in_one_line(text: str) -> None:
         list(otlp_json.parse(text, "test"))
 
     assert "\n" not in str(refused.value)
+
+
+def test_a_damaged_line_is_named(tmp_path: Path) -> None:
+    """In a file of many lines the one that has to go."""
+    good = json.dumps(FOREIGN)
+    with pytest.raises(NotOtlp, match="damaged in line 2"):
+        list(otlp_json.parse(f"{good}\n{good[:-9]}\n{good}", "test"))

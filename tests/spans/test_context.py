@@ -280,3 +280,29 @@ def test_an_exporters_own_work_is_not_traced(trace: Any) -> None:
     copy_context().run(asyncio.run, main())
 
     assert tracing.spans == []
+
+
+def test_tasks_of_trio_are_tasks(trace: Any) -> None:
+    """Parents and links are the same there."""
+    trio = pytest.importorskip("trio")
+    tracing = trace()
+
+    async def main() -> None:
+        lock = traced(trio.Lock(), name="lock", kind="lock", capacity=1)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(hold, lock)
+            nursery.start_soon(hold, lock)
+
+    async def hold(lock: Any) -> None:
+        with tracing.tracer.start_as_current_span("worker"):
+            async with lock:
+                api.get_current_span().set_attribute("runtime", "trio")
+                await trio.sleep(0)
+
+    trio.run(main)
+
+    for worker in tracing.named("worker"):
+        (whole,) = tracing.children(worker)
+        assert whole.attributes["asyncctx.task.runtime"] == "trio"
+        assert tracing.children(whole)[1].attributes["runtime"] == "trio"
+    assert sorted(len(span.links) for span in tracing.named("enter")) == [0, 1]

@@ -24,37 +24,40 @@ def write(spans: Iterable[Span]) -> Iterator[str]:
 
     What touches in ns touches in µs: an end is where the next start is.
     """
-    traces: dict[int, list[Span]] = {}
+    traces: dict[int, _Trace] = {}
     for span in spans:
-        traces.setdefault(span.trace, []).append(span)
+        traces.setdefault(span.trace, _Trace()).add(span)
     yield '{"data":['
-    for number, (trace, ours) in enumerate(traces.items()):
-        written = json.dumps(_trace(trace, ours), ensure_ascii=True, separators=(",", ":"))
-        yield ("," if number else "") + written
+    for number, (trace, written) in enumerate(traces.items()):
+        yield ("," if number else "") + f'{{"traceID":"{trace:032x}","spans":['
+        yield ",".join(written.spans)
+        yield f'],"processes":{_json(written.processes)},"warnings":null}}'
     yield "]}"
 
 
-def _trace(trace: int, spans: list[Span]) -> dict[str, Any]:
-    processes: dict[int, str] = {}
-    written = []
-    origins: dict[str, Origin] = {}
-    for span in spans:
-        # Scopes of one resource are one process.
-        process = processes.setdefault(id(span.origin.resource), f"p{len(processes) + 1}")
-        origins[process] = span.origin
-        written.append(_span(span, process))
-    return {
-        "traceID": f"{trace:032x}",
-        "spans": written,
-        "processes": {
-            process: {
-                "serviceName": str(origin.resource.get(names.SERVICE_NAME, "unknown_service")),
-                "tags": _tags(origin.resource),
+class _Trace:
+    """One trace: its spans as they are written, for they may be many."""
+
+    def __init__(self) -> None:
+        self.spans: list[str] = []
+        self.processes: dict[str, dict[str, Any]] = {}
+        self._known: dict[int, tuple[str, Attributes]] = {}
+        """Name and resource by the resource's address: scopes of one resource are one process."""
+
+    def add(self, span: Span) -> None:
+        """Write ``span``."""
+        resource = span.origin.resource
+        name, _ = self._known.setdefault(id(resource), (f"p{len(self._known) + 1}", resource))
+        if name not in self.processes:
+            self.processes[name] = {
+                "serviceName": str(resource.get(names.SERVICE_NAME, "unknown_service")),
+                "tags": _tags(resource),
             }
-            for process, origin in origins.items()
-        },
-        "warnings": None,
-    }
+        self.spans.append(_json(_span(span, name)))
+
+
+def _json(document: Any) -> str:
+    return json.dumps(document, separators=(",", ":"))
 
 
 def _span(span: Span, process: str) -> dict[str, Any]:

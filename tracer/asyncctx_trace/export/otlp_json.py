@@ -128,31 +128,44 @@ def parse(text: str, name: str) -> Iterator[Span]:
     Lenient, as other tools write: arrays, Jaeger's ``result``, ids in either case, numbers as
     strings or numbers, enums by name, unknown fields, a last line that was cut off.
     """
-    # Not splitlines(): JSON may hold line separators of Unicode as they are.
-    lines = [line for line in text.removeprefix("\ufeff").split("\n") if line.strip()]
-    if not lines:
-        raise NotOtlp(f"{name} is empty: give it what `export --format otlp-json` has written")
     try:
-        documents = [json.loads(line) for line in lines[:-1]]
-        try:
-            documents.append(json.loads(lines[-1]))
-        except ValueError:
-            if not documents:
-                raise
-    except ValueError:
-        try:
-            documents = [json.loads(text)]
-        except ValueError as error:
-            raise NotOtlp(
-                f"{name} is no OTLP JSON ({error}): give it what `export --format otlp-json` "
-                "or the collector's file exporter has written"
-            ) from None
-    try:
-        yield from (span for document in documents for span in spans_in(document))
+        for document in _documents(text.removeprefix("\ufeff"), name):
+            yield from spans_in(document)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise NotOtlp(
             f"{name} is no OTLP JSON ({type(error).__name__}: {error}): every line has to be an "
             'object with "resourceSpans"'
+        ) from None
+
+
+def _documents(text: str, name: str) -> Iterator[Any]:
+    # Not splitlines(): JSON may hold line separators of Unicode as they are.
+    lines = [line for line in text.split("\n") if line.strip()]
+    if not lines:
+        raise NotOtlp(f"{name} is empty: give it what `export --format otlp-json` has written")
+    for number, line in enumerate(lines, 1):
+        try:
+            document = json.loads(line)
+        except ValueError as error:
+            if number == 1:  # one document over many lines, or none
+                yield _document(text, name)
+                return
+            if number == len(lines):  # its writer was cut off
+                return
+            raise NotOtlp(
+                f"{name} is damaged in line {number} ({error}): write it again, or leave that "
+                "line out"
+            ) from None
+        yield document
+
+
+def _document(text: str, name: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise NotOtlp(
+            f"{name} is no OTLP JSON ({error}): give it what `export --format otlp-json` "
+            "or the collector's file exporter has written"
         ) from None
 
 
