@@ -9,7 +9,7 @@ import pytest
 
 from app.loops import in_a_loop
 from app.screens import FakeProgram, staged
-from app.stories import Story, three_workers
+from app.stories import MS, Story, three_workers
 from asyncctx_trace.errors import NotARecording
 from asyncctx_trace_tui.app import TraceApp
 from asyncctx_trace_tui.launcher import Program
@@ -171,6 +171,7 @@ async def test_the_end_of_the_program_is_shown(tmp_path: Path) -> None:
 
         assert "exit code 3" in stage.lines[0]
         assert stage.at == 200
+        assert stage.app.scene.viewport.span < 1000 * MS  # all of it in view, and little else
 
 
 @in_a_loop

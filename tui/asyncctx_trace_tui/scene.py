@@ -58,6 +58,8 @@ class Scene:
         self.loading = True
         """Whether there is more to read than was read so far."""
         self._begun = False
+        self._framed = False
+        """Whether the viewer chose which window to see."""
         self._case: Case | None = None
         self._case_of: tuple[int, int] = (0, 0)
         self.questions: list[Callable[[Case], object]] = []
@@ -88,11 +90,13 @@ class Scene:
             self.live = live
             return
         # A clock behind the facts is another machine's, or of another boot.
-        self.live = live and clock >= timeline.end
+        before, self.live = self.live, live and clock >= timeline.end
         self.now = clock if self.live else timeline.end
         self.playback.extend(timeline.start, self.now)
         if not self._begun and not self.loading:
             self._begin()
+        elif before and not self.live and not self._framed:
+            self.fit()  # it is over: show all of it, unless the viewer chose what to see
         if self.task is None and self.tracks.lanes:
             self.task = next(iter(self.tracks.lanes))
 
@@ -151,6 +155,7 @@ class Scene:
 
     def zoom(self, by: int, around: int | None = None) -> None:
         """Closer where ``by`` is above 0, around the play head unless told otherwise."""
+        self._framed = True
         around = self.playback.at if around is None else around
         if not self.viewport.shows(around):
             self.viewport = self.viewport.around(around)
@@ -161,6 +166,7 @@ class Scene:
 
     def pan(self, columns: int) -> None:
         """Move the window and leave the play head to itself."""
+        self._framed = True
         self.tied = False
         self.viewport = self.viewport.panned(columns).kept_near(self.origin, self.now)
 
@@ -312,6 +318,7 @@ class Scene:
             last = self.timeline.acquisition(row).ended or self.now
         else:
             return
+        self._framed = True
         room = max(1, (last - first) // 20)
         self.tied = False
         self.viewport = Viewport.fitting(first - room, last + room, self.viewport.width)

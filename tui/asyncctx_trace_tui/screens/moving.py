@@ -65,7 +65,7 @@ class Moving(Screen[None]):
         Binding("m", "mark", "Mark", show=False, id="mark",
                 tooltip="Mark A, then B, at the play head; a third one begins anew"),
         Binding("apostrophe", "go_to_mark", "To mark", show=False, id="to-mark",
-                tooltip="Play head to the next of A and B"),
+                tooltip="Play head to the next mark: A, B, or one that the program made"),
         Binding("escape", "forget", "Forget", show=False, id="forget",
                 tooltip="Forget marks and what was chosen"),
     ]  # fmt: skip
@@ -161,7 +161,8 @@ class Moving(Screen[None]):
 
     def action_go_to_mark(self) -> None:
         """Go to the next of the marks, the first after the last."""
-        marks = sorted(self.scene.marks.values())
+        told = [mark.at for mark in self.scene.timeline.marks]
+        marks = sorted([*told, *self.scene.marks.values()])
         if marks:
             later = [at for at in marks if at > self.scene.playback.at]
             self.scene.playback.pause()

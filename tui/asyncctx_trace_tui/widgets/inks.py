@@ -56,6 +56,7 @@ class Inks:
             "cancelled": colour["problem"].blend(foreground, 0.45),
             "timed-out": colour["wait"].blend(colour["problem"], 0.5),
             "name": self.background,
+            "mark": self.background,
             "faint": self.background.blend(foreground, 0.5),
             "text": foreground,
             "head": colour["head"],

@@ -119,13 +119,17 @@ class Page(ScrollView, SceneView, can_focus=True, inherit_bindings=False):
         here = index == self.cursor and self.has_focus and self._leads(words)
         segments, left = [], width
         for text, ink, paper in words.pieces:
-            text = shorten(text, left)
+            text = self.fit(text, left)
             left -= cell_len(text)
             segments.append(Segment(text, style(ink, paper or ("selected" if here else ""))))
         back = words.pieces[-1].paper if words.pieces else ""
         return Strip(segments).adjust_cell_length(
             width, style("text", back or ("selected" if here else ""))
         )
+
+    def fit(self, text: str, width: int) -> str:
+        """``text`` in at most ``width`` columns."""
+        return shorten(text, width)
 
     @staticmethod
     def _leads(words: Words) -> bool:

@@ -31,7 +31,7 @@ class Ruler(SceneView):
     def look(self) -> Hashable:
         scene = self.scene
         at = scene.playback.at - scene.origin
-        return scene.viewport, scene.origin, at // self._precision, self.size
+        return scene.viewport, scene.origin, at // self._precision, self.size, *scene.marks.items()
 
     @property
     def _precision(self) -> int:
@@ -54,7 +54,13 @@ class Ruler(SceneView):
             Segment(label, inks.style("head")),
             Segment(line[start + len(label) :], inks.style("faint")),
         ]
-        return Strip(segments).adjust_cell_length(self.size.width, inks.style("faint"))
+        strip = Strip(segments).adjust_cell_length(self.size.width, inks.style("faint"))
+        for letter, at in scene.marks.items():
+            if viewport.shows(at):
+                x = names_width(scene, self.app.size.width) + viewport.column_of(at)
+                mark = Strip([Segment(letter, inks.style("mark", "wait"))], 1)
+                strip = Strip.join([strip.crop(0, x), mark, strip.crop(x + 1)])
+        return strip
 
     def _head(self, column: int) -> tuple[str, int]:
         """The time of the play head and where it begins: right of it, or left where it must."""

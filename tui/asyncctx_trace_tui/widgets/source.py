@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len, set_cell_size
+
 from asyncctx_trace_tui.listing import listing
 from asyncctx_trace_tui.moment import task_name
 from asyncctx_trace_tui.text import plain
@@ -39,6 +41,10 @@ class Source(Page):
                 self._marked = len(lines)
             lines.append(self._line(number, text, tasks))
         return lines
+
+    def fit(self, text: str, width: int) -> str:
+        # Source is read from its beginning: what is too long loses its end.
+        return text if cell_len(text) <= width else set_cell_size(text, max(0, width))
 
     def kept_in_view(self) -> int | None:
         return self._marked
