@@ -13,6 +13,7 @@ from asyncctx_trace import traced
 TOOLS = ["hammer", "saw", "drill"]
 
 
+@traced(name="tool")
 class Tool:
     """Takes a tool from the shelf, checks it, and in the end cleans it and puts it back."""
 
@@ -60,7 +61,7 @@ class CarefulTool(Tool):
 
 async def work(manager: Tool) -> None:
     """A second of work with one tool."""
-    async with traced(manager, name="tool"):
+    async with manager:
         await asyncio.sleep(0.5)
 
 

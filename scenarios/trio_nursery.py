@@ -21,6 +21,7 @@ except ImportError:
     sys.exit()
 
 
+@traced
 @asynccontextmanager
 async def station(kitchen: Path, cook: str, shielded: bool) -> AsyncIterator[Path]:
     """A cook's place, cleaned afterwards."""
@@ -38,7 +39,7 @@ async def station(kitchen: Path, cook: str, shielded: bool) -> AsyncIterator[Pat
 
 async def cook(kitchen: Path, name: str, shielded: bool, dishes: int) -> None:
     """Prepares dishes; the one who has prepared them all drops something."""
-    async with traced(station(kitchen, name, shielded), name=f"station of {name}"):
+    async with station(kitchen, name, shielded):
         for number in range(1, dishes + 1):
             await trio.sleep(0.85)
             print(f"{name}: dish {number} is ready")
@@ -65,12 +66,12 @@ async def main() -> None:
 # What the tracer must tell of this run: the tests of the project hold it to that.
 EXPECTS = {
     "findings": {
-        "cleanup-cancelled": ["station of bert"],
-        "slow-cleanup": ["station of anna", "station of carl"],
+        "cleanup-cancelled": ["station"],
+        "slow-cleanup": ["station"],
     },
     "cleanup": {
-        "anna": "station of anna",
-        "bert": "station of bert",
+        "anna": "station",
+        "bert": "station",
     },
     "contention": {},
 }
