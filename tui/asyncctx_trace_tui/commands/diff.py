@@ -51,8 +51,7 @@ def command(before: Path, after: Path, format_: str, exit_code: bool) -> None:
 def _case(file: Path) -> Case:
     from asyncctx_trace.analysis.case import Case
     from asyncctx_trace.analysis.timeline import Timeline
-    from asyncctx_trace.recording.reader import Recording
+    from asyncctx_trace.export.sources import open_source
 
-    with Recording(file) as recording:
-        events = recording.poll()
-        return Case(Timeline(events), running=recording.alive)
+    source = open_source(file)
+    return Case(Timeline(source.events), running=source.running)

@@ -24,7 +24,8 @@ def exits_within(case: Case, row: int) -> list[int]:
     exits = case.exits.get(timeline.exit_task[row], [])
     first = bisect_left(exits, (started, 0))
     within = []
-    for begun, other in exits[first:]:
+    for index in range(first, len(exits)):
+        begun, other = exits[index]
         if begun > until:
             break
         # Of two exits of the same tick the one that was entered first is the outer one.
