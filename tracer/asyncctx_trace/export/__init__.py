@@ -4,6 +4,7 @@
 room            what it is
 ==============  =================================================================
 span            a span as every format of spans needs it
+surroundings    what is around the acquisitions of a recording
 spans           facts -> spans, under ids that are the same every time
 sources         whatever can be read as a timeline: recordings, OTLP JSON Lines
 otlp_json       spans <-> OTLP JSON Lines

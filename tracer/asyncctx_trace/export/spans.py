@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import os
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from hashlib import blake2b
-from pathlib import PurePath
-from urllib.parse import unquote
+from dataclasses import dataclass
 
 from asyncctx_trace.events import (
-    Dropped,
     EnterEnded,
     EnterStarted,
     ErrorText,
     Event,
     ExitEnded,
     ExitStarted,
-    Marked,
     Outcome,
-    Printed,
-    ProcessDefined,
-    ProcessEnded,
     ResourceDefined,
-    SiteDefined,
     TaskDefined,
     TaskEnded,
 )
-from asyncctx_trace.export.span import Attributes, Link, Origin, Span, SpanEvent
-from asyncctx_trace.limits import limit_of
+from asyncctx_trace.export.span import Link, Span, SpanEvent
+from asyncctx_trace.export.surroundings import Surroundings, Trace
 from asyncctx_trace.recording.format import Anchor
 from asyncctx_trace.spans import conventions as names
 from asyncctx_trace.spans.attributes import of_lifecycle, of_phase
@@ -40,21 +31,13 @@ __all__ = ["NEW_TRACE_AFTER", "SpanMaker"]
 NEW_TRACE_AFTER = 300.0
 """Seconds after which what begins in a trace begins one of its own."""
 
-_LAUNCHERS = frozenset({"asyncctx-trace", "asyncctx-trace.exe", "asyncctx_trace_tui"})
-
-
-@dataclass(slots=True)
-class _Trace:
-    id: int
-    began: int
-
 
 @dataclass(slots=True)
 class _Open:
     """An acquisition that has not ended."""
 
     started: EnterStarted
-    trace: _Trace
+    trace: Trace
     links: list[Link]
     waiters_before: int | None = None
     entered: EnterEnded | None = None
@@ -66,18 +49,6 @@ class _Open:
     """What left the last acquisition inside it."""
 
 
-@dataclass(slots=True)
-class _Known:
-    """Definitions, and the notes that belong to a process as a whole."""
-
-    processes: dict[int, ProcessDefined] = field(default_factory=dict)
-    process_ended: dict[int, ProcessEnded] = field(default_factory=dict)
-    tasks: dict[int, TaskDefined] = field(default_factory=dict)
-    task_ended: dict[int, int] = field(default_factory=dict)
-    resources: dict[int, ResourceDefined] = field(default_factory=dict)
-    sites: dict[int, SiteDefined] = field(default_factory=dict)
-
-
 class SpanMaker:
     """Makes spans of facts as they come; ``anchor`` is the recording's, and names its traces.
 
@@ -86,20 +57,13 @@ class SpanMaker:
     """
 
     def __init__(self, anchor: Anchor, new_trace_after: float = NEW_TRACE_AFTER) -> None:
-        self._anchor = anchor
-        self._new_trace_after = int(new_trace_after * 1e9)
-        self._identity = f"{anchor.wall_ns}/{anchor.monotonic_ns}".encode()
-        self._trace = _Trace(self._hash("trace", 0, 16), anchor.monotonic_ns)
-        self._traces: dict[int, _Trace] = {}
-        """By task, where it is not the recording's."""
-        self._known = _Known()
+        self._around = Surroundings(anchor, new_trace_after)
         self._open: dict[int, _Open] = {}
         self._busy: Counter[int] = Counter()
         """How many acquisitions each task has open."""
+        self._ended: dict[int, int] = {}
+        """When tasks ended that had some open then."""
         self._contentions: dict[int, Contention[tuple[int, int]]] = {}
-        self._origins: dict[int, Origin] = {}
-        self._notes: list[SpanEvent] = []
-        self._end = 0
 
     @property
     def in_flight(self) -> int:
@@ -116,18 +80,14 @@ class SpanMaker:
         for open_ in sorted(self._open.values(), key=lambda o: -o.started.at):
             yield from self._spans(open_, None)
         self._open.clear()
-        for task in self._known.tasks.values():
-            yield self._task(task)
-        for process in self._known.processes.values():
-            yield self._process(process)
+        yield from self._around.finish(self._ended)
 
     # -- facts ------------------------------------------------------------------------------
 
     def _take(self, event: Event) -> Iterator[Span]:
-        known = self._known
         at: int | None = getattr(event, "at", None)
         if at is not None:
-            self._end = max(self._end, at)
+            self._around.end = max(self._around.end, at)
         match event:
             case EnterStarted():
                 self._started(event)
@@ -142,44 +102,32 @@ class SpanMaker:
             case ExitEnded():
                 open_ = self._open.pop(event.acquisition, None)
                 if open_ is not None:
-                    self._contention(open_).let_go(_key(open_))
+                    contention = self._contention(open_)
+                    contention.let_go(_key(open_))
+                    if contention.idle:
+                        del self._contentions[open_.started.resource]
                     yield from self._spans(open_, event)
-            case TaskDefined():
-                known.tasks[event.task] = event
-                self._place(event.task, event.at, event.parent)
-            case TaskEnded(ended, number):
-                known.task_ended[number] = ended
-                task = known.tasks.get(number)
-                if task is not None and not self._busy.get(number):
-                    del known.tasks[number]
-                    yield self._task(task)
-            case ProcessDefined():
-                known.processes[event.process] = event
-            case ProcessEnded():
-                known.process_ended[event.pid] = event
-            case ResourceDefined():
-                known.resources[event.resource] = event
-            case SiteDefined():
-                known.sites[event.site] = event
+            case TaskEnded(ended, task):
+                if self._busy[task]:
+                    self._ended[task] = ended
+                else:
+                    yield from self._around.task_gone(task, ended)
             case _:
-                self._notes.append(_note(event, self._anchor))
+                self._around.take(event)
 
     def _started(self, event: EnterStarted) -> None:
+        around = self._around
         parent = self._open.get(event.parent or 0)
-        trace = self._trace_of(event.task) if parent is None else parent.trace
-        links = []
-        if event.at - trace.began > self._new_trace_after:
-            where = (
-                self._hash("task", event.task)
-                if parent is None
-                else self._hash(names.BODY, parent.started.acquisition)
-            )
-            links.append(Link(trace.id, where, {names.LINK_KIND: names.ENTERED_IN}))
-            trace = _Trace(self._hash("trace", event.acquisition, 16), event.at)
+        if parent is None:
+            above, where = around.trace_of(event.task), around.id("task", event.task)
+        else:
+            above, where = parent.trace, around.id(names.BODY, parent.started.acquisition)
+        number = event.acquisition
+        trace, links = around.within(above, event.at, names.LIFECYCLE, number, where)
         open_ = self._open[event.acquisition] = _Open(event, trace, links)
         self._busy[event.task] += 1
         ahead = self._contention(open_).asked(_key(open_))
-        if self._limit(event.resource) is not None:
+        if around.limit(event.resource) is not None:
             open_.waiters_before = ahead
 
     def _entered(self, open_: _Open, event: EnterEnded, outcome: Outcome) -> Iterator[Span]:
@@ -197,6 +145,8 @@ class SpanMaker:
     def _spans(self, open_: _Open, ended: ExitEnded | None) -> Iterator[Span]:
         started, entered, left = open_.started, open_.entered, open_.left
         self._busy[started.task] -= 1
+        if not self._busy[started.task]:
+            del self._busy[started.task]
         finished = ended is not None or (entered is not None and entered.outcome is not Outcome.OK)
         failed = _failed(open_, ended) if finished else None
         self._tell_parent(started, entered, left, ended)
@@ -206,7 +156,9 @@ class SpanMaker:
             enter.attributes[names.BLOCKERS] = open_.blocker_count
             enter.links = [
                 Link(
-                    trace, self._hash(names.LIFECYCLE, holder), {names.LINK_KIND: names.BLOCKED_BY}
+                    trace,
+                    self._around.id(names.LIFECYCLE, holder),
+                    {names.LINK_KIND: names.BLOCKED_BY},
                 )
                 for holder, trace in open_.blockers
             ]
@@ -219,8 +171,8 @@ class SpanMaker:
             exit_ = self._phase(open_, names.EXIT, left.at, ended, failed, repeated)
             if left.task != started.task:
                 exit_.attributes[names.EXIT_TASK_ID] = left.task
-                if left.task in self._known.tasks:
-                    exit_.attributes[names.EXIT_TASK_NAME] = self._known.tasks[left.task].name
+                if left.task in self._around.tasks:
+                    exit_.attributes[names.EXIT_TASK_NAME] = self._around.tasks[left.task].name
             if ended is not None:
                 exit_.attributes[names.SUPPRESSED] = ended.suppressed
             yield exit_
@@ -229,7 +181,7 @@ class SpanMaker:
     def _lifecycle(
         self, open_: _Open, ended: ExitEnded | None, finished: bool, failed: ErrorText | None
     ) -> Span:
-        started, known = open_.started, self._known
+        started, known = open_.started, self._around
         resource = known.resources.get(started.resource) or ResourceDefined(
             started.resource, "manager", started.manager, None
         )
@@ -249,7 +201,7 @@ class SpanMaker:
         if started.parent is not None:
             attributes[names.PARENT_ACQUISITION] = started.parent
         last = ended or open_.left or open_.entered
-        end = last.at if finished and last is not None else max(self._end, started.at)
+        end = last.at if finished and last is not None else max(self._around.end, started.at)
         if finished:
             attributes[names.OUTCOME] = names.OUTCOMES[_outcome(open_, ended)]
             attributes[names.SUPPRESSED] = ended is not None and ended.suppressed
@@ -258,18 +210,18 @@ class SpanMaker:
         parent = None
         if not open_.links:
             parent = (
-                self._hash(names.BODY, started.parent)
+                self._around.id(names.BODY, started.parent)
                 if started.parent is not None
-                else self._hash("task", started.task)
+                else self._around.id("task", started.task)
             )
         return Span(
-            self._origin(task.process),
+            self._around.origin(task.process),
             open_.trace.id,
-            self._hash(names.LIFECYCLE, started.acquisition),
+            self._around.id(names.LIFECYCLE, started.acquisition),
             parent,
             names.span_name(resource.name),
-            self._anchor.wall(started.at),
-            self._anchor.wall(end),
+            self._around.wall(started.at),
+            self._around.wall(end),
             attributes,
             links=open_.links,
             error=None if failed is None else _words(failed),
@@ -285,16 +237,16 @@ class SpanMaker:
         repeated: bool = False,
     ) -> Span:
         """``repeated`` says that another phase has recorded the error already."""
-        acquisition, task = open_.started.acquisition, self._known.tasks.get(open_.started.task)
-        end = max(self._end, start) if ended is None else ended.at
+        acquisition, task = open_.started.acquisition, self._around.tasks.get(open_.started.task)
+        end = max(self._around.end, start) if ended is None else ended.at
         span = Span(
-            self._origin(0 if task is None else task.process),
+            self._around.origin(0 if task is None else task.process),
             open_.trace.id,
-            self._hash(phase, acquisition),
-            self._hash(names.LIFECYCLE, acquisition),
+            self._around.id(phase, acquisition),
+            self._around.id(names.LIFECYCLE, acquisition),
             phase,
-            self._anchor.wall(start),
-            self._anchor.wall(end),
+            self._around.wall(start),
+            self._around.wall(end),
         )
         if ended is None:
             span.attributes = {names.PHASE: phase, names.UNFINISHED: True}
@@ -327,115 +279,15 @@ class SpanMaker:
                 error = entered.error
             parent.inner_error = error
 
-    def _task(self, task: TaskDefined) -> Span:
-        ended = self._known.task_ended.get(task.task)
-        trace = self._trace_of(task.task)
-        attributes: Attributes = {
-            names.PHASE: names.TASK,
-            names.TASK_ID: task.task,
-            names.TASK_NAME: task.name,
-            names.TASK_RUNTIME: task.runtime,
-            names.THREAD_NAME: task.thread,
-            names.ENDED: ended is not None,
-        }
-        parent: int | None = self._hash("process", task.process)
-        links = []
-        if task.parent is not None:
-            attributes[names.TASK_PARENT] = task.parent
-            parent = self._hash("task", task.parent)
-        above = self._trace if task.parent is None else self._trace_of(task.parent)
-        if above.id != trace.id and parent is not None:
-            links.append(Link(above.id, parent, {names.LINK_KIND: names.ENTERED_IN}))
-            parent = None
-        return Span(
-            self._origin(task.process),
-            trace.id,
-            self._hash("task", task.task),
-            parent,
-            names.TASK,
-            self._anchor.wall(task.at),
-            self._anchor.wall(max(task.at, self._end if ended is None else ended)),
-            attributes,
-            links=links,
-        )
-
-    def _process(self, process: ProcessDefined) -> Span:
-        ended = self._known.process_ended.get(process.pid)
-        parents = [p for p in self._known.processes.values() if p.pid == process.parent_pid]
-        attributes: Attributes = {names.PHASE: names.PROCESS, names.ENDED: ended is not None}
-        if ended is not None and ended.exit_code is not None:
-            attributes[names.PROCESS_EXIT_CODE] = ended.exit_code
-        first = next(iter(self._known.processes))
-        return Span(
-            self._origin(process.process),
-            self._trace.id,
-            self._hash("process", process.process),
-            self._hash("process", parents[-1].process) if parents else None,
-            names.PROCESS,
-            self._anchor.wall(process.at),
-            self._anchor.wall(max(process.at, self._end if ended is None else ended.at)),
-            attributes,
-            # The recording does not tell which process printed a line.
-            events=self._notes if process.process == first else [],
-        )
-
-    # -- where things belong ----------------------------------------------------------------
-
-    def _place(self, task: int, at: int, parent: int | None) -> None:
-        above = self._trace if parent is None else self._trace_of(parent)
-        if at - above.began > self._new_trace_after:
-            above = _Trace(self._hash("task trace", task, 16), at)
-        if above is not self._trace:
-            self._traces[task] = above
-
-    def _trace_of(self, task: int) -> _Trace:
-        return self._traces.get(task, self._trace)
-
-    def _limit(self, resource: int) -> int | None:
-        known = self._known.resources.get(resource)
-        return None if known is None else limit_of(known.kind, known.capacity)
-
     def _contention(self, open_: _Open) -> Contention[tuple[int, int]]:
         resource = open_.started.resource
         found = self._contentions.get(resource)
         if found is None:
             # Where everybody may come in nobody is ever in the way.
-            limit = self._limit(resource)
-            found = Contention(1 << 62 if limit is None else limit)
+            limit = self._around.limit(resource)
+            found = Contention(sys.maxsize if limit is None else limit)
             self._contentions[resource] = found
         return found
-
-    def _origin(self, process: int) -> Origin:
-        origin = self._origins.get(process)
-        if origin is None:
-            origin = self._origins[process] = Origin(self._resource(process), names.SCOPE)
-        return origin
-
-    def _resource(self, process: int) -> Attributes:
-        processes = self._known.processes
-        known = processes.get(process)
-        resource: Attributes = {
-            names.SERVICE_NAME: _service(processes.values()),
-            names.SERVICE_INSTANCE_ID: f"{self._hash('process', process):016x}",
-            names.PROCESS_ORDINAL: process,
-        }
-        if known is not None:
-            resource[names.PROCESS_PID] = known.pid
-            resource[names.PROCESS_PARENT_PID] = known.parent_pid
-            resource[names.PROCESS_COMMAND_LINE] = known.title
-        for pair in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","):
-            key, equals, value = pair.partition("=")
-            if equals:
-                resource[key.strip()] = unquote(value.strip())
-        if os.environ.get("OTEL_SERVICE_NAME"):
-            resource[names.SERVICE_NAME] = os.environ["OTEL_SERVICE_NAME"]
-        return resource
-
-    def _hash(self, what: str, number: int, size: int = 8) -> int:
-        digest = blake2b(
-            f"{what}/{number}".encode(), digest_size=size, key=self._identity[:64]
-        ).digest()
-        return int.from_bytes(digest) or 1
 
 
 def _key(open_: _Open) -> tuple[int, int]:
@@ -463,30 +315,3 @@ def _outcome(open_: _Open, ended: ExitEnded | None) -> Outcome:
 
 def _words(error: ErrorText) -> str:
     return f"{error.type}: {error.message}"
-
-
-def _note(event: Event, anchor: Anchor) -> SpanEvent:
-    match event:
-        case Printed(at, stream, text):
-            said = {names.STREAM: stream, names.TEXT: text}
-            return SpanEvent(anchor.wall(at), names.PRINTED_EVENT, said)
-        case Marked(at, text):
-            return SpanEvent(anchor.wall(at), names.MARKED_EVENT, {names.TEXT: text})
-        case Dropped(at, acquisitions, reason):
-            told: Attributes = {names.DROPPED_ACQUISITIONS: acquisitions, names.TEXT: reason}
-            return SpanEvent(anchor.wall(at), names.DROPPED_EVENT, told)
-    raise AssertionError(event)
-
-
-def _service(processes: Iterable[ProcessDefined]) -> str:
-    """What to call a program: the name of its script or module, the launcher's apart."""
-    for process in processes:
-        words = process.title.split()
-        if any(PurePath(word).name in _LAUNCHERS for word in words[:4]):
-            continue
-        if "-m" in words[:-1]:
-            return words[words.index("-m") + 1]
-        scripts = [word for word in words[1:] if not word.startswith("-")]
-        if scripts or words:
-            return PurePath(scripts[0]).stem if scripts else PurePath(words[0]).name
-    return "unknown_service"
