@@ -22,8 +22,6 @@ NAME = "asyncctx_trace"
 """What OTEL_PYTHON_DISABLED_INSTRUMENTATIONS calls us."""
 NEW_TRACE_AFTER = 300.0
 QUEUE_LIMIT = 131_072
-_BATCH = 512
-"""Spans of ours that may lie in the provider's queue: a quarter of the SDK's by default."""
 
 P = TypeVar("P")
 
@@ -96,12 +94,12 @@ class Telemetry:
         self, tracer_provider: TracerProvider | None, meter_provider: MeterProvider | None
     ) -> None:
         if tracer_provider is not None:
-            from asyncctx_trace.spans.provider import tracing_of
+            from asyncctx_trace.spans.provider import batch_for, tracing_of
 
             tracing = tracing_of(tracer_provider, _version(), self._new_trace_after)
             if tracing is not None:
                 self._worker.flush = self._flushing(tracer_provider)
-                self._worker.batch = _batch_for(tracer_provider)
+                self._worker.batch = batch_for(tracer_provider)
                 self._worker.tracing = self._emitter.tracing = tracing
         if meter_provider is not None:
             from asyncctx_trace.spans.metrics import Measurements
@@ -178,9 +176,12 @@ def seek_providers() -> None:
 
 
 @unobserved
-def _seek() -> None:
+def _seek(loaded: Callable[[str], object] = sys.modules.get) -> None:
     """Costs every enter a look at two modules, so long as no provider is set."""
-    if _global_providers() != (None, None):
+    if (
+        loaded("opentelemetry.trace") is not None
+        or loaded("opentelemetry.metrics._internal") is not None
+    ) and _global_providers() != (None, None):
         quietly(configure)
 
 
@@ -203,18 +204,6 @@ def _after(drain: Callable[[], object], own: Callable[..., Any]) -> Callable[...
         return own(*args, **kwargs)
 
     return drained
-
-
-def _batch_for(provider: Any) -> int:
-    """How many spans of ours may wait for export: half of the smallest queue that we can see."""
-    processor = getattr(provider, "_active_span_processor", None)
-    sizes = [_BATCH * 2]
-    for each in getattr(processor, "_span_processors", ()):
-        inner = getattr(each, "_batch_processor", each)
-        size = getattr(inner, "_max_queue_size", getattr(inner, "max_queue_size", None))
-        if isinstance(size, int):
-            sizes.append(size)
-    return max(4, min(sizes) // 2)
 
 
 def _go_on_in_child() -> None:

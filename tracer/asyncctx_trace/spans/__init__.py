@@ -8,7 +8,10 @@ attributes   what spans say of an acquisition
 clock        turns the monotonic clock into the time of day
 live         one acquisition on its way to becoming spans
 body         the span that is current inside the body
-provider     what the user's TracerProvider lets us do
+tracing      what it takes to make the spans of an acquisition
+late         made when somebody looks, or when all is over: the SDK's
+prompt       made on the task: anybody else's
+provider     which of these ways a TracerProvider allows
 emitter      the sink: does on the task what only the task can do
 worker       does everything else, off the task
 builder      a finished acquisition as four spans

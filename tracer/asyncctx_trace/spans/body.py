@@ -12,7 +12,7 @@ from opentelemetry.util.types import Attributes, AttributeValue
 
 if TYPE_CHECKING:
     from asyncctx_trace.spans.live import LiveAcquisition
-    from asyncctx_trace.spans.provider import Tracing
+    from asyncctx_trace.spans.tracing import Tracing
 
 __all__ = ["BodySpan"]
 

@@ -7,7 +7,7 @@ from opentelemetry.trace import Link, Span, Status, StatusCode
 from asyncctx_trace.spans import conventions as names
 from asyncctx_trace.spans.attributes import of_phase
 from asyncctx_trace.spans.live import ErrorWords, LiveAcquisition
-from asyncctx_trace.spans.provider import Tracing
+from asyncctx_trace.spans.tracing import Tracing
 
 __all__ = ["build"]
 

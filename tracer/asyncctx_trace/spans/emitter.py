@@ -18,7 +18,7 @@ from asyncctx_trace.spans.live import (
     TaskWords,
     read_error,
 )
-from asyncctx_trace.spans.provider import SPAN_KEY, Tracing
+from asyncctx_trace.spans.tracing import SPAN_KEY, Tracing
 from asyncctx_trace.spans.worker import Worker
 
 __all__ = ["Emitter"]

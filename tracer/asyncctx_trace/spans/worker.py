@@ -13,7 +13,7 @@ from asyncctx_trace.spans.builder import build
 from asyncctx_trace.spans.contention import Contention
 from asyncctx_trace.spans.live import LiveAcquisition, ResourceWords
 from asyncctx_trace.spans.metrics import Measurements
-from asyncctx_trace.spans.provider import Tracing
+from asyncctx_trace.spans.tracing import Tracing
 
 __all__ = ["Worker"]
 
