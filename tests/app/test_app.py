@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -262,3 +263,38 @@ def test_what_is_no_recording_is_refused_before_the_terminal_is_touched(tmp_path
 
     with pytest.raises(NotARecording):
         TraceApp(path)
+
+
+@in_a_loop
+async def test_a_running_program_is_let_go_of_and_followed_again(tmp_path: Path) -> None:
+    """Whoever looks back stays there while it runs on; End goes with it again."""
+    story = Story(tmp_path / "x.actx").task(1, "worker-1").resource(1, "db lock")
+    story.pass_(1, 1, 0, 1000).tell()
+    async with staged(story.path, ms=2000, program=FakeProgram()) as stage:
+        await stage.press("comma")
+        back = stage.at
+        await stage.settle(4000)
+        still = stage.at
+        await stage.press("end")
+        await stage.settle(5000)
+
+        assert (back, still) == (1000, 1000)
+        assert stage.at == 5000
+        assert "live" in stage.lines[0]
+
+
+@in_a_loop
+async def test_without_colour_the_phases_are_still_told_apart(
+    workers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NO_COLOR: greys alone, and a glyph for each phase."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with staged(workers, (100, 30)) as stage:
+        await stage.settle(150)
+        svg = stage.app.export_screenshot()
+        colours = set(re.findall(r"fill: #([0-9a-f]{6})", svg)) - {"c5c8c6"}  # the frame around it
+
+        assert colours
+        assert [each for each in colours if len({each[:2], each[2:4], each[4:]}) > 1] == []
+        assert "█" in stage.lane("worker-2")
+        assert "░" in stage.lane("worker-2")

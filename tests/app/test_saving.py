@@ -16,6 +16,7 @@ from app.stories import Story, three_workers
 from asyncctx_trace.analysis.timeline import Timeline
 from asyncctx_trace.export import html
 from asyncctx_trace.recording.reader import read
+from asyncctx_trace_tui.commands import main
 from asyncctx_trace_tui.snapshot import snapshot
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -98,3 +99,18 @@ def test_the_page_comes_up_in_a_browser(workers: Path, tmp_path: Path) -> None:
 
     assert "second line</span>" in done.stdout
     assert re.search(r'<canvas [^>]*style="width: \d+px', done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("format", "holds"), [("html", "<canvas"), ("svg", "<svg"), ("text", "worker-1")]
+)
+def test_the_command_line_writes_them_without_a_terminal(
+    workers: Path, tmp_path: Path, format: str, holds: str
+) -> None:
+    """`asyncctx-trace export FILE --format …`."""
+    written = tmp_path / "written"
+    with pytest.raises(SystemExit) as ended:
+        main(["export", str(workers), "--format", format, "-o", str(written)])
+
+    assert ended.value.code == 0
+    assert holds in written.read_text("utf-8")

@@ -15,11 +15,12 @@ from asyncctx_trace_tui.screens.asking import Asking, Prompt
 from asyncctx_trace_tui.screens.help import Help
 from asyncctx_trace_tui.widgets.cleanup import Cleanup
 from asyncctx_trace_tui.widgets.details import Details
-from asyncctx_trace_tui.widgets.findings import FindingList, Findings, Report
+from asyncctx_trace_tui.widgets.findings import FindingList, Findings
 from asyncctx_trace_tui.widgets.lanes import LaneLine, Lanes
 from asyncctx_trace_tui.widgets.minimap import Minimap
 from asyncctx_trace_tui.widgets.output import Output
 from asyncctx_trace_tui.widgets.page import Page
+from asyncctx_trace_tui.widgets.report import Report
 from asyncctx_trace_tui.widgets.resources import ResourceLine, Resources
 from asyncctx_trace_tui.widgets.rows import TimeRows
 from asyncctx_trace_tui.widgets.ruler import Ruler
