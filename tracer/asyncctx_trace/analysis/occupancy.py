@@ -1,4 +1,4 @@
-"""How many held a resource, and how many waited for it, at every moment."""
+"""How full a resource was at every moment, with whom it kept waiting."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from collections.abc import Iterator
 from functools import cached_property
 from itertools import pairwise
 
+from asyncctx_trace import limits
 from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
 from asyncctx_trace.events import ResourceDefined
 
 __all__ = ["Occupancy", "contends", "hold_of", "limit_of", "wait_of"]
-
-LIMITED = frozenset({"condition", "limiter", "lock", "pool", "semaphore"})
-"""Kinds that let in only so many at once, even where it is not known how many."""
 
 # At one and the same moment whoever leaves comes before whoever arrives.
 _HOLD_ENDS, _WAIT_ENDS, _HOLD_STARTS, _WAIT_STARTS = range(4)
@@ -27,14 +25,13 @@ def contends(resource: ResourceDefined | None) -> bool:
 
     A timeout or a task group lets everybody in: to be in two of them at once is no contention.
     """
-    return resource is not None and (resource.capacity is not None or resource.kind in LIMITED)
+    return resource is not None and limits.limit_of(resource.kind, resource.capacity) is not None
 
 
 def limit_of(resource: ResourceDefined | None) -> int:
     """How many holders keep others out: the capacity; one where it is not known."""
-    if resource is None or resource.capacity is None:
-        return 1
-    return max(1, resource.capacity)
+    found = None if resource is None else limits.limit_of(resource.kind, resource.capacity)
+    return 1 if found is None else found
 
 
 def wait_of(timeline: Timeline, row: int, now: int) -> tuple[int, int]:
