@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from analysis.builders import MS, Story
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.comparison import Comparison, compare
@@ -29,6 +31,8 @@ def day(*, hold: float = 10, moved: int = 0, leak: bool = False, crossed: bool =
 def changed(told: Comparison) -> list[object]:
     """All that differs."""
     return [
+        *told.appeared,
+        *told.disappeared,
         *told.slower,
         *told.faster,
         *told.new_findings,
@@ -74,6 +78,15 @@ def test_a_changed_order_of_cleanup_is_told() -> None:
 
     assert "outer → inner" in text
     assert "inner → outer" in text
+
+
+def test_what_only_one_of_them_has_is_told() -> None:
+    """With its place and how often it came up."""
+    there = render_comparison(compare(day(), day(leak=True)), color=False)
+    back = render_comparison(compare(day(leak=True), day()), color=False)
+
+    assert re.search(r"New places\n.*\n +session +app.py:30 +1", there)
+    assert re.search(r"Places that are gone\n.*\n +session +app.py:30 +1", back)
 
 
 def test_the_text_says_what_is_new_and_what_is_slower() -> None:

@@ -1,1 +1,26 @@
-"""Facts -> answers: pure functions, the same for a live program and for a file."""
+"""Facts -> answers: pure functions, the same for a live program and for a file.
+
+==============  =============================================================
+room            what it is
+==============  =============================================================
+timeline        every acquisition in columns, grown as the events arrive
+bulk            the same by whole columns at once
+selection       the part of a recording between two moments
+case            a timeline at one moment: what every question is asked of
+occupancy       how full a resource was
+contention      what each resource cost those who wanted it
+blame           whom the waiters waited for
+wakeups         whose exit let whom in
+critical_path   what determined when the run ended
+cleanup         in which order tasks cleaned up
+mishaps         what went wrong first
+deadlock        tasks that wait for each other in a ring
+lock_order      locks taken in contrary orders
+findings/       what is worth telling, a module a kind
+budgets         limits that a run must keep
+report          all of it about one recording
+comparison      what became different from one recording to another
+spread words    how durations are spread; how things are said
+components      strongly connected components
+==============  =============================================================
+"""

@@ -77,6 +77,16 @@ class Comparison:
         grown = [(c, phase, c.grown(phase)) for c in self.changes for phase in c.after]
         return sorted((each for each in grown if each[2] < 0), key=lambda each: each[2])
 
+    @property
+    def appeared(self) -> list[Change]:
+        """What only the second recording has."""
+        return [change for change in self.changes if not change.before]
+
+    @property
+    def disappeared(self) -> list[Change]:
+        """What only the first recording has."""
+        return [change for change in self.changes if not change.after]
+
 
 def compare(before: Case, after: Case, thresholds: Thresholds | None = None) -> Comparison:
     """Align two recordings by resource and site; lines may have moved in between."""

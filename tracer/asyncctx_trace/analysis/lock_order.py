@@ -1,4 +1,4 @@
-"""In which order tasks take locks, and where two orders contradict each other."""
+"""Where tasks take locks in contrary orders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What went wrong first, and everything that followed from it."""
+"""What went wrong first, with everything that followed from it."""
 
 from __future__ import annotations
 

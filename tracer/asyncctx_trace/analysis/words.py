@@ -1,4 +1,4 @@
-"""Names, times and places of a program in words that harm no screen."""
+"""What is said of a program, in words that harm no screen."""
 
 from __future__ import annotations
 

@@ -37,12 +37,15 @@ def command(before: Path, after: Path, format_: str, exit_code: bool) -> None:
     They are aligned by resource and source, so lines may have moved in between.
     """
     from asyncctx_trace.analysis.comparison import compare
-    from asyncctx_trace_tui.reports.comparison import render_comparison, render_comparison_json
 
     told = compare(_case(before), _case(after))
     if format_ == "json":
+        from asyncctx_trace_tui.reports.comparison_json import render_comparison_json
+
         text = render_comparison_json(told, str(before), str(after))
     else:
+        from asyncctx_trace_tui.reports.comparison import render_comparison
+
         text = render_comparison(told, color=sys.stdout.isatty() and "NO_COLOR" not in os.environ)
     click.echo(text, nl=False)
     sys.exit(FAILED if exit_code and (told.slower or told.new_findings) else 0)

@@ -1,10 +1,8 @@
-"""Two recordings side by side, for people and for programs."""
+"""Two recordings side by side, for people at a terminal."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from typing import Any
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -14,12 +12,11 @@ from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.cleanup import Order
 from asyncctx_trace.analysis.comparison import Change, Comparison
 from asyncctx_trace.analysis.findings import Finding
-from asyncctx_trace_tui.reports.json_format import VERSION, finding_as_dict, spread_as_dict
 from asyncctx_trace_tui.reports.names import NAME, place, resource
 from asyncctx_trace_tui.reports.tables import draw, screen_width, table
 from asyncctx_trace_tui.text import duration, plain, shorten
 
-__all__ = ["render_comparison", "render_comparison_json"]
+__all__ = ["render_comparison"]
 
 _LINES = 12
 
@@ -32,7 +29,8 @@ def render_comparison(told: Comparison, *, color: bool, width: int | None = None
 def _parts(told: Comparison) -> Iterator[RenderableType]:
     slower, faster = told.slower, told.faster
     new, gone = told.new_findings, told.gone_findings
-    if not (slower or faster or new or gone or told.new_orders or told.gone_orders):
+    places = told.appeared + told.disappeared
+    if not (slower or faster or new or gone or places or told.new_orders or told.gone_orders):
         yield Text("No difference that is more than noise.", style="bold")
         return
     yield Text(
@@ -43,6 +41,8 @@ def _parts(told: Comparison) -> Iterator[RenderableType]:
     yield from _findings("Findings that are gone", told.before, gone, "green")
     yield from _durations("Slower", slower)
     yield from _durations("Faster", faster)
+    yield from _places("New places", told.appeared)
+    yield from _places("Places that are gone", told.disappeared)
     yield from _orders("New orders of cleanup", told.after, told.new_orders)
     yield from _orders("Orders of cleanup that are gone", told.before, told.gone_orders)
 
@@ -78,6 +78,20 @@ def _durations(title: str, grown: list[tuple[Change, str, int]]) -> Iterator[Ren
     yield from _more(len(grown))
 
 
+def _places(title: str, changes: list[Change]) -> Iterator[RenderableType]:
+    if not changes:
+        return
+    yield Text(f"\n{title}", style="bold")
+    drawn = table("resource", "at", "times", numbers=("times",))
+    for change in changes[:_LINES]:
+        line = change.after_line or change.before_line
+        times = (change.after or change.before)["wait"].count
+        where = shorten(f"{change.place[2]}:{line}", NAME)
+        drawn.add_row(Text(shorten(change.place[1], NAME)), Text(where), str(times))
+    yield drawn
+    yield from _more(len(changes))
+
+
 def _orders(title: str, case: Case, orders: list[Order]) -> Iterator[RenderableType]:
     if not orders:
         return
@@ -93,65 +107,3 @@ def _orders(title: str, case: Case, orders: list[Order]) -> Iterator[RenderableT
 def _more(count: int) -> Iterator[RenderableType]:
     if count > _LINES:
         yield Text(f"and {count - _LINES} more")
-
-
-def render_comparison_json(told: Comparison, before: str, after: str) -> str:
-    """``told`` about the recordings ``before`` and ``after`` as one JSON object."""
-    return json.dumps(_as_dict(told, before, after), indent=2) + "\n"
-
-
-def _as_dict(told: Comparison, before: str, after: str) -> dict[str, Any]:
-    return {
-        "schema": "asyncctx-trace/diff",
-        "version": VERSION,
-        "before": before,
-        "after": after,
-        "slower": [_grown(*each) for each in told.slower],
-        "faster": [_grown(*each) for each in told.faster],
-        "places": [
-            {
-                **_place(change),
-                "before": _spreads(change.before),
-                "after": _spreads(change.after),
-            }
-            for change in told.changes
-        ],
-        "new_findings": [finding_as_dict(told.after, each) for each in told.new_findings],
-        "gone_findings": [finding_as_dict(told.before, each) for each in told.gone_findings],
-        "new_cleanup_orders": [_order(told.after, each) for each in told.new_orders],
-        "gone_cleanup_orders": [_order(told.before, each) for each in told.gone_orders],
-    }
-
-
-def _place(change: Change) -> dict[str, Any]:
-    kind, name, file, function, text, _ = change.place
-    return {
-        "resource": {"kind": kind, "name": name},
-        "file": file,
-        "function": function,
-        "text": text,
-        "line_before": change.before_line,
-        "line_after": change.after_line,
-    }
-
-
-def _grown(change: Change, phase: str, ns: int) -> dict[str, Any]:
-    return {
-        **_place(change),
-        "phase": phase,
-        "p95_before_ns": change.before[phase].p95,
-        "p95_after_ns": change.after[phase].p95,
-        "difference_ns": ns,
-    }
-
-
-def _spreads(spreads: dict[str, Any]) -> dict[str, Any] | None:
-    return {phase: spread_as_dict(spread) for phase, spread in spreads.items()} or None
-
-
-def _order(case: Case, order: Order) -> dict[str, Any]:
-    return {
-        "exits": [resource(case, number) for number, _ in order.left],
-        "in_order": order.in_order,
-        "times": order.times,
-    }

@@ -1,0 +1,76 @@
+"""Two recordings side by side, for programs; ``docs/report-json.md`` tells the schema."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.cleanup import Order
+from asyncctx_trace.analysis.comparison import Change, Comparison
+from asyncctx_trace_tui.reports.json_format import VERSION, finding_as_dict, spread_as_dict
+from asyncctx_trace_tui.reports.names import resource
+
+__all__ = ["render_comparison_json"]
+
+
+def render_comparison_json(told: Comparison, before: str, after: str) -> str:
+    """``told`` about the recordings ``before`` and ``after`` as one JSON object."""
+    return json.dumps(_as_dict(told, before, after), indent=2) + "\n"
+
+
+def _as_dict(told: Comparison, before: str, after: str) -> dict[str, Any]:
+    return {
+        "schema": "asyncctx-trace/diff",
+        "version": VERSION,
+        "before": before,
+        "after": after,
+        "slower": [_grown(*each) for each in told.slower],
+        "faster": [_grown(*each) for each in told.faster],
+        "places": [
+            {
+                **_place(change),
+                "before": _spreads(change.before),
+                "after": _spreads(change.after),
+            }
+            for change in told.changes
+        ],
+        "new_findings": [finding_as_dict(told.after, each) for each in told.new_findings],
+        "gone_findings": [finding_as_dict(told.before, each) for each in told.gone_findings],
+        "new_cleanup_orders": [_order(told.after, each) for each in told.new_orders],
+        "gone_cleanup_orders": [_order(told.before, each) for each in told.gone_orders],
+    }
+
+
+def _place(change: Change) -> dict[str, Any]:
+    kind, name, file, function, text, _ = change.place
+    return {
+        "resource": {"kind": kind, "name": name},
+        "file": file,
+        "function": function,
+        "text": text,
+        "line_before": change.before_line,
+        "line_after": change.after_line,
+    }
+
+
+def _grown(change: Change, phase: str, ns: int) -> dict[str, Any]:
+    return {
+        **_place(change),
+        "phase": phase,
+        "p95_before_ns": change.before[phase].p95,
+        "p95_after_ns": change.after[phase].p95,
+        "difference_ns": ns,
+    }
+
+
+def _spreads(spreads: dict[str, Any]) -> dict[str, Any] | None:
+    return {phase: spread_as_dict(spread) for phase, spread in spreads.items()} or None
+
+
+def _order(case: Case, order: Order) -> dict[str, Any]:
+    return {
+        "exits": [resource(case, number) for number, _ in order.left],
+        "in_order": order.in_order,
+        "times": order.times,
+    }
