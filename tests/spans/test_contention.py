@@ -7,6 +7,8 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry.context import attach
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
 from asyncctx_trace import traced
 from asyncctx_trace.spans.contention import Contention
@@ -35,6 +37,29 @@ def test_a_waiter_links_to_every_holder_that_was_in_its_way(trace: Any) -> None:
     assert {link.attributes["asyncctx.link.kind"] for e in enters for link in e.links} == {
         "blocked_by"
     }
+
+
+def test_who_is_not_sampled_counts_all_the_same(trace: Any) -> None:
+    """It has no span to link to, but it was before you."""
+    tracing = trace()
+    unsampled = NonRecordingSpan(SpanContext(1, 2, True, TraceFlags(0)))
+
+    async def main() -> None:
+        lock = traced(asyncio.Lock(), name="lock")
+        await asyncio.gather(hold(lock, True), hold(lock, False), hold(lock, True))
+
+    async def hold(lock: Any, sampled: bool) -> None:
+        if not sampled:
+            attach(set_span_in_context(unsampled))
+        async with lock:
+            await asyncio.sleep(0)
+
+    asyncio.run(main())
+
+    _, last = (tracing.children(span)[0] for span in tracing.named("async with lock"))
+    assert last.attributes["asyncctx.waiters_before"] == 1
+    assert last.attributes["asyncctx.blocked_by.count"] == 2
+    assert len(last.links) == 1
 
 
 def test_where_there_is_room_nobody_is_in_the_way(trace: Any) -> None:

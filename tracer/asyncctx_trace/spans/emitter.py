@@ -9,6 +9,7 @@ from collections.abc import Callable
 from opentelemetry import context as context_api
 from opentelemetry.context import Context, attach, get_current
 
+from asyncctx_trace.limits import limit_of
 from asyncctx_trace.outcome import Outcome
 from asyncctx_trace.spans.body import BodySpan
 from asyncctx_trace.spans.live import (
@@ -75,7 +76,9 @@ class Emitter:
     def resource_defined(self, resource: int, kind: str, name: str, capacity: int | None) -> None:
         if len(self._resources) >= self._many:
             self._resources.clear()
-        self._resources[resource] = ResourceWords(resource, kind, name, capacity)
+        self._resources[resource] = ResourceWords(
+            resource, kind, name, capacity, limit_of(kind, capacity)
+        )
 
     def task_defined(
         self, at: int, task: int, name: str, runtime: str, parent: int, thread: str
@@ -104,21 +107,27 @@ class Emitter:
         if len(self._facts) > worker.limit:
             worker.drop()
             return
+        words = self._resources.get(resource) or self._recalled(resource)
+        tracing = self.tracing
+        silent = False
+        if context:
+            context = _living(context, task)
+            silent = tracing is not None and tracing.silences(context)
+            if silent and words.limit is None and worker.measurements is None:
+                return  # nobody will ever ask for it
         live = LiveAcquisition(
             acquisition,
             at,
             self._open.get(parent),
             self._tasks.get(task, _UNKNOWN_TASK),
             self._managers[manager],
-            self._resources.get(resource) or self._recalled(resource),
+            words,
             self._sites.get(site),
             context,
         )
-        if context:
-            live.context = _living(context, task)
-        tracing = self.tracing
-        # Without a context there is no parent, and nothing to find out about it.
-        if tracing is not None and (context or tracing.prompt):
+        if silent:
+            live.silent = True
+        elif tracing is not None and tracing.prompt:
             tracing.begin(live)
         self._open[acquisition] = live
         self._facts.append(live)
@@ -193,7 +202,7 @@ class Emitter:
         self._many = max(_MANY, 2 * len(self._resources))
         found = self._resources.get(resource)
         if found is None:  # it is gone itself, or one of more than we keep
-            found = self._resources[resource] = ResourceWords(resource, "manager", "?", None)
+            found = self._resources[resource] = ResourceWords(resource, "manager", "?", None, None)
         return found
 
 

@@ -52,12 +52,17 @@ class LateTracing(TracingBase):
         self._maker = copy.copy(tracer)
         self._maker.sampler = self._maker.id_generator = self._decided
 
+    def silences(self, context: Context) -> bool:
+        if not self._follows_parent:
+            return False
+        span: Any = context.get(SPAN_KEY)
+        if span is None or (type(span) is BodySpan and not span.live.decided):
+            return False
+        parent: SpanContext = span.get_span_context()
+        return parent.is_valid and not parent.trace_flags.sampled
+
     def begin(self, live: LiveAcquisition) -> None:
-        if self._follows_parent:
-            span: Any = live.context.get(SPAN_KEY)
-            if span is not None and (type(span) is not BodySpan or span.live.decided):
-                parent = span.get_span_context()
-                live.silent = parent.is_valid and not parent.trace_flags.sampled
+        """There is time to find everything out later."""
 
     def body(self, live: LiveAcquisition, before: Context) -> BodySpan:
         return BodySpan(before, live, self)

@@ -35,6 +35,8 @@ class ResourceWords:
     kind: str
     name: str
     capacity: int | None
+    limit: int | None
+    """How many holders keep others out; ``None`` where everybody may come in."""
 
 
 @dataclass(slots=True, frozen=True)

@@ -20,6 +20,9 @@ class PromptTracing(TracingBase):
 
     prompt = True
 
+    def silences(self, context: Context) -> bool:
+        return False
+
     def begin(self, live: LiveAcquisition) -> None:
         parent = self._parent(live)
         live.lifecycle = self._tracer.start_span(

@@ -32,7 +32,10 @@ class Tracing(Protocol):
     """Makes the spans of an acquisition."""
 
     prompt: bool
-    """Whether ``begin`` has to be called for every acquisition, and not only inside a context."""
+    """Whether ``begin`` has something to do."""
+
+    def silences(self, context: Context) -> bool:
+        """On the task: whether it is settled that there are no spans in ``context``."""
 
     def begin(self, live: LiveAcquisition) -> None:
         """On the task, as the enter begins: what cannot be found out later."""

@@ -8,7 +8,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from asyncctx_trace.limits import limit_of
 from asyncctx_trace.spans.builder import build
 from asyncctx_trace.spans.contention import Contention
 from asyncctx_trace.spans.live import LiveAcquisition, ResourceWords
@@ -202,10 +201,8 @@ class Worker:
 
     def _contention(self, resource: ResourceWords) -> Contention[LiveAcquisition] | None:
         found = self._contentions.get(resource)
-        if found is None:
-            limit = limit_of(resource.kind, resource.capacity)
-            if limit is not None:
-                found = self._contentions[resource] = Contention(limit)
+        if found is None and resource.limit is not None:
+            found = self._contentions[resource] = Contention(resource.limit)
         return found
 
 
