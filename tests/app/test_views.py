@@ -9,7 +9,9 @@ import pytest
 from app.loops import in_a_loop
 from app.screens import Stage, staged
 from app.stories import MS, START, Story, three_workers
+from asyncctx_trace.export.spans import SpanMaker
 from asyncctx_trace.outcome import Outcome
+from asyncctx_trace.recording.reader import Recording
 from asyncctx_trace_tui.widgets.lanes import Lanes
 from asyncctx_trace_tui.widgets.viewbar import VIEWS
 
@@ -178,7 +180,11 @@ async def test_details_tell_all_of_an_acquisition(workers: Path) -> None:
     async with staged(workers, (120, 36)) as stage:
         await at(stage, 60)
         await stage.press("down", "8")
+        with Recording(workers) as recording:
+            maker = SpanMaker(recording.anchor)
+            spans = [*maker.take(recording.poll()), *maker.finish()]
 
+        assert any(f"span id  {span.id:016x}" in stage.text for span in spans)
         assert "waited  91.0 ms, from 0.010000000s to 0.101000000s · ok" in stage.text
         assert "held  99.0 ms" in stage.text
         assert "app.py:12 in worker" in stage.text

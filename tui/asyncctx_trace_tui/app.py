@@ -19,6 +19,7 @@ from textual.screen import Screen
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.errors import RecordingError
 from asyncctx_trace.export.sources import follow
+from asyncctx_trace.recording.reader import Recording
 from asyncctx_trace_tui.drawing import ASCII, UNICODE
 from asyncctx_trace_tui.picture import picture, text
 from asyncctx_trace_tui.reports.deadlocks import DeadlockAlarm
@@ -93,6 +94,8 @@ class TraceApp(App[None]):
         self.scene = Scene(following=program is not None, speed=speed or 1.0)
         self._answering = False
         self._deadlocks = DeadlockAlarm()
+        if isinstance(self.recording, Recording):
+            self.scene.anchor = self.recording.anchor
         super().__init__()
         for theme in THEMES:
             self.register_theme(theme)

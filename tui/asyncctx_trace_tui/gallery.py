@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
 
+from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 from textual import on
 from textual.app import App, ComposeResult
@@ -18,7 +19,7 @@ from textual.widgets.option_list import Option
 
 from asyncctx_trace_tui import places, scenario
 from asyncctx_trace_tui.settings import Settings, load
-from asyncctx_trace_tui.text import shorten
+from asyncctx_trace_tui.text import plain
 from asyncctx_trace_tui.themes import DEFAULT, THEMES
 from asyncctx_trace_tui.widgets.inks import DEFAULTS
 
@@ -137,7 +138,10 @@ class Gallery(App[Choice]):
     def _option(self, words: str, choice: Choice) -> Option:
         id = f"choice-{len(self._choices)}"
         self._choices[id] = choice
-        return Option(Text(f"  {shorten(words, _WIDTH)}", no_wrap=True, overflow="ellipsis"), id=id)
+        words = plain(words)
+        if cell_len(words) > _WIDTH:
+            words = set_cell_size(words, _WIDTH - 1) + "…"
+        return Option(Text(f"  {words}"), id=id)
 
     @on(OptionList.OptionHighlighted)
     def _tell(self, event: OptionList.OptionHighlighted) -> None:

@@ -10,6 +10,7 @@ from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
 from asyncctx_trace.events import Event
 from asyncctx_trace.recording.batch import Batch
+from asyncctx_trace.recording.format import Anchor
 from asyncctx_trace_tui.filters import Predicate
 from asyncctx_trace_tui.ordering import Ordering
 from asyncctx_trace_tui.playback import Playback
@@ -50,6 +51,8 @@ class Scene:
         """The resource that was chosen, ``None`` for the selected acquisition's."""
         self.marks: dict[str, int] = {}
         """``A`` and ``B``."""
+        self.anchor: Anchor | None = None
+        """The recording's, where it is one of ours."""
         self.wall_start: float | None = None
         """Seconds since 1970 at the origin."""
         self.tied = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from asyncctx_trace.analysis.timeline import Acquisition, Phase
 from asyncctx_trace.events import ErrorText, Outcome
+from asyncctx_trace.export.surroundings import lifecycle_span
 from asyncctx_trace_tui.moment import resource_name, task_name
 from asyncctx_trace_tui.ruler import clock
 from asyncctx_trace_tui.text import duration, plain
@@ -53,6 +54,9 @@ class Details(Page):
             lines.append(_line("", "the exit suppressed the error of the body", "wait"))
         if a.exit_task != a.task:
             lines.append(_line("", f"cleaned up by {task_name(timeline, a.exit_task)}", "wait"))
+        if scene.anchor is not None:
+            span = f"{lifecycle_span(scene.anchor, a.id):016x}"
+            lines.append(_line("span id", f"{span} wherever this recording is exported to"))
         return lines + self._family(a)
 
     def _phase(
