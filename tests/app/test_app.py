@@ -238,10 +238,13 @@ async def test_a_click_moves_the_play_head_and_selects_the_lane(workers: Path) -
         await stage.pilot.click("#lanes", offset=(60, 5))
         await stage.settle()
         clicked = stage.at
+        chosen = stage.text
         await stage.pilot.click("#output", offset=(5, 2))
         await stage.settle()
 
         assert 100 < clicked < 200
+        assert "[" in chosen
+        assert "]" in chosen
         assert stage.app.scene.task == 2
         assert stage.at == 250
 

@@ -77,7 +77,7 @@ class Lanes(TimeRows[LaneLine]):
         return line.track.stamp(now), now // 8 if ended is None else ended
 
     def setting(self) -> Hashable:
-        return self._thick, self._arrows()[0]
+        return self._thick, self.scene.row, self._arrows()[0]
 
     @property
     def _middle(self) -> int:
@@ -125,7 +125,21 @@ class Lanes(TimeRows[LaneLine]):
     # -- arrows -----------------------------------------------------------------------------
 
     def overlay(self, line: LaneLine) -> dict[int, tuple[str, str]]:
-        return self._arrows()[1].get(line, {})
+        return {**self._brackets(line), **self._arrows()[1].get(line, {})}
+
+    def _brackets(self, line: LaneLine) -> dict[int, tuple[str, str]]:
+        """Around the acquisition that was chosen, as far as it is in view."""
+        scene, row = self.scene, self.scene.row
+        timeline, viewport = scene.timeline, scene.viewport
+        if row is None or line.track is None or timeline.task[row] != line.task:
+            return {}
+        ended = timeline.acquisition(row).ended
+        first = viewport.column_of(timeline.enter_started[row])
+        last = viewport.column_of(scene.now if ended is None else ended)
+        if timeline.depth[row] != line.depth or last < 0 or first >= viewport.width:
+            return {}
+        right = {min(last, viewport.width - 1): ("]", "arrow")}
+        return {**right, max(first, 0): ("[", "arrow")}
 
     def _arrows(self) -> tuple[Hashable, dict[LaneLine, dict[int, tuple[str, str]]]]:
         """From the exit that let the selected acquisition in, to its enter, line by line."""
