@@ -246,6 +246,29 @@ async def a_task_group_that_tells_of_a_failure() -> None:
             group.create_task(sleeps())
 
 
+@clean("timeout")
+async def a_task_group_whose_tasks_queue_for_what_another_one_holds() -> None:
+    table = lock("table")
+
+    async def child() -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SHORT), table:
+                pass
+
+    async def holds(release: asyncio.Event) -> None:
+        async with table:
+            await release.wait()
+
+    release = asyncio.Event()
+    holder = asyncio.create_task(holds(release))
+    await asyncio.sleep(0)
+    async with traced(asyncio.TaskGroup()) as group:
+        for _ in range(3):
+            group.create_task(child())
+    release.set()
+    await holder
+
+
 @clean("deadlock", "held-across-wait")
 async def a_producer_and_consumers_on_a_condition() -> None:
     condition = traced(asyncio.Condition(), name="news")

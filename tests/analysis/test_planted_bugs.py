@@ -136,6 +136,21 @@ async def a_deadlock_that_a_deadline_breaks() -> None:
     await asyncio.gather(take(first, second), take(second, first))
 
 
+@planted("deadlock", "possible")
+async def a_task_group_left_while_its_task_wants_what_the_parent_holds() -> None:
+    table = lock("table")
+
+    async def child() -> None:
+        async with table:  # here
+            pass
+
+    async def parent() -> None:
+        async with table, traced(asyncio.TaskGroup()) as group:  # here
+            group.create_task(child())
+
+    await until_they_hang(parent())
+
+
 @planted("lock-order-inversion")
 async def contrary_orders_that_did_not_hang() -> None:
     first, second = lock("first"), lock("second")

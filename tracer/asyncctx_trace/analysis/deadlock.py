@@ -11,7 +11,7 @@ from asyncctx_trace.analysis.components import components
 from asyncctx_trace.analysis.occupancy import contends, limit_of
 from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
 
-__all__ = ["Ring", "deadlocks_at", "rings_of"]
+__all__ = ["Ring", "deadlocks_at", "is_group", "rings_of"]
 
 PATIENCE = 100_000_000
 """ns that a ring must have lasted before it is told live: a slow writer's facts may come late."""
@@ -21,11 +21,13 @@ PATIENCE = 100_000_000
 class Ring:
     """Tasks of which none can go on before another one of them does.
 
-    Every holder of every resource that they wait for waits itself inside the ring.
+    Every holder of every resource that they wait for waits itself inside the ring. One that leaves
+    a task group waits for the tasks that it has created.
     """
 
     waits: tuple[int, ...]
-    """Rows of the enters that cannot end, in order around the ring where it is a plain one."""
+    """Rows of the enters that cannot end, and of task groups that cannot be left, in order around
+    the ring where it is a plain one."""
     holds: tuple[int, ...]
     """Rows of the acquisitions that keep them out."""
     behind: tuple[int, ...]
@@ -43,8 +45,11 @@ def deadlocks_at(timeline: Timeline, now: int) -> list[Ring]:
     """
     waiting: dict[int, int] = {}
     holders: dict[int, list[int]] = {}
+    groups: dict[int, int] = {}
     for row in timeline.in_flight:
         resource = timeline.resource[row]
+        if is_group(timeline, row) and timeline.exit_started[row] != NOT_YET:
+            groups[timeline.exit_task[row]] = row
         if not contends(timeline.resources.get(resource)):
             continue
         if timeline.enter_ended[row] == NOT_YET:
@@ -54,7 +59,7 @@ def deadlocks_at(timeline: Timeline, now: int) -> list[Ring]:
     rings = _rings(
         timeline,
         waiting.values(),
-        waiting.get,
+        lambda task: waiting.get(task, groups.get(task)),
         lambda resource: holders.get(resource, []),
         partial(Case(timeline, now).holder, at=now),
     )
@@ -70,7 +75,7 @@ def rings_of(case: Case) -> list[Ring]:
         closed = _rings(
             timeline,
             [row],
-            partial(case.waiting_at, at=at),
+            partial(_waiting_or_leaving, case, at=at),
             partial(case.holders, at=at),
             partial(case.holder, at=at),
         )
@@ -109,16 +114,23 @@ def _rings(
 ) -> list[Ring]:
     """The rings that can be reached from ``waits``.
 
-    ``waiting``: task -> the row in which it waits; ``holders``: resource -> rows;
-    ``holding``: row -> the task that must let go of it.
+    ``waiting``: task -> the row in which it waits, or the task group that it leaves;
+    ``holders``: resource -> rows; ``holding``: row -> the task that must let go of it.
     """
     # What each wait waits for: the waits of the holders, ``None`` for a holder that can go on.
     needs: dict[int, list[int | None]] = {}
     blockers: dict[int, list[int]] = {}
+    groups: set[int] = set()
     todo = list(waits)
     while todo:
         row = todo.pop()
         if row in needs:
+            continue
+        if is_group(timeline, row):
+            groups.add(row)
+            blockers[row] = []
+            needs[row] = [waiting(child) for child in _children(timeline, row)]
+            todo.extend(need for need in needs[row] if need is not None)
             continue
         resource = timeline.resource[row]
         held = holders(resource)
@@ -126,8 +138,8 @@ def _rings(
         blockers[row] = held if full else []
         needs[row] = [waiting(holding(hold)) for hold in blockers[row]]
         todo.extend(need for need in needs[row] if need is not None)
-    hopeless = _hopeless(needs)
-    edges = {row: [need for need in needs[row] if need is not None] for row in hopeless}
+    hopeless = _hopeless(needs, groups)
+    edges = {row: [need for need in needs[row] if need in hopeless] for row in hopeless}
     rings = []
     for component in components(edges):
         first = component[0]
@@ -146,6 +158,7 @@ def _rings(
                 behind=tuple(sorted(_behind(members, edges))),
                 since=max(timeline.enter_started[row] for row in component),
                 certain=not timeline.dropped
+                and not groups.intersection(component)
                 and all(
                     _exact(timeline, timeline.resource[row], len(blockers[row]))
                     for row in component
@@ -155,23 +168,56 @@ def _rings(
     return rings
 
 
-def _hopeless(needs: Mapping[int, list[int | None]]) -> set[int]:
-    """The waits of which no holder can ever let go: one that can is enough to be saved."""
+def _hopeless(needs: Mapping[int, list[int | None]], groups: set[int]) -> set[int]:
+    """The waits that can never end.
+
+    One holder that can let go is enough to save a wait; a task group needs all of its tasks.
+    """
     freed_by: dict[int, list[int]] = {}
+    missing: dict[int, int] = {}
     hopeful = []
     for row, needed in needs.items():
-        if not needed or None in needed:
+        others = [need for need in needed if need is not None]
+        missing[row] = len(others) if row in groups else min(1, len(others))
+        if not missing[row] or (row not in groups and None in needed):
             hopeful.append(row)
-        for need in needed:
-            if need is not None:
-                freed_by.setdefault(need, []).append(row)
+        for need in others:
+            freed_by.setdefault(need, []).append(row)
     saved = set(hopeful)
     while hopeful:
         for row in freed_by.get(hopeful.pop(), ()):
-            if row not in saved:
+            missing[row] -= 1
+            if row not in saved and missing[row] <= 0:
                 saved.add(row)
                 hopeful.append(row)
     return set(needs) - saved
+
+
+def _waiting_or_leaving(case: Case, task: int, at: int) -> int | None:
+    row = case.waiting_at(task, at)
+    if row is not None:
+        return row
+    timeline = case.timeline
+    for row in reversed(case.held_by(task, at)):
+        if is_group(timeline, row) and NOT_YET < timeline.exit_started[row] <= at:
+            return row
+    return None
+
+
+def is_group(timeline: Timeline, row: int) -> bool:
+    """Whether ``row`` is a task group, which is left when all of its tasks have ended."""
+    known = timeline.resources.get(timeline.resource[row])
+    return known is not None and known.kind == "task group"
+
+
+def _children(timeline: Timeline, group: int) -> list[int]:
+    """The tasks that were created by that of ``group`` since it was entered."""
+    parent, entered = timeline.task[group], timeline.enter_ended[group]
+    return [
+        task
+        for task, known in timeline.tasks.items()
+        if known.parent == parent and known.at >= entered
+    ]
 
 
 def _around(component: list[int], edges: Mapping[int, list[int]]) -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.deadlock import Ring, rings_of
+from asyncctx_trace.analysis.deadlock import Ring, is_group, rings_of
 from asyncctx_trace.analysis.findings.finding import Finding
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.timeline import NOT_YET
@@ -53,6 +53,10 @@ def describe(case: Case, ring: Ring) -> str:
         )
     parts = []
     for row in ring.waits[:4]:
+        if is_group(timeline, row):
+            task = case.task(timeline.task[row])
+            parts.append(f"{task} leaves {case.where(row)} and waits for the tasks in it")
+            continue
         resource = timeline.resource[row]
         keepers = [hold for hold in ring.holds if timeline.resource[hold] == resource]
         holders = list(dict.fromkeys(case.holder(hold, case.now) for hold in keepers))
@@ -66,7 +70,8 @@ def describe(case: Case, ring: Ring) -> str:
 
 def _end(case: Case, ring: Ring) -> str:
     behind = f", and {len(ring.behind)} more behind them" if ring.behind else ""
-    ended = [at for row in ring.waits if (at := case.timeline.enter_ended[row]) != NOT_YET]
+    waits = [row for row in ring.waits if not is_group(case.timeline, row)]
+    ended = [at for row in waits if (at := case.timeline.enter_ended[row]) != NOT_YET]
     if not ended:
         return f"{behind}: nobody can go on"
     return f"{behind}: broken up from outside after {duration(min(ended) - ring.since)}"
