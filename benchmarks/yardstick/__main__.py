@@ -75,9 +75,7 @@ def _compare(suite: Suite, folder: Path) -> bool:
     )
     for name in different:
         kind = "differs" if name in real else "unstable"
-        print(
-            f"{'':12} {kind}: {name}: {plain.outcomes.get(name)} -> {traced.outcomes.get(name)}"
-        )
+        print(f"{'':12} {kind}: {name}: {plain.outcomes.get(name)} -> {traced.outcomes.get(name)}")
     return bool(tests) and not real and traced.acquisitions > suite.acquisitions // 2
 
 

@@ -12,9 +12,9 @@ __all__ = ["Outcomes", "differing", "of_junit", "of_unittest"]
 Outcomes = dict[str, list[str]]
 """Test -> outcomes, sorted; a parametrised test may appear more than once under one name."""
 
-_STARTS = re.compile(r"^(\w+ \([\w.]+\))(?:\n[^\n]*?)?? \.\.\. ", re.M)
+_STARTS = re.compile(r"^(\w+ \([\w.]+\))(?:\n[^\n]*?)?? \.\.\. ", re.MULTILINE)
 _ENDS = re.compile(
-    r"(ok|FAIL|ERROR|skipped [^\n]*|expected failure|unexpected success)$", re.M
+    r"(ok|FAIL|ERROR|skipped [^\n]*|expected failure|unexpected success)$", re.MULTILINE
 )
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
 

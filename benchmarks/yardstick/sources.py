@@ -49,9 +49,7 @@ def _unpack(suite: Suite, python: Path, sources: Path) -> None:
     _pip(python, "install", "-r", str(_REQUIREMENTS / f"{suite.name}.txt"))
     archives = sources.with_name("sdist")
     project = suite.pin.partition("==")[0]
-    _pip(
-        python, "download", "--no-deps", "--no-binary", project, "-d", str(archives), suite.pin
-    )
+    _pip(python, "download", "--no-deps", "--no-binary", project, "-d", str(archives), suite.pin)
     (archive,) = archives.glob("*.tar.gz")
     unpacked = sources.with_name("unpacked")
     with tarfile.open(archive) as file:

@@ -198,10 +198,13 @@ def _version() -> str:
     return version("asyncctx-trace")
 
 
-def _after(drain: Callable[[], object], own: Callable[..., Any]) -> Callable[..., Any]:
+def _after(drain: Callable[..., bool], own: Callable[..., Any]) -> Callable[..., Any]:
+    """A provider's ``own`` method, which waits for us first, as long as it is told to wait."""
+
     def drained(*args: Any, **kwargs: Any) -> Any:
-        drain()
-        return own(*args, **kwargs)
+        timeout = args[0] if args else kwargs.get("timeout_millis")
+        whole = drain(within=timeout / 1000 if isinstance(timeout, int | float) else None)
+        return own(*args, **kwargs) and whole
 
     return drained
 

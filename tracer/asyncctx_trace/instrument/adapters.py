@@ -6,14 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["ENTRY_POINTS", "Adapter", "Pair", "adapter_for", "pairs", "register_adapter"]
+__all__ = ["ENTRY_POINTS", "Adapter", "Pair", "adapter_for", "itself", "pairs", "register_adapter"]
 
 ENTRY_POINTS = "asyncctx_trace.adapters"
 """The group in which a package may announce adapters of its own: each entry is an Adapter or a
 list of them."""
 
 
-def _itself(manager: Any) -> Any:
+def itself(manager: Any) -> Any:
+    """The manager is what tasks contend for."""
     return manager
 
 
@@ -44,7 +45,7 @@ class Adapter:
     manager: str
     """``module.QualifiedName`` of the class; its subclasses are read the same way."""
     kind: str
-    resource: Callable[[Any], Any] = _itself
+    resource: Callable[[Any], Any] = itself
     """manager -> the object that tasks contend for, or the name that all such managers share"""
     capacity: Callable[[Any], int | None] = _unknown
     """resource -> how many may hold it at once"""

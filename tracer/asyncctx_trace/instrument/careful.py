@@ -6,12 +6,14 @@ traceback and no warning names it.
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Awaitable, Callable
 from types import CodeType, FrameType, FunctionType
 from typing import Any, cast
 
 from asyncctx_trace.instrument import lifecycle, sites
-from asyncctx_trace.instrument.invisible import invisible, program_frame, unobserved
+from asyncctx_trace.instrument.invisible import invisible, unobserved
 from asyncctx_trace.instrument.lifecycle import Acquisition
 
 __all__ = ["entering", "leaving", "special"]
@@ -25,7 +27,9 @@ async def entering(
     opened: Callable[[Acquisition], object],
 ) -> Any:
     """Enter; ``opened`` gets the acquisition before the body may begin."""
-    acquisition = lifecycle.enter_started(manager, resource, sites.of_frame(_asking()))
+    acquisition = lifecycle.enter_started(
+        manager, resource, sites.of_frame(_asking(sys._getframe(1)))
+    )
     if acquisition is None:
         return await awaitable
     try:
@@ -57,10 +61,10 @@ async def leaving(
     return value
 
 
-def _asking() -> FrameType | None:
+@unobserved
+def _asking(frame: FrameType) -> FrameType:
     """The frame that enters; for an exit stack, the one that has given it the manager."""
-    frame = program_frame()
-    while frame is not None and frame.f_globals.get("__name__") == "contextlib":
+    while frame.f_code.co_filename == contextlib.__file__ and frame.f_back is not None:
         frame = frame.f_back
     return frame
 

@@ -13,8 +13,8 @@ from functools import partial, update_wrapper
 from typing import Any
 
 from asyncctx_trace.errors import NotTraceable
-from asyncctx_trace.instrument import hub
 from asyncctx_trace.instrument.careful import entering, leaving
+from asyncctx_trace.instrument.hub import heard
 from asyncctx_trace.instrument.invisible import program_frame, unobserved
 from asyncctx_trace.instrument.lifecycle import Acquisition
 from asyncctx_trace.instrument.manager import newest
@@ -117,7 +117,7 @@ def _telling_enter(
     @unobserved
     def __aenter__(self: Any) -> Awaitable[Any]:
         awaitable = method(self)
-        if hub.listening is None or _is_of_subclass(self, "__aenter__"):
+        if heard() is None or _is_of_subclass(self, "__aenter__"):
             return awaitable
         resource = resource_of(self, **options)
         return entering(awaitable, manager_of(type(self)), resource.id, partial(_opened, self))

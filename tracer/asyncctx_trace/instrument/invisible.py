@@ -5,10 +5,11 @@ from __future__ import annotations
 import opcode
 import sys
 from collections.abc import Callable
-from types import FrameType, FunctionType
+from functools import update_wrapper
+from types import CodeType, FrameType, FunctionType
 from typing import ParamSpec, TypeVar, cast
 
-__all__ = ["invisible", "program_frame", "quietly", "unobserved"]
+__all__ = ["invisible", "program_frame", "quietly", "unobserve", "unobserved"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -45,14 +46,31 @@ def unobserved(function: F) -> F:
     neither ``sys.settrace`` nor ``sys.setprofile`` nor ``sys.monitoring`` hears of it.
     CPython 3.11 would tell a profiler of the return alone, so there the function is seen.
     """
+    if sys.version_info < (3, 12):
+        return function
+    plain = cast(FunctionType, function)
+    code = _without_resume(plain.__code__)
+    # A new function, for the interpreter never again calls one fast that has had its code changed.
+    made = FunctionType(
+        code, plain.__globals__, plain.__name__, plain.__defaults__, plain.__closure__
+    )
+    made.__kwdefaults__ = plain.__kwdefaults__
+    return cast(F, update_wrapper(made, plain, updated=("__dict__",)))
+
+
+def unobserve(function: FunctionType) -> None:
+    """The same for a function that somebody may hold already."""
     if sys.version_info >= (3, 12):
-        plain = cast(FunctionType, function)
-        raw = bytearray(plain.__code__.co_code)
-        starts = [i for i in range(0, len(raw), 2) if raw[i] == _RESUME]
-        if starts:
-            raw[starts[0] : starts[0] + 2] = bytes((_NOP, 0))
-            plain.__code__ = plain.__code__.replace(co_code=bytes(raw))
-    return function
+        function.__code__ = _without_resume(function.__code__)
+
+
+def _without_resume(code: CodeType) -> CodeType:
+    raw = bytearray(code.co_code)
+    start = next((i for i in range(0, len(raw), 2) if raw[i] == _RESUME), None)
+    if start is None:
+        return code
+    raw[start : start + 2] = bytes((_NOP, 0))
+    return code.replace(co_code=bytes(raw))
 
 
 @unobserved

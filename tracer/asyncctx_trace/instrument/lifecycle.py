@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 from time import monotonic_ns
 
-from asyncctx_trace.instrument import hub
+from asyncctx_trace.instrument import hub, tasks
 from asyncctx_trace.instrument.invisible import quietly, unobserved
-from asyncctx_trace.instrument.tasks import Task, current_task
+from asyncctx_trace.instrument.tasks import Task, current_task, seen
 from asyncctx_trace.outcome import Outcome, outcome_of
 
 __all__ = ["Acquisition", "enter_ended", "enter_started", "exit_ended", "exit_started"]
@@ -21,24 +21,27 @@ class Acquisition:
 
     __slots__ = ("id", "task")
 
+    @unobserved
     def __init__(self, id: int, task: Task) -> None:
         self.id = id
         self.task = task
 
 
-unobserved(Acquisition.__init__)
-
-
 @unobserved
 def enter_started(manager: int, resource: int, site: int) -> Acquisition | None:
-    """The running task asks; ``None`` when nobody listens, or nobody could be told."""
-    if hub.looking is not None:  # somebody listens already, and somebody else may turn up
-        hub.looking()
+    """The running task asks; ``None`` when nobody listens, or nobody could be told.
+
+    Whoever calls this has seen by ``hub.heard`` that somebody listens.
+    """
     sink = hub.listening
     if sink is None:
         return None
     try:
-        task = current_task()
+        try:
+            # The short way to the task of asyncio's that runs, if it is known.
+            task = seen(id(tasks.native_task())) or current_task()
+        except RuntimeError:
+            task = current_task()
         open_ = task.open
         acquisition = Acquisition(_next_id(), task)
         parent = open_[-1].id if open_ else 0
@@ -51,8 +54,10 @@ def enter_started(manager: int, resource: int, site: int) -> Acquisition | None:
 
 
 @unobserved
-def enter_ended(acquisition: Acquisition, error: BaseException | None) -> None:
+def enter_ended(acquisition: Acquisition | None, error: BaseException | None = None) -> None:
     """It got in, or, with ``error``, it did not."""
+    if acquisition is None:
+        return
     at = monotonic_ns()
     sink = hub.listening
     try:
@@ -69,26 +74,33 @@ def enter_ended(acquisition: Acquisition, error: BaseException | None) -> None:
 
 
 @unobserved
-def exit_started(acquisition: Acquisition, error: BaseException | None) -> None:
+def exit_started(acquisition: Acquisition, error: BaseException | None = None) -> None:
     """The body is over, with ``error`` if it failed; the running task cleans up."""
     at = monotonic_ns()
     sink = hub.listening
     if sink is None:
         return
     try:
-        task = current_task().id
+        try:
+            task = seen(id(tasks.native_task())) or current_task()
+        except RuntimeError:
+            task = current_task()
         if error is None:
-            sink.exit_started(at, acquisition.id, task, _OK, None)
+            sink.exit_started(at, acquisition.id, task.id, _OK, None)
         else:
             outcome = quietly(outcome_of, error)
-            quietly(sink.exit_started, at, acquisition.id, task, outcome, error)
+            quietly(sink.exit_started, at, acquisition.id, task.id, outcome, error)
     except Exception as failure:
         hub.switch_off(sink, failure)
 
 
 @unobserved
-def exit_ended(acquisition: Acquisition, error: BaseException | None, suppressed: bool) -> None:
+def exit_ended(
+    acquisition: Acquisition | None, error: BaseException | None = None, suppressed: bool = False
+) -> None:
     """The cleanup is over, with ``error`` if it failed itself."""
+    if acquisition is None:
+        return
     at = monotonic_ns()
     sink = hub.listening
     try:

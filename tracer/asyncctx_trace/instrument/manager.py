@@ -8,8 +8,8 @@ from typing import Any
 
 import wrapt
 
-from asyncctx_trace.instrument import hub
 from asyncctx_trace.instrument.careful import entering, leaving, special
+from asyncctx_trace.instrument.hub import heard
 from asyncctx_trace.instrument.invisible import unobserved
 from asyncctx_trace.instrument.lifecycle import Acquisition
 from asyncctx_trace.instrument.resources import Resource, kind_of
@@ -43,7 +43,7 @@ class TracedManager(wrapt.ObjectProxy):  # type: ignore[type-arg,unused-ignore] 
             if self._self_plain
             else special(manager, "__aenter__")()
         )
-        if hub.listening is None:
+        if heard() is None:
             return awaitable
         return entering(
             awaitable, self._self_manager, self._self_resource.id, self._self_open.append

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from asyncctx_trace.instrument import hub
+from asyncctx_trace.instrument.hub import heard
 from asyncctx_trace.instrument.invisible import quietly, unobserved
 from asyncctx_trace.instrument.lifecycle import (
     Acquisition,
@@ -19,7 +20,7 @@ from asyncctx_trace.instrument.lifecycle import (
     exit_ended,
     exit_started,
 )
-from asyncctx_trace.instrument.resources import _kinds, at_place, kind_of
+from asyncctx_trace.instrument.resources import _by_object, _kinds, at_place, kind_of
 from asyncctx_trace.instrument.rewriting import Marks
 from asyncctx_trace.instrument.sites import Place
 
@@ -41,14 +42,16 @@ class Exit(partial[Any]):
 def begin(place: Place, manager: object) -> Acquisition | None:
     """The ticket of an acquisition, ``None`` for one that is not told of."""
     try:
-        if hub.listening is None:
+        if heard() is None:
             return None
         cls = type(manager)
         kind = _kinds.get(id(cls)) or quietly(kind_of, cls)
         if not kind.manager or kind.traced:
             return None
         site = place.site or quietly(place.arrive)
-        return enter_started(kind.manager, at_place(place, manager, kind), site)
+        known = _by_object.get(id(manager)) if kind.itself else None
+        resource = at_place(place, manager, kind) if known is None else known.id
+        return enter_started(kind.manager, resource, site)
     except RecursionError:  # the program is at the end of its stack, and there is no room to tell
         return None
     except Exception as error:
@@ -61,97 +64,57 @@ def entered(exit: Callable[..., Any], ticket: Acquisition | None) -> Callable[..
     """What the interpreter shall keep as the exit."""
     if ticket is None:
         return exit
-    try:
-        enter_ended(ticket, None)
-    except RecursionError:
-        return exit
+    enter_ended(ticket)
     wrapped = Exit(exit)
     wrapped.acquisition = ticket
     return wrapped
 
 
 @unobserved
-def not_entered(ticket: Acquisition | None, error: BaseException) -> None:
-    try:
-        if ticket is not None:
-            enter_ended(ticket, error)
-    except RecursionError:
-        pass
-
-
-@unobserved
 def leaving(exit: Callable[..., Any]) -> Acquisition | None:
+    """The ticket of the exit that comes now."""
     if type(exit) is not Exit:
         return None
     ticket = exit.acquisition
-    try:
-        exit_started(ticket, None)
-    except RecursionError:
-        pass
+    exit_started(ticket)
     return ticket
 
 
 @unobserved
-def left(ticket: Acquisition | None) -> None:
-    try:
-        if ticket is not None:
-            exit_ended(ticket, None, False)
-    except RecursionError:
-        pass
-
-
-@unobserved
-def not_left(ticket: Acquisition | None, error: BaseException) -> None:
-    try:
-        if ticket is not None:
-            exit_ended(ticket, error, False)
-    except RecursionError:
-        pass
-
-
-@unobserved
 def failing(exit: Callable[..., Any], error: BaseException) -> None:
-    try:
-        if type(exit) is Exit:
-            exit_started(exit.acquisition, error)
-    except RecursionError:
-        pass
+    """The exit comes now, after an error."""
+    if type(exit) is Exit:
+        exit_started(exit.acquisition, error)
 
 
 @unobserved
 def suppressed(exit: Callable[..., Any]) -> None:
-    try:
-        if type(exit) is Exit:
-            exit_ended(exit.acquisition, None, True)
-    except RecursionError:
-        pass
+    """It took the error away."""
+    if type(exit) is Exit:
+        exit_ended(exit.acquisition, None, True)
 
 
 @unobserved
 def passed_on(exit: Callable[..., Any]) -> None:
-    try:
-        if type(exit) is Exit:
-            exit_ended(exit.acquisition, None, False)
-    except RecursionError:
-        pass
+    """It did not."""
+    if type(exit) is Exit:
+        exit_ended(exit.acquisition)
 
 
 @unobserved
 def not_cleaned(exit: Callable[..., Any], error: BaseException) -> None:
-    try:
-        if type(exit) is Exit:
-            exit_ended(exit.acquisition, error, False)
-    except RecursionError:
-        pass
+    """It failed itself."""
+    if type(exit) is Exit:
+        exit_ended(exit.acquisition, error)
 
 
 MARKS = Marks(
     begin=begin,
     entered=entered,
-    not_entered=not_entered,
+    not_entered=enter_ended,
     leaving=leaving,
-    left=left,
-    not_left=not_left,
+    left=exit_ended,
+    not_left=exit_ended,
     failing=failing,
     suppressed=suppressed,
     passed_on=passed_on,

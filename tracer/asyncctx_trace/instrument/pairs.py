@@ -58,7 +58,7 @@ class Watch:
         )
 
     def _asked(self, thing: Any) -> tuple[Acquisition, Any] | None:
-        if hub.listening is None:
+        if hub.heard() is None:
             return None
         try:
             caller = self._caller(thing)
@@ -127,7 +127,7 @@ class Watch:
 
 for _name, _method in list(vars(Watch).items()):
     if _name.startswith("_") and not _name.startswith("__"):
-        unobserved(_method)
+        setattr(Watch, _name, unobserved(_method))
 
 
 @unobserved

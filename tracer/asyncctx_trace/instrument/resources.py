@@ -9,8 +9,8 @@ from types import FunctionType
 from typing import Any
 
 from asyncctx_trace.instrument import hub
-from asyncctx_trace.instrument.adapters import Adapter, adapter_for
-from asyncctx_trace.instrument.invisible import quietly, unobserved
+from asyncctx_trace.instrument.adapters import Adapter, adapter_for, itself
+from asyncctx_trace.instrument.invisible import quietly, unobserve, unobserved
 from asyncctx_trace.instrument.sites import Place
 
 __all__ = [
@@ -49,7 +49,7 @@ class Resource:
 class Kind:
     """What is known of a class: whether it is one of managers, and how to read them."""
 
-    __slots__ = ("adapter", "manager", "plain", "ref", "traced")
+    __slots__ = ("adapter", "itself", "manager", "plain", "ref", "traced")
 
     def __init__(self, cls: type, ref: weakref.ref[type]) -> None:
         self.ref = ref
@@ -58,6 +58,8 @@ class Kind:
         self.traced = False
         """Whether its managers tell of themselves what happens to them."""
         self.adapter: Adapter | None = None
+        self.itself = False
+        """Whether its managers are resources themselves, if they are known as such."""
         self.plain = False
         """Whether both methods are functions, so that they are called as one thinks."""
         enter, exit = _on_type(cls, "__aenter__"), _on_type(cls, "__aexit__")
@@ -66,8 +68,9 @@ class Kind:
             self.manager = manager_of(cls)
             self.traced = hasattr(enter, "__asyncctx_traced__")
             self.adapter = adapter_for(cls)
+            self.itself = self.adapter is None or self.adapter.resource is itself
             if self.adapter is not None and isinstance(self.adapter.resource, FunctionType):
-                unobserved(self.adapter.resource)  # it is called at every enter
+                unobserve(self.adapter.resource)  # it is called at every enter
 
 
 _next_id = itertools.count(1).__next__

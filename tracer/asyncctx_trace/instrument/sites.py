@@ -80,9 +80,9 @@ def entered_at(frame: FrameType) -> Place:
 
 
 @unobserved
-def of_frame(frame: FrameType | None) -> int:
-    """The site at which ``frame`` stands now, defined when first met; ``0`` without a frame."""
-    return 0 if frame is None else entered_at(frame).site
+def of_frame(frame: FrameType) -> int:
+    """The site at which ``frame`` stands now, defined when first met."""
+    return entered_at(frame).site
 
 
 def source_of(file: str, position: Position, namespace: dict[str, Any] | None) -> str:

@@ -40,7 +40,7 @@ class StackWatch:
 
     @unobserved
     def _asked(self, stack: Any, manager: Any) -> _Ticket | None:
-        if hub.listening is None:
+        if hub.heard() is None:
             return None
         try:
             kind = resources.kind_of(type(manager))

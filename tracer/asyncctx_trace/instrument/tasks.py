@@ -18,7 +18,7 @@ from asyncctx_trace.instrument.invisible import quietly, unobserved
 if TYPE_CHECKING:
     from asyncctx_trace.instrument.lifecycle import Acquisition
 
-__all__ = ["Task", "current_task", "known"]
+__all__ = ["Task", "current_task", "known", "native_task", "seen"]
 
 
 class Task:
@@ -51,11 +51,15 @@ _outside: threading.local = threading.local()
 _creator: ContextVar[int] = ContextVar("asyncctx_trace_task")
 
 
+seen = _tasks.get
+"""Address of a native task -> the task, for those that are known."""
+
+
 @unobserved
 def current_task() -> Task:
     """The task that runs now; code outside any task counts as one pseudo-task per thread."""
     try:
-        native = _asyncio_task()
+        native = native_task()
     except RuntimeError:  # no loop runs in this thread
         native = None
     if native is not None:
@@ -129,12 +133,12 @@ def _trio_task() -> Any:
     return None
 
 
-def _asyncio_task() -> Any:
+def _native_task() -> Any:
     """Stands here until asyncio is imported, then gives its place to asyncio's own function.
 
     Importing asyncio costs more than all of ours, and a program that never did has no tasks.
     """
-    global _asyncio_task
+    global native_task
     events = sys.modules.get("asyncio.events")
     tasks = sys.modules.get("asyncio.tasks")
     if events is None or tasks is None or not hasattr(tasks, "current_task"):
@@ -148,5 +152,8 @@ def _asyncio_task() -> Any:
         def found() -> Any:
             return running.get(get_running_loop())
 
-    _asyncio_task = found
+    native_task = found
     return found()
+
+
+native_task = _native_task
