@@ -252,6 +252,21 @@ def test_a_burst_reaches_the_exporter_whole(caplog: Any) -> None:
     provider.shutdown()
 
 
+def test_a_flush_waits_as_long_as_it_is_told_to(trace: Any) -> None:
+    """`force_flush` with a time limit says whether everything was delivered in it."""
+    tracing = trace()
+
+    async def main() -> None:
+        async with traced(Manager(), name="thing"):
+            pass
+        assert tracing.provider.force_flush(0) is False
+
+    asyncio.run(main())
+
+    assert tracing.provider.force_flush() is True
+    assert len(tracing.exporter.get_finished_spans()) == 4
+
+
 def test_what_finds_no_room_is_counted_and_logged(caplog: Any) -> None:
     """Whole acquisitions are left out, never halves, while an exporter hangs."""
     exporter = Slow()

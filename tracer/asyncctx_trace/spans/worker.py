@@ -94,13 +94,17 @@ class Worker:
 
     # -- off the task -----------------------------------------------------------------------
 
-    def drain(self, patience: float | None = None) -> bool:
-        """Turn every fact so far into spans; ``False`` if it gave up on a slow exporter.
+    def drain(self, *, within: float | None = None, patience: float | None = None) -> bool:
+        """Turn every fact so far into spans; ``False`` if it gave up before.
 
-        It gives up once the provider took longer than ``patience`` (s) to be flushed.
+        It gives up ``within`` so many seconds, and once the provider took longer than
+        ``patience`` (s) to be flushed.
         """
+        deadline = None if within is None else time.monotonic() + within
         with self._draining:
             for _ in range(len(self.facts)):
+                if deadline is not None and time.monotonic() > deadline:
+                    return False
                 flushing = self._step()
                 if patience is not None and flushing > patience:
                     return False
@@ -110,7 +114,7 @@ class Worker:
         """Drain, and end the thread; what cannot be delivered is counted and logged."""
         self._stopping = True
         self._awake.set()
-        if not self.drain(_PATIENCE):
+        if not self.drain(patience=_PATIENCE):
             left = {id(live): live for live in self.facts}
             self.facts.clear()
             self.dropped += len(left)
