@@ -2,8 +2,8 @@
 
 Four cooks in a task group. When the third one drops everything, the group cancels the other
 three, waits until each has left its `async with`, and only then passes the error on, wrapped in
-an ExceptionGroup. Nobody who leaves the group leaves anything behind: that is what it is for.
-Each cook works in a real folder of its own.
+an ExceptionGroup. So the chef, whose station is around the group, cleans up last: whoever
+leaves the group leaves nobody behind. Each of them works in a real folder of its own.
 """
 
 import asyncio
@@ -46,15 +46,15 @@ async def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         kitchen = Path(folder)
         try:
-            async with asyncio.TaskGroup() as cooks:
+            async with station(kitchen, "the chef", 0.3), asyncio.TaskGroup() as cooks:
                 for name, dishes, cleaning in [
-                    ("anna", 1, 0.7),
+                    ("anna", 1, 0.8),
                     ("bert", 5, 0.3),
-                    ("carl", 2, 0.5),
+                    ("carl", 2, 0.4),
                     ("dora", 5, 1.2),
                 ]:
                     cooks.create_task(cook(kitchen, name, dishes, cleaning), name=name)
-                    await asyncio.sleep(0.15)
+                    await asyncio.sleep(0.2)
         except* RuntimeError as errors:
             print(f"the kitchen closes: {', '.join(map(str, errors.exceptions))}")
         print(f"left in the kitchen: {[path.name for path in kitchen.iterdir()]}")
@@ -68,6 +68,7 @@ EXPECTS = {
     "cleanup": {
         "bert": "station",
         "dora": "station",
+        "Task-1": "TaskGroup → station",
     },
     "contention": {},
 }

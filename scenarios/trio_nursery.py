@@ -32,7 +32,7 @@ async def station(kitchen: Path, cook: str, shielded: bool) -> AsyncIterator[Pat
         yield place
     finally:
         with trio.CancelScope(shield=shielded):
-            await trio.sleep(0.8)
+            await trio.sleep(1.0)
             place.rmdir()
             print(f"{cook}: station cleaned")
 
@@ -50,7 +50,7 @@ async def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         kitchen = Path(folder)
         try:
-            async with trio.open_nursery() as nursery:
+            async with station(kitchen, "the chef", False), trio.open_nursery() as nursery:
                 for name, shielded, dishes in [
                     ("anna", True, 5),
                     ("bert", False, 5),
@@ -72,6 +72,7 @@ EXPECTS = {
     "cleanup": {
         "anna": "station",
         "bert": "station",
+        "__main__.main": "nursery → station",
     },
     "contention": {},
 }
