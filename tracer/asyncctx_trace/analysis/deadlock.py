@@ -71,38 +71,38 @@ def rings_of(case: Case) -> list[Ring]:
     timeout broke open again."""
     timeline = case.timeline
     rings: dict[frozenset[int], Ring] = {}
-    for row, at in _stuck(case):
+    behind: dict[frozenset[int], set[int]] = {}
+    for at, rows in _stuck(case):
         closed = _rings(
             timeline,
-            [row],
+            rows,
             partial(_waiting_or_leaving, case, at=at),
             partial(case.holders, at=at),
             partial(case.holder, at=at),
         )
         for ring in closed:
             members = frozenset(ring.waits)
+            rings[members] = ring
             # Who stands behind it is only seen from there.
-            behind = {*ring.behind, *rings.get(members, ring).behind}
-            rings[members] = replace(ring, behind=tuple(sorted(behind)))
-    return list(rings.values())
+            behind.setdefault(members, set()).update(ring.behind)
+    return [replace(ring, behind=tuple(sorted(behind[members]))) for members, ring in rings.items()]
 
 
-def _stuck(case: Case) -> Iterator[tuple[int, int]]:
-    """Each wait that never came to a good end, with the last moment at which it waited.
+def _stuck(case: Case) -> Iterator[tuple[int, list[int]]]:
+    """The waits that never came to a good end, by the last moment at which they waited.
 
     A ring cannot dissolve but by the failure of one of its waits, so these see them all.
     """
     timeline = case.timeline
-    last: list[tuple[int, int]] = []
+    last: dict[int, list[int]] = {}
     for resource in case.limited:
         for row in timeline.rows_of_resource[resource]:
             if not timeline.entered(row):
                 ended = timeline.enter_ended[row]
                 at = case.now if ended == NOT_YET else ended - 1
                 if at >= timeline.enter_started[row]:
-                    last.append((at, row))
-    for at, row in sorted(last):
-        yield row, at
+                    last.setdefault(at, []).append(row)
+    yield from sorted(last.items())
 
 
 def _rings(
@@ -233,12 +233,17 @@ def _around(component: list[int], edges: Mapping[int, list[int]]) -> list[int]:
 
 
 def _behind(members: set[int], edges: Mapping[int, list[int]]) -> set[int]:
+    """Those that wait for the members, for those that wait for these, and so on."""
+    waiters: dict[int, list[int]] = {}
+    for row, needed in edges.items():
+        for need in needed:
+            waiters.setdefault(need, []).append(row)
     found = set(members)
-    grew = True
-    while grew:
-        more = {row for row, needed in edges.items() if found.intersection(needed)} - found
-        found |= more
-        grew = bool(more)
+    todo = list(members)
+    while todo:
+        new = [row for row in waiters.get(todo.pop(), ()) if row not in found]
+        found.update(new)
+        todo.extend(new)
     return found - members
 
 
