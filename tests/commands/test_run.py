@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from asyncctx_trace.analysis.timeline import Timeline
 from asyncctx_trace.recording.reader import read
 
-from .conftest import Ended, Shell
+from .conftest import TIMEOUT, Ended, Shell
 
 Compare = Callable[..., Ended]
 
@@ -42,7 +43,7 @@ WHERE_AM_I = """
     print(json.dumps({
         "argv": sys.argv, "path0": sys.path[0], "path": sys.path, "name": __name__,
         "file": __file__, "cwd": os.getcwd(), "environ": dict(os.environ),
-        "flags": list(sys.flags), "executable": sys.executable,
+        "flags": list(sys.flags), "executable": sys.executable, "orig_argv": sys.orig_argv,
         "globals": sorted(set(globals()) - {"main"}),
         "sitecustomize": "sitecustomize" in sys.modules,
         "isatty": [sys.stdin.isatty(), sys.stdout.isatty()],
@@ -400,11 +401,15 @@ def test_a_deadlock_is_told_while_the_program_hangs(shell: Shell) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
+        # Told or not, it does not hang for ever.
+        watchdog = threading.Timer(TIMEOUT, process.kill)
+        watchdog.start()
         assert process.stdout.readline() == "hanging\n"
         told = process.stderr.readline()
         process.stdin.write("enough\n")
         process.stdin.close()
         process.stderr.read()
+        watchdog.cancel()
 
         assert told.startswith("asyncctx-trace: deadlock: ")
         assert process.wait() == 0

@@ -22,6 +22,12 @@ from asyncctx_trace.recording.writer import TextWriter
 
 __all__ = ["Program", "interpreter"]
 
+_SAID_BY_ENVIRONMENT = {
+    "PYTHONDONTWRITEBYTECODE": "-B",
+    "PYTHONOPTIMIZE": "-O",
+    "PYTHONVERBOSE": "-v",
+}
+
 _GRACE = 3.0
 """Seconds that a program has to follow each signal that asks it to stop."""
 
@@ -32,7 +38,9 @@ _IDLE = 0.3
 def interpreter() -> list[str]:
     """The Python that runs us, with the flags it was given (``-X dev``, ``-O``, ``-W error`` …)."""
     flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
-    return [sys.executable, *flags]
+    # What the environment says, the program hears by itself, and need not find in its argv.
+    said = {flag for name, flag in _SAID_BY_ENVIRONMENT.items() if os.environ.get(name)}
+    return [sys.executable, *(flag for flag in flags if flag not in said)]
 
 
 class Program:
