@@ -76,6 +76,10 @@ def _engine_size(engine: Any) -> int | None:
     return None if most < 0 else int(engine.pool.size()) + most
 
 
+def _tokens(limiter: Any) -> int:
+    return int(limiter.total_tokens)
+
+
 _LOCKS = "asyncio.locks"
 _lock_pair = Pair(f"{_LOCKS}.Lock.acquire", f"{_LOCKS}.Lock.release")
 _semaphore_pair = Pair(f"{_LOCKS}.Semaphore.acquire", f"{_LOCKS}.Semaphore.release")
@@ -98,7 +102,6 @@ BUILT_IN = (
     Adapter("asyncio.timeouts.Timeout", "timeout", _all("timeout")),
     Adapter("asyncio.taskgroups.TaskGroup", "task group", _all("TaskGroup")),
     Adapter("asyncio.base_events.Server", "server"),
-    Adapter("asyncio.runners.Runner", "runner"),
     Adapter("contextlib._AsyncGeneratorContextManager", "generator", lambda m: m.gen.__qualname__),
     Adapter("contextlib.AsyncExitStack", "exit stack", _all("AsyncExitStack")),
     Adapter(
@@ -121,13 +124,12 @@ BUILT_IN = (
     Adapter("asyncpg.transaction.Transaction", "transaction", _attribute("_connection")),
     # files
     Adapter("aiofiles.base.AiofilesContextManager", "file", _all("aiofiles.open")),
-    Adapter("aiofiles.base.AsyncBase", "file"),
+    Adapter("anyio.AsyncFile", "file"),
     Adapter("anyio._core._fileio.AsyncFile", "file"),
     # HTTP
     Adapter("aiohttp.client.ClientSession", "session"),
-    Adapter("aiohttp.client._RequestContextManager", "request", _all("aiohttp request")),
+    Adapter("aiohttp.client._BaseRequestContextManager", "request", _all("aiohttp request")),
     Adapter("aiohttp.client._SessionRequestContextManager", "request", _all("aiohttp request")),
-    Adapter("aiohttp.client._WSRequestContextManager", "websocket", _all("aiohttp websocket")),
     Adapter("aiohttp.client_reqrep.ClientResponse", "response", _all("aiohttp response")),
     Adapter("httpx.AsyncClient", "client"),
     Adapter("httpx._client.AsyncClient", "client"),
@@ -163,30 +165,25 @@ BUILT_IN = (
         capacity=_attribute("_max_size"),
         pair=_psycopg_pair,
     ),
-    # anyio
-    Adapter("anyio._core._synchronization.Lock", "lock", capacity=_one),
-    Adapter("anyio._core._synchronization.Condition", "condition", _attribute("_lock"), _one),
-    Adapter(
-        "anyio._core._synchronization.Semaphore",
-        "semaphore",
-        capacity=_attribute("_max_value", "_value"),
+    # anyio, whose classes have claimed to live in the package itself since 4.9
+    *(
+        entry
+        for module in ("anyio", "anyio._core._synchronization")
+        for entry in (
+            Adapter(f"{module}.Lock", "lock", capacity=_one),
+            Adapter(f"{module}.Condition", "condition", _attribute("_lock"), _one),
+            Adapter(f"{module}.Semaphore", "semaphore", capacity=_attribute("max_value", "value")),
+            Adapter(f"{module}.CapacityLimiter", "semaphore", capacity=_tokens),
+        )
     ),
-    Adapter(
-        "anyio._core._synchronization.CapacityLimiter",
-        "semaphore",
-        capacity=lambda limiter: int(limiter.total_tokens),
-    ),
+    Adapter("anyio.abc.TaskGroup", "task group", _all("TaskGroup")),
     Adapter("anyio.abc._tasks.TaskGroup", "task group", _all("TaskGroup")),
     # trio
-    Adapter("trio._sync.Lock", "lock", capacity=_one),
-    Adapter("trio._sync.StrictFIFOLock", "lock", capacity=_one),
-    Adapter("trio._sync.Semaphore", "semaphore", capacity=_attribute("max_value", "value")),
-    Adapter(
-        "trio._sync.CapacityLimiter",
-        "semaphore",
-        capacity=lambda limiter: int(limiter.total_tokens),
-    ),
-    Adapter("trio._sync.Condition", "condition", _attribute("_lock"), _one),
+    Adapter("trio.Lock", "lock", capacity=_one),
+    Adapter("trio.StrictFIFOLock", "lock", capacity=_one),
+    Adapter("trio.Semaphore", "semaphore", capacity=_attribute("max_value", "value")),
+    Adapter("trio.CapacityLimiter", "semaphore", capacity=_tokens),
+    Adapter("trio.Condition", "condition", _attribute("_lock"), _one),
     Adapter("trio._core._run.NurseryManager", "task group", _all("nursery")),
 )
 _by_name = {adapter.manager: adapter for adapter in BUILT_IN}
@@ -205,7 +202,7 @@ def adapter_for(cls: type) -> Adapter | None:
     """The entry for ``cls`` or the nearest of its bases, ``None`` for an unknown manager."""
     _read_announced()
     for base in cls.__mro__:
-        found = _by_name.get(f"{_module(base)}.{base.__qualname__}")
+        found = _by_name.get(f"{base.__module__}.{base.__qualname__}")
         if found is not None:
             return found
     return None
@@ -215,17 +212,6 @@ def pairs() -> list[tuple[Adapter, Pair]]:
     """Every known pair with the adapter that it belongs to."""
     _read_announced()
     return [(adapter, adapter.pair) for adapter in _by_name.values() if adapter.pair is not None]
-
-
-def _module(cls: type) -> str:
-    # Some libraries let their public classes claim to live in the package (`trio.Lock`): what
-    # counts is where the class statement stands, which its methods still know.
-    for name in ("__aenter__", "__init__"):
-        method = cls.__dict__.get(name)
-        module = getattr(method, "__globals__", {}).get("__name__")
-        if isinstance(module, str) and cls.__module__ == module.partition(".")[0]:
-            return module
-    return str(cls.__module__)
 
 
 def _read_announced() -> None:

@@ -13,11 +13,15 @@ from asyncctx_trace.instrument import hub, lifecycle, resources, sites
 from asyncctx_trace.instrument.adapters import Adapter, Pair
 from asyncctx_trace.instrument.invisible import program_frame, unobserved
 from asyncctx_trace.instrument.lifecycle import Acquisition
+from asyncctx_trace.instrument.scope import Scope
 from asyncctx_trace.instrument.surgery import watched
 
 __all__ = ["Watch", "watch_of"]
 
 _COROUTINE = CO_COROUTINE | CO_ITERABLE_COROUTINE | CO_ASYNC_GENERATOR
+
+_PROGRAM = Scope()
+"""What is a program's own code and no library's: it may call the methods of its own pools."""
 
 _open: dict[int, list[Acquisition]] = {}
 """By the address of what was acquired: the lock, or the connection that the pool gave."""
@@ -106,9 +110,13 @@ class Watch:
             lifecycle.exit_ended(ticket, error, False)
 
     def _from_inside(self) -> bool:
+        """Whether the library itself calls: for `async with`, or a condition for its lock."""
         method = program_frame()
         caller = None if method is None else method.f_back
-        return method is not None and caller is not None and caller.f_globals is method.f_globals
+        if method is None or caller is None or caller.f_globals is not method.f_globals:
+            return False
+        code = caller.f_code
+        return code.co_name.startswith("__a") or code.co_filename not in _PROGRAM
 
     def _caller(self, thing: object) -> FrameType | None:
         """The program's frame that awaits the method, perhaps through ``asyncio.wait_for``."""
