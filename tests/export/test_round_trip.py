@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf import json_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from asyncctx_trace.analysis.timeline import Timeline
 from asyncctx_trace.events import (
@@ -34,6 +37,7 @@ from asyncctx_trace.events import (
 from asyncctx_trace.export import otlp_json
 from asyncctx_trace.export.facts import facts_of
 from asyncctx_trace.export.otlp_json import NotOtlp
+from asyncctx_trace.export.otlp_protobuf import request
 from asyncctx_trace.export.sources import open_source
 from asyncctx_trace.export.spans import SpanMaker
 from asyncctx_trace.recording.format import Anchor
@@ -216,6 +220,26 @@ def test_the_file_is_what_the_specification_says(tmp_path: Path) -> None:
     assert {span["status"]["code"] for span in failed} == {2}
     values = [pair["value"] for span in scope["spans"] for pair in span["attributes"]]
     assert all(isinstance(value["intValue"], str) for value in values if "intValue" in value)
+
+
+def test_protobufs_own_parser_takes_every_field(tmp_path: Path) -> None:
+    """No field has another name or type than in OTLP's schema; ids alone are written in hex."""
+    spans = list(open_source(recorded(tmp_path / "r.actx", contention)).spans())
+    (line,) = otlp_json.write(spans)
+
+    def base64_ids(value: Any, key: str = "") -> Any:
+        if isinstance(value, dict):
+            return {name: base64_ids(each, name) for name, each in value.items()}
+        if isinstance(value, list):
+            return [base64_ids(each) for each in value]
+        ids = ("traceId", "spanId", "parentSpanId")
+        return b64encode(bytes.fromhex(value)).decode() if key in ids else value
+
+    parsed = json_format.ParseDict(base64_ids(json.loads(line)), TracesData())
+
+    found = [s for r in parsed.resource_spans for c in r.scope_spans for s in c.spans]
+    meant = [s for r in request(spans).resource_spans for c in r.scope_spans for s in c.spans]
+    assert found == meant
 
 
 def test_an_error_is_an_event_once(tmp_path: Path) -> None:

@@ -189,6 +189,32 @@ def test_a_forked_child_tells_its_own() -> None:
     assert told == [["async with parent"], ["async with child"]]
 
 
+def test_a_forked_child_nests_below_the_body_that_forked_it() -> None:
+    """Parent and child know that body by the same ids, though nobody had asked for them."""
+    source = """
+        import asyncio, json, os
+        from asyncctx_trace import configure, traced
+        from opentelemetry import trace
+        from opentelemetry.sdk.trace import TracerProvider
+        configure(tracer_provider=TracerProvider(shutdown_on_exit=False))
+        async def main():
+            async with traced(asyncio.Lock(), name="lock"):
+                end, start = os.pipe()
+                child = os.fork()
+                current = trace.get_current_span().get_span_context()
+                if not child:
+                    os.write(start, json.dumps([current.trace_id, current.span_id]).encode())
+                    os._exit(0)
+                os.waitpid(child, 0)
+                print(json.dumps([[current.trace_id, current.span_id],
+                                  json.loads(os.read(end, 1000))]))
+        asyncio.run(main())
+    """
+    parent, child = run(source, PYTHONWARNINGS="ignore::DeprecationWarning")
+
+    assert parent == child
+
+
 def test_closing_leaves_everything_as_it_was() -> None:
     """The provider's methods are its own again, and nobody listens."""
     provider = TracerProvider(shutdown_on_exit=False)

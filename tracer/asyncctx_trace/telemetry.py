@@ -142,6 +142,9 @@ class Telemetry:
         self._seen.append(provider)
         return provider
 
+    def _settle(self) -> None:
+        self._emitter.settle()
+
     def _restart_in_child(self) -> None:
         self._looking = threading.RLock()
         self._emitter.restart_in_child()
@@ -209,10 +212,15 @@ def _after(drain: Callable[..., bool], own: Callable[..., Any]) -> Callable[...,
     return drained
 
 
+def _before_fork() -> None:
+    if _telemetry is not None:
+        _telemetry._settle()
+
+
 def _go_on_in_child() -> None:
     if _telemetry is not None:
         _telemetry._restart_in_child()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_go_on_in_child)
+    os.register_at_fork(before=_before_fork, after_in_child=_go_on_in_child)

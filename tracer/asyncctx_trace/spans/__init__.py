@@ -19,6 +19,7 @@ contention   who held a resource while others waited for it
 metrics      durations and queues as measurements
 ===========  ====================================================================
 
-On the task an acquisition reads its parent, asks the sampler once, takes two ids and makes the
-body's span current. Span objects, attributes, links and processors are the worker's business.
+On the task an acquisition makes the body's span current, and that is all. The sampler is asked and
+ids are taken when somebody wants to know; span objects, attributes, links and processors are the
+worker's business, once it is over.
 """

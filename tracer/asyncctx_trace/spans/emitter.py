@@ -60,6 +60,12 @@ class Emitter:
         """Acquisitions that have not ended."""
         return len(self._open)
 
+    def settle(self) -> None:
+        """Before a fork: both processes must know the bodies around it by the same ids."""
+        for live in list(self._open.values()):
+            if live.body is not None:
+                live.body.get_span_context()
+
     def restart_in_child(self) -> None:
         """What the parent had open or queued is the parent's to tell."""
         self._open.clear()
