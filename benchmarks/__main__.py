@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.measure import Row, table
 
-SUBJECTS = ("startup", "size", "opening", "following", "workloads", "bounded", "growth")
+SUBJECTS = ("acquisition", "startup", "size", "opening", "following", "workloads", "bounded", "growth")
 
 
 def main() -> None:

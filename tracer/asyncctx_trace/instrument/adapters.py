@@ -157,8 +157,8 @@ BUILT_IN = (
         "sqlalchemy.ext.asyncio.engine.AsyncTransaction", "transaction", lambda m: m.connection
     ),
     # psycopg
-    Adapter("psycopg.connection_async.AsyncConnection", "connection"),
-    Adapter("psycopg.transaction.AsyncTransaction", "transaction", _attribute("_conn")),
+    Adapter("psycopg.AsyncConnection", "connection"),
+    Adapter("psycopg.AsyncTransaction", "transaction", _attribute("_conn")),
     Adapter(
         "psycopg_pool.pool_async.AsyncConnectionPool",
         "pool",
