@@ -56,7 +56,7 @@ def test_the_table_of_resources_has_the_numbers() -> None:
 
     assert [row[0] for row in rows] == ["db", "file", "session"]
     assert " ".join(rows[0]) == (
-        "db pool pool of 2 6 67 % 30.0 ms 60.0 ms 60.0 ms 30.0 ms 30.0 ms 4"
+        "db pool pool of 2 6 67 % 30.0 ms 60.0 ms 60.0 ms 30.0 ms 30.0 ms 4 100 %"
     )
 
 

@@ -28,7 +28,9 @@ _IN_ORDER = 24
 _SITES = 5
 """Lines shown of a table that has one for each site."""
 _WIDE = 100
-"""Columns from which on there is room for all numbers of a resource."""
+"""Columns from which on there is room for most numbers of a resource."""
+_WIDER = 120
+"""The same for all of them."""
 _STYLES = {"error": "bold red", "warning": "bold yellow", "note": "bold blue"}
 
 
@@ -101,6 +103,8 @@ def _resources(uses: list[ResourceUse], width: int) -> Table:
         del columns["contended"], columns["wait\np99"]
     elif any(use.overtaken for use in uses):
         columns["over-\ntaken"] = lambda use: str(use.overtaken)
+    if width >= _WIDER and any(use.utilisation is not None for use in uses):
+        columns["in use"] = lambda use: "–" if use.utilisation is None else percent(use.utilisation)
     drawn = table("resource", "kind", *columns, numbers=columns)
     for use in uses:
         size = "" if use.capacity is None or use.kind == "lock" else f" of {use.capacity}"
