@@ -70,8 +70,8 @@ def _dispatch(words: list[str]) -> int:
             module = importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
             module.command.main(args=rest, prog_name=f"asyncctx-trace {name}")
             return 0
-        case [name, *_]:
-            return _complain(f"there is no command {name!r}: {_nearest(name)}")
+        case _:
+            return _complain(f"there is no command {words[0]!r}: {_nearest(words[0])}")
 
 
 def _help() -> str:
