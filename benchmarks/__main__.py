@@ -12,7 +12,16 @@ from pathlib import Path
 
 from benchmarks.measure import Row, table
 
-SUBJECTS = ("acquisition", "startup", "size", "opening", "following", "workloads", "bounded", "growth")
+SUBJECTS = (
+    "acquisition",
+    "startup",
+    "size",
+    "opening",
+    "following",
+    "workloads",
+    "bounded",
+    "growth",
+)
 
 
 def main() -> None:
