@@ -67,7 +67,7 @@ async def main() -> None:
 EXPECTS = {
     "findings": {
         "cleanup-cancelled": ["station"],
-        "slow-cleanup": ["station"],
+        "slow-cleanup": ["station", "station"],
     },
     "cleanup": {
         "anna": "station",
