@@ -32,6 +32,8 @@ class Story:
         self.writer.site_defined(1, file, line, "worker", "db_lock")
         self._facts: list[tuple[float, Callable[[], None]]] = []
         self._acquisitions = 0
+        self._told: dict[int, list[tuple[int, tuple[float, ...]]]] = {}
+        """By task: its acquisitions, to tell which one another lies in."""
 
     def task(self, id: int, name: str, at: float = 0) -> Story:
         """A task that takes part."""
@@ -54,12 +56,19 @@ class Story:
         """One acquisition as far as the ``times`` of its facts go."""
         self._acquisitions += 1
         id, writer = self._acquisitions, self.writer
+        inside = [
+            outer
+            for outer, its in self._told.get(task, [])
+            if its[0] <= times[0] and (len(its) < 4 or times[0] < its[-1])
+        ]
+        parent = inside[-1] if inside else 0
+        self._told.setdefault(task, []).append((id, times))
         enter, body, exit = (
             (each, None if each == Outcome.OK else error)
             for each in (*outcomes, *[Outcome.OK] * 3)[:3]
         )
         told = (
-            lambda at: writer.enter_started(at, id, 0, task, 1, resource, 1),
+            lambda at: writer.enter_started(at, id, parent, task, 1, resource, 1),
             lambda at: writer.enter_ended(at, id, *enter),
             lambda at: writer.exit_started(at, id, task, *body),
             lambda at: writer.exit_ended(at, id, exit[0], False, exit[1]),

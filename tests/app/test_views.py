@@ -120,6 +120,7 @@ async def test_source_marks_the_line_of_each_task(tmp_path: Path) -> None:
 
         assert "▸" in marked
         assert "█ anna" in marked
+        assert "app.py (changed since the recording: lines may not fit)" in stage.text
 
 
 @in_a_loop

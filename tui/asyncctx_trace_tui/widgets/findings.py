@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from textwrap import wrap
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -18,6 +19,7 @@ from asyncctx_trace_tui.widgets.report import Report
 __all__ = ["FindingList", "Findings"]
 
 _INKS = {"error": "error", "warning": "wait", "note": "faint"}
+_INDENT = 3
 _SIGNS = {"error": "!!", "warning": "! ", "note": "· "}
 
 
@@ -35,18 +37,18 @@ class FindingList(Page):
             return [Words.of(scene.not_yet, "faint")]
         if not found:
             return [Words.of("nothing worth telling was found", "faint")]
-        return [
-            Words(
-                (
-                    Piece(f"{_SIGNS[each.severity]} {each.kind:<22} ", _INKS[each.severity]),
-                    Piece(f"{clock(each.at - scene.origin)}  ", "faint"),
-                    Piece(each.summary),
-                ),
-                each.rows[0] if each.rows else None,
-                each.at,
-            )
-            for each in found
-        ]
+        width = max(20, self.scrollable_content_region.width - _INDENT)
+        return [words for each in found for words in self._told(each, width)]
+
+    def _told(self, finding: Finding, width: int) -> Iterator[Words]:
+        """A heading, then its sentence over as many lines as it takes."""
+        row = finding.rows[0] if finding.rows else None
+        since = clock(finding.at - self.scene.origin)
+        heading = Piece(f"{_SIGNS[finding.severity]} {finding.kind}  ", _INKS[finding.severity])
+        times = f"  {finding.count} times" if finding.count > 1 else ""
+        yield Words((heading, Piece(since + times, "faint")), row, finding.at)
+        for line in wrap(finding.summary, width):
+            yield Words((Piece(" " * _INDENT + line),))
 
 
 class Findings(Vertical):

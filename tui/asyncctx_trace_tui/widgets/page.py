@@ -140,7 +140,14 @@ class Page(ScrollView, SceneView, can_focus=True, inherit_bindings=False):
         if not any(map(self._leads, self._words)):
             self.scroll_relative(y=by, animate=False, force=True)
             return
-        self.cursor = min(max(self.cursor + by, 0), len(self._words) - 1)
+        step = 1 if by > 0 else -1
+        for _ in range(abs(by)):
+            # From one line that leads somewhere to the next.
+            nearest = self.cursor + step
+            while 0 <= nearest < len(self._words) and not self._leads(self._words[nearest]):
+                nearest += step
+            if 0 <= nearest < len(self._words):
+                self.cursor = nearest
         height = self.scrollable_content_region.height
         if not self.scroll_y <= self.cursor < self.scroll_y + height:
             top = self.cursor if by < 0 else self.cursor - height + 1
@@ -157,4 +164,6 @@ class Page(ScrollView, SceneView, can_focus=True, inherit_bindings=False):
         offset = event.get_content_offset(self)
         if offset is not None and offset.y + self.scroll_offset.y < len(self._words):
             self.cursor = offset.y + self.scroll_offset.y
+            while self.cursor and not self._leads(self._words[self.cursor]):
+                self.cursor -= 1  # a line that goes on leads where its beginning does
             self.action_go()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from rich.cells import cell_len, set_cell_size
+from textual.content import Content
 
 from asyncctx_trace_tui.listing import listing
 from asyncctx_trace_tui.moment import task_name
-from asyncctx_trace_tui.text import plain
+from asyncctx_trace_tui.text import plain, shorten
 from asyncctx_trace_tui.widgets.inks import task_ink
 from asyncctx_trace_tui.widgets.page import Page, Piece, Words
 
@@ -18,6 +19,10 @@ _NUMBER = 5
 class Source(Page):
     """The file of the selected acquisition's site; a mark in its colour for every task."""
 
+    DEFAULT_CSS = """
+    Source { border-top: solid $foreground 20%; border-title-color: $foreground 60%; }
+    """
+
     _marked: int | None = None
 
     def words(self) -> list[Words]:
@@ -28,12 +33,13 @@ class Source(Page):
         if site is None:
             return [Words.of("no place in the source is known here", "faint")]
         script = listing(site.file)
-        lines = [Words.of(plain(site.file), "faint")]
+        changed = scene.wall_start is not None and script.modified > scene.wall_start
+        note = " (changed since the recording: lines may not fit)" if changed else ""
+        name = shorten(site.file, max(20, self.size.width - len(note) - 4))
+        self.border_title = Content(name + note)
         if script.trouble:
-            return [*lines, Words.of(f"cannot be shown: {script.trouble}", "wait")]
-        if scene.wall_start is not None and script.modified > scene.wall_start:
-            note = "this file has changed since the recording: lines may not fit"
-            lines.append(Words.of(note, "wait"))
+            return [Words.of(f"cannot be shown: {script.trouble}", "wait")]
+        lines: list[Words] = []
         standing = self._standing(site.file)
         for number, text in enumerate(script.lines, 1):
             tasks = standing.get(number, [])
