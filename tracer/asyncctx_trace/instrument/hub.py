@@ -180,7 +180,7 @@ def switch_off(sink: Sink | _Tee | None, error: BaseException) -> None:
     A program that is at the end of its stack or its memory is no fault of the sink's.
     """
     global failures
-    if isinstance(error, RecursionError | MemoryError):
+    if isinstance(error, (RecursionError, MemoryError)):
         return
     with _lock:
         if sink not in _sinks:

@@ -14,6 +14,8 @@ __all__ = ["Acquisition", "enter_ended", "enter_started", "exit_ended", "exit_st
 
 _next_id = itertools.count(1).__next__
 _OK = int(Outcome.OK)
+_NO_ROOM = (RecursionError, MemoryError)
+"""The program is at the end of its stack or memory: nothing can be told, by nobody's fault."""
 
 
 class Acquisition:
@@ -46,6 +48,8 @@ def enter_started(manager: int, resource: int, site: int) -> Acquisition | None:
         acquisition = Acquisition(_next_id(), task)
         parent = open_[-1].id if open_ else 0
         sink.enter_started(monotonic_ns(), acquisition.id, parent, task.id, manager, resource, site)
+    except _NO_ROOM:
+        return None
     except Exception as error:
         hub.switch_off(sink, error)
         return None
@@ -69,6 +73,8 @@ def enter_ended(acquisition: Acquisition | None, error: BaseException | None = N
             if sink is not None:
                 outcome = quietly(outcome_of, error)
                 quietly(sink.enter_ended, at, acquisition.id, outcome, error)
+    except _NO_ROOM:
+        pass
     except Exception as failure:
         hub.switch_off(sink, failure)
 
@@ -90,6 +96,8 @@ def exit_started(acquisition: Acquisition, error: BaseException | None = None) -
         else:
             outcome = quietly(outcome_of, error)
             quietly(sink.exit_started, at, acquisition.id, task.id, outcome, error)
+    except _NO_ROOM:
+        pass
     except Exception as failure:
         hub.switch_off(sink, failure)
 
@@ -116,6 +124,8 @@ def exit_ended(
         else:
             outcome = quietly(outcome_of, error)
             quietly(sink.exit_ended, at, acquisition.id, outcome, suppressed, error)
+    except _NO_ROOM:
+        pass
     except Exception as failure:
         hub.switch_off(sink, failure)
 
