@@ -10,6 +10,7 @@ from app.loops import in_a_loop
 from app.screens import staged
 from app.stories import three_workers
 from asyncctx_trace_tui.app import TraceApp
+from asyncctx_trace_tui.screens.trace import TraceScreen, all_bindings
 from asyncctx_trace_tui.settings import KeymapError, Settings, load, load_keymap, save
 from asyncctx_trace_tui.themes import THEMES
 
@@ -108,3 +109,12 @@ async def test_ascii_draws_no_other_glyph_of_its_own(workers: Path) -> None:
             borders = set("─▄▂▁▃▅▆▇█▊▎▌▍▋▉▏")  # Textual's own titles and scroll bars
 
             assert {each for each in ours if not each.isascii()} - borders <= set("µ·×…")
+
+
+def test_every_key_is_written_down() -> None:
+    """With the name under which a keymap changes it."""
+    page = (Path(__file__).parents[2] / "docs" / "app.md").read_text("utf-8")
+    named = [binding for node in (TraceScreen, TraceApp) for binding in all_bindings(node)]
+
+    assert len(named) > 40
+    assert [binding.id for binding in named if f"`{binding.id}` |" not in page] == []
