@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 from asyncctx_trace.events import EnterStarted, ProcessDefined, TaskEnded
+from asyncctx_trace.outcome import Outcome
 from asyncctx_trace.recording.format import RECORD, SEGMENT_HEADER
 from asyncctx_trace.recording.reader import Recording
 from asyncctx_trace.recording.segments import create
@@ -153,3 +154,25 @@ def test_a_large_recording_can_be_taken_in_bit_by_bit(tmp_path: Path) -> None:
 
     assert len(bits) == 4
     assert [at for bit in bits for at in bit] == list(range(1, 9_000))
+
+
+def test_who_watches_what_is_in_flight_need_not_see_what_has_passed(tmp_path: Path) -> None:
+    """Of many, those that began or ended in another look, and those that still last."""
+    path = tmp_path / "a.actx"
+    writer = recorder(path)
+    with Recording(path) as recording:
+        writer.enter_started(1, 1, 0, 1, 1, 1, 1)  # ends in the next look
+        writer.enter_started(2, 2, 0, 1, 1, 1, 1)  # passes
+        writer.enter_ended(3, 2, Outcome.OK, None)
+        writer.exit_started(4, 2, 1, Outcome.OK, None)
+        writer.exit_ended(5, 2, Outcome.OK, False, None)
+        writer.enter_started(6, 3, 0, 1, 1, 1, 1)  # never gets in
+        writer.enter_ended(7, 3, Outcome.CANCELLED, None)
+        first = [event.at for event in recording.poll().lasting() if hasattr(event, "acquisition")]
+        writer.enter_ended(8, 1, Outcome.ERROR, None)
+        writer.enter_started(9, 4, 0, 1, 1, 1, 1)  # lasts
+        writer.task_ended(10, 7)
+        second = [event.at for event in recording.poll().lasting()]
+
+    assert first == [1]
+    assert second == [8, 9, 10]

@@ -7,6 +7,7 @@ format      the layout of an ``.actx`` file, byte by byte
 batch       what one look at a recording has brought, as records or as events
 segments    hands out pieces of the file, each to one process
 writer      the sink that writes facts, in the program's own task
+columns     a run of records column by column
 bounded     the recorder of which only the newest part is kept
 keep        how much that is
 reader      the file as events: finished, growing, or left by a killed program

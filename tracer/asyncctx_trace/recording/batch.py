@@ -29,6 +29,7 @@ from asyncctx_trace.events import (
     TaskDefined,
     TaskEnded,
 )
+from asyncctx_trace.recording.columns import Columns
 from asyncctx_trace.recording.format import RAW, RECORD, Kind
 
 __all__ = ["UNKNOWN_MANAGER", "Batch", "Writer", "process_base"]
@@ -86,6 +87,14 @@ class Batch:
             events.extend(_decode(writer, data))
         events.sort(key=attrgetter("at"))
         return chain(self.definitions, events)
+
+    def lasting(self) -> Batch:
+        """The same without the acquisitions that begin and end in it.
+
+        For those who watch what is in flight: most come and go between two looks.
+        """
+        kept = [(writer, _without_passing(Columns(data))) for writer, data in self.records]
+        return Batch(self.definitions, self.notes, kept)
 
     def __len__(self) -> int:
         """How many events."""
@@ -157,6 +166,23 @@ class Batch:
                     notes.append(Dropped(entry["at"], 0, f"{lines} printed lines are not kept"))
             case "end":
                 notes.append(ProcessEnded(entry["at"], entry["pid"], entry["exit"]))
+
+
+def _without_passing(columns: Columns) -> bytes:
+    began, ended = set(), set()
+    for acquisition, kind, outcome in zip(
+        columns.acquisition, columns.kind, columns.outcome, strict=True
+    ):
+        if kind == Kind.ENTER_STARTED:
+            began.add(acquisition)
+        elif kind == Kind.EXIT_ENDED or (kind == Kind.ENTER_ENDED and outcome != Outcome.OK):
+            ended.add(acquisition)
+    passing = began & ended
+    return b"".join(
+        columns[number]
+        for number, acquisition in enumerate(columns.acquisition)
+        if acquisition not in passing
+    )
 
 
 def _decode(writer: Writer, data: bytes) -> Iterator[Fact]:

@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from itertools import compress
 from operator import not_
 from pathlib import Path
-from struct import calcsize
 from time import monotonic_ns
-from typing import Any, Literal
+from typing import Any
 
+from asyncctx_trace.recording.columns import Columns
 from asyncctx_trace.recording.format import (
     LENGTH,
-    RAW_FIELDS,
     RECORD,
     SEGMENT,
     SEGMENT_HEADER,
@@ -29,8 +28,6 @@ from asyncctx_trace.recording.segments import Segment
 from asyncctx_trace.recording.writer import Page, Recorder, slots
 
 __all__ = ["Alive", "BoundedRecorder"]
-
-_OFFSETS = {name: offset for name, _, offset in RAW_FIELDS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +149,9 @@ class BoundedRecorder(Recorder):
         if was is not SegmentKind.FACTS:
             return []
         alive = self._alive().acquisitions
-        columns = _Columns(old)
+        columns = Columns(old[SEGMENT_HEADER.size :])
         return [
-            columns.records[number * RECORD : (number + 1) * RECORD]
+            columns[number]
             for number, acquisition in enumerate(columns.acquisition)
             if acquisition in alive and 0 < columns.kind[number] <= Kind.EXIT_STARTED
         ]
@@ -195,7 +192,7 @@ class BoundedRecorder(Recorder):
     def _referred(self) -> dict[str, array[int]]:
         """What the facts on the page of the moment refer to."""
         page = self._page[0]
-        columns = _Columns(page[:] if page else b"")
+        columns = Columns(page[SEGMENT_HEADER.size :] if page else b"")
         begun = [kind == Kind.ENTER_STARTED for kind in columns.kind]
         found = {
             "task": columns.task,
@@ -203,23 +200,6 @@ class BoundedRecorder(Recorder):
             "error": compress(columns.word, map(not_, begun)),
         }
         return {what: array("I", sorted(set(ids))) for what, ids in found.items()}
-
-
-class _Columns:
-    """A page of facts, column by column, without a Python object for every record."""
-
-    def __init__(self, page: bytes) -> None:
-        whole = page[SEGMENT_HEADER.size :]
-        self.records = whole[: len(whole) // RECORD * RECORD]
-        self.kind = self.records[RECORD - 1 :: RECORD]
-        self.acquisition = self._column("Q", "acquisition")
-        self.task = self._column("I", "task")
-        self.word = self._column("I", "word")
-
-    def _column(self, form: Literal["Q", "I"], name: str) -> list[int]:
-        size = calcsize(form)
-        words: memoryview[int] = memoryview(self.records).cast(form)
-        return list(words[_OFFSETS[name] // size :: RECORD // size])
 
 
 def _entries(old: bytes) -> Iterator[dict[str, Any]]:

@@ -77,7 +77,7 @@ class DeadlockWatch:
 
     def new_deadlocks(self, now: int) -> list[str]:
         """A line for each deadlock not told yet; ``now`` is ``time.monotonic_ns()``."""
-        for event in self._recording.poll():
+        for event in self._recording.poll().lasting():
             self._take(event)
         timeline = Timeline(self._definitions.values())
         facts = (fact for facts in self._in_flight.values() for fact in facts)

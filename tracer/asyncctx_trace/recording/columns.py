@@ -1,0 +1,53 @@
+"""A run of records column by column, without a Python object for every record."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from struct import calcsize
+from typing import Literal
+
+from asyncctx_trace.recording.format import RAW_FIELDS, RECORD
+
+__all__ = ["Columns"]
+
+_OFFSETS = {name: offset for name, _, offset in RAW_FIELDS}
+
+
+class Columns:
+    """The fields of whole records, each as a sequence with one entry a record."""
+
+    def __init__(self, data: bytes) -> None:
+        self.records = data[: len(data) // RECORD * RECORD]
+
+    def __getitem__(self, number: int) -> bytes:
+        return self.records[number * RECORD : (number + 1) * RECORD]
+
+    @cached_property
+    def kind(self) -> bytes:
+        """What each record says; 0 for a slot that was never filled."""
+        return self.records[_OFFSETS["kind"] :: RECORD]
+
+    @cached_property
+    def outcome(self) -> bytes:
+        """How the phase ended."""
+        return self.records[_OFFSETS["outcome"] :: RECORD]
+
+    @cached_property
+    def acquisition(self) -> list[int]:
+        """Ids within the process."""
+        return self._column("Q", "acquisition")
+
+    @cached_property
+    def task(self) -> list[int]:
+        """Ids within the process."""
+        return self._column("I", "task")
+
+    @cached_property
+    def word(self) -> list[int]:
+        """The resource of an EnterStarted, the error of what ended badly."""
+        return self._column("I", "word")
+
+    def _column(self, form: Literal["Q", "I"], name: str) -> list[int]:
+        size = calcsize(form)
+        words: memoryview[int] = memoryview(self.records).cast(form)
+        return list(words[_OFFSETS[name] // size :: RECORD // size])
