@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.loops import in_a_loop
-from app.screens import Stage, staged
+from app.screens import FakeProgram, Stage, staged
 from app.stories import MS, START, Story, three_workers
 from asyncctx_trace.export.spans import SpanMaker
 from asyncctx_trace.outcome import Outcome
@@ -204,3 +204,17 @@ async def test_an_arrow_leads_from_the_exit_to_the_enter_it_unblocked(workers: P
         cells = [line[column] for line in stage.lines[4:]]
 
         assert cells.index("╷") < cells.index("┆") < cells.index("▼")
+
+
+@in_a_loop
+async def test_a_deadlock_is_seen_while_the_program_hangs(tmp_path: Path) -> None:
+    """Live, with no more facts to come."""
+    story = Story(tmp_path / "x.actx").resource(1, "left").resource(2, "right")
+    story.task(1, "anna").task(2, "bert")
+    story.pass_(1, 1, 0, 1).pass_(2, 2, 0, 1).pass_(1, 2, 10).pass_(2, 1, 20).tell()
+    async with staged(story.path, ms=500, program=FakeProgram()) as stage:
+        await stage.press("3")
+        await stage.settle(9000)
+
+        assert "deadlock, the circle closes" in stage.text
+        assert "waits for `right` for 8.99 s" in stage.text

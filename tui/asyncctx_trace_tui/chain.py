@@ -36,8 +36,11 @@ def ready(case: Case) -> bool:
 
 
 def chain(case: Case, task: int, at: int) -> list[Link]:
-    """The tree of waiting, ``task`` first, each holder below whoever waits for it."""
-    return list(_links(case, task, at, 0, None, ()))
+    """The tree of waiting, ``task`` first, each holder below whoever waits for it.
+
+    After the case's own now nothing is known: the tree is then that of now.
+    """
+    return list(_links(case, task, min(at, case.now), 0, None, ()))
 
 
 def blamed(links: list[Link]) -> Link | None:

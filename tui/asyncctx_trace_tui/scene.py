@@ -232,9 +232,8 @@ class Scene:
         """The timeline as analysis sees it; of a growing one, at most two seconds old."""
         facts, clock = len(self.timeline.facts), self.now
         known, since = self._case_of
-        if self._case is None or (
-            facts != known and (not self.live or clock - since > _CASE_LASTS)
-        ):
+        stale = clock - since > _CASE_LASTS if self.live else facts != known
+        if self._case is None or stale:
             self._case = Case(self.timeline, self.now, running=self.live)
             self._case_of = facts, clock
         return self._case

@@ -29,10 +29,11 @@ class Waits(Page):
         if not scene.answer(ready):
             return [Words.of(scene.not_yet, "faint")]
         tasks = list(scene.tracks.lanes)
+        at = min(scene.playback.at, scene.case.now)
         others = [
             task
             for task in tasks
-            if task != scene.task and scene.case.waiting_at(task, scene.playback.at) is not None
+            if task != scene.task and scene.case.waiting_at(task, at) is not None
         ]
         lines = [
             Words.of(f"From {task_name(scene.timeline, scene.task)} to the one to blame", "faint"),
