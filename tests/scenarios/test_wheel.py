@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from asyncctx_trace.analysis.timeline import Timeline
+from asyncctx_trace.recording.reader import read
+
 CHECKOUT = Path(__file__).parents[2]
 
 
@@ -42,6 +45,8 @@ def test_a_scenario_runs_by_name_from_an_empty_folder(installed: Path, tmp_path:
     assert done.returncode == 1
     assert "ASYNCCTX_PG_DSN names a PostgreSQL that cannot be reached" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["x.actx"]
+    resources = Timeline(read(tmp_path / "x.actx")).resources.values()
+    assert "postgres" in [resource.name for resource in resources]  # without a word in the script
 
 
 def test_the_list_is_that_of_the_checkout(installed: Path, tmp_path: Path) -> None:

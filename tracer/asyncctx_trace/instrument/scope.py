@@ -12,6 +12,8 @@ __all__ = ["Scope"]
 
 _PACKAGE = Path(__file__).absolute().parents[1]
 _OURS = (_PACKAGE, _PACKAGE.with_name("asyncctx_trace_tui"))
+_SCENARIOS = _PACKAGE.with_name("asyncctx_trace_tui") / "scenarios"
+"""Where a wheel has the bundled scenarios: programs, though they lie among the installed."""
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
 
 
@@ -43,12 +45,17 @@ class Scope:
             # The standard library's frozen modules; `python -c` and stdin are the program.
             return file in ("<string>", "<stdin>")
         path = Path(file).absolute()
-        if any(map(path.is_relative_to, _OURS)):
+        scenario = path.is_relative_to(_SCENARIOS)
+        if not scenario and any(map(path.is_relative_to, _OURS)):
             return False
         name = _module_name(path)
         if any(_matches(pattern, name, path) for pattern in self._exclude):
             return False
-        if self._everything or any(_matches(pattern, name, path) for pattern in self._include):
+        if (
+            scenario
+            or self._everything
+            or any(_matches(pattern, name, path) for pattern in self._include)
+        ):
             return True
         return _INSTALLED.isdisjoint(path.parts) and not path.is_relative_to(_STANDARD_LIBRARY)
 
