@@ -399,6 +399,35 @@ def test_no_object_of_the_program_lives_longer(trace: Any) -> None:
     assert len(tracing.spans) == 4
 
 
+def test_a_chain_of_tasks_without_end_keeps_nothing(trace: Any) -> None:
+    """Each starts the next in its body: the contexts of the first are not the last one's load."""
+    tracing = trace()
+    bodies: list[weakref.ref[Any]] = []
+    kept: list[int] = []
+
+    async def link(left: int, over: asyncio.Event) -> None:
+        async with traced(Manager(), name="link"):
+            bodies.append(weakref.ref(api.get_current_span()))
+            if left:
+                running[0] = asyncio.create_task(link(left - 1, over))
+                return
+        tracing.provider.force_flush()
+        gc.collect()
+        kept.append(sum(body() is not None for body in bodies))
+        over.set()
+
+    async def main() -> None:
+        over = asyncio.Event()
+        running[0] = asyncio.create_task(link(50, over))
+        await over.wait()
+
+    running: dict[int, asyncio.Task[None]] = {}
+    asyncio.run(main())
+
+    assert kept[0] < 5
+    assert len(tracing.named("async with link")) == 51
+
+
 def test_metrics_tell_durations_and_queues(metrics: Any) -> None:
     """Wait, hold and cleanup in seconds by resource; who waits and holds comes back to zero."""
 

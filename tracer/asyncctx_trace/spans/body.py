@@ -31,8 +31,8 @@ class BodySpan(Span):
     _recorded: tuple[int, type] | None = None
 
     def __init__(self, before: Context, live: LiveAcquisition, tracing: Tracing) -> None:
-        self.before = before
-        """The context that is current again after the body."""
+        self.before: Context | None = before
+        """The context that is current again after the body; ``None`` once that is long done."""
         self.live = live
         self._tracing = tracing
 

@@ -180,7 +180,8 @@ class Emitter:
             # would be refused there, and logged.
             if get_current().get(SPAN_KEY) is body:
                 before = body.before
-                attach(_living(before, live.task.id) if before else before)
+                if before is not None:
+                    attach(_living(before, live.task.id) if before else before)
 
     def exit_ended(
         self,
@@ -220,6 +221,8 @@ def _living(context: Context, task: int) -> Context:
     """
     span = context.get(SPAN_KEY)
     while type(span) is BodySpan and span.ended and span.live.task.id == task:
+        if span.before is None:
+            break
         context = span.before
         span = context.get(SPAN_KEY)
     return context

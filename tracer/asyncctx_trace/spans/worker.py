@@ -8,6 +8,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from opentelemetry.context import Context
+
 from asyncctx_trace.spans.builder import build
 from asyncctx_trace.spans.contention import Contention
 from asyncctx_trace.spans.live import LiveAcquisition, ResourceWords
@@ -26,6 +28,8 @@ _SPANS = 4
 """The most that one acquisition gives."""
 _PATIENCE = 5.0
 """Seconds that the exporter may take for one batch once the program wants to end."""
+
+_NOWHERE = Context()
 
 _log = logging.getLogger("asyncctx_trace")
 
@@ -200,8 +204,13 @@ class Worker:
             count = build(live, self.tracing)
             self.emitted += count
             self._since_flush += count
+        # What came before it need not outlive it: a task that starts the next one in a body, and
+        # so on for ever, would keep them all.
+        if live.body is not None and live.exit_task is None:
+            live.body.before = None
         live.parent = live.body = None
         live.blockers = ()
+        live.context = _NOWHERE
 
     def _contention(self, resource: ResourceWords) -> Contention[LiveAcquisition] | None:
         found = self._contentions.get(resource)
