@@ -46,7 +46,9 @@ class Adapter:
     """``module.QualifiedName`` of the class; its subclasses are read the same way."""
     kind: str
     resource: Callable[[Any], Any] = itself
-    """manager -> the object that tasks contend for, or the name that all such managers share"""
+    """manager -> the object that tasks contend for, or the name that all such managers share.
+
+    Where there is a pair, it is also asked about the object whose methods these are."""
     capacity: Callable[[Any], int | None] = _unknown
     """resource -> how many may hold it at once"""
     pair: Pair | None = None
@@ -78,6 +80,11 @@ def _engine_size(engine: Any) -> int | None:
 
 def _tokens(limiter: Any) -> int:
     return int(limiter.total_tokens)
+
+
+def _queue(pool: Any) -> Any:
+    """asyncpg's pool cannot be watched by a weak reference; its queue lives as long."""
+    return getattr(pool, "pool", pool)._queue
 
 
 _LOCKS = "asyncio.locks"
@@ -114,8 +121,8 @@ BUILT_IN = (
     Adapter(
         "asyncpg.pool.PoolAcquireContext",
         "pool",
-        _attribute("pool"),
-        _attribute("_maxsize"),
+        _queue,
+        _attribute("maxsize"),
         _pool_pair,
     ),
     # To open a pool and to close it is no acquisition of it: nobody has a connection by that.

@@ -70,7 +70,7 @@ class Watch:
                 return None
             kind = resources.kind_of(type(thing))
             place = sites.entered_at(caller)
-            resource = resources.of_pair(self._adapter, thing, place.text)
+            resource = resources.of_pair(self._adapter, thing, place.text).id
             manager = kind.manager or resources.manager_of(type(thing))
             acquisition = lifecycle.enter_started(manager, resource, place.site)
             return None if acquisition is None else (acquisition, thing)
@@ -83,11 +83,7 @@ class Watch:
             return
         acquisition, thing = ticket
         lifecycle.enter_ended(acquisition, None)
-        try:
-            _keep(result if self._by_result else thing, acquisition)
-        except TypeError:  # it cannot be watched, so its release would be taken for another's
-            lifecycle.exit_started(acquisition, None)
-            lifecycle.exit_ended(acquisition, None, False)
+        _keep(result if self._by_result else thing, acquisition)
 
     def _failed(self, ticket: tuple[Acquisition, Any] | None, error: BaseException) -> None:
         if ticket is not None:
@@ -97,7 +93,8 @@ class Watch:
         waiting = _open.get(id(result if self._by_result else thing))
         if not waiting or self._from_inside():
             return None
-        acquisition = waiting.pop(0)
+        # A lock's are let go of in any order; what was acquired itself is given back as it came.
+        acquisition = waiting.pop(-1 if self._by_result else 0)
         lifecycle.exit_started(acquisition, None)
         return acquisition
 
@@ -124,7 +121,7 @@ class Watch:
             return None
         method = program_frame()
         frame = None if method is None else method.f_back
-        if frame is not None and resources.is_named(thing):
+        if frame is not None and resources.is_named(self._adapter, thing):
             return frame
         while frame is not None and frame.f_code.co_flags & _COROUTINE:
             if self.own(frame.f_code.co_filename):
@@ -142,7 +139,10 @@ for _name, _method in list(vars(Watch).items()):
 def _keep(thing: Any, acquisition: Acquisition) -> None:
     key = id(thing)
     if key not in _refs:
-        _refs[key] = weakref.ref(thing, partial(_forget, key))
+        try:
+            _refs[key] = weakref.ref(thing, partial(_forget, key))
+        except TypeError:  # it stays in the list until it is given back
+            pass
     _open.setdefault(key, []).append(acquisition)
 
 

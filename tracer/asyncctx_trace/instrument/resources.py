@@ -145,19 +145,25 @@ def _adapted(adapter: Adapter, thing: object, name: str) -> Resource:
     return _of_object(thing, adapter.kind, name, _capacity(adapter, thing))
 
 
-def is_named(thing: object) -> bool:
-    """Whether the program has asked for ``thing`` by a word."""
-    found = _by_object.get(id(thing))
+def of_pair(adapter: Adapter, thing: object, name: str) -> Resource:
+    """The resource that is acquired by a method of ``thing``."""
+    contended = _contended(adapter, thing)
+    found = _by_object.get(id(contended))
+    if found is None:
+        named = name.removesuffix("()").rpartition(".")[0] or type(thing).__qualname__
+        found = quietly(_adapted, adapter, contended, named)
+    return found
+
+
+def is_named(adapter: Adapter, thing: object) -> bool:
+    """Whether the program has asked by a word for what ``thing`` has methods to acquire."""
+    found = _by_object.get(id(_contended(adapter, thing)))
     return found is not None and found.by_word
 
 
-def of_pair(adapter: Adapter, thing: object, name: str) -> int:
-    """The id of the resource ``thing`` that is acquired by a method of its own."""
-    found = _by_object.get(id(thing))
-    if found is None:
-        named = name.removesuffix("()").rpartition(".")[0] or type(thing).__qualname__
-        found = quietly(_adapted, adapter, thing, named)
-    return found.id
+def _contended(adapter: Adapter, thing: object) -> object:
+    found = _read(adapter.resource, thing)
+    return thing if found is None else found
 
 
 def resource_of(
@@ -175,10 +181,13 @@ def resource_of(
     """
     cls = type(manager)
     adapter = adapter_for(cls)
-    if resource is None and adapter is not None:
-        resource = _read(adapter.resource, manager)
-        if capacity is None:
-            capacity = _capacity(adapter, resource)
+    if adapter is not None:
+        # What is given may need the adapter's eyes as well: asyncpg's pool is known by its queue.
+        known = _read(adapter.resource, manager if resource is None else resource)
+        if resource is None or (known is not None and not isinstance(known, str)):
+            resource = known
+            if capacity is None:
+                capacity = _capacity(adapter, resource)
     kind = kind or (adapter.kind if adapter else "manager")
     named = name or cls.__qualname__
     if isinstance(resource, str):

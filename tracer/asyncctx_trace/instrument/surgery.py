@@ -33,7 +33,7 @@ def filtering_argument(
     assembly = Assembly(code)
     start = _start(assembly)
     load = _argument(code, name)
-    store = make("STORE_FAST", load.arg)
+    store = make(load.name.replace("LOAD", "STORE"), load.arg)
     assembly.insert(start, [*assembly.call(look, load), store])
     return assembly.assembled(*consts, stack=_MORE_STACK)
 
@@ -116,6 +116,8 @@ def _start(assembly: Assembly) -> Instruction:
 
 def _argument(code: CodeType, name: str) -> Instruction:
     count = code.co_argcount + code.co_kwonlyargcount
-    if name not in code.co_varnames[:count] or name in code.co_cellvars:
-        raise Unfamiliar(f"a function without a plain argument {name}")
-    return make("LOAD_FAST", code.co_varnames.index(name))
+    if name not in code.co_varnames[:count]:
+        raise Unfamiliar(f"a function without an argument {name}")
+    # An argument that inner functions use lives in a cell, in the same slot.
+    how = "LOAD_DEREF" if name in code.co_cellvars else "LOAD_FAST"
+    return make(how, code.co_varnames.index(name))
