@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 __all__ = ["ENTRY_POINTS", "Adapter", "Pair", "adapter_for", "itself", "pairs", "register_adapter"]
@@ -226,6 +229,10 @@ def _read_announced() -> None:
     if _announced_read:
         return
     _announced_read = True
+    # importlib.metadata is as much to import as all of ours, and then it reads every package's
+    # metadata. A program in whose environment nothing is announced pays for small files alone.
+    if not any(_announces(Path(folder)) for folder in sys.path):
+        return
     from importlib.metadata import entry_points
 
     for entry in entry_points(group=ENTRY_POINTS):
@@ -239,3 +246,17 @@ def _read_announced() -> None:
             logging.getLogger("asyncctx_trace").error(
                 "asyncctx-trace: the adapter %s cannot be used: %s", entry.value, error
             )
+
+
+def _announces(folder: Path) -> bool:
+    try:
+        packages = [entry.path for entry in os.scandir(folder) if entry.name.endswith(".dist-info")]
+    except OSError:
+        return False
+    for package in packages:
+        try:
+            if ENTRY_POINTS.encode() in Path(package, "entry_points.txt").read_bytes():
+                return True
+        except OSError:  # most have none
+            continue
+    return False
