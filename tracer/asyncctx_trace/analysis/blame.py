@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 
 from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.occupancy import hold_of, wait_of
+from asyncctx_trace.analysis.columns import waits_of
+from asyncctx_trace.analysis.occupancy import hold_of
 from asyncctx_trace.analysis.timeline import NOT_YET
 
 __all__ = ["Blame", "Share", "blame"]
@@ -71,25 +72,19 @@ def blame(case: Case, resource: int) -> Blame:
     holders of that one, and so on, until the way would come back to where it was.
     """
     occupancy = case.occupancy(resource)
-    waits = (
-        wait_of(case.timeline, row, case.now) for row in case.timeline.rows_of_resource[resource]
-    )
-    total = sum(end - start for start, end in waits)
+    starts, ends = waits_of(case.timeline, case.timeline.rows_of_resource[resource], case.now)
+    total, blamed = sum(ends) - sum(starts), occupancy.waited_in_all
+    if not blamed:
+        return Blame(resource, total, total)
     rate = _Steps(
         occupancy.times,
         [
-            (waiters << SCALE) // holders if holders >= occupancy.limit else 0
-            for waiters, holders in zip(occupancy.waiters, occupancy.holders, strict=True)
+            (waiters << SCALE) // holders if waiters else 0
+            for waiters, holders in zip(occupancy.kept_out, occupancy.holders, strict=True)
         ],
     )
-    blamed = sum(
-        (end - start) * waiters
-        for start, end, waiters, holders in occupancy
-        if holders >= occupancy.limit
-    )
     charges: dict[tuple[int, int, tuple[int, ...]], int] = defaultdict(int)
-    if blamed:
-        _charge(case, (resource,), rate, charges)
+    _charge(case, (resource,), rate, charges)
     shares = [
         Share(*key, ns) for key, ns in zip(charges, _round(charges.values(), blamed), strict=True)
     ]

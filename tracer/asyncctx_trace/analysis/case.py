@@ -5,9 +5,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from functools import cached_property
+from operator import le
 from pathlib import PurePath
 from typing import Any, Literal, TypeAlias, TypeVar
 
+from asyncctx_trace.analysis.columns import differing, entered, pick
 from asyncctx_trace.analysis.occupancy import Occupancy, contends, wait_of
 from asyncctx_trace.analysis.timeline import NOT_YET, Phase, Timeline
 from asyncctx_trace.analysis.words import shorten
@@ -65,10 +67,13 @@ class Case:
 
     def contended(self, row: int) -> int:
         """How many ns the wait in ``row`` met a full resource; zero where nobody contends."""
-        resource = self.timeline.resource[row]
+        return self.met(self.timeline.resource[row]).get(row, 0)
+
+    def met(self, resource: int) -> dict[int, int]:
+        """Row -> how many ns its wait met the full ``resource``, of those that did, in order."""
         if not contends(self.timeline.resources.get(resource)):
-            return 0
-        return self.occupancy(resource).full(*wait_of(self.timeline, row, self.now))
+            return {}
+        return self.occupancy(resource).met
 
     @cached_property
     def waits(self) -> dict[int, list[tuple[int, int, int]]]:
@@ -135,6 +140,29 @@ class Case:
                 held.append(row)
             row = self.row_of.get(timeline.parent[row])
         return held[::-1]
+
+    @cached_property
+    def stacked(self) -> dict[int, list[int]]:
+        """Task -> what it cleaned up, or will have to, of tasks that were ever in two at once.
+
+        The others have no order of cleanups to look into.
+        """
+        timeline = self.timeline
+        foreign: dict[int, list[int]] = {}
+        for row in differing(timeline.exit_task, timeline.task):
+            foreign.setdefault(timeline.exit_task[row], []).append(row)
+        found: dict[int, list[int]] = {}
+        for task in dict.fromkeys((*timeline.rows_of_task, *foreign)):
+            rows = [
+                row
+                for row in timeline.rows_of_task.get(task, ())
+                if timeline.exit_task[row] == task
+            ]
+            rows = entered(timeline, sorted(rows + foreign.get(task, [])))
+            over, begun = pick(timeline.exit_ended, rows), pick(timeline.enter_started, rows[1:])
+            if NOT_YET in over[:-1] or not all(map(le, over, begun)):
+                found[task] = rows
+        return found
 
     @cached_property
     def exits(self) -> dict[int, list[tuple[int, int]]]:

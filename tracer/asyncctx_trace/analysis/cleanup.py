@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from operator import sub
 
 from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.columns import pick, spans_of
 from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
 from asyncctx_trace.events import Outcome
 
@@ -68,7 +70,7 @@ class Cleanup:
 def unwindings(case: Case) -> Iterator[Unwinding]:
     """Every run of two and more exits, task by task and within it stack by stack."""
     timeline = case.timeline
-    for task, rows in _leavers(timeline).items():
+    for task, rows in case.stacked.items():
         moves = [(timeline.enter_started[row], row, False) for row in rows]
         moves += [
             (ended, row, True) for row in rows if (ended := timeline.exit_ended[row]) != NOT_YET
@@ -100,38 +102,31 @@ def orders(case: Case) -> list[Order]:
 def cleanups(case: Case) -> list[Cleanup]:
     """What was cleaned up, by resource and site, the slowest first."""
     timeline = case.timeline
-    overlapping = _overlapping(timeline)
+    overlapping = _overlapping(case)
     groups: dict[tuple[int, int], list[int]] = {}
     for row, started in enumerate(timeline.exit_started):
         if started != NOT_YET:
             groups.setdefault((timeline.resource[row], timeline.site[row]), []).append(row)
-    body, exit_ = timeline.body_outcome, timeline.exit_outcome
-    cut = (Outcome.CANCELLED, Outcome.TIMED_OUT)
-    found = [
-        Cleanup(
-            resource=resource,
-            site=site,
-            exits=len(rows),
-            under_error=sum(body[row] == Outcome.ERROR for row in rows),
-            under_cancellation=sum(body[row] in cut for row in rows),
-            failed=sum(exit_[row] in (Outcome.ERROR, Outcome.TIMED_OUT) for row in rows),
-            cut_off=sum(exit_[row] == Outcome.CANCELLED for row in rows),
-            suppressed=sum(timeline.suppressed[row] for row in rows),
-            overlapping=len(overlapping.intersection(rows)),
-            slowest=max(case.exit_length(row) for row in rows),
-        )
-        for (resource, site), rows in groups.items()
-    ]
+    found = [_cleanup(case, place, rows, overlapping) for place, rows in groups.items()]
     return sorted(found, key=lambda each: -each.slowest)
 
 
-def _leavers(timeline: Timeline) -> dict[int, list[int]]:
-    """Task -> what it cleaned up, or will have to."""
-    rows: dict[int, list[int]] = {}
-    for row, task in enumerate(timeline.exit_task):
-        if timeline.entered(row):
-            rows.setdefault(task, []).append(row)
-    return rows
+def _cleanup(case: Case, place: tuple[int, int], rows: list[int], overlapping: set[int]) -> Cleanup:
+    timeline = case.timeline
+    body = bytes(pick(timeline.body_outcome, rows))
+    exit_ = bytes(pick(timeline.exit_outcome, rows))
+    starts, ends = spans_of(timeline.exit_started, timeline.exit_ended, rows, case.now)
+    return Cleanup(
+        *place,
+        exits=len(rows),
+        under_error=body.count(Outcome.ERROR),
+        under_cancellation=body.count(Outcome.CANCELLED) + body.count(Outcome.TIMED_OUT),
+        failed=exit_.count(Outcome.ERROR) + exit_.count(Outcome.TIMED_OUT),
+        cut_off=exit_.count(Outcome.CANCELLED),
+        suppressed=sum(pick(timeline.suppressed, rows)),
+        overlapping=len(overlapping.intersection(rows)) if overlapping else 0,
+        slowest=max(map(sub, ends, starts)),
+    )
 
 
 def _of_run(timeline: Timeline, task: int, run: list[int]) -> Iterator[Unwinding]:
@@ -164,10 +159,11 @@ def _kind(timeline: Timeline, row: int) -> str:
     return known.kind if known else ""
 
 
-def _overlapping(timeline: Timeline) -> set[int]:
+def _overlapping(case: Case) -> set[int]:
     """Rows whose exit began while another one of the same task went on, but for exit stacks."""
+    timeline = case.timeline
     found: set[int] = set()
-    for rows in _leavers(timeline).values():
+    for rows in case.stacked.values():
         until = NOT_YET
         for row in sorted(rows, key=timeline.exit_started.__getitem__):
             started, ended = timeline.exit_started[row], timeline.exit_ended[row]

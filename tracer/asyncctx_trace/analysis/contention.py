@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from operator import sub
 
 from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.occupancy import contends, hold_of, wait_of
+from asyncctx_trace.analysis.columns import ascending, entered, holds_of, pick, spans_of, waits_of
+from asyncctx_trace.analysis.occupancy import contends
 from asyncctx_trace.analysis.spread import Spread
 from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
 
@@ -65,23 +67,18 @@ def contention_in(case: Case) -> list[ResourceUse]:
 
 def got_in(timeline: Timeline, resource: int) -> list[int]:
     """Rows of ``resource`` in the order in which their tasks got in."""
-    ended = timeline.enter_ended
-    rows = [row for row in timeline.rows_of_resource.get(resource, ()) if timeline.entered(row)]
-    return sorted(rows, key=lambda row: (ended[row], row))
+    rows = entered(timeline, timeline.rows_of_resource.get(resource, ()))
+    return sorted(rows, key=timeline.enter_ended.__getitem__)
 
 
 def _use(case: Case, resource: int) -> ResourceUse:
     timeline, now = case.timeline, case.now
     rows = timeline.rows_of_resource[resource]
     definition = timeline.resources.get(resource)
-    waits = [wait_of(timeline, row, now) for row in rows]
-    holds = [hold for row in rows if (hold := hold_of(timeline, row, now)) is not None]
+    inside = entered(timeline, rows)
+    leaving = [row for row in rows if timeline.exit_started[row] != NOT_YET]
     limited = contends(definition)
-    contended, most, when = 0, 0, None
-    if limited:
-        occupancy = case.occupancy(resource)
-        contended = sum(occupancy.full(start, end) > 0 for start, end in waits)
-        most, when = occupancy.most_waiters()
+    most, when = case.occupancy(resource).most_waiters() if limited else (0, None)
     return ResourceUse(
         resource=resource,
         kind=definition.kind if definition else "manager",
@@ -89,36 +86,45 @@ def _use(case: Case, resource: int) -> ResourceUse:
         capacity=definition.capacity if definition else None,
         contends=limited,
         acquisitions=len(rows),
-        contended=contended,
-        wait=Spread.of(end - start for start, end in waits),
-        hold=Spread.of(case.body_length(row) for row in rows if timeline.entered(row)),
-        cleanup=Spread.of(
-            case.exit_length(row) for row in rows if timeline.exit_started[row] != NOT_YET
-        ),
+        contended=len(case.met(resource)),
+        wait=_spread(spans_of(timeline.enter_started, timeline.enter_ended, rows, now)),
+        hold=_spread(spans_of(timeline.enter_ended, timeline.exit_started, inside, now)),
+        cleanup=_spread(spans_of(timeline.exit_started, timeline.exit_ended, leaving, now)),
         most_waiters=most,
         most_waiters_at=when,
-        utilisation=_utilisation(definition.capacity if definition else None, waits, holds),
-        overtaken=_overtaken(timeline, rows) if limited else 0,
+        utilisation=_utilisation(case, definition.capacity if definition else None, rows),
+        overtaken=_overtaken(timeline, inside) if limited else 0,
     )
 
 
-def _utilisation(
-    capacity: int | None, waits: list[tuple[int, int]], holds: list[tuple[int, int]]
-) -> float | None:
-    if not capacity or not holds:
+def _spread(spans: tuple[list[int], list[int]]) -> Spread:
+    starts, ends = spans
+    return Spread.of(map(sub, ends, starts))
+
+
+def _utilisation(case: Case, capacity: int | None, rows: Sequence[int]) -> float | None:
+    if not capacity:
         return None
-    lifetime = max(end for _, end in (*waits, *holds)) - waits[0][0]
-    held = sum(end - start for start, end in holds)
+    asked, answered = waits_of(case.timeline, rows, case.now)
+    got_in, left = holds_of(case.timeline, rows, case.now)
+    if not got_in:
+        return None
+    lifetime = max(max(answered), max(left)) - asked[0]
+    held = sum(left) - sum(got_in)
     return held / (capacity * lifetime) if lifetime else 0.0
 
 
-def _overtaken(timeline: Timeline, rows: Iterable[int]) -> int:
+def _overtaken(timeline: Timeline, rows: Sequence[int]) -> int:
+    """How many of ``rows``, which all got in, did so after somebody who asked later."""
+    if all(
+        ascending(pick(times, rows)) for times in (timeline.enter_started, timeline.enter_ended)
+    ):
+        return 0
     # Backwards in the order of asking: the earliest entry among all who asked later tells
     # whether anybody overtook.
     overtaken, earliest = 0, None
     asked = timeline.enter_started.__getitem__
-    entered = filter(timeline.entered, sorted(rows, key=asked, reverse=True))
-    for _, together in groupby(entered, key=asked):
+    for _, together in groupby(sorted(rows, key=asked, reverse=True), key=asked):
         ends = [timeline.enter_ended[row] for row in together]
         if earliest is not None:
             overtaken += sum(end > earliest for end in ends)

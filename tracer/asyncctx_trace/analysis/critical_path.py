@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Literal, TypeAlias
 
 from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.columns import pick
 from asyncctx_trace.analysis.timeline import NOT_YET, Phase
 from asyncctx_trace.analysis.wakeups import wakeups
 
@@ -215,7 +216,20 @@ class _Walk:
     @cached_property
     def _last(self) -> dict[int, int]:
         """Task -> its last fact; one that is still in an acquisition goes on until now."""
-        last = {task: self._facts(task)[-1] for task in self.timeline.rows_of_task}
+        timeline = self.timeline
+        columns = (
+            timeline.enter_started,
+            timeline.enter_ended,
+            timeline.exit_started,
+            timeline.exit_ended,
+        )
+        last = {
+            task: max(max(pick(column, rows)) for column in columns)
+            for task, rows in timeline.rows_of_task.items()
+        }
+        for task, at in last.items():
+            if at > self.case.now:
+                last[task] = self._facts(task)[-1]
         for row in self.timeline.in_flight:
             last[self.timeline.task[row]] = self.case.now
         return last

@@ -53,6 +53,8 @@ def nestings(case: Case) -> list[Nesting]:
     found: list[Nesting] = []
     for resource in case.limited:
         for row in timeline.rows_of_resource[resource]:
+            if not timeline.parent[row]:
+                continue
             held = [
                 other
                 for other in case.held_around(row)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.columns import rows_with
 from asyncctx_trace.analysis.timeline import Phase, Timeline
 from asyncctx_trace.events import Outcome
 
@@ -65,17 +67,15 @@ def mishaps(case: Case) -> list[Mishap]:
 
 
 def _bad_ends(timeline: Timeline) -> Iterator[BadEnd]:
-    for row in range(len(timeline)):
-        task = timeline.task[row]
-        enter = timeline.enter_outcome[row]
-        if enter > Outcome.OK:
-            yield BadEnd(timeline.enter_ended[row], row, "enter", Outcome(enter), task)
-        body, exit_ = timeline.body_outcome[row], timeline.exit_outcome[row]
-        if body > Outcome.OK:
-            yield BadEnd(timeline.exit_started[row], row, "body", Outcome(body), task)
-        if exit_ > Outcome.OK:
-            cleaner = timeline.exit_task[row]
-            yield BadEnd(timeline.exit_ended[row], row, "exit", Outcome(exit_), cleaner)
+    phases: list[tuple[Phase, array[int], array[int], array[int]]] = [
+        ("enter", timeline.enter_outcome, timeline.enter_ended, timeline.task),
+        ("body", timeline.body_outcome, timeline.exit_started, timeline.task),
+        ("exit", timeline.exit_outcome, timeline.exit_ended, timeline.exit_task),
+    ]
+    bad = [outcome for outcome in Outcome if outcome > Outcome.OK]
+    for phase, outcomes, at, task in phases:
+        for row in rows_with(outcomes, *bad):
+            yield BadEnd(at[row], row, phase, Outcome(outcomes[row]), task[row])
 
 
 def _parent(timeline: Timeline, task: int) -> int | None:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
-from itertools import pairwise
+from itertools import accumulate, compress, pairwise, repeat
+from operator import mul, sub
 
 from asyncctx_trace import limits
+from asyncctx_trace.analysis.columns import holds_of, waits_of
 from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
 from asyncctx_trace.events import ResourceDefined
 
 __all__ = ["Occupancy", "contends", "hold_of", "limit_of", "wait_of"]
 
-# At one and the same moment whoever leaves comes before whoever arrives.
-_HOLD_ENDS, _WAIT_ENDS, _HOLD_STARTS, _WAIT_STARTS = range(4)
 _CHECKPOINT = 64
 """Steps between two lists of holders that are kept."""
 
@@ -58,51 +59,38 @@ class Occupancy:
     def __init__(self, timeline: Timeline, resource: int, now: int) -> None:
         self.limit = limit_of(timeline.resources.get(resource))
         self._timeline = timeline
-        self._resource = resource
+        self._rows = timeline.rows_of_resource.get(resource, array("q"))
         self._now = now
-        keys: list[int] = []
-        for row in timeline.rows_of_resource.get(resource, ()):
-            start, end = wait_of(timeline, row, now)
-            keys.append(start << 2 | _WAIT_STARTS)
-            keys.append(end << 2 | _WAIT_ENDS)
-            hold = hold_of(timeline, row, now)
-            if hold is not None:
-                keys.append(hold[0] << 2 | _HOLD_STARTS)
-                keys.append(hold[1] << 2 | _HOLD_ENDS)
-        self.times = array("q")
-        self.waiters = array("l")
-        self.holders = array("l")
-        self._sweep(keys)
-        self._full_before = array("q", [0])
-        self._waited_before = array("q", [0])
-        for start, end, waiters, holders in self:
-            full = end - start if holders >= self.limit else 0
-            self._full_before.append(self._full_before[-1] + full)
-            self._waited_before.append(self._waited_before[-1] + full * waiters)
+        asked, answered = waits_of(timeline, self._rows, now)
+        got_in, left = holds_of(timeline, self._rows, now)
+        # Every start of a hold is the end of a wait.
+        self.times: array[int] = array("q", sorted({*asked, *answered, *left}))
+        self.waiters = self._count(asked, answered)
+        self.holders = self._count(got_in, left)
+        full = [holders >= self.limit for holders in self.holders]
+        self.kept_out: array[int] = array("l", map(mul, self.waiters, full))
+        """Waiters of each step while the resource was full."""
+        lengths = list(map(sub, self.times[1:], self.times))
+        self._full_before: array[int] = array("q", accumulate(map(mul, lengths, full), initial=0))
+        self._waited_before: array[int] = array(
+            "q", accumulate(map(mul, lengths, self.kept_out), initial=0)
+        )
 
-    def _sweep(self, keys: list[int]) -> None:
-        # Whoever enters and leaves within one tick of the clock ends before starting here, and
-        # the counts come out right once the tick is over.
-        keys.sort()
-        waiters = holders = 0
-        times, waiting, holding = self.times, self.waiters, self.holders
-        for key in keys:
-            match key & 3:
-                case 0:
-                    holders -= 1
-                case 1:
-                    waiters -= 1
-                case 2:
-                    holders += 1
-                case _:
-                    waiters += 1
-            at = key >> 2
-            if times and times[-1] == at:
-                waiting[-1], holding[-1] = waiters, holders
-            else:
-                times.append(at)
-                waiting.append(waiters)
-                holding.append(holders)
+    def _count(self, arrivals: list[int], departures: list[int]) -> array[int]:
+        """How many are there in each step; whoever comes and goes within one tick never was."""
+        come, gone = Counter(arrivals), Counter(departures)
+        changes = map(
+            sub, map(come.get, self.times, repeat(0)), map(gone.get, self.times, repeat(0))
+        )
+        return array("l", accumulate(changes))
+
+    @cached_property
+    def met(self) -> dict[int, int]:
+        """Row -> how many ns its wait met the full resource, of those that did at all."""
+        before = dict(zip(self.times, self._full_before, strict=False)).__getitem__
+        starts, ends = waits_of(self._timeline, self._rows, self._now)
+        met = list(map(sub, map(before, ends), map(before, starts)))
+        return dict(zip(compress(self._rows, met), filter(None, met), strict=True))
 
     def __iter__(self) -> Iterator[tuple[int, int, int, int]]:
         """Steps in order: start, end, waiters, holders."""
@@ -111,15 +99,17 @@ class Occupancy:
         ):
             yield start, end, waiters, holders
 
-    def full(self, start: int, end: int) -> int:
-        """How many ns between ``start`` and ``end`` the resource was full."""
-        return self._until(end, self._full_before) - self._until(start, self._full_before)
+    @property
+    def waited_in_all(self) -> int:
+        """How many ns all waiters together waited for the full resource."""
+        return self._waited_before[-1]
 
     def waited(self, start: int, end: int) -> int:
         """How many ns all waiters together waited for the full resource in that time."""
-        return self._until(end, self._waited_before) - self._until(start, self._waited_before)
+        return self._until(end) - self._until(start)
 
-    def _until(self, at: int, before: array[int]) -> int:
+    def _until(self, at: int) -> int:
+        before = self._waited_before
         step = bisect_right(self.times, at) - 1
         if step < 0:
             return 0
@@ -131,11 +121,8 @@ class Occupancy:
 
     def most_waiters(self) -> tuple[int, int | None]:
         """The longest queue before the full resource, and when it first stood so."""
-        most, when = 0, None
-        for start, _, waiters, holders in self:
-            if holders >= self.limit and waiters > most:
-                most, when = waiters, start
-        return most, when
+        most = max(self.kept_out, default=0)
+        return most, self.times[self.kept_out.index(most)] if most else None
 
     def holders_at(self, at: int) -> list[int]:
         """Rows that held the resource at time ``at``, in order of getting in."""
@@ -154,7 +141,7 @@ class Occupancy:
     def _moves(self) -> tuple[list[tuple[int, int, int]], list[list[int]]]:
         """Who arrived (1) and left (0) when, and who held before every so many moves."""
         moves: list[tuple[int, int, int]] = []
-        for row in self._timeline.rows_of_resource.get(self._resource, ()):
+        for row in self._rows:
             hold = hold_of(self._timeline, row, self._now)
             lasts = self._timeline.exit_ended[row] == NOT_YET
             if hold is not None and (lasts or hold[0] < hold[1]):

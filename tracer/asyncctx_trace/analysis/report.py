@@ -11,6 +11,7 @@ from asyncctx_trace.analysis.blame import Blame, blame
 from asyncctx_trace.analysis.budgets import Breach, Budget
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.cleanup import Cleanup, Order, cleanups, orders
+from asyncctx_trace.analysis.columns import pick
 from asyncctx_trace.analysis.contention import ResourceUse, contention_in
 from asyncctx_trace.analysis.critical_path import CriticalPath, critical_path
 from asyncctx_trace.analysis.findings import Finding, Thresholds, find_in
@@ -118,7 +119,11 @@ def report(
         for task in timeline.rows_of_task
         if not tasks or any(fnmatchcase(_task_name(case, task), pattern) for pattern in tasks)
     }
-    used = {timeline.resource[row] for task in shown_tasks for row in timeline.rows_of_task[task]}
+    used = {
+        resource
+        for task in shown_tasks
+        for resource in set(pick(timeline.resource, timeline.rows_of_task[task]))
+    }
     shown = {
         use.resource
         for use in uses

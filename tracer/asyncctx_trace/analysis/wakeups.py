@@ -21,7 +21,7 @@ def wakeups(case: Case) -> dict[int, int]:
     release by hand, a condition's ``wait``) is not among them.
     """
     found: dict[int, int] = {}
-    for resource in case.limited:
+    for resource in filter(case.met, case.limited):  # else nobody had to wait for a place
         found.update(_Places(case, resource).given())
     return found
 
@@ -32,6 +32,7 @@ class _Places:
     def __init__(self, case: Case, resource: int) -> None:
         self.case = case
         self.resource = resource
+        self.met = case.met(resource)
         known = case.timeline.resources[resource]
         self.free: list[int | None] = [None] * (known.capacity or 0)
         """Rows that have held them last; ``None`` for a place that nobody has held yet."""
@@ -62,7 +63,7 @@ class _Places:
                     self._pass_on(self.reserved.pop(row))
             else:
                 giver = self._take(row)
-                if giver is not None and self.case.contended(row):
+                if giver is not None and row in self.met:
                     ended = timeline.exit_ended[giver]
                     freed = at if ended == NOT_YET else min(ended, at)
                     if freed > timeline.enter_started[row]:
@@ -95,7 +96,7 @@ class _Places:
         if row in self.reserved:
             return self.reserved.pop(row)
         del self.queue[row]
-        if not self.case.contended(row):
+        if row not in self.met:
             return None
         overtaken = next((r for r, giver in self.reserved.items() if giver is not None), None)
         if overtaken is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.columns import rows_with
 from asyncctx_trace.analysis.findings.finding import Finding, by_place, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.words import duration
@@ -35,11 +36,10 @@ class CancelledInEnter(Finding):
     def check(cls, case: Case, thresholds: Thresholds) -> Iterator[Finding]:
         """One for each resource and site."""
         timeline = case.timeline
-        cut = (Outcome.CANCELLED, Outcome.TIMED_OUT)
         rows = [
             row
-            for row, outcome in enumerate(timeline.enter_outcome)
-            if outcome in cut and not timeline.manager[row].startswith(_SAFE)
+            for row in rows_with(timeline.enter_outcome, Outcome.CANCELLED, Outcome.TIMED_OUT)
+            if not timeline.manager[row].startswith(_SAFE)
         ]
         for (resource, _), group in by_place(case, rows).items():
             row = group[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.columns import rows_with
 from asyncctx_trace.analysis.findings.finding import Certainty, Finding, by_place, times
 from asyncctx_trace.analysis.findings.passed_on import came_from_within, kind_of
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
@@ -30,12 +31,9 @@ class CleanupCancelled(Finding):
     def check(cls, case: Case, thresholds: Thresholds) -> Iterator[Finding]:
         """One for each resource and site."""
         judged: dict[Certainty, list[int]] = {"certain": [], "possible": []}
-        for row, outcome in enumerate(case.timeline.exit_outcome):
-            if (
-                outcome == Outcome.CANCELLED
-                and kind_of(case, row) not in ("task group", "timeout")
-                and not came_from_within(case, row)
-            ):
+        for row in rows_with(case.timeline.exit_outcome, Outcome.CANCELLED):
+            speaking = kind_of(case, row) in ("task group", "timeout")
+            if not speaking and not came_from_within(case, row):
                 judged[_judge(case, row)].append(row)
         for certainty, rows in judged.items():
             for group in by_place(case, rows).values():

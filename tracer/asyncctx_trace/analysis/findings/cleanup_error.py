@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.columns import rows_with
 from asyncctx_trace.analysis.findings.finding import Finding, by_place, times
 from asyncctx_trace.analysis.findings.passed_on import came_from_within, kind_of
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
@@ -28,8 +29,8 @@ class CleanupError(Finding):
         timeline = case.timeline
         rows = [
             row
-            for row, outcome in enumerate(timeline.exit_outcome)
-            if outcome in (Outcome.ERROR, Outcome.TIMED_OUT) and _is_its_own(case, row)
+            for row in rows_with(timeline.exit_outcome, Outcome.ERROR, Outcome.TIMED_OUT)
+            if _is_its_own(case, row)
         ]
         for group in by_place(case, rows).values():
             row = group[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.columns import differing
 from asyncctx_trace.analysis.findings.finding import Finding, by_place, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.timeline import NOT_YET
@@ -24,10 +25,8 @@ class ForeignExit(Finding):
         timeline = case.timeline
         rows = [
             row
-            for row, task in enumerate(timeline.exit_task)
-            if task != timeline.task[row]
-            and timeline.exit_started[row] != NOT_YET
-            and not case.abandoned(row)
+            for row in differing(timeline.exit_task, timeline.task)
+            if timeline.exit_started[row] != NOT_YET and not case.abandoned(row)
         ]
         for group in by_place(case, rows).values():
             row = group[0]

@@ -23,8 +23,8 @@ class OutOfOrderExit(Finding):
         """One for each two sites."""
         timeline = case.timeline
         groups: dict[tuple[int, int], list[tuple[int, int]]] = {}
-        for rows in timeline.rows_of_task.values():
-            for lower, upper in _crossed(case, list(rows)):
+        for task in filter(case.stacked.__contains__, timeline.rows_of_task):
+            for lower, upper in _crossed(case, task):
                 places = timeline.site[lower], timeline.site[upper]
                 groups.setdefault(places, []).append((lower, upper))
         for pairs in groups.values():
@@ -39,12 +39,12 @@ class OutOfOrderExit(Finding):
             )
 
 
-def _crossed(case: Case, rows: list[int]) -> Iterator[tuple[int, int]]:
-    """Two acquisitions of one task: entered one within the other, and left the other way round."""
+def _crossed(case: Case, task: int) -> Iterator[tuple[int, int]]:
+    """Two acquisitions of ``task``: entered one within the other, and left the other way round."""
     timeline = case.timeline
     moves: list[tuple[int, int, int]] = []
-    for row in rows:
-        if timeline.entered(row) and timeline.exit_task[row] == timeline.task[row]:
+    for row in case.stacked[task]:
+        if timeline.task[row] == task:
             moves.append((timeline.enter_started[row], 0, row))
             if timeline.exit_ended[row] != NOT_YET:
                 moves.append((timeline.exit_ended[row], 1, row))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import compress, count
+from operator import sub
 
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.findings.finding import Finding, by_place, times
@@ -29,9 +31,8 @@ class SlowCleanup(Finding):
         limit = thresholds.slow_cleanup
         rows = [
             row
-            for row in range(len(case.timeline))
-            if case.exit_length(row) >= limit
-            and not case.abandoned(row)
+            for row in _long(case, limit)
+            if not case.abandoned(row)
             and kind_of(case, row) != "task group"
             and case.exit_length(row) - time_within(case, row) >= limit
         ]
@@ -47,3 +48,11 @@ class SlowCleanup(Finding):
                 cost=sum(map(case.exit_length, group)),
                 count=len(group),
             )
+
+
+def _long(case: Case, limit: int) -> list[int]:
+    """Rows whose exit took ``limit`` ns or more so far."""
+    timeline = case.timeline
+    took = map(sub, timeline.exit_ended, timeline.exit_started)
+    rows = compress(count(), map(limit.__le__, took))
+    return sorted(row for row in {*rows, *timeline.in_flight} if case.exit_length(row) >= limit)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.columns import rows_with
 from asyncctx_trace.analysis.findings.finding import Finding, by_place, times
 from asyncctx_trace.analysis.findings.passed_on import exits_within, kind_of
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
@@ -27,11 +28,7 @@ class SuppressedError(Finding):
     def check(cls, case: Case, thresholds: Thresholds) -> Iterator[Finding]:
         """One for each resource and site."""
         timeline = case.timeline
-        rows = [
-            row
-            for row, suppressed in enumerate(timeline.suppressed)
-            if suppressed and not _by_rule(case, row)
-        ]
+        rows = [row for row in rows_with(timeline.suppressed, True) if not _by_rule(case, row)]
         for group in by_place(case, rows).values():
             row = group[0]
             error = case.error(row, "body") or "an error"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.columns import rows_with
 from asyncctx_trace.analysis.findings.finding import Finding, by_place, times
 from asyncctx_trace.analysis.findings.passed_on import kind_of
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
@@ -27,8 +28,8 @@ class Timeout(Finding):
         timeline = case.timeline
         deadlines = [
             row
-            for row, outcome in enumerate(timeline.exit_outcome)
-            if outcome == Outcome.TIMED_OUT and kind_of(case, row) == "timeout"
+            for row in rows_with(timeline.exit_outcome, Outcome.TIMED_OUT)
+            if kind_of(case, row) == "timeout"
         ]
         for group in by_place(case, deadlines).values():
             row = group[0]
@@ -44,11 +45,7 @@ class Timeout(Finding):
                 cost=after,
                 count=len(group),
             )
-        given_up = [
-            row
-            for row, outcome in enumerate(timeline.enter_outcome)
-            if outcome == Outcome.TIMED_OUT
-        ]
+        given_up = rows_with(timeline.enter_outcome, Outcome.TIMED_OUT)
         for group in by_place(case, given_up).values():
             row = group[0]
             after = timeline.enter_ended[row] - timeline.enter_started[row]

@@ -1,0 +1,75 @@
+"""Many rows of a timeline looked up at once, by loops that run in C."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections.abc import Iterable, Sequence
+from itertools import compress, count, pairwise, starmap
+from operator import le, ne
+
+from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
+from asyncctx_trace.events import Outcome
+
+__all__ = [
+    "ascending",
+    "differing",
+    "entered",
+    "holds_of",
+    "pick",
+    "rows_with",
+    "spans_of",
+    "waits_of",
+]
+
+_OK = int(Outcome.OK)
+
+
+def pick(column: Sequence[int], rows: Iterable[int]) -> list[int]:
+    """What ``column`` says in ``rows``."""
+    return list(map(column.__getitem__, rows))
+
+
+def rows_with(outcomes: array[int], *wanted: int) -> list[int]:
+    """The rows of a column of bytes that say one of ``wanted``."""
+    pattern = re.compile(b"[" + re.escape(bytes(wanted)) + b"]")
+    return [match.start() for match in pattern.finditer(outcomes)]
+
+
+def differing(one: array[int], other: array[int]) -> list[int]:
+    """The rows in which two columns differ."""
+    return [] if one == other else list(compress(count(), map(ne, one, other)))
+
+
+def ascending(times: Iterable[int]) -> bool:
+    """Whether none of ``times`` is before the one that precedes it."""
+    return all(starmap(le, pairwise(times)))
+
+
+def entered(timeline: Timeline, rows: Sequence[int]) -> list[int]:
+    """Those of ``rows`` that got in."""
+    return list(compress(rows, map(_OK.__eq__, map(timeline.enter_outcome.__getitem__, rows))))
+
+
+def spans_of(
+    begun: array[int], ended: array[int], rows: Sequence[int], now: int
+) -> tuple[list[int], list[int]]:
+    """Starts and ends of a phase that has begun in each of ``rows``; what goes on ends at now."""
+    starts = pick(begun, rows)
+    ends = pick(ended, rows)
+    if NOT_YET in ends:
+        ends = [
+            max(start, now) if end == NOT_YET else end
+            for start, end in zip(starts, ends, strict=True)
+        ]
+    return starts, ends
+
+
+def waits_of(timeline: Timeline, rows: Sequence[int], now: int) -> tuple[list[int], list[int]]:
+    """Starts and ends of the waits in ``rows``."""
+    return spans_of(timeline.enter_started, timeline.enter_ended, rows, now)
+
+
+def holds_of(timeline: Timeline, rows: Sequence[int], now: int) -> tuple[list[int], list[int]]:
+    """Those of ``rows`` that got in: when they did, and when their cleanup was done."""
+    return spans_of(timeline.enter_ended, timeline.exit_ended, entered(timeline, rows), now)
