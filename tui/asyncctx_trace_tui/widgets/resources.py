@@ -114,8 +114,12 @@ class Resources(TimeRows[ResourceLine]):
                 return Name(mark, resource_name(timeline, line.resource), "text", selected)
             case "unit":
                 known = timeline.resources.get(line.resource)
-                of = f" of {known.capacity}" if known and known.capacity else ""
-                return Name(" ", f" {line.unit + 1}{of}", "faint", selected)
+                capacity = known.capacity if known else None
+                number = f" {line.unit + 1} of {capacity}" if capacity else f" {line.unit + 1}"
+                if capacity and line.unit >= capacity:
+                    # The next holder is in before the exit of the one that let it in is over.
+                    number = " hand-over"
+                return Name(" ", number, "faint", selected)
             case _:
                 return Name()
 
