@@ -65,7 +65,10 @@ def run(rounds: int) -> list[Row]:
             _grows(
                 "report on 100,000, by nesting",
                 _REPORT,
-                ((n, synthetic(folder / "d.actx", 100_000, depth=n, locks=50)) for n in (1, 10, 50)),
+                (
+                    (n, synthetic(folder / "d.actx", 100_000, depth=n, locks=50))
+                    for n in (1, 10, 50)
+                ),
                 work=float,
             ),
             _grows(
