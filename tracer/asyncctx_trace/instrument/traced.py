@@ -123,6 +123,10 @@ def _traced_factory(factory: Callable[..., Any], options: dict[str, Any]) -> Cal
             f"traced() cannot trace the coroutine function {_name_of(factory)}: "
             "trace what it returns, as in traced(await f())"
         )
+    # What the first call needs is loaded now: then it would hold up a running loop.
+    import asyncctx_trace.instrument.manager
+    import asyncctx_trace.instrument.operations  # noqa: F401
+
     options = {**options, "name": options["name"] or _name_of(factory)}
 
     @functools.wraps(factory)
