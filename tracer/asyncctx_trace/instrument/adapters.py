@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 __all__ = ["ENTRY_POINTS", "Adapter", "Pair", "adapter_for", "itself", "pairs", "register_adapter"]
 
@@ -29,8 +28,10 @@ def _one(resource: Any) -> int | None:
     return 1
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+# Named tuples: dataclasses are, to import, as much as all of ours.
+
+
+class Pair(NamedTuple):
     """Two methods that take and give back what the manager would, without ``async with``."""
 
     acquire: str
@@ -41,8 +42,7 @@ class Pair:
     """Whether ``release`` gets what ``acquire`` gave, and not only the object itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class Adapter:
+class Adapter(NamedTuple):
     """How to read one class of managers, without importing the library it comes from."""
 
     manager: str
