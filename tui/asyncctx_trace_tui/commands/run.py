@@ -115,7 +115,7 @@ def command(
     }
     target = _target(words)
     recording = output or _new_recording(words)
-    headless = headless or quiet or not (sys.stdout.isatty() and sys.stdin.isatty())
+    headless = headless or quiet or not _on_a_terminal()
     # Before anything runs: what is wrong with the endpoint is said at once.
     stream = None if otlp is None else _stream(recording, otlp)
     program = Program(
@@ -156,6 +156,11 @@ def _stream(recording: Path, url: str) -> OtlpStream:
     from asyncctx_trace.export.stream import OtlpStream
 
     return OtlpStream(recording, url or None)
+
+
+def _on_a_terminal() -> bool:
+    # The app reads the one and writes to the other two.
+    return all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
 
 
 def _names(values: Sequence[str]) -> list[str]:
