@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,8 @@ from asyncctx_trace.instrument import hub, resources
 from asyncctx_trace.instrument import tasks as tasks_
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from asyncctx_trace.recording.bounded import Alive
     from asyncctx_trace.recording.writer import Recorder
 
@@ -42,6 +43,8 @@ class record:
         keep: str | None = None,
     ) -> None:
         """``keep`` bounds the file to its newest part: ``"200MB"``, ``"10m"``."""
+        from pathlib import Path  # here, as below: it is a third of what importing us takes
+
         self.path = Path(path)
         self._overwrite = overwrite
         self._keep = keep
@@ -134,6 +137,8 @@ def record_from_environment() -> None:
     path = os.environ.get(ENVIRONMENT)
     if not path or _recorder is not None:
         return
+    from pathlib import Path
+
     from asyncctx_trace.recording.segments import create
 
     recording = Path(path).resolve()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 __all__ = ["ENTRY_POINTS", "Adapter", "Pair", "adapter_for", "itself", "pairs", "register_adapter"]
@@ -230,8 +229,9 @@ def _read_announced() -> None:
         return
     _announced_read = True
     # importlib.metadata is as much to import as all of ours, and then it reads every package's
-    # metadata. A program in whose environment nothing is announced pays for small files alone.
-    if not any(_announces(Path(folder)) for folder in sys.path):
+    # metadata. A program in whose environment nothing is announced pays for small files alone,
+    # and not for pathlib.
+    if not any(_announces(folder or os.curdir) for folder in sys.path):
         return
     from importlib.metadata import entry_points
 
@@ -248,14 +248,16 @@ def _read_announced() -> None:
             )
 
 
-def _announces(folder: Path) -> bool:
+def _announces(folder: str) -> bool:
     try:
         packages = [entry.path for entry in os.scandir(folder) if entry.name.endswith(".dist-info")]
     except OSError:
         return False
     for package in packages:
         try:
-            if ENTRY_POINTS.encode() in Path(package, "entry_points.txt").read_bytes():
+            with open(f"{package}/entry_points.txt", "rb") as file:  # noqa: PTH123 - see above
+                found = ENTRY_POINTS.encode() in file.read()
+            if found:
                 return True
         except OSError:  # most have none
             continue

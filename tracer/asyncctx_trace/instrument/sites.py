@@ -8,11 +8,13 @@ import weakref
 from functools import partial
 from itertools import islice
 from types import CodeType, FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asyncctx_trace.instrument import hub
-from asyncctx_trace.instrument.bytecode import Position
 from asyncctx_trace.instrument.invisible import program_frame, unobserved
+
+if TYPE_CHECKING:
+    from asyncctx_trace.instrument.bytecode import Position
 
 __all__ = ["Place", "define", "entered_at", "of_frame", "source_of"]
 

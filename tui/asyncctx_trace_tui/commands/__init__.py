@@ -35,9 +35,12 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     Always ends by SystemExit: 0, the traced program's exit code, or 2 after a wrong call.
     """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] in (["-h"], ["--help"]):
+        print(_help())
+        sys.exit(0)
     from asyncctx_trace.errors import AsyncctxTraceError
 
-    words = list(sys.argv[1:] if argv is None else argv)
     try:
         sys.exit(_dispatch(words))
     except AsyncctxTraceError as error:
@@ -56,7 +59,7 @@ def _dispatch(words: list[str]) -> int:
             from asyncctx_trace_tui.commands.gallery import open_gallery
 
             return open_gallery()
-        case [] | ["-h" | "--help", *_]:
+        case []:
             print(_help())
             return 0
         case ["--version", *_]:
