@@ -227,11 +227,14 @@ class _Walk:
             task: max(max(pick(column, rows)) for column in columns)
             for task, rows in timeline.rows_of_task.items()
         }
-        for task, at in last.items():
+        for task, at in list(last.items()):
             if at > self.case.now:
-                last[task] = self._facts(task)[-1]
+                del last[task]  # of a task that is still to come by then, nothing is left
+                if facts := self._facts(task):
+                    last[task] = facts[-1]
         for row in self.timeline.in_flight:
-            last[self.timeline.task[row]] = self.case.now
+            if self.timeline.enter_started[row] <= self.case.now:
+                last[self.timeline.task[row]] = self.case.now
         return last
 
     @cached_property

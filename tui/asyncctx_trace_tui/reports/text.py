@@ -217,7 +217,7 @@ def _path(case: Case, path: CriticalPath) -> Table:
         else:
             what = {"enter": "entering", "body": "in", "exit": "cleaning up"}[phase]
             doing = f"{what} {resource(case, number)} at {_short_place(case, site)}"
-        drawn.add_row(duration(ns), percent(ns / path.length), Text(doing))
+        drawn.add_row(duration(ns), percent(ns / path.length if path.length else 0), Text(doing))
     return drawn
 
 

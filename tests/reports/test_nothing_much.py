@@ -1,0 +1,43 @@
+"""A recording in which next to nothing happened is reported on like any other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from analysis.simulation import Scene, Simulation
+from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.critical_path import critical_path
+from asyncctx_trace.analysis.report import report
+from asyncctx_trace.analysis.timeline import Timeline
+from asyncctx_trace.recording.reader import read
+from asyncctx_trace_tui.reports.json_format import render_json
+from asyncctx_trace_tui.reports.markdown import render_markdown
+from asyncctx_trace_tui.reports.text import render_report
+from recording.builders import LOCK, define_words, recorder
+
+SCENE = Scene((1, 1), (((2, ((1, (3,)),)),), (5, (2, (1,))), ((1, (4,)),)))
+
+
+def test_a_program_killed_after_its_first_fact_is_reported_on(tmp_path: Path) -> None:
+    """The path to its end takes no time at all, and shares of no time are none."""
+    writer = recorder(tmp_path / "a.actx")
+    define_words(writer)
+    writer.enter_started(5, 1, 0, 1, 1, LOCK, 1)  # at the moment that its task was first seen
+    told = report(Case(Timeline(read(tmp_path / "a.actx")), 5))
+
+    assert "Critical path" in render_report(told, color=False)
+    assert render_markdown(told)
+    assert render_json(told, "a.actx")
+
+
+@pytest.mark.parametrize("fine", [False, True])
+def test_the_path_up_to_any_moment_knows_only_what_came_before(fine: bool) -> None:
+    """Tasks that begin later are not on it, and not missed."""
+    timeline = Simulation(SCENE, fine=fine).timeline()
+    end = timeline.end or 0
+
+    for now in range(end + 1):
+        steps = critical_path(Case(timeline, now)).steps
+        assert all(step.end <= now for step in steps)
