@@ -70,9 +70,10 @@ def test_a_slot_that_is_being_filled_holds_back_those_behind_it(tmp_path: Path) 
     """A thread has taken its slot and not yet written; the next thread's fact is complete."""
     path = tmp_path / "a.actx"
     writer = recorder(path)
-    page, slot = writer._page
+    page = writer.page
     writer.task_ended(1, 1)
-    taken = slot()
+    writer.copy(bytes(RECORD))  # what a slot looks like that is taken
+    taken = SEGMENT_HEADER.size + RECORD
     writer.task_ended(3, 3)
 
     with Recording(path) as recording:
@@ -98,7 +99,7 @@ def test_a_slot_that_was_never_filled_hides_nothing_once_its_writer_is_dead(
 
         recorder = Recorder(Path(sys.argv[1]))
         recorder.task_ended(1, 1)
-        recorder._page[1]()
+        recorder.copy(bytes(48))  # what a slot looks like that is taken
         recorder.task_ended(3, 3)
         os.kill(os.getpid(), signal.SIGKILL)
     """

@@ -177,5 +177,5 @@ def test_a_malformed_fact_is_an_error_and_not_an_endless_loop(tmp_path: Path) ->
     """Only a full page is a reason to turn it."""
     writer = recorder(tmp_path / "a.actx")
 
-    with pytest.raises(Exception, match=r"argument out of range|int too large|format requires"):
+    with pytest.raises(Exception, match=r"out of range|too large|requires|negative"):
         writer.task_ended(1, -1)

@@ -11,6 +11,7 @@ A map of the package::
     session            turns recording on and off
     telemetry          turns spans and measurements on and off
     instrumentor       what opentelemetry-instrument finds
+    compiled           puts what was compiled in place of the Python of the hot path
 
 PYTEST_DONT_REWRITE: under ``asyncctx-trace run -m pytest`` this package is there before pytest,
 which would warn that it comes too late to rewrite our assertions.

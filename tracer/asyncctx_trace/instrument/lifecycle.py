@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from time import monotonic_ns
 
+from asyncctx_trace.compiled import compiled
 from asyncctx_trace.instrument import hub, tasks
 from asyncctx_trace.instrument.invisible import quietly, unobserved
 from asyncctx_trace.instrument.tasks import Task, current_task, seen
@@ -12,12 +13,14 @@ from asyncctx_trace.outcome import Outcome, outcome_of
 
 __all__ = ["Acquisition", "enter_ended", "enter_started", "exit_ended", "exit_started"]
 
-_next_id = itertools.count(1).__next__
+_ids = itertools.count(1)
 _OK = int(Outcome.OK)
 _NO_ROOM = (RecursionError, MemoryError)
 """The program is at the end of its stack or memory: nothing can be told, by nobody's fault."""
+_compiled = compiled(__package__)
 
 
+@_compiled
 class Acquisition:
     """One pass of one task through one manager."""
 
@@ -29,6 +32,7 @@ class Acquisition:
         self.task = task
 
 
+@_compiled
 @unobserved
 def enter_started(manager: int, resource: int, site: int) -> Acquisition | None:
     """The running task asks; ``None`` when nobody listens, or nobody could be told.
@@ -45,7 +49,7 @@ def enter_started(manager: int, resource: int, site: int) -> Acquisition | None:
         except RuntimeError:
             task = current_task()
         open_ = task.open
-        acquisition = Acquisition(_next_id(), task)
+        acquisition = Acquisition(next(_ids), task)
         parent = open_[-1].id if open_ else 0
         sink.enter_started(monotonic_ns(), acquisition.id, parent, task.id, manager, resource, site)
     except _NO_ROOM:
@@ -57,6 +61,7 @@ def enter_started(manager: int, resource: int, site: int) -> Acquisition | None:
     return acquisition
 
 
+@_compiled
 @unobserved
 def enter_ended(acquisition: Acquisition | None, error: BaseException | None = None) -> None:
     """It got in, or, with ``error``, it did not."""
@@ -79,6 +84,7 @@ def enter_ended(acquisition: Acquisition | None, error: BaseException | None = N
         hub.switch_off(sink, failure)
 
 
+@_compiled
 @unobserved
 def exit_started(acquisition: Acquisition, error: BaseException | None = None) -> None:
     """The body is over, with ``error`` if it failed; the running task cleans up."""
@@ -102,6 +108,7 @@ def exit_started(acquisition: Acquisition, error: BaseException | None = None) -
         hub.switch_off(sink, failure)
 
 
+@_compiled
 @unobserved
 def exit_ended(
     acquisition: Acquisition | None, error: BaseException | None = None, suppressed: bool = False

@@ -8,6 +8,7 @@ from typing import Any
 
 import wrapt
 
+from asyncctx_trace.instrument import hub
 from asyncctx_trace.instrument.careful import entering, leaving, special
 from asyncctx_trace.instrument.hub import heard
 from asyncctx_trace.instrument.invisible import unobserved
@@ -16,6 +17,19 @@ from asyncctx_trace.instrument.resources import Resource, kind_of
 from asyncctx_trace.instrument.tasks import current_task
 
 __all__ = ["TracedManager", "traced_manager"]
+
+
+class _Watch:
+    """What a proxy knows besides its manager, in one place: to look into a proxy takes long."""
+
+    __slots__ = ("manager", "open", "plain", "resource")
+
+    def __init__(self, cls: type, resource: Resource) -> None:
+        kind = kind_of(cls)
+        self.resource = resource
+        self.manager = kind.manager
+        self.plain = kind.plain
+        self.open: list[Acquisition] = []
 
 
 class TracedManager(wrapt.ObjectProxy):  # type: ignore[type-arg,unused-ignore]  # from 2.0 on
@@ -29,38 +43,29 @@ class TracedManager(wrapt.ObjectProxy):  # type: ignore[type-arg,unused-ignore] 
 
     def __init__(self, manager: Any, resource: Resource) -> None:
         super().__init__(manager)
-        kind = kind_of(type(manager))
-        self._self_resource = resource
-        self._self_manager = kind.manager
-        self._self_plain = kind.plain
-        self._self_open: list[Acquisition] = []
+        self._self_watch = _Watch(type(manager), resource)
 
     @unobserved
     def __aenter__(self) -> Awaitable[Any]:  # type: ignore[override,unused-ignore]
-        manager = self.__wrapped__
+        manager, watch = self.__wrapped__, self._self_watch
         awaitable: Awaitable[Any] = (
-            type(manager).__aenter__(manager)
-            if self._self_plain
-            else special(manager, "__aenter__")()
+            type(manager).__aenter__(manager) if watch.plain else special(manager, "__aenter__")()
         )
-        if heard() is None:
+        if (hub.listening if hub.looking is None else heard()) is None:
             return awaitable
-        return entering(
-            awaitable, self._self_manager, self._self_resource.id, self._self_open.append
-        )
+        return entering(awaitable, watch.manager, watch.resource.id, watch.open.append)
 
     @unobserved
     def __aexit__(self, *exc: Any) -> Awaitable[Any]:  # type: ignore[override,unused-ignore]
-        manager = self.__wrapped__
+        manager, watch = self.__wrapped__, self._self_watch
         awaitable: Awaitable[Any] = (
             type(manager).__aexit__(manager, *exc)
-            if self._self_plain
+            if watch.plain
             else special(manager, "__aexit__")(*exc)
         )
-        open_ = self._self_open
-        if not open_:
+        if not watch.open:
             return awaitable
-        return leaving(awaitable, newest(open_), exc[1] if len(exc) > 1 else None)
+        return leaving(awaitable, newest(watch.open), exc[1] if len(exc) > 1 else None)
 
     def __repr__(self) -> str:
         return repr(self.__wrapped__)
@@ -99,7 +104,7 @@ class _Decorator(TracedManager):
         return type(manager).__call__(self, *args, **kwargs)
 
     def _recreate_cm(self) -> Any:
-        return traced_manager(self.__wrapped__._recreate_cm(), self._self_resource)
+        return traced_manager(self.__wrapped__._recreate_cm(), self._self_watch.resource)
 
 
 class _AwaitableDecorator(_Awaitable, _Decorator):

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from asyncctx_trace.compiled import compiled
 from asyncctx_trace.instrument import hub
 from asyncctx_trace.instrument.hub import heard
 from asyncctx_trace.instrument.invisible import quietly, unobserved
@@ -26,7 +27,10 @@ from asyncctx_trace.instrument.sites import Place
 
 __all__ = ["MARKS"]
 
+_compiled = compiled(__package__)
 
+
+@_compiled
 class Exit(partial[Any]):
     """The manager's bound ``__aexit__`` with the acquisition that it will end.
 
@@ -38,6 +42,7 @@ class Exit(partial[Any]):
     acquisition: Acquisition
 
 
+@_compiled
 @unobserved
 def begin(place: Place, manager: object) -> Acquisition | None:
     """The ticket of an acquisition, ``None`` for one that is not told of."""
@@ -59,6 +64,7 @@ def begin(place: Place, manager: object) -> Acquisition | None:
         return None
 
 
+@_compiled
 @unobserved
 def entered(exit: Callable[..., Any], ticket: Acquisition | None) -> Callable[..., Any]:
     """What the interpreter shall keep as the exit."""
@@ -70,6 +76,7 @@ def entered(exit: Callable[..., Any], ticket: Acquisition | None) -> Callable[..
     return wrapped
 
 
+@_compiled
 @unobserved
 def leaving(exit: Callable[..., Any]) -> Acquisition | None:
     """The ticket of the exit that comes now."""

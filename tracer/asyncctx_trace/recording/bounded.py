@@ -25,7 +25,7 @@ from asyncctx_trace.recording.format import (
 )
 from asyncctx_trace.recording.keep import LEAST, Keep
 from asyncctx_trace.recording.segments import Segment
-from asyncctx_trace.recording.writer import Page, Recorder, slots
+from asyncctx_trace.recording.writer import Recorder
 
 __all__ = ["Alive", "BoundedRecorder"]
 
@@ -73,7 +73,7 @@ class BoundedRecorder(Recorder):
         self._given_up = {"acquisitions": 0, "lines": 0}
         super()._begin()
 
-    def _new_page(self) -> Page:
+    def _open_facts(self) -> None:
         with self._lock:
             full = self._current.get(SegmentKind.FACTS)
             if full is not None:
@@ -83,16 +83,15 @@ class BoundedRecorder(Recorder):
             for number, record in enumerate(in_flight):
                 start = SEGMENT_HEADER.size + number * RECORD
                 segment.page[start : start + RECORD] = record
-            self._page = slots(segment.page, len(in_flight))
+            self.use(segment.page, len(in_flight))
             self._settle(old, was, in_flight)
-            return self._page
 
     def _open_texts(self) -> None:
         segment, old, was = self._take(SegmentKind.TEXTS)
         self._texts, self._end = segment.page, SEGMENT_HEADER.size
         in_flight = self._in_flight(old, was)
         for record in in_flight:
-            self._copy(record)
+            self.copy(record)
         self._settle(old, was, in_flight)
 
     # -- giving up --------------------------------------------------------------------------
@@ -156,16 +155,6 @@ class BoundedRecorder(Recorder):
             if acquisition in alive and 0 < columns.kind[number] <= Kind.EXIT_STARTED
         ]
 
-    def _copy(self, record: bytes) -> None:
-        """Put a record behind those that are there, its kind last."""
-        page, slot = self._page
-        start = slot()
-        while page is None or start + RECORD > SEGMENT:
-            page, slot = self._new_page()
-            start = slot()
-        page[start : start + RECORD - 1] = record[:-1]
-        page[start + RECORD - 1] = record[-1]
-
     def _carry_texts(self, entries: list[dict[str, Any]]) -> None:
         alive = self._alive()
         needed: dict[str, set[int]] = {
@@ -191,7 +180,7 @@ class BoundedRecorder(Recorder):
 
     def _referred(self) -> dict[str, array[int]]:
         """What the facts on the page of the moment refer to."""
-        page = self._page[0]
+        page = self.page
         columns = Columns(page[SEGMENT_HEADER.size :] if page else b"")
         begun = [kind == Kind.ENTER_STARTED for kind in columns.kind]
         found = {

@@ -1,4 +1,4 @@
-"""The sink that writes facts into the recording, in the program's own task."""
+"""The sink that keeps definitions and facts in the recording."""
 
 from __future__ import annotations
 
@@ -10,54 +10,22 @@ import mmap
 import os
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
-from struct import error as OutOfPage
 from time import monotonic_ns
 
 from asyncctx_trace.recording.format import (
-    ENTER_ENDED,
-    ENTER_STARTED,
-    EXIT_ENDED,
-    EXIT_STARTED,
     LENGTH,
-    RECORD,
     SEGMENT,
     SEGMENT_HEADER,
-    TASK_ENDED,
     TEXT_LIMIT,
-    Kind,
     SegmentKind,
 )
 from asyncctx_trace.recording.segments import Segments
+from asyncctx_trace.recording.stamping import Stamper
 
-__all__ = ["Page", "Recorder", "TextWriter", "slots"]
-
-# Plain integers: an enum member costs a look-up in every fact.
-_ENTER_STARTED = int(Kind.ENTER_STARTED)
-_ENTER_ENDED = int(Kind.ENTER_ENDED)
-_EXIT_STARTED = int(Kind.EXIT_STARTED)
-_EXIT_ENDED = int(Kind.EXIT_ENDED)
-_TASK_ENDED = int(Kind.TASK_ENDED)
-Page = tuple[mmap.mmap | None, Callable[[], int]]
-
-
-def _no_slot() -> int:
-    raise OutOfPage
-
-
-# In place of a page that could not be had.
-_NO_PAGE: Page = (None, _no_slot)
+__all__ = ["Recorder", "TextWriter"]
 
 _log = logging.getLogger("asyncctx_trace")
-
-
-def slots(page: mmap.mmap, taken: int = 0) -> Page:
-    """A page and the offsets of its slots, without the first ``taken``.
-
-    They travel as one: a thread never mixes those of two pages.
-    """
-    return page, itertools.count(SEGMENT_HEADER.size + taken * RECORD, RECORD).__next__
 
 
 class TextWriter:
@@ -123,18 +91,18 @@ class TextWriter:
             self._segments.close()
 
 
-class Recorder(TextWriter):
+class Recorder(TextWriter, Stamper):
     """A sink that keeps every fact in an ``.actx`` file that exists already.
 
-    A fact costs one ``struct.pack_into`` into a mapped page: there is no thread, no buffer and
-    nothing to flush, so a fact outlives any end of the process once its call has returned.
+    Definitions are texts, facts are stamped into mapped pages: there is no thread, no buffer and
+    nothing to flush.
     """
 
     def _begin(self) -> None:
         super()._begin()
         self._next_error = itertools.count(1).__next__
-        self._lost = 0
-        self._page = self._new_page()
+        self.lost = 0
+        self._open_facts()
 
     def restart_in_child(self) -> None:
         """Give a forked child segments of its own; the parent's are not its to write."""
@@ -144,45 +112,27 @@ class Recorder(TextWriter):
     def close(self) -> None:
         """Say goodbye in the recording and let go of the file."""
         now = monotonic_ns()
-        if self._lost:
-            self.dropped(now, self._lost, "no room on the disk")
+        if self.lost:
+            self.dropped(now, self.lost, "no room on the disk")
         self.process_ended(now, os.getpid(), None)
         super().close()
 
     # -- pages ------------------------------------------------------------------------------
 
-    def _new_page(self) -> Page:
-        return slots(self._segments.new(SegmentKind.FACTS).page)
+    def _open_facts(self) -> None:
+        self.use(self._segments.new(SegmentKind.FACTS).page)
 
-    def _put_on_next_page(
-        self, full: Callable[[], int], pack: Callable[..., None], *fact: int
-    ) -> None:
-        """What to do with a fact that found no room on the page with the slots ``full``."""
-        while True:
-            page, slot = self._turn(full)
-            if page is None:
-                # The program goes on; an acquisition is counted by its first fact.
-                self._lost += fact[-1] == _ENTER_STARTED
-                return
-            at = slot()
-            if at + RECORD <= SEGMENT:
-                pack(page, at, *fact)
-                return
-            full = slot  # other threads have filled it meanwhile
-
-    def _turn(self, full: Callable[[], int]) -> Page:
+    def turn(self, full: mmap.mmap | None) -> bool:
         with self._lock:
-            if self._page[1] is full and self._page is not _NO_PAGE:
-                if full() + RECORD <= SEGMENT:
-                    raise  # noqa: PLE0704 - of the caller's except block: the fact is malformed
+            if full is not None and self.page is full:
                 try:
-                    self._page = self._new_page()
+                    self._open_facts()
                 except OSError as error:
-                    self._page = _NO_PAGE
+                    self.use(None)
                     _log.error("asyncctx-trace: the recording stops here: %s", error)
                     with contextlib.suppress(OSError):
                         self.dropped(monotonic_ns(), 0, f"the recording stops here: {error}")
-            return self._page
+            return self.page is not None
 
     # -- definitions ------------------------------------------------------------------------
 
@@ -202,7 +152,7 @@ class Recorder(TextWriter):
             "task", at=at, id=task, name=name, runtime=runtime, parent=parent, thread=thread
         )
 
-    def _error(self, error: BaseException) -> int:
+    def words_of(self, error: BaseException) -> int:
         cls = type(error)
         try:
             message = str(error)
@@ -213,84 +163,3 @@ class Recorder(TextWriter):
             "error", id=number, type=f"{cls.__module__}.{cls.__qualname__}", message=message
         )
         return number
-
-    # -- facts ------------------------------------------------------------------------------
-
-    def enter_started(
-        self,
-        at: int,
-        acquisition: int,
-        parent: int,
-        task: int,
-        manager: int,
-        resource: int,
-        site: int,
-        pack: Callable[..., None] = ENTER_STARTED.pack_into,
-    ) -> None:
-        page, slot = self._page
-        try:
-            pack(
-                page, slot(), at, acquisition, parent, task, resource, site, manager, _ENTER_STARTED
-            )
-        except OutOfPage:
-            self._put_on_next_page(
-                slot, pack, at, acquisition, parent, task, resource, site, manager, _ENTER_STARTED
-            )
-
-    def enter_ended(
-        self,
-        at: int,
-        acquisition: int,
-        outcome: int,
-        error: BaseException | None,
-        pack: Callable[..., None] = ENTER_ENDED.pack_into,
-    ) -> None:
-        words = 0 if error is None else self._error(error)
-        page, slot = self._page
-        try:
-            pack(page, slot(), at, acquisition, words, outcome, _ENTER_ENDED)
-        except OutOfPage:
-            self._put_on_next_page(slot, pack, at, acquisition, words, outcome, _ENTER_ENDED)
-
-    def exit_started(
-        self,
-        at: int,
-        acquisition: int,
-        task: int,
-        outcome: int,
-        error: BaseException | None,
-        pack: Callable[..., None] = EXIT_STARTED.pack_into,
-    ) -> None:
-        words = 0 if error is None else self._error(error)
-        page, slot = self._page
-        try:
-            pack(page, slot(), at, acquisition, task, words, outcome, _EXIT_STARTED)
-        except OutOfPage:
-            self._put_on_next_page(slot, pack, at, acquisition, task, words, outcome, _EXIT_STARTED)
-
-    def exit_ended(
-        self,
-        at: int,
-        acquisition: int,
-        outcome: int,
-        suppressed: bool,
-        error: BaseException | None,
-        pack: Callable[..., None] = EXIT_ENDED.pack_into,
-    ) -> None:
-        words = 0 if error is None else self._error(error)
-        page, slot = self._page
-        try:
-            pack(page, slot(), at, acquisition, words, outcome, suppressed, _EXIT_ENDED)
-        except OutOfPage:
-            self._put_on_next_page(
-                slot, pack, at, acquisition, words, outcome, suppressed, _EXIT_ENDED
-            )
-
-    def task_ended(
-        self, at: int, task: int, pack: Callable[..., None] = TASK_ENDED.pack_into
-    ) -> None:
-        page, slot = self._page
-        try:
-            pack(page, slot(), at, task, _TASK_ENDED)
-        except OutOfPage:
-            self._put_on_next_page(slot, pack, at, task, _TASK_ENDED)

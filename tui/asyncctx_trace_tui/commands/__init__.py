@@ -65,7 +65,10 @@ def _dispatch(words: list[str]) -> int:
         case ["--version", *_]:
             from importlib.metadata import version
 
-            print(f"asyncctx-trace {version('asyncctx-trace')}")
+            from asyncctx_trace.compiled import is_compiled
+
+            how = "compiled" if is_compiled("asyncctx_trace.recording") else "pure Python"
+            print(f"asyncctx-trace {version('asyncctx-trace')} ({how})")
             return 0
         case [name, *rest] if name in COMMANDS:
             import importlib

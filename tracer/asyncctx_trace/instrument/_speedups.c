@@ -1,0 +1,779 @@
+/* The moments and marks of an acquisition that goes well, compiled.
+
+   What stands here does what `lifecycle.py` and `marks.py` say, which are the reference and serve
+   where nothing is compiled. Whatever is out of the ordinary (an error, a task or a class seen
+   for the first time, nobody who listens) is handed to the Python function that the compiled
+   one stands in for: each first asks whether it may go the short way.
+
+   The functions are objects of a type of their own and not builtins: `sys.setprofile` tells of
+   every call of a builtin, and of these it shall not. */
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <structmember.h>
+
+/* -- what is known of the rooms beside this one ------------------------------------------- */
+
+static PyObject *hub;       /* the dict of module `hub`: `listening` changes */
+static PyObject *tasks;     /* the dict of module `tasks`: `native_task` changes */
+static PyObject *seen;      /* address of a native task -> Task */
+static PyObject *kinds;     /* address of a class -> Kind */
+static PyObject *by_object; /* address of an object -> Resource */
+static PyObject *ids;       /* lifecycle._ids */
+static PyObject *switch_off;
+static PyObject *at_place;  /* resources.at_place */
+static PyObject *ok;        /* int(Outcome.OK) */
+static PyObject *zero;
+
+static PyObject *s_listening, *s_looking, *s_native_task;
+static PyObject *s_enter_started, *s_enter_ended, *s_exit_started, *s_exit_ended;
+
+/* Where a class with __slots__ keeps an attribute. To read it there spares a look-up by name. */
+typedef struct {
+    PyTypeObject *type;
+    Py_ssize_t offset;
+} Slot;
+
+static Slot task_id_, task_open, kind_manager, kind_traced, kind_itself;
+static Slot place_site, place_known, place_resource, resource_id;
+
+/* The attribute, borrowed; NULL with an error where `thing` is of another class. */
+static PyObject *
+get(const Slot *slot, PyObject *thing)
+{
+    PyObject *value = NULL;
+    if (Py_IS_TYPE(thing, slot->type)) {
+        value = *(PyObject **)((char *)thing + slot->offset);
+    }
+    if (value == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "not an object of ours");
+    }
+    return value;
+}
+
+static int
+find_slot(Slot *slot, PyObject *type, const char *name)
+{
+    PyObject *member = PyObject_GetAttrString(type, name);
+    if (member == NULL) {
+        return -1;
+    }
+    int is_one = Py_IS_TYPE(member, &PyMemberDescr_Type);
+    slot->type = (PyTypeObject *)Py_NewRef(type);
+    slot->offset = is_one ? ((PyMemberDescrObject *)member)->d_member->offset : 0;
+    Py_DECREF(member);
+    if (!is_one) {
+        PyErr_Format(PyExc_ImportError, "%R has no slot %s", type, name);
+    }
+    return is_one ? 0 : -1;
+}
+
+/* -- a function that a profiler is not told of --------------------------------------------- */
+
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc vectorcall;
+    PyObject *stands_in_for; /* the function in Python */
+} Moment;
+
+static void
+moment_dealloc(PyObject *self)
+{
+    Py_XDECREF(((Moment *)self)->stands_in_for);
+    PyObject_Free(self);
+}
+
+static PyObject *
+moment_repr(PyObject *self)
+{
+    return PyUnicode_FromFormat("<compiled %R>", ((Moment *)self)->stands_in_for);
+}
+
+static PyTypeObject MomentType = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "asyncctx_trace.instrument._speedups.Moment",
+    .tp_basicsize = sizeof(Moment),
+    .tp_dealloc = moment_dealloc,
+    .tp_repr = moment_repr,
+    .tp_call = PyVectorcall_Call,
+    .tp_vectorcall_offset = offsetof(Moment, vectorcall),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL,
+    .tp_doc = "A function that neither tracers nor profilers are told of.",
+};
+
+/* The long way: let the Python function do it, from the start. */
+static PyObject *
+otherwise(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    return PyObject_Vectorcall(((Moment *)self)->stands_in_for, args, nargsf, kwnames);
+}
+
+/* -- the objects that an acquisition leaves behind ----------------------------------------- */
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *id;
+    PyObject *task;
+} Acquisition;
+
+static PyTypeObject AcquisitionType;
+
+static Acquisition *
+new_acquisition(PyObject *id, PyObject *task)
+{
+    Acquisition *self = PyObject_GC_New(Acquisition, &AcquisitionType);
+    if (self != NULL) {
+        self->id = Py_NewRef(id);
+        self->task = Py_NewRef(task);
+        PyObject_GC_Track(self);
+    }
+    return self;
+}
+
+static PyObject *
+acquisition_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"id", "task", NULL};
+    PyObject *id, *task;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO", names, &id, &task)) {
+        return NULL;
+    }
+    return (PyObject *)new_acquisition(id, task);
+}
+
+static int
+acquisition_traverse(Acquisition *self, visitproc visit, void *arg)
+{
+    Py_VISIT(self->id);
+    Py_VISIT(self->task);
+    return 0;
+}
+
+static void
+acquisition_dealloc(Acquisition *self)
+{
+    PyObject_GC_UnTrack(self);
+    Py_XDECREF(self->id);
+    Py_XDECREF(self->task);
+    PyObject_GC_Del(self);
+}
+
+static PyMemberDef acquisition_members[] = {
+    {"id", T_OBJECT_EX, offsetof(Acquisition, id), READONLY, NULL},
+    {"task", T_OBJECT_EX, offsetof(Acquisition, task), READONLY, NULL},
+    {NULL},
+};
+
+/* No tp_clear: a cycle through it is broken at the task's list of what is open. */
+static PyTypeObject AcquisitionType = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "asyncctx_trace.instrument._speedups.Acquisition",
+    .tp_basicsize = sizeof(Acquisition),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .tp_new = acquisition_new,
+    .tp_dealloc = (destructor)acquisition_dealloc,
+    .tp_traverse = (traverseproc)acquisition_traverse,
+    .tp_members = acquisition_members,
+    .tp_doc = "One pass of one task through one manager.",
+};
+
+typedef struct {
+    PyObject_HEAD
+    vectorcallfunc vectorcall;
+    PyObject *exit;
+    PyObject *acquisition;
+} Exit;
+
+static PyTypeObject ExitType;
+
+static PyObject *
+exit_call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    return PyObject_Vectorcall(((Exit *)self)->exit, args, nargsf, kwnames);
+}
+
+static PyObject *
+new_exit(PyObject *exit, PyObject *acquisition)
+{
+    Exit *self = PyObject_GC_New(Exit, &ExitType);
+    if (self != NULL) {
+        self->vectorcall = exit_call;
+        self->exit = Py_NewRef(exit);
+        self->acquisition = Py_NewRef(acquisition);
+        PyObject_GC_Track(self);
+    }
+    return (PyObject *)self;
+}
+
+static int
+exit_traverse(Exit *self, visitproc visit, void *arg)
+{
+    Py_VISIT(self->exit);
+    Py_VISIT(self->acquisition);
+    return 0;
+}
+
+static void
+exit_dealloc(Exit *self)
+{
+    PyObject_GC_UnTrack(self);
+    Py_XDECREF(self->exit);
+    Py_XDECREF(self->acquisition);
+    PyObject_GC_Del(self);
+}
+
+static PyMemberDef exit_members[] = {
+    {"acquisition", T_OBJECT_EX, offsetof(Exit, acquisition), READONLY, NULL},
+    {NULL},
+};
+
+/* No tp_clear: a cycle through it is broken at what it refers to. */
+static PyTypeObject ExitType = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "asyncctx_trace.instrument._speedups.Exit",
+    .tp_basicsize = sizeof(Exit),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL,
+    .tp_dealloc = (destructor)exit_dealloc,
+    .tp_traverse = (traverseproc)exit_traverse,
+    .tp_call = PyVectorcall_Call,
+    .tp_vectorcall_offset = offsetof(Exit, vectorcall),
+    .tp_members = exit_members,
+    .tp_doc = "The manager's bound __aexit__ with the acquisition that it will end.",
+};
+
+/* -- small words --------------------------------------------------------------------------- */
+
+static PyObject *
+now(void)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    PyTime_t at;
+    if (PyTime_Monotonic(&at) < 0) {
+        return NULL;
+    }
+    return PyLong_FromLongLong(at);
+#else
+    return PyLong_FromLongLong(_PyTime_GetMonotonicClock());
+#endif
+}
+
+/* The entry for the address of `thing`, borrowed; NULL without an error if there is none. */
+static PyObject *
+by_address(PyObject *table, PyObject *thing)
+{
+    PyObject *key = PyLong_FromVoidPtr(thing);
+    if (key == NULL) {
+        return NULL;
+    }
+    PyObject *found = PyDict_GetItemWithError(table, key);
+    Py_DECREF(key);
+    return found;
+}
+
+/* Who listens, borrowed; NULL without an error where nobody does, or one must look first. */
+static PyObject *
+listening(void)
+{
+    PyObject *sink = PyDict_GetItemWithError(hub, s_listening);
+    return sink == Py_None ? NULL : sink;
+}
+
+/* The task that runs, if it is known; NULL without an error if that takes the long way. */
+static PyObject *
+running(void)
+{
+    PyObject *ask = PyDict_GetItemWithError(tasks, s_native_task);
+    if (ask == NULL) {
+        return NULL;
+    }
+    Py_INCREF(ask);
+    PyObject *native = PyObject_CallNoArgs(ask);
+    Py_DECREF(ask);
+    if (native == NULL) {
+        if (PyErr_ExceptionMatches(PyExc_Exception)) {
+            PyErr_Clear();
+        }
+        return NULL;
+    }
+    PyObject *task = by_address(seen, native);
+    Py_XINCREF(task);
+    Py_DECREF(native);
+    return task;
+}
+
+/* A sink has raised, or there was no room: the program goes on. -1 for what must go through,
+   such as an interrupt. */
+static int
+survive(PyObject *sink)
+{
+    if (PyErr_ExceptionMatches(PyExc_RecursionError) || PyErr_ExceptionMatches(PyExc_MemoryError)) {
+        PyErr_Clear();
+        return 0;
+    }
+    if (!PyErr_ExceptionMatches(PyExc_Exception)) {
+        return -1;
+    }
+#if PY_VERSION_HEX >= 0x030C0000
+    PyObject *error = PyErr_GetRaisedException();
+#else
+    PyObject *type, *error, *traceback;
+    PyErr_Fetch(&type, &error, &traceback);
+    PyErr_NormalizeException(&type, &error, &traceback);
+    if (traceback != NULL) {
+        PyException_SetTraceback(error, traceback);
+        Py_DECREF(traceback);
+    }
+    Py_XDECREF(type);
+#endif
+    PyObject *done = PyObject_CallFunctionObjArgs(switch_off, sink, error, NULL);
+    Py_DECREF(error);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
+/* Tell `sink`, which is args[0], of a moment; -1 for what must go through. */
+static int
+tell(PyObject *moment, PyObject **args, size_t count)
+{
+    PyObject *sink = Py_NewRef(args[0]);
+    PyObject *done = PyObject_VectorcallMethod(moment, args, count, NULL);
+    int result = done == NULL ? survive(sink) : 0;
+    Py_XDECREF(done);
+    Py_DECREF(sink);
+    return result;
+}
+
+/* -- the four moments ---------------------------------------------------------------------- */
+
+/* New reference to the acquisition; NULL without an error if it takes the long way. */
+static PyObject *
+begun(PyObject *manager, PyObject *resource, PyObject *site)
+{
+    PyObject *result = NULL, *id = NULL, *at = NULL, *open, *task_id;
+    Acquisition *acquisition = NULL;
+    PyObject *task = running();
+    if (task == NULL) {
+        return NULL;
+    }
+    PyObject *sink = listening();
+    if (sink == NULL || (open = get(&task_open, task)) == NULL || !PyList_CheckExact(open)
+        || (task_id = get(&task_id_, task)) == NULL
+        || (id = PyIter_Next(ids)) == NULL
+        || (acquisition = new_acquisition(id, task)) == NULL || (at = now()) == NULL) {
+        goto end;
+    }
+    Py_ssize_t depth = PyList_GET_SIZE(open);
+    PyObject *outer = depth > 0 ? PyList_GET_ITEM(open, depth - 1) : NULL;
+    PyObject *parent = Py_NewRef(outer == NULL ? zero : ((Acquisition *)outer)->id);
+    PyObject *args[] = {sink, at, id, parent, task_id, manager, resource, site};
+    Py_INCREF(sink);
+    PyObject *done = PyObject_VectorcallMethod(s_enter_started, args, 8, NULL);
+    if (done == NULL) {
+        result = survive(sink) < 0 ? NULL : Py_NewRef(Py_None);
+    }
+    else if (PyList_Append(open, (PyObject *)acquisition) < 0) {
+        PyErr_Clear(); /* it has been told of: not once more, the long way */
+        result = Py_NewRef(Py_None);
+    }
+    else {
+        result = Py_NewRef(acquisition);
+    }
+    Py_XDECREF(done);
+    Py_DECREF(sink);
+    Py_DECREF(parent);
+end:
+    Py_XDECREF(at);
+    Py_XDECREF(acquisition);
+    Py_XDECREF(id);
+    Py_DECREF(task);
+    return result;
+}
+
+/* Whether the long way may be taken instead: it comes upon the same error, and deals with it.
+   Not for what must go through, such as an interrupt. */
+static int
+give_way(void)
+{
+    if (PyErr_Occurred() == NULL) {
+        return 1;
+    }
+    if (!PyErr_ExceptionMatches(PyExc_Exception)) {
+        return 0;
+    }
+    PyErr_Clear();
+    return 1;
+}
+
+static PyObject *
+enter_started(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    if (kwnames == NULL && PyVectorcall_NARGS(nargsf) == 3) {
+        PyObject *acquisition = begun(args[0], args[1], args[2]);
+        if (acquisition != NULL || !give_way()) {
+            return acquisition;
+        }
+    }
+    return otherwise(self, args, nargsf, kwnames);
+}
+
+static int
+tell_enter_ended(Acquisition *acquisition)
+{
+    PyObject *sink = listening();
+    if (sink == NULL) {
+        return PyErr_Occurred() ? -1 : 0;
+    }
+    PyObject *at = now();
+    if (at == NULL) {
+        return -1;
+    }
+    PyObject *args[] = {sink, at, acquisition->id, ok, Py_None};
+    int result = tell(s_enter_ended, args, 5);
+    Py_DECREF(at);
+    return result;
+}
+
+/* Whether the first argument is an acquisition of ours and all others say that nothing failed. */
+static int
+went_well(PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    Py_ssize_t count = PyVectorcall_NARGS(nargsf);
+    if (kwnames != NULL || count < 1 || !Py_IS_TYPE(args[0], &AcquisitionType)) {
+        return 0;
+    }
+    return (count < 2 || args[1] == Py_None) && (count < 3 || args[2] == Py_False);
+}
+
+static PyObject *
+enter_ended(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    if (!went_well(args, nargsf, kwnames) || listening() == NULL) {
+        return otherwise(self, args, nargsf, kwnames);
+    }
+    return tell_enter_ended((Acquisition *)args[0]) < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+/* -1 with an error, 1 if it takes the long way. */
+static int
+tell_exit_started(Acquisition *acquisition)
+{
+    PyObject *at = now(), *task = NULL, *sink, *task_id;
+    int result = 1;
+    if (at != NULL && (task = running()) != NULL && (sink = listening()) != NULL
+        && (task_id = get(&task_id_, task)) != NULL) {
+        PyObject *args[] = {sink, at, acquisition->id, task_id, ok, Py_None};
+        result = tell(s_exit_started, args, 6);
+    }
+    else if (PyErr_Occurred()) {
+        result = -1;
+    }
+    Py_XDECREF(at);
+    Py_XDECREF(task);
+    return result;
+}
+
+static PyObject *
+exit_started(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    if (went_well(args, nargsf, kwnames)) {
+        int result = tell_exit_started((Acquisition *)args[0]);
+        if (result <= 0) {
+            return result < 0 ? NULL : Py_NewRef(Py_None);
+        }
+    }
+    return otherwise(self, args, nargsf, kwnames);
+}
+
+static int
+tell_exit_ended(Acquisition *acquisition)
+{
+    int result = -1;
+    PyObject *sink, *open, *at = now();
+    if (at == NULL || (open = get(&task_open, acquisition->task)) == NULL) {
+        goto end;
+    }
+    Py_ssize_t place = PyList_CheckExact(open) ? PyList_GET_SIZE(open) - 1 : -1;
+    while (place >= 0 && PyList_GET_ITEM(open, place) != (PyObject *)acquisition) {
+        place--; /* it ends before what it was entered before */
+    }
+    if (place >= 0 && PyList_SetSlice(open, place, place + 1, NULL) < 0) {
+        goto end;
+    }
+    sink = listening();
+    if (sink == NULL) {
+        result = PyErr_Occurred() ? -1 : 0;
+        goto end;
+    }
+    PyObject *args[] = {sink, at, acquisition->id, ok, Py_False, Py_None};
+    result = tell(s_exit_ended, args, 6);
+end:
+    Py_XDECREF(at);
+    return result;
+}
+
+static PyObject *
+exit_ended(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    if (!went_well(args, nargsf, kwnames) || listening() == NULL) {
+        return otherwise(self, args, nargsf, kwnames);
+    }
+    Py_INCREF(args[0]);
+    int result = tell_exit_ended((Acquisition *)args[0]);
+    Py_DECREF(args[0]);
+    return result < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+/* -- the marks ----------------------------------------------------------------------------- */
+
+/* The id of the resource, a new reference; as `begin` finds it. */
+static PyObject *
+resource_at(PyObject *place, PyObject *manager, PyObject *kind)
+{
+    PyObject *known, *itself = get(&kind_itself, kind);
+    if (itself == NULL) {
+        return NULL;
+    }
+    if (itself == Py_True && (known = by_address(by_object, manager)) != NULL) {
+        return Py_XNewRef(get(&resource_id, known));
+    }
+    if (PyErr_Occurred() || (known = get(&place_known, place)) == NULL) {
+        return NULL;
+    }
+    PyObject *resource = known == kind ? get(&place_resource, place) : zero;
+    if (resource == NULL || resource != zero) {
+        return Py_XNewRef(resource);
+    }
+    return PyObject_CallFunctionObjArgs(at_place, place, manager, kind, NULL);
+}
+
+/* New reference to the ticket; NULL without an error if it takes the long way. */
+static PyObject *
+ticket_for(PyObject *place, PyObject *manager)
+{
+    PyObject *kind = by_address(kinds, (PyObject *)Py_TYPE(manager));
+    PyObject *id, *traced, *site, *resource, *ticket = NULL;
+    if (kind == NULL || (id = get(&kind_manager, kind)) == NULL
+        || (traced = get(&kind_traced, kind)) == NULL || (site = get(&place_site, place)) == NULL) {
+        return NULL;
+    }
+    if (traced == Py_True || id == zero) {
+        return Py_NewRef(Py_None);
+    }
+    if (site == zero) {
+        return NULL;
+    }
+    Py_INCREF(kind);
+    Py_INCREF(id);
+    Py_INCREF(site);
+    if ((resource = resource_at(place, manager, kind)) != NULL) {
+        ticket = begun(id, resource, site);
+        Py_DECREF(resource);
+    }
+    Py_DECREF(site);
+    Py_DECREF(id);
+    Py_DECREF(kind);
+    return ticket;
+}
+
+/* As hub.heard, borrowed; NULL without an error where nobody listens. */
+static PyObject *
+heard(void)
+{
+    PyObject *looking = PyDict_GetItemWithError(hub, s_looking);
+    if (looking != NULL && looking != Py_None) {
+        Py_INCREF(looking);
+        PyObject *looked = PyObject_CallNoArgs(looking);
+        Py_DECREF(looking);
+        if (looked == NULL) {
+            return NULL;
+        }
+        Py_DECREF(looked);
+    }
+    return listening();
+}
+
+static PyObject *
+begin(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    if (kwnames == NULL && PyVectorcall_NARGS(nargsf) == 2) {
+        PyObject *ticket = NULL;
+        if (heard() != NULL) {
+            ticket = ticket_for(args[0], args[1]);
+        }
+        else if (PyErr_Occurred() == NULL) {
+            return Py_NewRef(Py_None);
+        }
+        if (ticket != NULL || !give_way()) {
+            return ticket;
+        }
+    }
+    return otherwise(self, args, nargsf, kwnames);
+}
+
+static PyObject *
+entered(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    if (PyVectorcall_NARGS(nargsf) != 2 || !Py_IS_TYPE(args[1], &AcquisitionType)) {
+        return otherwise(self, args, nargsf, kwnames);
+    }
+    if (tell_enter_ended((Acquisition *)args[1]) < 0) {
+        return NULL;
+    }
+    return new_exit(args[0], args[1]);
+}
+
+static PyObject *
+leaving(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    if (PyVectorcall_NARGS(nargsf) != 1 || !Py_IS_TYPE(args[0], &ExitType)) {
+        return otherwise(self, args, nargsf, kwnames);
+    }
+    PyObject *acquisition = Py_NewRef(((Exit *)args[0])->acquisition);
+    int result = tell_exit_started((Acquisition *)acquisition);
+    if (result == 0) {
+        return acquisition;
+    }
+    Py_DECREF(acquisition);
+    return result < 0 ? NULL : otherwise(self, args, nargsf, kwnames);
+}
+
+/* -- the module ---------------------------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    vectorcallfunc function;
+} moments[] = {
+    {"enter_started", enter_started},
+    {"enter_ended", enter_ended},
+    {"exit_started", exit_started},
+    {"exit_ended", exit_ended},
+    {"begin", begin},
+    {"entered", entered},
+    {"leaving", leaving},
+};
+
+static PyObject *
+stand_in(PyObject *module, PyObject *original)
+{
+    PyObject *name = PyObject_GetAttrString(original, "__name__");
+    if (name == NULL) {
+        return NULL;
+    }
+    PyObject *found = NULL;
+    if (PyUnicode_CompareWithASCIIString(name, "Acquisition") == 0) {
+        found = Py_NewRef(&AcquisitionType);
+    }
+    else if (PyUnicode_CompareWithASCIIString(name, "Exit") == 0) {
+        found = Py_NewRef(&ExitType);
+    }
+    for (size_t index = 0; found == NULL && index < Py_ARRAY_LENGTH(moments); index++) {
+        if (PyUnicode_CompareWithASCIIString(name, moments[index].name) == 0) {
+            Moment *moment = PyObject_New(Moment, &MomentType);
+            if (moment == NULL) {
+                break;
+            }
+            if (moments[index].function == enter_started) {
+                /* Both ways count on. */
+                PyObject *names = PyFunction_GET_GLOBALS(original);
+                Py_XSETREF(ids, PyMapping_GetItemString(names, "_ids"));
+            }
+            moment->vectorcall = moments[index].function;
+            moment->stands_in_for = Py_NewRef(original);
+            found = (PyObject *)moment;
+        }
+    }
+    if (found == NULL && !PyErr_Occurred()) {
+        PyErr_Format(PyExc_LookupError, "nothing is compiled for %R", original);
+    }
+    Py_DECREF(name);
+    return found;
+}
+
+static PyMethodDef methods[] = {
+    {"stand_in", stand_in, METH_O, "What does the same as a function or class, compiled."},
+    {NULL},
+};
+
+/* Attribute `name` of the module `room` of this package. */
+static PyObject *
+of(const char *room, const char *name)
+{
+    PyObject *imported = PyImport_ImportModule(room);
+    PyObject *found = imported == NULL ? NULL : PyObject_GetAttrString(imported, name);
+    Py_XDECREF(imported);
+    return found;
+}
+
+#define ROOM(name) "asyncctx_trace.instrument." name
+#define HAVE(variable, expression)            \
+    if ((variable = (expression)) == NULL) {  \
+        return -1;                            \
+    }
+
+#define SLOT(variable, name)                     \
+    if (find_slot(&variable, type, name) < 0) {  \
+        return -1;                               \
+    }
+
+static int
+execute(PyObject *module)
+{
+    if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
+        PyErr_SetString(PyExc_ImportError, "compiled for the main interpreter alone");
+        return -1;
+    }
+    if (PyType_Ready(&MomentType) < 0 || PyType_Ready(&AcquisitionType) < 0
+        || PyType_Ready(&ExitType) < 0) {
+        return -1;
+    }
+    HAVE(hub, of(ROOM("hub"), "__dict__"));
+    HAVE(switch_off, of(ROOM("hub"), "switch_off"));
+    HAVE(tasks, of(ROOM("tasks"), "__dict__"));
+    HAVE(seen, of(ROOM("tasks"), "_tasks"));
+    HAVE(kinds, of(ROOM("resources"), "_kinds"));
+    HAVE(by_object, of(ROOM("resources"), "_by_object"));
+    HAVE(at_place, of(ROOM("resources"), "at_place"));
+    HAVE(ok, PyLong_FromLong(1)); /* int(Outcome.OK) */
+    HAVE(zero, PyLong_FromLong(0));
+    PyObject *type;
+    HAVE(type, of(ROOM("tasks"), "Task"));
+    SLOT(task_id_, "id");
+    SLOT(task_open, "open");
+    HAVE(type, of(ROOM("resources"), "Kind"));
+    SLOT(kind_manager, "manager");
+    SLOT(kind_traced, "traced");
+    SLOT(kind_itself, "itself");
+    HAVE(type, of(ROOM("resources"), "Resource"));
+    SLOT(resource_id, "id");
+    HAVE(type, of(ROOM("sites"), "Place"));
+    SLOT(place_site, "site");
+    SLOT(place_known, "known");
+    SLOT(place_resource, "resource");
+    HAVE(s_listening, PyUnicode_InternFromString("listening"));
+    HAVE(s_looking, PyUnicode_InternFromString("looking"));
+    HAVE(s_native_task, PyUnicode_InternFromString("native_task"));
+    HAVE(s_enter_started, PyUnicode_InternFromString("enter_started"));
+    HAVE(s_enter_ended, PyUnicode_InternFromString("enter_ended"));
+    HAVE(s_exit_started, PyUnicode_InternFromString("exit_started"));
+    HAVE(s_exit_ended, PyUnicode_InternFromString("exit_ended"));
+    return 0;
+}
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, execute},
+    {0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "asyncctx_trace.instrument._speedups",
+    .m_doc = "The moments and marks of an acquisition that goes well, compiled.",
+    .m_methods = methods,
+    .m_slots = slots,
+};
+
+PyMODINIT_FUNC
+PyInit__speedups(void)
+{
+    return PyModuleDef_Init(&definition);
+}
