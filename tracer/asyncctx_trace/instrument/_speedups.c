@@ -1,4 +1,4 @@
-/* The moments and marks of an acquisition that goes well, compiled.
+/* The moments and marks of an acquisition that goes well, and gates before `pairs`, compiled.
 
    What stands here does what `lifecycle.py` and `marks.py` say, which are the reference and serve
    where nothing is compiled. Whatever is out of the ordinary (an error, a task or a class seen
@@ -20,6 +20,7 @@ static PyObject *seen;      /* address of a native task -> Task */
 static PyObject *kinds;     /* address of a class -> Kind */
 static PyObject *by_object; /* address of an object -> Resource */
 static PyObject *ids;       /* lifecycle._ids */
+static PyObject *acquired;  /* pairs._open: address of what was acquired -> acquisitions */
 static PyObject *switch_off;
 static PyObject *at_place;  /* resources.at_place */
 static PyObject *ok;        /* int(Outcome.OK) */
@@ -34,7 +35,7 @@ typedef struct {
     Py_ssize_t offset;
 } Slot;
 
-static Slot task_id_, task_open, kind_manager, kind_traced, kind_itself;
+static Slot task_id_, task_open, kind_manager, kind_traced, kind_itself, kind_reader;
 static Slot place_site, place_known, place_resource, resource_id;
 
 /* The attribute, borrowed; NULL with an error where `thing` is of another class. */
@@ -101,11 +102,17 @@ static PyTypeObject MomentType = {
     .tp_doc = "A function that neither tracers nor profilers are told of.",
 };
 
-/* The long way: let the Python function do it, from the start. */
+/* The long way: let the Python function do it, from the start. Where the program is at the end of
+   its stack, there may be no room even to begin: then nothing is told of. */
 static PyObject *
 otherwise(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
-    return PyObject_Vectorcall(((Moment *)self)->stands_in_for, args, nargsf, kwnames);
+    PyObject *done = PyObject_Vectorcall(((Moment *)self)->stands_in_for, args, nargsf, kwnames);
+    if (done == NULL && PyErr_ExceptionMatches(PyExc_RecursionError)) {
+        PyErr_Clear();
+        done = Py_NewRef(Py_None);
+    }
+    return done;
 }
 
 /* -- the objects that an acquisition leaves behind ----------------------------------------- */
@@ -525,25 +532,48 @@ exit_ended(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnam
 
 /* -- the marks ----------------------------------------------------------------------------- */
 
-/* The id of the resource, a new reference; as `begin` finds it. */
+/* What `reader` makes of `manager`, if it is an object that is known; borrowed. NULL without an
+   error if that takes the long way. */
+static PyObject *
+read_off(PyObject *reader, PyObject *manager)
+{
+    PyObject *thing = PyObject_CallOneArg(reader, manager);
+    if (thing == NULL) {
+        if (PyErr_ExceptionMatches(PyExc_Exception)) {
+            PyErr_Clear(); /* the long way comes upon it as well */
+        }
+        return NULL;
+    }
+    PyObject *known = by_address(by_object, thing);
+    Py_DECREF(thing);
+    return known;
+}
+
+/* The id of the resource, a new reference; as `begin` and `at_place` find it. */
 static PyObject *
 resource_at(PyObject *place, PyObject *manager, PyObject *kind)
 {
-    PyObject *known, *itself = get(&kind_itself, kind);
-    if (itself == NULL) {
-        return NULL;
-    }
-    if (itself == Py_True && (known = by_address(by_object, manager)) != NULL) {
-        return Py_XNewRef(get(&resource_id, known));
-    }
-    if (PyErr_Occurred() || (known = get(&place_known, place)) == NULL) {
+    PyObject *known = get(&place_known, place), *itself = get(&kind_itself, kind), *reader;
+    if (known == NULL || itself == NULL || (reader = get(&kind_reader, kind)) == NULL) {
         return NULL;
     }
     PyObject *resource = known == kind ? get(&place_resource, place) : zero;
     if (resource == NULL || resource != zero) {
         return Py_XNewRef(resource);
     }
-    return PyObject_CallFunctionObjArgs(at_place, place, manager, kind, NULL);
+    if (itself == Py_True) {
+        known = by_address(by_object, manager);
+    }
+    else {
+        Py_INCREF(reader);
+        known = read_off(reader, manager);
+        Py_DECREF(reader);
+    }
+    if (known != NULL) {
+        return Py_XNewRef(get(&resource_id, known));
+    }
+    return PyErr_Occurred() ? NULL
+                            : PyObject_CallFunctionObjArgs(at_place, place, manager, kind, NULL);
 }
 
 /* New reference to the ticket; NULL without an error if it takes the long way. */
@@ -614,7 +644,7 @@ static PyObject *
 entered(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
     if (PyVectorcall_NARGS(nargsf) != 2 || !Py_IS_TYPE(args[1], &AcquisitionType)) {
-        return otherwise(self, args, nargsf, kwnames);
+        return Py_NewRef(args[0]);
     }
     if (tell_enter_ended((Acquisition *)args[1]) < 0) {
         return NULL;
@@ -625,8 +655,8 @@ entered(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 static PyObject *
 leaving(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
-    if (PyVectorcall_NARGS(nargsf) != 1 || !Py_IS_TYPE(args[0], &ExitType)) {
-        return otherwise(self, args, nargsf, kwnames);
+    if (!Py_IS_TYPE(args[0], &ExitType)) {
+        return Py_NewRef(Py_None);
     }
     PyObject *acquisition = Py_NewRef(((Exit *)args[0])->acquisition);
     int result = tell_exit_started((Acquisition *)acquisition);
@@ -635,6 +665,62 @@ leaving(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
     }
     Py_DECREF(acquisition);
     return result < 0 ? NULL : otherwise(self, args, nargsf, kwnames);
+}
+
+/* -- the gates before `pairs` --------------------------------------------------------------- */
+
+/* Whether the method that runs was called by `__aenter__` or the like in its own module: then
+   somebody else tells of it. Anything less plain is for `Watch._from_inside`. */
+static int
+called_from_inside(void)
+{
+    PyFrameObject *method = PyEval_GetFrame();
+    PyFrameObject *caller = method == NULL ? NULL : PyFrame_GetBack(method);
+    if (caller == NULL) {
+        return 0;
+    }
+    PyObject *globals = PyFrame_GetGlobals(method), *of_caller = PyFrame_GetGlobals(caller);
+    PyCodeObject *code = PyFrame_GetCode(caller);
+    PyObject *name = code->co_name;
+    int result = globals == of_caller && PyUnicode_GET_LENGTH(name) > 2
+                 && PyUnicode_READ_CHAR(name, 0) == '_' && PyUnicode_READ_CHAR(name, 1) == '_'
+                 && PyUnicode_READ_CHAR(name, 2) == 'a';
+    Py_DECREF(code);
+    Py_DECREF(globals);
+    Py_DECREF(of_caller);
+    Py_DECREF(caller);
+    return result;
+}
+
+static PyObject *
+asked(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    if (called_from_inside()) {
+        return Py_NewRef(Py_None);
+    }
+    return otherwise(self, args, nargsf, kwnames);
+}
+
+static PyObject *
+releasing(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    Py_ssize_t count = PyVectorcall_NARGS(nargsf);
+    /* What was acquired comes last: the lock itself, or what the pool gave. */
+    if (kwnames == NULL && count > 0 && by_address(acquired, args[count - 1]) == NULL
+        && give_way()) {
+        return Py_NewRef(Py_None);
+    }
+    return PyErr_Occurred() ? NULL : otherwise(self, args, nargsf, kwnames);
+}
+
+/* For what goes on where the first argument, a ticket, says that nothing was begun. */
+static PyObject *
+unless_none(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    if (PyVectorcall_NARGS(nargsf) > 0 && args[0] == Py_None) {
+        return Py_NewRef(Py_None);
+    }
+    return otherwise(self, args, nargsf, kwnames);
 }
 
 /* -- the module ---------------------------------------------------------------------------- */
@@ -650,7 +736,25 @@ static const struct {
     {"begin", begin},
     {"entered", entered},
     {"leaving", leaving},
+    {"failing", otherwise},
+    {"suppressed", otherwise},
+    {"passed_on", otherwise},
+    {"not_cleaned", otherwise},
+    {"_asked", asked},
+    {"_got", unless_none},
+    {"_releasing", releasing},
+    {"_released", unless_none},
 };
+
+/* What `name` stands for in the module of a function or method. */
+static PyObject *
+global_of(PyObject *function, const char *name)
+{
+    if (PyMethod_Check(function)) {
+        function = PyMethod_GET_FUNCTION(function);
+    }
+    return PyMapping_GetItemString(PyFunction_GET_GLOBALS(function), name);
+}
 
 static PyObject *
 stand_in(PyObject *module, PyObject *original)
@@ -673,9 +777,10 @@ stand_in(PyObject *module, PyObject *original)
                 break;
             }
             if (moments[index].function == enter_started) {
-                /* Both ways count on. */
-                PyObject *names = PyFunction_GET_GLOBALS(original);
-                Py_XSETREF(ids, PyMapping_GetItemString(names, "_ids"));
+                Py_XSETREF(ids, global_of(original, "_ids")); /* both ways count on */
+            }
+            else if (moments[index].function == releasing) {
+                Py_XSETREF(acquired, global_of(original, "_open"));
             }
             moment->vectorcall = moments[index].function;
             moment->stands_in_for = Py_NewRef(original);
@@ -743,6 +848,7 @@ execute(PyObject *module)
     SLOT(kind_manager, "manager");
     SLOT(kind_traced, "traced");
     SLOT(kind_itself, "itself");
+    SLOT(kind_reader, "reader");
     HAVE(type, of(ROOM("resources"), "Resource"));
     SLOT(resource_id, "id");
     HAVE(type, of(ROOM("sites"), "Place"));

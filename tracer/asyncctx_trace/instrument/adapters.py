@@ -7,7 +7,16 @@ import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-__all__ = ["ENTRY_POINTS", "Adapter", "Pair", "adapter_for", "itself", "pairs", "register_adapter"]
+__all__ = [
+    "ENTRY_POINTS",
+    "Adapter",
+    "Everywhere",
+    "Pair",
+    "adapter_for",
+    "itself",
+    "pairs",
+    "register_adapter",
+]
 
 ENTRY_POINTS = "asyncctx_trace.adapters"
 """The group in which a package may announce adapters of its own: each entry is an Adapter or a
@@ -69,9 +78,13 @@ def _attribute(*names: str) -> Callable[[Any], Any]:
     return read
 
 
-def _all(name: str) -> Callable[[Any], Any]:
+class Everywhere(NamedTuple):
     """One resource for all such managers."""
-    return lambda manager: name
+
+    name: str
+
+    def __call__(self, manager: Any) -> str:
+        return self.name
 
 
 def _engine_size(engine: Any) -> int | None:
@@ -108,17 +121,17 @@ BUILT_IN = (
     Adapter(f"{_LOCKS}.BoundedSemaphore", "semaphore", capacity=_attribute("_bound_value")),
     # A condition is entered by taking its lock, which others may take by itself.
     Adapter(f"{_LOCKS}.Condition", "condition", _attribute("_lock"), capacity=_one),
-    Adapter("asyncio.timeouts.Timeout", "timeout", _all("timeout")),
-    Adapter("asyncio.taskgroups.TaskGroup", "task group", _all("TaskGroup")),
+    Adapter("asyncio.timeouts.Timeout", "timeout", Everywhere("timeout")),
+    Adapter("asyncio.taskgroups.TaskGroup", "task group", Everywhere("TaskGroup")),
     Adapter("asyncio.base_events.Server", "server"),
     Adapter("contextlib._AsyncGeneratorContextManager", "generator", lambda m: m.gen.__qualname__),
-    Adapter("contextlib.AsyncExitStack", "exit stack", _all("AsyncExitStack")),
+    Adapter("contextlib.AsyncExitStack", "exit stack", Everywhere("AsyncExitStack")),
     Adapter(
         "contextlib.aclosing",
         "closing",
         lambda m: getattr(m.thing, "__qualname__", None) or type(m.thing).__qualname__,
     ),
-    Adapter("contextlib.nullcontext", "nothing", _all("nullcontext")),
+    Adapter("contextlib.nullcontext", "nothing", Everywhere("nullcontext")),
     # asyncpg
     Adapter(
         "asyncpg.pool.PoolAcquireContext",
@@ -128,18 +141,20 @@ BUILT_IN = (
         _pool_pair,
     ),
     # To open a pool and to close it is no acquisition of it: nobody has a connection by that.
-    Adapter("asyncpg.pool.Pool", "open pool", _all("asyncpg.Pool")),
+    Adapter("asyncpg.pool.Pool", "open pool", Everywhere("asyncpg.Pool")),
     # Transactions of one connection lie within each other, as savepoints: no capacity.
     Adapter("asyncpg.transaction.Transaction", "transaction", _attribute("_connection")),
     # files
-    Adapter("aiofiles.base.AiofilesContextManager", "file", _all("aiofiles.open")),
+    Adapter("aiofiles.base.AiofilesContextManager", "file", Everywhere("aiofiles.open")),
     Adapter("anyio.AsyncFile", "file"),
     Adapter("anyio._core._fileio.AsyncFile", "file"),
     # HTTP
     Adapter("aiohttp.client.ClientSession", "session"),
-    Adapter("aiohttp.client._BaseRequestContextManager", "request", _all("aiohttp request")),
-    Adapter("aiohttp.client._SessionRequestContextManager", "request", _all("aiohttp request")),
-    Adapter("aiohttp.client_reqrep.ClientResponse", "response", _all("aiohttp response")),
+    Adapter("aiohttp.client._BaseRequestContextManager", "request", Everywhere("aiohttp request")),
+    Adapter(
+        "aiohttp.client._SessionRequestContextManager", "request", Everywhere("aiohttp request")
+    ),
+    Adapter("aiohttp.client_reqrep.ClientResponse", "response", Everywhere("aiohttp response")),
     Adapter("httpx.AsyncClient", "client"),
     Adapter("httpx._client.AsyncClient", "client"),
     Adapter("httpcore.AsyncConnectionPool", "open pool"),
@@ -185,15 +200,15 @@ BUILT_IN = (
             Adapter(f"{module}.CapacityLimiter", "semaphore", capacity=_tokens),
         )
     ),
-    Adapter("anyio.abc.TaskGroup", "task group", _all("TaskGroup")),
-    Adapter("anyio.abc._tasks.TaskGroup", "task group", _all("TaskGroup")),
+    Adapter("anyio.abc.TaskGroup", "task group", Everywhere("TaskGroup")),
+    Adapter("anyio.abc._tasks.TaskGroup", "task group", Everywhere("TaskGroup")),
     # trio
     Adapter("trio.Lock", "lock", capacity=_one),
     Adapter("trio.StrictFIFOLock", "lock", capacity=_one),
     Adapter("trio.Semaphore", "semaphore", capacity=_attribute("max_value", "value")),
     Adapter("trio.CapacityLimiter", "semaphore", capacity=_tokens),
     Adapter("trio.Condition", "condition", _attribute("_lock"), _one),
-    Adapter("trio._core._run.NurseryManager", "task group", _all("nursery")),
+    Adapter("trio._core._run.NurseryManager", "task group", Everywhere("nursery")),
 )
 _by_name = {adapter.manager: adapter for adapter in BUILT_IN}
 _announced_read = False

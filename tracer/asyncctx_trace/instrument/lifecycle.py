@@ -67,9 +67,9 @@ def enter_ended(acquisition: Acquisition | None, error: BaseException | None = N
     """It got in, or, with ``error``, it did not."""
     if acquisition is None:
         return
-    at = monotonic_ns()
     sink = hub.listening
     try:
+        at = monotonic_ns()
         if error is None:
             if sink is not None:
                 sink.enter_ended(at, acquisition.id, _OK, None)
@@ -88,11 +88,11 @@ def enter_ended(acquisition: Acquisition | None, error: BaseException | None = N
 @unobserved
 def exit_started(acquisition: Acquisition, error: BaseException | None = None) -> None:
     """The body is over, with ``error`` if it failed; the running task cleans up."""
-    at = monotonic_ns()
     sink = hub.listening
     if sink is None:
         return
     try:
+        at = monotonic_ns()
         try:
             task = seen(id(tasks.native_task())) or current_task()
         except RuntimeError:
@@ -116,9 +116,9 @@ def exit_ended(
     """The cleanup is over, with ``error`` if it failed itself."""
     if acquisition is None:
         return
-    at = monotonic_ns()
     sink = hub.listening
     try:
+        at = monotonic_ns()
         open_ = acquisition.task.open
         if open_ and open_[-1] is acquisition:
             open_.pop()

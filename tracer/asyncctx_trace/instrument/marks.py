@@ -87,6 +87,7 @@ def leaving(exit: Callable[..., Any]) -> Acquisition | None:
     return ticket
 
 
+@_compiled
 @unobserved
 def failing(exit: Callable[..., Any], error: BaseException) -> None:
     """The exit comes now, after an error."""
@@ -94,6 +95,7 @@ def failing(exit: Callable[..., Any], error: BaseException) -> None:
         exit_started(exit.acquisition, error)
 
 
+@_compiled
 @unobserved
 def suppressed(exit: Callable[..., Any]) -> None:
     """It took the error away."""
@@ -101,6 +103,7 @@ def suppressed(exit: Callable[..., Any]) -> None:
         exit_ended(exit.acquisition, None, True)
 
 
+@_compiled
 @unobserved
 def passed_on(exit: Callable[..., Any]) -> None:
     """It did not."""
@@ -108,6 +111,7 @@ def passed_on(exit: Callable[..., Any]) -> None:
         exit_ended(exit.acquisition)
 
 
+@_compiled
 @unobserved
 def not_cleaned(exit: Callable[..., Any], error: BaseException) -> None:
     """It failed itself."""

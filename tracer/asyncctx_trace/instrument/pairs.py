@@ -9,6 +9,7 @@ from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_ITERABLE_COROUTINE
 from types import CodeType, FrameType
 from typing import Any
 
+from asyncctx_trace.compiled import compiled
 from asyncctx_trace.instrument import hub, lifecycle, resources, sites
 from asyncctx_trace.instrument.adapters import Adapter, Pair
 from asyncctx_trace.instrument.invisible import program_frame, unobserved
@@ -18,6 +19,7 @@ from asyncctx_trace.instrument.surgery import watched
 
 __all__ = ["Watch", "watch_of"]
 
+_compiled = compiled(__package__)
 _COROUTINE = CO_COROUTINE | CO_ITERABLE_COROUTINE | CO_ASYNC_GENERATOR
 
 _PROGRAM = Scope()
@@ -52,14 +54,14 @@ class Watch:
 
     def acquiring(self, code: CodeType, *consts: object) -> CodeType:
         """``code``, of the acquiring method, that tells of each of its calls."""
-        return watched(code, self._asked, self._got, self._failed, 1, *consts)
+        marks = _compiled(self._asked), _compiled(self._got), self._failed
+        return watched(code, *marks, 1, *consts)
 
     def releasing(self, code: CodeType, *consts: object) -> CodeType:
         """``code``, of the releasing method, that does."""
         arguments = 2 if self._by_result else 1
-        return watched(
-            code, self._releasing, self._released, self._not_released, arguments, *consts
-        )
+        marks = _compiled(self._releasing), _compiled(self._released), self._not_released
+        return watched(code, *marks, arguments, *consts)
 
     def _asked(self, thing: Any) -> tuple[Acquisition, Any] | None:
         if hub.heard() is None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import weakref
+from collections.abc import Callable
 from functools import partial
 from types import FunctionType
 from typing import Any
 
 from asyncctx_trace.instrument import hub
-from asyncctx_trace.instrument.adapters import Adapter, adapter_for, itself
+from asyncctx_trace.instrument.adapters import Adapter, Everywhere, adapter_for, itself
 from asyncctx_trace.instrument.invisible import quietly, unobserve, unobserved
 from asyncctx_trace.instrument.sites import Place
 
@@ -49,7 +50,7 @@ class Resource:
 class Kind:
     """What is known of a class: whether it is one of managers, and how to read them."""
 
-    __slots__ = ("adapter", "itself", "manager", "plain", "ref", "traced")
+    __slots__ = ("adapter", "itself", "manager", "plain", "reader", "ref", "traced")
 
     def __init__(self, cls: type, ref: weakref.ref[type]) -> None:
         self.ref = ref
@@ -60,6 +61,8 @@ class Kind:
         self.adapter: Adapter | None = None
         self.itself = False
         """Whether its managers are resources themselves, if they are known as such."""
+        self.reader: Callable[[Any], Any] | None = None
+        """Where they are not: manager -> what tasks contend for, or its name."""
         self.plain = False
         """Whether both methods are functions, so that they are called as one thinks."""
         enter, exit = _on_type(cls, "__aenter__"), _on_type(cls, "__aexit__")
@@ -69,8 +72,10 @@ class Kind:
             self.traced = hasattr(enter, "__asyncctx_traced__")
             self.adapter = adapter_for(cls)
             self.itself = self.adapter is None or self.adapter.resource is itself
-            if self.adapter is not None and isinstance(self.adapter.resource, FunctionType):
-                unobserve(self.adapter.resource)  # it is called at every enter
+            if self.adapter is not None:
+                self.reader = self.adapter.resource
+                if isinstance(self.reader, FunctionType):
+                    unobserve(self.reader)  # it is called at every enter
 
 
 _next_id = itertools.count(1).__next__
@@ -131,8 +136,11 @@ def at_place(place: Place, manager: Any, kind: Kind) -> int:
         return place.resource
     thing = _read(adapter.resource, manager)
     if isinstance(thing, str):
-        found = _by_name.get((adapter.kind, thing))
-        return (found or quietly(_of_name, adapter.kind, thing)).id
+        found = _by_name.get((adapter.kind, thing)) or quietly(_of_name, adapter.kind, thing)
+        if type(adapter.resource) is Everywhere:
+            place.known = kind
+            place.resource = found.id
+        return found.id
     found = _by_object.get(id(thing))
     return (found or quietly(_adapted, adapter, thing, _name(place, manager))).id
 
