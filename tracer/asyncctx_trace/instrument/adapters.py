@@ -78,10 +78,11 @@ def _attribute(*names: str) -> Callable[[Any], Any]:
     return read
 
 
-class Everywhere(NamedTuple):
-    """One resource for all such managers."""
+class Everywhere:
+    """Reads off all managers that they stand for one resource, of this name."""
 
-    name: str
+    def __init__(self, name: str) -> None:
+        self.name = name
 
     def __call__(self, manager: Any) -> str:
         return self.name
