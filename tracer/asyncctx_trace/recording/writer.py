@@ -26,6 +26,7 @@ from asyncctx_trace.recording.stamping import Stamper
 __all__ = ["Recorder", "TextWriter"]
 
 _log = logging.getLogger("asyncctx_trace")
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class TextWriter:
@@ -55,7 +56,7 @@ class TextWriter:
                 left_out = len(value) - TEXT_LIMIT
                 fields[key] = f"{value[:TEXT_LIMIT]}… (+{left_out} characters)"
         # Plain ASCII: lone surrogates survive, and the length in characters is that in bytes.
-        entry = json.dumps({"k": what, **fields}, separators=(",", ":")).encode("ascii")
+        entry = _encode({"k": what, **fields}).encode("ascii")
         room = LENGTH.size + (len(entry) + 3) // 4 * 4
         with self._lock:
             while self._texts is None or self._end + room > SEGMENT:
