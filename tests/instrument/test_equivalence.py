@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import traceback
-from collections.abc import Iterator
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from asyncctx_trace.instrument.operations import operations, perform
-from asyncctx_trace.instrument.program import functions, original_of, rewritten
-from asyncctx_trace.instrument.scope import Scope
-from asyncctx_trace.outcome import outcome_of
-from instrument.listening import listening
+from instrument.random_programs import program, runs_the_same
+
+__all__ = ["programs"]
 
 ERRORS = ("ValueError", "KeyError", "TimeoutError", "asyncio.CancelledError")
 errors = st.sampled_from(ERRORS)
@@ -51,183 +45,8 @@ def blocks(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 programs = st.lists(st.recursive(simple, blocks, max_leaves=8), min_size=1, max_size=3)
 
 
-def source(statements: Any, depth: int = 1) -> Iterator[str]:
-    """The lines of a program."""
-    pad = "    " * depth
-    yield f"{pad}pass"
-    for number, statement in enumerate(statements):
-        match statement:
-            case ("raise", error):
-                yield f"{pad}raise {error}('body')"
-            case ("cancel",):
-                yield f"{pad}asyncio.current_task().cancel()"
-                yield f"{pad}await asyncio.sleep(0)"
-            case ("await",):
-                yield f"{pad}await asyncio.sleep(0)"
-            case ("return",):
-                yield f"{pad}if away: return"
-            case ("with", items, body):
-                made = ", ".join(f"M(log, {item!r}) as m{i}" for i, item in enumerate(items))
-                yield f"{pad}async with {made}:"
-                yield from source(body, depth + 1)
-            case ("stack", items, body):
-                yield f"{pad}async with Stack(log) as stack:"
-                for item in items:
-                    yield f"{pad}    await stack.enter_async_context(M(log, {item!r}))"
-                yield from source(body, depth + 1)
-            case ("generator", item, body, early):
-                yield f"{pad}async def generator{depth}{number}(away=False):"
-                yield f"{pad}    async with M(log, {item!r}):"
-                yield f"{pad}        yield 1"
-                yield from source(body, depth + 2)
-                yield f"{pad}async with Closing(log, generator{depth}{number}()) as numbers:"
-                yield f"{pad}    async for x in numbers:"
-                yield f"{pad}        log.append(x)"
-                yield f"{pad}        if {early}: break"
-            case ("try", body, kind, after):
-                yield f"{pad}try:"
-                yield from source(body, depth + 1)
-                yield f"{pad}{'except Exception as e' if kind == 'except' else 'finally'}:"
-                yield from source(after, depth + 1)
-            case ("loop", body, way):
-                yield f"{pad}for x in range(2):"
-                yield from source(body, depth + 1)
-                yield f"{pad}    {way}"
-
-
-class Model:
-    """Says what happens to a manager in the words of the facts."""
-
-    log: list[Any]
-
-    def begins(self) -> None:
-        self.number = 1 + sum(isinstance(entry, tuple) and entry[0] == "wait" for entry in self.log)
-        self.log.append(("wait", self.number))
-
-    def says(self, moment: str, error: BaseException | None, *more: str) -> None:
-        outcome = "ok" if error is None else outcome_of(error).name.lower()
-        self.log.append((moment, self.number, outcome, *more))
-
-
-class M(Model):
-    """Does what its plan says."""
-
-    def __init__(self, log: list[Any], plan: dict[str, Any]) -> None:
-        self.log, self.plan = log, plan
-
-    async def __aenter__(self) -> M:
-        self.begins()
-        try:
-            for _ in range(self.plan["awaits"]):
-                await asyncio.sleep(0)
-            if self.plan["enter"]:
-                raise eval(self.plan["enter"])("enter")
-        except BaseException as error:
-            self.says("enter", error)
-            raise
-        self.says("enter", None)
-        return self
-
-    async def __aexit__(self, kind: Any, error: Any, tb: Any) -> object:
-        self.says("body", error)
-        try:
-            for _ in range(self.plan["awaits"]):
-                await asyncio.sleep(0)
-            result = self.end(error)
-        except BaseException as failure:
-            self.says("exit", failure)
-            raise
-        self.says("exit", None, *(["suppressed"] if error is not None and result else []))
-        return result
-
-    def end(self, error: BaseException | None) -> object:
-        match self.plan["exit"]:
-            case "suppress":
-                return True
-            case "raise":
-                raise eval(self.plan["error"])("exit")
-            case "replace" if error is not None:
-                raise eval(self.plan["error"])("instead") from error
-            case "same" if error is not None:
-                raise error
-            case "odd":
-                return [0]
-        return None
-
-
-class Stack(contextlib.AsyncExitStack, Model):
-    def __init__(self, log: list[Any]) -> None:
-        super().__init__()
-        self.log = log
-
-    async def __aenter__(self) -> Stack:
-        self.begins()
-        self.says("enter", None)
-        return self
-
-    async def __aexit__(self, *exc: Any) -> bool:
-        return await told(self, exc, super().__aexit__(*exc))
-
-
-class Closing(contextlib.aclosing[Any], Model):
-    def __init__(self, log: list[Any], thing: Any) -> None:
-        super().__init__(thing)
-        self.log = log
-
-    async def __aenter__(self) -> Any:
-        self.begins()
-        self.says("enter", None)
-        return self.thing
-
-    async def __aexit__(self, *exc: Any) -> None:
-        await told(self, exc, super().__aexit__(*exc))
-
-
-async def told(model: Model, exc: Any, awaitable: Any) -> Any:
-    """Await the real exit and say how it went."""
-    model.says("body", exc[1])
-    try:
-        result = await awaitable
-    except BaseException as failure:
-        model.says("exit", failure)
-        raise
-    model.says("exit", None, *(["suppressed"] if exc[1] is not None and result else []))
-    return result
-
-
-def run(code: Any) -> tuple[list[Any], str]:
-    """What the program logged, and how it ended: the whole chain of exceptions, as text."""
-    log: list[Any] = []
-    namespace = {"asyncio": asyncio, "M": M, "Stack": Stack, "Closing": Closing, "log": log}
-    exec(code, namespace)
-    try:
-        return log, repr(asyncio.run(namespace["main"](True)))  # type: ignore[operator]
-    except BaseException as error:
-        return log, "".join(traceback.format_exception(error))
-
-
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(programs)
-def test_a_random_program_runs_the_same_and_is_recorded_as_it_ran(program: Any) -> None:
-    """Outcome, chain of exceptions with their lines, order of calls; and the facts."""
-    text = "async def main(away):\n" + "\n".join(source(program))
-    file = "<string>"
-    plain = compile(text, file, "exec")
-    scope = Scope()
-    marked = rewritten(plain, scope)
-    expected = run(plain)
-
-    for operation in operations(scope):
-        if operation.module == "contextlib":
-            perform(operation)
-    try:
-        untold = run(marked)
-        with listening() as heard:
-            traced = run(marked)
-    finally:
-        for function in list(functions()):
-            function.__code__ = original_of(function.__code__)
-
-    assert traced == expected
-    assert untold == expected
-    assert heard.facts == [entry for entry in traced[0] if isinstance(entry, tuple)]
+def test_a_random_program_runs_the_same_and_is_recorded_as_it_ran(statements: Any) -> None:
+    """On this interpreter."""
+    runs_the_same(program(statements))

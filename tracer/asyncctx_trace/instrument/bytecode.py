@@ -16,7 +16,7 @@ from __future__ import annotations
 import dis
 import opcode
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import CodeType
 from typing import Any
@@ -42,7 +42,11 @@ _EXTENDED_ARG = opcode.opmap["EXTENDED_ARG"]
 _LOAD_CONST = opcode.opmap["LOAD_CONST"]
 _RETURN_GENERATOR = opcode.opmap["RETURN_GENERATOR"]
 _JUMPS = frozenset(opcode.hasjrel)
-_BACKWARD = frozenset(op for op in _JUMPS if "BACKWARD" in opcode.opname[op])
+_END_ASYNC_FOR = opcode.opmap["END_ASYNC_FOR"]
+"""From CPython 3.14 on it tells where its loop is, and jumps nowhere."""
+_BACKWARD = frozenset(
+    op for op in _JUMPS if "BACKWARD" in opcode.opname[op] or op == _END_ASYNC_FOR
+)
 _ENDS_FLOW = frozenset(
     opcode.opmap[name]
     for name in ("RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE")
@@ -53,7 +57,7 @@ _JUMPS_ALWAYS = frozenset(op for op in _JUMPS if opcode.opname[op].startswith("J
 
 def _cache_units() -> list[int]:
     known: Any = opcode._inline_cache_entries  # type: ignore[attr-defined]  # as `dis` itself
-    if isinstance(known, dict):
+    if isinstance(known, Mapping):  # a list up to CPython 3.12
         return [known.get(name, 0) for name in opcode.opname]
     return list(known)
 
@@ -217,7 +221,7 @@ class Assembly:
             if instruction.handler is not None:
                 handler = instruction.handler
                 reach(handler.target, handler.depth + handler.lasti + 1)
-            if instruction.target is not None:
+            if instruction.target is not None and op != _END_ASYNC_FOR:
                 reach(instruction.target, depth + dis.stack_effect(op, arg, jump=True))
             if op == _RETURN_GENERATOR:  # CPython 3.12 forgets what it pushes on resumption
                 reach(following[instruction], depth + 1)

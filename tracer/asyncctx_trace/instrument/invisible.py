@@ -18,6 +18,7 @@ F = TypeVar("F", bound=Callable[..., object])
 _FILE = "<importlib._bootstrap of asyncctx_trace>"
 _RESUME = opcode.opmap["RESUME"]
 _NOP = opcode.opmap["NOP"]
+_CACHE = opcode.opmap["CACHE"]
 
 
 def invisible(function: F) -> F:
@@ -69,7 +70,10 @@ def _without_resume(code: CodeType) -> CodeType:
     start = next((i for i in range(0, len(raw), 2) if raw[i] == _RESUME), None)
     if start is None:
         return code
-    raw[start : start + 2] = bytes((_NOP, 0))
+    end = start + 2
+    while raw[end] == _CACHE:  # CPython 3.15 keeps something behind it
+        end += 2
+    raw[start:end] = bytes((_NOP, 0)) * ((end - start) // 2)
     return code.replace(co_code=bytes(raw))
 
 

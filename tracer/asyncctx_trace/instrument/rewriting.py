@@ -4,7 +4,7 @@ What the compiler makes of ``async with X as y: body``, with our marks on the ri
 
     X                                        [.., manager]
                                              begin(place, manager)         -> ticket
-    BEFORE_ASYNC_WITH                        [.., ticket, exit, awaitable]
+    look up both methods, call __aenter__    [.., ticket, exit, awaitable]
     await  ······························•   any exception: not_entered(ticket, error)
                                              entered(exit, ticket)         -> exit
     y = …; body                              [.., exit]
@@ -19,6 +19,9 @@ What the compiler makes of ``async with X as y: body``, with our marks on the ri
     await  ······························•   any exception: not_cleaned(exit, error)
     if true: the next statement              suppressed(exit)
     else: raise                              passed_on(exit)
+
+Up to CPython 3.13 the first step is one instruction and ``exit`` a bound method. From 3.14 on it
+is six, and ``exit`` takes two places: a function, and what it is to be called with or NULL.
 
 The manager stays in the statement and is entered by the interpreter. A mark runs before or after
 it and is off the stack while it works. Between body and exit the ticket travels inside the
@@ -47,14 +50,26 @@ from asyncctx_trace.instrument.bytecode import (
 
 __all__ = ["SUPPORTED", "Marks", "bracketed", "has_async_with"]
 
-SUPPORTED = (3, 11) <= sys.version_info < (3, 14)
+SUPPORTED = (3, 11) <= sys.version_info < (3, 16)
 """Whether this interpreter's code is of the shape above."""
 
-_BEFORE_ASYNC_WITH = opcode.opmap.get("BEFORE_ASYNC_WITH", -1)
+_IN_STEPS = sys.version_info >= (3, 14)
+_ENTERING = (
+    ("COPY", "LOAD_SPECIAL", "SWAP", "SWAP", "LOAD_SPECIAL", "CALL")
+    if _IN_STEPS
+    else ("BEFORE_ASYNC_WITH",)
+)
+_EXIT = 2 if _IN_STEPS else 1
+"""How many places the exit takes on the stack."""
+_AFTER_ENTER = 1
+"""Argument of the GET_AWAITABLE that follows a call of ``__aenter__``."""
 _AFTER_EXIT = 2
-"""Argument of the GET_AWAITABLE that follows a call of ``__aexit__``."""
+"""The same for ``__aexit__``."""
+_GET_AWAITABLE = opcode.opmap["GET_AWAITABLE"]
 _EXIT_CALL = 4 if sys.version_info >= (3, 12) else 5
 """How many instructions before that one the call begins."""
+_SEND = 3 if sys.version_info >= (3, 15) else 2
+"""How many instructions after a GET_AWAITABLE its SEND stands."""
 _MORE_STACK = 8
 
 
@@ -76,7 +91,8 @@ class Marks:
 
 def has_async_with(code: CodeType) -> bool:
     """Whether an ``async with`` stands in ``code`` itself, not in a function inside it."""
-    return _BEFORE_ASYNC_WITH in code.co_code[::2]
+    raw = code.co_code
+    return (_GET_AWAITABLE, _AFTER_ENTER) in zip(raw[::2], raw[1::2], strict=True)
 
 
 def bracketed(
@@ -105,44 +121,56 @@ class _Bracketing:
         for index, instruction in enumerate(self.order):
             if instruction not in self.depths:
                 continue  # the compiler left it there, and nothing leads to it
-            if instruction.op == _BEFORE_ASYNC_WITH:
-                # Before 3.13 that instruction stands for the statement; the one before it ends
-                # the context expression.
-                of_item = instruction if sys.version_info >= (3, 13) else self.order[index - 1]
-                self._bracket_enter(index, place(of_item.position))
-            elif instruction.name == "GET_AWAITABLE" and instruction.arg == _AFTER_EXIT:
+            if instruction.op != _GET_AWAITABLE:
+                continue
+            if instruction.arg == _AFTER_ENTER:
+                start = index - len(_ENTERING)
+                if tuple(i.name for i in self.order[start:index]) != _ENTERING:
+                    raise Unfamiliar("an enter that begins in another way")
+                # Before 3.13 the first instruction stands for the statement; the one before it
+                # ends the context expression.
+                of_item = self.order[start if sys.version_info >= (3, 13) else start - 1]
+                self._bracket_enter(start, index, place(of_item.position))
+            elif instruction.arg == _AFTER_EXIT:
                 if self.order[index - 1].name == "WITH_EXCEPT_START":
                     self._bracket_failed_exit(index - 1)
                 else:
                     self._bracket_exit(index)
 
-    def _bracket_enter(self, index: int, place: object) -> None:
-        before = self.order[index]
+    def _bracket_enter(self, start: int, index: int, place: object) -> None:
+        """The enter from ``start`` on, with its GET_AWAITABLE at ``index``."""
+        before = self.order[start]
         assembly, marks = self.assembly, self.marks
-        region, after = self._await(index + 1)
+        region, after = self._await(index)
         below = self.depths[before] - 1
         # [manager] -> [ticket, manager]
         begin = assembly.call(marks.begin, assembly.const(place), copy(4))
         assembly.insert(before, [*begin, swap(2)])
-        self._guard([before, *region], below + 1, more=1, failed=self._tell(marks.not_entered, 3))
+        self._guard(
+            [*self.order[start:index], *region],
+            below + 1,
+            more=1,
+            failed=self._tell(marks.not_entered, 3),
+        )
         # [ticket, exit, value] -> [exit, value, ticket]: from here on an exception, such as a
         # KeyboardInterrupt within the mark, finds the exit where the interpreter expects it.
-        assembly.insert(after, [swap(2), swap(3)])
+        assembly.insert(after, [swap(depth) for depth in range(2, _EXIT + 3)])
         # -> [exit, value]
-        entered = assembly.call(marks.entered, copy(5), copy(4))
-        assembly.insert(after, [*entered, swap(4), pop(), pop()])
+        entered = assembly.call(marks.entered, copy(_EXIT + 4), copy(4))
+        assembly.insert(after, [*entered, swap(_EXIT + 3), pop(), pop()])
 
     def _bracket_exit(self, index: int) -> None:
         """The exit after a body that did not fail; ``index`` is its GET_AWAITABLE."""
         start = index - _EXIT_CALL
-        if [i.name for i in self.order[start : start + 3]] != ["LOAD_CONST"] * 3:
+        if {i.name for i in self.order[start : start + 3]} - {"LOAD_CONST", "LOAD_COMMON_CONSTANT"}:
             raise Unfamiliar("an exit that is not called with None, None, None")
         first = self.order[start]
         assembly, marks = self.assembly, self.marks
         region, after = self._await(index)
-        below = self.depths[first] - 1
+        below = self.depths[first] - _EXIT
         # [exit] -> [ticket, exit]
-        assembly.insert(first, [*assembly.call(marks.leaving, copy(3)), swap(2)])
+        leaving = assembly.call(marks.leaving, copy(_EXIT + 2))
+        assembly.insert(first, [*leaving, *(swap(depth) for depth in range(_EXIT + 1, 1, -1))])
         self._guard(
             [*self.order[start:index], *region],
             below + 1,
@@ -162,24 +190,27 @@ class _Bracketing:
         if after.name == "TO_BOOL":
             end += 1
         decision, otherwise = self.order[end : end + 2]
+        if otherwise.name == "NOT_TAKEN":
+            otherwise = self.order[end + 2]
         if not decision.name.endswith("IF_TRUE") or otherwise.name != "RERAISE":
             raise Unfamiliar("an exit whose result decides nothing")
         assert decision.target is not None
         # All of these: [exit, place, previous error, error]
-        failing = assembly.call(marks.failing, copy(6), copy(4))
+        exit = _EXIT + 5
+        failing = assembly.call(marks.failing, copy(exit), copy(4))
         assembly.insert(before, [*failing, pop()])
         self._guard(
             [before, *region, *self.order[self.index[after] : end + 1]],
             self.depths[before],
             more=0,
-            failed=self._tell(marks.not_cleaned, 6),
+            failed=self._tell(marks.not_cleaned, exit),
         )
-        assembly.insert(otherwise, [*assembly.call(marks.passed_on, copy(6)), pop()])
-        assembly.insert(decision.target, [*assembly.call(marks.suppressed, copy(6)), pop()])
+        assembly.insert(otherwise, [*assembly.call(marks.passed_on, copy(exit)), pop()])
+        assembly.insert(decision.target, [*assembly.call(marks.suppressed, copy(exit)), pop()])
 
     def _await(self, index: int) -> tuple[list[Instruction], Instruction]:
         """What the ``await`` with its GET_AWAITABLE at ``index`` runs, and what comes after."""
-        send, yielding = self.order[index + 2 : index + 4]
+        send, yielding = self.order[index + _SEND : index + _SEND + 2]
         if send.name != "SEND" or send.target is None or yielding.name != "YIELD_VALUE":
             raise Unfamiliar("an await that does not send")
         end = self.index[send.target]
