@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.context import Context
 from opentelemetry.trace import (
@@ -21,6 +21,9 @@ from asyncctx_trace.spans import conventions as names
 from asyncctx_trace.spans.body import BodySpan
 from asyncctx_trace.spans.live import LiveAcquisition
 from asyncctx_trace.spans.tracing import SPAN_KEY, Attributes, TracingBase
+
+if TYPE_CHECKING:
+    from asyncctx_trace.spans.handover import HandOver
 
 __all__ = ["LateTracing"]
 
@@ -39,8 +42,10 @@ class LateTracing(TracingBase):
 
     prompt = False
 
-    def __init__(self, tracer: Any, new_trace_after: int) -> None:
+    def __init__(self, tracer: Any, new_trace_after: int, handing: HandOver | None = None) -> None:
         super().__init__(tracer, new_trace_after)
+        self._handing = handing
+        self.hands_over = handing is not None
         ids = tracer.id_generator
         self._new_span_id = ids.generate_span_id
         self._new_trace_id = ids.generate_trace_id
@@ -132,6 +137,27 @@ class LateTracing(TracingBase):
         context = self._context_of_children(live)
         return self._make(live, name, context, start, attributes, links, self._new_span_id())
 
+    def hand_over(
+        self, live: LiveAcquisition, context: SpanContext, blocked_by: Sequence[Link]
+    ) -> bool:
+        body, handing = live.body, self._handing
+        if handing is None or body is None or live.erred or live.adorned or not handing.allowed():
+            return False
+        with self._lock:
+            if live.lifecycle is not None or body.real is not None:
+                return False  # somebody has written to it
+            inside = self.context_of_body(body)
+        trace_id, flags, state, new_id = (
+            live.trace_id,
+            live.trace_flags,
+            live.trace_state,
+            self._new_span_id,
+        )
+        enter = SpanContext(trace_id, new_id(), False, flags, state)
+        exit_ = SpanContext(trace_id, new_id(), False, flags, state)
+        handing.give(live, (context, enter, inside, exit_), self.wall(0), blocked_by)
+        return True
+
     def _context_of_children(self, live: LiveAcquisition) -> Context:
         lifecycle = self.lifecycle(live)
         assert lifecycle is not None
@@ -139,6 +165,8 @@ class LateTracing(TracingBase):
 
     def _decide(self, live: LiveAcquisition) -> None:
         """Ask the sampler, once; outer acquisitions first, whose word inner ones depend on."""
+        if live.decided:
+            return
         with self._lock:
             undecided = []
             each: LiveAcquisition | None = live
@@ -151,19 +179,20 @@ class LateTracing(TracingBase):
                 each.decided = True
 
     def _decide_one(self, live: LiveAcquisition) -> None:
-        parent = self._parent(live)
+        parent = live.above = self._parent(live)
         if parent is not None:
             trace_id = parent.trace_id
             random = parent.trace_flags & _RANDOM if self._is_random else 0
         else:
             trace_id = self._new_trace_id()
             random = _RANDOM if self._is_random and self._is_random() else 0
+        attributes = live.attributes
         result = self._should_sample(
             live.context,
             trace_id,
             names.span_name(live.resource.name),
             SpanKind.INTERNAL,
-            live.attributes,
+            attributes,
             live.links,
         )
         live.trace_id = trace_id
@@ -171,6 +200,7 @@ class LateTracing(TracingBase):
         live.trace_state = result.trace_state
         if result.decision.is_recording():
             live.sampled = result
+            live.adorned = result.attributes != attributes
             live.span_id = self._new_span_id()
 
     def _make(

@@ -33,6 +33,8 @@ class Tracing(Protocol):
 
     prompt: bool
     """Whether ``begin`` has something to do."""
+    hands_over: bool
+    """Whether ``hand_over`` may say yes."""
 
     def silences(self, context: Context) -> bool:
         """On the task: whether it is settled that there are no spans in ``context``."""
@@ -64,6 +66,14 @@ class Tracing(Protocol):
         links: Sequence[Link],
     ) -> Span:
         """A child of the lifecycle span, from ``start`` (monotonic ns)."""
+
+    def hand_over(
+        self, live: LiveAcquisition, context: SpanContext, blocked_by: Sequence[Link]
+    ) -> bool:
+        """Give the provider the spans of ``live``, which has ended, in one go, if it can be done.
+
+        ``context`` is the lifecycle span's.
+        """
 
     def restart_in_child(self) -> None:
         """A forked child may have inherited a lock that nobody will give back."""
