@@ -30,8 +30,8 @@ Origin = tuple[Resource, InstrumentationInfo, InstrumentationScope]
 class FinishedSpan(ReadableSpan):
     """What a processor gets at the end of a span; of an acquisition in which all went well.
 
-    It becomes a complete ReadableSpan with the first look at more than ids and times: exporters
-    of other formats look, :mod:`~asyncctx_trace.spans.otlp` knows what it needs without.
+    It becomes a complete ReadableSpan with the first look at more than its context: exporters of
+    other formats look, :mod:`~asyncctx_trace.spans.otlp` gets along without.
     """
 
     varying: ClassVar[tuple[str, ...]] = ()
@@ -47,15 +47,16 @@ class FinishedSpan(ReadableSpan):
         links: Sequence[Link] = (),
     ) -> None:
         self.live = live
-        self._context = context
-        self._parent = parent
-        self._start_time, self._end_time = times
-        self._links = links
-        self._resource, self._instrumentation_info, self._instrumentation_scope = origin
+        self.origin = origin
+        self._context = context  # processors look at it
+        self.above = parent
+        self.times = times
+        """Of its start and its end, as ns since 1970."""
+        self.linked = links
 
     @property
     def shape(self) -> tuple[object, ...]:
-        """Stands for all that spans have in common, but for :attr:`varying`, ids and times."""
+        """Stands for all that it says but :attr:`varying`, times, links and its trace."""
         raise NotImplementedError
 
     @property
@@ -71,17 +72,19 @@ class FinishedSpan(ReadableSpan):
         if name.startswith("__") or "_name" in vars(self) or "live" not in vars(self):
             raise AttributeError(name)
         called, attributes = self._words()
+        resource, info, scope = self.origin
+        start, end = self.times
         super().__init__(
             called,
             self._context,
-            self._parent,
-            self._resource,
+            self.above,
+            resource,
             attributes,
-            links=self._links,
-            start_time=self._start_time,
-            end_time=self._end_time,
-            instrumentation_info=self._instrumentation_info,
-            instrumentation_scope=self._instrumentation_scope,
+            links=self.linked,
+            start_time=start,
+            end_time=end,
+            instrumentation_info=info,
+            instrumentation_scope=scope,
         )
         return getattr(self, name)
 
@@ -93,10 +96,10 @@ class FinishedLifecycle(FinishedSpan):
 
     @property
     def shape(self) -> tuple[object, ...]:
-        live = self.live
+        live, above = self.live, self.above
         resource, task = live.resource, live.task
         return (
-            names.LIFECYCLE,
+            None if above is None else above.is_remote,
             live.manager,
             resource.kind,
             resource.name,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import (
     SpanLimits,
     SpanProcessor,
@@ -20,6 +19,7 @@ from asyncctx_trace.spans.finished import (
     FinishedEnter,
     FinishedExit,
     FinishedLifecycle,
+    Origin,
 )
 from asyncctx_trace.spans.live import LiveAcquisition
 
@@ -38,18 +38,6 @@ _ATTRIBUTES = 24
 _LINKS = 128
 
 
-class HashedOnce(Resource):
-    """A resource like another: the SDK's writes itself as JSON whenever its hash is asked for,
-    which exporters do for every span."""
-
-    def __init__(self, like: Resource) -> None:
-        super().__init__(like.attributes, like.schema_url)
-        self._hash = hash(like)
-
-    def __hash__(self) -> int:
-        return self._hash
-
-
 class HandOver:
     """Skips what the SDK's spans do only for those who change or watch them while they are open."""
 
@@ -58,13 +46,12 @@ class HandOver:
         self._fits = _limits_nothing(tracer) and _counts_nothing(tracer)
         self._known: Any = None
         self._deaf = False
-        self._resource = tracer.resource
-        self._hashed = HashedOnce(tracer.resource)
+        self._origin = _origin(tracer)
 
     def allowed(self) -> bool:
         """Whether it makes no difference to this provider, as it is configured now."""
         multi: Any = self._tracer.span_processor
-        processors = getattr(multi, "_span_processors", None)
+        processors: Any = getattr(multi, "_span_processors", ())
         if processors is not self._known:
             self._known = processors
             self._deaf = type(multi) is SynchronousMultiSpanProcessor and all(
@@ -84,10 +71,9 @@ class HandOver:
         ``offset`` (ns) leads from the monotonic clock to the time of day.
         """
         tracer, on_end = self._tracer, self._tracer.span_processor.on_end
-        if tracer.resource is not self._resource:  # in a forked child it is another one
-            self._resource = tracer.resource
-            self._hashed = HashedOnce(tracer.resource)
-        origin = self._hashed, tracer.instrumentation_info, tracer._instrumentation_scope
+        if tracer.resource is not self._origin[0]:  # in a forked child it is another one
+            self._origin = _origin(tracer)
+        origin = self._origin
         whole, enter, body, exit_ = contexts
         asked, got_in = live.enter_started + offset, live.enter_ended + offset
         left, gone = live.exit_started + offset, live.exit_ended + offset
@@ -95,6 +81,10 @@ class HandOver:
         on_end(FinishedBody(live, origin, body, whole, (got_in, left)))
         on_end(FinishedExit(live, origin, exit_, whole, (left, gone)))
         on_end(FinishedLifecycle(live, origin, whole, live.above, (asked, gone), live.links))
+
+
+def _origin(tracer: Tracer) -> Origin:
+    return tracer.resource, tracer.instrumentation_info, tracer._instrumentation_scope
 
 
 def _deaf(processor: SpanProcessor) -> bool:

@@ -141,7 +141,9 @@ class LateTracing(TracingBase):
         self, live: LiveAcquisition, context: SpanContext, blocked_by: Sequence[Link]
     ) -> bool:
         body, handing = live.body, self._handing
-        if handing is None or body is None or live.erred or live.adorned or not handing.allowed():
+        if handing is None or body is None or live.erred or live.adorned or live.trace_state:
+            return False
+        if not handing.allowed():
             return False
         with self._lock:
             if live.lifecycle is not None or body.real is not None:

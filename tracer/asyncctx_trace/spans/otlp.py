@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from asyncctx_trace.spans.finished import FinishedSpan
@@ -10,53 +11,73 @@ from asyncctx_trace.spans.finished import FinishedSpan
 __all__ = ["Encoding", "forget", "teach"]
 
 _ENCODER = "opentelemetry.exporter.otlp.proto.common._internal.trace_encoder"
-_ENCODE = "_encode_span"
+_ENCODE = "_encode_resource_spans"
 _SHAPES = 1024
 """So many are kept: names of resources may be without end."""
 
-_taught: Any = None
-
 
 class Encoding:
-    """Encodes a finished span as a copy of one of the same shape; all other spans as before.
+    """Encodes finished spans as copies of the first of their shape, and all others as before.
 
-    What a copy is compared with is the exporter's own word, once for each shape: an exporter that
-    says more than we know of encodes everything itself.
+    The first of each shape is encoded by the exporter, the second in both ways: where they
+    differ, the exporter says more than we know of, and encodes everything itself from then on.
     """
 
     def __init__(self, own: Any) -> None:
         self.own = own
+        """The exporter's own way: from spans to messages, one for each resource."""
         self._shapes: dict[tuple[object, ...], _Shape] = {}
         self._trusted = True
+        self.copied = 0
+        """Spans that were copied."""
 
-    def __call__(self, span: Any) -> Any:
-        """The span as protobuf message."""
-        if isinstance(span, FinishedSpan) and self._trusted and not span._links:
+    def __call__(self, spans: Sequence[Any]) -> Any:
+        """Messages with all ``spans``."""
+        if self._trusted:
             try:
-                return self._copied(span)
+                return self._copied(spans)
             except Exception:
-                self._trusted = False  # the exporter says what it thinks of it
-        return self.own(span)
+                self._trusted = False  # the exporter will say what it thinks of them
+        return self.own(spans)
 
-    def _copied(self, span: FinishedSpan) -> Any:
-        context, parent = span.context, span.parent
-        if context.trace_state:
-            return self.own(span)
-        key = (span.shape, context.trace_flags, None if parent is None else parent.is_remote)
+    def _copied(self, spans: Sequence[Any]) -> list[Any]:
+        others: list[Any] = []
+        found: dict[int, Any] = {}
+        for span in spans:
+            if not isinstance(span, FinishedSpan) or span.linked:
+                others.append(span)
+                continue
+            shape = self._shape(span)
+            message = found.get(id(span.origin))
+            if message is None:
+                found[id(span.origin)] = self.own([span])[0]
+            elif shape is None:
+                message.scope_spans[0].spans.append(self._encoded(span))
+            else:
+                shape.copy(span, message.scope_spans[0].spans.add())
+                self.copied += 1
+        return [*(self.own(others) if others else ()), *found.values()]
+
+    def _shape(self, span: FinishedSpan) -> _Shape | None:
+        """What ``span`` is to be a copy of; ``None`` if it is to be encoded by the exporter."""
+        key = span.shape, span.context.trace_flags
         shape = self._shapes.get(key)
         if shape is None:
             if len(self._shapes) >= _SHAPES:
                 self._shapes.clear()
-            message = self.own(span)
-            self._shapes[key] = _Shape(message, span.varying)
-            return message
-        message = shape.copy(span)
+            self._shapes[key] = _Shape(self._encoded(span), span.varying)
+            return None
         if not shape.compared:
             shape.compared = True
-            own = self.own(span)
-            self._trusted = message == own
-            return own
-        return message
+            own = self._encoded(span)
+            copied = type(own)()
+            shape.copy(span, copied)
+            if copied != own:
+                raise ValueError("the exporter says something that we do not know of")
+        return shape
+
+    def _encoded(self, span: FinishedSpan) -> Any:
+        return self.own([span])[0].scope_spans[0].spans[0]
 
 
 class _Shape:
@@ -65,7 +86,6 @@ class _Shape:
     compared = False
 
     def __init__(self, message: Any, varying: tuple[str, ...]) -> None:
-        self._new = type(message)
         self._message = message
         places = [each.key for each in message.attributes]
         self._varying = [
@@ -73,36 +93,33 @@ class _Shape:
             for place in map(places.index, varying)
         ]
 
-    def copy(self, span: FinishedSpan) -> Any:
-        message = self._new()
+    def copy(self, span: FinishedSpan, message: Any) -> None:
+        """Have ``message``, which is empty, say what ``span`` does."""
         message.CopyFrom(self._message)
-        context, parent = span.context, span.parent
+        context, parent = span.get_span_context(), span.above
+        assert context is not None
+        message.start_time_unix_nano, message.end_time_unix_nano = span.times
         message.trace_id = context.trace_id.to_bytes(16, "big")
         message.span_id = context.span_id.to_bytes(8, "big")
         if parent is not None:
             message.parent_span_id = parent.span_id.to_bytes(8, "big")
-        message.start_time_unix_nano = span.start_time
-        message.end_time_unix_nano = span.end_time
-        attributes = message.attributes
-        for (place, kind), value in zip(self._varying, span.values, strict=True):
-            setattr(attributes[place].value, kind, value)
-        return message
+        if self._varying:
+            attributes = message.attributes
+            for (place, kind), value in zip(self._varying, span.values, strict=True):
+                setattr(attributes[place].value, kind, value)
 
 
 def teach() -> None:
     """Teach the exporter, if it is loaded; no error if it knows already, or is another version."""
-    global _taught
     encoder = sys.modules.get(_ENCODER)
     own = getattr(encoder, _ENCODE, None)
     if own is not None and not isinstance(own, Encoding):
-        _taught = Encoding(own)
-        setattr(encoder, _ENCODE, _taught)
+        setattr(encoder, _ENCODE, Encoding(own))
 
 
 def forget() -> None:
     """The exporter is as it was."""
-    global _taught
     encoder = sys.modules.get(_ENCODER)
-    if _taught is not None and getattr(encoder, _ENCODE, None) is _taught:
-        setattr(encoder, _ENCODE, _taught.own)
-    _taught = None
+    taught = getattr(encoder, _ENCODE, None)
+    if isinstance(taught, Encoding):
+        setattr(encoder, _ENCODE, taught.own)
