@@ -3,59 +3,53 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.load import load
-from benchmarks.measure import ROOT, Row, alternate
+from benchmarks.harnesses import OURS, UNTRACED, Harness, harnesses
+from benchmarks.load import Load
+from benchmarks.measure import ROOT, Row, alternate, spread
 
 __all__ = ["run"]
 
 _PROGRAMS = Path(__file__).parent / "programs"
-_SECONDS = 3.0
-_OURS = "asyncctx-trace run"
-_SOMETHING = 10_000
-"""Bytes, whatever the format, of seconds of locks taken and let go."""
-
-
-@dataclass(frozen=True, slots=True)
-class Harness:
-    """A way to start a program."""
-
-    words: tuple[str, ...]
-    """What stands before the program, with ``{folder}`` for where its output goes."""
-    output: str = ""
-    """Pattern of the files it leaves."""
-    environment: Mapping[str, str] | None = None
+_SLICE = 0.4
+"""Seconds under load in one go. All programs are there at once, and take turns so quickly that
+whatever else the machine does falls on all of them alike."""
+_SLICES = 6
+"""Turns in one round."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One run of a program in a harness."""
+    """One program in one slice."""
 
     per_second: float
     cpu: float
     """Seconds of CPU of the traced process for each request."""
 
 
+Turn = Callable[[], Measured]
+
+
 def run(rounds: int) -> list[Row]:
     """An HTTP service, and workers on a PostgreSQL pool, with short requests and with real ones."""
-    service = _PROGRAMS / "http_service.py"
-    rows = _compare("HTTP service, short requests", rounds, _Serving(service, 40))
-    rows += _compare("HTTP service", rounds, _Serving(service, 600))
+    rows = _compare("HTTP, 100 µs", rounds, lambda one: _serving(one, 40))
+    rows += _compare("HTTP, 1.5 ms", rounds, lambda one: _serving(one, 1500))
     sys.path.insert(0, str(ROOT / "scenarios"))
     try:
         rows += asyncio.run(_on_postgres(rounds))
     except ImportError as error:
-        rows.append(Row("PostgreSQL pool", "", "", None, "≥ 97 %", None, f"not measured: {error}"))
+        rows.append(Row("PostgreSQL pool", "", "", None, "≥ 0.97", None, f"not measured: {error}"))
     return rows
 
 
@@ -64,157 +58,120 @@ async def _on_postgres(rounds: int) -> list[Row]:
 
     rows: list[Row] = []
     async with postgres() as dsn:
-        for what, size in (("PostgreSQL pool, short jobs", 50), ("PostgreSQL pool", 1000)):
-            working = _Working(_PROGRAMS / "pool_service.py", size, dsn)
-            rows += await asyncio.to_thread(_compare, what, rounds, working)
+        for what, size in (("pool, 300 µs", 50), ("pool, 1.5 ms", 1000)):
+            rows += await asyncio.to_thread(
+                _compare, what, rounds, lambda one, size=size: _working(one, size, dsn)
+            )
     return rows
 
 
-def _harnesses() -> dict[str, Harness]:
-    python = sys.executable
-    found = {
-        "untraced": Harness((python,)),
-        _OURS: Harness(
-            (python, "-m", "asyncctx_trace_tui", "run", "-q", "-o", "{folder}/a.actx"),
-            "a.actx",
-        ),
-    }
-    if importlib.util.find_spec("viztracer"):
-        found["viztracer --log_async"] = Harness(
-            (
-                *(python, "-m", "viztracer", "--quiet", "--log_async"),
-                # A ring of its newest entries; writing a million of them takes half a minute.
-                *("--tracer_entries", "100000", "-o", "{folder}/viz.json", "--"),
-            ),
-            "viz.json",
-        )
-    if importlib.util.find_spec("ddtrace"):
-        found["ddtrace lock profiler, 100 %"] = Harness(
-            (python, "-m", "ddtrace.commands.ddtrace_run", python),
-            "dd.*.pprof",
-            {
-                "DD_PROFILING_ENABLED": "true",
-                "DD_PROFILING_LOCK_ENABLED": "true",
-                "DD_PROFILING_CAPTURE_PCT": "100",
-                "DD_PROFILING_OUTPUT_PPROF": "{folder}/dd",
-                "DD_PROFILING_STACK_ENABLED": "false",
-                "DD_PROFILING_MEMORY_ENABLED": "false",
-                "DD_PROFILING_HEAP_ENABLED": "false",
-                "DD_PROFILING_EXCEPTION_ENABLED": "false",
-                "DD_TRACE_ENABLED": "false",
-                "DD_INSTRUMENTATION_TELEMETRY_ENABLED": "false",
-            },
-        )
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Serving:
+@contextmanager
+def _serving(harness: Harness, rows: int) -> Iterator[Turn]:
     """The HTTP service, asked from here: whoever asks is not traced."""
+    with _started(harness, "http_service.py", rows) as tell, Load(int(tell(None))) as load:
 
-    program: Path
-    size: int
+        def turn() -> Measured:
+            tell("what have you done so far?")
+            began = time.perf_counter()
+            load.last(_SLICE)
+            took = time.perf_counter() - began
+            return _measured(tell("and since?"), took)
 
-    def __call__(self, words: list[str], environment: dict[str, str], folder: str) -> Measured:
+        yield turn
+
+
+@contextmanager
+def _working(harness: Harness, rows: int, dsn: str) -> Iterator[Turn]:
+    """The workers on a pool; the server is not traced."""
+    with _started(harness, "pool_service.py", rows, ASYNCCTX_PG_DSN=dsn) as tell:
+        tell(None)
+
+        def turn() -> Measured:
+            began = time.perf_counter()
+            said = tell(str(_SLICE))
+            return _measured(said, time.perf_counter() - began)
+
+        yield turn
+
+
+@contextmanager
+def _started(
+    harness: Harness, program: str, rows: int, **environment: str
+) -> Iterator[Callable[[str | None], str]]:
+    """A program that is told a line, and answers with one; it ends in peace."""
+    with tempfile.TemporaryDirectory() as folder:
         with subprocess.Popen(
-            [*words, str(self.program), str(self.size)],
+            [*harness.words(folder), str(_PROGRAMS / program), str(rows)],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
             cwd=folder,
-            env=environment,
+            env={**os.environ, **harness.environment(folder), **environment},
         ) as process:
-            assert process.stdout is not None
+            told, says = process.stdin, process.stdout
+            assert told is not None
+            assert says is not None
+
+            def tell(line: str | None) -> str:
+                if line is not None:
+                    print(line, file=told, flush=True)
+                return says.readline()
+
             try:
-                said = load(int(process.stdout.readline()), _SECONDS)
-                process.wait(120)
+                yield tell
             finally:
-                process.kill()
-        return _measured(said)
+                told.close()  # the program ends, and what traces it writes down what it has
+                process.wait(120)
+        harness.check(folder)
 
 
-@dataclass(frozen=True, slots=True)
-class _Working:
-    """The workers on a pool: their load comes from the server, which is not traced."""
-
-    program: Path
-    size: int
-    dsn: str
-
-    def __call__(self, words: list[str], environment: dict[str, str], folder: str) -> Measured:
-        done = subprocess.run(
-            [*words, str(self.program), str(self.size), str(_SECONDS)],
-            check=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            cwd=folder,
-            env={**environment, "ASYNCCTX_PG_DSN": self.dsn},
-            timeout=120,
-        )
-        return _measured(json.loads(done.stdout.splitlines()[-1]))
-
-
-def _measured(said: dict[str, float]) -> Measured:
-    return Measured(said["served"] / said["seconds"], said["cpu"] / said["served"])
+def _measured(said: str, took: float) -> Measured:
+    done = json.loads(said)
+    return Measured(done["served"] / took, done["cpu"] / done["served"])
 
 
 def _compare(
-    what: str,
-    rounds: int,
-    program: Callable[[list[str], dict[str, str], str], Measured],
+    what: str, rounds: int, start: Callable[[Harness], AbstractContextManager[Turn]]
 ) -> list[Row]:
-    def once(harness: Harness) -> Measured:
-        with tempfile.TemporaryDirectory() as folder:
-            own = {
-                name: value.format(folder=folder)
-                for name, value in (harness.environment or {}).items()
-            }
-            words = [word.format(folder=folder) for word in harness.words]
-            measured = program(words, {**os.environ, **own}, folder)
-            _check(harness, Path(folder))
-        return measured
-
-    ways = {name: lambda each=each: once(each) for name, each in _harnesses().items()}
-    found = alternate(ways, rounds)
-    middles = {
-        name: Measured(
-            statistics.median(each.per_second for each in values),
-            statistics.median(each.cpu for each in values),
-        )
+    with ExitStack() as stack:
+        turns = {each.name: stack.enter_context(start(each)) for each in harnesses()}
+        for turn in turns.values():
+            turn()  # to warm up
+        found = alternate(turns, rounds * _SLICES)
+    untraced = found.pop(UNTRACED)
+    shares = {
+        name: [
+            each.per_second / base.per_second for each, base in zip(values, untraced, strict=True)
+        ]
         for name, values in found.items()
     }
-    base = middles.pop("untraced")
-    best = max(each.per_second for each in middles.values())
-    least = min(each.cpu for each in middles.values())
-    rows: list[Row] = []
-    for name, each in middles.items():
-        share, more = each.per_second / base.per_second, each.cpu / base.cpu
-        ours = name == _OURS
-        rows += [
-            Row(
-                f"{what}: throughput, {name}",
-                f"{each.per_second:.0f}/s",
-                f"untraced {base.per_second:.0f}/s",
-                share,
-                "≥ 0.97, and best" if ours else "",
-                (share >= 0.97 and each.per_second >= best) if ours else None,
-            ),
-            Row(
-                f"{what}: CPU of a request, {name}",
-                f"{each.cpu * 1e6:.0f} µs",
-                f"untraced {base.cpu * 1e6:.0f} µs",
-                more,
-                "≤ 1.03, and least" if ours else "",
-                (more <= 1.03 and each.cpu <= least) if ours else None,
-            ),
-        ]
-    return rows
+    costs = {
+        name: [each.cpu / base.cpu for each, base in zip(values, untraced, strict=True)]
+        for name, values in found.items()
+    }
+    speed = spread([each.per_second for each in untraced], unit="/s", digits=0)
+    spent = spread([each.cpu for each in untraced], 1e6, "µs", 0)
+    return [
+        *_rows(f"{what}: throughput", shares, f"untraced, {speed}", True),
+        *_rows(f"{what}: CPU a request", costs, f"untraced, {spent}", False),
+    ]
 
 
-def _check(harness: Harness, folder: Path) -> None:
-    """A tool that has seen nothing has cost nothing, and what it cost would say nothing."""
-    if harness.output:
-        size = sum(each.stat().st_size for each in folder.glob(harness.output))
-        if size < _SOMETHING:
-            raise RuntimeError(f"{harness.words} left {size} bytes: it has not traced the program")
+def _rows(what: str, found: dict[str, list[float]], against: str, more: bool) -> list[Row]:
+    """``found`` are shares of untraced, turn by turn; whether ``more`` is better."""
+    middles = {name: statistics.median(values) for name, values in found.items()}
+    best = (max if more else min)(middles.values())
+    mine = middles[OURS]
+    met = mine >= best and mine >= 0.97 if more else mine <= best and mine <= 1.03
+    return [
+        Row(
+            f"{what}, {name}",
+            spread(values, 100, "%"),
+            against,
+            middles[name],
+            ("≥ 97 %, and most" if more else "≤ 103 %, and least") if name == OURS else "",
+            met if name == OURS else None,
+        )
+        for name, values in found.items()
+    ]
