@@ -4,7 +4,7 @@
 
 Each job takes a semaphore, a connection of the pool and a transaction, reads ``ROWS`` rows and
 serialises them, and counts itself under a lock: four acquisitions. With 50 rows a job takes some
-300 µs of this process, with 1,000 some 1.5 ms. To each line on its standard input, a number of
+150 µs of this process, with 1,000 some 1 ms. To each line on its standard input, a number of
 seconds, it works that long and says in JSON: jobs done, seconds of CPU of this process.
 """
 
