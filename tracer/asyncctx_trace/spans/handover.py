@@ -47,6 +47,7 @@ class HandOver:
         self._known: Any = None
         self._deaf = False
         self._origin = _origin(tracer)
+        self._enabled = getattr(tracer, "_is_enabled", lambda: True)
 
     def allowed(self) -> bool:
         """Whether it makes no difference to this provider, as it is configured now."""
@@ -57,7 +58,7 @@ class HandOver:
             self._deaf = type(multi) is SynchronousMultiSpanProcessor and all(
                 map(_deaf, processors)
             )
-        return self._fits and self._deaf and self._tracer._is_enabled()
+        return self._fits and self._deaf and self._enabled()
 
     def give(
         self,
