@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationInfo, InstrumentationScope
@@ -80,7 +81,10 @@ class FinishedSpan(ReadableSpan):
             self.above,
             resource,
             attributes,
-            links=self.linked,
+            # Older exporters ask the attributes of a link how many were left out.
+            links=[
+                Link(each.context, BoundedAttributes(None, each.attributes)) for each in self.linked
+            ],
             start_time=start,
             end_time=end,
             instrumentation_info=info,
