@@ -110,7 +110,7 @@ def test_over_otlp_goes_what_the_exporter_itself_would_say(kept: Keeping) -> Non
     expected = as_sent(IN_PLAIN(kept.spans))
     assert as_sent(together) == expected
     assert as_sent(alone) == expected
-    assert teach.copied > 30
+    assert teach.copied > 20
 
 
 def test_an_exporter_that_says_more_is_left_alone(kept: Keeping) -> None:
@@ -126,6 +126,32 @@ def test_an_exporter_that_says_more_is_left_alone(kept: Keeping) -> None:
 
     assert as_sent(teach(kept.spans)) == as_sent(says_more(kept.spans))
     assert teach.copied == 0
+
+
+def test_a_name_that_cannot_be_encoded_costs_no_span(trace: Any, caplog: Any) -> None:
+    """The exporter leaves out the attribute, says so, and goes on; so do we."""
+    tracing = trace()
+
+    async def named(name: str) -> None:
+        async def task() -> None:
+            async with traced(Manager(), name="thing"):
+                pass
+
+        for _ in range(3):
+            await asyncio.create_task(task(), name=name)
+
+    teach = Encoding(IN_PLAIN)
+    asyncio.run(named("worker"))
+    asyncio.run(named("\udcff"))
+    strange = tracing.spans
+
+    assert as_sent(teach(strange)) == as_sent(IN_PLAIN(strange))
+
+    tracing.exporter.clear()
+    asyncio.run(named("worker"))
+    before = teach.copied
+    assert as_sent(teach(tracing.spans)) == as_sent(IN_PLAIN(tracing.spans))
+    assert teach.copied > before
 
 
 def test_the_exporter_is_as_it_was_when_telemetry_is_closed() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -15,18 +16,20 @@ _ENCODE = "_encode_resource_spans"
 _SHAPES = 1024
 """So many are kept: names of resources may be without end."""
 
+_log = logging.getLogger("asyncctx_trace")
+
 
 class Encoding:
-    """Encodes finished spans as copies of the first of their shape, and all others as before.
+    """Encodes finished spans as copies of an earlier one of their shape, all others as before.
 
-    The first of each shape is encoded by the exporter, the second in both ways: where they
-    differ, the exporter says more than we know of, and encodes everything itself from then on.
+    That one is encoded by the exporter, the next in both ways: where they differ, the exporter
+    says more than we know of, and encodes everything itself from then on.
     """
 
     def __init__(self, own: Any) -> None:
         self.own = own
         """The exporter's own way: from spans to messages, one for each resource."""
-        self._shapes: dict[tuple[object, ...], _Shape] = {}
+        self._shapes: dict[tuple[object, ...], _Shape | None] = {}
         self._trusted = True
         self.copied = 0
         """Spans that were copied."""
@@ -36,23 +39,21 @@ class Encoding:
         if self._trusted:
             try:
                 return self._copied(spans)
-            except Exception:
-                self._trusted = False  # the exporter will say what it thinks of them
+            except Exception:  # a name that cannot be encoded: the exporter knows what to do
+                _log.debug("asyncctx-trace: the exporter encodes spans itself", exc_info=True)
         return self.own(spans)
 
     def _copied(self, spans: Sequence[Any]) -> list[Any]:
         others: list[Any] = []
         found: dict[int, Any] = {}
         for span in spans:
-            if not isinstance(span, FinishedSpan) or span.linked:
+            shape = self._shape(span) if isinstance(span, FinishedSpan) else None
+            if shape is None:
                 others.append(span)
                 continue
-            shape = self._shape(span)
             message = found.get(id(span.origin))
             if message is None:
                 found[id(span.origin)] = self.own([span])[0]
-            elif shape is None:
-                message.scope_spans[0].spans.append(self._encoded(span))
             else:
                 shape.copy(span, message.scope_spans[0].spans.add())
                 self.copied += 1
@@ -60,20 +61,25 @@ class Encoding:
 
     def _shape(self, span: FinishedSpan) -> _Shape | None:
         """What ``span`` is to be a copy of; ``None`` if it is to be encoded by the exporter."""
+        if span.linked:
+            return None
         key = span.shape, span.context.trace_flags
         shape = self._shapes.get(key)
         if shape is None:
-            if len(self._shapes) >= _SHAPES:
-                self._shapes.clear()
-            self._shapes[key] = _Shape(self._encoded(span), span.varying)
-            return None
-        if not shape.compared:
-            shape.compared = True
+            if key in self._shapes:
+                self._shapes[key] = _Shape(self._encoded(span), span.varying)
+            else:
+                if len(self._shapes) >= _SHAPES:
+                    self._shapes.clear()
+                self._shapes[key] = None  # it may be the only one
+        elif not shape.compared:
             own = self._encoded(span)
             copied = type(own)()
             shape.copy(span, copied)
             if copied != own:
+                self._trusted = False
                 raise ValueError("the exporter says something that we do not know of")
+            shape.compared = True
         return shape
 
     def _encoded(self, span: FinishedSpan) -> Any:
