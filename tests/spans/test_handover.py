@@ -49,15 +49,15 @@ class Keeping(SpanExporter):
         return SpanExportResult.SUCCESS
 
 
-@pytest.fixture
-def kept() -> Iterator[Keeping]:
+@pytest.fixture(params=[300, 0], ids=["one trace", "a trace of its own for each"])
+def kept(request: Any) -> Iterator[Keeping]:
     """What a batch processor exports of a program with everything in it."""
     exporter = Keeping()
     provider = TracerProvider(
         resource=Resource.create({"service.name": "shop"}), shutdown_on_exit=False
     )
     provider.add_span_processor(BatchSpanProcessor(exporter))
-    telemetry = configure(tracer_provider=provider)
+    telemetry = configure(tracer_provider=provider, new_trace_after=request.param)
     asyncio.run(everything(provider.get_tracer("the user's own")))
     provider.force_flush()
     yield exporter

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.trace import Link, Span, Status, StatusCode
 
 from asyncctx_trace.spans import conventions as names
@@ -10,6 +11,9 @@ from asyncctx_trace.spans.tracing import Tracing
 from asyncctx_trace.spans.words import of_body, of_end, of_enter, of_exit
 
 __all__ = ["build"]
+
+# As the SDK makes them of a dict, for each link anew.
+_BLOCKED_BY = BoundedAttributes(attributes={names.LINK_KIND: names.BLOCKED_BY})
 
 
 def build(live: LiveAcquisition, tracing: Tracing) -> int:
@@ -65,7 +69,7 @@ def _blocked_by(live: LiveAcquisition, tracing: Tracing) -> list[Link]:
     if not live.blockers:
         return []
     return [
-        Link(context, {names.LINK_KIND: names.BLOCKED_BY})
+        Link(context, _BLOCKED_BY)
         for holder in live.blockers
         if (context := tracing.context_of(holder)) is not None
     ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationInfo, InstrumentationScope
@@ -54,6 +53,7 @@ class FinishedSpan(ReadableSpan):
         self.times = times
         """Of its start and its end, as ns since 1970."""
         self.linked = links
+        """All of one kind, to spans of ours."""
 
     @property
     def shape(self) -> tuple[object, ...]:
@@ -81,10 +81,7 @@ class FinishedSpan(ReadableSpan):
             self.above,
             resource,
             attributes,
-            # Older exporters ask the attributes of a link how many were left out.
-            links=[
-                Link(each.context, BoundedAttributes(None, each.attributes)) for each in self.linked
-            ],
+            links=self.linked,
             start_time=start,
             end_time=end,
             instrumentation_info=info,

@@ -76,10 +76,7 @@ class LateTracing(TracingBase):
         if live.silent:
             return None
         self._decide(live)
-        result = live.sampled
-        if result is None:
-            return None
-        return SpanContext(live.trace_id, live.span_id, False, live.trace_flags, result.trace_state)
+        return live.whole
 
     def context_of_body(self, body: BodySpan) -> SpanContext:
         with self._lock:
@@ -114,7 +111,7 @@ class LateTracing(TracingBase):
             return None
         with self._lock:
             self._decide(live)
-            if live.lifecycle is None and live.sampled is not None:
+            if live.lifecycle is None and live.whole is not None:
                 live.lifecycle = self._make(
                     live,
                     names.span_name(live.resource.name),
@@ -122,7 +119,7 @@ class LateTracing(TracingBase):
                     live.enter_started,
                     live.sampled.attributes,
                     live.links,
-                    live.span_id,
+                    live.whole.span_id,
                 )
             return live.lifecycle
 
@@ -203,7 +200,9 @@ class LateTracing(TracingBase):
         if result.decision.is_recording():
             live.sampled = result
             live.adorned = result.attributes != attributes
-            live.span_id = self._new_span_id()
+            live.whole = SpanContext(
+                trace_id, self._new_span_id(), False, live.trace_flags, live.trace_state
+            )
 
     def _make(
         self,

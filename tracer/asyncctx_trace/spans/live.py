@@ -104,8 +104,8 @@ class LiveAcquisition:
     trace_id = 0
     trace_flags = DEFAULT
     trace_state: TraceState | None = None
-    span_id = 0
-    """Of the lifecycle span."""
+    whole: SpanContext | None = None
+    """Of the lifecycle span, where there is to be one."""
     links: tuple[Link, ...] = ()
     lifecycle: Span | None = None
     """The provider's own, once there is one."""

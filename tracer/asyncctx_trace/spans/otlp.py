@@ -61,9 +61,12 @@ class Encoding:
 
     def _shape(self, span: FinishedSpan) -> _Shape | None:
         """What ``span`` is to be a copy of; ``None`` if it is to be encoded by the exporter."""
+        key: tuple[object, ...] = (span.shape, span.context.trace_flags)
         if span.linked:
-            return None
-        key = span.shape, span.context.trace_flags
+            flags = {each.context.trace_flags for each in span.linked}
+            if len(flags) > 1 or any(each.context.trace_state for each in span.linked):
+                return None  # no link can be copied from another
+            key = *key, *flags
         shape = self._shapes.get(key)
         if shape is None:
             if key in self._shapes:
@@ -93,6 +96,11 @@ class _Shape:
 
     def __init__(self, message: Any, varying: tuple[str, ...]) -> None:
         self._message = message
+        self._link = None
+        if message.links:
+            self._link = type(message.links[0])()
+            self._link.CopyFrom(message.links[0])
+            del message.links[:]
         places = [each.key for each in message.attributes]
         self._varying = [
             (place, message.attributes[place].value.WhichOneof("value"))
@@ -109,6 +117,11 @@ class _Shape:
         message.span_id = context.span_id.to_bytes(8, "big")
         if parent is not None:
             message.parent_span_id = parent.span_id.to_bytes(8, "big")
+        for link in span.linked:
+            copied = message.links.add()
+            copied.CopyFrom(self._link)
+            copied.trace_id = link.context.trace_id.to_bytes(16, "big")
+            copied.span_id = link.context.span_id.to_bytes(8, "big")
         if self._varying:
             attributes = message.attributes
             for (place, kind), value in zip(self._varying, span.values, strict=True):

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.context import Context
 from opentelemetry.trace import (
     INVALID_SPAN,
@@ -111,7 +112,8 @@ class TracingBase:
             type(span) is BodySpan
             and live.enter_started - span.live.enter_ended > self._new_trace_after
         ):
-            live.links = (Link(parent, {names.LINK_KIND: names.ENTERED_IN}),)
+            words = BoundedAttributes(attributes={names.LINK_KIND: names.ENTERED_IN})
+            live.links = (Link(parent, words),)
             live.context = set_span_in_context(INVALID_SPAN, live.context)
             return None
         return parent
