@@ -17,7 +17,7 @@ _BLOCKED_BY = BoundedAttributes(attributes={names.LINK_KIND: names.BLOCKED_BY})
 
 
 def build(live: LiveAcquisition, tracing: Tracing) -> int:
-    """Start and end the spans of ``live``, which has ended; returns how many."""
+    """Give the provider the spans of ``live``, which has ended; returns how many."""
     context = tracing.context_of(live)
     if context is None:
         return 0

@@ -146,14 +146,12 @@ class LateTracing(TracingBase):
             if live.lifecycle is not None or body.real is not None:
                 return False  # somebody has written to it
             inside = self.context_of_body(body)
-        trace_id, flags, state, new_id = (
-            live.trace_id,
-            live.trace_flags,
-            live.trace_state,
-            self._new_span_id,
+        enter, exit_ = (
+            SpanContext(
+                live.trace_id, self._new_span_id(), False, live.trace_flags, live.trace_state
+            )
+            for _ in range(2)
         )
-        enter = SpanContext(trace_id, new_id(), False, flags, state)
-        exit_ = SpanContext(trace_id, new_id(), False, flags, state)
         handing.give(live, (context, enter, inside, exit_), self.wall(0), blocked_by)
         return True
 
