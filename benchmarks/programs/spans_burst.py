@@ -1,10 +1,12 @@
-"""A burst of acquisitions whose spans go to an OTLP endpoint: prints what that took, what arrived.
+"""Acquisitions whose spans go to an OTLP endpoint: prints what that took, and what arrived.
 
-    python benchmarks/programs/spans_burst.py ours|by_hand|paced|same_words [ACQUISITIONS]
+    python benchmarks/programs/spans_burst.py WAY [ACQUISITIONS]
 
 The endpoint, on loopback and in a process of its own, counts the spans that arrive. All ways use
-the SDK's batch processor and OTLP exporter with their defaults. By hand the queue overflows in a
-burst; ``paced`` flushes before it can; ``same_words`` has the attributes that ours have, too.
+the SDK's batch processor and OTLP exporter with their defaults. ``ours`` and ``by_hand`` are a
+burst, in which the queue overflows by hand; ``paced`` flushes before it can; ``same_words`` has the
+attributes that ours have, too. ``ours_steadily`` and ``by_hand_steadily`` take a fifth as many at
+no more than 5,000 a second, at which the exporter keeps up.
 """
 
 import asyncio
@@ -24,6 +26,7 @@ import asyncctx_trace
 ACQUISITIONS = int(sys.argv[2]) if len(sys.argv) > 2 else 100_000
 PACE = 256
 """Acquisitions whose spans fill half of the queue."""
+SIP = 50
 LIFECYCLE = {
     "asyncctx.phase": "lifecycle",
     "asyncctx.acquisition.id": 1,
@@ -86,19 +89,19 @@ class Empty:
         return None
 
 
-async def ours(provider) -> None:
+async def ours(provider, acquisitions=ACQUISITIONS) -> None:
     manager = asyncctx_trace.traced(Empty())
-    for _ in range(ACQUISITIONS):
+    for _ in range(acquisitions):
         async with manager:
             pass
 
 
-async def by_hand(provider, pace=ACQUISITIONS, whole=None, phases=None) -> None:
+async def by_hand(provider, acquisitions=ACQUISITIONS, pace=0, whole=None, phases=None) -> None:
     """The four spans that people write around a manager today."""
     start = provider.get_tracer("by hand").start_as_current_span
     enter, body, exit_ = (phases or dict.fromkeys(PHASES)).values()
     manager = Empty()
-    for number in range(ACQUISITIONS):
+    for number in range(acquisitions):
         with start("async with Empty", attributes=whole):
             with start("enter", attributes=enter):
                 await manager.__aenter__()
@@ -106,27 +109,46 @@ async def by_hand(provider, pace=ACQUISITIONS, whole=None, phases=None) -> None:
                 pass
             with start("exit", attributes=exit_):
                 await manager.__aexit__(None, None, None)
-        if number % pace == pace - 1:
+        if pace and number % pace == pace - 1:
             provider.force_flush()
 
 
+async def steadily(way, provider) -> None:
+    for _ in range(ACQUISITIONS // 5 // SIP):
+        await way(provider, SIP)
+        await asyncio.sleep(SIP / 5000)
+
+
+async def ours_steadily(provider) -> None:
+    await steadily(ours, provider)
+
+
+async def by_hand_steadily(provider) -> None:
+    await steadily(by_hand, provider)
+
+
 async def paced(provider) -> None:
-    await by_hand(provider, PACE)
+    await by_hand(provider, pace=PACE)
 
 
 async def same_words(provider) -> None:
-    await by_hand(provider, PACE, LIFECYCLE, PHASES)
+    await by_hand(provider, pace=PACE, whole=LIFECYCLE, phases=PHASES)
 
 
 def main() -> None:
-    way = {each.__name__: each for each in (ours, by_hand, paced, same_words)}[sys.argv[1]]
+    way = {
+        each.__name__: each
+        for each in (ours, by_hand, paced, same_words, ours_steadily, by_hand_steadily)
+    }[sys.argv[1]]
     here, there = multiprocessing.Pipe()
     receiver = multiprocessing.get_context("spawn").Process(target=receive, args=(there,))
     receiver.start()
     provider = TracerProvider(shutdown_on_exit=False)
     exporter = OTLPSpanExporter(f"http://127.0.0.1:{here.recv()}/v1/traces")
     provider.add_span_processor(BatchSpanProcessor(exporter))
-    telemetry = asyncctx_trace.configure(tracer_provider=provider) if way is ours else None
+    telemetry = (
+        asyncctx_trace.configure(tracer_provider=provider) if way in (ours, ours_steadily) else None
+    )
     began, cpu = time.perf_counter(), time.process_time()
     asyncio.run(way(provider))
     burst = time.perf_counter() - began
