@@ -11,9 +11,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 __all__ = ["Row", "alternate", "child", "median_ratio", "seconds", "spread", "table"]
+
+T = TypeVar("T")
 
 ROOT = Path(__file__).parents[1]
 
@@ -39,9 +41,9 @@ class Row:
         return asdict(self)
 
 
-def alternate(ways: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+def alternate(ways: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:
     """Call each way once a round, in an order that turns, and collect what they return."""
-    found: dict[str, list[float]] = {name: [] for name in ways}
+    found: dict[str, list[T]] = {name: [] for name in ways}
     names = list(ways)
     for number in range(rounds):
         for name in names[number % len(names) :] + names[: number % len(names)]:

@@ -87,6 +87,9 @@ class Telemetry:
         for provider, moment in self._patched:
             vars(provider).pop(moment, None)
         self._patched.clear()
+        otlp = sys.modules.get("asyncctx_trace.spans.otlp")
+        if otlp is not None:
+            otlp.forget()
         if _telemetry is self:
             _telemetry = None
 
@@ -127,6 +130,10 @@ class Telemetry:
                 self._unseen(tracer_provider) if self._wants[0] else None,
                 self._unseen(meter_provider) if self._wants[1] else None,
             )
+            if self._worker.tracing is not None and self._worker.tracing.hands_over:
+                from asyncctx_trace.spans import otlp
+
+                otlp.teach()
             if not self._listens and (self._worker.tracing or self._worker.measurements):
                 self._listens = True
                 hub.attach(self._emitter)

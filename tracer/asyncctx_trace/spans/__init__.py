@@ -6,6 +6,7 @@ room         what it is
 conventions  every name that a span or a metric of ours bears
 attributes   what spans say of an acquisition
 clock        turns the monotonic clock into the time of day
+current      the context that is current, by the shortest way
 live         one acquisition on its way to becoming spans
 body         the span that is current inside the body
 tracing      what it takes to make the spans of an acquisition
@@ -15,6 +16,10 @@ provider     which of these ways a TracerProvider allows
 emitter      the sink: does on the task what only the task can do
 worker       does everything else, off the task
 builder      a finished acquisition as four spans
+words        what each of them says
+finished     the same, put into words when somebody reads them
+handover     gives those to processors that do not watch spans start
+otlp         has the OTLP exporter encode once what they have in common
 contention   who held a resource while others waited for it
 metrics      durations and queues as measurements
 ===========  ====================================================================

@@ -2,68 +2,45 @@
 
 from __future__ import annotations
 
+from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.trace import Link, Span, Status, StatusCode
 
 from asyncctx_trace.spans import conventions as names
-from asyncctx_trace.spans.attributes import of_phase
 from asyncctx_trace.spans.live import ErrorWords, LiveAcquisition
 from asyncctx_trace.spans.tracing import Tracing
+from asyncctx_trace.spans.words import of_body, of_end, of_enter, of_exit
 
 __all__ = ["build"]
 
+# As the SDK makes them of a dict, for each link anew.
+_BLOCKED_BY = BoundedAttributes(attributes={names.LINK_KIND: names.BLOCKED_BY})
+
 
 def build(live: LiveAcquisition, tracing: Tracing) -> int:
-    """Start and end the spans of ``live``, which has ended; returns how many."""
-    lifecycle = tracing.lifecycle(live)
-    if lifecycle is None:
+    """Give the provider the spans of ``live``, which has ended; returns how many."""
+    context = tracing.context_of(live)
+    if context is None:
         return 0
+    links = _blocked_by(live, tracing)
+    if tracing.hand_over(live, context, links):
+        return 4
     failed = live.failed
-    _enter(live, tracing, failed)
+    lifecycle = tracing.lifecycle(live)
+    assert lifecycle is not None
+    enter = tracing.child(live, names.ENTER, live.enter_started, of_enter(live), links)
+    _close(enter, tracing, live.enter_ended, live.enter_error, failed)
     if live.entered:
-        _body(live, tracing, failed)
-        _exit(live, tracing, failed)
-    lifecycle.set_attributes(
-        {names.OUTCOME: names.OUTCOMES[live.outcome], names.SUPPRESSED: live.suppressed}
-    )
+        assert live.body is not None
+        body = tracing.real_body(live.body)
+        body.set_attributes(of_body(live))
+        _close(body, tracing, live.exit_started, live.body_error, failed)
+        exit_ = tracing.child(live, names.EXIT, live.exit_started, of_exit(live), ())
+        _close(exit_, tracing, live.exit_ended, live.exit_error, failed)
+    lifecycle.set_attributes(of_end(live))
     if failed is not None:
         lifecycle.set_status(_error(failed))
     lifecycle.end(tracing.wall(live.exit_ended or live.enter_ended))
     return 4 if live.entered else 2
-
-
-def _enter(live: LiveAcquisition, tracing: Tracing, failed: ErrorWords | None) -> None:
-    attributes = of_phase(names.ENTER, live.enter_outcome, _words(live.enter_error))
-    if live.waiters_before is not None:
-        attributes[names.WAITERS_BEFORE] = live.waiters_before
-        attributes[names.BLOCKERS] = live.blocker_count
-    links = [
-        Link(context, {names.LINK_KIND: names.BLOCKED_BY})
-        for holder in live.blockers
-        if (context := tracing.context_of(holder)) is not None
-    ]
-    span = tracing.child(live, names.ENTER, live.enter_started, attributes, links)
-    _close(span, tracing, live.enter_ended, live.enter_error, failed)
-
-
-def _body(live: LiveAcquisition, tracing: Tracing, failed: ErrorWords | None) -> None:
-    assert live.body is not None
-    span = tracing.real_body(live.body)
-    span.set_attributes(of_phase(names.BODY, live.body_outcome, _words(live.body_error)))
-    _close(span, tracing, live.exit_started, live.body_error, failed)
-
-
-def _exit(live: LiveAcquisition, tracing: Tracing, failed: ErrorWords | None) -> None:
-    attributes = of_phase(names.EXIT, live.exit_outcome, _words(live.exit_error))
-    attributes[names.SUPPRESSED] = live.suppressed
-    if live.exit_task is not None:
-        attributes[names.EXIT_TASK_ID] = live.exit_task.id
-        attributes[names.EXIT_TASK_NAME] = live.exit_task.name
-    span = tracing.child(live, names.EXIT, live.exit_started, attributes, ())
-    _close(span, tracing, live.exit_ended, live.exit_error, failed)
-
-
-def _words(error: ErrorWords | None) -> tuple[str, str] | None:
-    return None if error is None else (error.type, error.message)
 
 
 def _close(
@@ -85,6 +62,17 @@ def _close(
         if error is failed and not _has_status(span):
             span.set_status(_error(error))
     span.end(at)
+
+
+def _blocked_by(live: LiveAcquisition, tracing: Tracing) -> list[Link]:
+    """Links to who was in its way."""
+    if not live.blockers:
+        return []
+    return [
+        Link(context, _BLOCKED_BY)
+        for holder in live.blockers
+        if (context := tracing.context_of(holder)) is not None
+    ]
 
 
 def _has_status(span: Span) -> bool:

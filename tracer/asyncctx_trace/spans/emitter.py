@@ -7,11 +7,12 @@ from collections import deque
 from collections.abc import Callable
 
 from opentelemetry import context as context_api
-from opentelemetry.context import Context, attach, get_current
+from opentelemetry.context import Context
 
 from asyncctx_trace.limits import limit_of
 from asyncctx_trace.outcome import Outcome
 from asyncctx_trace.spans.body import BodySpan
+from asyncctx_trace.spans.current import current, make_current
 from asyncctx_trace.spans.live import (
     LiveAcquisition,
     ResourceWords,
@@ -106,7 +107,7 @@ class Emitter:
         resource: int,
         site: int,
     ) -> None:
-        context = get_current()
+        context = current()
         if context and (_SUPPRESS[0] in context or _SUPPRESS[1] in context):
             return
         worker = self._worker
@@ -152,12 +153,10 @@ class Emitter:
             del self._open[acquisition]
             live.enter_error = read_error(live, error, outcome)
         elif self.tracing is not None and not live.silent:
-            before = get_current()
+            before = current()
             body = live.body = self.tracing.body(live, before)
             # As set_span_in_context does, with two copies less.
-            inside = Context(before)
-            dict.__setitem__(inside, SPAN_KEY, body)
-            attach(inside)
+            make_current(Context({**before, SPAN_KEY: body}))
         self._facts.append(live)
 
     def exit_started(
@@ -178,10 +177,10 @@ class Emitter:
             # What is current here is another span if the exit runs in another task or context,
             # or out of order: then whoever has it on top passes it over later. A token to reset
             # would be refused there, and logged.
-            if get_current().get(SPAN_KEY) is body:
+            if current().get(SPAN_KEY) is body:
                 before = body.before
                 if before is not None:
-                    attach(_living(before, live.task.id) if before else before)
+                    make_current(_living(before, live.task.id) if before else before)
 
     def exit_ended(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.context import Context
 from opentelemetry.trace import (
@@ -21,6 +21,9 @@ from asyncctx_trace.spans import conventions as names
 from asyncctx_trace.spans.body import BodySpan
 from asyncctx_trace.spans.live import LiveAcquisition
 from asyncctx_trace.spans.tracing import SPAN_KEY, Attributes, TracingBase
+
+if TYPE_CHECKING:
+    from asyncctx_trace.spans.handover import HandOver
 
 __all__ = ["LateTracing"]
 
@@ -39,8 +42,10 @@ class LateTracing(TracingBase):
 
     prompt = False
 
-    def __init__(self, tracer: Any, new_trace_after: int) -> None:
+    def __init__(self, tracer: Any, new_trace_after: int, handing: HandOver | None = None) -> None:
         super().__init__(tracer, new_trace_after)
+        self._handing = handing
+        self.hands_over = handing is not None
         ids = tracer.id_generator
         self._new_span_id = ids.generate_span_id
         self._new_trace_id = ids.generate_trace_id
@@ -71,10 +76,7 @@ class LateTracing(TracingBase):
         if live.silent:
             return None
         self._decide(live)
-        result = live.sampled
-        if result is None:
-            return None
-        return SpanContext(live.trace_id, live.span_id, False, live.trace_flags, result.trace_state)
+        return live.whole
 
     def context_of_body(self, body: BodySpan) -> SpanContext:
         with self._lock:
@@ -109,7 +111,7 @@ class LateTracing(TracingBase):
             return None
         with self._lock:
             self._decide(live)
-            if live.lifecycle is None and live.sampled is not None:
+            if live.lifecycle is None and live.whole is not None:
                 live.lifecycle = self._make(
                     live,
                     names.span_name(live.resource.name),
@@ -117,7 +119,7 @@ class LateTracing(TracingBase):
                     live.enter_started,
                     live.sampled.attributes,
                     live.links,
-                    live.span_id,
+                    live.whole.span_id,
                 )
             return live.lifecycle
 
@@ -132,6 +134,27 @@ class LateTracing(TracingBase):
         context = self._context_of_children(live)
         return self._make(live, name, context, start, attributes, links, self._new_span_id())
 
+    def hand_over(
+        self, live: LiveAcquisition, context: SpanContext, blocked_by: Sequence[Link]
+    ) -> bool:
+        body, handing = live.body, self._handing
+        if handing is None or body is None or live.erred or live.adorned or live.trace_state:
+            return False
+        if not handing.allowed():
+            return False
+        with self._lock:
+            if live.lifecycle is not None or body.real is not None:
+                return False  # somebody has written to it
+            inside = self.context_of_body(body)
+        enter, exit_ = (
+            SpanContext(
+                live.trace_id, self._new_span_id(), False, live.trace_flags, live.trace_state
+            )
+            for _ in range(2)
+        )
+        handing.give(live, (context, enter, inside, exit_), self.wall(0), blocked_by)
+        return True
+
     def _context_of_children(self, live: LiveAcquisition) -> Context:
         lifecycle = self.lifecycle(live)
         assert lifecycle is not None
@@ -139,6 +162,8 @@ class LateTracing(TracingBase):
 
     def _decide(self, live: LiveAcquisition) -> None:
         """Ask the sampler, once; outer acquisitions first, whose word inner ones depend on."""
+        if live.decided:
+            return
         with self._lock:
             undecided = []
             each: LiveAcquisition | None = live
@@ -151,19 +176,20 @@ class LateTracing(TracingBase):
                 each.decided = True
 
     def _decide_one(self, live: LiveAcquisition) -> None:
-        parent = self._parent(live)
+        parent = live.above = self._parent(live)
         if parent is not None:
             trace_id = parent.trace_id
             random = parent.trace_flags & _RANDOM if self._is_random else 0
         else:
             trace_id = self._new_trace_id()
             random = _RANDOM if self._is_random and self._is_random() else 0
+        attributes = live.attributes
         result = self._should_sample(
             live.context,
             trace_id,
             names.span_name(live.resource.name),
             SpanKind.INTERNAL,
-            live.attributes,
+            attributes,
             live.links,
         )
         live.trace_id = trace_id
@@ -171,7 +197,10 @@ class LateTracing(TracingBase):
         live.trace_state = result.trace_state
         if result.decision.is_recording():
             live.sampled = result
-            live.span_id = self._new_span_id()
+            live.adorned = result.attributes != attributes
+            live.whole = SpanContext(
+                trace_id, self._new_span_id(), False, live.trace_flags, live.trace_state
+            )
 
     def _make(
         self,

@@ -39,7 +39,7 @@ class ResourceWords:
     """How many holders keep others out; ``None`` where everybody may come in."""
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True, eq=False)
 class TaskWords:
     """What a task was defined as."""
 
@@ -49,7 +49,7 @@ class TaskWords:
     thread: str
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True, eq=False)
 class SiteWords:
     """What a site was defined as."""
 
@@ -97,11 +97,15 @@ class LiveAcquisition:
     """Whether the sampler has been asked; what follows stands from then on."""
     sampled: Any = None
     """What it said; ``None`` where there are no spans to be."""
+    adorned = False
+    """Whether it changed the attributes."""
+    above: SpanContext | None = None
+    """The parent of the lifecycle span."""
     trace_id = 0
     trace_flags = DEFAULT
     trace_state: TraceState | None = None
-    span_id = 0
-    """Of the lifecycle span."""
+    whole: SpanContext | None = None
+    """Of the lifecycle span, where there is to be one."""
     links: tuple[Link, ...] = ()
     lifecycle: Span | None = None
     """The provider's own, once there is one."""
@@ -141,6 +145,11 @@ class LiveAcquisition:
     def entered(self) -> bool:
         """Whether it got in."""
         return self.enter_outcome == Outcome.OK
+
+    @property
+    def erred(self) -> bool:
+        """Whether any of its phases ended in an error or a cancellation."""
+        return not (self.enter_error is self.body_error is self.exit_error is None)
 
     @property
     def attributes(self) -> dict[str, Any]:

@@ -19,6 +19,7 @@ class PromptTracing(TracingBase):
     """Makes lifecycle and body on the task: all that is known of the provider is the API."""
 
     prompt = True
+    hands_over = False
 
     def silences(self, context: Context) -> bool:
         return False
@@ -77,3 +78,9 @@ class PromptTracing(TracingBase):
             links=links,
             start_time=self.wall(start),
         )
+
+    def hand_over(
+        self, live: LiveAcquisition, context: SpanContext, blocked_by: Sequence[Link]
+    ) -> bool:
+        """There are spans already."""
+        return False

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import NoOpTracer, TracerProvider
 
@@ -10,6 +11,9 @@ from asyncctx_trace.spans import conventions as names
 from asyncctx_trace.spans.late import LateTracing
 from asyncctx_trace.spans.prompt import PromptTracing
 from asyncctx_trace.spans.tracing import Tracing
+
+if TYPE_CHECKING:
+    from asyncctx_trace.spans.handover import HandOver
 
 __all__ = ["batch_for", "tracing_of"]
 
@@ -28,8 +32,20 @@ def tracing_of(provider: TracerProvider, version: str, new_trace_after: int) -> 
     if isinstance(tracer, NoOpTracer):
         return None
     if hasattr(tracer, "sampler") and hasattr(tracer, "id_generator"):
-        return LateTracing(tracer, new_trace_after)
+        return LateTracing(tracer, new_trace_after, _handing(tracer))
     return PromptTracing(tracer, new_trace_after)
+
+
+def _handing(tracer: Any) -> HandOver | None:
+    sdk = sys.modules.get("opentelemetry.sdk.trace")
+    if type(tracer) is not getattr(sdk, "Tracer", None):
+        return None
+    try:
+        from asyncctx_trace.spans.handover import HandOver
+
+        return HandOver(tracer)
+    except (ImportError, AttributeError):  # an SDK that is built in another way
+        return None
 
 
 def batch_for(provider: Any) -> int:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.context import Context
 from opentelemetry.trace import (
     INVALID_SPAN,
@@ -33,6 +34,8 @@ class Tracing(Protocol):
 
     prompt: bool
     """Whether ``begin`` has something to do."""
+    hands_over: bool
+    """Whether ``hand_over`` may say yes."""
 
     def silences(self, context: Context) -> bool:
         """On the task: whether it is settled that there are no spans in ``context``."""
@@ -64,6 +67,14 @@ class Tracing(Protocol):
         links: Sequence[Link],
     ) -> Span:
         """A child of the lifecycle span, from ``start`` (monotonic ns)."""
+
+    def hand_over(
+        self, live: LiveAcquisition, context: SpanContext, blocked_by: Sequence[Link]
+    ) -> bool:
+        """Give the provider the spans of ``live``, which has ended, in one go, if it can be done.
+
+        ``context`` is the lifecycle span's.
+        """
 
     def restart_in_child(self) -> None:
         """A forked child may have inherited a lock that nobody will give back."""
@@ -101,7 +112,8 @@ class TracingBase:
             type(span) is BodySpan
             and live.enter_started - span.live.enter_ended > self._new_trace_after
         ):
-            live.links = (Link(parent, {names.LINK_KIND: names.ENTERED_IN}),)
+            words = BoundedAttributes(attributes={names.LINK_KIND: names.ENTERED_IN})
+            live.links = (Link(parent, words),)
             live.context = set_span_in_context(INVALID_SPAN, live.context)
             return None
         return parent

@@ -1,24 +1,21 @@
-"""What one acquisition costs the program's own task, side by side in one run.
+"""What one acquisition costs the program's own task: prints µs in JSON, way by way.
 
-    python benchmarks/spans_cost.py [--rounds 15] [--acquisitions 2000]
+    python benchmarks/programs/spans_task.py [ROUNDS] [ACQUISITIONS]
 
 Every way runs in turn, round after round, so that whatever else the machine does falls on all
-of them; the table gives medians. *task* is CPU time of the thread that runs the event loop,
-*wall* what a clock on the wall shows for the loop alone; spans are finished in between.
+of them. It is CPU time of the thread that runs the event loop; spans are finished in between.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import gc
-import statistics
+import importlib.util
+import json
 import sys
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from opentelemetry.context import attach, detach
@@ -28,6 +25,8 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
 import asyncctx_trace
+from asyncctx_trace.instrument.program import rewritten
+from asyncctx_trace.instrument.scope import Scope
 
 Loop = Callable[[int], Awaitable[None]]
 
@@ -90,6 +89,19 @@ def over(manager: Any) -> Loop:
     return loop
 
 
+def marked() -> Loop:
+    """The same in code as the import hook makes it."""
+
+    async def loop(acquisitions: int) -> None:
+        manager = Empty()
+        for _ in range(acquisitions):
+            async with manager:
+                pass
+
+    loop.__code__ = rewritten(loop.__code__, Scope())
+    return loop
+
+
 def batching(**options: Any) -> tuple[TracerProvider, Counting]:
     """A provider as people have it, that sends to nowhere."""
     exporter = Counting()
@@ -99,27 +111,16 @@ def batching(**options: Any) -> tuple[TracerProvider, Counting]:
 
 
 @contextmanager
-def recording() -> Iterator[Loop]:
-    with tempfile.TemporaryDirectory() as folder, asyncctx_trace.record(Path(folder, "b.actx")):
-        yield over(asyncctx_trace.traced(Empty()))
-
-
-@contextmanager
 def bare() -> Iterator[Loop]:
     yield over(Empty())
 
 
 @contextmanager
-def unheard() -> Iterator[Loop]:
-    yield over(asyncctx_trace.traced(Empty()))
-
-
-@contextmanager
-def ours(**options: Any) -> Iterator[Loop]:
+def ours(rewrite: bool = False, **options: Any) -> Iterator[Loop]:
     provider, _ = batching(**options)
     telemetry = asyncctx_trace.configure(tracer_provider=provider)
     try:
-        yield over(asyncctx_trace.traced(Empty()))
+        yield marked() if rewrite else over(asyncctx_trace.traced(Empty()))
     finally:
         telemetry.close()
         provider.shutdown()
@@ -172,58 +173,38 @@ def logfire_span() -> Iterator[Loop]:
 
 WAYS: dict[str, Callable[[], Any]] = {
     "bare": bare,
-    "traced, nobody listens": unheard,
-    "traced, recording": recording,
-    "traced, with a provider": ours,
-    "traced, not sampled": not_sampled,
-    "traced, parent not sampled": below_unsampled,
+    "traced(), with a provider": ours,
+    "rewritten, with a provider": lambda: ours(rewrite=True),
+    "traced(), not sampled": not_sampled,
+    "traced(), parent not sampled": below_unsampled,
     "one span by hand": lambda: by_hand("one"),
     "four spans by hand": lambda: by_hand("loop"),
 }
 
 
-def measure(way: Callable[[], Any], acquisitions: int) -> tuple[float, float]:
-    """µs an acquisition: CPU time of the task's thread, and wall time."""
+def measure(way: Callable[[], Any], acquisitions: int) -> float:
+    """µs of CPU of the task's thread for each acquisition."""
     with way() as loop:
 
-        async def run() -> tuple[float, float]:
+        async def run() -> float:
             await loop(50)  # definitions, caches
             gc.collect()
-            wall, task = time.perf_counter_ns(), time.thread_time_ns()
+            began = time.thread_time_ns()
             await loop(acquisitions)
-            return (
-                (time.thread_time_ns() - task) / acquisitions / 1e3,
-                (time.perf_counter_ns() - wall) / acquisitions / 1e3,
-            )
+            return (time.thread_time_ns() - began) / acquisitions / 1e3
 
         return asyncio.run(run())
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--acquisitions", type=int, default=2000)
-    options = parser.parse_args()
-    try:
-        import logfire  # noqa: F401 - whether it is there
-    except ImportError:
-        pass
-    else:
+    rounds, acquisitions = (*map(int, sys.argv[1:]), *(15, 2000)[len(sys.argv) - 1 :])
+    if importlib.util.find_spec("logfire"):
         WAYS["one logfire span"] = logfire_span
-    measured: dict[str, list[tuple[float, float]]] = {name: [] for name in WAYS}
-    for _ in range(options.rounds):
+    measured: dict[str, list[float]] = {name: [] for name in WAYS}
+    for _ in range(rounds):
         for name, way in WAYS.items():
-            measured[name].append(measure(way, options.acquisitions))
-    medians = {
-        name: [statistics.median(column) for column in zip(*values, strict=True)]
-        for name, values in measured.items()
-    }
-    base, hand = medians["bare"][0], medians["four spans by hand"][0]
-    print(f"CPython {sys.version.split()[0]}, µs an acquisition of an empty manager, medians")
-    print(f"{'':27}{'task':>9}{'wall':>9}{'task added':>12}{'of four by hand':>17}")
-    for name, (task, wall) in medians.items():
-        added = task - base
-        print(f"{name:27}{task:9.2f}{wall:9.2f}{added:12.2f}{added / (hand - base):17.1%}")
+            measured[name].append(measure(way, acquisitions))
+    print(json.dumps(measured))
 
 
 if __name__ == "__main__":
