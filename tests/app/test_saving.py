@@ -17,6 +17,7 @@ from asyncctx_trace.analysis.timeline import Timeline
 from asyncctx_trace.export import html
 from asyncctx_trace.recording.reader import read
 from asyncctx_trace_tui.commands import main
+from asyncctx_trace_tui.settings import Settings
 from asyncctx_trace_tui.snapshot import snapshot
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -55,6 +56,13 @@ def test_a_picture_needs_nothing_from_outside(workers: Path) -> None:
     addresses = set(re.findall(r"https?://[^\s\"'<>)]+", re.sub(r"<!--.*?-->", "", svg)))
 
     assert addresses == {"http://www.w3.org/2000/svg"}
+
+
+def test_a_picture_is_taken_in_any_theme(workers: Path) -> None:
+    """With its colours in it."""
+    light = snapshot(workers, "svg", settings=Settings(theme="asyncctx-light"))
+
+    assert "#fbfaf7" in light.lower()
 
 
 def test_text_shows_the_whole_run(workers: Path) -> None:

@@ -16,10 +16,11 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.errors import RecordingError
 from asyncctx_trace.export.sources import follow
 from asyncctx_trace.recording.reader import Recording
+from asyncctx_trace_tui.answers import Work
+from asyncctx_trace_tui.aside import aside
 from asyncctx_trace_tui.drawing import ASCII, UNICODE
 from asyncctx_trace_tui.picture import picture, text
 from asyncctx_trace_tui.reports.deadlocks import DeadlockAlarm
@@ -92,7 +93,6 @@ class TraceApp(App[None]):
         self.clock = clock
         self.glyphs = ASCII if self.settings.ascii else UNICODE
         self.scene = Scene(following=program is not None, speed=speed or 1.0)
-        self._answering = False
         self._deadlocks = DeadlockAlarm()
         if isinstance(self.recording, Recording):
             self.scene.anchor = self.recording.anchor
@@ -144,9 +144,8 @@ class TraceApp(App[None]):
         scene.advance(self.clock())
         if self.trace_screen.is_mounted:
             self.trace_screen.follow_scene()
-        if scene.questions and not scene.live and not scene.loading and not self._answering:
-            self._answering = True
-            self.run_worker(partial(self._answer, scene.case, scene.questions.pop(0)), thread=True)
+        if not scene.loading and (work := scene.answers.work()) is not None:
+            self.run_worker(self._answer(work))
 
     def tell_deadlocks(self) -> None:
         """Say of each deadlock, while the program hangs, who waits for whom."""
@@ -176,16 +175,15 @@ class TraceApp(App[None]):
             self.program.stop()
         self.call_from_thread(self.exit)
 
-    def _answer(self, case: Case, question: Callable[[Case], object]) -> None:
-        """In a thread: the screen goes on while a long recording is looked into."""
+    async def _answer(self, work: Work) -> None:
+        """Have ``work`` done aside: the screen goes on while a long recording is looked into."""
         before = sys.getswitchinterval()
         sys.setswitchinterval(_FRAME / 100)
         try:
-            answer = question(case)
+            await aside(lambda: work.do(lambda: self.is_running))
         finally:
             sys.setswitchinterval(before)
-        self.call_from_thread(self.scene.answered, case, question, answer)
-        self._answering = False
+        self.scene.answers.take(work)
 
     # -- commands ---------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from textual.widgets import Input
 from asyncctx_trace_tui.chain import blamed, chain, ready
 from asyncctx_trace_tui.drawing import Glyphs
 from asyncctx_trace_tui.filters import FilterError, Predicate, parse, parse_duration
-from asyncctx_trace_tui.scene import Scene
+from asyncctx_trace_tui.scene import NOT_KNOWN, Scene
 from asyncctx_trace_tui.screens.moving import Moving
 
 __all__ = ["Asking", "Prompt"]
@@ -126,7 +126,7 @@ class Asking(Moving):
         if scene.task is None:
             return
         if not scene.answer(ready):
-            self.notify(scene.not_yet, timeout=2)
+            self.notify(NOT_KNOWN, timeout=2)
             return
         link = blamed(chain(scene.case, scene.task, scene.playback.at))
         if link is None:

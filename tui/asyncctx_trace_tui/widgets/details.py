@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Hashable
+
 from asyncctx_trace.analysis.timeline import Acquisition, Phase
 from asyncctx_trace.events import ErrorText, Outcome
 from asyncctx_trace.export.surroundings import lifecycle_span
@@ -13,6 +17,8 @@ from asyncctx_trace_tui.widgets.page import Page, Piece, Words
 __all__ = ["Details"]
 
 _NAMES = {"enter": "waited", "body": "held", "exit": "cleaned up"}
+_SHOWN = 20
+"""Acquisitions within this one that are listed."""
 _OUTCOMES = {
     Outcome.OK: "ok",
     Outcome.ERROR: "error",
@@ -23,6 +29,9 @@ _OUTCOMES = {
 
 class Details(Page):
     """Phases with exact times, outcome, error, site, resource, parents and children."""
+
+    _kin: tuple[Hashable, int | None, list[int]] = (None, None, [])
+    """Of which acquisition, the one around it, those within it."""
 
     def words(self) -> list[Words]:
         scene = self.scene
@@ -78,17 +87,27 @@ class Details(Page):
         return lines
 
     def _family(self, a: Acquisition) -> list[Words]:
-        timeline, case = self.scene.timeline, self.scene.case
+        timeline = self.scene.timeline
+        its = timeline.rows_of_task.get(a.task, array("q"))
+        here = bisect_left(its, a.row)
+        ended = self.scene.now if a.ended is None else a.ended
+        until = bisect_right(its, ended, lo=here, key=timeline.enter_started.__getitem__)
+        if self._kin[0] != (a.row, until):
+            outer = timeline.id.index(a.parent) if a.parent and a.parent in timeline.id else None
+            inner = [row for row in its[here + 1 : until] if timeline.parent[row] == a.id]
+            self._kin = (a.row, until), outer, inner
+        _, outer, inner = self._kin
         lines = [Words.of("")]
-        parent = case.row_of.get(a.parent) if a.parent is not None else None
-        if parent is not None:
-            name = resource_name(timeline, timeline.resource[parent])
-            lines.append(_line("within", name, row=parent))
-        for child in timeline.rows_of_task.get(a.task, ()):
-            if timeline.parent[child] == a.id:
-                name = resource_name(timeline, timeline.resource[child])
-                lines.append(_line("around", name, row=child))
+        if outer is not None:
+            lines.append(self._relative("within", outer))
+        lines += [self._relative("around", row) for row in inner[:_SHOWN]]
+        if len(inner) > _SHOWN:
+            lines.append(_line("", f"and {len(inner) - _SHOWN:,} more", "faint"))
         return lines
+
+    def _relative(self, how: str, row: int) -> Words:
+        timeline = self.scene.timeline
+        return _line(how, resource_name(timeline, timeline.resource[row]), row=row)
 
 
 def _line(

@@ -92,6 +92,7 @@ class Page(ScrollView, SceneView, can_focus=True, inherit_bindings=False):
             scene.selected_resource,
             len(scene.timeline.facts),
             scene.now if scene.live else None,
+            scene.answers.revision,
             self.size,
             self.cursor,
             self.has_focus,

@@ -62,7 +62,8 @@ class Report(DataTable[Text], SceneView):
         self.add_columns(*(name for name, _, _ in _COLUMNS))
 
     def look(self) -> Hashable:
-        return id(self.scene.case), self.scene.answer(_uses) is not None, self._sorted_by
+        self.scene.answer(_uses)  # asked for as long as they are seen
+        return self.scene.answers.revision, self._sorted_by
 
     def redraw(self) -> None:
         uses = self.scene.answer(_uses) or []

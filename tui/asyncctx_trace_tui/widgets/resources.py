@@ -11,7 +11,7 @@ from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.occupancy import Occupancy
 from asyncctx_trace_tui.drawing import Glyphs, Stroke, draw
 from asyncctx_trace_tui.moment import moments, resource_name, sentence, task_name
-from asyncctx_trace_tui.scene import Scene
+from asyncctx_trace_tui.scene import NOT_KNOWN, Scene
 from asyncctx_trace_tui.text import plain
 from asyncctx_trace_tui.tracks import Unit, units
 from asyncctx_trace_tui.viewport import Viewport
@@ -80,7 +80,7 @@ class Resources(TimeRows[ResourceLine]):
         """Take over what analysis has found; ``False`` while it has not."""
         found = self.scene.answer(_units_and_queues)
         if found is None:
-            self.border_title = self.scene.not_yet
+            self.border_title = NOT_KNOWN
             return False
         self.border_title = None
         if found is not self._found:
@@ -103,7 +103,7 @@ class Resources(TimeRows[ResourceLine]):
         return found[line.unit].stamp(now) if line.unit < len(found) else ()
 
     def setting(self) -> Hashable:
-        return id(self._found), self.scene.selected_resource, self.border_title
+        return self.scene.answers.revision, self.scene.selected_resource, self.border_title
 
     def title_of(self, line: ResourceLine) -> Name:
         timeline = self.scene.timeline
@@ -130,10 +130,11 @@ class Resources(TimeRows[ResourceLine]):
         if line.kind == "queue":
             return [Stroke(self._curve(line.resource, scene.viewport), "wait", "")]
         unit = self._units_of(line.resource)[line.unit]
+        as_of = scene.answers.as_of
         return draw(
             unit,
             scene.viewport,
-            scene.now,
+            scene.now if as_of is None else as_of,
             self.glyphs,
             label=self._holder_label,
             holder=self._holder_ink,
