@@ -78,7 +78,7 @@ def test_what_is_said_of_a_growing_timeline_is_renewed(tmp_path: Path) -> None:
 
 
 def test_the_longer_a_look_takes_the_rarer_it_is(tmp_path: Path) -> None:
-    """After three seconds of work there are twelve of rest; meanwhile the last answer stands."""
+    """After three seconds of work there are six of rest; meanwhile the last answer stands."""
     growing = Growing(tmp_path / "x.actx")
     growing.answers.ask(how_many)
     growing.go_on(1)
@@ -90,13 +90,13 @@ def test_the_longer_a_look_takes_the_rarer_it_is(tmp_path: Path) -> None:
     nothing_besides = growing.answers.work()
     growing.answers.take(work)
     begun = []
-    for _ in range(14):
+    for _ in range(8):
         growing.go_on(1)
         assert growing.answers.ask(how_many) == 2
         begun.append(growing.answers.work() is not None)
 
     assert nothing_besides is None
-    assert begun == [False] * 12 + [True, False]
+    assert begun == [False] * 6 + [True, False]
 
 
 def test_what_nobody_asks_any_more_is_not_worked_out_again(tmp_path: Path) -> None:

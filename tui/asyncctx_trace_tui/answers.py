@@ -20,7 +20,7 @@ _AT_ONCE = 20_000
 """Acquisitions up to which any question is answered within a frame or two."""
 _LASTS = 2_000_000_000
 """How long what was said of a growing timeline is good enough, in ns."""
-_REST = 4
+_REST = 2
 """How many times as long as the last look took is waited before the next one."""
 _FORGOTTEN = 10_000_000_000
 """A question that was not asked for so long is not worked out again, in ns."""

@@ -132,9 +132,9 @@ class TraceApp(App[None]):
         try:
             while True:
                 batch = self.recording.poll(_SEGMENTS)
-                scene.loading = len(batch) > 0 and time.perf_counter() > until
+                scene.behind = len(batch) > 0 and time.perf_counter() > until
                 scene.feed(batch, self.clock(), live)
-                if scene.loading or not len(batch):
+                if scene.behind or not len(batch):
                     break
         except RecordingError as error:
             self.exit(return_code=2, message=f"asyncctx-trace: {error}")

@@ -59,7 +59,7 @@ class Scene:
         self.tied = True
         """Whether the window goes with the play head."""
         self._following = following
-        self.loading = True
+        self.behind = True
         """Whether there is more to read than was read so far."""
         self._begun = False
         self._framed = False
@@ -69,6 +69,11 @@ class Scene:
     def origin(self) -> int:
         """The time that all clocks on the screen count from."""
         return self.timeline.start or 0
+
+    @property
+    def loading(self) -> bool:
+        """Whether there is nothing to look at yet, but only something to read."""
+        return self.behind and not self._begun
 
     def feed(self, events: Batch | list[Event], clock: int, live: bool) -> None:
         """The recording as it is at ``clock``: what has come, whether one still writes."""
@@ -83,10 +88,10 @@ class Scene:
             return
         # A clock behind the facts is another machine's, or of another boot.
         before, self.live = self.live, live and clock >= timeline.end
-        self.now = clock if self.live else timeline.end
+        self.now = clock if self.live and not self.behind else timeline.end
         self.answers.see(self.now, self.live)
         self.playback.extend(timeline.start, self.now)
-        if not self._begun and not self.loading:
+        if not self._begun and not self.behind:
             self._begin()
         elif before and not self.live and not self._framed:
             self.fit()  # it is over: show all of it, unless the viewer chose what to see

@@ -76,7 +76,7 @@ class Title(SceneView):
             code = scene.exit_code
             return f"{lost}exit code {code} " if code >= 0 else f"{lost}ended by signal {-code} "
         if scene.live:
-            return f"{lost}running "
+            return f"{lost}running, not all of it read yet " if scene.behind else f"{lost}running "
         return f"{lost}ended " if scene.timeline.process_ended else f"{lost}no end recorded "
 
     def _program(self) -> str:
