@@ -19,7 +19,7 @@ from textual.screen import Screen
 from asyncctx_trace.errors import RecordingError
 from asyncctx_trace.export.sources import follow
 from asyncctx_trace.recording.reader import Recording
-from asyncctx_trace_tui.answers import Work
+from asyncctx_trace_tui.answers import Work, as_it_stands
 from asyncctx_trace_tui.aside import aside
 from asyncctx_trace_tui.drawing import ASCII, UNICODE
 from asyncctx_trace_tui.picture import picture, text
@@ -30,6 +30,7 @@ from asyncctx_trace_tui.settings import KeymapError, Settings, load, load_keymap
 from asyncctx_trace_tui.themes import DEFAULT, THEMES
 from asyncctx_trace_tui.widgets.inks import DEFAULTS
 from asyncctx_trace_tui.widgets.title import Title
+from asyncctx_trace_tui.writing import Saving, Stopped, whole_file
 
 __all__ = ["RunningProgram", "TraceApp"]
 
@@ -72,7 +73,7 @@ class TraceApp(App[None]):
         Binding("X", "save('txt')", "Text", show=False, id="save-text",
                 tooltip="Save what is seen as plain text"),
         Binding("ctrl+x", "save_page", "Page", show=False, id="save-page",
-                tooltip="Save all of it as one HTML page"),
+                tooltip="Save all of it as one HTML page; Escape stops that"),
     ]  # fmt: skip
 
     def __init__(
@@ -123,6 +124,8 @@ class TraceApp(App[None]):
         self.set_interval(_ALARM, self.tell_deadlocks)
 
     def on_unmount(self) -> None:
+        if self.scene.saving is not None:
+            self.scene.saving.stop(wait=1)
         self.recording.close()
 
     def tick(self) -> None:
@@ -225,30 +228,35 @@ class TraceApp(App[None]):
         """Save what is seen beside the user's other files."""
         path = self._free_path(suffix)
         try:
-            path.write_text(picture(self) if suffix == "svg" else text(self), "utf-8")
+            with whole_file(path) as file:
+                file.write(picture(self) if suffix == "svg" else text(self))
         except OSError as error:
             self.notify(f"not saved: {error}", severity="error", markup=False)
         else:
             self.notify(f"saved {path.name}", timeout=4, markup=False)
 
     def action_save_page(self) -> None:
-        """Save the recording as an HTML page, while the app goes on."""
-        self.notify("writing the page…", timeout=2)
-        self.run_worker(self._save_page, thread=True, exclusive=True, group="page")
+        """Save the recording as an HTML page, while the app goes on; Escape stops it."""
+        if self.scene.saving is None and not self.scene.loading:
+            self.scene.saving = Saving(self._free_path("html"))
+            self.run_worker(self._save_page(self.scene.saving))
 
-    def _save_page(self) -> None:
-        from asyncctx_trace.analysis.timeline import Timeline
+    async def _save_page(self, saving: Saving) -> None:
         from asyncctx_trace.export import html
-        from asyncctx_trace.export.sources import open_source
 
-        path = self._free_path("html")
+        scene = self.scene
+        timeline = as_it_stands(scene.timeline) if scene.live else scene.timeline
+        page = partial(html.write, timeline, running=scene.live)
         try:
-            pieces = html.write(Timeline(open_source(self.path).events))
-            path.write_text("".join(pieces), "utf-8")
-            said = f"saved {path.name}"
-        except (OSError, RecordingError) as error:
+            await aside(lambda: saving.write(page))
+            said = f"saved {saving.path.name}"
+        except Stopped:
+            said = f"stopped: {saving.path.name} was not written"
+        except OSError as error:
             said = f"not saved: {error}"
-        self.call_from_thread(self.notify, said, timeout=4, markup=False)
+        if scene.saving is saving:
+            scene.saving = None
+        self.notify(said, timeout=4, markup=False)
 
     def _free_path(self, suffix: str) -> Path:
         """A file in the current folder that does not exist yet."""

@@ -18,6 +18,7 @@ from asyncctx_trace_tui.playback import Playback
 from asyncctx_trace_tui.problems import problems
 from asyncctx_trace_tui.tracks import Lane, Tracks
 from asyncctx_trace_tui.viewport import Viewport
+from asyncctx_trace_tui.writing import Saving
 
 __all__ = ["NOT_KNOWN", "Scene"]
 
@@ -59,6 +60,8 @@ class Scene:
         self.tied = True
         """Whether the window goes with the play head."""
         self._following = following
+        self.saving: Saving | None = None
+        """What is being written to a file."""
         self.behind = True
         """Whether there is more to read than was read so far."""
         self._begun = False

@@ -67,7 +67,7 @@ class Moving(Screen[None]):
         Binding("apostrophe", "go_to_mark", "To mark", show=False, id="to-mark",
                 tooltip="Play head to the next mark: A, B, or one that the program made"),
         Binding("escape", "forget", "Forget", show=False, id="forget",
-                tooltip="Forget marks and what was chosen"),
+                tooltip="Forget marks and what was chosen; stop what is being saved"),
     ]  # fmt: skip
 
     def __init__(self, scene: Scene, glyphs: Glyphs) -> None:
@@ -169,6 +169,10 @@ class Moving(Screen[None]):
             self.scene.go((later or marks)[0])
 
     def action_forget(self) -> None:
-        """Forget the marks and what was chosen."""
+        """Forget what is being saved, or else the marks and what was chosen."""
+        if self.scene.saving is not None:
+            self.scene.saving.stop()
+            self.scene.saving = None
+            return
         self.scene.marks.clear()
         self.scene.row = self.scene.resource = None

@@ -70,6 +70,8 @@ class Title(SceneView):
         scene = self.scene
         if self.stopping:
             return "stopping the program… "
+        if self.scene.saving is not None:
+            return f"{self.scene.saving.words} · Escape stops "
         dropped = sum(each.acquisitions for each in scene.timeline.dropped)
         lost = f"{dropped} not kept · " if dropped else ""
         if scene.exit_code is not None:
