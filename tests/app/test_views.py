@@ -62,6 +62,56 @@ async def test_resources_show_who_holds_each_unit_and_the_queue(tmp_path: Path) 
 
 
 @in_a_loop
+async def test_who_takes_over_takes_over_the_unit(tmp_path: Path) -> None:
+    """The next one is in before the exit of the last one is over: that is no second unit."""
+    story = Story(tmp_path / "x.actx").resource(1, "lock")
+    for task, name in enumerate(("anna", "bert", "cleo"), 1):
+        story.task(task, name)
+    story.pass_(1, 1, 0, 0, 100, 102).pass_(2, 1, 10, 101, 200, 202).pass_(3, 1, 20, 201, 300, 301)
+    async with staged(story.end(320), (120, 36)) as stage:
+        await at(stage, 60)
+        await stage.press("2")
+        names = [line[:9].strip() for line in stage.lines[4:14]]
+        unit = next(line for line in stage.lines if "1 of 1" in line)
+
+        assert [name for name in names if name] == ["▸ lock", "up to 2", "1 of 1"]
+        assert unit.index("anna") < unit.index("bert") < unit.index("cleo")
+
+
+@in_a_loop
+async def test_every_unit_has_a_row_used_or_not(tmp_path: Path) -> None:
+    """Of three permits one was ever taken; of a thousand the rest is a number."""
+    story = Story(tmp_path / "x.actx").task(1, "anna")
+    story.resource(1, "few permits", "semaphore", 3).resource(2, "many", "semaphore", 1000)
+    story.pass_(1, 1, 0, 1, 100, 101).pass_(1, 2, 110, 120, 200, 201)
+    async with staged(story.end(320), (120, 80)) as stage:
+        await stage.press("2")
+
+        assert "3 of 3" in stage.text
+        assert [line[3:5] for line in stage.lines if line[:6] == "   40 "] == ["40"]
+        assert "960 more units" in stage.text
+
+
+@in_a_loop
+async def test_a_queue_is_drawn_as_high_as_it_is_long(tmp_path: Path) -> None:
+    """One waits, then two, then one: half the height, all of it, half again."""
+    story = Story(tmp_path / "x.actx").resource(1, "lock")
+    for task, name in enumerate(("anna", "bert", "cleo"), 1):
+        story.task(task, name)
+    story.pass_(1, 1, 0, 0, 200, 200).pass_(2, 1, 0, 200, 300, 300).pass_(3, 1, 100, 300, 301, 302)
+    async with staged(story.end(400), (120, 36)) as stage:
+        await at(stage, 400)
+        await stage.press("2")
+        top = next(number for number, line in enumerate(stage.lines) if "lock" in line[:12])
+        high = [
+            sum(stage.lines[top + part][column] == "█" for part in range(4))
+            for column in (20, 50, 80, 110)
+        ]
+
+        assert high == [2, 4, 2, 0]
+
+
+@in_a_loop
 async def test_waits_lead_to_the_one_to_blame_and_a_key_hops_there(workers: Path) -> None:
     """From the last in line to the holder."""
     async with staged(workers) as stage:
