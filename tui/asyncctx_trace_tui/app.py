@@ -25,7 +25,8 @@ from asyncctx_trace_tui.drawing import ASCII, UNICODE
 from asyncctx_trace_tui.picture import picture, text
 from asyncctx_trace_tui.reports.deadlocks import DeadlockAlarm
 from asyncctx_trace_tui.scene import Scene
-from asyncctx_trace_tui.screens.trace import TraceScreen, all_bindings
+from asyncctx_trace_tui.screens.help import shown_keys
+from asyncctx_trace_tui.screens.trace import TraceScreen, sections
 from asyncctx_trace_tui.settings import KeymapError, Settings, load, load_keymap, save
 from asyncctx_trace_tui.themes import DEFAULT, THEMES
 from asyncctx_trace_tui.widgets.inks import DEFAULTS
@@ -63,9 +64,9 @@ class TraceApp(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q,ctrl+q", "quit", "Quit", key_display="q", id="quit", priority=False),
         Binding("ctrl+c", "quit", "Quit", show=False, id="interrupt"),
-        Binding("colon,ctrl+p", "command_palette", "Commands", show=False, id="commands",
+        Binding("colon,ctrl+p", "command_palette", "Commands", key_display=":", id="commands",
                 tooltip="Every command, by name"),
-        Binding("T", "next_theme", "Theme", show=False, id="theme", tooltip="The next theme"),
+        Binding("T", "next_theme", "Theme", id="theme", tooltip="The next theme"),
         Binding("A", "ascii", "ASCII", show=False, id="ascii",
                 tooltip="Glyphs for poor terminals, or rich ones"),
         Binding("x", "save('svg')", "Picture", show=False, id="save-svg",
@@ -194,13 +195,20 @@ class TraceApp(App[None]):
         """Textual's own, and every key's."""
         yield from super().get_system_commands(screen)
         if screen is self.trace_screen:
-            for node in (self.trace_screen, self):
-                for binding in all_bindings(type(node)):
+            for _, bindings in sections(self):
+                for binding in bindings:
+                    name = binding.action.partition("(")[0]
+                    owner = screen if hasattr(screen, f"action_{name}") else self
                     yield SystemCommand(
                         binding.tooltip or binding.description,
-                        f"key {binding.key.split(',')[0].replace('_', ' ')}",
-                        partial(node.run_action, binding.action),
+                        f"key {shown_keys(binding)}",
+                        partial(owner.run_action, binding.action),
                     )
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """Command -> its keys, where the user has chosen others."""
+        return dict(self._keymap)
 
     def action_next_theme(self) -> None:
         """Dark, light, colour-blind-safe, dark again."""

@@ -56,13 +56,13 @@ class Asking(Moving):
     """A screen that can be asked where something is."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "ask('search')", "Search", show=False, id="search",
+        Binding("slash", "ask('search')", "Search", id="search",
                 tooltip="Search tasks, resources, sites, errors"),
         Binding("n", "again(1)", "Next match", show=False, id="next-match",
                 tooltip="The next that matches the search"),
         Binding("N", "again(-1)", "Previous match", show=False, id="previous-match",
                 tooltip="The one before"),
-        Binding("ampersand", "ask('filter')", "Filter", show=False, id="filter",
+        Binding("ampersand", "ask('filter')", "Filter", id="filter",
                 tooltip="Show only some tasks; an empty filter shows all"),
         Binding("t", "ask('time')", "To a time", show=False, id="to-time",
                 tooltip="Play head to a time"),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Hashable
 
 from asyncctx_trace.analysis.timeline import Acquisition, Phase
 from asyncctx_trace.events import ErrorText, Outcome
-from asyncctx_trace.export.surroundings import lifecycle_span
+from asyncctx_trace.export.single import spans_of
+from asyncctx_trace.recording.format import Anchor
 from asyncctx_trace_tui.moment import resource_name, task_name
 from asyncctx_trace_tui.ruler import clock
 from asyncctx_trace_tui.text import duration, plain
@@ -54,7 +56,7 @@ class Details(Page):
         if site is not None:
             within = f" in {site.function}" if site.function else ""
             lines.append(_line("site", f"{site.file}:{site.line}{within}"))
-            lines.append(_line("source", f"async with {site.text}:" if site.text else ""))
+            lines.append(_line("source", _statement(site.text)))
         lines.append(Words.of(""))
         lines += self._phase(a, "enter", a.enter_outcome, a.enter_error)
         lines += self._phase(a, "body", a.body_outcome, a.body_error)
@@ -63,10 +65,10 @@ class Details(Page):
             lines.append(_line("", "the exit suppressed the error of the body", "wait"))
         if a.exit_task != a.task:
             lines.append(_line("", f"cleaned up by {task_name(timeline, a.exit_task)}", "wait"))
+        lines += self._family(a)
         if scene.anchor is not None:
-            span = f"{lifecycle_span(scene.anchor, a.id):016x}"
-            lines.append(_line("span id", f"{span} wherever this recording is exported to"))
-        return lines + self._family(a)
+            lines += self._spans(a, scene.anchor)
+        return lines
 
     def _phase(
         self, a: Acquisition, phase: Phase, outcome: Outcome | None, error: ErrorText | None
@@ -84,6 +86,17 @@ class Details(Page):
         lines = [_line(name, f"{words} · {said}", ink, at=start)]
         if error is not None:
             lines.append(_line("", plain(f"{error.type}: {error.message}"), "error"))
+        return lines
+
+    def _spans(self, a: Acquisition, anchor: Anchor) -> list[Words]:
+        """Its spans, wherever this recording is exported to."""
+        *phases, lifecycle = spans_of(self.scene.timeline, a.row, anchor)
+        lines = [Words.of(""), _line("span id", f"{lifecycle.id:016x}")]
+        lines += [_line(span.name, f"{span.id:016x}") for span in phases]
+        lines.append(Words.of(""))
+        for name, value in lifecycle.attributes.items():
+            said = json.dumps(value, ensure_ascii=False)
+            lines.append(Words((Piece(f"  {name} = ", "faint"), Piece(plain(said)))))
         return lines
 
     def _family(self, a: Acquisition) -> list[Words]:
@@ -108,6 +121,13 @@ class Details(Page):
     def _relative(self, how: str, row: int) -> Words:
         timeline = self.scene.timeline
         return _line(how, resource_name(timeline, timeline.resource[row]), row=row)
+
+
+def _statement(text: str) -> str:
+    """The line of an ``async with`` as it stands in the source."""
+    if not text:
+        return ""
+    return text if text.startswith("async with") else f"async with {text}:"
 
 
 def _line(

@@ -159,8 +159,7 @@ class Resources(TimeRows[ResourceLine]):
                     number = " beyond"
                 return Name(" ", number, "faint", selected)
             case "more":
-                units = "unit" if line.unit == 1 else "units"
-                return Name(" ", f"{line.unit:,} more {units}", "faint", selected)
+                return Name(" ", f"{line.unit:,} more", "faint", selected)
             case _:
                 return Name(selected=selected)
 
