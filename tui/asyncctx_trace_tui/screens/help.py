@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
+from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
@@ -95,7 +96,7 @@ class Help(ModalScreen[None]):
                     yield Static(self._table(*section))
 
     def _legend(self) -> Table:
-        style, glyphs = inks(self.app.theme_variables).style, self._glyphs
+        style, glyphs = self._style, self._glyphs
         table = self._titled("What is drawn")
         for glyph, ink, words in zip(
             glyphs.full,
@@ -118,13 +119,18 @@ class Help(ModalScreen[None]):
     def _table(self, title: str, bindings: list[Binding]) -> Table:
         table = self._titled(title)
         for binding in bindings:
-            keys = Text(shown_keys(binding), inks(self.app.theme_variables).style("wait"))
+            keys = Text(shown_keys(binding), self._style("wait"))
             table.add_row(keys, Text(binding.tooltip or binding.description))
         return table
 
+    def _style(self, ink: str) -> Style:
+        """An ink on the paper of this page."""
+        style = inks(self.app.theme_variables).style(ink)
+        return Style(color=style.color, bold=style.bold)
+
     def _titled(self, title: str) -> Table:
         table = Table(box=None, padding=(0, 2, 0, 0), show_header=False, title_justify="left")
-        table.title = Text(title, inks(self.app.theme_variables).style("head"))
+        table.title = Text(title, self._style("head"))
         table.add_column(no_wrap=True)
         table.add_column()
         return table

@@ -56,6 +56,7 @@ class TraceScreen(Asking):
     TraceScreen.-narrow.-queue #sentences { height: 9; }
     TraceScreen.-view-output #below { display: none; }
     TraceScreen.-silent #below #output { display: none; }
+    TraceScreen.-silent #sentences { height: 100%; }
     TraceScreen.-silent.-narrow #below { height: 5; }
     TraceScreen.-silent.-narrow.-queue #below { height: 9; }
     """

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Hashable
+from contextlib import suppress
 
 from asyncctx_trace.analysis.timeline import Acquisition, Phase
 from asyncctx_trace.events import ErrorText, Outcome
@@ -124,10 +126,14 @@ class Details(Page):
 
 
 def _statement(text: str) -> str:
-    """The line of an ``async with`` as it stands in the source."""
-    if not text:
-        return ""
-    return text if text.startswith("async with") else f"async with {text}:"
+    """The line of an ``async with``; Python 3.11 gives the whole statement as its place."""
+    if not text.startswith("async with "):
+        return f"async with {text}:" if text else ""
+    for colon in (place for place, sign in enumerate(text) if sign == ":"):
+        with suppress(SyntaxError):
+            ast.parse(f"async def f():\n {text[: colon + 1]} pass")
+            return text[: colon + 1]
+    return text
 
 
 def _line(

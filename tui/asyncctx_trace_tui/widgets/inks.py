@@ -50,6 +50,7 @@ class Inks:
             "wait": colour["wait"],
             "wait-back": self.background.blend(colour["wait"], 0.4),
             "hold": colour["hold"],
+            "hold-within": self.background.blend(colour["hold"], 0.78),
             "cleanup": colour["cleanup"],
             "cleanup-back": self.background.blend(colour["cleanup"], 0.35),
             "error": colour["problem"],
