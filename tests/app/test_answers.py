@@ -184,7 +184,7 @@ async def test_every_view_answers_while_a_long_program_runs(tmp_path: Path) -> N
         assert "█" in next(line for line in seen["2"].splitlines() if "1 of 1" in line)
         assert "worker-1 waits for nobody" in seen["3"]
         assert "1  0.100s  db lock  in 1.00 ms" in seen["4"]
-        assert "db lock" in seen["6"].split("By resource")[1].split("At the play head")[0]
+        assert "db lock" in seen["6"].split("Resources · table")[1].split("At the play head")[0]
 
 
 def test_who_leaves_does_not_wait_for_work_that_goes_on() -> None:

@@ -150,8 +150,8 @@ async def test_the_foot_shows_whole_keys_only(workers: Path, width: int) -> None
 
         assert foot.rstrip() == foot.rstrip()[:width]
         assert "? Help q Quit" in foot
-        assert {word for word in words if len(word) > 1 and word.istitle()} <= {
-            *("Play", "Move", "Fact", "Problem", "Zoom", "Speed", "Ends", "Mark", "Search"),
-            *("Filter", "Help", "Quit", "Commands", "Theme", "Home", "End"),
+        known = "Play Move Fact Problem Zoom Speed Ends Mark Search Filter Help Quit Commands Theme"
+        assert {word for word in words if len(word) > 1 and word.istitle()} - {"Home/End"} <= {
+            *known.split()
         }
         assert ("Theme" in words) == (width == 200)

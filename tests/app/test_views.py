@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -214,6 +215,26 @@ async def test_the_report_is_sorted_by_a_key(tmp_path: Path) -> None:
 
 
 @in_a_loop
+async def test_the_report_has_more_than_one_table(workers: Path) -> None:
+    """Who kept whom waiting, how cleanups went, what the run spent its time on; each sortable."""
+    async with staged(workers, (120, 36)) as stage:
+        await stage.press("6")
+        seen = [stage.text]
+        for _ in range(4):
+            await stage.press("b")
+            seen.append(stage.text)
+        await stage.press("b", "o", "o", "o", "o")
+        tables = [text.split("table ")[1] for text in seen]
+
+        assert "Resources · table 1 of 4" in seen[0]
+        assert "worker-1  app.py:12" in tables[1]
+        assert "exits" in tables[2]
+        assert re.search(r"holding +db lock +app.py:12 +298 ms +99 %", tables[3])
+        assert tables[4] == tables[0]
+        assert "waited ▼" in stage.text
+
+
+@in_a_loop
 async def test_a_line_of_output_takes_the_play_head_along(workers: Path) -> None:
     """Up and down go from line to line."""
     async with staged(workers) as stage:
@@ -268,3 +289,48 @@ async def test_a_deadlock_is_seen_while_the_program_hangs(tmp_path: Path) -> Non
 
         assert "deadlock, the circle closes" in stage.text
         assert "waits for `right` for 8.99 s" in stage.text
+
+
+@in_a_loop
+async def test_what_is_cut_is_told_in_full_under_the_pointer(tmp_path: Path) -> None:
+    """Names in a tree, a line of output, the resource in a table."""
+    story = Story(tmp_path / "x.actx").task(1, "t" * 50 + "[red]").resource(1, "r" * 90)
+    story.pass_(1, 1, 0, 1, 100, 101).printed(5, "begin " + "x" * 90 + " end")
+    async with staged(story.end(220)) as stage:
+        await at(stage, 60)
+        screen = stage.app.screen
+        await stage.press("4")
+        await stage.pilot.hover("#cleanup", (20, 1))
+        opened = str(screen.query_one("#cleanup").tooltip)
+        await stage.press("7")
+        await stage.pilot.hover("#output-page", (20, 1))
+        printed = str(screen.query_one("#output-page").tooltip)
+        await stage.press("6")
+        await stage.pilot.hover("#report", (5, 2))
+        listed = str(screen.query_one("#report").tooltip)
+
+        assert opened.splitlines() == ["t" * 50 + "[red]", "r" * 90, "app.py:12"]
+        assert printed == "begin " + "x" * 90 + " end"
+        assert listed.startswith("r" * 90)
+
+
+@in_a_loop
+async def test_tasks_are_spoken_of_in_their_colours(workers: Path) -> None:
+    """The same in the sentence as left of the lane."""
+    async with staged(workers, (120, 36)) as stage:
+        await at(stage, 60)
+        styles = {
+            segment.text.strip(): segment.style.color
+            for strip in stage.app.screen._compositor.render_strips()
+            for segment in strip
+            if segment.style is not None and segment.text.strip() in ("worker-1", "worker-2")
+        }
+        spoken = [
+            segment.style.color
+            for strip in stage.app.screen._compositor.render_strips()[-14:]
+            for segment in strip
+            if segment.style is not None and segment.text.strip() == "worker-1"
+        ]
+
+        assert styles["worker-1"] != styles["worker-2"]
+        assert spoken == [styles["worker-1"]]

@@ -74,6 +74,8 @@ class TraceScreen(Asking):
                 tooltip="Select the task above"),
         Binding("down,j", "select(1)", "Task below", show=False, id="down",
                 tooltip="Select the task below"),
+        Binding("b", "table", "Next table", show=False, id="table",
+                tooltip="In 6, the next table of the report"),
         Binding("question_mark", "help", "Help", id="help", tooltip="This page"),
     ]  # fmt: skip
 
@@ -151,6 +153,13 @@ class TraceScreen(Asking):
             self.query_one(Report).sort_next()
         else:
             super().action_sort()
+
+    def action_table(self) -> None:
+        """The next table of the report, which comes up if it is not on screen."""
+        if self.query_one(ViewBar).view == "findings":
+            self.query_one(Report).next_table()
+        else:
+            self.action_view("findings")
 
     def action_help(self) -> None:
         """All keys on one page."""

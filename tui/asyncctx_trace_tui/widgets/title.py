@@ -6,6 +6,7 @@ from collections.abc import Hashable
 from pathlib import PurePath
 
 from rich.segment import Segment
+from textual import events
 from textual.strip import Strip
 
 from asyncctx_trace_tui.drawing import Glyphs
@@ -32,6 +33,10 @@ class Title(SceneView):
 
     def look(self) -> Hashable:
         return self._left(), self._right(), self.size.width
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """The command line in full."""
+        self.tell(self._program() or None)
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
