@@ -186,15 +186,12 @@ def test_a_page_holds_no_markup_of_the_program_s(tmp_path: Path) -> None:
     assert re.findall(r"(?:src|href)=", page) == ["src="]  # in the resource's own name
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
-def test_the_page_comes_up_in_a_browser(workers: Path, tmp_path: Path) -> None:
-    """Its script runs to the end: title, findings and output are in place."""
-    page = tmp_path / "x.html"
-    page.write_text("".join(html.write(Timeline(read(workers)))))
+def in_a_browser(page: Path, profile: Path) -> str:
+    """The page after its script has run."""
     done = subprocess.run(
         [
             *(str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"),
-            *("--virtual-time-budget=3000", f"--user-data-dir={tmp_path / 'profile'}"),
+            *("--virtual-time-budget=3000", f"--user-data-dir={profile}"),
             page.as_uri(),
         ],
         capture_output=True,
@@ -202,9 +199,36 @@ def test_the_page_comes_up_in_a_browser(workers: Path, tmp_path: Path) -> None:
         timeout=60,
         check=True,
     )
+    return done.stdout
 
-    assert "second line</span>" in done.stdout
-    assert re.search(r'<canvas [^>]*style="width: \d+px', done.stdout)
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
+def test_the_page_comes_up_in_a_browser(workers: Path, tmp_path: Path) -> None:
+    """Its script runs to the end: title, findings and output are in place."""
+    page = tmp_path / "x.html"
+    page.write_text("".join(html.write(Timeline(read(workers)))))
+    shown = in_a_browser(page, tmp_path / "profile")
+
+    assert "second line</span>" in shown
+    assert re.search(r'<canvas [^>]*style="width: \d+px', shown)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
+def test_a_page_of_thousands_of_tasks_is_drawn_where_it_is_looked_at(tmp_path: Path) -> None:
+    """No browser has a canvas so high; the lanes scroll below it."""
+    story = Story(tmp_path / "x.actx").resource(1, "lock")
+    for task in range(1, 3001):
+        story.task(task, f"task-{task}").pass_(task, 1, task, task, task + 1, task + 1)
+    page = tmp_path / "x.html"
+    page.write_text("".join(html.write(story.timeline(at=3002))))
+    shown = in_a_browser(page, tmp_path / "profile")
+    canvas = re.search(r"<canvas [^>]*height: (\d+)px", shown)
+    space = re.search(r'id="space" style="height: (\d+)', shown)
+    assert canvas is not None
+    assert space is not None
+
+    assert int(canvas[1]) < 2000
+    assert int(space[1]) > 3000 * 18
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ _ALWAYS = ("help", "quit")
 
 
 class Keys(Footer):
-    """Leaves out whole keys, the last ones first, rather than half of one."""
+    """Leaves out whole keys rather than half of one."""
 
     def compose(self) -> ComposeResult:
         found = list(super().compose())
@@ -23,9 +23,9 @@ class Keys(Footer):
         room -= sum(_width(each) for each in found if _kept(each))
         for each in found:
             if not _kept(each):
-                room -= _width(each)
-                if room < 0:
+                if _width(each) > room:
                     continue
+                room -= _width(each)
             yield each
 
     async def on_resize(self, event: events.Resize) -> None:
