@@ -97,6 +97,30 @@ async def test_phases_have_colours_of_their_own_in_every_theme(workers: Path, th
         assert len(colours | {inks.style("text").bgcolor}) == len(names) + 1
 
 
+def test_a_keymap_that_names_no_command_says_which(
+    workers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other keys in it are used all the same."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    folder = tmp_path / "asyncctx-trace"
+    folder.mkdir()
+    (folder / "keymap.toml").write_text('plai = "P"\nreverse = "f7"\n')
+
+    @in_a_loop
+    async def look() -> None:
+        app = TraceApp(workers)
+        async with app.run_test(size=(100, 30), notifications=True) as pilot:
+            await pilot.press("f7")
+            await pilot.pause()
+
+            assert app.scene.playback.backwards
+            assert [n.message for n in app._notifications] == [
+                "the keymap names what is no command (docs/app.md lists them): plai"
+            ]
+
+    look()
+
+
 @in_a_loop
 async def test_ascii_draws_no_other_glyph_of_its_own(workers: Path) -> None:
     """In every view; only words may have signs like µ, · and ×."""

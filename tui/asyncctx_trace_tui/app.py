@@ -117,12 +117,21 @@ class TraceApp(App[None]):
         self.trace_screen = TraceScreen(self.scene, self.glyphs)
         self.push_screen(self.trace_screen)
         try:
-            self.set_keymap(load_keymap() if self._remembers else {})
+            self._use_keymap(load_keymap() if self._remembers else {})
         except KeymapError as error:
             self.notify(str(error), severity="error", timeout=10, markup=False)
         self.theme_changed_signal.subscribe(self, lambda _: self._remember())
         self.set_interval(_FRAME, self.tick)
         self.set_interval(_ALARM, self.tell_deadlocks)
+
+    def _use_keymap(self, keymap: dict[str, str]) -> None:
+        known = {binding.id for _, bindings in sections(self) for binding in bindings}
+        unknown = [name for name in keymap if name not in known]
+        self.set_keymap({name: keys for name, keys in keymap.items() if name in known})
+        if unknown:
+            raise KeymapError(
+                f"the keymap names what is no command (docs/app.md lists them): {', '.join(unknown)}"
+            )
 
     def on_unmount(self) -> None:
         if self.scene.saving is not None:
@@ -156,7 +165,7 @@ class TraceApp(App[None]):
         scene = self.scene
         if scene.live and not scene.loading:
             for line in self._deadlocks.new_deadlocks(scene.timeline, self.clock()):
-                self.notify(line, severity="error", timeout=60, markup=False)
+                self.notify(line, severity="error", timeout=20, markup=False)
 
     def _writing(self) -> bool:
         """Whether more may come; asked before reading, so that the last facts are not missed."""

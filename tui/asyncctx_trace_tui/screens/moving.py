@@ -174,5 +174,6 @@ class Moving(Screen[None]):
             self.scene.saving.stop()
             self.scene.saving = None
             return
+        self.app.clear_notifications()
         self.scene.marks.clear()
         self.scene.row = self.scene.resource = None
