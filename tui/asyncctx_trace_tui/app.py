@@ -130,7 +130,7 @@ class TraceApp(App[None]):
         self.set_keymap({name: keys for name, keys in keymap.items() if name in known})
         if unknown:
             raise KeymapError(
-                f"the keymap names what is no command (docs/app.md lists them): {', '.join(unknown)}"
+                f"the keymap names no command with {', '.join(unknown)}: docs/app.md lists them"
             )
 
     def on_unmount(self) -> None:
