@@ -16,8 +16,10 @@ from asyncctx_trace.analysis.timeline import Timeline
 from asyncctx_trace.recording.reader import Recording
 from asyncctx_trace_tui import answers as answers_module
 from asyncctx_trace_tui.answers import Answers, as_it_stands
+from asyncctx_trace_tui.app import TraceApp
 from asyncctx_trace_tui.aside import aside
 from asyncctx_trace_tui.chain import ready
+from asyncctx_trace_tui.settings import Settings
 
 SECOND = 1000 * MS
 
@@ -49,7 +51,7 @@ class Growing:
             self.story.pass_(1, 1, *(start + ms for ms in (0, 100, 200, 300))).tell()
             self.seconds += 1
         self.timeline.extend(self.recording.poll())
-        self.answers.see(self.now, live=True)
+        self.answers.see(self.now, live=True, growing=True)
 
     @property
     def now(self) -> int:
@@ -107,6 +109,43 @@ def test_what_nobody_asks_any_more_is_not_worked_out_again(tmp_path: Path) -> No
     growing.go_on(20)
 
     assert growing.answers.work() is None
+
+
+def test_what_is_still_read_is_looked_into_as_it_stood(tmp_path: Path) -> None:
+    """A recording that nobody writes any more grows as well, while it is opened."""
+    growing = Growing(tmp_path / "x.actx")
+    growing.go_on(1)
+    growing.answers.see(growing.now, live=False, growing=True)
+    growing.answers.ask(how_many)
+    while_read = growing.answers.work()
+    assert while_read is not None
+    growing.answers.take(while_read)
+    growing.answers.see(growing.now, live=False, growing=False)
+    growing.answers.ask(how_many)
+    read = growing.answers.work()
+    assert read is not None
+
+    assert while_read.case.timeline is not growing.timeline
+    assert read.case.timeline is growing.timeline
+
+
+@in_a_loop
+async def test_nothing_is_asked_of_a_recording_before_all_of_it_is_read(tmp_path: Path) -> None:
+    """However fast its first part came."""
+    story = Story(tmp_path / "x.actx").task(1, "worker").resource(1, "lock")
+    for number in range(3000):
+        story.pass_(1, 1, *(4 * number + part for part in range(4)))
+    path = story.end(12_000)
+    app = TraceApp(path, clock=lambda: START, settings=Settings())
+    async with app.run_test() as pilot:
+        app.scene.answer(how_many)
+        begun_with = len(app.scene.timeline) if not app.scene.loading else 3000
+        while app.scene.loading:
+            app.tick()
+            await pilot.pause()
+
+        assert begun_with == 3000
+        assert len(app.scene.timeline) == 3000
 
 
 def test_a_copy_does_not_grow(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ class Answers:
         self.revision = 0
         """Grows whenever there are other answers, or more."""
         self._now = 0
-        self._live = False
+        self._live = self._growing = False
         self._facts = -1
         """How many facts the case has."""
         self._known: dict[Question, object] = {}
@@ -74,9 +74,12 @@ class Answers:
         """The time that answers are about, where the timeline has gone on since."""
         return self.case.now if self.case.timeline is not self._timeline else None
 
-    def see(self, now: int, live: bool) -> None:
-        """The timeline is now as it is at ``now``, and may grow further if ``live``."""
-        self._now, self._live = now, live
+    def see(self, now: int, live: bool, *, growing: bool) -> None:
+        """The timeline is now as it is at ``now``; the program may go on if it is ``live``.
+
+        ``growing`` says that more may be read, of what is written or was written long ago.
+        """
+        self._now, self._live, self._growing = now, live, growing
         if self._short and self._stale:
             self._show(Case(self._timeline, now, running=live), still=False)
 
@@ -94,7 +97,7 @@ class Answers:
         asked = [q for q, at in self._asked.items() if self._now - at <= _FORGOTTEN]
         case = self.case
         if not self._still or self._stale:
-            shown = as_it_stands(self._timeline) if self._live else self._timeline
+            shown = as_it_stands(self._timeline) if self._growing else self._timeline
             case = Case(shown, self._now, running=self._live)
         else:
             asked = [question for question in asked if question not in self._known]
@@ -124,9 +127,11 @@ class Answers:
 
     @property
     def _stale(self) -> bool:
-        if self._live:
+        if self._growing:
             return self._now > self._due
-        return self.case.running or self._facts != len(self._timeline.facts)
+        if self.case.timeline is not self._timeline or self.case.running:
+            return True
+        return self._facts != len(self._timeline.facts)
 
 
 def as_it_stands(timeline: Timeline) -> Timeline:

@@ -145,9 +145,9 @@ class TraceApp(App[None]):
         try:
             while True:
                 batch = self.recording.poll(_SEGMENTS)
-                scene.behind = len(batch) > 0 and time.perf_counter() > until
+                scene.behind = len(batch) > 0  # only a look that finds nothing tells
                 scene.feed(batch, self.clock(), live)
-                if scene.behind or not len(batch):
+                if not scene.behind or time.perf_counter() > until:
                     break
         except RecordingError as error:
             self.exit(return_code=2, message=f"asyncctx-trace: {error}")

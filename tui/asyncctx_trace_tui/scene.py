@@ -92,7 +92,7 @@ class Scene:
         # A clock behind the facts is another machine's, or of another boot.
         before, self.live = self.live, live and clock >= timeline.end
         self.now = clock if self.live and not self.behind else timeline.end
-        self.answers.see(self.now, self.live)
+        self.answers.see(self.now, self.live, growing=live or self.behind)
         self.playback.extend(timeline.start, self.now)
         if not self._begun and not self.behind:
             self._begin()
