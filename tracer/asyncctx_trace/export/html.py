@@ -35,7 +35,7 @@ def write(timeline: Timeline, *, running: bool = False) -> Iterator[str]:
         [f.at - (timeline.start or 0), f.severity, f.kind, f.summary, f.rows[0] if f.rows else None]
         for f in find_in(case, Thresholds())
     ]
-    answers = {"wakeups": wakeups(case), "findings": found}
+    answers = {"wakeups": dict(wakeups(case)), "findings": found}
     head, tail = Path(__file__).with_name("page.html").read_text("utf-8").split("/*DATA*/")
     return chain([head], _data(timeline, answers), [tail])
 
