@@ -96,7 +96,7 @@ async def staged(
     """The app over ``recording`` at real time ``ms``; replays stand at the start."""
     clock = Clock(ms)
     app = TraceApp(recording, clock=clock, settings=settings or Settings(), **options)
-    async with app.run_test(size=size, notifications=True) as pilot:
+    async with app.run_test(size=size, notifications=True, tooltips=True) as pilot:
         stage = Stage(app, pilot, clock)
         await stage.settle()
         yield stage

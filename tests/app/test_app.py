@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from textual.widgets import Tooltip
 
 from app.loops import in_a_loop
 from app.screens import FakeProgram, staged
@@ -229,6 +230,23 @@ async def test_names_and_output_harm_nothing(tmp_path: Path) -> None:
         assert "red [bold]not bold[/bold]" in stage.text
         assert any("nnn…" in line for line in stage.lines)
         assert [line for line in stage.lines if "\n" in line] == []
+
+
+@in_a_loop
+async def test_the_pointer_over_a_name_harms_nothing(tmp_path: Path) -> None:
+    """What looks like markup is told as it is."""
+    story = Story(tmp_path / "x.actx").task(1, "[/unopened]").resource(1, "[red]lock")
+    story.pass_(1, 1, 0, 1, 100, 101)
+    async with staged(story.end(120), (100, 30)) as stage:
+        await stage.settle(60)
+        await stage.press("space")
+        await stage.pilot.hover("#lanes", (40, 1))
+        while not stage.app.screen.query_one(Tooltip).display:
+            await stage.pilot.pause(0.02)
+        await stage.pilot.pause()
+
+        assert "[/unopened] holds `[red]lock`" in stage.text
+        assert stage.text.count("[/unopened]") == 3
 
 
 @in_a_loop

@@ -1,8 +1,9 @@
-"""Whole screens as text, kept beside the tests: `ASYNCCTX_TRACE_GOLDENS=write` renews them."""
+"""Whole screens, kept beside the tests: `ASYNCCTX_TRACE_GOLDENS=write` renews them."""
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from app.loops import in_a_loop
 from app.screens import staged
 from app.stories import Story
 from asyncctx_trace.outcome import Outcome
+from asyncctx_trace_tui.picture import picture
 from asyncctx_trace_tui.settings import Settings
 
 GOLDENS = Path(__file__).parent / "goldens"
@@ -53,9 +55,35 @@ async def test_a_screen_looks_as_it_did(
         await stage.press("space", "down", *keys)
         lines = [line.rstrip() for line in stage.lines[1:] if "span id" not in line]
         seen = "\n".join(lines) + "\n"
-    golden = GOLDENS / f"{name}.txt"
+
+    assert seen == kept(f"{name}.txt", seen)
+
+
+@pytest.mark.parametrize(
+    ("name", "keys", "theme"),
+    [
+        ("tasks-dark", "1", "asyncctx-dark"),
+        ("resources-light", "2", "asyncctx-light"),
+        ("waits-okabe-ito", "3", "asyncctx-okabe-ito"),
+    ],
+)
+@in_a_loop
+async def test_a_picture_looks_as_it_did(tmp_path: Path, name: str, keys: str, theme: str) -> None:
+    """To the colour: every glyph, ink and paper, as a browser draws them."""
+    path = a_day_at_the_pool(tmp_path / "x.actx").end(260)
+    async with staged(path, (80, 24), settings=Settings(theme=theme)) as stage:
+        await stage.settle(100)
+        await stage.press("space", "down", *keys)
+        # Its first line has our own command in it.
+        seen = re.sub(r"<text [^>]*line-0\)\">[^<]*</text>", "", picture(stage.app))
+
+    assert seen == kept(f"{name}.svg", seen)
+
+
+def kept(name: str, seen: str) -> str:
+    """What was seen the last time; if it is to be renewed, what is seen now."""
+    golden = GOLDENS / name
     if os.environ.get("ASYNCCTX_TRACE_GOLDENS") == "write":
         golden.parent.mkdir(exist_ok=True)
         golden.write_text(seen, "utf-8")
-
-    assert seen == golden.read_text("utf-8")
+    return golden.read_text("utf-8")

@@ -128,6 +128,19 @@ async def test_a_filter_hides_lanes_until_it_is_emptied(workers: Path) -> None:
 
 
 @in_a_loop
+async def test_what_is_filtered_is_said_however_narrow_the_screen(workers: Path) -> None:
+    """The names of the other views give way; their numbers can still be clicked."""
+    async with staged(workers, (80, 24)) as stage:
+        await stage.press("ampersand", *"task:*-2", "enter")
+        said = stage.lines[1]
+        await stage.pilot.click("#views", offset=(9, 0))
+        await stage.settle()
+
+        assert " ".join(said.split()) == "1 Tasks 2 3 4 5 6 7 8 filter task:*-2 (1 of 3)"
+        assert "Resources" in stage.lines[1]
+
+
+@in_a_loop
 async def test_a_filter_that_says_nothing_is_asked_again(workers: Path) -> None:
     """One line says what is wrong, and the prompt stays."""
     async with staged(workers, (120, 36)) as stage:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import re
 import shutil
+import signal
 import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 from xml.etree import ElementTree
 
 import pytest
@@ -17,7 +23,9 @@ from asyncctx_trace.analysis.timeline import Timeline
 from asyncctx_trace.export import html
 from asyncctx_trace.recording.reader import read
 from asyncctx_trace_tui.commands import main
+from asyncctx_trace_tui.settings import Settings
 from asyncctx_trace_tui.snapshot import snapshot
+from asyncctx_trace_tui.writing import whole_file
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
@@ -48,6 +56,97 @@ def test_keys_save_what_is_seen(
     assert "worker-2" in (tmp_path / "x.txt").read_text()
 
 
+def test_a_page_can_be_stopped_and_leaves_nothing(
+    workers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The title says what is written; Escape ends that, and the keys work meanwhile."""
+    monkeypatch.chdir(tmp_path)
+    begun, go_on = Event(), Event()
+
+    def slow(timeline: Timeline, *, running: bool) -> Iterator[str]:
+        yield "x" * 12_000
+        begun.set()
+        go_on.wait()
+        yield "y"
+
+    monkeypatch.setattr(html, "write", slow)
+
+    @in_a_loop
+    async def save() -> None:
+        async with staged(workers, (100, 30)) as stage:
+            await stage.press("space", "ctrl+x")
+            await asyncio.to_thread(begun.wait)
+            await stage.press("end")
+            told, at = stage.lines[0], stage.at
+            await stage.press("escape")
+            go_on.set()
+            await stage.app.workers.wait_for_complete()
+            await stage.settle()
+
+            assert "writing x.html" in told
+            assert "Escape stops" in told
+            assert at == 320
+            assert "stopped: x.html was not written" in stage.text
+            assert "writing" not in stage.lines[0]
+
+    save()
+
+    assert [path.name for path in tmp_path.iterdir()] == ["x.actx"]
+
+
+def test_a_file_is_written_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    """Ctrl-C leaves the old one as it was, and nothing beside it."""
+    path = tmp_path / "x.html"
+    path.write_text("old")
+
+    def interrupted() -> None:
+        with whole_file(path) as file:
+            file.write("half of the n")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    left = path.read_text()
+    with whole_file(path) as file:
+        file.write("new")
+
+    assert (left, path.read_text()) == ("old", "new")
+    assert [each.name for each in tmp_path.iterdir()] == ["x.html"]
+
+
+def test_what_is_no_file_takes_what_it_is_given() -> None:
+    """A device is not replaced."""
+    with whole_file(Path(os.devnull)) as file:
+        file.write("gone")
+
+    assert Path(os.devnull).is_char_device()
+
+
+def test_ctrl_c_on_the_command_line_leaves_no_half_file(workers: Path, tmp_path: Path) -> None:
+    """With a real process, which stands in the middle of writing."""
+    patient = f"""
+import sys, time
+from asyncctx_trace.export import html
+from asyncctx_trace_tui.commands import main
+def slow(timeline, *, running):
+    yield "half"
+    print("half way", flush=True)
+    time.sleep(3600)
+html.write = slow
+main(["export", {str(workers)!r}, "--format", "html", "-o", "x.html"])
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", patient], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "half way\n"
+        process.send_signal(signal.SIGINT)
+        process.wait()
+
+    assert process.returncode != 0
+    assert [path.name for path in tmp_path.iterdir()] == ["x.actx"]
+
+
 def test_a_picture_needs_nothing_from_outside(workers: Path) -> None:
     """It is XML, and the only addresses in it are names."""
     svg = snapshot(workers, "svg")
@@ -55,6 +154,13 @@ def test_a_picture_needs_nothing_from_outside(workers: Path) -> None:
     addresses = set(re.findall(r"https?://[^\s\"'<>)]+", re.sub(r"<!--.*?-->", "", svg)))
 
     assert addresses == {"http://www.w3.org/2000/svg"}
+
+
+def test_a_picture_is_taken_in_any_theme(workers: Path) -> None:
+    """With its colours in it."""
+    light = snapshot(workers, "svg", settings=Settings(theme="asyncctx-light"))
+
+    assert "#fbfaf7" in light.lower()
 
 
 def test_text_shows_the_whole_run(workers: Path) -> None:
@@ -80,15 +186,12 @@ def test_a_page_holds_no_markup_of_the_program_s(tmp_path: Path) -> None:
     assert re.findall(r"(?:src|href)=", page) == ["src="]  # in the resource's own name
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
-def test_the_page_comes_up_in_a_browser(workers: Path, tmp_path: Path) -> None:
-    """Its script runs to the end: title, findings and output are in place."""
-    page = tmp_path / "x.html"
-    page.write_text("".join(html.write(Timeline(read(workers)))))
+def in_a_browser(page: Path, profile: Path) -> str:
+    """The page after its script has run."""
     done = subprocess.run(
         [
             *(str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"),
-            *("--virtual-time-budget=3000", f"--user-data-dir={tmp_path / 'profile'}"),
+            *("--virtual-time-budget=3000", f"--user-data-dir={profile}"),
             page.as_uri(),
         ],
         capture_output=True,
@@ -96,9 +199,36 @@ def test_the_page_comes_up_in_a_browser(workers: Path, tmp_path: Path) -> None:
         timeout=60,
         check=True,
     )
+    return done.stdout
 
-    assert "second line</span>" in done.stdout
-    assert re.search(r'<canvas [^>]*style="width: \d+px', done.stdout)
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
+def test_the_page_comes_up_in_a_browser(workers: Path, tmp_path: Path) -> None:
+    """Its script runs to the end: title, findings and output are in place."""
+    page = tmp_path / "x.html"
+    page.write_text("".join(html.write(Timeline(read(workers)))))
+    shown = in_a_browser(page, tmp_path / "profile")
+
+    assert "second line</span>" in shown
+    assert re.search(r'<canvas [^>]*style="width: \d+px', shown)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
+def test_a_page_of_thousands_of_tasks_is_drawn_where_it_is_looked_at(tmp_path: Path) -> None:
+    """No browser has a canvas so high; the lanes scroll below it."""
+    story = Story(tmp_path / "x.actx").resource(1, "lock")
+    for task in range(1, 3001):
+        story.task(task, f"task-{task}").pass_(task, 1, task, task, task + 1, task + 1)
+    page = tmp_path / "x.html"
+    page.write_text("".join(html.write(story.timeline(at=3002))))
+    shown = in_a_browser(page, tmp_path / "profile")
+    canvas = re.search(r"<canvas [^>]*height: (\d+)px", shown)
+    space = re.search(r'id="space" style="height: (\d+)', shown)
+    assert canvas is not None
+    assert space is not None
+
+    assert int(canvas[1]) < 2000
+    assert int(space[1]) > 3000 * 18
 
 
 @pytest.mark.parametrize(

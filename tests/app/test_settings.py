@@ -10,7 +10,7 @@ from app.loops import in_a_loop
 from app.screens import staged
 from app.stories import three_workers
 from asyncctx_trace_tui.app import TraceApp
-from asyncctx_trace_tui.screens.trace import TraceScreen, all_bindings
+from asyncctx_trace_tui.screens.trace import sections
 from asyncctx_trace_tui.settings import KeymapError, Settings, load, load_keymap, save
 from asyncctx_trace_tui.themes import THEMES
 
@@ -97,6 +97,30 @@ async def test_phases_have_colours_of_their_own_in_every_theme(workers: Path, th
         assert len(colours | {inks.style("text").bgcolor}) == len(names) + 1
 
 
+def test_a_keymap_that_names_no_command_says_which(
+    workers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other keys in it are used all the same."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    folder = tmp_path / "asyncctx-trace"
+    folder.mkdir()
+    (folder / "keymap.toml").write_text('plai = "P"\nreverse = "f7"\n')
+
+    @in_a_loop
+    async def look() -> None:
+        app = TraceApp(workers)
+        async with app.run_test(size=(100, 30), notifications=True) as pilot:
+            await pilot.press("f7")
+            await pilot.pause()
+
+            assert app.scene.playback.backwards
+            assert [n.message for n in app._notifications] == [
+                "the keymap names no command with plai: docs/app.md lists them"
+            ]
+
+    look()
+
+
 @in_a_loop
 async def test_ascii_draws_no_other_glyph_of_its_own(workers: Path) -> None:
     """In every view; only words may have signs like µ, · and ×."""
@@ -111,10 +135,47 @@ async def test_ascii_draws_no_other_glyph_of_its_own(workers: Path) -> None:
             assert {each for each in ours if not each.isascii()} - borders <= set("µ·×…")
 
 
-def test_every_key_is_written_down() -> None:
+@in_a_loop
+async def test_every_key_is_written_down(workers: Path) -> None:
     """With the name under which a keymap changes it."""
     page = (Path(__file__).parents[2] / "docs" / "app.md").read_text("utf-8")
-    named = [binding for node in (TraceScreen, TraceApp) for binding in all_bindings(node)]
+    async with staged(workers) as stage:
+        named = [binding for _, bindings in sections(stage.app) for binding in bindings]
 
-    assert len(named) > 40
-    assert [binding.id for binding in named if f"`{binding.id}` |" not in page] == []
+        assert len(named) > 40
+        assert [binding.id for binding in named if f"`{binding.id}` |" not in page] == []
+
+
+@in_a_loop
+async def test_help_and_palette_tell_the_user_s_own_keys(workers: Path) -> None:
+    """Whoever has moved a command is told where it is now."""
+    async with staged(workers, (120, 80)) as stage:
+        stage.app.set_keymap({"reverse": "f7"})
+        await stage.press("question_mark")
+        helped = next(line for line in stage.lines if "Replay the other way" in line)
+        commands = {
+            command.title: command.help
+            for command in stage.app.get_system_commands(stage.app.trace_screen)
+        }
+
+        assert "f7" in helped
+        assert commands["Replay the other way"] == "key f7"
+        assert commands["Previous fact of the selected task"] == "key <"
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 200])
+@in_a_loop
+async def test_the_foot_shows_whole_keys_only(workers: Path, width: int) -> None:
+    """So many as there is room for; help and the way out always."""
+    async with staged(workers, (width, 24)) as stage:
+        await stage.settle()
+        foot = stage.lines[-1]
+        words = foot.split()
+
+        assert foot.rstrip() == foot.rstrip()[:width]
+        assert "? Help q Quit" in foot
+        known = "Play Move Fact Problem Zoom Speed Ends Mark Search Filter Help Quit Commands Theme"
+        assert {word for word in words if len(word) > 1 and word.istitle()} - {"Home/End"} <= {
+            *known.split()
+        }
+        assert ("Theme" in words) == (width == 200)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,56 @@ async def test_resources_show_who_holds_each_unit_and_the_queue(tmp_path: Path) 
         assert "anna" in next(line for line in stage.lines if "1 of 2" in line)
         assert "held by anna for 60.0 ms" in stage.text
         assert "1. in line: cleo, for 10.0 ms" in stage.text
+
+
+@in_a_loop
+async def test_who_takes_over_takes_over_the_unit(tmp_path: Path) -> None:
+    """The next one is in before the exit of the last one is over: that is no second unit."""
+    story = Story(tmp_path / "x.actx").resource(1, "lock")
+    for task, name in enumerate(("anna", "bert", "cleo"), 1):
+        story.task(task, name)
+    story.pass_(1, 1, 0, 0, 100, 102).pass_(2, 1, 10, 101, 200, 202).pass_(3, 1, 20, 201, 300, 301)
+    async with staged(story.end(320), (120, 36)) as stage:
+        await at(stage, 60)
+        await stage.press("2")
+        names = [line[:9].strip() for line in stage.lines[4:14]]
+        unit = next(line for line in stage.lines if "1 of 1" in line)
+
+        assert [name for name in names if name] == ["▸ lock", "up to 2", "1 of 1"]
+        assert unit.index("anna") < unit.index("bert") < unit.index("cleo")
+
+
+@in_a_loop
+async def test_every_unit_has_a_row_used_or_not(tmp_path: Path) -> None:
+    """Of three permits one was ever taken; of a thousand the rest is a number."""
+    story = Story(tmp_path / "x.actx").task(1, "anna")
+    story.resource(1, "few permits", "semaphore", 3).resource(2, "many", "semaphore", 1000)
+    story.pass_(1, 1, 0, 1, 100, 101).pass_(1, 2, 110, 120, 200, 201)
+    async with staged(story.end(320), (120, 80)) as stage:
+        await stage.press("2")
+
+        assert "3 of 3" in stage.text
+        assert [line[3:5] for line in stage.lines if line[:6] == "   40 "] == ["40"]
+        assert "960 more" in stage.text
+
+
+@in_a_loop
+async def test_a_queue_is_drawn_as_high_as_it_is_long(tmp_path: Path) -> None:
+    """One waits, then two, then one: half the height, all of it, half again."""
+    story = Story(tmp_path / "x.actx").resource(1, "lock")
+    for task, name in enumerate(("anna", "bert", "cleo"), 1):
+        story.task(task, name)
+    story.pass_(1, 1, 0, 0, 200, 200).pass_(2, 1, 0, 200, 300, 300).pass_(3, 1, 100, 300, 301, 302)
+    async with staged(story.end(400), (120, 36)) as stage:
+        await at(stage, 400)
+        await stage.press("2")
+        top = next(number for number, line in enumerate(stage.lines) if "lock" in line[:12])
+        high = [
+            sum(stage.lines[top + part][column] == "█" for part in range(4))
+            for column in (20, 50, 80, 110)
+        ]
+
+        assert high == [2, 4, 2, 0]
 
 
 @in_a_loop
@@ -164,6 +215,26 @@ async def test_the_report_is_sorted_by_a_key(tmp_path: Path) -> None:
 
 
 @in_a_loop
+async def test_the_report_has_more_than_one_table(workers: Path) -> None:
+    """Who kept whom waiting, how cleanups went, what the run spent its time on; each sortable."""
+    async with staged(workers, (120, 36)) as stage:
+        await stage.press("6")
+        seen = [stage.text]
+        for _ in range(4):
+            await stage.press("b")
+            seen.append(stage.text)
+        await stage.press("b", "o", "o", "o", "o")
+        tables = [text.split("table ")[1] for text in seen]
+
+        assert "Resources · table 1 of 4" in seen[0]
+        assert "worker-1  app.py:12" in tables[1]
+        assert "exits" in tables[2]
+        assert re.search(r"holding +db lock +app.py:12 +298 ms +99 %", tables[3])
+        assert tables[4] == tables[0]
+        assert "waited ▼" in stage.text
+
+
+@in_a_loop
 async def test_a_line_of_output_takes_the_play_head_along(workers: Path) -> None:
     """Up and down go from line to line."""
     async with staged(workers) as stage:
@@ -218,3 +289,48 @@ async def test_a_deadlock_is_seen_while_the_program_hangs(tmp_path: Path) -> Non
 
         assert "deadlock, the circle closes" in stage.text
         assert "waits for `right` for 8.99 s" in stage.text
+
+
+@in_a_loop
+async def test_what_is_cut_is_told_in_full_under_the_pointer(tmp_path: Path) -> None:
+    """Names in a tree, a line of output, the resource in a table."""
+    story = Story(tmp_path / "x.actx").task(1, "t" * 50 + "[red]").resource(1, "r" * 90)
+    story.pass_(1, 1, 0, 1, 100, 101).printed(5, "begin " + "x" * 90 + " end")
+    async with staged(story.end(220)) as stage:
+        await at(stage, 60)
+        screen = stage.app.screen
+        await stage.press("4")
+        await stage.pilot.hover("#cleanup", (20, 1))
+        opened = str(screen.query_one("#cleanup").tooltip)
+        await stage.press("7")
+        await stage.pilot.hover("#output-page", (20, 1))
+        printed = str(screen.query_one("#output-page").tooltip)
+        await stage.press("6")
+        await stage.pilot.hover("#report", (5, 2))
+        listed = str(screen.query_one("#report").tooltip)
+
+        assert opened.splitlines() == ["t" * 50 + "[red]", "r" * 90, "app.py:12"]
+        assert printed == "begin " + "x" * 90 + " end"
+        assert listed.startswith("r" * 90)
+
+
+@in_a_loop
+async def test_tasks_are_spoken_of_in_their_colours(workers: Path) -> None:
+    """The same in the sentence as left of the lane."""
+    async with staged(workers, (120, 36)) as stage:
+        await at(stage, 60)
+        styles = {
+            segment.text.strip(): segment.style.color
+            for strip in stage.app.screen._compositor.render_strips()
+            for segment in strip
+            if segment.style is not None and segment.text.strip() in ("worker-1", "worker-2")
+        }
+        spoken = [
+            segment.style.color
+            for strip in stage.app.screen._compositor.render_strips()[-14:]
+            for segment in strip
+            if segment.style is not None and segment.text.strip() == "worker-1"
+        ]
+
+        assert styles["worker-1"] != styles["worker-2"]
+        assert spoken == [styles["worker-1"]]

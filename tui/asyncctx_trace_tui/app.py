@@ -16,19 +16,22 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.errors import RecordingError
 from asyncctx_trace.export.sources import follow
 from asyncctx_trace.recording.reader import Recording
+from asyncctx_trace_tui.answers import Work, as_it_stands
+from asyncctx_trace_tui.aside import aside
 from asyncctx_trace_tui.drawing import ASCII, UNICODE
 from asyncctx_trace_tui.picture import picture, text
 from asyncctx_trace_tui.reports.deadlocks import DeadlockAlarm
 from asyncctx_trace_tui.scene import Scene
-from asyncctx_trace_tui.screens.trace import TraceScreen, all_bindings
+from asyncctx_trace_tui.screens.help import shown_keys
+from asyncctx_trace_tui.screens.trace import TraceScreen, sections
 from asyncctx_trace_tui.settings import KeymapError, Settings, load, load_keymap, save
 from asyncctx_trace_tui.themes import DEFAULT, THEMES
 from asyncctx_trace_tui.widgets.inks import DEFAULTS
 from asyncctx_trace_tui.widgets.title import Title
+from asyncctx_trace_tui.writing import Saving, Stopped, whole_file
 
 __all__ = ["RunningProgram", "TraceApp"]
 
@@ -61,9 +64,9 @@ class TraceApp(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q,ctrl+q", "quit", "Quit", key_display="q", id="quit", priority=False),
         Binding("ctrl+c", "quit", "Quit", show=False, id="interrupt"),
-        Binding("colon,ctrl+p", "command_palette", "Commands", show=False, id="commands",
+        Binding("colon,ctrl+p", "command_palette", "Commands", key_display=":", id="commands",
                 tooltip="Every command, by name"),
-        Binding("T", "next_theme", "Theme", show=False, id="theme", tooltip="The next theme"),
+        Binding("T", "next_theme", "Theme", id="theme", tooltip="The next theme"),
         Binding("A", "ascii", "ASCII", show=False, id="ascii",
                 tooltip="Glyphs for poor terminals, or rich ones"),
         Binding("x", "save('svg')", "Picture", show=False, id="save-svg",
@@ -71,7 +74,7 @@ class TraceApp(App[None]):
         Binding("X", "save('txt')", "Text", show=False, id="save-text",
                 tooltip="Save what is seen as plain text"),
         Binding("ctrl+x", "save_page", "Page", show=False, id="save-page",
-                tooltip="Save all of it as one HTML page"),
+                tooltip="Save all of it as one HTML page; Escape stops that"),
     ]  # fmt: skip
 
     def __init__(
@@ -92,7 +95,6 @@ class TraceApp(App[None]):
         self.clock = clock
         self.glyphs = ASCII if self.settings.ascii else UNICODE
         self.scene = Scene(following=program is not None, speed=speed or 1.0)
-        self._answering = False
         self._deadlocks = DeadlockAlarm()
         if isinstance(self.recording, Recording):
             self.scene.anchor = self.recording.anchor
@@ -115,14 +117,25 @@ class TraceApp(App[None]):
         self.trace_screen = TraceScreen(self.scene, self.glyphs)
         self.push_screen(self.trace_screen)
         try:
-            self.set_keymap(load_keymap() if self._remembers else {})
+            self._use_keymap(load_keymap() if self._remembers else {})
         except KeymapError as error:
             self.notify(str(error), severity="error", timeout=10, markup=False)
         self.theme_changed_signal.subscribe(self, lambda _: self._remember())
         self.set_interval(_FRAME, self.tick)
         self.set_interval(_ALARM, self.tell_deadlocks)
 
+    def _use_keymap(self, keymap: dict[str, str]) -> None:
+        known = {binding.id for _, bindings in sections(self) for binding in bindings}
+        unknown = [name for name in keymap if name not in known]
+        self.set_keymap({name: keys for name, keys in keymap.items() if name in known})
+        if unknown:
+            raise KeymapError(
+                f"the keymap names no command with {', '.join(unknown)}: docs/app.md lists them"
+            )
+
     def on_unmount(self) -> None:
+        if self.scene.saving is not None:
+            self.scene.saving.stop(wait=1)
         self.recording.close()
 
     def tick(self) -> None:
@@ -132,9 +145,9 @@ class TraceApp(App[None]):
         try:
             while True:
                 batch = self.recording.poll(_SEGMENTS)
-                scene.loading = len(batch) > 0 and time.perf_counter() > until
+                scene.behind = len(batch) > 0  # only a look that finds nothing tells
                 scene.feed(batch, self.clock(), live)
-                if scene.loading or not len(batch):
+                if not scene.behind or time.perf_counter() > until:
                     break
         except RecordingError as error:
             self.exit(return_code=2, message=f"asyncctx-trace: {error}")
@@ -144,16 +157,15 @@ class TraceApp(App[None]):
         scene.advance(self.clock())
         if self.trace_screen.is_mounted:
             self.trace_screen.follow_scene()
-        if scene.questions and not scene.live and not scene.loading and not self._answering:
-            self._answering = True
-            self.run_worker(partial(self._answer, scene.case, scene.questions.pop(0)), thread=True)
+        if not scene.loading and (work := scene.answers.work()) is not None:
+            self.run_worker(self._answer(work))
 
     def tell_deadlocks(self) -> None:
         """Say of each deadlock, while the program hangs, who waits for whom."""
         scene = self.scene
         if scene.live and not scene.loading:
             for line in self._deadlocks.new_deadlocks(scene.timeline, self.clock()):
-                self.notify(line, severity="error", timeout=60, markup=False)
+                self.notify(line, severity="error", timeout=20, markup=False)
 
     def _writing(self) -> bool:
         """Whether more may come; asked before reading, so that the last facts are not missed."""
@@ -176,16 +188,15 @@ class TraceApp(App[None]):
             self.program.stop()
         self.call_from_thread(self.exit)
 
-    def _answer(self, case: Case, question: Callable[[Case], object]) -> None:
-        """In a thread: the screen goes on while a long recording is looked into."""
+    async def _answer(self, work: Work) -> None:
+        """Have ``work`` done aside: the screen goes on while a long recording is looked into."""
         before = sys.getswitchinterval()
         sys.setswitchinterval(_FRAME / 100)
         try:
-            answer = question(case)
+            await aside(lambda: work.do(lambda: self.is_running))
         finally:
             sys.setswitchinterval(before)
-        self.call_from_thread(self.scene.answered, case, question, answer)
-        self._answering = False
+        self.scene.answers.take(work)
 
     # -- commands ---------------------------------------------------------------------------
 
@@ -193,13 +204,20 @@ class TraceApp(App[None]):
         """Textual's own, and every key's."""
         yield from super().get_system_commands(screen)
         if screen is self.trace_screen:
-            for node in (self.trace_screen, self):
-                for binding in all_bindings(type(node)):
+            for _, bindings in sections(self):
+                for binding in bindings:
+                    name = binding.action.partition("(")[0]
+                    owner = screen if hasattr(screen, f"action_{name}") else self
                     yield SystemCommand(
                         binding.tooltip or binding.description,
-                        f"key {binding.key.split(',')[0].replace('_', ' ')}",
-                        partial(node.run_action, binding.action),
+                        f"key {shown_keys(binding)}",
+                        partial(owner.run_action, binding.action),
                     )
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """Command -> its keys, where the user has chosen others."""
+        return dict(self._keymap)
 
     def action_next_theme(self) -> None:
         """Dark, light, colour-blind-safe, dark again."""
@@ -227,30 +245,35 @@ class TraceApp(App[None]):
         """Save what is seen beside the user's other files."""
         path = self._free_path(suffix)
         try:
-            path.write_text(picture(self) if suffix == "svg" else text(self), "utf-8")
+            with whole_file(path) as file:
+                file.write(picture(self) if suffix == "svg" else text(self))
         except OSError as error:
             self.notify(f"not saved: {error}", severity="error", markup=False)
         else:
             self.notify(f"saved {path.name}", timeout=4, markup=False)
 
     def action_save_page(self) -> None:
-        """Save the recording as an HTML page, while the app goes on."""
-        self.notify("writing the page…", timeout=2)
-        self.run_worker(self._save_page, thread=True, exclusive=True, group="page")
+        """Save the recording as an HTML page, while the app goes on; Escape stops it."""
+        if self.scene.saving is None and not self.scene.loading:
+            self.scene.saving = Saving(self._free_path("html"))
+            self.run_worker(self._save_page(self.scene.saving))
 
-    def _save_page(self) -> None:
-        from asyncctx_trace.analysis.timeline import Timeline
+    async def _save_page(self, saving: Saving) -> None:
         from asyncctx_trace.export import html
-        from asyncctx_trace.export.sources import open_source
 
-        path = self._free_path("html")
+        scene = self.scene
+        timeline = as_it_stands(scene.timeline) if scene.live else scene.timeline
+        page = partial(html.write, timeline, running=scene.live)
         try:
-            pieces = html.write(Timeline(open_source(self.path).events))
-            path.write_text("".join(pieces), "utf-8")
-            said = f"saved {path.name}"
-        except (OSError, RecordingError) as error:
+            await aside(lambda: saving.write(page))
+            said = f"saved {saving.path.name}"
+        except Stopped:
+            said = f"stopped: {saving.path.name} was not written"
+        except OSError as error:
             said = f"not saved: {error}"
-        self.call_from_thread(self.notify, said, timeout=4, markup=False)
+        if scene.saving is saving:
+            scene.saving = None
+        self.notify(said, timeout=4, markup=False)
 
     def _free_path(self, suffix: str) -> Path:
         """A file in the current folder that does not exist yet."""

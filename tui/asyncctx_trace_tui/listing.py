@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
-__all__ = ["Listing", "listing"]
+__all__ = ["Listing", "Word", "listing"]
 
 _LARGEST = 2_000_000
 """Bytes of a script that is shown."""
 
 
-@dataclass(frozen=True, slots=True)
+class Word(NamedTuple):
+    """A piece of a line, and what it is: ``keyword``, ``string``, ``comment`` or ``text``."""
+
+    text: str
+    sort: str
+
+
+@dataclass(frozen=True)
 class Listing:
     """The lines of a file, or why they cannot be shown."""
 
@@ -22,6 +31,11 @@ class Listing:
     trouble: str = ""
     modified: float = 0.0
     """Seconds since 1970."""
+
+    @cached_property
+    def words(self) -> tuple[tuple[Word, ...], ...]:
+        """The lines in words of one sort each."""
+        return tuple(_words("\n".join(self.lines)))
 
 
 @lru_cache(maxsize=32)
@@ -39,3 +53,25 @@ def listing(path: str) -> Listing:
     except (OSError, ValueError) as error:
         return Listing(path, (), getattr(error, "strerror", None) or str(error))
     return Listing(path, tuple(text.expandtabs().split("\n")), "", seen.st_mtime)
+
+
+def _words(text: str) -> Iterator[tuple[Word, ...]]:
+    from pygments.lexers.python import PythonLexer
+    from pygments.token import Comment, Keyword, Operator, String, is_token_subtype
+
+    sorts = (
+        (Keyword, "keyword"),
+        (Operator.Word, "keyword"),
+        (String, "string"),
+        (Comment, "comment"),
+    )
+    line: list[Word] = []
+    for kind, value in PythonLexer(stripnl=False, ensurenl=False).get_tokens(text):
+        sort = next((sort for above, sort in sorts if is_token_subtype(kind, above)), "text")
+        first, *others = value.split("\n")
+        if first:
+            line.append(Word(first, sort))
+        for other in others:
+            yield tuple(line)
+            line = [Word(other, sort)] if other else []
+    yield tuple(line)

@@ -3,28 +3,79 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
+from io import StringIO
 from typing import Any
 
+from rich.color import Color
+from rich.console import Console
+from rich.segment import Segment
+from rich.style import Style
+from rich.terminal_theme import TerminalTheme
 from textual.app import App
+from textual.color import Color as ScreenColor
 
 __all__ = ["picture", "self_contained", "text"]
 
 _FONT_FACE = re.compile(r"@font-face\s*\{[^}]*\}")
 _FONTS = "'Fira Code', 'Cascadia Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace"
+_SOLID = re.compile("(█+)")
 
 
 def self_contained(svg: str) -> str:
-    """An SVG as Textual makes it, without the fonts that it would fetch from the web."""
+    """An SVG as Rich makes it, without the fonts that it would fetch from the web."""
     svg = _FONT_FACE.sub("", svg)
     return re.sub(r"font-family: Fira Code[^;]*;", f"font-family: {_FONTS};", svg)
 
 
 def picture(app: App[Any], title: str | None = None) -> str:
-    """The screen as an SVG that needs nothing from outside itself."""
-    return self_contained(app.export_screenshot(title=title))
+    """The screen as an SVG that needs nothing from outside itself, the same for the same screen."""
+    width, height = app.size
+    console = Console(
+        width=width,
+        height=height,
+        file=StringIO(),
+        force_terminal=True,
+        color_system="truecolor",
+        record=True,
+        legacy_windows=False,
+        safe_box=False,
+    )
+    shown = app.screen._compositor.render_update(full=True, screen_stack=app._background_screens)
+    assert shown is not None  # all of it was asked for
+    console._record_buffer += _seamless(console.render(shown))
+    svg = console.export_svg(
+        title=title or app.title, theme=_frame(app.theme_variables), unique_id="screen"
+    )
+    return self_contained(svg)
 
 
 def text(app: App[Any]) -> str:
     """The screen as lines of plain text."""
     strips = app.screen._compositor.render_strips()
     return "".join(strip.text.rstrip() + "\n" for strip in strips)
+
+
+def _seamless(segments: Iterable[Segment]) -> Iterator[Segment]:
+    """Solid blocks as coloured paper: no font draws them without gaps between the lines."""
+    for segment in segments:
+        if segment.control or segment.style is None or "█" not in segment.text:
+            yield segment
+            continue
+        paper = Style.from_color(None, segment.style.color)
+        for part in _SOLID.split(segment.text):
+            if part.startswith("█"):
+                yield Segment(" " * len(part), paper)
+            elif part:
+                yield Segment(part, segment.style)
+
+
+def _frame(colours: dict[str, str]) -> TerminalTheme:
+    """The window around the screen, in the colours of the theme."""
+
+    def parts(name: str) -> tuple[int, int, int]:
+        return ScreenColor.parse(colours[name]).rgb
+
+    ansi = [Color.from_ansi(number).get_truecolor() for number in range(16)]
+    plain = [(each.red, each.green, each.blue) for each in ansi]
+    return TerminalTheme(parts("panel"), parts("foreground"), plain[:8], plain[8:])

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
 from asyncctx_trace.events import Event
 from asyncctx_trace.recording.batch import Batch
 from asyncctx_trace.recording.format import Anchor
+from asyncctx_trace_tui.answers import Answers
 from asyncctx_trace_tui.filters import Predicate
 from asyncctx_trace_tui.ordering import Ordering
 from asyncctx_trace_tui.playback import Playback
 from asyncctx_trace_tui.problems import problems
 from asyncctx_trace_tui.tracks import Lane, Tracks
 from asyncctx_trace_tui.viewport import Viewport
+from asyncctx_trace_tui.writing import Saving
 
-__all__ = ["Scene"]
+__all__ = ["NOT_KNOWN", "Scene"]
 
 _LIVE_SPAN = 10_000_000_000
 """How much time is in view at first while a program runs, in ns."""
-_CASE_LASTS = 2_000_000_000
-_AT_ONCE = 20_000
-"""Acquisitions up to which any question is answered within a frame or two."""
+NOT_KNOWN = "being worked out…"
+"""Stands where an answer is still missing."""
 
 T = TypeVar("T")
 
@@ -35,6 +36,7 @@ class Scene:
     def __init__(self, *, following: bool, speed: float = 1.0) -> None:
         self.timeline = Timeline()
         self.tracks = Tracks(self.timeline)
+        self.answers = Answers(self.timeline)
         self.playback = Playback(speed=speed)
         self.viewport = Viewport(0, 1, 80)
         self.live = following
@@ -58,28 +60,23 @@ class Scene:
         self.tied = True
         """Whether the window goes with the play head."""
         self._following = following
-        self.loading = True
+        self.saving: Saving | None = None
+        """What is being written to a file."""
+        self.behind = True
         """Whether there is more to read than was read so far."""
         self._begun = False
         self._framed = False
         """Whether the viewer chose which window to see."""
-        self._case: Case | None = None
-        self._case_of: tuple[int, int] = (0, 0)
-        self.questions: list[Callable[[Case], object]] = []
-        """What is to be worked out aside."""
-        self._answers: dict[Callable[[Case], object], tuple[Case, object]] = {}
-
-    @property
-    def not_yet(self) -> str:
-        """Why an answer is still missing."""
-        if self.live:
-            return "so long a run is looked into once the program has ended"
-        return "being worked out…"
 
     @property
     def origin(self) -> int:
         """The time that all clocks on the screen count from."""
         return self.timeline.start or 0
+
+    @property
+    def loading(self) -> bool:
+        """Whether there is nothing to look at yet, but only something to read."""
+        return self.behind and not self._begun
 
     def feed(self, events: Batch | list[Event], clock: int, live: bool) -> None:
         """The recording as it is at ``clock``: what has come, whether one still writes."""
@@ -94,9 +91,10 @@ class Scene:
             return
         # A clock behind the facts is another machine's, or of another boot.
         before, self.live = self.live, live and clock >= timeline.end
-        self.now = clock if self.live else timeline.end
+        self.now = clock if self.live and not self.behind else timeline.end
+        self.answers.see(self.now, self.live, growing=live or self.behind)
         self.playback.extend(timeline.start, self.now)
-        if not self._begun and not self.loading:
+        if not self._begun and not self.behind:
             self._begin()
         elif before and not self.live and not self._framed:
             self.fit()  # it is over: show all of it, unless the viewer chose what to see
@@ -229,40 +227,18 @@ class Scene:
 
     @property
     def case(self) -> Case:
-        """The timeline as analysis sees it; of a growing one, at most two seconds old."""
-        facts, clock = len(self.timeline.facts), self.now
-        known, since = self._case_of
-        stale = clock - since > _CASE_LASTS if self.live else facts != known
-        if self._case is None or stale:
-            self._case = Case(self.timeline, self.now, running=self.live)
-            self._case_of = facts, clock
-        return self._case
+        """What :meth:`answer` is about; of a growing timeline it may be some seconds old."""
+        return self.answers.case
 
     def answer(self, question: Callable[[Case], T]) -> T | None:
-        """The answer of analysis to ``question``; ``None`` while that is being worked out.
-
-        Of a long recording it is worked out aside, by whoever sees to :attr:`questions`; not
-        while it grows, for nobody may look into what grows under their hands.
-        """
-        case = self.case
-        if len(self.timeline) <= _AT_ONCE:
-            return case.once(question)
-        known, answer = self._answers.get(question, (None, None))
-        if known is case:
-            return cast(T, answer)
-        if not self.loading and not self.live and question not in self.questions:
-            self.questions.append(question)
-        return None
-
-    def answered(self, case: Case, question: Callable[[Case], object], answer: object) -> None:
-        """``question`` about ``case`` has been worked out."""
-        self._answers[question] = case, answer
+        """The answer of analysis to ``question``; ``None`` while that is being worked out."""
+        return self.answers.ask(question)
 
     def jump(self, by: int) -> str | None:
         """Go to the next problem, with ``by`` below 0 to the previous one; says what is there."""
         places = self.answer(problems)
         if places is None:
-            return self.not_yet
+            return NOT_KNOWN
         if not self.playback.step([place[0] for place in places], by):
             return None
         _, row, words = next(place for place in places if place[0] == self.playback.at)

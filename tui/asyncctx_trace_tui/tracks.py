@@ -6,7 +6,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -214,7 +214,11 @@ class Unit(Track):
 
 
 def units(timeline: Timeline, resource: int) -> list[Unit]:
-    """The units of a resource: each holder takes the first that is free when it gets in."""
+    """The units of a resource: each holder takes the first that is free when it gets in.
+
+    Where none is, it takes over from one that cleans up: a release lets the next one in before
+    the exit around it is over.
+    """
     entered = sorted(
         (timeline.enter_ended[row], row)
         for row in timeline.rows_of_resource.get(resource, ())
@@ -222,18 +226,27 @@ def units(timeline: Timeline, resource: int) -> list[Unit]:
     )
     found: list[Unit] = []
     free: list[int] = []
-    busy: list[tuple[int, int]] = []
+    busy: list[tuple[int, int, int]] = []
     for at, row in entered:
         while busy and busy[0][0] <= at:
             heappush(free, heappop(busy)[1])
-        if not free:
+        leaving = None if free else next((b for b in busy if _leaves(timeline, b[2], at)), None)
+        if leaving is not None:
+            busy.remove(leaving)
+            heapify(busy)
+            free.append(leaving[1])
+        elif not free:
             free.append(len(found))
             found.append(Unit(timeline))
         number = heappop(free)
         found[number].add(row)
         ended = timeline.exit_ended[row]
-        heappush(busy, (_NEVER if ended == NOT_YET else ended, number))
+        heappush(busy, (_NEVER if ended == NOT_YET else ended, number, row))
     return found
+
+
+def _leaves(timeline: Timeline, row: int, at: int) -> bool:
+    return NOT_YET != timeline.exit_started[row] <= at
 
 
 @dataclass(slots=True)

@@ -25,7 +25,7 @@ from asyncctx_trace.limits import limit_of
 from asyncctx_trace.recording.format import Anchor
 from asyncctx_trace.spans import conventions as names
 
-__all__ = ["Surroundings", "Trace", "lifecycle_span"]
+__all__ = ["Surroundings", "Trace"]
 
 _LAUNCHERS = frozenset({"asyncctx-trace", "asyncctx-trace.exe", "asyncctx_trace_tui"})
 
@@ -222,8 +222,3 @@ def _service(processes: Iterable[ProcessDefined]) -> str:
         if scripts or words:
             return PurePath(scripts[0]).stem if scripts else PurePath(words[0]).name
     return "unknown_service"
-
-
-def lifecycle_span(anchor: Anchor, acquisition: int) -> int:
-    """The id that an acquisition's lifecycle span has in every export of its recording."""
-    return Surroundings(anchor, 0).id(names.LIFECYCLE, acquisition)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import click
+
+from asyncctx_trace_tui.writing import size, whole_file, write_pieces
 
 if TYPE_CHECKING:
     from asyncctx_trace.export.sender import Account
@@ -99,10 +101,16 @@ def command(
         with opened(output) as out:
             out.write(shown)
         return
-    source = open_source(file)
-    with opened(output) as out:
-        for piece in _written(source, format_, new_trace_after):
-            out.write(piece)
+    tell = _progress(output)
+    try:
+        tell(0)
+        source = open_source(file)
+        pieces = _written(source, format_, new_trace_after)
+        with opened(output) as out:
+            write_pieces(pieces, out, tell)
+    finally:
+        if output != "-" and sys.stderr.isatty():
+            click.echo("\r\x1b[K", nl=False, err=True)
     _tell_left_out(source)
 
 
@@ -120,7 +128,7 @@ def _written(source: Source, format_: str, new_trace_after: float) -> Iterable[s
             from asyncctx_trace.analysis.timeline import Timeline
             from asyncctx_trace.export import html
 
-            return html.write(Timeline(source.events))
+            return html.write(Timeline(source.events), running=source.running)
         case _:
             from asyncctx_trace.analysis.timeline import Timeline
             from asyncctx_trace.export import perfetto
@@ -130,16 +138,30 @@ def _written(source: Source, format_: str, new_trace_after: float) -> Iterable[s
 
 @contextmanager
 def opened(output: str) -> Iterator[TextIO]:
-    """The file ``output`` to write to, for its owner's eyes; standard output for ``-``."""
+    """The file ``output`` to write to, as a whole or not at all; standard output for ``-``."""
     if output == "-":
         sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]  # it is a file
         yield sys.stdout
         sys.stdout.flush()
     else:
-        # It says what the recording says, and that is private.
-        fd = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(fd, "w", encoding="utf-8", newline="\n") as file:
+        with whole_file(Path(output)) as file:
             yield file
+
+
+def _progress(output: str) -> Callable[[int], bool]:
+    """Says on a terminal, ten times a second at most, how much is written."""
+    if output == "-" or not sys.stderr.isatty():
+        return lambda written: True
+    said = 0.0
+
+    def tell(written: int) -> bool:
+        nonlocal said
+        if time.monotonic() - said > 0.1:
+            said = time.monotonic()
+            click.echo(f"\r\x1b[Kwriting {output}: {size(written)}", nl=False, err=True)
+        return True
+
+    return tell
 
 
 def _spare(file: str, output: str) -> None:

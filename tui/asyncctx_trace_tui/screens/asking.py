@@ -11,7 +11,7 @@ from textual.widgets import Input
 from asyncctx_trace_tui.chain import blamed, chain, ready
 from asyncctx_trace_tui.drawing import Glyphs
 from asyncctx_trace_tui.filters import FilterError, Predicate, parse, parse_duration
-from asyncctx_trace_tui.scene import Scene
+from asyncctx_trace_tui.scene import NOT_KNOWN, Scene
 from asyncctx_trace_tui.screens.moving import Moving
 
 __all__ = ["Asking", "Prompt"]
@@ -56,13 +56,13 @@ class Asking(Moving):
     """A screen that can be asked where something is."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "ask('search')", "Search", show=False, id="search",
+        Binding("slash", "ask('search')", "Search", id="search",
                 tooltip="Search tasks, resources, sites, errors"),
         Binding("n", "again(1)", "Next match", show=False, id="next-match",
                 tooltip="The next that matches the search"),
         Binding("N", "again(-1)", "Previous match", show=False, id="previous-match",
                 tooltip="The one before"),
-        Binding("ampersand", "ask('filter')", "Filter", show=False, id="filter",
+        Binding("ampersand", "ask('filter')", "Filter", id="filter",
                 tooltip="Show only some tasks; an empty filter shows all"),
         Binding("t", "ask('time')", "To a time", show=False, id="to-time",
                 tooltip="Play head to a time"),
@@ -126,7 +126,7 @@ class Asking(Moving):
         if scene.task is None:
             return
         if not scene.answer(ready):
-            self.notify(scene.not_yet, timeout=2)
+            self.notify(NOT_KNOWN, timeout=2)
             return
         link = blamed(chain(scene.case, scene.task, scene.playback.at))
         if link is None:

@@ -40,7 +40,7 @@ class Moving(Screen[None]):
                 tooltip="Previous fact of the selected resource"),
         Binding("right_curly_bracket", "step_resource(1)", "Resource's next fact", show=False,
                 id="next-fact-of-resource", tooltip="Next fact of the selected resource"),
-        Binding("e", "problem(1)", "Problem", show=False, id="next-problem",
+        Binding("e", "problem(1)", "Problem", key_display="e/E", id="next-problem",
                 tooltip="Next error, cancellation, timeout, long wait or finding"),
         Binding("E", "problem(-1)", "Previous problem", show=False, id="previous-problem",
                 tooltip="The same backwards"),
@@ -62,12 +62,12 @@ class Moving(Screen[None]):
         Binding("f,0", "fit", "Fit", show=False, id="fit", tooltip="All of the run in view"),
         Binding("z", "fit_selection", "Fit selection", show=False, id="fit-selection",
                 tooltip="The selected acquisition, or the time from A to B, in view"),
-        Binding("m", "mark", "Mark", show=False, id="mark",
+        Binding("m", "mark", "Mark", id="mark",
                 tooltip="Mark A, then B, at the play head; a third one begins anew"),
         Binding("apostrophe", "go_to_mark", "To mark", show=False, id="to-mark",
                 tooltip="Play head to the next mark: A, B, or one that the program made"),
         Binding("escape", "forget", "Forget", show=False, id="forget",
-                tooltip="Forget marks and what was chosen"),
+                tooltip="Forget marks and what was chosen; stop what is being saved"),
     ]  # fmt: skip
 
     def __init__(self, scene: Scene, glyphs: Glyphs) -> None:
@@ -169,6 +169,11 @@ class Moving(Screen[None]):
             self.scene.go((later or marks)[0])
 
     def action_forget(self) -> None:
-        """Forget the marks and what was chosen."""
+        """Forget what is being saved, or else the marks and what was chosen."""
+        if self.scene.saving is not None:
+            self.scene.saving.stop()
+            self.scene.saving = None
+            return
+        self.app.clear_notifications()
         self.scene.marks.clear()
         self.scene.row = self.scene.resource = None

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from dataclasses import replace
+from typing import Any, ClassVar
 
 from textual import on
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
-from textual.screen import Screen
-from textual.widgets import ContentSwitcher, Footer
+from textual.widgets import ContentSwitcher
 
 from asyncctx_trace_tui.screens.asking import Asking, Prompt
-from asyncctx_trace_tui.screens.help import Help
+from asyncctx_trace_tui.screens.help import Help, Section
+from asyncctx_trace_tui.screens.moving import Moving
 from asyncctx_trace_tui.widgets.cleanup import Cleanup
 from asyncctx_trace_tui.widgets.details import Details
 from asyncctx_trace_tui.widgets.findings import FindingList, Findings
+from asyncctx_trace_tui.widgets.keys import Keys
 from asyncctx_trace_tui.widgets.lanes import LaneLine, Lanes
 from asyncctx_trace_tui.widgets.minimap import Minimap
 from asyncctx_trace_tui.widgets.output import Output
@@ -31,7 +33,7 @@ from asyncctx_trace_tui.widgets.view import SceneView
 from asyncctx_trace_tui.widgets.viewbar import VIEWS, ViewBar
 from asyncctx_trace_tui.widgets.waits import Waits
 
-__all__ = ["TraceScreen", "all_bindings"]
+__all__ = ["TraceScreen", "own_bindings", "sections"]
 
 _WIDTHS = [(0, "-narrow"), (110, "-wide")]
 _HEIGHTS = [(0, "-short"), (32, "-middle"), (45, "-tall")]
@@ -53,6 +55,10 @@ class TraceScreen(Asking):
     TraceScreen.-narrow.-queue #output { display: none; }
     TraceScreen.-narrow.-queue #sentences { height: 9; }
     TraceScreen.-view-output #below { display: none; }
+    TraceScreen.-silent #below #output { display: none; }
+    TraceScreen.-silent #sentences { height: 100%; }
+    TraceScreen.-silent.-narrow #below { height: 5; }
+    TraceScreen.-silent.-narrow.-queue #below { height: 9; }
     """
 
     HORIZONTAL_BREAKPOINTS = _WIDTHS
@@ -68,6 +74,8 @@ class TraceScreen(Asking):
                 tooltip="Select the task above"),
         Binding("down,j", "select(1)", "Task below", show=False, id="down",
                 tooltip="Select the task below"),
+        Binding("b", "table", "Next table", show=False, id="table",
+                tooltip="In 6, the next table of the report"),
         Binding("question_mark", "help", "Help", id="help", tooltip="This page"),
     ]  # fmt: skip
 
@@ -90,13 +98,14 @@ class TraceScreen(Asking):
             yield Sentences(scene, glyphs)
             yield Output(scene, glyphs)
         yield Prompt(id="prompt")
-        yield Footer(show_command_palette=False, compact=True)
+        yield Keys(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
         self.query_one(Lanes).focus()
 
     def follow_scene(self) -> None:
         """Show what the scene has come to be."""
+        self.set_class(not self.scene.timeline.printed, "-silent")
         for view in self._views():
             # While a long recording is read, only the title tells how far it has come.
             if view.is_on_screen and (not self.scene.loading or isinstance(view, Title)):
@@ -145,10 +154,16 @@ class TraceScreen(Asking):
         else:
             super().action_sort()
 
+    def action_table(self) -> None:
+        """The next table of the report, which comes up if it is not on screen."""
+        if self.query_one(ViewBar).view == "findings":
+            self.query_one(Report).next_table()
+        else:
+            self.action_view("findings")
+
     def action_help(self) -> None:
         """All keys on one page."""
-        bindings = {b.key: b for b in (*all_bindings(type(self)), *all_bindings(type(self.app)))}
-        self.app.push_screen(Help(bindings.values(), self.glyphs))
+        self.app.push_screen(Help(sections(self.app), self.glyphs))
 
     # -- what was chosen --------------------------------------------------------------------
 
@@ -211,12 +226,24 @@ class TraceScreen(Asking):
         self.action_view("resources")
 
 
-def all_bindings(node: type) -> list[Binding]:
-    """What a class binds and what those above it bind, nearest last."""
+_SECTIONS = {
+    Moving: "Moving",
+    Asking: "Searching and arranging",
+    TraceScreen: "Views",
+}
+
+
+def sections(app: App[Any]) -> list[Section]:
+    """Every command of the screen and the app under a title, with the keys that it has now."""
+    keymap = getattr(app, "keys", {})
+    found = [(title, own_bindings(each)) for each, title in _SECTIONS.items()]
+    found.append(("All of it", own_bindings(type(app))))
     return [
-        binding
-        for base in reversed(node.__mro__)
-        if base is not Screen and base.__module__.startswith(__name__.partition(".")[0])
-        for binding in vars(base).get("BINDINGS", ())
-        if isinstance(binding, Binding)
+        (title, [replace(b, key=keymap.get(b.id or "", b.key)) for b in bindings])
+        for title, bindings in found
     ]
+
+
+def own_bindings(node: type) -> list[Binding]:
+    """What a class itself binds."""
+    return [each for each in vars(node).get("BINDINGS", ()) if isinstance(each, Binding)]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.cleanup import Unwinding, unwindings
 from asyncctx_trace.analysis.timeline import NOT_YET, Acquisition
 from asyncctx_trace.events import Outcome
 from asyncctx_trace_tui.moment import resource_name, task_name
 from asyncctx_trace_tui.ruler import clock
+from asyncctx_trace_tui.scene import NOT_KNOWN
 from asyncctx_trace_tui.text import duration
 from asyncctx_trace_tui.widgets.page import Page, Piece, Words
 
@@ -22,9 +21,6 @@ _SHOWN = 30
 class Cleanup(Page):
     """The stack as it stands, innermost first; then the exits, numbered as they happened."""
 
-    def look(self) -> Hashable:
-        return super().look(), self.scene.answer(_all_unwindings) is not None
-
     def words(self) -> list[Words]:
         scene = self.scene
         if scene.task is None:
@@ -33,7 +29,7 @@ class Cleanup(Page):
         at = scene.playback.at
         found = scene.answer(_all_unwindings)
         if found is None:
-            return [Words.of(scene.not_yet, "faint")]
+            return [Words.of(NOT_KNOWN, "faint")]
         opened = [scene.timeline.acquisition(row) for row in scene.case.held_by(scene.task, at)]
         lines = [Words.of(f"Open in {name}, the innermost first", "faint")]
         lines += [self._open(each, at) for each in reversed(opened)]

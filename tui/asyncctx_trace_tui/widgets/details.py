@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+import json
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Hashable
+from contextlib import suppress
+
 from asyncctx_trace.analysis.timeline import Acquisition, Phase
 from asyncctx_trace.events import ErrorText, Outcome
-from asyncctx_trace.export.surroundings import lifecycle_span
+from asyncctx_trace.export.single import spans_of
+from asyncctx_trace.recording.format import Anchor
 from asyncctx_trace_tui.moment import resource_name, task_name
 from asyncctx_trace_tui.ruler import clock
 from asyncctx_trace_tui.text import duration, plain
@@ -13,6 +21,8 @@ from asyncctx_trace_tui.widgets.page import Page, Piece, Words
 __all__ = ["Details"]
 
 _NAMES = {"enter": "waited", "body": "held", "exit": "cleaned up"}
+_SHOWN = 20
+"""Acquisitions within this one that are listed."""
 _OUTCOMES = {
     Outcome.OK: "ok",
     Outcome.ERROR: "error",
@@ -23,6 +33,9 @@ _OUTCOMES = {
 
 class Details(Page):
     """Phases with exact times, outcome, error, site, resource, parents and children."""
+
+    _kin: tuple[Hashable, int | None, list[int]] = (None, None, [])
+    """Of which acquisition, the one around it, those within it."""
 
     def words(self) -> list[Words]:
         scene = self.scene
@@ -45,7 +58,7 @@ class Details(Page):
         if site is not None:
             within = f" in {site.function}" if site.function else ""
             lines.append(_line("site", f"{site.file}:{site.line}{within}"))
-            lines.append(_line("source", f"async with {site.text}:" if site.text else ""))
+            lines.append(_line("source", _statement(site.text)))
         lines.append(Words.of(""))
         lines += self._phase(a, "enter", a.enter_outcome, a.enter_error)
         lines += self._phase(a, "body", a.body_outcome, a.body_error)
@@ -54,10 +67,10 @@ class Details(Page):
             lines.append(_line("", "the exit suppressed the error of the body", "wait"))
         if a.exit_task != a.task:
             lines.append(_line("", f"cleaned up by {task_name(timeline, a.exit_task)}", "wait"))
+        lines += self._family(a)
         if scene.anchor is not None:
-            span = f"{lifecycle_span(scene.anchor, a.id):016x}"
-            lines.append(_line("span id", f"{span} wherever this recording is exported to"))
-        return lines + self._family(a)
+            lines += self._spans(a, scene.anchor)
+        return lines
 
     def _phase(
         self, a: Acquisition, phase: Phase, outcome: Outcome | None, error: ErrorText | None
@@ -77,18 +90,50 @@ class Details(Page):
             lines.append(_line("", plain(f"{error.type}: {error.message}"), "error"))
         return lines
 
-    def _family(self, a: Acquisition) -> list[Words]:
-        timeline, case = self.scene.timeline, self.scene.case
-        lines = [Words.of("")]
-        parent = case.row_of.get(a.parent) if a.parent is not None else None
-        if parent is not None:
-            name = resource_name(timeline, timeline.resource[parent])
-            lines.append(_line("within", name, row=parent))
-        for child in timeline.rows_of_task.get(a.task, ()):
-            if timeline.parent[child] == a.id:
-                name = resource_name(timeline, timeline.resource[child])
-                lines.append(_line("around", name, row=child))
+    def _spans(self, a: Acquisition, anchor: Anchor) -> list[Words]:
+        """Its spans, wherever this recording is exported to."""
+        *phases, lifecycle = spans_of(self.scene.timeline, a.row, anchor)
+        lines = [Words.of(""), _line("span id", f"{lifecycle.id:016x}")]
+        lines += [_line(span.name, f"{span.id:016x}") for span in phases]
+        lines.append(Words.of(""))
+        for name, value in lifecycle.attributes.items():
+            said = json.dumps(value, ensure_ascii=False)
+            lines.append(Words((Piece(f"  {name} = ", "faint"), Piece(plain(said)))))
         return lines
+
+    def _family(self, a: Acquisition) -> list[Words]:
+        timeline = self.scene.timeline
+        its = timeline.rows_of_task.get(a.task, array("q"))
+        here = bisect_left(its, a.row)
+        ended = self.scene.now if a.ended is None else a.ended
+        until = bisect_right(its, ended, lo=here, key=timeline.enter_started.__getitem__)
+        if self._kin[0] != (a.row, until):
+            outer = timeline.id.index(a.parent) if a.parent and a.parent in timeline.id else None
+            inner = [row for row in its[here + 1 : until] if timeline.parent[row] == a.id]
+            self._kin = (a.row, until), outer, inner
+        _, outer, inner = self._kin
+        lines = [Words.of("")]
+        if outer is not None:
+            lines.append(self._relative("within", outer))
+        lines += [self._relative("around", row) for row in inner[:_SHOWN]]
+        if len(inner) > _SHOWN:
+            lines.append(_line("", f"and {len(inner) - _SHOWN:,} more", "faint"))
+        return lines
+
+    def _relative(self, how: str, row: int) -> Words:
+        timeline = self.scene.timeline
+        return _line(how, resource_name(timeline, timeline.resource[row]), row=row)
+
+
+def _statement(text: str) -> str:
+    """The line of an ``async with``; Python 3.11 gives the whole statement as its place."""
+    if not text.startswith("async with "):
+        return f"async with {text}:" if text else ""
+    for colon in (place for place, sign in enumerate(text) if sign == ":"):
+        with suppress(SyntaxError):
+            ast.parse(f"async def f():\n {text[: colon + 1]} pass")
+            return text[: colon + 1]
+    return text
 
 
 def _line(

@@ -12,7 +12,7 @@ from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.findings import Finding, Thresholds, find_in
 from asyncctx_trace_tui.drawing import Glyphs
 from asyncctx_trace_tui.ruler import clock
-from asyncctx_trace_tui.scene import Scene
+from asyncctx_trace_tui.scene import NOT_KNOWN, Scene
 from asyncctx_trace_tui.widgets.page import Page, Piece, Words
 from asyncctx_trace_tui.widgets.report import Report
 
@@ -27,14 +27,14 @@ class FindingList(Page):
     """Findings, the gravest first, each in a sentence."""
 
     def look(self) -> Hashable:
-        known = self.scene.answer(_findings) is not None
-        return id(self.scene.case), known, self.size, self.cursor, self.has_focus
+        self.scene.answer(_findings)  # asked for as long as they are seen
+        return self.scene.answers.revision, self.size, self.cursor, self.has_focus
 
     def words(self) -> list[Words]:
         scene = self.scene
         found = scene.answer(_findings)
         if found is None:
-            return [Words.of(scene.not_yet, "faint")]
+            return [Words.of(NOT_KNOWN, "faint")]
         if not found:
             return [Words.of("nothing worth telling was found", "faint")]
         width = max(20, self.scrollable_content_region.width - _INDENT)

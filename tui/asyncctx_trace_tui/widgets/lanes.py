@@ -109,6 +109,8 @@ class Lanes(TimeRows[LaneLine]):
             self.glyphs,
             alive=self._life(line.task) if middle and not line.depth else None,
             label=self.bar_label if middle else None,
+            # Bars that touch are told apart by what they lie in.
+            holder=(lambda _: "hold-within") if line.depth % 2 else None,
         )
 
     def _life(self, task: int) -> tuple[int, int, str]:

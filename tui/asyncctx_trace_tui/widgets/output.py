@@ -20,13 +20,17 @@ from textual.strip import Strip
 from asyncctx_trace_tui.drawing import Glyphs
 from asyncctx_trace_tui.ruler import clock
 from asyncctx_trace_tui.scene import Scene
-from asyncctx_trace_tui.text import shorten
+from asyncctx_trace_tui.text import plain, shorten
 from asyncctx_trace_tui.widgets.view import SceneView
 
 __all__ = ["Output"]
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;:?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 """Colours, cursor moves and titles that a program sends to a terminal."""
+_BEFORE = 13
+"""Columns before the words of a line."""
+_LONGEST = 2_000
+"""Characters of a tip."""
 
 
 class Output(ScrollView, SceneView, can_focus=True, inherit_bindings=False):
@@ -91,8 +95,7 @@ class Output(ScrollView, SceneView, can_focus=True, inherit_bindings=False):
         line, reached = printed[index], self.reached
         stamp = clock(line.at - self.scene.origin).rjust(9)
         errors = line.stream == "stderr"
-        words = _ESCAPES.sub("", line.text).expandtabs()
-        text = shorten(words, max(1, width - cell_len(stamp) - 4))
+        text = shorten(_words(line.text), max(1, width - cell_len(stamp) - 4))
         current = index == reached - 1
         future = index >= reached
         paper = "selected" if current else ""
@@ -114,8 +117,21 @@ class Output(ScrollView, SceneView, can_focus=True, inherit_bindings=False):
             index = min(max(self.reached - 1 + by, 0), len(printed) - 1)
             self.post_message(self.Chosen(printed[index].at))
 
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """A line that is cut is told in full in the tip."""
+        offset = event.get_content_offset(self)
+        printed = self.scene.timeline.printed
+        index = -1 if offset is None else offset.y + self.scroll_offset.y
+        words = _words(printed[index].text) if 0 <= index < len(printed) else ""
+        cut = cell_len(words) > self.scrollable_content_region.width - _BEFORE
+        self.tell(plain(words)[:_LONGEST] if cut else None)
+
     def on_click(self, event: events.Click) -> None:
         offset = event.get_content_offset(self)
         printed = self.scene.timeline.printed
         if offset is not None and offset.y + self.scroll_offset.y < len(printed):
             self.post_message(self.Chosen(printed[offset.y + self.scroll_offset.y].at))
+
+
+def _words(text: str) -> str:
+    return _ESCAPES.sub("", text).expandtabs()

@@ -15,11 +15,15 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from asyncctx_trace_tui.drawing import Glyphs
+from asyncctx_trace_tui.names import full_names
 from asyncctx_trace_tui.scene import Scene
 from asyncctx_trace_tui.text import shorten
 from asyncctx_trace_tui.widgets.view import SceneView
 
 __all__ = ["Page", "Piece", "Words"]
+
+_LONGEST = 1_000
+"""Characters of a tip."""
 
 
 class Piece(NamedTuple):
@@ -92,6 +96,7 @@ class Page(ScrollView, SceneView, can_focus=True, inherit_bindings=False):
             scene.selected_resource,
             len(scene.timeline.facts),
             scene.now if scene.live else None,
+            scene.answers.revision,
             self.size,
             self.cursor,
             self.has_focus,
@@ -159,6 +164,21 @@ class Page(ScrollView, SceneView, can_focus=True, inherit_bindings=False):
             words = self._words[self.cursor]
             if self._leads(words):
                 self.post_message(self.GoTo(words.row, words.at))
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """What is cut, or stands for an acquisition, is told in full in the tip."""
+        offset = event.get_content_offset(self)
+        index = -1 if offset is None else offset.y + self.scroll_offset.y
+        self.tell(self._tip(self._words[index]) if 0 <= index < len(self._words) else None)
+
+    def _tip(self, words: Words) -> str | None:
+        told = []
+        text = "".join(piece.text for piece in words.pieces).strip()
+        if cell_len(text) > self.scrollable_content_region.width:
+            told.append(text)
+        if words.row is not None:
+            told += full_names(self.scene.timeline, words.row)
+        return "\n".join(told)[:_LONGEST] or None
 
     def on_click(self, event: events.Click) -> None:
         offset = event.get_content_offset(self)

@@ -1,49 +1,33 @@
-"""The report's table of resources, sortable, each row leading to the longest queue."""
+"""The tables of the report, one at a time, sortable, each line leading to its resource."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any
 
 from rich.text import Text
-from textual import on
+from textual import events, on
 from textual.message import Message
 from textual.widgets import DataTable
 
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.contention import ResourceUse, contention
 from asyncctx_trace_tui.drawing import Glyphs
-from asyncctx_trace_tui.scene import Scene
-from asyncctx_trace_tui.text import duration, shorten
+from asyncctx_trace_tui.scene import NOT_KNOWN, Scene
+from asyncctx_trace_tui.tables import TABLES, Line
+from asyncctx_trace_tui.text import plain
 from asyncctx_trace_tui.widgets.view import SceneView
 
 __all__ = ["Report"]
 
 
-_COLUMNS: tuple[tuple[str, Any, Any], ...] = (
-    ("resource", lambda u: shorten(u.name, 30), lambda u: u.name),
-    ("kind", lambda u: shorten(u.kind, 16), lambda u: u.kind),
-    ("acquisitions", lambda u: u.acquisitions, lambda u: u.acquisitions),
-    ("contended", lambda u: u.contended, lambda u: u.contended),
-    ("wait p50", lambda u: duration(u.wait.p50), lambda u: u.wait.p50),
-    ("wait max", lambda u: duration(u.wait.max), lambda u: u.wait.max),
-    ("hold p50", lambda u: duration(u.hold.p50), lambda u: u.hold.p50),
-    ("hold max", lambda u: duration(u.hold.max), lambda u: u.hold.max),
-    ("most waiters", lambda u: u.most_waiters, lambda u: u.most_waiters),
-)
-"""Heading, what is shown, what is sorted by."""
-
-
 class Report(DataTable[Text], SceneView):
-    """A row per resource; a click on a heading, or `o`, sorts."""
+    """A click on a heading, or `o`, sorts; `b` brings the next table."""
 
     DEFAULT_CSS = """
-    Report { height: 1fr; border-top: solid $foreground 20%;
-             border-title-color: $foreground 60%; }
+    Report { height: 1fr; border-top: solid $foreground 20%; scrollbar-size-horizontal: 1;
+             border-title-color: $foreground 60%; scrollbar-size-vertical: 1; }
     """
 
     class GoTo(Message):
-        """A resource was chosen, and the time of its longest queue."""
+        """A resource was chosen, and the time of its longest queue, if that is known."""
 
         def __init__(self, resource: int, at: int | None) -> None:
             self.resource = resource
@@ -54,30 +38,64 @@ class Report(DataTable[Text], SceneView):
         super().__init__(id="report", cursor_type="row", zebra_stripes=True)
         self.scene = scene
         self.glyphs = glyphs
-        self.border_title = "By resource (o sorts)"
-        self._uses: dict[int, ResourceUse] = {}
+        self._table = TABLES[0]
         self._sorted_by: int | None = None
-
-    def on_mount(self) -> None:
-        self.add_columns(*(name for name, _, _ in _COLUMNS))
+        self._lines: list[Line] = []
 
     def look(self) -> Hashable:
-        return id(self.scene.case), self.scene.answer(_uses) is not None, self._sorted_by
+        self.scene.answer(self._table.lines)  # asked for as long as it is seen
+        return self.scene.answers.revision, self._table.title, self._sorted_by
 
     def redraw(self) -> None:
-        uses = self.scene.answer(_uses) or []
-        if self._sorted_by is not None:
-            uses = sorted(uses, key=_COLUMNS[self._sorted_by][2], reverse=self._sorted_by > 1)
-        self._uses = dict(enumerate(uses))
+        lines = self.scene.answer(self._table.lines)
+        by = self._sorted_by
+        known = list(lines or [])
+        if by is not None:
+            # Numbers the largest first, names from A to Z.
+            falling = bool(known) and not isinstance(known[0].values[by], str)
+            known.sort(key=lambda line: line.values[by], reverse=falling)
+        self._lines = known
+        number = TABLES.index(self._table) + 1
+        state = "" if lines is not None else f" · {NOT_KNOWN}"
+        self.border_title = (
+            f"{self._table.title} · table {number} of {len(TABLES)} (b next, o sorts){state}"
+        )
         row = self.cursor_row
-        self.clear()
-        for use in uses:
-            self.add_row(*(Text(str(show(use)), no_wrap=True) for _, show, _ in _COLUMNS))
+        self.clear(columns=True)
+        texts = [self._cells(line) for line in known]
+        for column, name in enumerate(self._table.columns):
+            sign = " " + self.glyphs.arrow_end[1] if column == by else ""
+            numeric = bool(known) and not isinstance(known[0].values[column], str)
+            widest = max([len(name + sign), *(text[column].cell_len for text in texts)])
+            heading = Text(name + sign, justify="right" if numeric else "left")
+            self.add_column(heading, width=widest)
+        for cells in texts:
+            self.add_row(*cells)
         self.move_cursor(row=row)
+
+    def _cells(self, line: Line) -> list[Text]:
+        shown = zip(self._table.columns.values(), line.values, strict=True)
+        return [
+            Text(show(value), no_wrap=True, justify="left" if isinstance(value, str) else "right")
+            for show, value in shown
+        ]
 
     def sort_next(self) -> None:
         """Sort by the next column."""
-        self._sorted_by = 0 if self._sorted_by is None else (self._sorted_by + 1) % len(_COLUMNS)
+        columns = len(self._table.columns)
+        self._sorted_by = 0 if self._sorted_by is None else (self._sorted_by + 1) % columns
+
+    def next_table(self) -> None:
+        """Show another table of the report."""
+        self._table = TABLES[(TABLES.index(self._table) + 1) % len(TABLES)]
+        self._sorted_by = None
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Names that are cut stand in the tip in full."""
+        row = event.style.meta.get("row", -1)
+        whole = range(len(self._lines))
+        names = [v for v in self._lines[row].values if isinstance(v, str)] if row in whole else []
+        self.tell(plain(" · ".join(filter(None, names))) or None)
 
     @on(DataTable.HeaderSelected)
     def _sort(self, event: DataTable.HeaderSelected) -> None:
@@ -85,10 +103,7 @@ class Report(DataTable[Text], SceneView):
 
     @on(DataTable.RowSelected)
     def _go(self, event: DataTable.RowSelected) -> None:
-        use = self._uses.get(event.cursor_row)
-        if use is not None:
-            self.post_message(self.GoTo(use.resource, use.most_waiters_at))
-
-
-def _uses(case: Case) -> list[ResourceUse]:
-    return contention(case.timeline, case.now)
+        if event.cursor_row < len(self._lines):
+            line = self._lines[event.cursor_row]
+            if line.resource is not None:
+                self.post_message(self.GoTo(line.resource, line.at))

@@ -11,7 +11,7 @@ from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.occupancy import Occupancy
 from asyncctx_trace_tui.drawing import Glyphs, Stroke, draw
 from asyncctx_trace_tui.moment import moments, resource_name, sentence, task_name
-from asyncctx_trace_tui.scene import Scene
+from asyncctx_trace_tui.scene import NOT_KNOWN, Scene
 from asyncctx_trace_tui.text import plain
 from asyncctx_trace_tui.tracks import Unit, units
 from asyncctx_trace_tui.viewport import Viewport
@@ -24,12 +24,20 @@ _MOST_UNITS = 40
 """Units of one resource that get a line each; the rest are counted."""
 
 
+_TALLEST = 4
+"""Lines that the curve of a queue takes up where there is room."""
+_THICKEST = 2
+"""The same for a unit."""
+
+
 class ResourceLine(NamedTuple):
-    """One line: the queue of a resource, one of its units, or the space below."""
+    """One line: the queue of a resource, one of its units, how many are left out, or space."""
 
     resource: int
-    kind: Literal["queue", "unit", "space"]
+    kind: Literal["queue", "unit", "more", "space"]
     unit: int = 0
+    part: int = 0
+    """Which line, from the top, of several where there is room."""
 
 
 class Queue:
@@ -62,25 +70,50 @@ class Resources(TimeRows[ResourceLine]):
         super().__init__(scene, glyphs, id="resources")
         self._found: dict[int, tuple[list[Unit], Queue]] = {}
         self._orders: dict[int, int] = {}
+        self._tall: dict[int, int] = {}
+        """Lines of each queue."""
+        self._thick = 1
+        """Lines of a unit."""
 
     def lay_out(self, height: int) -> list[ResourceLine]:
         if not self._work_out():
             return []
-        lines = []
         limited = self.scene.case.limited
         # What tasks contend for comes first.
-        for resource in sorted(self._found, key=lambda each: each not in limited):
-            lines.append(ResourceLine(resource, "queue"))
-            count = min(_MOST_UNITS, len(self._units_of(resource)))
-            lines += [ResourceLine(resource, "unit", number) for number in range(count)]
+        order = sorted(self._found, key=lambda each: each not in limited)
+        rows = {resource: self._rows_of(resource) for resource in order}
+        units = sum(min(count, _MOST_UNITS) for count in rows.values())
+        queues = [each for each in order if each in limited and self._queue_of(each).most]
+        free = height - units - 2 * len(order) - sum(count > _MOST_UNITS for count in rows.values())
+        tall = 1 + max(0, min(_TALLEST - 1, free // max(1, len(queues))))
+        self._tall = dict.fromkeys(queues, tall)
+        free -= (tall - 1) * len(queues)
+        self._thick = 1 + max(0, min(_THICKEST - 1, free // max(1, units)))
+        lines = []
+        for resource in order:
+            high = self._tall.get(resource, 1)
+            lines += [ResourceLine(resource, "queue", part=part) for part in range(high)]
+            lines += [
+                ResourceLine(resource, "unit", number, part)
+                for number in range(min(_MOST_UNITS, rows[resource]))
+                for part in range(self._thick)
+            ]
+            if rows[resource] > _MOST_UNITS:
+                lines.append(ResourceLine(resource, "more", rows[resource] - _MOST_UNITS))
             lines.append(ResourceLine(resource, "space"))
         return lines
+
+    def _rows_of(self, resource: int) -> int:
+        """How many units have a row: all that there are, and all that were ever held at once."""
+        known = self.scene.timeline.resources.get(resource)
+        capacity = known.capacity if known is not None else None
+        return max(capacity or 0, len(self._units_of(resource)))
 
     def _work_out(self) -> bool:
         """Take over what analysis has found; ``False`` while it has not."""
         found = self.scene.answer(_units_and_queues)
         if found is None:
-            self.border_title = self.scene.not_yet
+            self.border_title = NOT_KNOWN
             return False
         self.border_title = None
         if found is not self._found:
@@ -103,51 +136,63 @@ class Resources(TimeRows[ResourceLine]):
         return found[line.unit].stamp(now) if line.unit < len(found) else ()
 
     def setting(self) -> Hashable:
-        return id(self._found), self.scene.selected_resource, self.border_title
+        shown = tuple(self._tall.values()), self._thick, self.scene.answers.revision
+        return *shown, self.scene.selected_resource, self.border_title
 
     def title_of(self, line: ResourceLine) -> Name:
         timeline = self.scene.timeline
         selected = line.resource == self.scene.selected_resource and line.kind != "space"
         match line.kind:
-            case "queue":
+            case "queue" if line.part == 0:
                 mark = self.glyphs.selected if selected else " "
                 return Name(mark, resource_name(timeline, line.resource), "text", selected)
-            case "unit":
+            case "queue" if line.part == self._tall.get(line.resource, 1) - 1:
+                most = self._queue_of(line.resource).most
+                return Name(" ", f"up to {most}", "wait", selected)
+            case "unit" if line.part == 0:
                 known = timeline.resources.get(line.resource)
                 capacity = known.capacity if known else None
-                number = f" {line.unit + 1} of {capacity}" if capacity else f" {line.unit + 1}"
+                number = f" {line.unit + 1}"
+                if capacity and capacity < 100:
+                    number += f" of {capacity}"
                 if capacity and line.unit >= capacity:
-                    # The next holder is in before the exit of the one that let it in is over.
-                    number = " hand-over"
+                    number = " beyond"
                 return Name(" ", number, "faint", selected)
+            case "more":
+                return Name(" ", f"{line.unit:,} more", "faint", selected)
             case _:
-                return Name()
+                return Name(selected=selected)
 
     def strokes(self, line: ResourceLine) -> Sequence[Stroke]:
         scene = self.scene
-        if line.kind == "space":
-            return [Stroke(" " * scene.viewport.width, "idle", "")]
         if line.kind == "queue":
-            return [Stroke(self._curve(line.resource, scene.viewport), "wait", "")]
-        unit = self._units_of(line.resource)[line.unit]
+            return [Stroke(self._curve(line, scene.viewport), "wait", "")]
+        units = self._units_of(line.resource)
+        if line.kind != "unit" or line.unit >= len(units):
+            return [Stroke(" " * scene.viewport.width, "idle", "")]
+        unit = units[line.unit]
+        as_of = scene.answers.as_of
         return draw(
             unit,
             scene.viewport,
-            scene.now,
+            scene.now if as_of is None else as_of,
             self.glyphs,
-            label=self._holder_label,
+            label=None if line.part else self._holder_label,
             holder=self._holder_ink,
         )
 
-    def _curve(self, resource: int, viewport: Viewport) -> str:
-        queue = self._queue_of(resource)
-        steps = self.glyphs.heights
+    def _curve(self, line: ResourceLine, viewport: Viewport) -> str:
+        """The part of the curve that falls into one of its lines."""
+        queue, steps = self._queue_of(line.resource), self.glyphs.heights
+        tall = self._tall.get(line.resource, 1)
+        below = (tall - 1 - line.part) * len(steps)
         cells = []
         for column in range(viewport.width):
             mean = queue.mean(viewport.time_of(column), viewport.time_of(column + 1))
-            # However short a wait, it is seen; the longest queue fills the line.
-            level = int(mean / queue.most * len(steps)) if mean else -1
-            cells.append(" " if level < 0 else steps[min(level, len(steps) - 1)])
+            # However short a wait, it is seen; the longest queue fills all lines.
+            level = max(1, round(mean / queue.most * tall * len(steps))) if mean else 0
+            here = min(max(level - below, 0), len(steps))
+            cells.append(steps[here - 1] if here else " ")
         return "".join(cells)
 
     def _holder_ink(self, row: int) -> str:
@@ -169,7 +214,8 @@ class Resources(TimeRows[ResourceLine]):
         """The acquisition that holds a unit at a time."""
         if line.kind != "unit":
             return None
-        return self._units_of(line.resource)[line.unit].row_at(at)
+        units = self._units_of(line.resource)
+        return units[line.unit].row_at(at) if line.unit < len(units) else None
 
 
 def _units_and_queues(case: Case) -> dict[int, tuple[list[Unit], Queue]]:

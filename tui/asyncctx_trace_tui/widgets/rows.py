@@ -293,7 +293,7 @@ class TimeRows(ScrollView, SceneView, Generic[Line], can_focus=True, inherit_bin
             self._pressed, self._pulled = event.x, True
         elif self._pressed is None:
             line, at = self.place(event)
-            self.tooltip = None if line is None else self.tip(line, at)
+            self.tell(None if line is None else self.tip(line, at))
 
     def on_mouse_up(self, event: events.MouseUp) -> None:
         self.release_mouse()

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
+from itertools import islice
 
 from rich.text import Text
 
 from asyncctx_trace_tui.drawing import Glyphs
 from asyncctx_trace_tui.marks import between
-from asyncctx_trace_tui.moment import happened, in_line, moments, sentence
+from asyncctx_trace_tui.moment import happened, in_line, moments, sentence, task_name
 from asyncctx_trace_tui.scene import Scene
+from asyncctx_trace_tui.widgets.inks import task_ink
 from asyncctx_trace_tui.widgets.view import SceneView
 
 __all__ = ["Sentences"]
+
+
+_NAMED = 40
+"""Acquisitions whose tasks are told in their colours."""
 
 
 class Sentences(SceneView):
@@ -48,7 +55,18 @@ class Sentences(SceneView):
         for line, ink in self._lines():
             text.append(line + "\n", self.inks.style(ink))
         text.right_crop(1)
+        for task in self._there():
+            # As a whole word: `worker-1` is not in `worker-12`.
+            name = rf"(?<![\w-]){re.escape(task_name(self.scene.timeline, task))}(?![\w-])"
+            order = list(self.scene.tracks.lanes).index(task)
+            text.highlight_regex(name, self.inks.style(task_ink(order)))
         return text
+
+    def _there(self) -> list[int]:
+        """The tasks that are spoken of, by lanes."""
+        scene = self.scene
+        rows = islice(scene.tracks.open_at(scene.playback.at), _NAMED)
+        return list(dict.fromkeys(scene.timeline.task[row] for row in rows))
 
     def _lines(self) -> list[tuple[str, str]]:
         scene = self.scene

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.cells import cell_len, set_cell_size
 from textual.content import Content
 
-from asyncctx_trace_tui.listing import listing
+from asyncctx_trace_tui.listing import Word, listing
 from asyncctx_trace_tui.moment import task_name
 from asyncctx_trace_tui.text import plain, shorten
 from asyncctx_trace_tui.widgets.inks import task_ink
@@ -41,11 +43,11 @@ class Source(Page):
             return [Words.of(f"cannot be shown: {script.trouble}", "wait")]
         lines: list[Words] = []
         standing = self._standing(site.file)
-        for number, text in enumerate(script.lines, 1):
+        for number, words in enumerate(script.words, 1):
             tasks = standing.get(number, [])
             if any(task == scene.task for task, _, _ in tasks):
                 self._marked = len(lines)
-            lines.append(self._line(number, text, tasks))
+            lines.append(self._line(number, words, tasks))
         return lines
 
     def fit(self, text: str, width: int) -> str:
@@ -72,16 +74,34 @@ class Source(Page):
                 break
         return found
 
-    def _line(self, number: int, text: str, tasks: list[tuple[int, str, str]]) -> Words:
+    def _line(self, number: int, words: Sequence[Word], tasks: list[tuple[int, str, str]]) -> Words:
         mark = self.glyphs.selected if tasks else " "
         ink = tasks[0][1] if tasks else "faint"
         paper = "selected" if tasks else ""
-        pieces = [
-            Piece(f"{mark}{number:>{_NUMBER}}  ", ink, paper),
-            Piece(plain(text), "text" if tasks or text.strip()[:1] != "#" else "faint", paper),
-        ]
+        pieces = [Piece(f"{mark}{number:>{_NUMBER}}  ", ink, paper)]
+        names = self._names(tasks)
+        room = self.scrollable_content_region.width - sum(cell_len(each.text) for each in names)
+        room -= cell_len(pieces[0].text)
+        for text, sort in words:
+            text = plain(text)
+            if names and cell_len(text) > room:  # who stands here is told, whatever stands here
+                text = set_cell_size(text, max(0, room - 1)) + "…"
+            pieces.append(Piece(text, sort, paper))
+            room -= cell_len(text)
+            if room <= 0:
+                break
+        return Words((*pieces, *names))
+
+    def _names(self, tasks: list[tuple[int, str, str]]) -> list[Piece]:
+        """Who stands on a line, and what each does there; so many as half of it has room for."""
         phases = dict(zip(("enter", "body", "exit"), self.glyphs.full, strict=True))
-        for task, task_colour, phase in tasks:
+        room = self.scrollable_content_region.width // 2
+        pieces: list[Piece] = []
+        for told, (task, ink, phase) in enumerate(tasks):
             name = f"  {phases[phase]} {task_name(self.scene.timeline, task)}"
-            pieces.append(Piece(name, task_colour, paper))
-        return Words(tuple(pieces))
+            more = f"  +{len(tasks) - told}"
+            if cell_len(name) + (len(more) if told + 1 < len(tasks) else 0) > room:
+                return [*pieces, Piece(more, "faint", "selected")]
+            pieces.append(Piece(name, ink, "selected"))
+            room -= cell_len(name)
+        return pieces

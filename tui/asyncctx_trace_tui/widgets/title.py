@@ -6,6 +6,7 @@ from collections.abc import Hashable
 from pathlib import PurePath
 
 from rich.segment import Segment
+from textual import events
 from textual.strip import Strip
 
 from asyncctx_trace_tui.drawing import Glyphs
@@ -32,6 +33,10 @@ class Title(SceneView):
 
     def look(self) -> Hashable:
         return self._left(), self._right(), self.size.width
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """The command line in full."""
+        self.tell(self._program() or None)
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
@@ -70,13 +75,15 @@ class Title(SceneView):
         scene = self.scene
         if self.stopping:
             return "stopping the program… "
+        if self.scene.saving is not None:
+            return f"{self.scene.saving.words} · Escape stops "
         dropped = sum(each.acquisitions for each in scene.timeline.dropped)
         lost = f"{dropped} not kept · " if dropped else ""
         if scene.exit_code is not None:
             code = scene.exit_code
             return f"{lost}exit code {code} " if code >= 0 else f"{lost}ended by signal {-code} "
         if scene.live:
-            return f"{lost}running "
+            return f"{lost}running, not all of it read yet " if scene.behind else f"{lost}running "
         return f"{lost}ended " if scene.timeline.process_ended else f"{lost}no end recorded "
 
     def _program(self) -> str:

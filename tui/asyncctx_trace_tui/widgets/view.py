@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from textual.content import Content
 from textual.widget import Widget
 
 from asyncctx_trace_tui.drawing import UNICODE, Glyphs
@@ -36,6 +37,10 @@ class SceneView(Widget):
     def redraw(self) -> None:
         """Draw again what differs; all of it unless a widget knows better."""
         self.refresh()
+
+    def tell(self, tip: str | None) -> None:
+        """What the pointer tells here; a plain string would be read as markup."""
+        self.tooltip = None if tip is None else Content(tip)
 
     @property
     def inks(self) -> Inks:

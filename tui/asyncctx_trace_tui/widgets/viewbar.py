@@ -11,7 +11,9 @@ from textual.reactive import reactive
 from textual.strip import Strip
 
 from asyncctx_trace_tui.drawing import Glyphs
+from asyncctx_trace_tui.ruler import clock
 from asyncctx_trace_tui.scene import Scene
+from asyncctx_trace_tui.text import shorten
 from asyncctx_trace_tui.widgets.view import SceneView
 
 __all__ = ["VIEWS", "ViewBar"]
@@ -27,6 +29,8 @@ VIEWS = (
     "details",
 )
 """The views in the order of their keys, from 1 on."""
+_ANSWERS = {"resources", "waits", "cleanup", "findings"}
+"""Those that show what analysis has found."""
 
 
 class ViewBar(SceneView):
@@ -54,35 +58,48 @@ class ViewBar(SceneView):
         return self.view, self.size.width, self._notes()
 
     def _notes(self) -> str:
-        """What limits or changes the lanes, on the right."""
-        ordering = self.scene.ordering
+        """What limits or changes the lanes, and how old the answers are, on the right."""
+        scene = self.scene
+        ordering = scene.ordering
         notes = []
+        if self.view in _ANSWERS and scene.answers.as_of is not None:
+            notes.append(f"as of {clock(scene.answers.as_of - scene.origin, 10**8)}")
         if ordering.expression:
-            shown, all = len(self.scene.lanes), len(self.scene.tracks.lanes)
+            shown, all = len(scene.lanes), len(scene.tracks.lanes)
             notes.append(f"filter {ordering.expression} ({shown} of {all})")
         if ordering.sort != "first seen":
             notes.append(f"by {ordering.sort}")
         return " · ".join(notes)
 
+    def _tabs(self) -> list[tuple[str, str]]:
+        """Number and name of each view; where notes need the room, names give way."""
+        tabs = [(f" {number}", f" {view.capitalize()}") for number, view in enumerate(VIEWS, 1)]
+        room = self.size.width - len(self._notes()) - 2
+        if sum(len(number + name) for number, name in tabs) > room:
+            shown = VIEWS.index(self.view)
+            tabs = [(number, name if i == shown else "") for i, (number, name) in enumerate(tabs)]
+        return tabs
+
     def render_line(self, y: int) -> Strip:
         segments = []
-        for number, view in enumerate(VIEWS, 1):
+        for view, (number, name) in zip(VIEWS, self._tabs(), strict=True):
             shown = view == self.view
-            key, name = ("head", "head") if shown else ("faint", "text")
+            key, ink = ("head", "head") if shown else ("faint", "text")
             paper = "selected" if shown else ""
             segments += [
-                Segment(f" {number}", self.inks.style(key, paper)),
-                Segment(f" {view.capitalize()}", self.inks.style(name, paper)),
+                Segment(number, self.inks.style(key, paper)),
+                Segment(name, self.inks.style(ink, paper)),
             ]
         used = sum(len(segment.text) for segment in segments)
-        notes = self._notes()[: max(0, self.size.width - used - 2)]
-        segments.append(Segment(notes.rjust(self.size.width - used), self.inks.style("wait")))
-        return Strip(segments).adjust_cell_length(self.size.width, self.inks.style("text"))
+        notes = shorten(self._notes(), max(0, self.size.width - used - 2))
+        style = self.inks.style
+        segments.append(Segment(notes.rjust(self.size.width - used - 1), style("wait")))
+        return Strip(segments).adjust_cell_length(self.size.width, style("text"))
 
     def on_click(self, event: events.Click) -> None:
         column = event.x
-        for view in VIEWS:
-            column -= len(view) + 3
+        for view, (number, name) in zip(VIEWS, self._tabs(), strict=True):
+            column -= len(number + name)
             if column < 0:
                 self.post_message(self.Chosen(view))
                 return

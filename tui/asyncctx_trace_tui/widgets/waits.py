@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-
 from asyncctx_trace_tui.chain import chain, ready
 from asyncctx_trace_tui.moment import task_name
+from asyncctx_trace_tui.scene import NOT_KNOWN
 from asyncctx_trace_tui.widgets.inks import task_ink
 from asyncctx_trace_tui.widgets.page import Page, Piece, Words
 
@@ -19,15 +18,12 @@ _SHOWN = 20
 class Waits(Page):
     """The chain of the selected task as a tree, then those of all others that wait."""
 
-    def look(self) -> Hashable:
-        return super().look(), self.scene.answer(ready)
-
     def words(self) -> list[Words]:
         scene = self.scene
         if scene.task is None:
             return [Words.of("no task has been seen yet", "faint")]
         if not scene.answer(ready):
-            return [Words.of(scene.not_yet, "faint")]
+            return [Words.of(NOT_KNOWN, "faint")]
         tasks = list(scene.tracks.lanes)
         at = min(scene.playback.at, scene.case.now)
         others = [

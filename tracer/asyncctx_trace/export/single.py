@@ -1,0 +1,47 @@
+"""One acquisition of a timeline -> its spans."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from asyncctx_trace.analysis.timeline import Acquisition, Timeline
+from asyncctx_trace.events import EnterEnded, EnterStarted, Event, ExitEnded, ExitStarted
+from asyncctx_trace.export.span import Span
+from asyncctx_trace.export.spans import SpanMaker
+from asyncctx_trace.recording.format import Anchor
+from asyncctx_trace.spans import conventions as names
+
+__all__ = ["spans_of"]
+
+_PHASES = (names.ENTER, names.BODY, names.EXIT, names.LIFECYCLE)
+_OF_THE_CROWD = (names.WAITERS_BEFORE, names.BLOCKERS)
+"""Attributes that depend on what others did, which is not looked at here."""
+
+
+def spans_of(timeline: Timeline, row: int, anchor: Anchor) -> list[Span]:
+    """The spans that the acquisition in ``row`` has in every export: phases, then lifecycle.
+
+    With the ids and attributes that it has there, but for trace, links and what depends on
+    others.
+    """
+    maker = SpanMaker(anchor)
+    spans = list(maker.take(_events(timeline, timeline.acquisition(row))))
+    spans += [span for span in maker.finish() if span.attributes.get(names.PHASE) in _PHASES]
+    for span in spans:
+        for name in _OF_THE_CROWD:
+            span.attributes.pop(name, None)
+    return spans
+
+
+def _events(timeline: Timeline, a: Acquisition) -> Iterator[Event]:
+    task = timeline.tasks.get(a.task)
+    resource, site = timeline.resources.get(a.resource), timeline.sites.get(a.site)
+    process = timeline.processes.get(task.process) if task is not None else None
+    yield from (each for each in (process, task, resource, site) if each is not None)
+    yield EnterStarted(a.enter_started, a.id, a.parent, a.task, a.manager, a.resource, a.site)
+    if a.enter_ended is not None and a.enter_outcome is not None:
+        yield EnterEnded(a.enter_ended, a.id, a.enter_outcome, a.enter_error)
+    if a.exit_started is not None and a.body_outcome is not None:
+        yield ExitStarted(a.exit_started, a.id, a.exit_task, a.body_outcome, a.body_error)
+    if a.exit_ended is not None and a.exit_outcome is not None:
+        yield ExitEnded(a.exit_ended, a.id, a.exit_outcome, a.suppressed, a.exit_error)
