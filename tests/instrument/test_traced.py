@@ -404,3 +404,25 @@ def test_a_coroutine_function_is_refused() -> None:
 
     with pytest.raises(NotTraceable, match="await"):
         traced(connect)
+
+
+def test_a_site_is_the_item_and_not_the_statement_around_it() -> None:
+    """Whatever else the statement has: other items, a name for the value, a body."""
+    front, back = traced(Door("front"), name="front"), traced(Door("back"), name="back")
+    doors = [front, back]
+
+    async def main() -> None:
+        async with front as name:
+            assert name
+        async with (
+            Door(),
+            back,
+        ):
+            pass
+        async with doors[0] as one, doors[1] as other:
+            assert one != other
+
+    with listening() as heard:
+        asyncio.run(main())
+
+    assert [text for _, _, text, _ in heard.started] == ["front", "back", "doors[0]", "doors[1]"]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import linecache
+import opcode
+import sys
 import weakref
 from functools import partial
-from itertools import islice
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from asyncctx_trace.instrument.bytecode import Position
 
 __all__ = ["Place", "define", "entered_at", "of_frame", "source_of"]
+
+_ENTER = -1 if sys.version_info >= (3, 13) else opcode.opmap["BEFORE_ASYNC_WITH"]
+_ENTERED = (3, 4)
+"""So many code units after that one the program waits to be let in, on 3.11 and on 3.12."""
 
 _next_id = itertools.count(1).__next__
 _sites: dict[int, tuple[str, int, str, str]] = {}
@@ -75,10 +80,25 @@ def entered_at(frame: FrameType) -> Place:
         known = _by_code[key] = (ref, {})
     place = known[1].get(frame.f_lasti)
     if place is None:
-        position = next(islice(code.co_positions(), frame.f_lasti // 2, None))
-        place = known[1][frame.f_lasti] = Place(code, position)
+        place = known[1][frame.f_lasti] = Place(code, _position(code, frame.f_lasti))
         place.arrive(frame)
     return place
+
+
+def _position(code: CodeType, offset: int) -> Position:
+    """Where in the source the instruction at ``offset`` comes from."""
+    positions = list(code.co_positions())
+    here = offset // 2
+    raw = code.co_code
+    enter = next((at for at in (here - n for n in _ENTERED) if raw[2 * at] == _ENTER), None)
+    if enter is None:
+        return positions[here]
+    # This one stands for the whole statement, and so do marks of ours in front of it; what is
+    # before them ends the context expression.
+    before = enter
+    while before and positions[before] == positions[enter]:
+        before -= 1
+    return positions[before]
 
 
 @unobserved
