@@ -17,6 +17,7 @@ SUBJECTS = (
     "startup",
     "size",
     "opening",
+    "report",
     "following",
     "workloads",
     "bounded",
