@@ -133,7 +133,7 @@ def _charge(
             charge = rate.between(start, end)
             if charge:
                 charges[timeline.site[row], task, way] += charge
-                for since, until, waiting in _waits_within(case, task, start, end):
+                for since, until, waiting in case.waits.within(task, start, end):
                     if timeline.resource[waiting] not in way:
                         stuck[timeline.resource[waiting]].append((since, until, row))
     for next_, passes in stuck.items():
@@ -201,17 +201,6 @@ def _holders(case: Case, row: int) -> Iterator[tuple[int, int, int]]:
     else:
         yield start, handed_over, task
         yield handed_over, end, cleaner
-
-
-def _waits_within(case: Case, task: int, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-    waits = case.waits.get(task, ())
-    first = max(0, bisect_right(waits, start, key=lambda wait: wait[0]) - 1)
-    for index in range(first, len(waits)):
-        since, until, row = waits[index]
-        if since >= end:
-            break
-        if until > start:
-            yield max(since, start), min(until, end), row
 
 
 def _round(charges: Iterable[int], total: int) -> list[int]:

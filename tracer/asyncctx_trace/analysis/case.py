@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cached_property
 from operator import le
 from pathlib import PurePath
@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 from asyncctx_trace.analysis.columns import differing, entered, pick
 from asyncctx_trace.analysis.occupancy import Occupancy, contends, wait_of
 from asyncctx_trace.analysis.timeline import NOT_YET, Phase, Timeline
+from asyncctx_trace.analysis.waits import Waits
 from asyncctx_trace.analysis.words import shorten
 
 __all__ = ["Case", "End"]
@@ -67,39 +68,19 @@ class Case:
 
     def contended(self, row: int) -> int:
         """How many ns the wait in ``row`` met a full resource; zero where nobody contends."""
-        return self.met(self.timeline.resource[row]).get(row, 0)
-
-    def met(self, resource: int) -> dict[int, int]:
-        """Row -> how many ns its wait met the full ``resource``, of those that did, in order."""
+        resource = self.timeline.resource[row]
         if not contends(self.timeline.resources.get(resource)):
-            return {}
-        return self.occupancy(resource).met
+            return 0
+        return self.occupancy(resource).met_by(row)
 
     @cached_property
-    def waits(self) -> dict[int, list[tuple[int, int, int]]]:
-        """Task -> when it waited for which limited resource, as (start, end, row) in order.
-
-        They never overlap: of an enter within an enter the inner one counts.
-        """
-        bounds: dict[int, list[tuple[int, int, int]]] = {}
-        timeline = self.timeline
-        for resource in self.limited:
-            for row in timeline.rows_of_resource[resource]:
-                start, end = wait_of(timeline, row, self.now)
-                if timeline.enter_ended[row] == NOT_YET:
-                    end += 1  # it still waits at this very moment
-                if start < end:
-                    marks = bounds.setdefault(timeline.task[row], [])
-                    marks += [(start, 1, row), (end, 0, row)]
-        return {task: list(_innermost(sorted(marks))) for task, marks in bounds.items()}
+    def waits(self) -> Waits:
+        """When each task waited for a limited resource."""
+        return Waits(self.timeline, self.limited, self.now)
 
     def waiting_at(self, task: int, at: int) -> int | None:
         """The row in which ``task`` waited for a limited resource at time ``at``."""
-        waits = self.waits.get(task, ())
-        index = bisect_right(waits, at, key=lambda wait: wait[0]) - 1
-        if index >= 0 and waits[index][1] > at:
-            return waits[index][2]
-        return None
+        return self.waits.at(task, at)
 
     def holders(self, resource: int, at: int) -> list[int]:
         """Rows that held ``resource`` at time ``at``, in order of getting in."""
@@ -264,17 +245,3 @@ class Case:
             return ""
         name = known.type.rpartition(".")[2]
         return shorten(f"{name}: {known.message}" if known.message else name, 2 * _NAME)
-
-
-def _innermost(marks: list[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
-    open_: dict[int, None] = {}
-    since = 0
-    for at, begins, row in marks:
-        inner = next(reversed(open_), None)
-        if inner is not None and since < at:
-            yield since, at, inner
-        since = at
-        if begins:
-            open_[row] = None
-        else:
-            open_.pop(row, None)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
-from itertools import accumulate, compress, pairwise, repeat
+from itertools import accumulate, pairwise, repeat
 from operator import mul, sub
 
 from asyncctx_trace import limits
+from asyncctx_trace.analysis import vectorised
 from asyncctx_trace.analysis.columns import holds_of, waits_of
 from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
 from asyncctx_trace.events import ResourceDefined
 
 __all__ = ["Occupancy", "contends", "hold_of", "limit_of", "wait_of"]
+
+_LARGEST = 2**63 - 1
+"""What fits into a column."""
 
 _CHECKPOINT = 64
 """Steps between two lists of holders that are kept."""
@@ -59,38 +63,45 @@ class Occupancy:
     def __init__(self, timeline: Timeline, resource: int, now: int) -> None:
         self.limit = limit_of(timeline.resources.get(resource))
         self._timeline = timeline
-        self._rows = timeline.rows_of_resource.get(resource, array("q"))
+        self.rows = timeline.rows_of_resource.get(resource, array("q"))
         self._now = now
-        asked, answered = waits_of(timeline, self._rows, now)
-        got_in, left = holds_of(timeline, self._rows, now)
-        # Every start of a hold is the end of a wait.
-        self.times: array[int] = array("q", sorted({*asked, *answered, *left}))
-        self.waiters = self._count(asked, answered)
-        self.holders = self._count(got_in, left)
-        full = [holders >= self.limit for holders in self.holders]
-        self.kept_out: array[int] = array("l", map(mul, self.waiters, full))
+        if vectorised.pays(timeline, self.rows):
+            from asyncctx_trace.analysis.vectorised.occupancy import steps
+        else:
+            steps = _steps
+        self.times, self.waiters, self.holders = steps(timeline, self.rows, now)
+        self.kept_out: array[int] = array("i", map(mul, self.waiters, self._full()))
         """Waiters of each step while the resource was full."""
-        lengths = list(map(sub, self.times[1:], self.times))
-        self._full_before: array[int] = array("q", accumulate(map(mul, lengths, full), initial=0))
-        self._waited_before: array[int] = array(
-            "q", accumulate(map(mul, lengths, self.kept_out), initial=0)
-        )
 
-    def _count(self, arrivals: list[int], departures: list[int]) -> array[int]:
-        """How many are there in each step; whoever comes and goes within one tick never was."""
-        come, gone = Counter(arrivals), Counter(departures)
-        changes = map(
-            sub, map(come.get, self.times, repeat(0)), map(gone.get, self.times, repeat(0))
-        )
-        return array("l", accumulate(changes))
+    def _full(self) -> array[int]:
+        """Of each step, whether the resource was full."""
+        return array("b", map(self.limit.__le__, self.holders))
 
     @cached_property
-    def met(self) -> dict[int, int]:
-        """Row -> how many ns its wait met the full resource, of those that did at all."""
-        before = dict(zip(self.times, self._full_before, strict=False)).__getitem__
-        starts, ends = waits_of(self._timeline, self._rows, self._now)
-        met = list(map(sub, map(before, ends), map(before, starts)))
-        return dict(zip(compress(self._rows, met), filter(None, met), strict=True))
+    def met(self) -> array[int]:
+        """How many ns the wait in each of ``rows`` met the full resource."""
+        if vectorised.pays(self._timeline, self.rows):
+            from asyncctx_trace.analysis.vectorised.occupancy import met
+        else:
+            met = _met
+        return met(self._timeline, self.rows, self._now, self.times, self._full())
+
+    @cached_property
+    def contended(self) -> int:
+        """How many of ``rows`` met the full resource."""
+        return len(self.met) - self.met.count(0)
+
+    def met_by(self, row: int) -> int:
+        """How many ns the wait in ``row`` met the full resource."""
+        return self.met[bisect_left(self.rows, row)]
+
+    @cached_property
+    def _waited_before(self) -> Sequence[int]:
+        """What all waiters together had waited for the full resource at the start of each step."""
+        lengths = map(sub, self.times[1:], self.times)
+        sums = accumulate(map(mul, lengths, self.kept_out), initial=0)
+        longest = (self.times[-1] - self.times[0]) * max(self.kept_out)
+        return list(sums) if longest > _LARGEST else array("q", sums)
 
     def __iter__(self) -> Iterator[tuple[int, int, int, int]]:
         """Steps in order: start, end, waiters, holders."""
@@ -99,10 +110,10 @@ class Occupancy:
         ):
             yield start, end, waiters, holders
 
-    @property
+    @cached_property
     def waited_in_all(self) -> int:
         """How many ns all waiters together waited for the full resource."""
-        return self._waited_before[-1]
+        return sum(map(mul, map(sub, self.times[1:], self.times), self.kept_out))
 
     def waited(self, start: int, end: int) -> int:
         """How many ns all waiters together waited for the full resource in that time."""
@@ -141,7 +152,7 @@ class Occupancy:
     def _moves(self) -> tuple[list[tuple[int, int, int]], list[list[int]]]:
         """Who arrived (1) and left (0) when, and who held before every so many moves."""
         moves: list[tuple[int, int, int]] = []
-        for row in self._rows:
+        for row in self.rows:
             hold = hold_of(self._timeline, row, self._now)
             lasts = self._timeline.exit_ended[row] == NOT_YET
             if hold is not None and (lasts or hold[0] < hold[1]):
@@ -161,3 +172,31 @@ class Occupancy:
         if len(moves) % _CHECKPOINT == 0:
             kept.append(list(holding))
         return moves, kept
+
+
+def _steps(
+    timeline: Timeline, rows: Sequence[int], now: int
+) -> tuple[array[int], array[int], array[int]]:
+    """Times at which a step begins, waiters and holders in each."""
+    asked, answered = waits_of(timeline, rows, now)
+    got_in, left = holds_of(timeline, rows, now)
+    # Every start of a hold is the end of a wait.
+    times: array[int] = array("q", sorted({*asked, *answered, *left}))
+    return times, _there(asked, answered, times), _there(got_in, left, times)
+
+
+def _there(arrivals: list[int], departures: list[int], times: array[int]) -> array[int]:
+    """How many are there in each step; whoever comes and goes within one tick never was."""
+    come, gone = Counter(arrivals), Counter(departures)
+    changes = map(sub, map(come.get, times, repeat(0)), map(gone.get, times, repeat(0)))
+    return array("i", accumulate(changes))
+
+
+def _met(
+    timeline: Timeline, rows: Sequence[int], now: int, times: array[int], full: array[int]
+) -> array[int]:
+    """How many ns the wait in each of ``rows`` met the full resource."""
+    lengths = map(sub, times[1:], times)
+    before = dict(zip(times, accumulate(map(mul, lengths, full), initial=0), strict=True))
+    starts, ends = waits_of(timeline, rows, now)
+    return array("q", map(sub, map(before.__getitem__, ends), map(before.__getitem__, starts)))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from itertools import compress
 
+from asyncctx_trace.analysis import vectorised
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.timeline import NOT_YET
 
@@ -21,9 +23,19 @@ def wakeups(case: Case) -> dict[int, int]:
     release by hand, a condition's ``wait``) is not among them.
     """
     found: dict[int, int] = {}
-    for resource in filter(case.met, case.limited):  # else nobody had to wait for a place
-        found.update(_Places(case, resource).given())
+    for resource in case.limited:
+        if case.occupancy(resource).contended:  # else nobody had to wait for a place
+            in_turn = _in_turn(case, resource)
+            found.update(_Places(case, resource).given() if in_turn is None else in_turn)
     return found
+
+
+def _in_turn(case: Case, resource: int) -> dict[int, int] | None:
+    if not vectorised.pays(case.timeline, case.timeline.rows_of_resource[resource]):
+        return None
+    from asyncctx_trace.analysis.vectorised.wakeups import in_turn
+
+    return in_turn(case, resource)
 
 
 class _Places:
@@ -32,7 +44,8 @@ class _Places:
     def __init__(self, case: Case, resource: int) -> None:
         self.case = case
         self.resource = resource
-        self.met = case.met(resource)
+        occupancy = case.occupancy(resource)
+        self.met = set(compress(occupancy.rows, occupancy.met))
         known = case.timeline.resources[resource]
         self.free: list[int | None] = [None] * (known.capacity or 0)
         """Rows that have held them last; ``None`` for a place that nobody has held yet."""

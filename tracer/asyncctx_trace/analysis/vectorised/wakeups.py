@@ -1,0 +1,43 @@
+"""Who unblocked whom where everybody waited for its turn, matched with numpy."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.timeline import NOT_YET
+from asyncctx_trace.analysis.vectorised.columns import view
+from asyncctx_trace.outcome import Outcome
+
+__all__ = ["in_turn"]
+
+
+def in_turn(case: Case, resource: int) -> dict[int, int] | None:
+    """Row that had to wait -> row whose exit let it in; ``None`` where turns were not kept.
+
+    Places are asked for and come free in some order each. As long as nobody gives up or overtakes,
+    the first to ask gets the first place: no queue has to be gone through.
+    """
+    timeline = case.timeline
+    rows = view(timeline.rows_of_resource[resource])
+    answered, outcome = view(timeline.enter_ended)[rows], view(timeline.enter_outcome)[rows]
+    if np.any((answered != NOT_YET) & (outcome != Outcome.OK)):
+        return None
+    asked = rows[np.argsort(view(timeline.enter_started)[rows], kind="stable")]
+    freed = view(timeline.exit_ended)[rows]
+    places = rows[np.argsort(freed, kind="stable")]
+    places = places[np.count_nonzero(freed == NOT_YET) :]
+    inside = view(timeline.enter_outcome)[asked] == Outcome.OK
+    # The first few places have been held by nobody before.
+    fresh = timeline.resources[resource].capacity or 0
+    if np.any(inside[fresh + len(places) :]):
+        return None
+    inside = inside[fresh : fresh + len(places)]
+    rows, givers = asked[fresh : fresh + len(places)][inside], places[: len(inside)][inside]
+    freed, came = view(timeline.exit_ended)[givers], view(timeline.enter_ended)[rows]
+    if np.any(freed > came):
+        return None
+    occupancy = case.occupancy(resource)
+    met = view(occupancy.met)[np.searchsorted(view(occupancy.rows), rows)]
+    had_to = (met > 0) & (freed > view(timeline.enter_started)[rows])
+    return dict(zip(rows[had_to].tolist(), givers[had_to].tolist(), strict=True))
