@@ -13,6 +13,7 @@ from operator import mul, sub
 from asyncctx_trace import limits
 from asyncctx_trace.analysis import vectorised
 from asyncctx_trace.analysis.columns import holds_of, waits_of
+from asyncctx_trace.analysis.holds import Holds
 from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
 from asyncctx_trace.events import ResourceDefined
 
@@ -102,6 +103,18 @@ class Occupancy:
         sums = accumulate(map(mul, lengths, self.kept_out), initial=0)
         longest = (self.times[-1] - self.times[0]) * max(self.kept_out)
         return list(sums) if longest > _LARGEST else array("q", sums)
+
+    @cached_property
+    def holds(self) -> Holds:
+        """Which task held it from when to when."""
+        return Holds(self._timeline, self.rows, self._now)
+
+    def full_during(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """Its holders from ``start`` on, up to ``end``, and since when; 0 while it is not full."""
+        first = bisect_right(self.times, start) - 1
+        for step in range(max(first, 0), bisect_left(self.times, end)):
+            holders = self.holders[step]
+            yield max(start, self.times[step]), holders if holders >= self.limit else 0
 
     def __iter__(self) -> Iterator[tuple[int, int, int, int]]:
         """Steps in order: start, end, waiters, holders."""

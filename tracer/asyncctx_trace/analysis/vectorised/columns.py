@@ -18,6 +18,7 @@ __all__ = [
     "distinct",
     "entered",
     "holds_of",
+    "ranges",
     "runs",
     "spans_of",
     "total",
@@ -80,6 +81,14 @@ def runs(keys: Integers) -> Integers:
     fresh = np.ones(len(keys), np.bool_)
     np.not_equal(keys[1:], keys[:-1], out=fresh[1:])
     return np.flatnonzero(fresh)
+
+
+def ranges(firsts: Integers, lasts: Integers) -> Integers:
+    """The numbers from each first up to its last, which is left out."""
+    sizes = lasts - firsts
+    ends = np.cumsum(sizes)
+    shifts: Integers = np.repeat(firsts - ends + sizes, sizes)
+    return np.arange(len(shifts)) + shifts
 
 
 def total(values: Integers) -> int:

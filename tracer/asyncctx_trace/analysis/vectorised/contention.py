@@ -65,7 +65,7 @@ def overtaken(timeline: Timeline, rows: Sequence[int]) -> int:
     asked, came = asked[order], came[order]
     # The earliest entry from each on; who asked at the same time does not count as later.
     earliest = np.minimum.accumulate(came[::-1])[::-1]
-    begins = runs(asked)
-    later = np.repeat(np.append(begins[1:], len(asked)), np.diff(np.append(begins, len(asked))))
+    bounds = np.append(runs(asked), len(asked))
+    later = np.repeat(bounds[1:], np.diff(bounds))
     known = later < len(asked)
     return int(np.count_nonzero(came[known] > earliest[later[known]]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from itertools import pairwise
 
 import numpy as np
 
@@ -35,7 +36,7 @@ def gathered(
         waits = _in_order(np.concatenate([waits[:, ~apart], np.array(resolved).T], axis=1))
     task, starts, ends, of_rows = waits
     begins = runs(task)
-    places = zip(begins.tolist(), [*begins[1:].tolist(), len(task)], strict=True)
+    places = pairwise([*begins.tolist(), len(task)])
     return (
         column(starts),
         column(ends),
