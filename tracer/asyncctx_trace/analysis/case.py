@@ -9,6 +9,7 @@ from operator import le
 from pathlib import PurePath
 from typing import Any, Literal, TypeAlias, TypeVar
 
+from asyncctx_trace.analysis import vectorised
 from asyncctx_trace.analysis.columns import differing, entered, pick
 from asyncctx_trace.analysis.occupancy import Occupancy, contends, wait_of
 from asyncctx_trace.analysis.timeline import NOT_YET, Phase, Timeline
@@ -132,8 +133,13 @@ class Case:
         foreign: dict[int, list[int]] = {}
         for row in differing(timeline.exit_task, timeline.task):
             foreign.setdefault(timeline.exit_task[row], []).append(row)
+        tasks = dict.fromkeys((*timeline.rows_of_task, *foreign))
+        if tasks and vectorised.pays(timeline):
+            from asyncctx_trace.analysis.vectorised.cleanup import ever_in_two
+
+            tasks = dict.fromkeys(filter(ever_in_two(timeline).__contains__, tasks))
         found: dict[int, list[int]] = {}
-        for task in dict.fromkeys((*timeline.rows_of_task, *foreign)):
+        for task in tasks:
             rows = [
                 row
                 for row in timeline.rows_of_task.get(task, ())

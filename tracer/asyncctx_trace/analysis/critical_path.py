@@ -88,7 +88,7 @@ class _Walk:
         self.timeline = case.timeline
         self.wakeups = case.once(wakeups)
         self._facts_of: dict[int, array[int]] = {}
-        self._waits_of: dict[int, tuple[list[int], list[int]]] = {}
+        self._waits_of: dict[int, tuple[array[int], array[int]]] = {}
         self._followed: set[int] = set()
         """Waits that the path has gone through: never twice, where all happens in one tick."""
 
@@ -207,14 +207,14 @@ class _Walk:
             found = self._facts_of[task] = facts_of(timeline, rows, now)
         return found
 
-    def _waits(self, task: int) -> tuple[list[int], list[int]]:
+    def _waits(self, task: int) -> tuple[array[int], array[int]]:
         """The waits of ``task`` that an exit ended: their ends in order, and rows."""
         found = self._waits_of.get(task)
         if found is None:
             ends = self.timeline.enter_ended
             rows = filter(self.wakeups.__contains__, self.timeline.rows_of_task.get(task, ()))
-            ranked = sorted(rows, key=ends.__getitem__)
-            found = self._waits_of[task] = pick(ends, ranked), ranked
+            ranked = array("q", sorted(rows, key=ends.__getitem__))
+            found = self._waits_of[task] = array("q", pick(ends, ranked)), ranked
         return found
 
     @cached_property

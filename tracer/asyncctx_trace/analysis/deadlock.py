@@ -7,11 +7,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.columns import rows_with
 from asyncctx_trace.analysis.components import components
 from asyncctx_trace.analysis.occupancy import contends, limit_of
 from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
+from asyncctx_trace.events import Outcome
 
 __all__ = ["Ring", "deadlocks_at", "is_group", "rings_of"]
+
+_NOT_IN = (0, *(outcome for outcome in Outcome if outcome is not Outcome.OK))
 
 PATIENCE = 100_000_000
 """ns that a ring must have lasted before it is told live: a slow writer's facts may come late."""
@@ -95,13 +99,13 @@ def _stuck(case: Case) -> Iterator[tuple[int, list[int]]]:
     """
     timeline = case.timeline
     last: dict[int, list[int]] = {}
-    for resource in case.limited:
-        for row in timeline.rows_of_resource[resource]:
-            if not timeline.entered(row):
-                ended = timeline.enter_ended[row]
-                at = case.now if ended == NOT_YET else ended - 1
-                if at >= timeline.enter_started[row]:
-                    last.setdefault(at, []).append(row)
+    limited = set(case.limited)
+    for row in rows_with(timeline.enter_outcome, *_NOT_IN):
+        if timeline.resource[row] in limited:
+            ended = timeline.enter_ended[row]
+            at = case.now if ended == NOT_YET else ended - 1
+            if at >= timeline.enter_started[row]:
+                last.setdefault(at, []).append(row)
     yield from sorted(last.items())
 
 

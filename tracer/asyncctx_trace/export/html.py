@@ -74,7 +74,7 @@ def _data(timeline: Timeline) -> dict[str, Any]:
             f"{row}.{_PHASES.index(phase)}": _short(f"{error.type}: {error.message}")
             for (row, phase), error in timeline.errors.items()
         },
-        "wakeups": wakeups(case),
+        "wakeups": dict(wakeups(case)),
         "printed": [[p.at - start, p.stream, _short(p.text)] for p in timeline.printed],
         "dropped": sum(each.acquisitions for each in timeline.dropped),
         "findings": [

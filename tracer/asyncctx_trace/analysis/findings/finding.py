@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import ClassVar, Literal, TypeAlias
 
 from asyncctx_trace.analysis.case import Case
@@ -56,7 +57,7 @@ class Finding:
         tasks: Iterable[int] = (),
     ) -> Finding:
         """A finding of this kind about ``rows``: sites, tasks and resource follow from them."""
-        shown = tuple(rows)[:_EVIDENCE]
+        shown = tuple(islice(rows, _EVIDENCE))
         timeline = case.timeline
         took_part = [timeline.task[row] for row in shown] + list(tasks)
         return cls(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import compress
+from itertools import chain, compress
+from operator import sub
 
 from asyncctx_trace.analysis.blame import blame
 from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.columns import holds_of
+from asyncctx_trace.analysis.columns import holds_of, waits_of
 from asyncctx_trace.analysis.findings.finding import Finding
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.words import duration
@@ -48,12 +49,14 @@ class StarvedPool(Finding):
         if waited <= held:
             return
         most, when = case.occupancy(resource).most_waiters()
-        longest = max(queued, key=case.wait_length)
+        asked, answered = waits_of(timeline, queued, case.now)
+        lengths = list(map(sub, answered, asked))
+        longest = queued[lengths.index(max(lengths))]
         worst = blame(case, resource).by_site()
         held_at = f", mostly for {case.place(worst[0][0])}" if worst else ""
         yield cls.of(
             case,
-            [longest, *(row for row in queued if row != longest)],
+            chain([longest], filter(longest.__ne__, queued)),
             f"`{case.resource(resource)}` lets in {definition.capacity} at once and had up to "
             f"{most} waiting: {len(queued)} waited {duration(waited)} in all{held_at}, and then "
             f"held it for {duration(held)}.",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
-from asyncctx_trace.analysis.vectorised.columns import column, runs, view
+from asyncctx_trace.analysis.vectorised.columns import column, view
 
 __all__ = ["facts_of", "last_facts"]
 
@@ -23,9 +23,8 @@ def facts_of(timeline: Timeline, rows: Sequence[int], now: int) -> array[int]:
 
 def last_facts(timeline: Timeline) -> dict[int, int]:
     """Task -> its last fact."""
-    tasks = view(timeline.task)
-    last = np.maximum.reduce([view(each) for each in timeline.times])
-    order = np.argsort(tasks, kind="stable")
-    begins = runs(tasks[order])
-    latest = np.maximum.reduceat(last[order], begins)
-    return dict(zip(tasks[order][begins].tolist(), latest.tolist(), strict=True))
+    first, *others = map(view, timeline.times)
+    last = first.copy()
+    for each in others:
+        np.maximum(last, each, out=last)
+    return {task: int(last[view(rows)].max()) for task, rows in timeline.rows_of_task.items()}

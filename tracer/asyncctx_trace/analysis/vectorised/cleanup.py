@@ -1,0 +1,56 @@
+"""Cleanups counted, and their order checked, with numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
+from asyncctx_trace.analysis.vectorised.columns import runs, spans_of, view
+from asyncctx_trace.outcome import Outcome
+
+__all__ = ["counts", "ever_in_two"]
+
+
+def counts(case: Case, overlapping: set[int]) -> Iterator[tuple[int, ...]]:
+    """The fields of a Cleanup for each resource and site, in order of their first acquisition."""
+    timeline = case.timeline
+    rows = np.flatnonzero(view(timeline.exit_started) != NOT_YET)
+    if not len(rows):
+        return
+    resources, sites = view(timeline.resource)[rows], view(timeline.site)[rows]
+    order = np.lexsort((sites, resources))
+    rows, resources, sites = rows[order], resources[order], sites[order]
+    begins = np.union1d(runs(resources), runs(sites))
+    body, exit_ = view(timeline.body_outcome)[rows], view(timeline.exit_outcome)[rows]
+    starts, ends = spans_of(timeline.exit_started, timeline.exit_ended, rows, case.now)
+    tallies = [
+        body == Outcome.ERROR,
+        (body == Outcome.CANCELLED) | (body == Outcome.TIMED_OUT),
+        (exit_ == Outcome.ERROR) | (exit_ == Outcome.TIMED_OUT),
+        exit_ == Outcome.CANCELLED,
+        view(timeline.suppressed)[rows] != 0,
+        np.isin(rows, np.fromiter(overlapping, np.int64, len(overlapping))),
+    ]
+    found = [
+        resources[begins],
+        sites[begins],
+        np.diff(np.append(begins, len(rows))),
+        *(np.add.reduceat(each, begins, dtype=np.int64) for each in tallies),
+        np.maximum.reduceat(ends - starts, begins),
+    ]
+    first = np.argsort(rows[begins])
+    yield from zip(*(each[first].tolist() for each in found), strict=True)
+
+
+def ever_in_two(timeline: Timeline) -> set[int]:
+    """The tasks that began with something before they were done with what they had got into."""
+    rows = np.flatnonzero(view(timeline.enter_outcome) == Outcome.OK)
+    tasks = view(timeline.exit_task)[rows]
+    order = np.argsort(tasks, kind="stable")
+    rows, tasks = rows[order], tasks[order]
+    over, begun = view(timeline.exit_ended)[rows[:-1]], view(timeline.enter_started)[rows[1:]]
+    meanwhile = (tasks[1:] == tasks[:-1]) & ((over == NOT_YET) | (over > begun))
+    return set(tasks[1:][meanwhile].tolist())
