@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from collections.abc import Callable
 from functools import cached_property
@@ -95,9 +96,18 @@ class Case:
         return self.timeline.task[row]
 
     @cached_property
-    def row_of(self) -> dict[int, int]:
-        """Acquisition -> row."""
-        return {acquisition: row for row, acquisition in enumerate(self.timeline.id)}
+    def parents(self) -> array[int]:
+        """By row, the row of the acquisition around it; -1 where there is none."""
+        if len(self.timeline) and vectorised.pays(self.timeline):
+            from asyncctx_trace.analysis.vectorised.case import parents
+        else:
+            parents = _parents
+        return parents(self.timeline)
+
+    def parent_of(self, row: int) -> int | None:
+        """The row of the acquisition around ``row``; ``None`` also where ``row`` came later."""
+        parent = self.parents[row] if row < len(self.parents) else -1
+        return parent if parent >= 0 else None
 
     def held_by(self, task: int, at: int) -> list[int]:
         """Rows that ``task`` had entered and not yet left at time ``at``, outermost first."""
@@ -110,17 +120,17 @@ class Case:
         at = self.timeline.enter_started[row]
         return [other for other in self._open_at(row, at) if other != row]
 
-    def _open_at(self, row: int | None, at: int) -> list[int]:
+    def _open_at(self, row: int, at: int) -> list[int]:
         # Each acquisition knows which one was innermost when it began: up that chain lie all
         # that can be open, among some that are over.
         timeline = self.timeline
         held: list[int] = []
-        while row is not None:
+        while row >= 0:
             ended = timeline.exit_ended[row]
             got_in = timeline.entered(row) and timeline.enter_ended[row] <= at
             if got_in and (ended == NOT_YET or ended > at):
                 held.append(row)
-            row = self.row_of.get(timeline.parent[row])
+            row = self.parents[row]
         return held[::-1]
 
     @cached_property
@@ -251,3 +261,8 @@ class Case:
             return ""
         name = known.type.rpartition(".")[2]
         return shorten(f"{name}: {known.message}" if known.message else name, 2 * _NAME)
+
+
+def _parents(timeline: Timeline) -> array[int]:
+    row_of = {acquisition: row for row, acquisition in enumerate(timeline.id)}
+    return array("q", (row_of.get(parent, -1) if parent else -1 for parent in timeline.parent))

@@ -183,10 +183,10 @@ class _Walk:
         timeline = self.timeline
         rows = timeline.rows_of_task.get(task, ())
         index = bisect_right(rows, at, key=timeline.enter_started.__getitem__) - 1
-        row = rows[index] if index >= 0 else None
-        while row is not None and timeline.phase_at(row, at) is None:
-            row = self.case.row_of.get(timeline.parent[row])
-        return row
+        row = rows[index] if index >= 0 else -1
+        while row >= 0 and timeline.phase_at(row, at) is None:
+            row = self.case.parents[row]
+        return row if row >= 0 else None
 
     def _begun(self, task: int) -> int:
         """When a task was first seen."""

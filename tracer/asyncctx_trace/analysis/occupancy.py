@@ -71,8 +71,11 @@ class Occupancy:
         else:
             steps = _steps
         self.times, self.waiters, self.holders = steps(timeline, self.rows, now)
-        self.kept_out: array[int] = array("i", map(mul, self.waiters, self._full()))
+
+    @property
+    def kept_out(self) -> array[int]:
         """Waiters of each step while the resource was full."""
+        return array("i", map(mul, self.waiters, self._full()))
 
     def _full(self) -> array[int]:
         """Of each step, whether the resource was full."""
@@ -99,9 +102,9 @@ class Occupancy:
     @cached_property
     def _waited_before(self) -> Sequence[int]:
         """What all waiters together had waited for the full resource at the start of each step."""
-        lengths = map(sub, self.times[1:], self.times)
-        sums = accumulate(map(mul, lengths, self.kept_out), initial=0)
-        longest = (self.times[-1] - self.times[0]) * max(self.kept_out)
+        lengths, kept_out = map(sub, self.times[1:], self.times), self.kept_out
+        sums = accumulate(map(mul, lengths, kept_out), initial=0)
+        longest = (self.times[-1] - self.times[0]) * max(kept_out)
         return list(sums) if longest > _LARGEST else array("q", sums)
 
     @cached_property
@@ -145,8 +148,9 @@ class Occupancy:
 
     def most_waiters(self) -> tuple[int, int | None]:
         """The longest queue before the full resource, and when it first stood so."""
-        most = max(self.kept_out, default=0)
-        return most, self.times[self.kept_out.index(most)] if most else None
+        kept_out = self.kept_out
+        most = max(kept_out, default=0)
+        return most, self.times[kept_out.index(most)] if most else None
 
     def holders_at(self, at: int) -> list[int]:
         """Rows that held the resource at time ``at``, in order of getting in."""

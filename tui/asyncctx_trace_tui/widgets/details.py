@@ -80,7 +80,7 @@ class Details(Page):
     def _family(self, a: Acquisition) -> list[Words]:
         timeline, case = self.scene.timeline, self.scene.case
         lines = [Words.of("")]
-        parent = case.row_of.get(a.parent) if a.parent is not None else None
+        parent = case.parent_of(a.row)
         if parent is not None:
             name = resource_name(timeline, timeline.resource[parent])
             lines.append(_line("within", name, row=parent))

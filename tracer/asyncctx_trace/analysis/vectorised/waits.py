@@ -19,22 +19,14 @@ def gathered(
 ) -> tuple[array[int], array[int], array[int], dict[int, tuple[int, int]]]:
     """Starts, ends and rows in the order of tasks and of time, and the place of each task."""
     starts, ends = waits_of(timeline, view(rows), now)
-    ends = ends + (view(timeline.enter_ended)[view(rows)] == NOT_YET)
-    some = starts < ends
-    waits = np.stack([view(timeline.task)[view(rows)], starts, ends, view(rows)])[:, some]
-    waits = _in_order(waits)
-    task, starts, ends, _ = waits
+    ends += view(timeline.enter_ended)[view(rows)] == NOT_YET
+    some = np.flatnonzero(starts < ends)
+    task = view(timeline.task)[view(rows)[some]]
+    order = some[np.lexsort((starts[some], task))]
+    task, starts, ends, of_rows = np.sort(task), starts[order], ends[order], view(rows)[order]
     overlap = (task[1:] == task[:-1]) & (ends[:-1] > starts[1:])
-    if overlap.any():  # an enter within an enter: such tasks are looked at one by one
-        apart = np.isin(task, task[1:][overlap])
-        nested = waits[:, apart]
-        resolved = [
-            (int(each[0, 0]), *wait)
-            for each in np.split(nested, runs(nested[0])[1:], axis=1)
-            for wait in innermost(zip(*each[1:].tolist(), strict=True))
-        ]
-        waits = _in_order(np.concatenate([waits[:, ~apart], np.array(resolved).T], axis=1))
-    task, starts, ends, of_rows = waits
+    if overlap.any():
+        task, starts, ends, of_rows = _apart(task, starts, ends, of_rows, task[1:][overlap])
     begins = runs(task)
     places = pairwise([*begins.tolist(), len(task)])
     return (
@@ -45,5 +37,16 @@ def gathered(
     )
 
 
-def _in_order(waits: Integers) -> Integers:
+def _apart(
+    task: Integers, starts: Integers, ends: Integers, of_rows: Integers, nested: Integers
+) -> Integers:
+    """The same of which the tasks ``nested``, with an enter within an enter, are resolved."""
+    waits = np.stack([task, starts, ends, of_rows])
+    looked_at = np.isin(task, nested)
+    resolved = [
+        (int(each[0, 0]), *wait)
+        for each in np.split(waits[:, looked_at], runs(task[looked_at])[1:], axis=1)
+        for wait in innermost(zip(*each[1:].tolist(), strict=True))
+    ]
+    waits = np.concatenate([waits[:, ~looked_at], np.array(resolved).T], axis=1)
     return waits[:, np.lexsort((waits[1], waits[0]))]
