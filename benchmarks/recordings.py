@@ -10,7 +10,7 @@ from pathlib import Path
 from asyncctx_trace.recording.segments import create
 from asyncctx_trace.recording.writer import Recorder
 
-__all__ = ["contended", "synthetic"]
+__all__ = ["contended", "new_recorder", "synthetic"]
 
 
 def synthetic(
@@ -20,7 +20,7 @@ def synthetic(
 
     Times are drawn from a generator with a fixed seed: the same file at every call.
     """
-    recorder = _recorder(path, tasks, locks)
+    recorder = new_recorder(path, tasks, locks)
     luck = random.Random(1)
     now = 1_000_000_000
     done = 0
@@ -57,7 +57,7 @@ def contended(
     With a ``depth`` above one a task keeps what it has while it queues for the next, which bears a
     higher number, so that nothing hangs. ``capacity`` is how many a lock lets in.
     """
-    recorder = _recorder(path, tasks, locks, capacity)
+    recorder = new_recorder(path, tasks, locks, capacity)
     luck = random.Random(1)
     queues: list[deque[int]] = [deque() for _ in range(locks + 1)]
     free = [capacity] * (locks + 1)
@@ -102,7 +102,7 @@ def contended(
     return path
 
 
-def _recorder(path: Path, tasks: int, locks: int, capacity: int = 1) -> Recorder:
+def new_recorder(path: Path, tasks: int, locks: int, capacity: int = 1) -> Recorder:
     create(path, overwrite=True)
     recorder = Recorder(path)
     recorder.manager_defined(1, "asyncio.locks.Lock")

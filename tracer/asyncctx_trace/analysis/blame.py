@@ -6,21 +6,30 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from itertools import accumulate, groupby, pairwise
-from typing import TypeAlias
+from typing import Generic, TypeAlias, TypeVar
 
 from asyncctx_trace.analysis import vectorised
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.columns import waits_of
 from asyncctx_trace.analysis.occupancy import Occupancy
 
-__all__ = ["SCALE", "Blame", "Charges", "Share", "blame"]
+__all__ = ["SCALE", "Blame", "Charges", "Given", "Share", "Ways", "blame"]
 
 SCALE = 64
 """Bits behind the point while a waiter's time is split among several holders."""
 
+WAYS = 256
+"""How many ways are followed from one resource: tasks that hold one of several places each while
+they wait for the next make more than can be counted."""
+LONGEST = 16
+"""Resources on a way."""
+
 Charges: TypeAlias = dict[tuple[int, int, tuple[int, ...]], int]
 """By site, task and way."""
+Given: TypeAlias = list[tuple[tuple[int, int, tuple[int, ...]], int]]
+"""What each of those who pass it on had been charged with."""
 Pass: TypeAlias = tuple[int, int, tuple[int, int, tuple[int, ...]]]
 """From when to when a holder is stuck elsewhere, and whose charge it passes on."""
 
@@ -75,7 +84,8 @@ def blame(case: Case, resource: int) -> Blame:
     """Charge the waits for ``resource`` to its holders.
 
     A holder that waits itself, in its body, for another full resource passes the charge on to the
-    holders of that one, and so on, until the way would come back to where it was.
+    holders of that one, and so on, until the way would come back to where it was. Followed are the
+    ways on which most time is passed on, so many and so long; beyond, it stays with the holder.
     """
     occupancy = case.occupancy(resource)
     starts, ends = waits_of(case.timeline, case.timeline.rows_of_resource[resource], case.now)
@@ -140,20 +150,46 @@ def _charges(case: Case, resource: int) -> Charges:
     each = zip(occupancy.kept_out, occupancy.holders, strict=True)
     values = [(waiters << SCALE) // holders if waiters else 0 for waiters, holders in each]
     charges: Charges = defaultdict(int)
-    todo: list[tuple[tuple[int, ...], _Steps]] = [((resource,), _Steps(occupancy.times, values))]
-    while todo:
-        way, rate = todo.pop()
-        passed_on = _charge(case, way, rate, charges)
-        todo += [((*way, next_), rate) for next_, rate in reversed(passed_on)]
+    ways = Ways((resource,), _Steps(occupancy.times, values))
+    for way, rate in ways.followed(charges):
+        _charge(case, way, rate, charges, ways)
     return charges
 
 
+T = TypeVar("T")
+
+
+class Ways(Generic[T]):
+    """The ways that a charge can take, those first on which most is passed on."""
+
+    def __init__(self, way: tuple[int, ...], rate: T) -> None:
+        self._ahead: list[tuple[int, int, tuple[int, ...], T, Given]] = [(0, 0, way, rate, [])]
+        self._found = 0
+
+    def add(self, way: tuple[int, ...], rate: T, given: Given) -> None:
+        """Another one: ``rate`` is what each holder at its end gets, ``given`` who gives it."""
+        amount = sum(ns for _, ns in given)
+        if amount and len(way) <= LONGEST:
+            self._found += 1
+            heappush(self._ahead, (-amount, self._found, way, rate, given))
+
+    def followed(self, charges: Charges) -> Iterator[tuple[tuple[int, ...], T]]:
+        """Each way with its rate, once those who give it have been relieved of it."""
+        for _ in range(WAYS):
+            if not self._ahead:
+                break
+            _, _, way, rate, given = heappop(self._ahead)
+            for key, ns in given:
+                charges[key] -= ns
+            yield way, rate
+
+
 def _charge(
-    case: Case, way: tuple[int, ...], rate: _Steps, charges: Charges
-) -> list[tuple[int, _Steps]]:
+    case: Case, way: tuple[int, ...], rate: _Steps, charges: Charges, ways: Ways[_Steps]
+) -> None:
     """Charge each holder of the last resource of ``way`` with ``rate`` while it holds it.
 
-    Those that are stuck at another resource pass it on: gives the rates for the holders of that.
+    Those that are stuck at another resource can pass it on to the holders of that.
     """
     timeline, holds = case.timeline, case.occupancy(way[-1]).holds
     stuck: dict[int, list[Pass]] = defaultdict(list)
@@ -165,14 +201,10 @@ def _charge(
             for since, until, waiting in case.waits.within(holds.tasks[index], start, end):
                 if timeline.resource[waiting] not in way:
                     stuck[timeline.resource[waiting]].append((since, until, key))
-    passed_on: list[tuple[int, _Steps]] = []
     for next_, passes in stuck.items():
         gate, passed = _passed_on(rate, sorted(passes), case.occupancy(next_))
-        for since, until, key in passes:
-            charges[key] -= gate.between(since, until)
-        if any(passed.values):
-            passed_on.append((next_, passed))
-    return passed_on
+        given = [(key, gate.between(since, until)) for since, until, key in passes]
+        ways.add((*way, next_), passed, given)
 
 
 def _passed_on(rate: _Steps, passes: list[Pass], next_: Occupancy) -> tuple[_Steps, _Steps]:

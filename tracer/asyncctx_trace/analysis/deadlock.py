@@ -11,7 +11,7 @@ from asyncctx_trace.analysis.columns import rows_with
 from asyncctx_trace.analysis.components import components
 from asyncctx_trace.analysis.occupancy import contends, limit_of
 from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
-from asyncctx_trace.events import Outcome
+from asyncctx_trace.events import Outcome, TaskDefined
 
 __all__ = ["Ring", "deadlocks_at", "is_group", "rings_of"]
 
@@ -125,6 +125,7 @@ def _rings(
     needs: dict[int, list[int | None]] = {}
     blockers: dict[int, list[int]] = {}
     groups: set[int] = set()
+    created: dict[int | None, list[TaskDefined]] = {}
     todo = list(waits)
     while todo:
         row = todo.pop()
@@ -133,7 +134,7 @@ def _rings(
         if is_group(timeline, row):
             groups.add(row)
             blockers[row] = []
-            needs[row] = [waiting(child) for child in _children(timeline, row)]
+            needs[row] = [waiting(child) for child in _children(timeline, row, created)]
             todo.extend(need for need in needs[row] if need is not None)
             continue
         resource = timeline.resource[row]
@@ -214,14 +215,18 @@ def is_group(timeline: Timeline, row: int) -> bool:
     return known is not None and known.kind == "task group"
 
 
-def _children(timeline: Timeline, group: int) -> list[int]:
-    """The tasks that were created by that of ``group`` since it was entered."""
-    parent, entered = timeline.task[group], timeline.enter_ended[group]
-    return [
-        task
-        for task, known in timeline.tasks.items()
-        if known.parent == parent and known.at >= entered
-    ]
+def _children(
+    timeline: Timeline, group: int, created: dict[int | None, list[TaskDefined]]
+) -> list[int]:
+    """The tasks that were created by that of ``group`` since it was entered.
+
+    ``created``: task -> those that it created; filled at the first use.
+    """
+    if not created:
+        for known in timeline.tasks.values():
+            created.setdefault(known.parent, []).append(known)
+    entered = timeline.enter_ended[group]
+    return [known.task for known in created.get(timeline.task[group], ()) if known.at >= entered]
 
 
 def _around(component: list[int], edges: Mapping[int, list[int]]) -> list[int]:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from asyncctx_trace.analysis.blame import SCALE, Charges
+from asyncctx_trace.analysis.blame import SCALE, Charges, Ways
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.vectorised.columns import Integers, distinct, ranges, runs, view
 
@@ -29,12 +29,10 @@ def charges(case: Case, resource: int) -> Charges:
     waiters = view(occupancy.kept_out).astype(np.int64)
     rate = _Rate.of(times, waiters, np.maximum(holders, 1))
     told: Charges = defaultdict(int)
-    lookup = _Waits(case)
-    todo: list[tuple[tuple[int, ...], _Rate]] = [((resource,), rate)]
-    while todo:
-        way, rate = todo.pop()
-        passed_on = list(_charge(case, lookup, way, rate, told))
-        todo += [((*way, next_), rate) for next_, rate in reversed(passed_on)]
+    waits = _Waits(case)
+    ways = Ways((resource,), rate)
+    for way, rate in ways.followed(told):
+        _charge(case, waits, way, rate, told, ways)
     return told
 
 
@@ -119,11 +117,16 @@ def _bisect(values: Integers, keys: Integers, first: Integers, last: Integers) -
 
 
 def _charge(
-    case: Case, waits: _Waits, way: tuple[int, ...], rate: _Rate, told: Charges
-) -> Iterator[tuple[int, _Rate]]:
+    case: Case,
+    waits: _Waits,
+    way: tuple[int, ...],
+    rate: _Rate,
+    told: Charges,
+    ways: Ways[_Rate],
+) -> None:
     """Charge each holder of the last resource of ``way`` with ``rate`` while it holds it.
 
-    Those that are stuck at another resource pass it on: gives the rates for the holders of that.
+    Those that are stuck at another resource can pass it on to the holders of that.
     """
     timeline, holds = case.timeline, case.occupancy(way[-1]).holds
     since, until = rate.stretches()
@@ -136,7 +139,8 @@ def _charge(
     some = charged > 0
     near, starts, ends, charged = near[some], starts[some], ends[some], charged[some]
     tasks, sites = view(holds.tasks)[near], view(timeline.site)[view(holds.rows)[near]]
-    _add(told, way, sites, tasks, charged, rate.shift)
+    for key, ns in _sums(way, sites, tasks, charged, rate.shift):
+        told[key] += ns
 
     which, wait = waits.within(tasks, starts, ends)
     resources = view(timeline.resource)[waits.rows[wait]]
@@ -147,10 +151,9 @@ def _charge(
     for next_ in dict.fromkeys(resources.tolist()):
         here = resources == next_
         gate, passed = _passed_on(rate, since[here], until[here], case, next_)
-        given = -gate.between(since[here], until[here])
-        _add(told, way, sites[which[here]], tasks[which[here]], given, rate.shift)
-        if len(passed.values) > 1:
-            yield next_, passed
+        given = gate.between(since[here], until[here])
+        sums = _sums(way, sites[which[here]], tasks[which[here]], given, rate.shift)
+        ways.add((*way, next_), passed, list(sums))
 
 
 def _passed_on(
@@ -185,15 +188,10 @@ def _passed_on(
     return gate, _Rate(times, gated * stuck // holders)
 
 
-def _add(
-    told: Charges,
-    way: tuple[int, ...],
-    sites: Integers,
-    tasks: Integers,
-    amounts: Values,
-    shift: int,
-) -> None:
-    """Add ``amounts`` up by site and task, in the order in which these first come."""
+def _sums(
+    way: tuple[int, ...], sites: Integers, tasks: Integers, amounts: Values, shift: int
+) -> Iterator[tuple[tuple[int, int, tuple[int, ...]], int]]:
+    """``amounts`` by site, task and way, in the order in which these first come."""
     if not len(amounts):
         return
     order = np.lexsort((tasks, sites))
@@ -201,4 +199,4 @@ def _add(
     sums = np.add.reduceat(amounts[order], begins)
     for index in np.argsort(order[begins]).tolist():
         first = order[begins[index]]
-        told[int(sites[first]), int(tasks[first]), way] += int(sums[index]) << shift
+        yield (int(sites[first]), int(tasks[first]), way), int(sums[index]) << shift
