@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import accumulate, pairwise, repeat
-from operator import mul, sub
+from operator import itemgetter, mul, sub
 
 from asyncctx_trace import limits
 from asyncctx_trace.analysis import vectorised
@@ -23,7 +23,7 @@ _LARGEST = 2**63 - 1
 """What fits into a column."""
 
 _CHECKPOINT = 64
-"""Steps between two lists of holders that are kept."""
+"""Moves, at least, between two lists of holders that are kept."""
 
 
 def contends(resource: ResourceDefined | None) -> bool:
@@ -156,9 +156,9 @@ class Occupancy:
         """Rows that held the resource at time ``at``, in order of getting in."""
         moves, kept = self._moves
         count = bisect_right(moves, (at, 2, 0))
-        checkpoint = count // _CHECKPOINT
-        holding = dict.fromkeys(kept[checkpoint])
-        for _, arrives, row in moves[checkpoint * _CHECKPOINT : count]:
+        first, held = kept[bisect_right(kept, count, key=itemgetter(0)) - 1]
+        holding = dict.fromkeys(held)
+        for _, arrives, row in moves[first:count]:
             if arrives:
                 holding[row] = None
             else:
@@ -166,8 +166,8 @@ class Occupancy:
         return list(holding)
 
     @cached_property
-    def _moves(self) -> tuple[list[tuple[int, int, int]], list[list[int]]]:
-        """Who arrived (1) and left (0) when, and who held before every so many moves."""
+    def _moves(self) -> tuple[list[tuple[int, int, int]], list[tuple[int, list[int]]]]:
+        """Who arrived (1) and left (0) when, and from time to time who held before which move."""
         moves: list[tuple[int, int, int]] = []
         for row in self.rows:
             hold = hold_of(self._timeline, row, self._now)
@@ -177,17 +177,16 @@ class Occupancy:
                 if not lasts:
                     moves.append((hold[1], 0, row))
         moves.sort()
-        kept: list[list[int]] = []
+        kept: list[tuple[int, list[int]]] = [(0, [])]
         holding: dict[int, None] = {}
         for index, (_, arrives, row) in enumerate(moves):
-            if index % _CHECKPOINT == 0:
-                kept.append(list(holding))
+            # The more hold it, the more moves lie between: it takes as much room as the moves.
+            if index - kept[-1][0] >= max(_CHECKPOINT, len(holding)):
+                kept.append((index, list(holding)))
             if arrives:
                 holding[row] = None
             else:
                 del holding[row]
-        if len(moves) % _CHECKPOINT == 0:
-            kept.append(list(holding))
         return moves, kept
 
 
