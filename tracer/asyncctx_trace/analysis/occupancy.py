@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import accumulate, pairwise, repeat
-from operator import itemgetter, mul, sub
+from operator import add, itemgetter, mul, sub
 
 from asyncctx_trace import limits
 from asyncctx_trace.analysis import vectorised
@@ -94,6 +94,11 @@ class Occupancy:
     def contended(self) -> int:
         """How many of ``rows`` met the full resource."""
         return len(self.met) - self.met.count(0)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether there ever were more who held it, or wanted to, than it lets in."""
+        return any(map(self.limit.__lt__, map(add, self.waiters, self.holders)))
 
     def met_by(self, row: int) -> int:
         """How many ns the wait in ``row`` met the full resource."""

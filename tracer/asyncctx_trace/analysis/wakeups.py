@@ -20,7 +20,7 @@ _LEAVES, _FREES, _ASKS, _GIVES_UP, _ENTERS = range(5)
 
 
 class Wakeups(Mapping[int, int]):
-    """Row that waited for a full resource and got in -> row whose exit let it in."""
+    """Row that waited for a place and got in -> row whose exit let it in."""
 
     def __init__(self, givers: array[int]) -> None:
         """``givers``: by row, NOBODY where none is known."""
@@ -43,12 +43,13 @@ def wakeups(case: Case) -> Wakeups:
     """Who let whom in.
 
     Places go to those who wait in the order of their asking, each once; whoever got in before its
-    turn has taken the place of the one whose turn it was. An enter for which no exit is known (a
-    release by hand, a condition's ``wait``) is not among them.
+    turn has taken the place of the one whose turn it was. A place may be taken by somebody who is
+    not in yet: so who waited need not have met a full resource. An enter for which no exit is known
+    (a release by hand, a condition's ``wait``) is not among them.
     """
     givers = array("q", [NOBODY]) * len(case.timeline)
     for resource in case.limited:
-        if case.occupancy(resource).contended and not _in_turn(case, resource, givers):
+        if case.occupancy(resource).crowded and not _in_turn(case, resource, givers):
             for row, giver in _Places(case, resource).given().items():
                 givers[row] = giver
     return Wakeups(givers)
@@ -100,7 +101,7 @@ class _Places:
                     self._pass_on(self.reserved.pop(row))
             else:
                 giver = self._take(row)
-                if giver is not None and row in self.met:
+                if giver is not None:
                     ended = timeline.exit_ended[giver]
                     freed = at if ended == NOT_YET else min(ended, at)
                     if freed > timeline.enter_started[row]:

@@ -40,8 +40,6 @@ def take_turns(case: Case, resource: int, givers: array[int]) -> bool:
     freed, came = view(timeline.exit_ended)[place], view(timeline.enter_ended)[rows]
     if np.any(freed > came):
         return False
-    occupancy = case.occupancy(resource)
-    met = view(occupancy.met)[np.searchsorted(view(occupancy.rows), rows)]
-    had_to = (met > 0) & (freed > view(timeline.enter_started)[rows])
+    had_to = freed > view(timeline.enter_started)[rows]
     view(givers)[rows[had_to]] = place[had_to]
     return True
