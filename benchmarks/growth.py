@@ -7,6 +7,7 @@ import math
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeAlias
 
 from benchmarks.measure import Row, child
 from benchmarks.recordings import contended, synthetic
@@ -36,7 +37,9 @@ _ALLOWED = 2.0
 _SMALL = 0.5
 """Seconds below which it is the start of the process that is measured."""
 
-Make = Callable[[Path, int], Path]
+Make: TypeAlias = Callable[[Path, int], Path]
+Work: TypeAlias = Callable[[int], float]
+"""What a size may cost, in any unit."""
 
 
 def run(rounds: int) -> list[Row]:
@@ -47,23 +50,20 @@ def run(rounds: int) -> list[Row]:
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "recording.actx"
 
-        def grows(what: str, make: Make, sizes: Iterable[int], source: str = _REPORT) -> Row:
-            return _grows(what, source, ((n, make(path, n)) for n in sizes), _n_log_n)
+        def grows(what: str, make: Make, sizes: Iterable[int], work: Work = _n_log_n) -> Row:
+            return _row(what, [(n, _seconds(_REPORT, make(path, n))) for n in sizes], work)
 
-        def stays(what: str, make: Make, sizes: Iterable[int]) -> Row:
-            return _grows(what, _REPORT, ((n, make(path, n)) for n in sizes), lambda n: 1)
-
+        opened, reported = [], []
+        for n in powers:
+            synthetic(path, n)
+            opened.append((n, _seconds(_OPEN, path)))
+            reported.append((n, _seconds(_REPORT, path)))
         return [
-            grows("open, by acquisitions", synthetic, powers, _OPEN),
-            grows("report, by acquisitions", synthetic, powers),
+            _row("open, by acquisitions", opened, _n_log_n),
+            _row("report, by acquisitions", reported, _n_log_n),
             grows("report, by acquisitions, contended", contended, powers[:-1]),
-            stays("report on 100,000, by tasks", lambda p, n: synthetic(p, 10**5, tasks=n), tens),
-            _grows(
-                "report on 100,000, by nesting",
-                _REPORT,
-                ((n, synthetic(path, 10**5, depth=n, locks=50)) for n in (1, 10, 50)),
-                float,
-            ),
+            grows("report on 100,000, by tasks", _tasks, tens, lambda n: _n_log_n(10**5 + n)),
+            grows("report on 100,000, by nesting", _nested, (1, 10, 50), float),
             grows("report, by waiters on one lock", queue, tens[:-1]),
             grows("report, by waiters, each holder waits", handed_on, tens[:-1]),
             grows("report, by resources and sites", _resources, powers[:3]),
@@ -71,6 +71,14 @@ def run(rounds: int) -> list[Row]:
             grows("report, left first in, first out", crossed, powers[:3]),
             grows("report, all in flight, in a deadlock", hanging, powers[:3]),
         ]
+
+
+def _tasks(path: Path, number: int) -> Path:
+    return synthetic(path, 10**5, tasks=number)
+
+
+def _nested(path: Path, depth: int) -> Path:
+    return synthetic(path, 10**5, depth=depth, locks=50)
 
 
 def _resources(path: Path, number: int) -> Path:
@@ -85,13 +93,11 @@ def _n_log_n(n: int) -> float:
     return n * math.log2(n)
 
 
-def _grows(
-    what: str,
-    source: str,
-    recordings: Iterable[tuple[int, Path]],
-    work: Callable[[int], float],
-) -> Row:
-    times = [(n, float(child(source, path)["seconds"])) for n, path in recordings]
+def _seconds(source: str, recording: Path) -> float:
+    return float(child(source, recording)["seconds"])
+
+
+def _row(what: str, times: list[tuple[int, float]], work: Work) -> Row:
     large = [(n, seconds) for n, seconds in times if seconds > _SMALL]
     worst = max(
         (
