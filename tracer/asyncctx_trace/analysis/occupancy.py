@@ -75,6 +75,10 @@ class Occupancy:
     @property
     def kept_out(self) -> array[int]:
         """Waiters of each step while the resource was full."""
+        if vectorised.pays(self._timeline, self.rows):
+            from asyncctx_trace.analysis.vectorised.occupancy import kept_out
+
+            return kept_out(self.waiters, self.holders, self.limit)
         return array("i", map(mul, self.waiters, self._full()))
 
     def _full(self) -> array[int]:
@@ -134,6 +138,10 @@ class Occupancy:
     @cached_property
     def waited_in_all(self) -> int:
         """How many ns all waiters together waited for the full resource."""
+        if vectorised.pays(self._timeline, self.rows):
+            from asyncctx_trace.analysis.vectorised.occupancy import integral
+
+            return integral(self.times, self.kept_out)
         return sum(map(mul, map(sub, self.times[1:], self.times), self.kept_out))
 
     def waited(self, start: int, end: int) -> int:

@@ -12,11 +12,12 @@ from asyncctx_trace.analysis.vectorised.columns import (
     column,
     distinct,
     holds_of,
+    total,
     view,
     waits_of,
 )
 
-__all__ = ["met", "steps"]
+__all__ = ["integral", "kept_out", "met", "steps"]
 
 
 def steps(
@@ -34,6 +35,16 @@ def steps(
 def _there(arrivals: Integers, departures: Integers, times: Integers) -> Integers:
     come = np.searchsorted(np.sort(arrivals), times, side="right")
     return come - np.searchsorted(np.sort(departures), times, side="right")
+
+
+def kept_out(waiters: array[int], holders: array[int], limit: int) -> array[int]:
+    """Waiters of each step while at least ``limit`` held the resource."""
+    return column(np.where(view(holders) >= limit, view(waiters), 0), "i")
+
+
+def integral(times: array[int], values: array[int]) -> int:
+    """The sum of values, each as often as its step has ns."""
+    return total(np.diff(view(times)) * view(values)[:-1])
 
 
 def met(
