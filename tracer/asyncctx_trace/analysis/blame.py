@@ -12,7 +12,6 @@ from typing import Generic, TypeAlias, TypeVar
 
 from asyncctx_trace.analysis import vectorised
 from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.columns import waits_of
 from asyncctx_trace.analysis.occupancy import Occupancy
 
 __all__ = ["SCALE", "Blame", "Charges", "Given", "Share", "Ways", "blame"]
@@ -88,8 +87,7 @@ def blame(case: Case, resource: int) -> Blame:
     ways on which most time is passed on, so many and so long; beyond, it stays with the holder.
     """
     occupancy = case.occupancy(resource)
-    starts, ends = waits_of(case.timeline, case.timeline.rows_of_resource[resource], case.now)
-    total, blamed = sum(ends) - sum(starts), occupancy.waited_in_all
+    total, blamed = occupancy.waited_in_all, occupancy.kept_out_in_all
     if not blamed:
         return Blame(resource, total, total)
     if vectorised.pays(case.timeline, occupancy.rows):

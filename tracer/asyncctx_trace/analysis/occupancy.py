@@ -135,14 +135,22 @@ class Occupancy:
         ):
             yield start, end, waiters, holders
 
-    @cached_property
+    @property
     def waited_in_all(self) -> int:
+        """How many ns all waiters together waited, for the full resource or not."""
+        return self._integral(self.waiters)
+
+    @property
+    def kept_out_in_all(self) -> int:
         """How many ns all waiters together waited for the full resource."""
+        return self._integral(self.kept_out)
+
+    def _integral(self, values: array[int]) -> int:
         if vectorised.pays(self._timeline, self.rows):
             from asyncctx_trace.analysis.vectorised.occupancy import integral
 
-            return integral(self.times, self.kept_out)
-        return sum(map(mul, map(sub, self.times[1:], self.times), self.kept_out))
+            return integral(self.times, values)
+        return sum(map(mul, map(sub, self.times[1:], self.times), values))
 
     def waited(self, start: int, end: int) -> int:
         """How many ns all waiters together waited for the full resource in that time."""
