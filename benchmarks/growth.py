@@ -29,9 +29,6 @@ with Recording(Path(sys.argv[1])) as recording:
 print(json.dumps({"seconds": time.process_time() - started}))
 """
 
-# The time of the processor: what else the machine does takes none of it.
-_REPORT = REPORT.replace("perf_counter", "process_time")
-
 _ALLOWED = 2.0
 """How far above n log n the cost from one size to the next may lie, for what noise does to it."""
 _SMALL = 0.5
@@ -51,13 +48,13 @@ def run(rounds: int) -> list[Row]:
         path = Path(name) / "recording.actx"
 
         def grows(what: str, make: Make, sizes: Iterable[int], work: Work = _n_log_n) -> Row:
-            return _row(what, [(n, _seconds(_REPORT, make(path, n))) for n in sizes], work)
+            return _row(what, [(n, _seconds(REPORT, make(path, n))) for n in sizes], work)
 
         opened, reported = [], []
         for n in powers:
             synthetic(path, n)
             opened.append((n, _seconds(_OPEN, path)))
-            reported.append((n, _seconds(_REPORT, path)))
+            reported.append((n, _seconds(REPORT, path)))
         return [
             _row("open, by acquisitions", opened, _n_log_n),
             _row("report, by acquisitions", reported, _n_log_n),

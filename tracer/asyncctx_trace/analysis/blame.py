@@ -19,7 +19,7 @@ __all__ = ["SCALE", "Blame", "Charges", "Given", "Share", "Ways", "blame"]
 SCALE = 64
 """Bits behind the point while a waiter's time is split among several holders."""
 
-WAYS = 256
+WAYS = 64
 """How many ways are followed from one resource: tasks that hold one of several places each while
 they wait for the next make more than can be counted."""
 LONGEST = 16

@@ -20,12 +20,13 @@ def counts(case: Case, overlapping: set[int]) -> Iterator[tuple[int, ...]]:
     rows = np.flatnonzero(view(timeline.exit_started) != NOT_YET)
     if not len(rows):
         return
-    resources, sites = view(timeline.resource)[rows], view(timeline.site)[rows]
-    order = np.lexsort((sites, resources))
-    rows, resources, sites = rows[order], resources[order], sites[order]
-    begins = np.union1d(runs(resources), runs(sites))
-    body, exit_ = view(timeline.body_outcome)[rows], view(timeline.exit_outcome)[rows]
+    rows = rows[np.lexsort((view(timeline.site)[rows], view(timeline.resource)[rows]))]
+    begins = np.union1d(runs(view(timeline.resource)[rows]), runs(view(timeline.site)[rows]))
     starts, ends = spans_of(timeline.exit_started, timeline.exit_ended, rows, case.now)
+    ends -= starts
+    slowest = np.maximum.reduceat(ends, begins)
+    del starts, ends  # each takes as much room as a column of the timeline
+    body, exit_ = view(timeline.body_outcome)[rows], view(timeline.exit_outcome)[rows]
     tallies = [
         body == Outcome.ERROR,
         (body == Outcome.CANCELLED) | (body == Outcome.TIMED_OUT),
@@ -35,11 +36,11 @@ def counts(case: Case, overlapping: set[int]) -> Iterator[tuple[int, ...]]:
         np.isin(rows, np.fromiter(overlapping, np.int64, len(overlapping))),
     ]
     found = [
-        resources[begins],
-        sites[begins],
+        view(timeline.resource)[rows[begins]],
+        view(timeline.site)[rows[begins]],
         np.diff(np.append(begins, len(rows))),
         *(np.add.reduceat(each, begins, dtype=np.int64) for each in tallies),
-        np.maximum.reduceat(ends - starts, begins),
+        slowest,
     ]
     first = np.argsort(rows[begins])
     yield from zip(*(each[first].tolist() for each in found), strict=True)
