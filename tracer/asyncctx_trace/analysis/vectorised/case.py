@@ -15,8 +15,13 @@ __all__ = ["parents"]
 def parents(timeline: Timeline) -> array[int]:
     """By row, the row of the acquisition around it; -1 where there is none."""
     ids, wanted = view(timeline.id), view(timeline.parent)
-    order = np.argsort(ids, kind="stable")
-    # Of several rows of one id the last one counts.
-    place = np.searchsorted(ids[order], wanted, side="right") - 1
-    rows = order[np.maximum(place, 0)]
-    return column(np.where((wanted != 0) & (ids[rows] == wanted), rows, -1))
+    found = np.full(len(ids), -1)
+    some = np.flatnonzero(wanted)
+    if len(some):
+        wanted = wanted[some]
+        order = np.argsort(ids, kind="stable")
+        # Of several rows of one id the last one counts.
+        place = np.searchsorted(ids[order], wanted, side="right") - 1
+        rows = order[np.maximum(place, 0)]
+        found[some] = np.where(ids[rows] == wanted, rows, -1)
+    return column(found)
