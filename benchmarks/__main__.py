@@ -18,6 +18,7 @@ SUBJECTS = (
     "startup",
     "size",
     "opening",
+    "report",
     "following",
     "workloads",
     "bounded",

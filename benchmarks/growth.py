@@ -1,4 +1,4 @@
-"""How cost grows with acquisitions, tasks, nesting depth, and waiters on one lock."""
+"""How cost grows with acquisitions, tasks, resources, nesting, waiters, and in awkward shapes."""
 
 from __future__ import annotations
 
@@ -7,91 +7,95 @@ import math
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeAlias
 
-from asyncctx_trace.recording.segments import create
-from asyncctx_trace.recording.writer import Recorder
 from benchmarks.measure import Row, child
-from benchmarks.recordings import synthetic
+from benchmarks.recordings import contended, synthetic
+from benchmarks.report import REPORT
+from benchmarks.shapes import crossed, handed_on, hanging, queue
 
 __all__ = ["run"]
 
 _OPEN = """
-import json, resource, sys, time
+import json, sys, time
 from pathlib import Path
 from asyncctx_trace.analysis.timeline import Timeline
 from asyncctx_trace.recording.reader import Recording
-started = time.perf_counter()
+started = time.process_time()
 timeline = Timeline()
 with Recording(Path(sys.argv[1])) as recording:
     while batch := recording.poll(segments=64):
         timeline.extend(batch)
-print(json.dumps({"seconds": time.perf_counter() - started}))
-"""
-
-_REPORT = """
-import io, json, sys, time
-from pathlib import Path
-from asyncctx_trace_tui.commands.report import print_report
-started = time.perf_counter()
-print_report(Path(sys.argv[1]), io.StringIO())
-print(json.dumps({"seconds": time.perf_counter() - started}))
+print(json.dumps({"seconds": time.process_time() - started}))
 """
 
 _ALLOWED = 2.0
 """How far above n log n the cost from one size to the next may lie, for what noise does to it."""
+_SMALL = 0.5
+"""Seconds below which it is the start of the process that is measured."""
+
+Make: TypeAlias = Callable[[Path, int], Path]
+Work: TypeAlias = Callable[[int], float]
+"""What a size may cost, in any unit."""
 
 
 def run(rounds: int) -> list[Row]:
     """Each size against the one before it: nothing may grow faster than n log n."""
     del rounds
+    powers = [10**n for n in range(3, 8)]
+    tens = [10**n for n in range(1, 6)]
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        sizes = [10**n for n in range(3, 8)]
+        path = Path(name) / "recording.actx"
+
+        def grows(what: str, make: Make, sizes: Iterable[int], work: Work = _n_log_n) -> Row:
+            return _row(what, [(n, _seconds(REPORT, make(path, n))) for n in sizes], work)
+
+        opened, reported = [], []
+        for n in powers:
+            synthetic(path, n)
+            opened.append((n, _seconds(_OPEN, path)))
+            reported.append((n, _seconds(REPORT, path)))
         return [
-            _grows(
-                "open, by acquisitions",
-                _OPEN,
-                ((n, synthetic(folder / f"{n}.actx", n)) for n in sizes),
-            ),
-            _grows(
-                "report, by acquisitions", _REPORT, ((n, folder / f"{n}.actx") for n in sizes[:-1])
-            ),
-            _grows(
-                "report on 100,000, by tasks",
-                _REPORT,
-                ((n, synthetic(folder / "t.actx", 100_000, tasks=n)) for n in (10, 1_000, 100_000)),
-                work=lambda n: 1,
-            ),
-            _grows(
-                "report on 100,000, by nesting",
-                _REPORT,
-                (
-                    (n, synthetic(folder / "d.actx", 100_000, depth=n, locks=50))
-                    for n in (1, 10, 50)
-                ),
-                work=float,
-            ),
-            _grows(
-                "report, by waiters on one lock",
-                _REPORT,
-                ((n, queue(folder / "q.actx", n)) for n in (10, 100, 1_000, 10_000)),
-            ),
+            _row("open, by acquisitions", opened, _n_log_n),
+            _row("report, by acquisitions", reported, _n_log_n),
+            grows("report, by acquisitions, contended", contended, powers[:-1]),
+            grows("report on 100,000, by tasks", _tasks, tens, lambda n: _n_log_n(10**5 + n)),
+            grows("report on 100,000, by nesting", _nested, (1, 10, 50), float),
+            grows("report, by waiters on one lock", queue, tens),
+            grows("report, by waiters, each holder waits", handed_on, tens),
+            grows("report, by resources and sites", _resources, powers[:3]),
+            grows("report, by semaphores in semaphores", _semaphores, powers[:3]),
+            grows("report, left first in, first out", crossed, powers[:3]),
+            grows("report, all in flight, in a deadlock", hanging, powers[:3]),
         ]
+
+
+def _tasks(path: Path, number: int) -> Path:
+    return synthetic(path, 10**5, tasks=number)
+
+
+def _nested(path: Path, depth: int) -> Path:
+    return synthetic(path, 10**5, depth=depth, locks=50)
+
+
+def _resources(path: Path, number: int) -> Path:
+    return synthetic(path, number, locks=number)
+
+
+def _semaphores(path: Path, acquisitions: int) -> Path:
+    return contended(path, acquisitions, tasks=200, locks=30, capacity=4, depth=3)
 
 
 def _n_log_n(n: int) -> float:
     return n * math.log2(n)
 
 
-def _grows(
-    what: str,
-    source: str,
-    recordings: Iterable[tuple[int, Path]],
-    work: Callable[[int], float] = _n_log_n,
-) -> Row:
-    times = [(n, float(child(source, path)["seconds"])) for n, path in recordings]
-    # Below a tenth of a second it is the start of the process that is measured.
-    large = [(n, seconds) for n, seconds in times if seconds > 0.1]
+def _seconds(source: str, recording: Path) -> float:
+    return float(child(source, recording)["seconds"])
+
+
+def _row(what: str, times: list[tuple[int, float]], work: Work) -> Row:
+    large = [(n, seconds) for n, seconds in times if seconds > _SMALL]
     worst = max(
         (
             (later / earlier) / (work(n) / work(m))
@@ -107,23 +111,3 @@ def _grows(
         f"≤ {_ALLOWED:g} a step",
         worst <= _ALLOWED,
     )
-
-
-def queue(path: Path, waiters: int) -> Path:
-    """Everybody asks for one lock at once and gets in one after the other."""
-    create(path, overwrite=True)
-    recorder = Recorder(path)
-    recorder.manager_defined(1, "asyncio.locks.Lock")
-    recorder.site_defined(1, "app.py", 1, "worker", "lock")
-    recorder.resource_defined(1, "lock", "lock", 1)
-    for one in range(1, waiters + 1):
-        recorder.task_defined(one, one, f"task-{one}", "asyncio", 0, "MainThread")
-        recorder.enter_started(1_000 + one, one, 0, one, 1, 1, 1)
-    now = 1_000_000
-    for one in range(1, waiters + 1):
-        recorder.enter_ended(now, one, 1, None)
-        recorder.exit_started(now + 500, one, one, 1, None)
-        recorder.exit_ended(now + 600, one, 1, False, None)
-        now += 1_000
-    recorder.close()
-    return path

@@ -1,4 +1,4 @@
-"""What it takes to open a recording of a million acquisitions, and to report on it."""
+"""What it takes to open a recording of a million acquisitions."""
 
 from __future__ import annotations
 
@@ -6,26 +6,13 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from asyncctx_trace.export import otlp_json
-from asyncctx_trace.export.sources import open_source
 from benchmarks.measure import Row, alternate, child, median_ratio, spread
+from benchmarks.parsing import parsing
 from benchmarks.recordings import synthetic
 
 __all__ = ["run"]
 
 _ACQUISITIONS = 1_000_000
-_SAMPLE = 10_000
-"""Acquisitions whose lines stand for all: json.loads takes each line by itself."""
-
-_PARSING = """
-import json, sys, time
-lines = open(sys.argv[1]).read().splitlines()
-started = time.perf_counter()
-for _ in range(int(sys.argv[2])):
-    for line in lines:
-        json.loads(line)
-print(json.dumps({"seconds": time.perf_counter() - started}))
-"""
 
 _FIRST_FRAME = """
 import asyncio, json, resource, sys, time
@@ -46,26 +33,12 @@ peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 print(json.dumps({"seconds": seconds, "peak": peak}))
 """
 
-_REPORT = """
-import io, json, sys, time
-from pathlib import Path
-started = time.perf_counter()
-from asyncctx_trace_tui.commands.report import print_report
-print_report(Path(sys.argv[1]), io.StringIO())
-print(json.dumps({"seconds": time.perf_counter() - started}))
-"""
-
 
 def run(rounds: int) -> list[Row]:
     """Against ``json.loads`` of each line of the same spans as OTLP JSON Lines, one span a line."""
     with tempfile.TemporaryDirectory() as folder:
         big = synthetic(Path(folder) / "big.actx", _ACQUISITIONS)
-        small = synthetic(Path(folder) / "small.actx", _SAMPLE)
         empty = synthetic(Path(folder) / "empty.actx", 1)
-        sample = Path(folder) / "sample.jsonl"
-        otlp_json.SPANS_PER_LINE = 1
-        sample.write_text("\n".join(otlp_json.write(open_source(small).spans())))
-        repeats = _ACQUISITIONS // _SAMPLE
         peaks: list[float] = []
 
         def first_frame() -> float:
@@ -76,20 +49,18 @@ def run(rounds: int) -> list[Row]:
         base = child(_FIRST_FRAME, empty, 1)["peak"]
         times = alternate(
             {
-                "json": lambda: float(child(_PARSING, sample, repeats)["seconds"]),
+                "json": parsing(Path(folder), _ACQUISITIONS),
                 "frame": first_frame,
-                "report": lambda: float(child(_REPORT, big)["seconds"]),
             },
             min(rounds, 3),
         )
-    frame, report = (median_ratio(times[name], times["json"]) for name in ("frame", "report"))
-    parsing = f"json.loads {spread(times['json'])}"
+    frame = median_ratio(times["frame"], times["json"])
     room = (statistics.median(peaks) - base) / _ACQUISITIONS
     return [
         Row(
             "open 1,000,000 acquisitions, all of it on the first frame",
             spread(times["frame"]),
-            parsing,
+            f"json.loads {spread(times['json'])}",
             frame,
             "≤ 1/20",
             frame <= 1 / 20,
@@ -102,13 +73,5 @@ def run(rounds: int) -> list[Row]:
             "≤ 200 B",
             room <= 200,
             "peak, over the peak with a recording of one acquisition",
-        ),
-        Row(
-            "full report on them",
-            spread(times["report"]),
-            parsing,
-            report,
-            "≤ 1/4",
-            report <= 1 / 4,
         ),
     ]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import heapq
 import random
+from collections import deque
 from pathlib import Path
 
 from asyncctx_trace.recording.segments import create
 from asyncctx_trace.recording.writer import Recorder
 
-__all__ = ["synthetic"]
+__all__ = ["contended", "new_recorder", "synthetic"]
 
 
 def synthetic(
@@ -18,14 +20,7 @@ def synthetic(
 
     Times are drawn from a generator with a fixed seed: the same file at every call.
     """
-    create(path, overwrite=True)
-    recorder = Recorder(path)
-    recorder.manager_defined(1, "asyncio.locks.Lock")
-    for number in range(1, locks + 1):
-        recorder.site_defined(number, "app.py", number, "worker", f"lock_{number}")
-        recorder.resource_defined(number, "lock", f"lock {number}", 1)
-    for number in range(1, tasks + 1):
-        recorder.task_defined(1, number, f"task-{number}", "asyncio", 0, "MainThread")
+    recorder = new_recorder(path, tasks, locks)
     luck = random.Random(1)
     now = 1_000_000_000
     done = 0
@@ -46,3 +41,75 @@ def synthetic(
         done = nest.stop - 1
     recorder.close()
     return path
+
+
+def contended(
+    path: Path,
+    acquisitions: int,
+    *,
+    tasks: int = 1000,
+    locks: int = 10,
+    capacity: int = 1,
+    depth: int = 1,
+) -> Path:
+    """The same, all of the tasks at once: each queues before a lock and has it when its turn comes.
+
+    With a ``depth`` above one a task keeps what it has while it queues for the next, which bears a
+    higher number, so that nothing hangs. ``capacity`` is how many a lock lets in.
+    """
+    recorder = new_recorder(path, tasks, locks, capacity)
+    luck = random.Random(1)
+    queues: list[deque[int]] = [deque() for _ in range(locks + 1)]
+    free = [capacity] * (locks + 1)
+    stacks: list[list[tuple[int, int]]] = [[] for _ in range(tasks + 1)]
+    """Task -> what it is in, as (acquisition, lock)."""
+    due = [(1_000_000_000 + task, task, "asks") for task in range(1, tasks + 1)]
+    heapq.heapify(due)
+    asked = 0
+    while due:
+        now, task, what = heapq.heappop(due)
+        stack = stacks[task]
+        one, lock = stack[-1] if stack else (0, 0)
+        delay = 1 + luck.randrange(2_000)
+        if what == "asks" and asked == acquisitions:
+            what = "leaves" if stack else "is done"
+        if what == "asks":
+            asked += 1
+            lock = lock + 1 + luck.randrange(min(3, locks - lock) if stack else locks)
+            recorder.enter_started(now, asked, one, task, 1, lock, lock)
+            stack.append((asked, lock))
+            if free[lock]:
+                free[lock] -= 1
+                heapq.heappush(due, (now + 200, task, "gets in"))
+            else:
+                queues[lock].append(task)
+        elif what == "gets in":
+            recorder.enter_ended(now, one, 1, None)
+            goes_deeper = len(stack) < depth and lock < locks and asked < acquisitions
+            heapq.heappush(due, (now + delay, task, "asks" if goes_deeper else "leaves"))
+        elif what == "leaves":
+            recorder.exit_started(now, one, task, 1, None)
+            heapq.heappush(due, (now + delay // 4, task, "is out"))
+        elif what == "is out":
+            recorder.exit_ended(now, one, 1, False, None)
+            stack.pop()
+            if queues[lock]:
+                heapq.heappush(due, (now + 200, queues[lock].popleft(), "gets in"))
+            else:
+                free[lock] += 1
+            heapq.heappush(due, (now + delay, task, "leaves" if stack else "asks"))
+    recorder.close()
+    return path
+
+
+def new_recorder(path: Path, tasks: int, locks: int, capacity: int = 1) -> Recorder:
+    create(path, overwrite=True)
+    recorder = Recorder(path)
+    recorder.manager_defined(1, "asyncio.locks.Lock")
+    kind = "lock" if capacity == 1 else "semaphore"
+    for number in range(1, locks + 1):
+        recorder.site_defined(number, "app.py", number, "worker", f"lock_{number}")
+        recorder.resource_defined(number, kind, f"lock {number}", capacity)
+    for number in range(1, tasks + 1):
+        recorder.task_defined(1, number, f"task-{number}", "asyncio", 0, "MainThread")
+    return recorder

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
 from asyncctx_trace.outcome import Outcome
 from asyncctx_trace_tui.commands import main
+from asyncctx_trace_tui.commands import report as report_command
 from recording.builders import LOCK, define_words, recorder
 
 OK = int(Outcome.OK)
@@ -139,3 +141,29 @@ def test_two_recordings_are_told_apart(recording: Path, capsys: pytest.CaptureFi
 
     assert code == 0
     assert capsys.readouterr().out == "No difference that is more than noise.\n"
+
+
+def test_a_recording_read_piece_by_piece_tells_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Acquisitions that begin in one segment and end in another, of more tasks than one."""
+    path = tmp_path / "long.actx"
+    writer = recorder(path)
+    define_words(writer)
+    writer.task_defined(5, 2, "worker-2", "asyncio", 0, "MainThread")
+    for number in range(1, 2_001):
+        task = number % 2 + 1
+        writer.enter_started(1_000 * number, number, 0, task, 1, LOCK, 1)
+        writer.enter_ended(1_000 * number + 1_500, number, OK, None)
+        writer.exit_started(1_000 * number + 2_000, number, task, OK, None)
+        writer.exit_ended(1_000 * number + 2_400, number, OK, False, None)
+    writer.close()
+    told = []
+    for piece in (1, 1_000):
+        monkeypatch.setattr(report_command, "_PIECE", piece)
+        out = StringIO()
+        report_command.print_report(path, out, format_="json")
+        told.append(out.getvalue())
+
+    assert told[0] == told[1]
+    assert json.loads(told[0])["resources"][0]["acquisitions"] == 2_000

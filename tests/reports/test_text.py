@@ -151,3 +151,16 @@ def test_markdown_has_findings_and_tables() -> None:
     assert text.startswith("**asyncctx-trace:** 3 findings, 3 certain")
     assert "- 🛑 **leak** (certain) `app.py:30`: " in text
     assert "| db pool | pool | 6 | 67 % |" in text
+
+
+def test_of_very_many_the_first_are_shown_and_the_others_counted() -> None:
+    """Resources and findings: nobody reads ten thousand lines."""
+    story = Story()
+    for number in range(250):
+        story.gets_in(0, story.asks(0, f"t{number}", f"lock {number}", number))
+    story.ends(10)
+    lines = render_text(story.timeline(), color=False, width=140).splitlines()
+
+    assert sum(line.startswith("leak (certain)") for line in lines) == 200
+    assert "  and 50 more findings: the format json has them all" in lines
+    assert "  and 50 more resources: the format json has them all" in lines

@@ -8,6 +8,7 @@ bulk            the same by whole columns at once
 selection       the part of a recording between two moments
 case            a timeline at one moment: what every question is asked of
 occupancy       how full a resource was
+holds waits     who held a resource, and when each task waited
 contention      what each resource cost those who wanted it
 blame           whom the waiters waited for
 wakeups         whose exit let whom in
@@ -18,6 +19,7 @@ deadlock        tasks that wait for each other in a ring
 lock_order      locks taken in contrary orders
 findings/       what is worth telling, a module a kind
 budgets         limits that a run must keep
+vectorised/     the same answers with numpy, where there are many
 report          all of it about one recording
 comparison      what became different from one recording to another
 spread words    how durations are spread; how things are said

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, pairwise
+from heapq import heappop, heappush
+from itertools import accumulate, groupby, pairwise
+from typing import Generic, TypeAlias, TypeVar
 
+from asyncctx_trace.analysis import vectorised
 from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.columns import waits_of
-from asyncctx_trace.analysis.occupancy import hold_of
-from asyncctx_trace.analysis.timeline import NOT_YET
+from asyncctx_trace.analysis.occupancy import Occupancy
 
-__all__ = ["Blame", "Share", "blame"]
+__all__ = ["SCALE", "Blame", "Charges", "Given", "Share", "Ways", "blame"]
 
 SCALE = 64
 """Bits behind the point while a waiter's time is split among several holders."""
+
+WAYS = 64
+"""How many ways are followed from one resource: tasks that hold one of several places each while
+they wait for the next make more than can be counted."""
+LONGEST = 16
+"""Resources on a way."""
+
+Charges: TypeAlias = dict[tuple[int, int, tuple[int, ...]], int]
+"""By site, task and way."""
+Given: TypeAlias = list[tuple[tuple[int, int, tuple[int, ...]], int]]
+"""What each of those who pass it on had been charged with."""
+Pass: TypeAlias = tuple[int, int, tuple[int, int, tuple[int, ...]]]
+"""From when to when a holder is stuck elsewhere, and whose charge it passes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,24 +83,20 @@ def blame(case: Case, resource: int) -> Blame:
     """Charge the waits for ``resource`` to its holders.
 
     A holder that waits itself, in its body, for another full resource passes the charge on to the
-    holders of that one, and so on, until the way would come back to where it was.
+    holders of that one, and so on, until the way would come back to where it was. Followed are the
+    ways on which most time is passed on, so many and so long; beyond, it stays with the holder.
     """
     occupancy = case.occupancy(resource)
-    starts, ends = waits_of(case.timeline, case.timeline.rows_of_resource[resource], case.now)
-    total, blamed = sum(ends) - sum(starts), occupancy.waited_in_all
+    total, blamed = occupancy.waited_in_all, occupancy.kept_out_in_all
     if not blamed:
         return Blame(resource, total, total)
-    rate = _Steps(
-        occupancy.times,
-        [
-            (waiters << SCALE) // holders if waiters else 0
-            for waiters, holders in zip(occupancy.kept_out, occupancy.holders, strict=True)
-        ],
-    )
-    charges: dict[tuple[int, int, tuple[int, ...]], int] = defaultdict(int)
-    _charge(case, (resource,), rate, charges)
+    if vectorised.pays(case.timeline, occupancy.rows):
+        from asyncctx_trace.analysis.vectorised.blame import charges
+    else:
+        charges = _charges
+    charged = charges(case, resource)
     shares = [
-        Share(*key, ns) for key, ns in zip(charges, _round(charges.values(), blamed), strict=True)
+        Share(*key, ns) for key, ns in zip(charged, _round(charged.values(), blamed), strict=True)
     ]
     shares = sorted((share for share in shares if share.ns), key=lambda share: -share.ns)
     return Blame(resource, total, total - blamed, shares)
@@ -104,8 +114,11 @@ class _Steps:
         )
         self._before = list(accumulate(amounts, initial=0))
 
-    def until(self, at: int) -> int:
-        """The integral up to time ``at``."""
+    def between(self, start: int, end: int) -> int:
+        """The integral from ``start`` to ``end``."""
+        return self._until(end) - self._until(start)
+
+    def _until(self, at: int) -> int:
         step = bisect_right(self.times, at) - 1
         if step < 0:
             return 0
@@ -114,104 +127,131 @@ class _Steps:
             amount += (at - self.times[step]) * self.values[step]
         return amount
 
-    def between(self, start: int, end: int) -> int:
-        """The integral from ``start`` to ``end``."""
-        return self.until(end) - self.until(start)
+    def stretches(self) -> Iterator[tuple[int, int]]:
+        """From when to when it is not nothing, in order."""
+        for some, steps in groupby(range(len(self.times) - 1), key=lambda i: self.values[i] > 0):
+            if some:
+                inside = list(steps)
+                yield self.times[inside[0]], self.times[inside[-1] + 1]
+
+    def during(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """Its values from ``start`` on, up to ``end``, and when each begins."""
+        first = bisect_right(self.times, start) - 1
+        yield start, self.values[first] if first >= 0 else 0
+        for step in range(first + 1, bisect_left(self.times, end)):
+            yield self.times[step], self.values[step]
+
+
+def _charges(case: Case, resource: int) -> Charges:
+    """What each holder is charged with, in 1 / 2**SCALE ns."""
+    occupancy = case.occupancy(resource)
+    each = zip(occupancy.kept_out, occupancy.holders, strict=True)
+    values = [(waiters << SCALE) // holders if waiters else 0 for waiters, holders in each]
+    charges: Charges = defaultdict(int)
+    ways = Ways((resource,), _Steps(occupancy.times, values))
+    for way, rate in ways.followed(charges):
+        _charge(case, way, rate, charges, ways)
+    return charges
+
+
+T = TypeVar("T")
+
+
+class Ways(Generic[T]):
+    """The ways that a charge can take, those first on which most is passed on."""
+
+    def __init__(self, way: tuple[int, ...], rate: T) -> None:
+        self._ahead: list[tuple[int, int, tuple[int, ...], T, Given]] = [(0, 0, way, rate, [])]
+        self._found = 0
+
+    def add(self, way: tuple[int, ...], rate: T, given: Given) -> None:
+        """Another one: ``rate`` is what each holder at its end gets, ``given`` who gives it."""
+        amount = sum(ns for _, ns in given)
+        if amount and len(way) <= LONGEST:
+            self._found += 1
+            heappush(self._ahead, (-amount, self._found, way, rate, given))
+
+    def followed(self, charges: Charges) -> Iterator[tuple[tuple[int, ...], T]]:
+        """Each way with its rate, once those who give it have been relieved of it."""
+        for _ in range(WAYS):
+            if not self._ahead:
+                break
+            _, _, way, rate, given = heappop(self._ahead)
+            for key, ns in given:
+                charges[key] -= ns
+            yield way, rate
 
 
 def _charge(
-    case: Case,
-    way: tuple[int, ...],
-    rate: _Steps,
-    charges: dict[tuple[int, int, tuple[int, ...]], int],
+    case: Case, way: tuple[int, ...], rate: _Steps, charges: Charges, ways: Ways[_Steps]
 ) -> None:
-    """Charge each holder of the last resource of ``way`` with ``rate`` while it holds it."""
-    timeline = case.timeline
-    stuck: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
-    for row in timeline.rows_of_resource[way[-1]]:
-        for start, end, task in _holders(case, row):
-            charge = rate.between(start, end)
-            if charge:
-                charges[timeline.site[row], task, way] += charge
-                for since, until, waiting in _waits_within(case, task, start, end):
-                    if timeline.resource[waiting] not in way:
-                        stuck[timeline.resource[waiting]].append((since, until, row))
+    """Charge each holder of the last resource of ``way`` with ``rate`` while it holds it.
+
+    Those that are stuck at another resource can pass it on to the holders of that.
+    """
+    timeline, holds = case.timeline, case.occupancy(way[-1]).holds
+    stuck: dict[int, list[Pass]] = defaultdict(list)
+    for index in holds.during(rate.stretches()):
+        start, end = holds.starts[index], holds.ends[index]
+        if charge := rate.between(start, end):
+            key = timeline.site[holds.rows[index]], holds.tasks[index], way
+            charges[key] += charge
+            for since, until, waiting in case.waits.within(holds.tasks[index], start, end):
+                if timeline.resource[waiting] not in way:
+                    stuck[timeline.resource[waiting]].append((since, until, key))
     for next_, passes in stuck.items():
-        occupancy = case.occupancy(next_)
-        # For each moment: how many holders of this one are stuck at the next, and what part of
-        # what they are charged with each holder of the next gets.
-        times, values, gate = _passed_on(
-            rate,
-            passes,
-            occupancy.times,
-            [holders if holders >= occupancy.limit else 0 for holders in occupancy.holders],
-        )
-        gated = _Steps(times, gate)
-        for since, until, row in passes:
-            charges[timeline.site[row], case.holder(row, since), way] -= gated.between(since, until)
-        if any(values):
-            _charge(case, (*way, next_), _Steps(times, values), charges)
+        gate, passed = _passed_on(rate, sorted(passes), case.occupancy(next_))
+        given = [(key, gate.between(since, until)) for since, until, key in passes]
+        ways.add((*way, next_), passed, given)
 
 
-def _passed_on(
-    rate: _Steps,
-    passes: list[tuple[int, int, int]],
-    full_times: Sequence[int],
-    full: Sequence[int],
-) -> tuple[list[int], list[int], list[int]]:
-    """Times, the charge of each holder of the next resource, and that of each one stuck there."""
-    changes = sorted(
-        [(at, 0, value) for at, value in zip(rate.times, rate.values, strict=True)]
-        + [(at, 1, holders) for at, holders in zip(full_times, full, strict=True)]
-        + [(since, 2, 1) for since, _, _ in passes]
-        + [(until, 2, -1) for _, until, _ in passes]
-    )
+def _passed_on(rate: _Steps, passes: list[Pass], next_: Occupancy) -> tuple[_Steps, _Steps]:
+    """What each of those that are stuck passes on, and what each holder of the next one gets.
+
+    Looks into no other time than that of ``passes``, which are in order.
+    """
     times: list[int] = []
-    values: list[int] = []
     gate: list[int] = []
-    current = holders = stuck = 0
-    for at, what, value in changes:
-        if what == 0:
-            current = value
-        elif what == 1:
-            holders = value
-        else:
-            stuck += value
-        gated = current if holders else 0
-        passed = gated * stuck // holders if holders else 0
-        if times and times[-1] == at:
-            values[-1], gate[-1] = passed, gated
-        else:
-            times.append(at)
-            values.append(passed)
-            gate.append(gated)
-    return times, values, gate
+    values: list[int] = []
+    for start, end, together in _together(passes):
+        changes = sorted(
+            [(at, 0, value) for at, value in rate.during(start, end)]
+            + [(at, 1, holders) for at, holders in next_.full_during(start, end)]
+            + [(since, 2, 1) for since, _, _ in together]
+            + [(until, 2, -1) for _, until, _ in together]
+        )
+        current = holders = stuck = 0
+        for at, what, value in changes:
+            if what == 0:
+                current = value
+            elif what == 1:
+                holders = value
+            else:
+                stuck += value
+            gated = current if holders else 0
+            passed = gated * stuck // holders if holders else 0
+            if times and times[-1] == at:
+                gate[-1], values[-1] = gated, passed
+            else:
+                times.append(at)
+                gate.append(gated)
+                values.append(passed)
+        gate[-1] = 0
+    return _Steps(times, gate), _Steps(times, values)
 
 
-def _holders(case: Case, row: int) -> Iterator[tuple[int, int, int]]:
-    """Who held ``row`` from when to when: another task than before where that one cleans up."""
-    hold = hold_of(case.timeline, row, case.now)
-    if hold is None or hold[0] == hold[1]:
-        return
-    start, end = hold
-    task, cleaner = case.timeline.task[row], case.timeline.exit_task[row]
-    handed_over = case.timeline.exit_started[row]
-    if cleaner == task or handed_over == NOT_YET:
-        yield start, end, task
-    else:
-        yield start, handed_over, task
-        yield handed_over, end, cleaner
-
-
-def _waits_within(case: Case, task: int, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-    waits = case.waits.get(task, ())
-    first = max(0, bisect_right(waits, start, key=lambda wait: wait[0]) - 1)
-    for index in range(first, len(waits)):
-        since, until, row = waits[index]
-        if since >= end:
-            break
-        if until > start:
-            yield max(since, start), min(until, end), row
+def _together(passes: list[Pass]) -> Iterator[tuple[int, int, list[Pass]]]:
+    """Those of ``passes`` that follow each other without a gap, with their start and end."""
+    together: list[Pass] = []
+    end = 0
+    for each in passes:
+        if together and each[0] >= end:
+            yield together[0][0], end, together
+            together = []
+        end = max(end, each[1]) if together else each[1]
+        together.append(each)
+    if together:
+        yield together[0][0], end, together
 
 
 def _round(charges: Iterable[int], total: int) -> list[int]:

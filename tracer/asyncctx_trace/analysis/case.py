@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cached_property
 from operator import le
 from pathlib import PurePath
 from typing import Any, Literal, TypeAlias, TypeVar
 
+from asyncctx_trace.analysis import vectorised
 from asyncctx_trace.analysis.columns import differing, entered, pick
 from asyncctx_trace.analysis.occupancy import Occupancy, contends, wait_of
 from asyncctx_trace.analysis.timeline import NOT_YET, Phase, Timeline
+from asyncctx_trace.analysis.waits import Waits
 from asyncctx_trace.analysis.words import shorten
 
 __all__ = ["Case", "End"]
@@ -67,39 +70,19 @@ class Case:
 
     def contended(self, row: int) -> int:
         """How many ns the wait in ``row`` met a full resource; zero where nobody contends."""
-        return self.met(self.timeline.resource[row]).get(row, 0)
-
-    def met(self, resource: int) -> dict[int, int]:
-        """Row -> how many ns its wait met the full ``resource``, of those that did, in order."""
+        resource = self.timeline.resource[row]
         if not contends(self.timeline.resources.get(resource)):
-            return {}
-        return self.occupancy(resource).met
+            return 0
+        return self.occupancy(resource).met_by(row)
 
     @cached_property
-    def waits(self) -> dict[int, list[tuple[int, int, int]]]:
-        """Task -> when it waited for which limited resource, as (start, end, row) in order.
-
-        They never overlap: of an enter within an enter the inner one counts.
-        """
-        bounds: dict[int, list[tuple[int, int, int]]] = {}
-        timeline = self.timeline
-        for resource in self.limited:
-            for row in timeline.rows_of_resource[resource]:
-                start, end = wait_of(timeline, row, self.now)
-                if timeline.enter_ended[row] == NOT_YET:
-                    end += 1  # it still waits at this very moment
-                if start < end:
-                    marks = bounds.setdefault(timeline.task[row], [])
-                    marks += [(start, 1, row), (end, 0, row)]
-        return {task: list(_innermost(sorted(marks))) for task, marks in bounds.items()}
+    def waits(self) -> Waits:
+        """When each task waited for a limited resource."""
+        return Waits(self.timeline, self.limited, self.now)
 
     def waiting_at(self, task: int, at: int) -> int | None:
         """The row in which ``task`` waited for a limited resource at time ``at``."""
-        waits = self.waits.get(task, ())
-        index = bisect_right(waits, at, key=lambda wait: wait[0]) - 1
-        if index >= 0 and waits[index][1] > at:
-            return waits[index][2]
-        return None
+        return self.waits.at(task, at)
 
     def holders(self, resource: int, at: int) -> list[int]:
         """Rows that held ``resource`` at time ``at``, in order of getting in."""
@@ -113,9 +96,18 @@ class Case:
         return self.timeline.task[row]
 
     @cached_property
-    def row_of(self) -> dict[int, int]:
-        """Acquisition -> row."""
-        return {acquisition: row for row, acquisition in enumerate(self.timeline.id)}
+    def parents(self) -> array[int]:
+        """By row, the row of the acquisition around it; -1 where there is none."""
+        if len(self.timeline) and vectorised.pays(self.timeline):
+            from asyncctx_trace.analysis.vectorised.case import parents
+        else:
+            parents = _parents
+        return parents(self.timeline)
+
+    def parent_of(self, row: int) -> int | None:
+        """The row of the acquisition around ``row``; ``None`` also where ``row`` came later."""
+        parent = self.parents[row] if row < len(self.parents) else -1
+        return parent if parent >= 0 else None
 
     def held_by(self, task: int, at: int) -> list[int]:
         """Rows that ``task`` had entered and not yet left at time ``at``, outermost first."""
@@ -128,17 +120,17 @@ class Case:
         at = self.timeline.enter_started[row]
         return [other for other in self._open_at(row, at) if other != row]
 
-    def _open_at(self, row: int | None, at: int) -> list[int]:
+    def _open_at(self, row: int, at: int) -> list[int]:
         # Each acquisition knows which one was innermost when it began: up that chain lie all
         # that can be open, among some that are over.
         timeline = self.timeline
         held: list[int] = []
-        while row is not None:
+        while row >= 0:
             ended = timeline.exit_ended[row]
             got_in = timeline.entered(row) and timeline.enter_ended[row] <= at
             if got_in and (ended == NOT_YET or ended > at):
                 held.append(row)
-            row = self.row_of.get(timeline.parent[row])
+            row = self.parents[row]
         return held[::-1]
 
     @cached_property
@@ -151,8 +143,13 @@ class Case:
         foreign: dict[int, list[int]] = {}
         for row in differing(timeline.exit_task, timeline.task):
             foreign.setdefault(timeline.exit_task[row], []).append(row)
+        tasks = dict.fromkeys((*timeline.rows_of_task, *foreign))
+        if tasks and vectorised.pays(timeline):
+            from asyncctx_trace.analysis.vectorised.cleanup import ever_in_two
+
+            tasks = dict.fromkeys(filter(ever_in_two(timeline).__contains__, tasks))
         found: dict[int, list[int]] = {}
-        for task in dict.fromkeys((*timeline.rows_of_task, *foreign)):
+        for task in tasks:
             rows = [
                 row
                 for row in timeline.rows_of_task.get(task, ())
@@ -266,15 +263,6 @@ class Case:
         return shorten(f"{name}: {known.message}" if known.message else name, 2 * _NAME)
 
 
-def _innermost(marks: list[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
-    open_: dict[int, None] = {}
-    since = 0
-    for at, begins, row in marks:
-        inner = next(reversed(open_), None)
-        if inner is not None and since < at:
-            yield since, at, inner
-        since = at
-        if begins:
-            open_[row] = None
-        else:
-            open_.pop(row, None)
+def _parents(timeline: Timeline) -> array[int]:
+    row_of = {acquisition: row for row, acquisition in enumerate(timeline.id)}
+    return array("q", (row_of.get(parent, -1) if parent else -1 for parent in timeline.parent))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from operator import sub
 
+from asyncctx_trace.analysis import vectorised
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.columns import pick, spans_of
 from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
@@ -101,32 +102,36 @@ def orders(case: Case) -> list[Order]:
 
 def cleanups(case: Case) -> list[Cleanup]:
     """What was cleaned up, by resource and site, the slowest first."""
+    if len(case.timeline) and vectorised.pays(case.timeline):
+        from asyncctx_trace.analysis.vectorised.cleanup import counts
+    else:
+        counts = _counts
+    found = [Cleanup(*counted) for counted in counts(case, _overlapping(case))]
+    return sorted(found, key=lambda each: -each.slowest)
+
+
+def _counts(case: Case, overlapping: set[int]) -> Iterator[tuple[int, ...]]:
+    """The fields of a Cleanup for each resource and site, in order of their first acquisition."""
     timeline = case.timeline
-    overlapping = _overlapping(case)
     groups: dict[tuple[int, int], list[int]] = {}
     for row, started in enumerate(timeline.exit_started):
         if started != NOT_YET:
             groups.setdefault((timeline.resource[row], timeline.site[row]), []).append(row)
-    found = [_cleanup(case, place, rows, overlapping) for place, rows in groups.items()]
-    return sorted(found, key=lambda each: -each.slowest)
-
-
-def _cleanup(case: Case, place: tuple[int, int], rows: list[int], overlapping: set[int]) -> Cleanup:
-    timeline = case.timeline
-    body = bytes(pick(timeline.body_outcome, rows))
-    exit_ = bytes(pick(timeline.exit_outcome, rows))
-    starts, ends = spans_of(timeline.exit_started, timeline.exit_ended, rows, case.now)
-    return Cleanup(
-        *place,
-        exits=len(rows),
-        under_error=body.count(Outcome.ERROR),
-        under_cancellation=body.count(Outcome.CANCELLED) + body.count(Outcome.TIMED_OUT),
-        failed=exit_.count(Outcome.ERROR) + exit_.count(Outcome.TIMED_OUT),
-        cut_off=exit_.count(Outcome.CANCELLED),
-        suppressed=sum(pick(timeline.suppressed, rows)),
-        overlapping=len(overlapping.intersection(rows)) if overlapping else 0,
-        slowest=max(map(sub, ends, starts)),
-    )
+    for place, rows in groups.items():
+        body = bytes(pick(timeline.body_outcome, rows))
+        exit_ = bytes(pick(timeline.exit_outcome, rows))
+        starts, ends = spans_of(timeline.exit_started, timeline.exit_ended, rows, case.now)
+        yield (
+            *place,
+            len(rows),
+            body.count(Outcome.ERROR),
+            body.count(Outcome.CANCELLED) + body.count(Outcome.TIMED_OUT),
+            exit_.count(Outcome.ERROR) + exit_.count(Outcome.TIMED_OUT),
+            exit_.count(Outcome.CANCELLED),
+            sum(pick(timeline.suppressed, rows)),
+            len(overlapping.intersection(rows)) if overlapping else 0,
+            max(map(sub, ends, starts)),
+        )
 
 
 def _of_run(timeline: Timeline, task: int, run: list[int]) -> Iterator[Unwinding]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import sub
 
+from asyncctx_trace.analysis import vectorised
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.columns import ascending, entered, holds_of, pick, spans_of, waits_of
 from asyncctx_trace.analysis.occupancy import contends
@@ -67,33 +69,59 @@ def contention_in(case: Case) -> list[ResourceUse]:
 
 def got_in(timeline: Timeline, resource: int) -> list[int]:
     """Rows of ``resource`` in the order in which their tasks got in."""
-    rows = entered(timeline, timeline.rows_of_resource.get(resource, ()))
-    return sorted(rows, key=timeline.enter_ended.__getitem__)
+    rows = timeline.rows_of_resource.get(resource, array("q"))
+    if vectorised.pays(timeline, rows):
+        from asyncctx_trace.analysis.vectorised.contention import got_in as told
+
+        return told(timeline, rows)
+    return sorted(entered(timeline, rows), key=timeline.enter_ended.__getitem__)
 
 
 def _use(case: Case, resource: int) -> ResourceUse:
     timeline, now = case.timeline, case.now
     rows = timeline.rows_of_resource[resource]
     definition = timeline.resources.get(resource)
-    inside = entered(timeline, rows)
-    leaving = [row for row in rows if timeline.exit_started[row] != NOT_YET]
     limited = contends(definition)
     most, when = case.occupancy(resource).most_waiters() if limited else (0, None)
+    if vectorised.pays(timeline, rows):
+        from asyncctx_trace.analysis.vectorised.contention import overtaken, spreads, usage
+    else:
+        overtaken, spreads, usage = _overtaken, _spreads, _usage
+    wait, hold, cleanup = spreads(timeline, rows, now)
+    capacity = definition.capacity if definition else None
     return ResourceUse(
         resource=resource,
         kind=definition.kind if definition else "manager",
         name=definition.name if definition else f"resource {resource}",
-        capacity=definition.capacity if definition else None,
+        capacity=capacity,
         contends=limited,
         acquisitions=len(rows),
-        contended=len(case.met(resource)),
-        wait=_spread(spans_of(timeline.enter_started, timeline.enter_ended, rows, now)),
-        hold=_spread(spans_of(timeline.enter_ended, timeline.exit_started, inside, now)),
-        cleanup=_spread(spans_of(timeline.exit_started, timeline.exit_ended, leaving, now)),
+        contended=case.occupancy(resource).contended if limited else 0,
+        wait=wait,
+        hold=hold,
+        cleanup=cleanup,
         most_waiters=most,
         most_waiters_at=when,
-        utilisation=_utilisation(case, definition.capacity if definition else None, rows),
-        overtaken=_overtaken(timeline, inside) if limited else 0,
+        utilisation=_share(usage(timeline, rows, now), capacity) if capacity else None,
+        overtaken=overtaken(timeline, rows) if limited else 0,
+    )
+
+
+def _share(usage: tuple[int, int] | None, capacity: int) -> float | None:
+    if usage is None:
+        return None
+    held, lifetime = usage
+    return held / (capacity * lifetime) if lifetime else 0.0
+
+
+def _spreads(timeline: Timeline, rows: Sequence[int], now: int) -> tuple[Spread, Spread, Spread]:
+    """How long ``rows`` waited, held and cleaned up."""
+    inside = entered(timeline, rows)
+    leaving = [row for row in rows if timeline.exit_started[row] != NOT_YET]
+    return (
+        _spread(spans_of(timeline.enter_started, timeline.enter_ended, rows, now)),
+        _spread(spans_of(timeline.enter_ended, timeline.exit_started, inside, now)),
+        _spread(spans_of(timeline.exit_started, timeline.exit_ended, leaving, now)),
     )
 
 
@@ -102,29 +130,27 @@ def _spread(spans: tuple[list[int], list[int]]) -> Spread:
     return Spread.of(map(sub, ends, starts))
 
 
-def _utilisation(case: Case, capacity: int | None, rows: Sequence[int]) -> float | None:
-    if not capacity:
+def _usage(timeline: Timeline, rows: Sequence[int], now: int) -> tuple[int, int] | None:
+    """ns that ``rows`` held together, and from the first request to the last move."""
+    asked, answered = waits_of(timeline, rows, now)
+    came, left = holds_of(timeline, rows, now)
+    if not came:
         return None
-    asked, answered = waits_of(case.timeline, rows, case.now)
-    got_in, left = holds_of(case.timeline, rows, case.now)
-    if not got_in:
-        return None
-    lifetime = max(max(answered), max(left)) - asked[0]
-    held = sum(left) - sum(got_in)
-    return held / (capacity * lifetime) if lifetime else 0.0
+    return sum(left) - sum(came), max(max(answered), max(left)) - asked[0]
 
 
 def _overtaken(timeline: Timeline, rows: Sequence[int]) -> int:
-    """How many of ``rows``, which all got in, did so after somebody who asked later."""
+    """How many of ``rows`` got in after somebody who asked later."""
+    inside = entered(timeline, rows)
     if all(
-        ascending(pick(times, rows)) for times in (timeline.enter_started, timeline.enter_ended)
+        ascending(pick(times, inside)) for times in (timeline.enter_started, timeline.enter_ended)
     ):
         return 0
     # Backwards in the order of asking: the earliest entry among all who asked later tells
     # whether anybody overtook.
     overtaken, earliest = 0, None
     asked = timeline.enter_started.__getitem__
-    for _, together in groupby(sorted(rows, key=asked, reverse=True), key=asked):
+    for _, together in groupby(sorted(inside, key=asked, reverse=True), key=asked):
         ends = [timeline.enter_ended[row] for row in together]
         if earliest is not None:
             overtaken += sum(end > earliest for end in ends)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Literal, TypeAlias
 
+from asyncctx_trace.analysis import vectorised
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.columns import pick
-from asyncctx_trace.analysis.timeline import NOT_YET, Phase
+from asyncctx_trace.analysis.timeline import NOT_YET, Phase, Timeline
 from asyncctx_trace.analysis.wakeups import wakeups
 
 __all__ = ["CriticalPath", "Doing", "Link", "Step", "critical_path"]
@@ -85,6 +87,8 @@ class _Walk:
         self.case = case
         self.timeline = case.timeline
         self.wakeups = case.once(wakeups)
+        self._facts_of: dict[int, array[int]] = {}
+        self._waits_of: dict[int, tuple[array[int], array[int]]] = {}
         self._followed: set[int] = set()
         """Waits that the path has gone through: never twice, where all happens in one tick."""
 
@@ -125,12 +129,12 @@ class _Walk:
 
     def _woken(self, task: int, at: int) -> tuple[int, int] | None:
         """The last wait of ``task`` that an exit had ended by ``at``, and when that let go."""
-        waits = self._waits.get(task, [])
-        for index in range(bisect_right(waits, at, key=lambda wait: wait[0]) - 1, -1, -1):
-            ended, row = waits[index]
+        ends, rows = self._waits(task)
+        for index in range(bisect_right(ends, at) - 1, -1, -1):
+            row = rows[index]
             if row not in self._followed:
                 released = self.timeline.exit_ended[self.wakeups[row]]
-                return row, ended if released == NOT_YET else min(released, ended)
+                return row, ends[index] if released == NOT_YET else min(released, ends[index])
         return None
 
     def _joined(self, task: int, at: int) -> tuple[int, int] | None:
@@ -179,10 +183,10 @@ class _Walk:
         timeline = self.timeline
         rows = timeline.rows_of_task.get(task, ())
         index = bisect_right(rows, at, key=timeline.enter_started.__getitem__) - 1
-        row = rows[index] if index >= 0 else None
-        while row is not None and timeline.phase_at(row, at) is None:
-            row = self.case.row_of.get(timeline.parent[row])
-        return row
+        row = rows[index] if index >= 0 else -1
+        while row >= 0 and timeline.phase_at(row, at) is None:
+            row = self.case.parents[row]
+        return row if row >= 0 else None
 
     def _begun(self, task: int) -> int:
         """When a task was first seen."""
@@ -190,43 +194,37 @@ class _Walk:
         first = self.timeline.enter_started[self.timeline.rows_of_task[task][0]]
         return min(known.at, first) if known else first
 
-    def _facts(self, task: int) -> list[int]:
+    def _facts(self, task: int) -> array[int]:
         """When ``task`` did something, in order."""
         found = self._facts_of.get(task)
         if found is None:
             timeline, now = self.timeline, self.case.now
-            found = sorted(
-                at
-                for row in timeline.rows_of_task.get(task, ())
-                for at in (
-                    timeline.enter_started[row],
-                    timeline.enter_ended[row],
-                    timeline.exit_started[row],
-                    timeline.exit_ended[row],
-                )
-                if NOT_YET < at <= now
-            )
-            self._facts_of[task] = found
+            rows = timeline.rows_of_task.get(task, array("q"))
+            if vectorised.pays(timeline, rows):
+                from asyncctx_trace.analysis.vectorised.critical_path import facts_of
+            else:
+                facts_of = _facts_of
+            found = self._facts_of[task] = facts_of(timeline, rows, now)
         return found
 
-    @cached_property
-    def _facts_of(self) -> dict[int, list[int]]:
-        return {}
+    def _waits(self, task: int) -> tuple[array[int], array[int]]:
+        """The waits of ``task`` that an exit ended: their ends in order, and rows."""
+        found = self._waits_of.get(task)
+        if found is None:
+            ends = self.timeline.enter_ended
+            rows = filter(self.wakeups.__contains__, self.timeline.rows_of_task.get(task, ()))
+            ranked = array("q", sorted(rows, key=ends.__getitem__))
+            found = self._waits_of[task] = array("q", pick(ends, ranked)), ranked
+        return found
 
     @cached_property
     def _last(self) -> dict[int, int]:
         """Task -> its last fact; one that is still in an acquisition goes on until now."""
-        timeline = self.timeline
-        columns = (
-            timeline.enter_started,
-            timeline.enter_ended,
-            timeline.exit_started,
-            timeline.exit_ended,
-        )
-        last = {
-            task: max(max(pick(column, rows)) for column in columns)
-            for task, rows in timeline.rows_of_task.items()
-        }
+        if len(self.timeline) and vectorised.pays(self.timeline):
+            from asyncctx_trace.analysis.vectorised.critical_path import last_facts
+        else:
+            last_facts = _last_facts
+        last = last_facts(self.timeline)
         for task, at in list(last.items()):
             if at > self.case.now:
                 del last[task]  # of a task that is still to come by then, nothing is left
@@ -247,10 +245,16 @@ class _Walk:
                 children[known.parent].append((ended, task))
         return {parent: sorted(ends) for parent, ends in children.items()}
 
-    @cached_property
-    def _waits(self) -> dict[int, list[tuple[int, int]]]:
-        """Task -> its waits that an exit ended, as (end, row), in order."""
-        waits: dict[int, list[tuple[int, int]]] = defaultdict(list)
-        for row in self.wakeups:
-            waits[self.timeline.task[row]].append((self.timeline.enter_ended[row], row))
-        return {task: sorted(ends) for task, ends in waits.items()}
+
+def _facts_of(timeline: Timeline, rows: Sequence[int], now: int) -> array[int]:
+    """When something happened in ``rows`` up to ``now``, in order."""
+    times = chain.from_iterable(pick(column, rows) for column in timeline.times)
+    return array("q", sorted(at for at in times if NOT_YET < at <= now))
+
+
+def _last_facts(timeline: Timeline) -> dict[int, int]:
+    """Task -> its last fact."""
+    return {
+        task: max(max(pick(column, rows)) for column in timeline.times)
+        for task, rows in timeline.rows_of_task.items()
+    }

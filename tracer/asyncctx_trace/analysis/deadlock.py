@@ -7,11 +7,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.columns import rows_with
 from asyncctx_trace.analysis.components import components
 from asyncctx_trace.analysis.occupancy import contends, limit_of
 from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
+from asyncctx_trace.events import Outcome, TaskDefined
 
 __all__ = ["Ring", "deadlocks_at", "is_group", "rings_of"]
+
+_NOT_IN = (0, *(outcome for outcome in Outcome if outcome is not Outcome.OK))
 
 PATIENCE = 100_000_000
 """ns that a ring must have lasted before it is told live: a slow writer's facts may come late."""
@@ -95,13 +99,13 @@ def _stuck(case: Case) -> Iterator[tuple[int, list[int]]]:
     """
     timeline = case.timeline
     last: dict[int, list[int]] = {}
-    for resource in case.limited:
-        for row in timeline.rows_of_resource[resource]:
-            if not timeline.entered(row):
-                ended = timeline.enter_ended[row]
-                at = case.now if ended == NOT_YET else ended - 1
-                if at >= timeline.enter_started[row]:
-                    last.setdefault(at, []).append(row)
+    limited = set(case.limited)
+    for row in rows_with(timeline.enter_outcome, *_NOT_IN):
+        if timeline.resource[row] in limited:
+            ended = timeline.enter_ended[row]
+            at = case.now if ended == NOT_YET else ended - 1
+            if at >= timeline.enter_started[row]:
+                last.setdefault(at, []).append(row)
     yield from sorted(last.items())
 
 
@@ -121,6 +125,7 @@ def _rings(
     needs: dict[int, list[int | None]] = {}
     blockers: dict[int, list[int]] = {}
     groups: set[int] = set()
+    created: dict[int | None, list[TaskDefined]] = {}
     todo = list(waits)
     while todo:
         row = todo.pop()
@@ -129,7 +134,7 @@ def _rings(
         if is_group(timeline, row):
             groups.add(row)
             blockers[row] = []
-            needs[row] = [waiting(child) for child in _children(timeline, row)]
+            needs[row] = [waiting(child) for child in _children(timeline, row, created)]
             todo.extend(need for need in needs[row] if need is not None)
             continue
         resource = timeline.resource[row]
@@ -210,14 +215,18 @@ def is_group(timeline: Timeline, row: int) -> bool:
     return known is not None and known.kind == "task group"
 
 
-def _children(timeline: Timeline, group: int) -> list[int]:
-    """The tasks that were created by that of ``group`` since it was entered."""
-    parent, entered = timeline.task[group], timeline.enter_ended[group]
-    return [
-        task
-        for task, known in timeline.tasks.items()
-        if known.parent == parent and known.at >= entered
-    ]
+def _children(
+    timeline: Timeline, group: int, created: dict[int | None, list[TaskDefined]]
+) -> list[int]:
+    """The tasks that were created by that of ``group`` since it was entered.
+
+    ``created``: task -> those that it created; filled at the first use.
+    """
+    if not created:
+        for known in timeline.tasks.values():
+            created.setdefault(known.parent, []).append(known)
+    entered = timeline.enter_ended[group]
+    return [known.task for known in created.get(timeline.task[group], ()) if known.at >= entered]
 
 
 def _around(component: list[int], edges: Mapping[int, list[int]]) -> list[int]:

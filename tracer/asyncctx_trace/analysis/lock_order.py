@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from heapq import heappop, heappush
+from itertools import islice, product
+from operator import itemgetter
 from typing import Literal, TypeAlias
 
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.components import components
-from asyncctx_trace.analysis.occupancy import contends
 from asyncctx_trace.analysis.timeline import NOT_YET
 
-__all__ = ["Inversion", "Nesting", "inversions", "nestings"]
+__all__ = ["Inversion", "Nesting", "Nestings", "inversions", "nestings"]
 
 Level: TypeAlias = Literal["resource", "name", "site"]
 
 _EXAMPLES = 8
-"""Nestings looked at for each step of a ring of three and more."""
+"""Nestings looked at for each step of a ring of three and more, and where to look for a ring."""
+_TRIED = 1_000
+"""Ways to put them together that are tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +51,51 @@ class Inversion:
     """Whether the examples overlapped in time: then nothing keeps them apart."""
 
 
-def nestings(case: Case) -> list[Nesting]:
+class Nestings:
+    """Every time that a task asked for a limited resource while it held others, in columns."""
+
+    def __init__(self, case: Case) -> None:
+        timeline = case.timeline
+        self._case = case
+        self._inner = array("q")
+        self._held = array("q")
+        """What was held at the first request, at the second, …: outermost first."""
+        self._ends = array("q")
+        """Of each request, where in ``_held`` it ends."""
+        limited = set(case.limited)
+        for resource in case.limited:
+            for row in timeline.rows_of_resource[resource]:
+                if timeline.parent[row]:
+                    held = [
+                        other
+                        for other in case.held_around(row)
+                        if timeline.resource[other] != resource
+                        and timeline.resource[other] in limited
+                    ]
+                    if held:
+                        self._inner.append(row)
+                        self._held.extend(held)
+                        self._ends.append(len(self._held))
+
+    def __iter__(self) -> Iterator[tuple[int, int, array[int]]]:
+        """Each request: its row, where in order what it held begins, and that."""
+        first = 0
+        for row, end in zip(self._inner, self._ends, strict=True):
+            yield row, first, self._held[first:end]
+            first = end
+
+    def __getitem__(self, place: int) -> Nesting:
+        """The nesting of what stands at ``place`` in the order of all that was held."""
+        request = bisect_right(self._ends, place)
+        first = self._ends[request - 1] if request else 0
+        outer, inner = self._held[place], self._inner[request]
+        task = self._case.timeline.task[inner]
+        return Nesting(outer, inner, task, tuple(self._held[first:place]))
+
+
+def nestings(case: Case) -> Nestings:
     """Every time that a task asked for a limited resource while it held another."""
-    timeline = case.timeline
-    found: list[Nesting] = []
-    for resource in case.limited:
-        for row in timeline.rows_of_resource[resource]:
-            if not timeline.parent[row]:
-                continue
-            held = [
-                other
-                for other in case.held_around(row)
-                if timeline.resource[other] != resource
-                and contends(timeline.resources.get(timeline.resource[other]))
-            ]
-            for index, outer in enumerate(held):
-                found.append(Nesting(outer, row, timeline.task[row], tuple(held[:index])))
-    return found
+    return Nestings(case)
 
 
 def inversions(case: Case) -> list[Inversion]:
@@ -84,7 +116,7 @@ def inversions(case: Case) -> list[Inversion]:
     for level, key in keys:
         steps = _steps(nested, key, trees=level == "resource")
         for ring in _rings(steps):
-            example = _example(case, [steps[step] for step in ring])
+            example = _example(case, [[nested[place] for place in steps[step]] for step in ring])
             if example is None:
                 continue
             sites = frozenset(timeline.site[row] for n in example for row in (n.outer, n.inner))
@@ -102,26 +134,30 @@ def _name(case: Case, row: int) -> Hashable:
 
 
 def _steps(
-    nested: Sequence[Nesting], key: Callable[[int], Hashable], *, trees: bool
-) -> dict[tuple[Hashable, Hashable], list[Nesting]]:
-    """Nestings by what was held and what was asked for.
+    nested: Nestings, key: Callable[[int], Hashable], *, trees: bool
+) -> dict[tuple[Hashable, Hashable], array[int]]:
+    """The places of nestings by what was held and what was asked for.
 
     Without ``trees``, kinds of things that are taken as x, y, x by one task are left out: who walks
     down a tree of alike locks does so, and never the other way round.
     """
-    steps: dict[tuple[Hashable, Hashable], list[Nesting]] = defaultdict(list)
+    steps: dict[tuple[Hashable, Hashable], array[int]] = {}
     walked: set[tuple[Hashable, Hashable]] = set()
-    for nesting in nested:
-        outer, inner = key(nesting.outer), key(nesting.inner)
-        if outer != inner:
-            steps[outer, inner].append(nesting)
-            if not trees and inner in map(key, nesting.around):
+    for row, first, held in nested:
+        inner = key(row)
+        again = False
+        for place, outer in enumerate(map(key, held), first):
+            if outer == inner:
+                again = True
+                continue
+            steps.setdefault((outer, inner), array("q")).append(place)
+            if again and not trees:
                 walked |= {(outer, inner), (inner, outer)}
-    return {step: examples for step, examples in steps.items() if step not in walked}
+    return {step: places for step, places in steps.items() if step not in walked}
 
 
 def _rings(
-    steps: dict[tuple[Hashable, Hashable], list[Nesting]],
+    steps: Iterable[tuple[Hashable, Hashable]],
 ) -> Iterator[list[tuple[Hashable, Hashable]]]:
     """Every pair of contrary steps; where there is none, the shortest ring of each component."""
     numbers: dict[Hashable, int] = {}
@@ -129,22 +165,23 @@ def _rings(
         for node in step:
             numbers.setdefault(node, len(numbers))
     nodes = list(numbers)
+    ways = {(numbers[outer], numbers[inner]): None for outer, inner in steps}
     edges: dict[int, list[int]] = {number: [] for number in numbers.values()}
-    for outer, inner in steps:
-        edges[numbers[outer]].append(numbers[inner])
+    for a, b in ways:
+        edges[a].append(b)
     for component in components(edges):
-        inside = set(component)
-        pairs = [(a, b) for a in sorted(component) for b in edges[a] if a < b and a in edges[b]]
+        pairs = [(a, b) for a in sorted(component) for b in edges[a] if a < b and (b, a) in ways]
         rings = [[(a, b), (b, a)] for a, b in pairs]
         if not pairs and len(component) > 1:
-            rings = [_shortest_ring(edges, inside)]
+            rings = [_shortest_ring(edges, set(component))]
         for ring in rings:
             yield [(nodes[a], nodes[b]) for a, b in ring]
 
 
 def _shortest_ring(edges: dict[int, list[int]], inside: set[int]) -> list[tuple[int, int]]:
+    """The shortest one through any of the first few nodes ``inside``."""
     best: list[int] = []
-    for start in sorted(inside):
+    for start in sorted(inside)[:_EXAMPLES]:
         came_from = {start: start}
         queue = [start]
         for node in queue:
@@ -170,7 +207,8 @@ def _example(case: Case, steps: list[list[Nesting]]) -> list[Nesting] | None:
         if found:
             return found
     few = [_of_a_kind_apart(case, step) for step in steps]
-    return next((list(each) for each in product(*few) if _could_hang(case, each)), None)
+    tried = islice(product(*few), _TRIED)
+    return next((list(each) for each in tried if _could_hang(case, each)), None)
 
 
 def _of_a_kind_apart(case: Case, step: list[Nesting]) -> list[Nesting]:
@@ -198,16 +236,19 @@ def _overlapping(case: Case, there: list[Nesting], back: list[Nesting]) -> list[
         [(case.timeline.enter_started[n.outer], 0, i) for i, n in enumerate(there)]
         + [(case.timeline.enter_started[n.outer], 1, i) for i, n in enumerate(back)]
     )
-    open_: tuple[list[Nesting], list[Nesting]] = ([], [])
+    open_: tuple[list[tuple[int, int]], list[tuple[int, int]]] = ([], [])
+    """Of each side, until when which ones go on; the first to end first."""
     for at, side, index in begun:
         nesting = (there, back)[side][index]
-        for nestings_ in open_:
-            nestings_[:] = [n for n in nestings_ if _until(case, n) > at]
-        for other in open_[1 - side]:
+        for going_on in open_:
+            while going_on and going_on[0][0] <= at:
+                heappop(going_on)
+        for _, which in sorted(open_[1 - side], key=itemgetter(1)):
+            other = (back, there)[side][which]
             pair = [nesting, other] if side == 0 else [other, nesting]
             if _could_hang(case, pair):
                 return pair
-        open_[side].append(nesting)
+        heappush(open_[side], (_until(case, nesting), index))
     return None
 
 

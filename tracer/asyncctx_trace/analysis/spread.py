@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol, SupportsInt
 
 __all__ = ["Spread"]
+
+
+class Ranked(Protocol):
+    """Durations in order, in a list or a column of numpy's."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rank: int, /) -> SupportsInt: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +36,19 @@ class Spread:
     def of(cls, durations: Iterable[int]) -> Spread:
         """The spread of ``durations`` (ns, in any order)."""
         ranked = sorted(durations)
-        if not ranked:
+        return cls.ranked(ranked, sum(ranked))
+
+    @classmethod
+    def ranked(cls, durations: Ranked, total: int) -> Spread:
+        """The same of durations in order, with their sum."""
+        count = len(durations)
+        if not count:
             return cls()
-        count = len(ranked)
 
         def rank(percent: int) -> int:
-            return ranked[-(-percent * count // 100) - 1]
+            return int(durations[-(-percent * count // 100) - 1])
 
-        return cls(count, sum(ranked), rank(50), rank(95), rank(99), ranked[-1])
+        return cls(count, total, rank(50), rank(95), rank(99), rank(100))
 
     @property
     def mean(self) -> int:

@@ -218,6 +218,11 @@ class Timeline:
         return self.enter_outcome[row] == _OK
 
     @property
+    def times(self) -> tuple[array[int], array[int], array[int], array[int]]:
+        """The columns of times, in the order of the facts."""
+        return self.enter_started, self.enter_ended, self.exit_started, self.exit_ended
+
+    @property
     def in_flight(self) -> list[int]:
         """Rows that lack their last fact, in order."""
         return sorted(self._row.values())

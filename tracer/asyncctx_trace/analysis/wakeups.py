@@ -2,28 +2,65 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from itertools import compress, count
 
+from asyncctx_trace.analysis import vectorised
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.timeline import NOT_YET
 
-__all__ = ["wakeups"]
+__all__ = ["Wakeups", "wakeups"]
+
+NOBODY = -1
 
 # The order in which things happen that have the same time.
 _LEAVES, _FREES, _ASKS, _GIVES_UP, _ENTERS = range(5)
 
 
-def wakeups(case: Case) -> dict[int, int]:
-    """Row that waited for a full resource and got in -> row whose exit let it in.
+class Wakeups(Mapping[int, int]):
+    """Row that waited for a place and got in -> row whose exit let it in."""
+
+    def __init__(self, givers: array[int]) -> None:
+        """``givers``: by row, NOBODY where none is known."""
+        self._givers = givers
+
+    def __getitem__(self, row: int) -> int:
+        giver = self._givers[row]
+        if giver == NOBODY:
+            raise KeyError(row)
+        return giver
+
+    def __iter__(self) -> Iterator[int]:
+        return compress(count(), map(NOBODY.__ne__, self._givers))
+
+    def __len__(self) -> int:
+        return len(self._givers) - self._givers.count(NOBODY)
+
+
+def wakeups(case: Case) -> Wakeups:
+    """Who let whom in.
 
     Places go to those who wait in the order of their asking, each once; whoever got in before its
-    turn has taken the place of the one whose turn it was. An enter for which no exit is known (a
-    release by hand, a condition's ``wait``) is not among them.
+    turn has taken the place of the one whose turn it was. A place may be taken by somebody who is
+    not in yet: so who waited need not have met a full resource. An enter for which no exit is known
+    (a release by hand, a condition's ``wait``) is not among them.
     """
-    found: dict[int, int] = {}
-    for resource in filter(case.met, case.limited):  # else nobody had to wait for a place
-        found.update(_Places(case, resource).given())
-    return found
+    givers = array("q", [NOBODY]) * len(case.timeline)
+    for resource in case.limited:
+        if case.occupancy(resource).crowded and not _in_turn(case, resource, givers):
+            for row, giver in _Places(case, resource).given().items():
+                givers[row] = giver
+    return Wakeups(givers)
+
+
+def _in_turn(case: Case, resource: int, givers: array[int]) -> bool:
+    if not vectorised.pays(case.timeline, case.timeline.rows_of_resource[resource]):
+        return False
+    from asyncctx_trace.analysis.vectorised.wakeups import take_turns
+
+    return take_turns(case, resource, givers)
 
 
 class _Places:
@@ -32,7 +69,8 @@ class _Places:
     def __init__(self, case: Case, resource: int) -> None:
         self.case = case
         self.resource = resource
-        self.met = case.met(resource)
+        occupancy = case.occupancy(resource)
+        self.met = set(compress(occupancy.rows, occupancy.met))
         known = case.timeline.resources[resource]
         self.free: list[int | None] = [None] * (known.capacity or 0)
         """Rows that have held them last; ``None`` for a place that nobody has held yet."""
@@ -63,7 +101,7 @@ class _Places:
                     self._pass_on(self.reserved.pop(row))
             else:
                 giver = self._take(row)
-                if giver is not None and row in self.met:
+                if giver is not None:
                     ended = timeline.exit_ended[giver]
                     freed = at if ended == NOT_YET else min(ended, at)
                     if freed > timeline.enter_started[row]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -13,11 +14,14 @@ from asyncctx_trace_tui.commands.gates import FAILED, Gates, gate_options
 
 if TYPE_CHECKING:
     from asyncctx_trace.analysis.findings import Thresholds
+    from asyncctx_trace.analysis.timeline import Timeline
 
 __all__ = ["command", "print_report"]
 
 _SORTS = ("wait", "max", "avg", "contended", "hold", "cleanup", "acquisitions", "name")
 _FORMATS = ("text", "json", "markdown")
+_PIECE = 64
+"""Segments read at a time: some 2 MB."""
 
 
 def _time(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
@@ -144,20 +148,12 @@ def print_report(
     """
     from asyncctx_trace.analysis.case import Case
     from asyncctx_trace.analysis.report import report
-    from asyncctx_trace.analysis.selection import between
-    from asyncctx_trace.analysis.timeline import Timeline
-    from asyncctx_trace.export.sources import open_source
 
     gates = gates or Gates()
-    source = open_source(file)
-    events, running = source.events, source.running
-    timeline = Timeline(events)
-    start = timeline.start or 0
-    if since is not None or until is not None:
-        first = None if since is None else start + since
-        last = None if until is None else start + until
-        running = running or (last is not None and last < (timeline.end or 0))
-        timeline = Timeline(between(events, first, last))
+    if since is None and until is None:
+        timeline, running = _read(file)
+    else:
+        timeline, running = _read_between(file, since, until)
     told = report(
         Case(timeline, running=running),
         thresholds=thresholds,
@@ -182,3 +178,34 @@ def print_report(
             text = render_report(told, color=color, by=by)
         click.echo(text, file=out, nl=False)
     return gates.fails(told)
+
+
+def _read(file: Path) -> tuple[Timeline, bool]:
+    """What ``file`` tells, and whether more may come.
+
+    Piece by piece: of a large recording no more is in memory than what becomes of it.
+    """
+    from asyncctx_trace.analysis.timeline import Timeline
+    from asyncctx_trace.export.sources import follow
+
+    timeline = Timeline()
+    with closing(follow(file)) as source:
+        timeline.extend(source.poll(_PIECE))
+        while source.behind:
+            timeline.extend(source.poll(_PIECE))
+        return timeline, source.alive
+
+
+def _read_between(file: Path, since: int | None, until: int | None) -> tuple[Timeline, bool]:
+    """The same of the time between two moments, in ns from the start."""
+    from asyncctx_trace.analysis.selection import between
+    from asyncctx_trace.analysis.timeline import Timeline
+    from asyncctx_trace.export.sources import open_source
+
+    source = open_source(file)
+    whole = Timeline(source.events)
+    start = whole.start or 0
+    first = None if since is None else start + since
+    last = None if until is None else start + until
+    running = source.running or (last is not None and last < (whole.end or 0))
+    return Timeline(between(source.events, first, last)), running

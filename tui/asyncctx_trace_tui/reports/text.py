@@ -25,6 +25,8 @@ __all__ = ["render_report", "render_text"]
 
 _IN_ORDER = 24
 """Tasks shown of the order in which they got in."""
+_MOST = 200
+"""Findings told, and resources shown; what comes after is counted."""
 _SITES = 5
 """Lines shown of a table that has one for each site."""
 _WIDE = 100
@@ -56,18 +58,20 @@ def _parts(told: Report, width: int, by: str) -> Iterator[RenderableType]:
         yield Text(f"{each.acquisitions} acquisitions are missing: {reason}", style="red")
     for breach in told.breaches:
         yield Text.assemble(("broken ", "bold red"), plain(breach.summary))
-    for finding in told.findings:
+    for finding in told.findings[:_MOST]:
         yield from _finding(case, finding)
+    yield from _more("findings", len(told.findings) - _MOST)
     if not told.uses:
         return
-    yield from _titled("Resources", _resources(told.uses, width))
+    yield from _titled("Resources", _resources(told.uses[:_MOST], width))
+    yield from _more("resources", len(told.uses) - _MOST)
     yield from _titled("Who kept them waiting", _blame(told, by))
     yield from _titled("Cleanup", _cleanups(told))
     yield from _titled("Order of cleanup", _orders(told))
     yield from _mishaps(told)
     yield from _titled("Critical path", _path(case, told.path))
     yield Text("\nWho got in, in order", style="bold")
-    for use in told.uses:
+    for use in told.uses[:_MOST]:
         yield Padding(_got_in(case, use), (0, 0, 0, 2))
 
 
@@ -75,6 +79,11 @@ def _titled(title: str, body: Table) -> Iterator[RenderableType]:
     if body.row_count:
         yield Text(f"\n{title}", style="bold")
         yield body
+
+
+def _more(what: str, left: int) -> Iterator[RenderableType]:
+    if left > 0:
+        yield Text(f"\n  and {left} more {what}: the format json has them all", style="dim")
 
 
 def _finding(case: Case, finding: Finding) -> Iterator[RenderableType]:
@@ -120,7 +129,7 @@ def _blame(told: Report, by: str) -> Table:
     case = told.case
     held = "held at" if by == "site" else "held by"
     drawn = table("waited for", held, "waited", "share", numbers=("waited", "share"))
-    for use in told.uses:
+    for use in told.uses[:_MOST]:
         blamed = told.blames.get(use.resource)
         if blamed is None or not blamed.blamed:
             continue

@@ -98,7 +98,7 @@ class Cleanup(Page):
 
 
 def _all_unwindings(case: Case) -> list[Unwinding]:
-    _ = case.exits, case.row_of  # worked out here, where it may take its time
+    _ = case.exits, case.parents  # worked out here, where it may take its time
     return list(unwindings(case))
 
 

@@ -149,7 +149,8 @@ class Lanes(TimeRows[LaneLine]):
         row = scene.selected_row
         if row is None or scene.playback.playing or scene.playback.following:
             return None, {}
-        source = (scene.answer(wakeups) or {}).get(row)
+        woken = scene.answer(wakeups)
+        source = None if woken is None else woken.get(row)
         if source is None:
             return None, {}
         key = row, source, scene.viewport, len(self.lines), self._thick

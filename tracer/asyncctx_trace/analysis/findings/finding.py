@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import ClassVar, Literal, TypeAlias
 
 from asyncctx_trace.analysis.case import Case
 
-__all__ = ["Certainty", "Finding", "Severity", "by_place", "times"]
+__all__ = ["EVIDENCE", "Certainty", "Finding", "Severity", "by_place", "times"]
 
 Certainty: TypeAlias = Literal["certain", "possible"]
 Severity: TypeAlias = Literal["error", "warning", "note"]
 
-_EVIDENCE = 20
+EVIDENCE = 20
 """Rows and tasks kept of a finding that came up many times."""
 
 
@@ -56,7 +57,7 @@ class Finding:
         tasks: Iterable[int] = (),
     ) -> Finding:
         """A finding of this kind about ``rows``: sites, tasks and resource follow from them."""
-        shown = tuple(rows)[:_EVIDENCE]
+        shown = tuple(islice(rows, EVIDENCE))
         timeline = case.timeline
         took_part = [timeline.task[row] for row in shown] + list(tasks)
         return cls(
@@ -64,7 +65,7 @@ class Finding:
             summary=summary,
             resource=timeline.resource[shown[0]] if shown else None,
             rows=shown,
-            tasks=tuple(dict.fromkeys(took_part))[:_EVIDENCE],
+            tasks=tuple(dict.fromkeys(took_part))[:EVIDENCE],
             sites=tuple(dict.fromkeys(timeline.site[row] for row in shown)),
             at=at,
             cost=cost,

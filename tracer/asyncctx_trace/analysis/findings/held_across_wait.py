@@ -27,15 +27,17 @@ class HeldAcrossWait(Finding):
         timeline = case.timeline
         groups: dict[tuple[int, int, int], list[tuple[int, int]]] = defaultdict(list)
         cost: dict[tuple[int, int, int], int] = defaultdict(int)
-        for nesting in case.once(nestings):
-            if not case.contended(nesting.inner):
+        for inner, _, around in case.once(nestings):
+            if not case.contended(inner):
                 continue
-            held = timeline.resource[nesting.outer]
-            waited = case.occupancy(held).waited(*wait_of(timeline, nesting.inner, case.now))
-            if waited:
-                key = held, timeline.site[nesting.outer], timeline.site[nesting.inner]
-                groups[key].append((nesting.outer, nesting.inner))
-                cost[key] += waited
+            span = wait_of(timeline, inner, case.now)
+            for outer in around:
+                held = timeline.resource[outer]
+                waited = case.occupancy(held).waited(*span)
+                if waited:
+                    key = held, timeline.site[outer], timeline.site[inner]
+                    groups[key].append((outer, inner))
+                    cost[key] += waited
         for key in sorted(groups, key=cost.__getitem__, reverse=True):
             if cost[key] < thresholds.held_across_wait:
                 break

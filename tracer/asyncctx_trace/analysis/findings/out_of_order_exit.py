@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.findings.finding import Finding, times
+from asyncctx_trace.analysis.findings.finding import EVIDENCE, Finding, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.timeline import NOT_YET
 
@@ -22,20 +23,24 @@ class OutOfOrderExit(Finding):
     def check(cls, case: Case, thresholds: Thresholds) -> Iterator[Finding]:
         """One for each two sites."""
         timeline = case.timeline
-        groups: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        times_of: Counter[tuple[int, int]] = Counter()
+        evidence: dict[tuple[int, int], dict[int, None]] = {}
         for task in filter(case.stacked.__contains__, timeline.rows_of_task):
             for lower, upper in _crossed(case, task):
                 places = timeline.site[lower], timeline.site[upper]
-                groups.setdefault(places, []).append((lower, upper))
-        for pairs in groups.values():
-            lower, upper = pairs[0]
+                times_of[places] += 1
+                rows = evidence.setdefault(places, {})
+                if len(rows) < EVIDENCE:  # of a thousand left the wrong way there are a million
+                    rows |= {lower: None, upper: None}
+        for places, count in times_of.items():
+            lower, upper, *_ = evidence[places]
             yield cls.of(
                 case,
-                dict.fromkeys(row for pair in pairs for row in pair),
+                evidence[places],
                 f"{case.task(timeline.task[lower])} left {case.where(lower)} while it was still in "
-                f"{case.where(upper)}, entered later{times(len(pairs))}.",
+                f"{case.where(upper)}, entered later{times(count)}.",
                 at=timeline.exit_ended[lower],
-                count=len(pairs),
+                count=count,
             )
 
 

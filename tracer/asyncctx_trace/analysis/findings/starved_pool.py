@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain, compress
+from operator import sub
 
 from asyncctx_trace.analysis.blame import blame
 from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.columns import holds_of, waits_of
 from asyncctx_trace.analysis.findings.finding import Finding
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
-from asyncctx_trace.analysis.occupancy import hold_of, wait_of
 from asyncctx_trace.analysis.words import duration
 
 __all__ = ["StarvedPool"]
@@ -37,24 +39,24 @@ class StarvedPool(Finding):
     def _of_resource(cls, case: Case, resource: int, thresholds: Thresholds) -> Iterator[Finding]:
         timeline = case.timeline
         definition = timeline.resources[resource]
-        queued = [row for row in timeline.rows_of_resource[resource] if case.contended(row)]
-        waited = sum(case.contended(row) for row in queued)
-        held = 0
-        for row in queued:
-            hold = hold_of(timeline, row, case.now)
-            held += hold[1] - hold[0] if hold else 0
-        if waited <= held or waited < thresholds.starved_pool:
+        met = case.occupancy(resource).met
+        waited = sum(met)
+        if waited < thresholds.starved_pool:
+            return
+        queued = list(compress(timeline.rows_of_resource[resource], met))
+        came, left = holds_of(timeline, queued, case.now)
+        held = sum(left) - sum(came)
+        if waited <= held:
             return
         most, when = case.occupancy(resource).most_waiters()
-        longest = max(
-            queued,
-            key=lambda row: wait_of(timeline, row, case.now)[1] - timeline.enter_started[row],
-        )
+        asked, answered = waits_of(timeline, queued, case.now)
+        lengths = list(map(sub, answered, asked))
+        longest = queued[lengths.index(max(lengths))]
         worst = blame(case, resource).by_site()
         held_at = f", mostly for {case.place(worst[0][0])}" if worst else ""
         yield cls.of(
             case,
-            [longest, *(row for row in queued if row != longest)],
+            chain([longest], filter(longest.__ne__, queued)),
             f"`{case.resource(resource)}` lets in {definition.capacity} at once and had up to "
             f"{most} waiting: {len(queued)} waited {duration(waited)} in all{held_at}, and then "
             f"held it for {duration(held)}.",
