@@ -7,17 +7,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from asyncctx_trace.events import Outcome
-from asyncctx_trace_tui.tracks import Run, Shares, Track
+from asyncctx_trace_tui.looks import HOLD, IDLE, look, looks
+from asyncctx_trace_tui.tracks import Track, bulk_for
 from asyncctx_trace_tui.viewport import Viewport
 
 __all__ = ["ASCII", "UNICODE", "Glyphs", "Stroke", "draw", "plain_text"]
 
-WAIT, HOLD, CLEANUP = PHASES = ("wait", "hold", "cleanup")
-IDLE = "idle"
-
-_PAPERS = ("", "", "cleanup-back")
-"""What lies behind the glyphs of a phase: hatching alone would be too faint."""
-
+_ROOM = 5
+"""Columns that a bar must have more of to carry a name."""
 _MARKS: dict[Outcome, str] = {
     Outcome.ERROR: "error",
     Outcome.CANCELLED: "cancelled",
@@ -139,23 +136,16 @@ def draw(
         last = min(width - 1, viewport.column_of(alive[1]))
         if first <= last:
             chars[first : last + 1] = alive[2] * (last - first + 1)
-    for run in track.runs(viewport, now):
-        char, ink, paper = _look(run, viewport.per_column, glyphs)
-        if holder is not None and ink == HOLD:
-            ink = holder(run.row)
-        end = run.column + run.length
-        chars[run.column : end] = char * run.length
-        inks[run.column : end] = [ink] * run.length
-        papers[run.column : end] = [paper] * run.length
-        if label is not None and run.length > 5:
-            name = label(run.row)
-            if 0 < len(name) <= run.length - 2:
-                start, stop = run.column + 1, run.column + 1 + len(name)
-                chars[start:stop] = name
-                # On a bar the name is cut out; in a wait or a cleanup it stands on its own.
-                solid = char == glyphs.full[1]
-                inks[start:stop] = ["name" if solid else ink] * len(name)
-                papers[start:stop] = [ink if solid else paper] * len(name)
+    bars = _paint(track, viewport, now, glyphs, (chars, inks, papers), holder)
+    for column, length, row in bars:
+        name = label(row) if label is not None else ""
+        if 0 < len(name) <= length - 2:
+            start, stop = column + 1, column + 1 + len(name)
+            # On a bar the name is cut out; in a wait or a cleanup it stands on its own.
+            solid, ink, paper = chars[column] == glyphs.full[1], inks[column], papers[column]
+            chars[start:stop] = name
+            inks[start:stop] = ["name" if solid else ink] * len(name)
+            papers[start:stop] = [ink if solid else paper] * len(name)
     for problem in track.problems(viewport):
         column = viewport.column_of(problem.at)
         chars[column] = glyphs.outcomes[problem.outcome]
@@ -164,49 +154,47 @@ def draw(
     return _strokes(chars, inks, papers)
 
 
+def _paint(
+    track: Track,
+    viewport: Viewport,
+    now: int,
+    glyphs: Glyphs,
+    onto: tuple[list[str], list[str], list[str]],
+    holder: Callable[[int], str] | None,
+) -> list[tuple[int, int, int]]:
+    """Put glyphs, inks and papers of all columns ``onto`` these lists.
+
+    Gives column, length and row of each bar that has room for a name.
+    """
+    chars, inks, papers = onto
+    fast = bulk_for(track.index_at(viewport.end) - track.index_at(viewport.start))
+    if fast is not None:
+        columns = fast.Columns(track, viewport, now)
+        rows = columns.row.tolist() if holder is not None else []
+        for column, (char, ink, paper) in zip(
+            *looks(columns, viewport.per_column, glyphs), strict=True
+        ):
+            chars[column], papers[column] = char, paper
+            inks[column] = holder(rows[column]) if holder is not None and ink == HOLD else ink
+        named: list[tuple[int, int, int]] = columns.bars(_ROOM)
+        return named
+    bars = []
+    for run in track.runs(viewport, now):
+        char, ink, paper = look(run, viewport.per_column, glyphs)
+        if holder is not None and ink == HOLD:
+            ink = holder(run.row)
+        end = run.column + run.length
+        chars[run.column : end] = char * run.length
+        inks[run.column : end] = [ink] * run.length
+        papers[run.column : end] = [paper] * run.length
+        if run.length > _ROOM:
+            bars.append((run.column, run.length, run.row))
+    return bars
+
+
 def plain_text(strokes: Iterable[Stroke]) -> str:
     """The characters alone."""
     return "".join(stroke.text for stroke in strokes)
-
-
-def _look(run: Run, slice: int, glyphs: Glyphs) -> tuple[str, str, str]:
-    """Character, ink and paper of one column."""
-    shares = run.shares
-    wait, hold, cleanup = shares
-    first = 0 if wait >= hold and wait >= cleanup else 1 if hold >= cleanup else 2
-    others = ((1, 2), (0, 2), (0, 1))[first]
-    second = others[0] if shares[others[0]] >= shares[others[1]] else others[1]
-    if shares[first] == slice:
-        return glyphs.full[first], PHASES[first], _PAPERS[first]
-    idle = slice - sum(shares)
-    if shares[second] * 8 >= slice:
-        return _two(shares, slice, idle, first, second, glyphs)
-    ink = PHASES[first]
-    share = sum(shares) / slice
-    if first != 1:
-        if share < 0.25:
-            return glyphs.little[first], ink, ""
-        return glyphs.full[first], ink, _PAPERS[first]
-    level = min(7, int(share * 8))
-    left, right = run.touches
-    if left and not right:
-        return glyphs.lefts[level], ink, ""
-    if right and not left:
-        return glyphs.rights[level], ink, ""
-    return glyphs.heights[level], ink, ""
-
-
-def _two(
-    shares: Shares, slice: int, idle: int, first: int, second: int, glyphs: Glyphs
-) -> tuple[str, str, str]:
-    """Two phases that both take up much of one column."""
-    if idle * 8 >= slice:
-        return glyphs.mixed, PHASES[first], PHASES[second]
-    earlier, later = min(first, second), max(first, second)
-    level = min(6, max(0, round(shares[earlier] * 8 / slice) - 1))
-    # As dense as a wait's own glyph, or the edge of the wait would stand out as solid.
-    ink = "wait-back" if earlier == 0 else PHASES[earlier]
-    return glyphs.lefts[level], ink, "cleanup-back" if later == 2 else PHASES[later]
 
 
 def _strokes(chars: list[str], inks: list[str], papers: list[str]) -> list[Stroke]:

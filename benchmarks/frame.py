@@ -1,0 +1,83 @@
+"""How long a frame of the tasks view takes, from a key press to the bytes for the terminal."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import Row, child
+from benchmarks.recordings import crowded, synthetic
+
+__all__ = ["run"]
+
+_MANY, _FEW = 1_000_000, 1_000
+
+_FRAMES = """
+import asyncio, itertools, json, random, sys, time
+from pathlib import Path
+from textual import events
+from textual.drivers.headless_driver import HeadlessDriver
+from asyncctx_trace_tui.app import TraceApp
+from asyncctx_trace_tui.settings import Settings
+from asyncctx_trace_tui.widgets.lanes import Lanes
+
+class Terminal(HeadlessDriver):
+    # Unlike the headless one it is given what a terminal would be given.
+    is_headless = False
+    written = 0
+
+    def write(self, data):
+        Terminal.written += len(data.encode())
+
+class Watched(TraceApp):
+    shown = None
+
+    def post_display_hook(self):
+        if self.shown is not None:
+            self.shown()
+
+# In by a factor of 4096 and out again, with a look around at every zoom.
+MOVES = [*["plus", "d", "d", "a", "d"] * 12, *["minus", "a", "a", "d", "a"] * 12]
+
+async def main(recording, acquisitions):
+    app = Watched(Path(recording), settings=Settings())
+    app.driver_class = Terminal
+    luck = random.Random(1)
+    frames, busy, drawing, sizes = [], [], [], []
+    async with app.run_test(headless=False, size=(200, 50)) as pilot:
+        scene = app.scene
+        while scene.loading or len(scene.timeline) < acquisitions:
+            await pilot.pause(0.05)
+        scene.playback.pause()
+        scene.go((scene.origin + scene.now) // 2)
+        scene.tied = False
+        await pilot.pause(1)  # the minimap and what else is done in passing
+        lanes = app.trace_screen.query_one(Lanes)
+        for key in MOVES:
+            done = asyncio.Event()
+            before, lines = scene.viewport, Terminal.written
+            drawn = []
+            def shown():
+                if scene.viewport != before:
+                    drawn.append((time.perf_counter(), time.process_time(), Terminal.written))
+                    done.set()
+            app.shown = shown
+            used, started = time.process_time(), time.perf_counter()
+            app.post_message(events.Key(key, None))
+            await done.wait()
+            app.shown = None
+            at, cpu, written = drawn[0]
+            frames.append(at - started)
+            busy.append(cpu - used)
+            sizes.append(written - lines)
+            started = time.perf_counter()
+            for line in lanes.lines[:lanes.size.height]:
+                lanes.strokes(line)
+            drawing.append(time.perf_counter() - started)
+            await pilot.pause(0.04 + luck.random() / 50)
+    return {"frames": frames, "busy": busy, "drawing": drawing, "bytes": sizes}
+
+print(json.dumps(asyncio.run(main(sys.argv[1], int(sys.argv[2])))))
+"""

@@ -1,0 +1,122 @@
+"""Many rows of a track handled at once, with numpy: the same results as one by one."""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
+from asyncctx_trace.outcome import Outcome
+from asyncctx_trace_tui.tracks import NEVER, Track
+from asyncctx_trace_tui.viewport import Viewport
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Integers = NDArray[np.int64]
+    Truths = NDArray[np.bool_]
+
+__all__ = ["Columns", "ended_badly", "sum_up"]
+
+
+def sum_up(track: Track) -> None:
+    """Take the rows that ``track`` has not summed up yet into its sums."""
+    rows = _view(track.rows)[max(0, len(track.starts) - 1) :]
+    entered, body, exit, ended = _edges(track, rows)
+    new = len(track.rows) - len(track.starts)
+    del rows  # or the rows could not grow again
+    track.starts.frombytes(entered[-new:].tobytes())
+    for column, begun, over in zip(
+        track.sums, (entered, body, exit), (body, exit, ended), strict=True
+    ):
+        spent = np.cumsum(over[:-1] - begun[:-1])
+        if column:
+            spent += column[-1]
+        else:
+            spent = np.concatenate([np.zeros(1, np.int64), spent])
+        column.frombytes(spent.tobytes())
+
+
+def ended_badly(timeline: Timeline, rows: array[int]) -> list[int]:
+    """Those of ``rows`` with a phase that did not end well."""
+    which = _view(rows)
+    outcomes = (
+        np.frombuffer(column, np.uint8)[which]
+        for column in (timeline.enter_outcome, timeline.body_outcome, timeline.exit_outcome)
+    )
+    worst = np.maximum.reduce(list(outcomes))
+    found: list[int] = which[worst > Outcome.OK].tolist()
+    return found
+
+
+class Columns:
+    """What :meth:`Track.runs` gives, column by column; times at its edges, not sampled."""
+
+    def __init__(self, track: Track, viewport: Viewport, now: int) -> None:
+        track.sum_up()
+        starts = _view(track.starts)
+        edges = viewport.start + viewport.per_column * np.arange(viewport.width + 1)
+        index = np.searchsorted(starts, edges, side="right") - 1
+        begun, known = index >= 0, np.maximum(index, 0)
+        rows = _view(track.rows)
+        entered, body, exit, ended = _edges(track, rows[known])
+        at = np.minimum(edges, now)
+        self.wait, self.hold, self.cleanup = (
+            np.diff(
+                np.where(
+                    begun,
+                    _view(column)[known] + np.maximum(0, np.minimum(at, until) - since),
+                    0,
+                )
+            )
+            for column, since, until in zip(
+                track.sums, (entered, body, exit), (body, exit, ended), strict=True
+            )
+        )
+        alive = begun & (edges < now) & (edges < ended)
+        phase = np.where(edges < body, 0, np.where(edges < exit, 1, 2))
+        until = np.minimum(np.where(edges < body, body, np.where(edges < exit, exit, ended)), now)
+        self.left: Truths = alive[:-1]
+        begins = begun & (starts[known] == edges)
+        self.right: Truths = (alive & ~begins)[1:]
+        self._whole: Truths = alive[:-1] & (until[:-1] >= edges[1:])
+        """Whether the column lies within one phase of one acquisition."""
+        last = np.where(self._whole, index[:-1], (index - begins)[1:])
+        self.row: Integers = rows[np.maximum(last, 0)]
+        """The acquisition that begins last in each column, or reaches into it."""
+        self._state = 3 * index[:-1] + phase[:-1]
+
+    def bars(self, longer_than: int) -> list[tuple[int, int, int]]:
+        """Column, length and row of what stays in one phase for more than so many columns."""
+        whole, state = self._whole, self._state
+        goes_on = whole[1:] & whole[:-1] & (state[1:] == state[:-1])
+        firsts = np.flatnonzero(whole & ~np.concatenate([[False], goes_on]))
+        lasts = np.flatnonzero(whole & ~np.concatenate([goes_on, [False]]))
+        lengths = lasts - firsts + 1
+        long = lengths > longer_than
+        rows = self.row[firsts[long]]
+        return list(zip(firsts[long].tolist(), lengths[long].tolist(), rows.tolist(), strict=True))
+
+
+def _view(column: array[int]) -> Integers:
+    return np.frombuffer(column, np.int64)
+
+
+def _edges(track: Track, rows: Integers) -> tuple[Integers, Integers, Integers, Integers]:
+    """:meth:`Track.edges` of many rows."""
+    timeline = track.timeline
+    entered = _view(timeline.enter_started)[rows]
+    body = _view(timeline.enter_ended)[rows]
+    waiting = body == NOT_YET
+    body = np.where(waiting, NEVER, body)
+    if track.holds_only:
+        entered = np.where(waiting, entered, body)
+    got_in = np.frombuffer(timeline.enter_outcome, np.uint8)[rows] == Outcome.OK
+    out = waiting | ~got_in
+    exit = _view(timeline.exit_started)[rows]
+    exit = np.where(out, body, np.where(exit == NOT_YET, NEVER, exit))
+    ended = _view(timeline.exit_ended)[rows]
+    ended = np.where(out, body, np.where(ended == NOT_YET, NEVER, ended))
+    return entered, body, exit, ended
