@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from app.stories import START
 from asyncctx_trace.analysis.timeline import Timeline
-from asyncctx_trace.events import EnterEnded, EnterStarted, Event, ExitEnded, ExitStarted
+from asyncctx_trace.events import EnterEnded, EnterStarted, ExitEnded, ExitStarted, Fact
 from asyncctx_trace.outcome import Outcome
 from asyncctx_trace_tui import tracks as tracks_module
 from asyncctx_trace_tui.drawing import ASCII, UNICODE, Glyphs, Stroke, draw
@@ -34,18 +34,17 @@ WINDOWS = st.builds(
     st.integers(1, 90),
     st.integers(1, 120),
 )
-NOWS = st.integers(START, START + 4000)
 
 
-def story(passes: list[tuple[int, ...]], left_out: int) -> list[list[Event]]:
+def story(passes: list[tuple[int, ...]], left_out: int) -> list[list[Fact]]:
     """The facts of each acquisition; the last one lacks its ``left_out`` last."""
-    told: list[list[Event]] = []
+    told: list[list[Fact]] = []
     at = START
     for id, (pause, wait, hold, cleanup, *outcomes) in enumerate(passes, 1):
         enter, body, exit = map(Outcome, outcomes)
         begun = at + pause
         got_in, left = begun + wait, begun + wait + hold
-        facts: list[Event] = [
+        facts: list[Fact] = [
             EnterStarted(begun, id, None, 1, "asyncio.locks.Lock", 1, 1),
             EnterEnded(got_in, id, enter, None),
             ExitStarted(left, id, 1, body, None),
@@ -59,9 +58,7 @@ def story(passes: list[tuple[int, ...]], left_out: int) -> list[list[Event]]:
     return told
 
 
-def strokes(
-    track: Track, viewport: Viewport, now: int, glyphs: Glyphs, monkeypatch: pytest.MonkeyPatch
-) -> list[Stroke]:
+def strokes(track: Track, viewport: Viewport, now: int, glyphs: Glyphs) -> list[Stroke]:
     return draw(
         track,
         viewport,
@@ -76,7 +73,7 @@ def strokes(
     passes=PASSES,
     left_out=st.integers(0, 3),
     viewport=WINDOWS,
-    now=NOWS,
+    later=st.integers(0, 500),
     glyphs=st.sampled_from([UNICODE, ASCII]),
     kind=st.sampled_from([Track, Unit]),
     seen_at=st.integers(0, 40),
@@ -85,7 +82,7 @@ def test_a_lane_drawn_at_once_is_the_lane_drawn_one_by_one(
     passes: list[tuple[int, ...]],
     left_out: int,
     viewport: Viewport,
-    now: int,
+    later: int,
     glyphs: Glyphs,
     kind: type[Track],
     seen_at: int,
@@ -93,13 +90,15 @@ def test_a_lane_drawn_at_once_is_the_lane_drawn_one_by_one(
     """Whatever happened, wherever one looks, however often it was looked at while it grew."""
     timeline = Timeline()
     one_by_one, at_once = kind(timeline), kind(timeline)
+    told = story(passes, left_out)
+    now = told[-1][-1].at + later
     with pytest.MonkeyPatch.context() as patch:
 
         def drawn(track: Track, many: int) -> list[Stroke]:
             patch.setattr(tracks_module, "_MANY", many)
-            return strokes(track, viewport, now, glyphs, patch)
+            return strokes(track, viewport, now, glyphs)
 
-        for number, facts in enumerate(story(passes, left_out)):
+        for number, facts in enumerate(told):
             timeline.extend(facts)
             if kind is Track or timeline.entered(number):
                 one_by_one.rows.append(number)
