@@ -35,8 +35,8 @@ __all__ = ["RunningProgram", "TraceApp"]
 _FRAME = 1 / 30
 _ALARM = 0.5
 """Seconds between two looks for deadlocks."""
-_SEGMENTS = 4
-"""Segments of facts read at a time while a long recording is opened."""
+_SEGMENTS = 32
+"""Segments of facts read at a time while a long recording is opened: some 22,000 acquisitions."""
 
 
 class RunningProgram(Protocol):
@@ -119,34 +119,46 @@ class TraceApp(App[None]):
         except KeymapError as error:
             self.notify(str(error), severity="error", timeout=10, markup=False)
         self.theme_changed_signal.subscribe(self, lambda _: self._remember())
-        self.set_interval(_FRAME, self.tick)
+        self.set_interval(_FRAME, self._go_on)
         self.set_interval(_ALARM, self.tell_deadlocks)
 
     def on_unmount(self) -> None:
         self.recording.close()
 
+    async def _go_on(self) -> None:
+        self.tick()
+        while self.scene.loading:
+            await asyncio.sleep(0)  # keys and the title come first, but nothing waits for a clock
+            self.tick()
+
+    async def run_action(self, *arguments: Any, **options: Any) -> bool:
+        """Do what a key means, and show what came of it at once."""
+        handled = await super().run_action(*arguments, **options)
+        if handled:
+            self._show_scene()
+        return handled
+
     def tick(self) -> None:
         """One frame: read what has come, move the play head, show it."""
         scene, live = self.scene, self._writing()
-        until = time.perf_counter() + _FRAME
         try:
-            while True:
-                batch = self.recording.poll(_SEGMENTS)
-                scene.loading = len(batch) > 0 and time.perf_counter() > until
-                scene.feed(batch, self.clock(), live)
-                if scene.loading or not len(batch):
-                    break
+            batch = self.recording.poll(_SEGMENTS)
+            scene.loading = self.recording.behind
+            scene.feed(batch, self.clock(), live)
         except RecordingError as error:
             self.exit(return_code=2, message=f"asyncctx-trace: {error}")
             return
         if scene.wall_start is None and scene.timeline.start is not None:
             scene.wall_start = self.recording.anchor.wall(scene.timeline.start) / 1e9
         scene.advance(self.clock())
-        if self.trace_screen.is_mounted:
-            self.trace_screen.follow_scene()
+        self._show_scene()
         if scene.questions and not scene.live and not scene.loading and not self._answering:
             self._answering = True
             self.run_worker(partial(self._answer, scene.case, scene.questions.pop(0)), thread=True)
+
+    def _show_scene(self) -> None:
+        if self.trace_screen.is_mounted:
+            self.trace_screen.follow_scene()
 
     def tell_deadlocks(self) -> None:
         """Say of each deadlock, while the program hangs, who waits for whom."""

@@ -35,6 +35,10 @@ class Followed(Protocol):
     def alive(self) -> bool:
         """Whether more may come."""
 
+    @property
+    def behind(self) -> bool:
+        """Whether the last look left something for the next one, being bounded."""
+
     def poll(self, segments: int | None = None) -> Batch | list[Event]:
         """The events since the last call, in order of time; definitions first.
 
@@ -111,6 +115,7 @@ class _Told:
 
     anchor = Anchor(0, 0)
     alive = False
+    behind = False
 
     def __init__(self, path: Path | str) -> None:
         if str(path) == STDIN:

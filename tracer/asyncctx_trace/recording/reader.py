@@ -93,6 +93,11 @@ class Recording:
         """Whether a process that writes to it may still do so, as far as read."""
         return any(not writer.ended and _runs(writer.pid) for writer in self._writers.values())
 
+    @property
+    def behind(self) -> bool:
+        """Whether the last look left segments for the next one, being bounded."""
+        return bool(self._ahead)
+
     def poll(self, segments: int | None = None) -> Batch:
         """What has come since the last call; nothing, in the end, if ``segments`` bounds it.
 
