@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 from asyncctx_trace.events import Outcome
-from asyncctx_trace_tui.looks import HOLD, IDLE, look, looks
+from asyncctx_trace_tui.looks import HOLD, IDLE, Look, look, looks
 from asyncctx_trace_tui.tracks import Track, bulk_for
 from asyncctx_trace_tui.viewport import Viewport
 
@@ -130,66 +131,23 @@ def draw(
     gives another ink for the holding of a row.
     """
     width = viewport.width
-    chars, inks, papers = [" "] * width, [IDLE] * width, [""] * width
+    cells: list[Look] = [(" ", IDLE, "")] * width
     if alive is not None:
         first = max(0, viewport.column_of(alive[0]))
         last = min(width - 1, viewport.column_of(alive[1]))
         if first <= last:
-            chars[first : last + 1] = alive[2] * (last - first + 1)
-    bars = _paint(track, viewport, now, glyphs, (chars, inks, papers), holder)
-    for column, length, row in bars:
+            cells[first : last + 1] = [(alive[2], IDLE, "")] * (last - first + 1)
+    for column, length, row in _paint(cells, track, viewport, now, glyphs, holder):
         name = label(row) if label is not None else ""
         if 0 < len(name) <= length - 2:
-            start, stop = column + 1, column + 1 + len(name)
+            char, ink, paper = cells[column]
             # On a bar the name is cut out; in a wait or a cleanup it stands on its own.
-            solid, ink, paper = chars[column] == glyphs.full[1], inks[column], papers[column]
-            chars[start:stop] = name
-            inks[start:stop] = ["name" if solid else ink] * len(name)
-            papers[start:stop] = [ink if solid else paper] * len(name)
+            ink, paper = ("name", ink) if char == glyphs.full[1] else (ink, paper)
+            cells[column + 1 : column + 1 + len(name)] = [(char, ink, paper) for char in name]
     for problem in track.problems(viewport):
-        column = viewport.column_of(problem.at)
-        chars[column] = glyphs.outcomes[problem.outcome]
-        inks[column] = _MARKS[problem.outcome]
-        papers[column] = ""
-    return _strokes(chars, inks, papers)
-
-
-def _paint(
-    track: Track,
-    viewport: Viewport,
-    now: int,
-    glyphs: Glyphs,
-    onto: tuple[list[str], list[str], list[str]],
-    holder: Callable[[int], str] | None,
-) -> list[tuple[int, int, int]]:
-    """Put glyphs, inks and papers of all columns ``onto`` these lists.
-
-    Gives column, length and row of each bar that has room for a name.
-    """
-    chars, inks, papers = onto
-    fast = bulk_for(track.index_at(viewport.end) - track.index_at(viewport.start))
-    if fast is not None:
-        columns = fast.Columns(track, viewport, now)
-        rows = columns.row.tolist() if holder is not None else []
-        for column, (char, ink, paper) in zip(
-            *looks(columns, viewport.per_column, glyphs), strict=True
-        ):
-            chars[column], papers[column] = char, paper
-            inks[column] = holder(rows[column]) if holder is not None and ink == HOLD else ink
-        named: list[tuple[int, int, int]] = columns.bars(_ROOM)
-        return named
-    bars = []
-    for run in track.runs(viewport, now):
-        char, ink, paper = look(run, viewport.per_column, glyphs)
-        if holder is not None and ink == HOLD:
-            ink = holder(run.row)
-        end = run.column + run.length
-        chars[run.column : end] = char * run.length
-        inks[run.column : end] = [ink] * run.length
-        papers[run.column : end] = [paper] * run.length
-        if run.length > _ROOM:
-            bars.append((run.column, run.length, run.row))
-    return bars
+        mark = glyphs.outcomes[problem.outcome], _MARKS[problem.outcome], ""
+        cells[viewport.column_of(problem.at)] = mark
+    return _strokes(cells)
 
 
 def plain_text(strokes: Iterable[Stroke]) -> str:
@@ -197,11 +155,47 @@ def plain_text(strokes: Iterable[Stroke]) -> str:
     return "".join(stroke.text for stroke in strokes)
 
 
-def _strokes(chars: list[str], inks: list[str], papers: list[str]) -> list[Stroke]:
-    strokes: list[Stroke] = []
-    start = 0
-    for end in range(1, len(chars) + 1):
-        if end == len(chars) or inks[end] != inks[start] or papers[end] != papers[start]:
-            strokes.append(Stroke("".join(chars[start:end]), inks[start], papers[start]))
-            start = end
-    return strokes
+def _paint(
+    cells: list[Look],
+    track: Track,
+    viewport: Viewport,
+    now: int,
+    glyphs: Glyphs,
+    holder: Callable[[int], str] | None,
+) -> list[tuple[int, int, int]]:
+    """Fill the cells in which there is something.
+
+    Gives column, length and row of each bar that has room for a name.
+    """
+    fast = bulk_for(track.index_at(viewport.end) - track.index_at(viewport.start))
+    if fast is not None:
+        columns = fast.Columns(track, viewport, now)
+        rows = columns.row.tolist() if holder is not None else []
+        for column, cell in zip(*looks(columns, viewport.per_column, glyphs), strict=True):
+            if holder is not None and cell[1] == HOLD:
+                cell = cell[0], holder(rows[column]), cell[2]
+            cells[column] = cell
+        named: list[tuple[int, int, int]] = columns.bars(_ROOM)
+        return named
+    bars = []
+    for run in track.runs(viewport, now):
+        char, ink, paper = look(run, viewport.per_column, glyphs)
+        if holder is not None and ink == HOLD:
+            ink = holder(run.row)
+        cells[run.column : run.column + run.length] = [(char, ink, paper)] * run.length
+        if run.length > _ROOM:
+            bars.append((run.column, run.length, run.row))
+    return bars
+
+
+def _strokes(cells: list[Look]) -> list[Stroke]:
+    text = "".join([cell[0] for cell in cells])
+    ends = [
+        column
+        for column, (one, other) in enumerate(pairwise(cells), 1)
+        if one is not other and (one[1] != other[1] or one[2] != other[2])
+    ]
+    return [
+        Stroke(text[start:end], *cells[start][1:])
+        for start, end in pairwise([0, *ends, len(cells)])
+    ]

@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 _OK = int(Outcome.OK)
-_MANY = 100
+_MANY = 8
 """Rows above which numpy is worth its calls."""
 NEVER = 1 << 62
 """Stands for the time of a fact that has not come."""
