@@ -12,8 +12,9 @@ from asyncctx_trace.events import EnterEnded, EnterStarted, ExitEnded, ExitStart
 from asyncctx_trace.outcome import Outcome
 from asyncctx_trace_tui import tracks as tracks_module
 from asyncctx_trace_tui.drawing import ASCII, UNICODE, Glyphs, Stroke, draw
+from asyncctx_trace_tui.overview import Overview
 from asyncctx_trace_tui.presence import Presence
-from asyncctx_trace_tui.tracks import Track, Unit
+from asyncctx_trace_tui.tracks import Track, Tracks, Unit
 from asyncctx_trace_tui.viewport import Viewport
 
 pytest.importorskip("numpy")
@@ -135,3 +136,28 @@ def test_who_is_there_is_found_without_asking_everyone(
         assert presence.at(at) == [
             a.row for a in timeline if a.enter_started <= at and (a.ended is None or at <= a.ended)
         ]
+
+
+@given(passes=PASSES, left_out=st.integers(0, 3), viewport=WINDOWS, later=st.integers(0, 500))
+def test_the_minimap_sums_up_the_same(
+    passes: list[tuple[int, ...]], left_out: int, viewport: Viewport, later: int
+) -> None:
+    """All rows at once, or lane by lane; nested ones do not count twice."""
+    told = story(passes, left_out)
+    timeline = Timeline(fact for facts in told for fact in facts)
+    nested = EnterStarted(told[-1][0].at, 1_000, None, 1, "asyncio.locks.Lock", 1, 1)
+    timeline.extend([nested])
+    now = told[-1][-1].at + later
+    tracks = Tracks(timeline)
+    tracks.update()
+    found = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("asyncctx_trace_tui.overview._AT_ONCE", 7)
+        for many in (0, 1_000):
+            patch.setattr(tracks_module, "_MANY", many)
+            overview = Overview(viewport, now)
+            for _ in overview.sum_up(tracks):
+                pass
+            found.append((overview.waits, overview.holds))
+
+    assert found[0] == found[1]

@@ -1,4 +1,4 @@
-"""Many rows of a track handled at once, with numpy: the same results as one by one."""
+"""Many rows and columns worked out at once, with numpy: the same as one by one."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     Integers = NDArray[np.int64]
     Truths = NDArray[np.bool_]
 
-__all__ = ["Columns", "ended_badly", "sum_up"]
+__all__ = ["ColumnSums", "Columns", "ended_badly", "sum_up"]
 
 
 def sum_up(track: Track) -> None:
     """Take the rows that ``track`` has not summed up yet into its sums."""
     rows = _view(track.rows)[max(0, len(track.starts) - 1) :]
-    entered, body, exit, ended = _edges(track, rows)
+    entered, body, exit, ended = _edges(track.timeline, rows, track.holds_only)
     new = len(track.rows) - len(track.starts)
     del rows  # or the rows could not grow again
     track.starts.frombytes(entered[-new:].tobytes())
@@ -61,7 +61,7 @@ class Columns:
         index = np.searchsorted(starts, edges, side="right") - 1
         begun, known = index >= 0, np.maximum(index, 0)
         rows = _view(track.rows)
-        entered, body, exit, ended = _edges(track, rows[known])
+        entered, body, exit, ended = _edges(track.timeline, rows[known], track.holds_only)
         at = np.minimum(edges, now)
         self.wait, self.hold, self.cleanup = (
             np.diff(
@@ -100,18 +100,59 @@ class Columns:
         return list(zip(firsts[long].tolist(), lengths[long].tolist(), rows.tolist(), strict=True))
 
 
+class ColumnSums:
+    """The time that outermost acquisitions spent in each column, all tasks together."""
+
+    def __init__(self, viewport: Viewport, now: int) -> None:
+        self._viewport = viewport
+        self._now = now
+        # Of the ends of waits and so on that lie in a column: how many, and what is left of the
+        # column behind them. The last column holds what lies behind the view.
+        self._counts = np.zeros((3, viewport.width + 1), np.int64)
+        self._rests = np.zeros((3, viewport.width + 1), np.int64)
+
+    def add(self, timeline: Timeline, first: int, last: int) -> None:
+        """Take in the outermost of the rows from ``first`` to before ``last``."""
+        viewport = self._viewport
+        rows = first + np.flatnonzero(np.frombuffer(timeline.depth, np.uint16)[first:last] == 0)
+        entered, body, _, ended = _edges(timeline, rows, False)
+        for number, times in enumerate((entered, body, ended)):
+            passed = np.minimum(times, self._now) - viewport.start
+            column, within = np.divmod(np.clip(passed, 0, viewport.span), viewport.per_column)
+            self._counts[number] += np.bincount(column, minlength=viewport.width + 1)
+            np.add.at(self._rests[number], column, viewport.per_column - within)
+
+    @property
+    def waits(self) -> list[int]:
+        """By column, in ns."""
+        return self._between(0, 1)
+
+    @property
+    def holds(self) -> list[int]:
+        """The same; cleanups among them."""
+        return self._between(1, 2)
+
+    def _between(self, begin: int, end: int) -> list[int]:
+        counts = self._counts[begin] - self._counts[end]
+        rests = self._rests[begin] - self._rests[end]
+        spent = (np.cumsum(counts) - counts) * self._viewport.per_column + rests
+        found: list[int] = spent[:-1].tolist()
+        return found
+
+
 def _view(column: array[int]) -> Integers:
     return np.frombuffer(column, np.int64)
 
 
-def _edges(track: Track, rows: Integers) -> tuple[Integers, Integers, Integers, Integers]:
+def _edges(
+    timeline: Timeline, rows: Integers, holds_only: bool
+) -> tuple[Integers, Integers, Integers, Integers]:
     """:meth:`Track.edges` of many rows."""
-    timeline = track.timeline
     entered = _view(timeline.enter_started)[rows]
     body = _view(timeline.enter_ended)[rows]
     waiting = body == NOT_YET
     body = np.where(waiting, NEVER, body)
-    if track.holds_only:
+    if holds_only:
         entered = np.where(waiting, entered, body)
     got_in = np.frombuffer(timeline.enter_outcome, np.uint8)[rows] == Outcome.OK
     out = waiting | ~got_in

@@ -9,6 +9,7 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
+from textual.filter import ANSIToTruecolor, LineFilter
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
@@ -177,6 +178,11 @@ class TimeRows(ScrollView, SceneView, Generic[Line], can_focus=True, inherit_bin
             self._head = head
         if regions:
             self.refresh(*regions)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Without the one that translates the colours of terminals: all inks are exact ones."""
+        filters = super().get_line_filters()
+        return [each for each in filters if not isinstance(each, ANSIToTruecolor)]
 
     # -- drawing ----------------------------------------------------------------------------
 
