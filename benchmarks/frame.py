@@ -53,9 +53,9 @@ async def main(recording, acquisitions):
         scene.playback.pause()
         scene.go((scene.origin + scene.now) // 2)
         scene.tied = False
-        while app._answering or scene.questions:  # who unblocked whom is worked out aside
-            await pilot.pause(0.1)
         await pilot.pause(0.5)
+        while app._answering or scene.questions:  # who unblocked whom is worked out aside
+            await pilot.pause(0.5)
         lanes = app.trace_screen.query_one(Lanes)
         for key in MOVES:
             done = asyncio.Event()
