@@ -1,4 +1,4 @@
-"""What it takes to open a recording of a million acquisitions, and to report on it."""
+"""What it takes to open a recording of a million acquisitions, or to report on it."""
 
 from __future__ import annotations
 
@@ -28,22 +28,32 @@ print(json.dumps({"seconds": time.perf_counter() - started}))
 """
 
 _FIRST_FRAME = """
-import asyncio, json, resource, sys, time
+import asyncio, json, sys, time
 from pathlib import Path
 started = time.perf_counter()
 from asyncctx_trace_tui.app import TraceApp
 
+class Watched(TraceApp):
+    first = None
+
+    def post_display_hook(self):
+        if self.first is None and self.screen is getattr(self, "trace_screen", None):
+            self.first = time.perf_counter() - started
+
 async def main():
-    app = TraceApp(Path(sys.argv[1]))
+    app = Watched(Path(sys.argv[1]))
     async with app.run_test(size=(200, 50)) as pilot:
-        while len(app.scene.timeline) < int(sys.argv[2]):
+        while app.scene.loading or len(app.scene.timeline) < int(sys.argv[2]):
             await pilot.pause()
         await pilot.pause()
-        return time.perf_counter() - started
+        return app.first, time.perf_counter() - started
 
-seconds = asyncio.run(main())
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-print(json.dumps({"seconds": seconds, "peak": peak}))
+first, all = asyncio.run(main())
+# Not getrusage: that of a child begins with its parent's.
+status = Path("/proc/self/status")
+lines = status.read_text().splitlines() if status.exists() else []
+peak = [int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")]
+print(json.dumps({"first": first, "all": all, "peak": peak[0] if peak else 0}))
 """
 
 _REPORT = """
@@ -68,31 +78,43 @@ def run(rounds: int) -> list[Row]:
         repeats = _ACQUISITIONS // _SAMPLE
         peaks: list[float] = []
 
-        def first_frame() -> float:
+        firsts: list[float] = []
+
+        def opened() -> float:
             found = child(_FIRST_FRAME, big, _ACQUISITIONS)
             peaks.append(found["peak"])
-            return float(found["seconds"])
+            firsts.append(float(found["first"]))
+            return float(found["all"])
 
         base = child(_FIRST_FRAME, empty, 1)["peak"]
         times = alternate(
             {
                 "json": lambda: float(child(_PARSING, sample, repeats)["seconds"]),
-                "frame": first_frame,
+                "all": opened,
                 "report": lambda: float(child(_REPORT, big)["seconds"]),
             },
             min(rounds, 3),
         )
-    frame, report = (median_ratio(times[name], times["json"]) for name in ("frame", "report"))
+    first = median_ratio(firsts, times["json"])
+    everything, report = (median_ratio(times[name], times["json"]) for name in ("all", "report"))
     parsing = f"json.loads {spread(times['json'])}"
     room = (statistics.median(peaks) - base) / _ACQUISITIONS
     return [
         Row(
-            "open 1,000,000 acquisitions, all of it on the first frame",
-            spread(times["frame"]),
+            "open 1,000,000 acquisitions: the first frame, keys answered",
+            spread(firsts, digits=2),
             parsing,
-            frame,
+            first,
             "≤ 1/20",
-            frame <= 1 / 20,
+            first <= 1 / 20,
+        ),
+        Row(
+            "open 1,000,000 acquisitions: all of them on the screen",
+            spread(times["all"], digits=2),
+            parsing,
+            everything,
+            "≤ 1/20",
+            everything <= 1 / 20,
         ),
         Row(
             "memory of the app for them",

@@ -35,8 +35,8 @@ __all__ = ["RunningProgram", "TraceApp"]
 _FRAME = 1 / 30
 _ALARM = 0.5
 """Seconds between two looks for deadlocks."""
-_SEGMENTS = 32
-"""Segments of facts read at a time while a long recording is opened: some 22,000 acquisitions."""
+_SEGMENTS = 16
+"""Segments of facts read at a time while a long recording is opened: some 11,000 acquisitions."""
 
 
 class RunningProgram(Protocol):
@@ -141,10 +141,14 @@ class TraceApp(App[None]):
     def tick(self) -> None:
         """One frame: read what has come, move the play head, show it."""
         scene, live = self.scene, self._writing()
+        until = time.perf_counter() + _FRAME
         try:
-            batch = self.recording.poll(_SEGMENTS)
-            scene.loading = self.recording.behind
-            scene.feed(batch, self.clock(), live)
+            while True:
+                batch = self.recording.poll(_SEGMENTS)
+                scene.loading = self.recording.behind
+                scene.feed(batch, self.clock(), live)
+                if not scene.loading or time.perf_counter() > until:
+                    break
         except RecordingError as error:
             self.exit(return_code=2, message=f"asyncctx-trace: {error}")
             return

@@ -199,7 +199,7 @@ def _runs(keys: Integers) -> Iterable[tuple[int, int, int]]:
     """Equal neighbours: their key, where they begin and end."""
     first = np.ones(min(1, len(keys)), np.bool_)
     starts = np.flatnonzero(np.concatenate([first, keys[1:] != keys[:-1]]))
-    ends = np.append(starts[1:], len(keys))
+    ends = np.append(starts, len(keys))[1:]
     return zip(keys[starts].tolist(), starts.tolist(), ends.tolist(), strict=True)
 
 
