@@ -17,6 +17,7 @@ SUBJECTS = (
     "startup",
     "size",
     "opening",
+    "frame",
     "following",
     "workloads",
     "bounded",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import statistics
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-from benchmarks.measure import Row, child
+from benchmarks.measure import Row, alternate, child
 from benchmarks.recordings import crowded, synthetic
 
 __all__ = ["run"]
@@ -83,3 +83,69 @@ async def main(recording, acquisitions):
 
 print(json.dumps(asyncio.run(main(sys.argv[1], int(sys.argv[2])))))
 """
+
+
+def run(rounds: int) -> list[Row]:
+    """A million acquisitions in 1,000 tasks against 1,000, wide apart or in each other's way."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        return [
+            *_rows("a million one after the other", rounds, *_both(folder, synthetic)),
+            *_rows("a million in each other's way", rounds, *_both(folder, crowded)),
+        ]
+
+
+def _both(folder: Path, make: Callable[[Path, int], Path]) -> tuple[Path, Path]:
+    return make(folder / "many.actx", _MANY), make(folder / "few.actx", _FEW)
+
+
+def _rows(what: str, rounds: int, many: Path, few: Path) -> list[Row]:
+    found: dict[str, list[dict[str, list[float]]]] = {"many": [], "few": []}
+    alternate(
+        {
+            "many": lambda: _measure(found["many"], many, _MANY),
+            "few": lambda: _measure(found["few"], few, _FEW),
+        },
+        min(rounds, 3),
+    )
+
+    def p95(size: str, key: str) -> float:
+        return statistics.median(_p95(frames[key]) for frames in found[size])
+
+    def told(size: str, key: str) -> str:
+        middle = statistics.median(x for frames in found[size] for x in frames[key])
+        return f"{middle * 1e3:.1f} ms, p95 {p95(size, key) * 1e3:.1f}"
+
+    ratio, longest = p95("many", "frames") / p95("few", "frames"), p95("many", "frames")
+    return [
+        Row(
+            f"a frame at 200×50, {what}",
+            told("many", "frames"),
+            f"a thousand {told('few', 'frames')}",
+            ratio,
+            "≤ 1.3, < 40 ms",
+            ratio <= 1.3 and longest < 0.04,
+            f"{statistics.median(found['many'][0]['bytes']) / 1e3:.0f} kB for the terminal "
+            f"against {statistics.median(found['few'][0]['bytes']) / 1e3:.0f} kB",
+        ),
+        *(
+            Row(
+                f"  {part}",
+                told("many", key),
+                f"a thousand {told('few', key)}",
+                p95("many", key) / p95("few", key),
+                "",
+                None,
+            )
+            for part, key in (("processor time of it", "busy"), ("of that, drawing", "drawing"))
+        ),
+    ]
+
+
+def _measure(into: list[dict[str, list[float]]], recording: Path, acquisitions: int) -> float:
+    into.append(child(_FRAMES, recording, acquisitions))
+    return _p95(into[-1]["frames"])
+
+
+def _p95(values: Sequence[float]) -> float:
+    return statistics.quantiles(values, n=20)[-1]

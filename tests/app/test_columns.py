@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.stories import START
@@ -70,6 +70,7 @@ def strokes(track: Track, viewport: Viewport, now: int, glyphs: Glyphs) -> list[
     )
 
 
+@settings(deadline=None)
 @given(
     passes=PASSES,
     left_out=st.integers(0, 3),
@@ -113,6 +114,7 @@ def test_a_lane_drawn_at_once_is_the_lane_drawn_one_by_one(
         assert list(at_once.problems(viewport)) == list(one_by_one.problems(viewport))
 
 
+@settings(deadline=None)
 @given(
     passes=PASSES,
     left_out=st.integers(0, 3),
@@ -138,6 +140,7 @@ def test_who_is_there_is_found_without_asking_everyone(
         ]
 
 
+@settings(deadline=None)
 @given(passes=PASSES, left_out=st.integers(0, 3), viewport=WINDOWS, later=st.integers(0, 500))
 def test_the_minimap_sums_up_the_same(
     passes: list[tuple[int, ...]], left_out: int, viewport: Viewport, later: int

@@ -35,6 +35,8 @@ __all__ = ["RunningProgram", "TraceApp"]
 _FRAME = 1 / 30
 _ALARM = 0.5
 """Seconds between two looks for deadlocks."""
+_PROGRESS = 0.1
+"""Seconds between two words of how far reading has come."""
 _SEGMENTS = 16
 """Segments of facts read at a time while a long recording is opened: some 11,000 acquisitions."""
 
@@ -93,6 +95,7 @@ class TraceApp(App[None]):
         self.glyphs = ASCII if self.settings.ascii else UNICODE
         self.scene = Scene(following=program is not None, speed=speed or 1.0)
         self._answering = False
+        self._told = 0.0
         self._deadlocks = DeadlockAlarm()
         if isinstance(self.recording, Recording):
             self.scene.anchor = self.recording.anchor
@@ -155,7 +158,9 @@ class TraceApp(App[None]):
         if scene.wall_start is None and scene.timeline.start is not None:
             scene.wall_start = self.recording.anchor.wall(scene.timeline.start) / 1e9
         scene.advance(self.clock())
-        self._show_scene()
+        if not scene.loading or time.perf_counter() > self._told + _PROGRESS:
+            self._told = time.perf_counter()
+            self._show_scene()
         if scene.questions and not scene.live and not scene.loading and not self._answering:
             self._answering = True
             self.run_worker(partial(self._answer, scene.case, scene.questions.pop(0)), thread=True)

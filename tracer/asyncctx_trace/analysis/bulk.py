@@ -17,7 +17,7 @@ from asyncctx_trace.recording.format import RAW_FIELDS, RECORD, Kind
 if TYPE_CHECKING:
     Integers = NDArray[np.int64]
 
-__all__ = ["take", "take_times"]
+__all__ = ["take"]
 
 _RECORDS = np.dtype(
     {
@@ -35,7 +35,7 @@ _PHASES: dict[Kind, Phase] = {
 
 
 def take(timeline: Timeline, batch: Batch) -> bool:
-    """Let ``timeline`` take in the records of ``batch``, but for its definitions and notes.
+    """Let ``timeline`` take in the records of ``batch``, and the times of its notes.
 
     Says ``False``, and does nothing, if the facts are not what a whole recording gives (a fact
     twice, or before an earlier one of its acquisition): then they must go in one by one.
@@ -61,6 +61,7 @@ def take(timeline: Timeline, batch: Batch) -> bool:
     gone = facts.of(Kind.TASK_ENDED)
     for task, at in zip(facts.id("task", gone).tolist(), facts.at[gone].tolist(), strict=True):
         timeline.task_ended[task] = at
+    _take_times(timeline, facts.at, [note.at for note in batch.notes])
     return True
 
 
@@ -80,7 +81,9 @@ class _Facts:
         self.writer: Integers = writer
         self._records = records
         self._kind = records["kind"].copy()
-        self._bases = np.array([writer.base for writer in self.writers], np.int64)
+        bases = np.array([writer.base for writer in self.writers], np.int64)
+        one = len(set(bases.tolist())) == 1
+        self._bases: Integers = bases[:1] if one else bases[writer]
 
     def __len__(self) -> int:
         return len(self.at)
@@ -95,7 +98,9 @@ class _Facts:
 
     def id(self, name: str, where: Integers) -> Integers:
         """The same of a field that holds ids of the process's own."""
-        return self.column(name, where) + self._bases[self.writer[where]]
+        return self.column(name, where) + (
+            self._bases if len(self._bases) == 1 else self._bases[where]
+        )
 
 
 class _Known:
@@ -320,14 +325,12 @@ def _keep_open(timeline: Timeline, first: int, over: Integers, tasks: set[int]) 
         timeline._open.setdefault(task, [])
 
 
-def take_times(timeline: Timeline, batch: Batch) -> None:
-    """Put the times of all facts and notes of ``batch`` in order behind those that are there."""
-    parts = [np.frombuffer(data, _RECORDS)["at"].astype(np.int64) for _, data in batch.records]
-    parts.append(np.array([note.at for note in batch.notes], np.int64))
-    at = np.concatenate(parts)
+def _take_times(timeline: Timeline, at: Integers, notes: list[int]) -> None:
+    """Put the times of facts and notes in order behind those that are there."""
+    if notes:
+        at = np.sort(np.concatenate([at, np.array(notes, np.int64)]))
     if not len(at):
         return
-    at.sort()
     facts = timeline.facts
     if facts and at[0] < facts[-1]:  # some came late: go back to where they belong
         index = int(np.searchsorted(np.frombuffer(facts, np.int64), at[0], side="right"))
