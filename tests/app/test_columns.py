@@ -142,13 +142,13 @@ def test_who_is_there_is_found_without_asking_everyone(
 
 @settings(deadline=None)
 @given(passes=PASSES, left_out=st.integers(0, 3), viewport=WINDOWS, later=st.integers(0, 500))
-def test_the_minimap_sums_up_the_same(
+def test_sums_over_all_tasks_are_the_same(
     passes: list[tuple[int, ...]], left_out: int, viewport: Viewport, later: int
 ) -> None:
     """All rows at once, or lane by lane; nested ones do not count twice."""
     told = story(passes, left_out)
     timeline = Timeline(fact for facts in told for fact in facts)
-    nested = EnterStarted(told[-1][0].at, 1_000, None, 1, "asyncio.locks.Lock", 1, 1)
+    nested = EnterStarted(told[-1][-1].at, 1_000, None, 1, "asyncio.locks.Lock", 1, 1)
     timeline.extend([nested])
     now = told[-1][-1].at + later
     tracks = Tracks(timeline)
@@ -161,6 +161,7 @@ def test_the_minimap_sums_up_the_same(
             overview = Overview(viewport, now)
             for _ in overview.sum_up(tracks):
                 pass
-            found.append((overview.waits, overview.holds))
+            totals = [tracks.totals(phase, now) for phase in range(3)]
+            found.append((overview.waits, overview.holds, totals))
 
     assert found[0] == found[1]
