@@ -23,6 +23,8 @@ class Ordering:
         self.expression = ""
         self._filter: Predicate | None = None
         self._seen = 0
+        self._unsettled: list[int] = []
+        """Rows that were in flight when the filter was asked about them."""
         self._matching: set[int] = set()
         self.revision = 0
         """Grows with every change of mind."""
@@ -49,6 +51,7 @@ class Ordering:
         self._filter = parse(expression)
         self.expression = expression.strip()
         self._seen = 0
+        self._unsettled.clear()
         self._matching.clear()
         self.revision += 1
 
@@ -77,11 +80,13 @@ class Ordering:
         timeline, filter, known = tracks.timeline, self._filter, len(self._matching)
         assert filter is not None
         until = min(self._seen + _AT_ONCE, len(timeline))
-        # What is in flight may come to match; what has ended is asked once.
-        open = [row for row in timeline.in_flight if row < self._seen]
-        for row in [*open, *range(self._seen, until)]:
+        # What was in flight may have come to match since; what had ended is not asked again.
+        asked = [*self._unsettled, *range(self._seen, until)]
+        for row in asked:
             if timeline.task[row] not in self._matching and filter(timeline, row, now):
                 self._matching.add(timeline.task[row])
         self._seen = until
+        in_flight = set(timeline.in_flight)
+        self._unsettled = [row for row in asked if row in in_flight]
         if len(self._matching) > known:
             self.revision += 1
