@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import statistics
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from benchmarks.measure import Row, alternate, child
@@ -13,6 +14,8 @@ from benchmarks.recordings import crowded, synthetic
 __all__ = ["run"]
 
 _MANY, _FEW = 1_000_000, 1_000
+_LANES = 30
+_NAMED = {"few": "in 1,000 tasks", "dense": f"in {_LANES} tasks"}
 
 _FRAMES = """
 import asyncio, itertools, json, random, sys, time
@@ -86,65 +89,64 @@ print(json.dumps(asyncio.run(main(sys.argv[1], int(sys.argv[2])))))
 
 
 def run(rounds: int) -> list[Row]:
-    """A million acquisitions in 1,000 tasks against 1,000, wide apart or in each other's way."""
+    """A million acquisitions in 1,000 tasks, wide apart or in each other's way.
+
+    Against 1,000: in as many tasks, which leaves one bar to a lane; and in as few as the screen
+    has lines, which fills them as a million does.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         return [
-            *_rows("a million one after the other", rounds, *_both(folder, synthetic)),
-            *_rows("a million in each other's way", rounds, *_both(folder, crowded)),
+            row
+            for what, make in (("one by one", synthetic), ("in each other's way", crowded))
+            for row in _rows(
+                what,
+                rounds,
+                {
+                    "many": make(folder / "many.actx", _MANY),
+                    "few": make(folder / "few.actx", _FEW),
+                    "dense": make(folder / "dense.actx", _FEW, tasks=_LANES),
+                },
+            )
         ]
 
 
-def _both(folder: Path, make: Callable[[Path, int], Path]) -> tuple[Path, Path]:
-    return make(folder / "many.actx", _MANY), make(folder / "few.actx", _FEW)
+def _rows(what: str, rounds: int, recordings: dict[str, Path]) -> list[Row]:
+    found: dict[str, list[dict[str, list[float]]]] = {size: [] for size in recordings}
 
+    def frames(size: str) -> float:
+        count = _MANY if size == "many" else _FEW
+        found[size].append(child(_FRAMES, recordings[size], count))
+        return _p95(found[size][-1]["frames"])
 
-def _rows(what: str, rounds: int, many: Path, few: Path) -> list[Row]:
-    found: dict[str, list[dict[str, list[float]]]] = {"many": [], "few": []}
-    alternate(
-        {
-            "many": lambda: _measure(found["many"], many, _MANY),
-            "few": lambda: _measure(found["few"], few, _FEW),
-        },
-        min(rounds, 3),
-    )
+    alternate({size: partial(frames, size) for size in recordings}, min(rounds, 3))
 
     def p95(size: str, key: str) -> float:
-        return statistics.median(_p95(frames[key]) for frames in found[size])
+        return statistics.median(_p95(each[key]) for each in found[size])
 
     def told(size: str, key: str) -> str:
-        middle = statistics.median(x for frames in found[size] for x in frames[key])
+        middle = statistics.median(x for each in found[size] for x in each[key])
         return f"{middle * 1e3:.1f} ms, p95 {p95(size, key) * 1e3:.1f}"
 
-    ratio, longest = p95("many", "frames") / p95("few", "frames"), p95("many", "frames")
-    return [
-        Row(
-            f"a frame at 200×50, {what}",
-            told("many", "frames"),
-            f"a thousand {told('few', 'frames')}",
+    def row(part: str, key: str, other: str) -> Row:
+        ratio, longest = p95("many", key) / p95(other, key), p95("many", key)
+        return Row(
+            f"{part} at 200×50, a million {what}",
+            told("many", key),
+            f"1,000 {_NAMED[other]}: {told(other, key)}",
             ratio,
-            "≤ 1.3, < 40 ms",
-            ratio <= 1.3 and longest < 0.04,
-            f"{statistics.median(found['many'][0]['bytes']) / 1e3:.0f} kB for the terminal "
-            f"against {statistics.median(found['few'][0]['bytes']) / 1e3:.0f} kB",
-        ),
-        *(
-            Row(
-                f"  {part}",
-                told("many", key),
-                f"a thousand {told('few', key)}",
-                p95("many", key) / p95("few", key),
-                "",
-                None,
-            )
-            for part, key in (("processor time of it", "busy"), ("of that, drawing", "drawing"))
-        ),
+            "" if key == "drawing" else "≤ 1.3, < 40 ms",
+            None if key == "drawing" else ratio <= 1.3 and longest < 0.04,
+        )
+
+    return [
+        row(part, key, other)
+        for part, key in (
+            *(("a frame", "frames"), ("its processor time", "busy")),
+            ("drawing its lanes", "drawing"),
+        )
+        for other in ("few", "dense")
     ]
-
-
-def _measure(into: list[dict[str, list[float]]], recording: Path, acquisitions: int) -> float:
-    into.append(child(_FRAMES, recording, acquisitions))
-    return _p95(into[-1]["frames"])
 
 
 def _p95(values: Sequence[float]) -> float:

@@ -95,7 +95,7 @@ class Lanes(TimeRows[LaneLine]):
         return line.track.stamp(now), now // 8 if ended is None else ended
 
     def setting(self) -> Hashable:
-        return self._thick, self.scene.row, self._arrows()[0]
+        return self._thick, self.scene.row, self._arrow_for()
 
     @property
     def _middle(self) -> int:
@@ -143,7 +143,7 @@ class Lanes(TimeRows[LaneLine]):
     # -- arrows -----------------------------------------------------------------------------
 
     def overlay(self, line: LaneLine) -> dict[int, tuple[str, str]]:
-        return {**self._brackets(line), **self._arrows()[1].get(line, {})}
+        return {**self._brackets(line), **self._arrow[1].get(line, {})}
 
     def _brackets(self, line: LaneLine) -> dict[int, tuple[str, str]]:
         """Around the acquisition that was chosen, as far as it is in view."""
@@ -159,19 +159,19 @@ class Lanes(TimeRows[LaneLine]):
         right = {min(last, viewport.width - 1): ("]", "arrow")}
         return {**right, max(first, 0): ("[", "arrow")}
 
-    def _arrows(self) -> tuple[Hashable, dict[LaneLine, dict[int, tuple[str, str]]]]:
-        """From the exit that let the selected acquisition in, to its enter, line by line."""
+    def _arrow_for(self) -> Hashable:
+        """Draw the arrow from the exit that let the selected acquisition in, if one did."""
         scene = self.scene
-        row = scene.selected_row
-        if row is None or scene.playback.playing or scene.playback.following:
-            return None, {}
-        source = (scene.answer(wakeups) or {}).get(row)
-        if source is None:
-            return None, {}
-        key = row, source, scene.viewport, len(self.lines), self._thick
-        if key != self._arrow[0]:
-            self._arrow = key, self._draw_arrow(source, row)
-        return self._arrow
+        row, source = scene.selected_row, None
+        if row is not None and not (scene.playback.playing or scene.playback.following):
+            source = (scene.answer(wakeups) or {}).get(row)
+        if row is None or source is None:
+            self._arrow = None, {}
+        else:
+            key = row, source, scene.viewport, len(self.lines), self._thick
+            if key != self._arrow[0]:
+                self._arrow = key, self._draw_arrow(source, row)
+        return self._arrow[0]
 
     def _draw_arrow(self, source: int, row: int) -> dict[LaneLine, dict[int, tuple[str, str]]]:
         timeline, viewport = self.scene.timeline, self.scene.viewport

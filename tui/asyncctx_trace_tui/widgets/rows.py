@@ -92,6 +92,8 @@ class TimeRows(ScrollView, SceneView, Generic[Line], can_focus=True, inherit_bin
         """Line on screen -> how it looked when last drawn, the play head aside."""
         self._head: int | None = None
         self._setting: Hashable = None
+        self._common: Hashable = None
+        """What all lines depend on beside the window."""
         self._pressed: int | None = None
         """The column at which the mouse went down, ``None`` while it is up."""
         self._pulled = False
@@ -154,9 +156,10 @@ class TimeRows(ScrollView, SceneView, Generic[Line], can_focus=True, inherit_bin
     def redraw(self) -> None:
         self._measure()
         scene = self.scene
+        self._common = scene.ordering.revision, self.setting(), self.glyphs
         setting = (
-            *(scene.viewport, scene.task, self.names_width, self.app.theme, self.glyphs),
-            *(scene.ordering.revision, self.setting()),
+            *(scene.viewport, scene.task, self.names_width, self.app.theme),
+            self._common,
         )
         head = scene.viewport.column_of(scene.playback.at)
         if setting != self._setting:
@@ -213,8 +216,7 @@ class TimeRows(ScrollView, SceneView, Generic[Line], can_focus=True, inherit_bin
         ]
 
     def _draw(self, line: Line, stamp: Hashable) -> Sequence[Stroke]:
-        scene = self.scene
-        whole = stamp, scene.viewport, scene.ordering.revision, self.setting()
+        whole = stamp, self.scene.viewport, self._common
         kept = self._kept.get(line)
         if kept is not None and kept[0] == whole:
             return kept[1]
