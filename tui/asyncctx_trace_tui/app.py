@@ -150,7 +150,7 @@ class TraceApp(App[None]):
                 batch = self.recording.poll(_SEGMENTS)
                 scene.loading = self.recording.behind
                 scene.feed(batch, self.clock(), live)
-                if not scene.loading or time.perf_counter() > until:
+                if not len(batch) or time.perf_counter() > until:
                     break
         except RecordingError as error:
             self.exit(return_code=2, message=f"asyncctx-trace: {error}")
