@@ -32,28 +32,30 @@ import asyncio, json, sys, time
 from pathlib import Path
 started = time.perf_counter()
 from asyncctx_trace_tui.app import TraceApp
+from asyncctx_trace_tui.settings import Settings
+from asyncctx_trace_tui.widgets.lanes import Lanes
 
 class Watched(TraceApp):
-    first = None
+    first = all = None
 
     def post_display_hook(self):
-        if self.first is None and self.screen is getattr(self, "trace_screen", None):
-            self.first = time.perf_counter() - started
+        if self.screen is not getattr(self, "trace_screen", None):
+            return
+        now = time.perf_counter() - started
+        self.first = self.first or now
+        scene = self.scene
+        read = len(scene.timeline) >= int(sys.argv[2]) and not scene.loading
+        if read and self.trace_screen.query_one(Lanes).lines:
+            self.all = now
+            self.exit()
 
-async def main():
-    app = Watched(Path(sys.argv[1]))
-    async with app.run_test(size=(200, 50)) as pilot:
-        while app.scene.loading or len(app.scene.timeline) < int(sys.argv[2]):
-            await pilot.pause()
-        await pilot.pause()
-        return app.first, time.perf_counter() - started
-
-first, all = asyncio.run(main())
+app = Watched(Path(sys.argv[1]), settings=Settings())
+asyncio.run(app.run_async(headless=True, size=(200, 50)))
 # Not getrusage: that of a child begins with its parent's.
 status = Path("/proc/self/status")
 lines = status.read_text().splitlines() if status.exists() else []
 peak = [int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")]
-print(json.dumps({"first": first, "all": all, "peak": peak[0] if peak else 0}))
+print(json.dumps({"first": app.first, "all": app.all, "peak": peak[0] if peak else 0}))
 """
 
 _REPORT = """
