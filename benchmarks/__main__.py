@@ -18,6 +18,7 @@ SUBJECTS = (
     "startup",
     "size",
     "opening",
+    "frame",
     "report",
     "following",
     "workloads",

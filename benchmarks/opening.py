@@ -6,7 +6,7 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from benchmarks.measure import Row, alternate, child, median_ratio, spread
+from benchmarks.measure import PEAK, Row, alternate, child, median_ratio, spread
 from benchmarks.parsing import parsing
 from benchmarks.recordings import synthetic
 
@@ -14,24 +14,35 @@ __all__ = ["run"]
 
 _ACQUISITIONS = 1_000_000
 
-_FIRST_FRAME = """
-import asyncio, json, resource, sys, time
+_FIRST_FRAME = (
+    PEAK
+    + """
+import asyncio, json, sys, time
 from pathlib import Path
 started = time.perf_counter()
 from asyncctx_trace_tui.app import TraceApp
+from asyncctx_trace_tui.settings import Settings
+from asyncctx_trace_tui.widgets.lanes import Lanes
 
-async def main():
-    app = TraceApp(Path(sys.argv[1]))
-    async with app.run_test(size=(200, 50)) as pilot:
-        while len(app.scene.timeline) < int(sys.argv[2]):
-            await pilot.pause()
-        await pilot.pause()
-        return time.perf_counter() - started
+class Watched(TraceApp):
+    first = all = None
 
-seconds = asyncio.run(main())
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-print(json.dumps({"seconds": seconds, "peak": peak}))
+    def post_display_hook(self):
+        if self.screen is not getattr(self, "trace_screen", None):
+            return
+        now = time.perf_counter() - started
+        self.first = self.first or now
+        scene = self.scene
+        read = len(scene.timeline) >= int(sys.argv[2]) and not scene.loading
+        if read and self.trace_screen.query_one(Lanes).lines:
+            self.all = now
+            self.exit()
+
+app = Watched(Path(sys.argv[1]), settings=Settings())
+asyncio.run(app.run_async(headless=True, size=(200, 50)))
+print(json.dumps({"first": app.first, "all": app.all, "peak": peak()}))
 """
+)
 
 
 def run(rounds: int) -> list[Row]:
@@ -40,30 +51,38 @@ def run(rounds: int) -> list[Row]:
         big = synthetic(Path(folder) / "big.actx", _ACQUISITIONS)
         empty = synthetic(Path(folder) / "empty.actx", 1)
         peaks: list[float] = []
+        firsts: list[float] = []
 
-        def first_frame() -> float:
+        def opened() -> float:
             found = child(_FIRST_FRAME, big, _ACQUISITIONS)
             peaks.append(found["peak"])
-            return float(found["seconds"])
+            firsts.append(float(found["first"]))
+            return float(found["all"])
 
         base = child(_FIRST_FRAME, empty, 1)["peak"]
         times = alternate(
-            {
-                "json": parsing(Path(folder), _ACQUISITIONS),
-                "frame": first_frame,
-            },
-            min(rounds, 3),
+            {"json": parsing(Path(folder), _ACQUISITIONS), "all": opened}, min(rounds, 3)
         )
-    frame = median_ratio(times["frame"], times["json"])
+    first = median_ratio(firsts, times["json"])
+    everything = median_ratio(times["all"], times["json"])
+    against = f"json.loads {spread(times['json'])}"
     room = (statistics.median(peaks) - base) / _ACQUISITIONS
     return [
         Row(
-            "open 1,000,000 acquisitions, all of it on the first frame",
-            spread(times["frame"]),
-            f"json.loads {spread(times['json'])}",
-            frame,
+            "open 1,000,000 acquisitions: the first frame, keys answered",
+            spread(firsts, digits=2),
+            against,
+            first,
             "≤ 1/20",
-            frame <= 1 / 20,
+            first <= 1 / 20,
+        ),
+        Row(
+            "open 1,000,000 acquisitions: all of them on the screen",
+            spread(times["all"], digits=2),
+            against,
+            everything,
+            "≤ 1/20",
+            everything <= 1 / 20,
         ),
         Row(
             "memory of the app for them",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import heapq
+import os
 import random
 from collections import deque
 from pathlib import Path
 
 from asyncctx_trace.recording.segments import create
-from asyncctx_trace.recording.writer import Recorder
+from asyncctx_trace.recording.writer import Recorder, TextWriter
 
 __all__ = ["contended", "new_recorder", "synthetic"]
 
@@ -39,8 +40,7 @@ def synthetic(
             now += luck.randrange(500)
             recorder.exit_ended(now, one, 1, False, None)
         done = nest.stop - 1
-    recorder.close()
-    return path
+    return _ended(recorder, path, now)
 
 
 def contended(
@@ -98,8 +98,7 @@ def contended(
             else:
                 free[lock] += 1
             heapq.heappush(due, (now + delay, task, "leaves" if stack else "asks"))
-    recorder.close()
-    return path
+    return _ended(recorder, path, now)
 
 
 def new_recorder(path: Path, tasks: int, locks: int, capacity: int = 1) -> Recorder:
@@ -113,3 +112,10 @@ def new_recorder(path: Path, tasks: int, locks: int, capacity: int = 1) -> Recor
     for number in range(1, tasks + 1):
         recorder.task_defined(1, number, f"task-{number}", "asyncio", 0, "MainThread")
     return recorder
+
+
+def _ended(recorder: Recorder, path: Path, at: int) -> Path:
+    recorder.process_ended(at, os.getpid(), 0)
+    # Without the end that the recorder itself would add: that of today, far behind these times.
+    TextWriter.close(recorder)
+    return path

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.measure import Row, alternate, child, median_ratio, spread
+from benchmarks.measure import PEAK, Row, alternate, child, median_ratio, spread
 from benchmarks.parsing import parsing
 from benchmarks.recordings import contended, synthetic
 
@@ -16,16 +16,18 @@ __all__ = ["REPORT", "run"]
 _ACQUISITIONS = 1_000_000
 _CLOCK = "process_time"
 
-REPORT = """
-import io, json, resource, sys, time
+REPORT = (
+    PEAK
+    + """
+import io, json, sys, time
 from pathlib import Path
 started = time.process_time()
 from asyncctx_trace_tui.commands.report import print_report
 print_report(Path(sys.argv[1]), io.StringIO())
 seconds = time.process_time() - started
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-print(json.dumps({"seconds": seconds, "peak": peak}))
+print(json.dumps({"seconds": seconds, "peak": peak()}))
 """
+)
 
 
 def run(rounds: int) -> list[Row]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asyncctx_trace.analysis import timeline as timeline_module
@@ -75,6 +75,7 @@ def state(timeline: Timeline) -> dict[str, object]:
     return vars(timeline)
 
 
+@settings(deadline=None)
 @given(moves=MOVES)
 def test_any_life_looks_the_same(
     tmp_path_factory: pytest.TempPathFactory, moves: list[Move]

@@ -77,7 +77,7 @@ def test_nothing_is_drawn_outside_or_twice(
 def test_a_row_is_found_at_each_of_its_times(passes: list[tuple[int, ...]], at: int) -> None:
     """What a bisection finds is what a look at every acquisition finds."""
     track = track_of(passes)
-    timeline = track._timeline
+    timeline = track.timeline
     expected = [a.row for a in timeline if a.phase_at(START + at * MS) is not None]
 
     assert [track.row_at(START + at * MS)] == (expected or [None])

@@ -74,6 +74,11 @@ class Answers:
         """The time that answers are about, where the timeline has gone on since."""
         return self.case.now if self.case.timeline is not self._timeline else None
 
+    @property
+    def working(self) -> bool:
+        """Whether something is being worked out aside."""
+        return self._work is not None
+
     def see(self, now: int, live: bool, *, growing: bool) -> None:
         """The timeline is now as it is at ``now``; the program may go on if it is ``live``.
 

@@ -38,8 +38,10 @@ __all__ = ["RunningProgram", "TraceApp"]
 _FRAME = 1 / 30
 _ALARM = 0.5
 """Seconds between two looks for deadlocks."""
-_SEGMENTS = 4
-"""Segments of facts read at a time while a long recording is opened."""
+_PROGRESS = 0.1
+"""Seconds between two words of how far reading has come."""
+_SEGMENTS = 16
+"""Segments of facts read at a time while a long recording is opened: some 11,000 acquisitions."""
 
 
 class RunningProgram(Protocol):
@@ -95,6 +97,7 @@ class TraceApp(App[None]):
         self.clock = clock
         self.glyphs = ASCII if self.settings.ascii else UNICODE
         self.scene = Scene(following=program is not None, speed=speed or 1.0)
+        self._told = 0.0
         self._deadlocks = DeadlockAlarm()
         if isinstance(self.recording, Recording):
             self.scene.anchor = self.recording.anchor
@@ -121,7 +124,7 @@ class TraceApp(App[None]):
         except KeymapError as error:
             self.notify(str(error), severity="error", timeout=10, markup=False)
         self.theme_changed_signal.subscribe(self, lambda _: self._remember())
-        self.set_interval(_FRAME, self.tick)
+        self.set_interval(_FRAME, self._go_on)
         self.set_interval(_ALARM, self.tell_deadlocks)
 
     def _use_keymap(self, keymap: dict[str, str]) -> None:
@@ -138,6 +141,19 @@ class TraceApp(App[None]):
             self.scene.saving.stop(wait=1)
         self.recording.close()
 
+    async def _go_on(self) -> None:
+        self.tick()
+        while self.scene.loading:
+            await asyncio.sleep(0)  # keys and the title come first, but nothing waits for a clock
+            self.tick()
+
+    async def run_action(self, *arguments: Any, **options: Any) -> bool:
+        """Do what a key means, and show what came of it at once."""
+        handled = await super().run_action(*arguments, **options)
+        if handled:
+            self._show_scene()
+        return handled
+
     def tick(self) -> None:
         """One frame: read what has come, move the play head, show it."""
         scene, live = self.scene, self._writing()
@@ -145,9 +161,9 @@ class TraceApp(App[None]):
         try:
             while True:
                 batch = self.recording.poll(_SEGMENTS)
-                scene.behind = len(batch) > 0  # only a look that finds nothing tells
+                scene.behind = self.recording.behind
                 scene.feed(batch, self.clock(), live)
-                if not scene.behind or time.perf_counter() > until:
+                if not len(batch) or time.perf_counter() > until:
                     break
         except RecordingError as error:
             self.exit(return_code=2, message=f"asyncctx-trace: {error}")
@@ -155,10 +171,15 @@ class TraceApp(App[None]):
         if scene.wall_start is None and scene.timeline.start is not None:
             scene.wall_start = self.recording.anchor.wall(scene.timeline.start) / 1e9
         scene.advance(self.clock())
-        if self.trace_screen.is_mounted:
-            self.trace_screen.follow_scene()
+        if not scene.loading or time.perf_counter() > self._told + _PROGRESS:
+            self._told = time.perf_counter()
+            self._show_scene()
         if not scene.loading and (work := scene.answers.work()) is not None:
             self.run_worker(self._answer(work))
+
+    def _show_scene(self) -> None:
+        if self.trace_screen.is_mounted:
+            self.trace_screen.follow_scene()
 
     def tell_deadlocks(self) -> None:
         """Say of each deadlock, while the program hangs, who waits for whom."""

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 from asyncctx_trace.events import Outcome
-from asyncctx_trace_tui.tracks import Run, Shares, Track
+from asyncctx_trace_tui.looks import HOLD, IDLE, Look, look, looks
+from asyncctx_trace_tui.tracks import Track, bulk_for
 from asyncctx_trace_tui.viewport import Viewport
 
 __all__ = ["ASCII", "UNICODE", "Glyphs", "Stroke", "draw", "plain_text"]
 
-WAIT, HOLD, CLEANUP = PHASES = ("wait", "hold", "cleanup")
-IDLE = "idle"
-
-_PAPERS = ("", "", "cleanup-back")
-"""What lies behind the glyphs of a phase: hatching alone would be too faint."""
-
+_ROOM = 5
+"""Columns that a bar must have more of to carry a name."""
 _MARKS: dict[Outcome, str] = {
     Outcome.ERROR: "error",
     Outcome.CANCELLED: "cancelled",
@@ -133,35 +131,23 @@ def draw(
     gives another ink for the holding of a row.
     """
     width = viewport.width
-    chars, inks, papers = [" "] * width, [IDLE] * width, [""] * width
+    cells: list[Look] = [(" ", IDLE, "")] * width
     if alive is not None:
         first = max(0, viewport.column_of(alive[0]))
         last = min(width - 1, viewport.column_of(alive[1]))
         if first <= last:
-            chars[first : last + 1] = alive[2] * (last - first + 1)
-    for run in track.runs(viewport, now):
-        char, ink, paper = _look(run, viewport.per_column, glyphs)
-        if holder is not None and ink == HOLD:
-            ink = holder(run.row)
-        end = run.column + run.length
-        chars[run.column : end] = char * run.length
-        inks[run.column : end] = [ink] * run.length
-        papers[run.column : end] = [paper] * run.length
-        if label is not None and run.length > 5:
-            name = label(run.row)
-            if 0 < len(name) <= run.length - 2:
-                start, stop = run.column + 1, run.column + 1 + len(name)
-                chars[start:stop] = name
-                # On a bar the name is cut out; in a wait or a cleanup it stands on its own.
-                solid = char == glyphs.full[1]
-                inks[start:stop] = ["name" if solid else ink] * len(name)
-                papers[start:stop] = [ink if solid else paper] * len(name)
+            cells[first : last + 1] = [(alive[2], IDLE, "")] * (last - first + 1)
+    for column, length, row in _paint(cells, track, viewport, now, glyphs, holder):
+        name = label(row) if label is not None else ""
+        if 0 < len(name) <= length - 2:
+            char, ink, paper = cells[column]
+            # On a bar the name is cut out; in a wait or a cleanup it stands on its own.
+            ink, paper = ("name", ink) if char == glyphs.full[1] else (ink, paper)
+            cells[column + 1 : column + 1 + len(name)] = [(char, ink, paper) for char in name]
     for problem in track.problems(viewport):
-        column = viewport.column_of(problem.at)
-        chars[column] = glyphs.outcomes[problem.outcome]
-        inks[column] = _MARKS[problem.outcome]
-        papers[column] = ""
-    return _strokes(chars, inks, papers)
+        mark = glyphs.outcomes[problem.outcome], _MARKS[problem.outcome], ""
+        cells[viewport.column_of(problem.at)] = mark
+    return _strokes(cells)
 
 
 def plain_text(strokes: Iterable[Stroke]) -> str:
@@ -169,51 +155,47 @@ def plain_text(strokes: Iterable[Stroke]) -> str:
     return "".join(stroke.text for stroke in strokes)
 
 
-def _look(run: Run, slice: int, glyphs: Glyphs) -> tuple[str, str, str]:
-    """Character, ink and paper of one column."""
-    shares = run.shares
-    wait, hold, cleanup = shares
-    first = 0 if wait >= hold and wait >= cleanup else 1 if hold >= cleanup else 2
-    others = ((1, 2), (0, 2), (0, 1))[first]
-    second = others[0] if shares[others[0]] >= shares[others[1]] else others[1]
-    if shares[first] == slice:
-        return glyphs.full[first], PHASES[first], _PAPERS[first]
-    idle = slice - sum(shares)
-    if shares[second] * 8 >= slice:
-        return _two(shares, slice, idle, first, second, glyphs)
-    ink = PHASES[first]
-    share = sum(shares) / slice
-    if first != 1:
-        if share < 0.25:
-            return glyphs.little[first], ink, ""
-        return glyphs.full[first], ink, _PAPERS[first]
-    level = min(7, int(share * 8))
-    left, right = run.touches
-    if left and not right:
-        return glyphs.lefts[level], ink, ""
-    if right and not left:
-        return glyphs.rights[level], ink, ""
-    return glyphs.heights[level], ink, ""
+def _paint(
+    cells: list[Look],
+    track: Track,
+    viewport: Viewport,
+    now: int,
+    glyphs: Glyphs,
+    holder: Callable[[int], str] | None,
+) -> list[tuple[int, int, int]]:
+    """Fill the cells in which there is something.
+
+    Gives column, length and row of each bar that has room for a name.
+    """
+    fast = bulk_for(track.index_at(viewport.end) - track.index_at(viewport.start))
+    if fast is not None:
+        columns = fast.Columns(track, viewport, now)
+        rows = columns.row.tolist() if holder is not None else []
+        for column, cell in zip(*looks(columns, viewport.per_column, glyphs), strict=True):
+            if holder is not None and cell[1] == HOLD:
+                cell = cell[0], holder(rows[column]), cell[2]
+            cells[column] = cell
+        named: list[tuple[int, int, int]] = columns.bars(_ROOM)
+        return named
+    bars = []
+    for run in track.runs(viewport, now):
+        char, ink, paper = look(run, viewport.per_column, glyphs)
+        if holder is not None and ink == HOLD:
+            ink = holder(run.row)
+        cells[run.column : run.column + run.length] = [(char, ink, paper)] * run.length
+        if run.length > _ROOM:
+            bars.append((run.column, run.length, run.row))
+    return bars
 
 
-def _two(
-    shares: Shares, slice: int, idle: int, first: int, second: int, glyphs: Glyphs
-) -> tuple[str, str, str]:
-    """Two phases that both take up much of one column."""
-    if idle * 8 >= slice:
-        return glyphs.mixed, PHASES[first], PHASES[second]
-    earlier, later = min(first, second), max(first, second)
-    level = min(6, max(0, round(shares[earlier] * 8 / slice) - 1))
-    # As dense as a wait's own glyph, or the edge of the wait would stand out as solid.
-    ink = "wait-back" if earlier == 0 else PHASES[earlier]
-    return glyphs.lefts[level], ink, "cleanup-back" if later == 2 else PHASES[later]
-
-
-def _strokes(chars: list[str], inks: list[str], papers: list[str]) -> list[Stroke]:
-    strokes: list[Stroke] = []
-    start = 0
-    for end in range(1, len(chars) + 1):
-        if end == len(chars) or inks[end] != inks[start] or papers[end] != papers[start]:
-            strokes.append(Stroke("".join(chars[start:end]), inks[start], papers[start]))
-            start = end
-    return strokes
+def _strokes(cells: list[Look]) -> list[Stroke]:
+    text = "".join([cell[0] for cell in cells])
+    ends = [
+        column
+        for column, (one, other) in enumerate(pairwise(cells), 1)
+        if one is not other and (one[1] != other[1] or one[2] != other[2])
+    ]
+    return [
+        Stroke(text[start:end], *cells[start][1:])
+        for start, end in pairwise([0, *ends, len(cells)])
+    ]

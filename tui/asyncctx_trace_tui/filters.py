@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Callable
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import TypeAlias
 
 from asyncctx_trace.analysis.timeline import NOT_YET, Phase, Timeline
@@ -83,9 +84,12 @@ def _term(word: str) -> Predicate:
         pattern = pattern if keyed[1] in _WHOLE else f"*{pattern}*"
     # A bracket in a name is a bracket, not a set of characters.
     pattern = pattern.replace("[", "[[]")
-    return lambda timeline, row, now: any(
-        fnmatchcase(value.lower(), pattern) for value in values(timeline, row)
-    )
+
+    @cache  # a million acquisitions have few names
+    def fits(value: str) -> bool:
+        return fnmatchcase(value.lower(), pattern)
+
+    return lambda timeline, row, now: any(map(fits, values(timeline, row)))
 
 
 def _length(phase: str, compare: Callable[[int, int], bool], length: int) -> Predicate:

@@ -109,12 +109,13 @@ def in_line(timeline: Timeline, moment: Moment, at: int) -> list[str]:
 def happened(tracks: Tracks, at: int) -> Iterator[str]:
     """What the facts at exactly the time ``at`` say, a line each."""
     timeline = tracks.timeline
-    for lane in tracks.lanes.values():
-        for track in lane.tracks:
-            index = track.index_at(at)
-            # A fact may end one acquisition at the very ns at which the next begins.
-            for row in track.rows[max(0, index - 1) : index + 1]:
-                yield from _facts(timeline, timeline.acquisition(row), at)
+    columns = (
+        *(timeline.enter_started, timeline.enter_ended),
+        *(timeline.exit_started, timeline.exit_ended),
+    )
+    for row in tracks.there_at(at):
+        if any(column[row] == at for column in columns):
+            yield from _facts(timeline, timeline.acquisition(row), at)
     for line in timeline.printed[-1:] if timeline.end == at else ():
         if line.at == at:
             yield f"printed: {plain(line.text)}"

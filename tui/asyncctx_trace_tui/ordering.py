@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from asyncctx_trace_tui.filters import Predicate, parse
-from asyncctx_trace_tui.tracks import Lane, Shares, Tracks
+from asyncctx_trace_tui.tracks import Lane, Tracks
 
 __all__ = ["SORTS", "Ordering"]
 
 SORTS = ("first seen", "total wait", "total hold")
-_NEVER = 1 << 62
+_AT_ONCE = 10_000
+"""Rows that a filter is asked about within one frame."""
 
 
 class Ordering:
@@ -22,6 +23,8 @@ class Ordering:
         self.expression = ""
         self._filter: Predicate | None = None
         self._seen = 0
+        self._unsettled: list[int] = []
+        """Rows that were in flight when the filter was asked about them."""
         self._matching: set[int] = set()
         self.revision = 0
         """Grows with every change of mind."""
@@ -48,14 +51,17 @@ class Ordering:
         self._filter = parse(expression)
         self.expression = expression.strip()
         self._seen = 0
+        self._unsettled.clear()
         self._matching.clear()
         self.revision += 1
 
     def arrange(self, tracks: Tracks, now: int) -> list[Lane]:
         """The lanes to show, from the top; the same list as long as nothing has changed."""
-        timeline = tracks.timeline
-        # A sum or a length may change with every fact, but the order of lanes need not jump.
-        key = self.revision, len(timeline), timeline.end if self._filter else None
+        if self._filter is not None:
+            self._match(tracks, now)
+        # A sum may change with every fact, but the order of lanes need not jump.
+        sums = len(tracks.timeline) if self.sort != SORTS[0] else 0
+        key = self.revision, len(tracks.lanes), len(self._matching), sums
         if key != self._arranged[0]:
             self._arranged = key, self._arrange(tracks, now)
         return self._arranged[1]
@@ -63,23 +69,24 @@ class Ordering:
     def _arrange(self, tracks: Tracks, now: int) -> list[Lane]:
         lanes = list(tracks.lanes.values())
         if self._filter is not None:
-            self._match(tracks, now)
             lanes = [lane for lane in lanes if lane.task in self._matching]
         if self.sort != SORTS[0]:
-            phase = SORTS.index(self.sort) - 1
-            lanes.sort(key=lambda lane: -_total(lane, now)[phase])
+            spent = tracks.totals(SORTS.index(self.sort) - 1, now)
+            lanes.sort(key=lambda lane: -spent[lane.order])
         return sorted(lanes, key=lambda lane: lane.task not in self.pinned)
 
     def _match(self, tracks: Tracks, now: int) -> None:
-        timeline, filter = tracks.timeline, self._filter
+        """Ask about some of the rows that were not asked about yet, and what is in flight."""
+        timeline, filter, known = tracks.timeline, self._filter, len(self._matching)
         assert filter is not None
-        # What is in flight may come to match; what has ended is asked once.
-        for row in [*timeline.in_flight, *range(self._seen, len(timeline))]:
+        until = min(self._seen + _AT_ONCE, len(timeline))
+        # What was in flight may have come to match since; what had ended is not asked again.
+        asked = [*self._unsettled, *range(self._seen, until)]
+        for row in asked:
             if timeline.task[row] not in self._matching and filter(timeline, row, now):
                 self._matching.add(timeline.task[row])
-        self._seen = len(timeline)
-
-
-def _total(lane: Lane, now: int) -> Shares:
-    spent = [track.elapsed(_NEVER, now) for track in lane.tracks]
-    return Shares(*(sum(each[phase] for each in spent) for phase in range(3)))
+        self._seen = until
+        in_flight = set(timeline.in_flight)
+        self._unsettled = [row for row in asked if row in in_flight]
+        if len(self._matching) > known:
+            self.revision += 1

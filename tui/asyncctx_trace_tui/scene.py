@@ -67,6 +67,7 @@ class Scene:
         self._begun = False
         self._framed = False
         """Whether the viewer chose which window to see."""
+        self._named: tuple[tuple[int, ...], int] = ((), 0)
 
     @property
     def origin(self) -> int:
@@ -82,7 +83,8 @@ class Scene:
         """The recording as it is at ``clock``: what has come, whether one still writes."""
         timeline = self.timeline
         timeline.extend(events)
-        self.tracks.update()
+        if not self.loading:
+            self.tracks.update()
         for ended in timeline.process_ended if len(events) else ():
             if ended.exit_code is not None:
                 self.exit_code = ended.exit_code
@@ -174,6 +176,18 @@ class Scene:
     def fit(self) -> None:
         """Have the whole recording in view."""
         self.viewport = Viewport.fitting(self.origin, self.now, self.viewport.width)
+
+    @property
+    def longest_name(self) -> int:
+        """Characters of the longest name of a task that has a lane, or of a resource."""
+        timeline, lanes = self.timeline, self.tracks.lanes
+        named = timeline.rows_of_resource
+        known = len(timeline.tasks), len(lanes), len(timeline.resources), len(named)
+        if known != self._named[0]:
+            names = [t.name for task, t in timeline.tasks.items() if task in lanes]
+            names += [r.name for id, r in timeline.resources.items() if id in named]
+            self._named = known, max(map(len, names), default=0)
+        return self._named[1]
 
     # -- what is selected -------------------------------------------------------------------
 

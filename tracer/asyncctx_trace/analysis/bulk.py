@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +17,7 @@ from asyncctx_trace.recording.format import RAW_FIELDS, RECORD, Kind
 if TYPE_CHECKING:
     Integers = NDArray[np.int64]
 
-__all__ = ["take", "take_times"]
+__all__ = ["take"]
 
 _RECORDS = np.dtype(
     {
@@ -34,122 +35,125 @@ _PHASES: dict[Kind, Phase] = {
 
 
 def take(timeline: Timeline, batch: Batch) -> bool:
-    """Let ``timeline`` take in the records of ``batch``, but for its definitions and notes.
+    """Let ``timeline`` take in the records of ``batch``, and the times of its notes.
 
     Says ``False``, and does nothing, if the facts are not what a whole recording gives (a fact
     twice, or before an earlier one of its acquisition): then they must go in one by one.
     """
     facts = _Facts(batch)
     new = facts.of(Kind.ENTER_STARTED)
-    row_of = _Rows(timeline, facts.acquisition[new])
+    known = _Known(timeline, facts.id("acquisition", new))
     phases = {kind: facts.of(kind) for kind in _PHASES}
-    rows = {kind: row_of(facts.acquisition[at]) for kind, at in phases.items()}
-    for kind, known in rows.items():  # begun before the recording: left out
-        phases[kind], rows[kind] = phases[kind][known >= 0], known[known >= 0]
-    if not _whole(timeline, facts, new, phases, rows):
+    places = {kind: known.places(facts.id("acquisition", at)) for kind, at in phases.items()}
+    for kind, found in places.items():  # begun before the recording: left out
+        phases[kind], places[kind] = phases[kind][found >= 0], found[found >= 0]
+    failed = facts.column("outcome", phases[Kind.ENTER_ENDED]) != Outcome.OK
+    if not known.whole(timeline, new, phases, places, failed):
         return False
+    rows = {kind: known.rows[found] for kind, found in places.items()}
 
     _append(timeline, facts, new)
     _fill(timeline, facts, phases, rows)
-    failed = facts.outcome[phases[Kind.ENTER_ENDED]] != Outcome.OK
-    over = np.concatenate([rows[Kind.ENTER_ENDED][failed], rows[Kind.EXIT_ENDED]])
-    when = np.concatenate([phases[Kind.ENTER_ENDED][failed], phases[Kind.EXIT_ENDED]])
-    _stack(timeline, new, over, when)
-    for at in facts.of(Kind.TASK_ENDED):
-        timeline.task_ended[int(facts.task[at])] = int(facts.at[at])
+    over = np.full(len(facts), -1)
+    over[phases[Kind.ENTER_ENDED][failed]] = rows[Kind.ENTER_ENDED][failed]
+    over[phases[Kind.EXIT_ENDED]] = rows[Kind.EXIT_ENDED]
+    _stack(timeline, new, over)
+    gone = facts.of(Kind.TASK_ENDED)
+    for task, at in zip(facts.id("task", gone).tolist(), facts.at[gone].tolist(), strict=True):
+        timeline.task_ended[task] = at
+    _take_times(timeline, facts.at, [note.at for note in batch.notes])
     return True
 
 
 class _Facts:
-    """The records of a batch in columns, in order of time; ids are the recording's."""
+    """The records of a batch in order of time, column by column; ids are the recording's."""
 
     def __init__(self, batch: Batch) -> None:
-        parts = [(writer, np.frombuffer(data, _RECORDS)) for writer, data in batch.records]
-        names = [name for name, _, _ in RAW_FIELDS]
-        columns = {name: [part[name].astype(np.int64) for _, part in parts] for name in names}
-        for index, (writer, _) in enumerate(parts):
-            for name in ("acquisition", "task", "site"):
-                columns[name][index] += writer.base
-            parent = columns["parent"][index]
-            parent[parent != 0] += writer.base
-        at = np.concatenate(columns["at"])
-        order = np.argsort(at, kind="stable")
-        self.at: Integers = at[order]
+        self.writers = [writer for writer, _ in batch.records]
+        records = np.frombuffer(b"".join([data for _, data in batch.records]), _RECORDS)
+        sizes = [len(data) // RECORD for _, data in batch.records]
+        writer = np.repeat(np.arange(len(sizes)), sizes)
+        at = records["at"].astype(np.int64)
+        if np.any(at[1:] < at[:-1]):
+            order = np.argsort(at, kind="stable")
+            records, writer, at = records[order], writer[order], at[order]
+        self.at: Integers = at
+        self.writer: Integers = writer
+        self._records = records
+        self._kind = records["kind"].copy()
+        bases = np.array([writer.base for writer in self.writers], np.int64)
+        one = len(set(bases.tolist())) == 1
+        self._bases: Integers = bases[:1] if one else bases[writer]
 
-        def column(name: str) -> Integers:
-            return np.concatenate(columns[name])[order]
-
-        self.acquisition = column("acquisition")
-        self.parent = column("parent")
-        self.task = column("task")
-        self.word = column("word")
-        self.site = column("site")
-        self.manager = column("manager")
-        self.outcome = column("outcome")
-        self.suppressed = column("suppressed")
-        self.kind = column("kind")
-        sizes = [len(part) for _, part in parts]
-        self.writer: Integers = np.repeat(np.arange(len(parts)), sizes)[order]
-        self.writers = [writer for writer, _ in parts]
-        self.base: Integers = np.array([writer.base for writer in self.writers])[self.writer]
+    def __len__(self) -> int:
+        return len(self.at)
 
     def of(self, kind: Kind) -> Integers:
         """Where the facts of one kind stand."""
-        return np.flatnonzero(self.kind == kind)
+        return np.flatnonzero(self._kind == kind)
+
+    def column(self, name: str, where: Integers) -> Integers:
+        """One field of some facts."""
+        return self._records[name][where].astype(np.int64)
+
+    def id(self, name: str, where: Integers) -> Integers:
+        """The same of a field that holds ids of the process's own."""
+        return self.column(name, where) + (
+            self._bases if len(self._bases) == 1 else self._bases[where]
+        )
 
 
-class _Rows:
-    """Acquisition -> row, for those that begin in this batch and those in flight before."""
+class _Known:
+    """The acquisitions that facts of this batch may belong to: in flight before, or new."""
 
     def __init__(self, timeline: Timeline, begun: Integers) -> None:
-        ids = np.fromiter(timeline._row.keys(), np.int64, len(timeline._row))
-        rows = np.fromiter(timeline._row.values(), np.int64, len(timeline._row))
-        ids = np.concatenate([ids, begun])
-        rows = np.concatenate([rows, len(timeline) + np.arange(len(begun))])
+        size = len(timeline._row)
+        ids = np.concatenate([np.fromiter(timeline._row.keys(), np.int64, size), begun])
+        before = np.fromiter(timeline._row.values(), np.int64, size)
         order = np.argsort(ids, kind="stable")
-        self._ids, self._rows = ids[order], rows[order]
+        self._ids = ids[order]
+        self.rows: Integers = np.concatenate([before, len(timeline) + np.arange(len(begun))])[order]
 
-    def __call__(self, acquisitions: Integers) -> Integers:
-        """The row of each, -1 where it is not known."""
+    def places(self, acquisitions: Integers) -> Integers:
+        """Where each stands among these, -1 where it does not."""
         if not len(self._ids):
             return np.full(len(acquisitions), -1)
         place = np.minimum(np.searchsorted(self._ids, acquisitions), len(self._ids) - 1)
-        return np.where(self._ids[place] == acquisitions, self._rows[place], -1)
+        return np.where(self._ids[place] == acquisitions, place, -1)
 
+    def whole(
+        self,
+        timeline: Timeline,
+        new: Integers,
+        phases: dict[Kind, Integers],
+        places: dict[Kind, Integers],
+        failed: NDArray[np.bool_],
+    ) -> bool:
+        """Whether each acquisition's facts stand in their order, each once at most.
 
-def _whole(
-    timeline: Timeline,
-    facts: _Facts,
-    new: Integers,
-    phases: dict[Kind, Integers],
-    rows: dict[Kind, Integers],
-) -> bool:
-    """Whether each acquisition's facts stand in their order, each once at most."""
-    size = len(timeline) + len(new)
-    last = np.full(size, -1)
-    last[len(timeline) :] = new
-    stage = np.zeros(size, np.int64)
-    stage[: len(timeline)] = (
-        (np.frombuffer(timeline.enter_ended, np.int64) != NOT_YET) * 1
-        + (np.frombuffer(timeline.exit_started, np.int64) != NOT_YET) * 1
-        if len(timeline)
-        else 0
-    )
-    if len(np.unique(facts.acquisition[new])) != len(new):
-        return False
-    if np.isin(facts.acquisition[new], list(timeline._row)).any():  # carried over
-        return False
-    for expected, kind in enumerate(_PHASES):
-        at, row = phases[kind], rows[kind]
-        if len(np.unique(row)) != len(row):
+        ``failed`` says which of the enters that ended did so without getting in.
+        """
+        if np.any(self._ids[1:] == self._ids[:-1]):  # begun twice, or carried over
             return False
-        if np.any(last[row] >= at) or np.any(stage[row] != expected):
-            return False
-        last[row] = at
-        # A failed enter is the end: no later fact may follow it.
-        ended = (facts.outcome[at] != Outcome.OK) & (kind == Kind.ENTER_ENDED)
-        stage[row] = np.where(ended, len(_PHASES) + 1, expected + 1)
-    return True
+        before = self.rows < len(timeline)
+        rows = self.rows[before]
+        last = np.full(len(self.rows), -1)
+        last[~before] = new[self.rows[~before] - len(timeline)]
+        stage = np.zeros(len(self.rows), np.int64)
+        for column in (timeline.enter_ended, timeline.exit_started) if len(rows) else ():
+            stage[before] += np.frombuffer(column, np.int64)[rows] != NOT_YET
+        for expected, kind in enumerate(_PHASES):
+            at, place = phases[kind], places[kind]
+            if np.any(np.bincount(place, minlength=1) > 1):
+                return False
+            if np.any(last[place] >= at) or np.any(stage[place] != expected):
+                return False
+            last[place] = at
+            stage[place] = expected + 1
+            if kind == Kind.ENTER_ENDED:
+                # A failed enter is the end: no later fact may follow it.
+                stage[place[failed]] = len(_PHASES) + 1
+        return True
 
 
 def _append(timeline: Timeline, facts: _Facts, new: Integers) -> None:
@@ -157,18 +161,20 @@ def _append(timeline: Timeline, facts: _Facts, new: Integers) -> None:
     n, first = len(new), len(timeline)
     not_yet = np.full(n, NOT_YET)
     nothing = np.zeros(n, np.int64)
-    resource = facts.word[new] + facts.base[new]
+    task, resource = facts.id("task", new), facts.id("word", new)
+    parent = facts.id("parent", new)
+    parent[facts.column("parent", new) == 0] = 0
     columns: list[tuple[array[int], Integers]] = [
-        (timeline.id, facts.acquisition[new]),
-        (timeline.parent, facts.parent[new]),
-        (timeline.task, facts.task[new]),
+        (timeline.id, facts.id("acquisition", new)),
+        (timeline.parent, parent),
+        (timeline.task, task),
         (timeline.resource, resource),
-        (timeline.site, facts.site[new]),
+        (timeline.site, facts.id("site", new)),
         (timeline.enter_started, facts.at[new]),
         (timeline.enter_ended, not_yet),
         (timeline.exit_started, not_yet),
         (timeline.exit_ended, not_yet),
-        (timeline.exit_task, facts.task[new]),
+        (timeline.exit_task, task),
         (timeline.enter_outcome, nothing),
         (timeline.body_outcome, nothing),
         (timeline.exit_outcome, nothing),
@@ -177,25 +183,44 @@ def _append(timeline: Timeline, facts: _Facts, new: Integers) -> None:
     ]
     for column, values in columns:
         column.frombytes(values.astype(column.typecode).tobytes())
-    pairs, inverse = np.unique(facts.writer[new] << 32 | facts.manager[new], return_inverse=True)
-    names = [
-        facts.writers[pair >> 32].managers.get(pair & 0xFFFFFFFF, UNKNOWN_MANAGER)
-        for pair in pairs.tolist()
-    ]
-    timeline.manager.extend(np.array(names, np.object_)[inverse].tolist())
+    named = facts.writer[new] << 32 | facts.column("manager", new)
+    for pair, start, end in _runs(named):
+        managers = facts.writers[pair >> 32].managers
+        name = managers.get(pair & 0xFFFFFFFF, UNKNOWN_MANAGER)
+        timeline.manager.extend([name] * (end - start))
     rows = np.arange(first, first + n)
-    _group(timeline.rows_of_task, facts.task[new], rows)
+    _group(timeline.rows_of_task, task, rows)
     _group(timeline.rows_of_resource, resource, rows)
 
 
-def _group(groups: dict[int, array[int]], key: Integers, rows: Integers) -> None:
-    order = np.argsort(key, kind="stable")
-    keys, starts = np.unique(key[order], return_index=True)
-    # In order of appearance, as one by one would give it.
-    for index in np.argsort(order[starts]).tolist():
-        end = starts[index + 1] if index + 1 < len(starts) else len(order)
-        members = rows[order[starts[index] : end]]
-        groups.setdefault(int(keys[index]), array("q")).frombytes(members.tobytes())
+def _sorted(keys: Integers) -> Integers:
+    """What puts ``keys`` in order and leaves equal ones in theirs."""
+    if len(keys) and (low := keys.min()) + 0xFFFF >= keys.max():
+        keys = (keys - low).astype(np.uint16)  # sorted by counting, in a tenth of the time
+    return np.argsort(keys, kind="stable")
+
+
+def _runs(keys: Integers) -> Iterable[tuple[int, int, int]]:
+    """Equal neighbours: their key, where they begin and end."""
+    first = np.ones(min(1, len(keys)), np.bool_)
+    starts = np.flatnonzero(np.concatenate([first, keys[1:] != keys[:-1]]))
+    ends = np.append(starts, len(keys))[1:]
+    return zip(keys[starts].tolist(), starts.tolist(), ends.tolist(), strict=True)
+
+
+def _group(groups: dict[int, array[int]], keys: Integers, rows: Integers) -> None:
+    order = _sorted(keys)
+    members = array("q", rows[order].tobytes())
+    runs = list(_runs(keys[order]))
+    if any(key not in groups for key, _, _ in runs):
+        # In order of appearance, as one by one would give it.
+        runs.sort(key=lambda run: members[run[1]])
+    for key, start, end in runs:
+        known = groups.get(key)
+        if known is None:
+            groups[key] = members[start:end]
+        else:
+            known.extend(members[start:end])
 
 
 def _fill(
@@ -209,41 +234,54 @@ def _fill(
 
     at, row = phases[Kind.ENTER_ENDED], rows[Kind.ENTER_ENDED]
     put(timeline.enter_ended, row, facts.at[at])
-    put(timeline.enter_outcome, row, facts.outcome[at])
+    put(timeline.enter_outcome, row, facts.column("outcome", at))
     at, row = phases[Kind.EXIT_STARTED], rows[Kind.EXIT_STARTED]
     put(timeline.exit_started, row, facts.at[at])
-    put(timeline.exit_task, row, facts.task[at])
-    put(timeline.body_outcome, row, facts.outcome[at])
+    put(timeline.exit_task, row, facts.id("task", at))
+    put(timeline.body_outcome, row, facts.column("outcome", at))
     at, row = phases[Kind.EXIT_ENDED], rows[Kind.EXIT_ENDED]
     put(timeline.exit_ended, row, facts.at[at])
-    put(timeline.exit_outcome, row, facts.outcome[at])
-    put(timeline.suppressed, row, facts.suppressed[at])
+    put(timeline.exit_outcome, row, facts.column("outcome", at))
+    put(timeline.suppressed, row, facts.column("suppressed", at))
     for kind, phase in _PHASES.items():
         at, row = phases[kind], rows[kind]
-        failed = facts.word[at] != 0
-        for one, where in zip(at[failed].tolist(), row[failed].tolist(), strict=True):
-            error = facts.writers[facts.writer[one]].errors.get(int(facts.word[one]))
+        words = facts.column("word", at)
+        failed = np.flatnonzero(words)
+        for word, writer, where in zip(
+            words[failed].tolist(),
+            facts.writer[at[failed]].tolist(),
+            row[failed].tolist(),
+            strict=True,
+        ):
+            error = facts.writers[writer].errors.get(word)
             if error is not None:
                 timeline.errors[where, phase] = error
 
 
-def _stack(timeline: Timeline, new: Integers, over: Integers, when: Integers) -> None:
+def _stack(timeline: Timeline, new: Integers, over: Integers) -> None:
     """Depths of the new rows, and what is in flight after the last fact.
 
-    A task that leaves in the reverse order of entering needs no stack: its depth is how many are
-    open. Only tasks that once did not are gone through one by one.
+    ``over`` says for each fact which row it ends, -1 if it ends none. A task that leaves in the
+    reverse order of entering needs no stack: its depth is how many are open. Only tasks that once
+    did not are gone through one by one.
     """
     first = len(timeline) - len(new)
-    row = np.concatenate([np.arange(first, first + len(new)), over])
-    step = np.concatenate([np.ones(len(new), np.int64), np.full(len(over), -1)])
-    place = np.concatenate([new, when])
+    row = over.copy()
+    row[new] = np.arange(first, first + len(new))
+    place = np.flatnonzero(row >= 0)
+    row = row[place]
+    step = np.where(over[place] < 0, 1, -1)
+    over = row[step < 0]
     task = np.frombuffer(timeline.task, np.int64)[row] if len(row) else row
-    order = np.lexsort((place, task))
+    order = _sorted(task)
     row, step, task = row[order], step[order], task[order]
 
-    tasks, starts = np.unique(task, return_index=True)
-    counts = np.diff(np.append(starts, len(task)))
-    open_before = np.array([len(timeline._open.get(int(t), ())) for t in tasks], np.int64)
+    runs = list(_runs(task))
+    tasks = np.array([each for each, _, _ in runs], np.int64)
+    starts = np.array([start for _, start, _ in runs], np.int64)
+    counts = np.array([end - start for _, start, end in runs], np.int64)
+    opened = [timeline._open.get(each, ()) for each, _, _ in runs]
+    open_before = np.array([len(each) for each in opened], np.int64)
     running = np.cumsum(step)
     before_task = running[starts] - step[starts] if len(starts) else running
     height = running - np.repeat(before_task - open_before, counts)
@@ -253,7 +291,7 @@ def _stack(timeline: Timeline, new: Integers, over: Integers, when: Integers) ->
     depth[row[began]] = height[began] - 1
     leaves_the_top = depth[row] == np.where(began, height - 1, height)
     del depth  # or the column could not grow again
-    holes = np.array([-1 in timeline._open.get(int(t), ()) for t in tasks], np.bool_)
+    holes = np.array([-1 in each for each in opened], np.bool_)
     out_of_order = np.logical_or.reduceat(~leaves_the_top, starts) if len(starts) else holes
     out_of_order |= holes
 
@@ -287,14 +325,12 @@ def _keep_open(timeline: Timeline, first: int, over: Integers, tasks: set[int]) 
         timeline._open.setdefault(task, [])
 
 
-def take_times(timeline: Timeline, batch: Batch) -> None:
-    """Put the times of all facts and notes of ``batch`` in order behind those that are there."""
-    parts = [np.frombuffer(data, _RECORDS)["at"].astype(np.int64) for _, data in batch.records]
-    parts.append(np.array([note.at for note in batch.notes], np.int64))
-    at = np.concatenate(parts)
+def _take_times(timeline: Timeline, at: Integers, notes: list[int]) -> None:
+    """Put the times of facts and notes in order behind those that are there."""
+    if notes:
+        at = np.sort(np.concatenate([at, np.array(notes, np.int64)]))
     if not len(at):
         return
-    at.sort()
     facts = timeline.facts
     if facts and at[0] < facts[-1]:  # some came late: go back to where they belong
         index = int(np.searchsorted(np.frombuffer(facts, np.int64), at[0], side="right"))

@@ -246,7 +246,6 @@ class Timeline:
             return False
         for event in (*batch.definitions, *sorted(batch.notes, key=attrgetter("at"))):
             self._keep(event)
-        bulk.take_times(self, batch)
         return True
 
     def _take(self, event: Event) -> None:

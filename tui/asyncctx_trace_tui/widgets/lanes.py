@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from itertools import islice, takewhile
 from typing import NamedTuple
 
 from asyncctx_trace.analysis.wakeups import wakeups
@@ -10,7 +11,7 @@ from asyncctx_trace_tui.drawing import Glyphs, Stroke, draw
 from asyncctx_trace_tui.moment import resource_name, task_name
 from asyncctx_trace_tui.scene import Scene
 from asyncctx_trace_tui.text import duration, plain
-from asyncctx_trace_tui.tracks import Track
+from asyncctx_trace_tui.tracks import Lane, Track
 from asyncctx_trace_tui.widgets.inks import task_ink
 from asyncctx_trace_tui.widgets.rows import Name, TimeRows
 
@@ -40,24 +41,34 @@ class Lanes(TimeRows[LaneLine]):
     def __init__(self, scene: Scene, glyphs: Glyphs) -> None:
         super().__init__(scene, glyphs, id="lanes")
         self._thick = 1
-        self._orders: dict[int, int] = {}
-        """Task -> its place among all tasks, which gives its colour."""
+        self._lines: list[LaneLine] = []
+        self._laid_out: Hashable = None
+        """What the lines were laid out for."""
+        self._first: dict[int, int] = {}
+        """Task -> the place of its first line."""
         self._arrow: tuple[Hashable, dict[LaneLine, dict[int, tuple[str, str]]]] = (None, {})
 
     def lay_out(self, height: int) -> list[LaneLine]:
         scene = self.scene
-        lanes, folded = scene.lanes, scene.ordering.folded
-        if len(self._orders) != len(scene.tracks.lanes):
-            self._orders = {task: order for order, task in enumerate(scene.tracks.lanes)}
+        lanes, ordering = scene.lanes, scene.ordering
+        asked = id(lanes), scene.tracks.revision, ordering.revision, height
+        if asked != self._laid_out:
+            self._laid_out = asked
+            self._lines = self._lay_out(lanes, ordering.folded, height)
+        return self._lines
+
+    def _lay_out(self, lanes: list[Lane], folded: set[int], height: int) -> list[LaneLine]:
         tracks = {lane.task: lane.tracks[: 1 if lane.task in folded else None] for lane in lanes}
         needed = sum(map(len, tracks.values()))
         spaced = needed + len(lanes) <= height
         free = height - len(lanes)
         self._thick = max(1, min(_THICKEST, free // needed)) if spaced and needed else 1
-        lines = []
+        self._first = {}
+        lines: list[LaneLine] = []
         for lane in lanes:
             shown = tracks[lane.task]
             hidden = len(lane.tracks) - len(shown)
+            self._first[lane.task] = len(lines)
             lines += [
                 LaneLine(lane.task, track, depth, part, hidden)
                 for depth, track in enumerate(shown)
@@ -66,6 +77,13 @@ class Lanes(TimeRows[LaneLine]):
             if spaced:
                 lines.append(LaneLine(lane.task, None, len(lane.tracks)))
         return lines
+
+    def _lines_of(self, task: int) -> Iterator[tuple[int, LaneLine]]:
+        """The lines of a task, each with its place."""
+        if task in self._first:
+            first = self._first[task]
+            own = takewhile(lambda line: line.task == task, islice(self.lines, first, None))
+            yield from enumerate(own, first)
 
     def stamp(self, line: LaneLine) -> Hashable:
         if line.track is None:
@@ -77,7 +95,7 @@ class Lanes(TimeRows[LaneLine]):
         return line.track.stamp(now), now // 8 if ended is None else ended
 
     def setting(self) -> Hashable:
-        return self._thick, self.scene.row, self._arrows()[0]
+        return self._thick, self.scene.row, self._arrow_for()
 
     @property
     def _middle(self) -> int:
@@ -95,7 +113,7 @@ class Lanes(TimeRows[LaneLine]):
         text = task_name(scene.timeline, line.task)
         if line.hidden:
             text = f"{text} {self.glyphs.folded}{line.hidden}"
-        return Name(mark, text, task_ink(self._orders.get(line.task, 0)), selected)
+        return Name(mark, text, task_ink(scene.tracks.lanes[line.task].order), selected)
 
     def strokes(self, line: LaneLine) -> Sequence[Stroke]:
         scene = self.scene
@@ -127,7 +145,7 @@ class Lanes(TimeRows[LaneLine]):
     # -- arrows -----------------------------------------------------------------------------
 
     def overlay(self, line: LaneLine) -> dict[int, tuple[str, str]]:
-        return {**self._brackets(line), **self._arrows()[1].get(line, {})}
+        return {**self._brackets(line), **self._arrow[1].get(line, {})}
 
     def _brackets(self, line: LaneLine) -> dict[int, tuple[str, str]]:
         """Around the acquisition that was chosen, as far as it is in view."""
@@ -143,20 +161,20 @@ class Lanes(TimeRows[LaneLine]):
         right = {min(last, viewport.width - 1): ("]", "arrow")}
         return {**right, max(first, 0): ("[", "arrow")}
 
-    def _arrows(self) -> tuple[Hashable, dict[LaneLine, dict[int, tuple[str, str]]]]:
-        """From the exit that let the selected acquisition in, to its enter, line by line."""
+    def _arrow_for(self) -> Hashable:
+        """Draw the arrow from the exit that let the selected acquisition in, if one did."""
         scene = self.scene
-        row = scene.selected_row
-        if row is None or scene.playback.playing or scene.playback.following:
-            return None, {}
-        woken = scene.answer(wakeups)
-        source = None if woken is None else woken.get(row)
-        if source is None:
-            return None, {}
-        key = row, source, scene.viewport, len(self.lines), self._thick
-        if key != self._arrow[0]:
-            self._arrow = key, self._draw_arrow(source, row)
-        return self._arrow
+        row, source = scene.selected_row, None
+        if row is not None and not (scene.playback.playing or scene.playback.following):
+            woken = scene.answer(wakeups)
+            source = None if woken is None else woken.get(row)
+        if row is None or source is None:
+            self._arrow = None, {}
+        else:
+            key = row, source, scene.viewport, len(self.lines), self._thick
+            if key != self._arrow[0]:
+                self._arrow = key, self._draw_arrow(source, row)
+        return self._arrow[0]
 
     def _draw_arrow(self, source: int, row: int) -> dict[LaneLine, dict[int, tuple[str, str]]]:
         timeline, viewport = self.scene.timeline, self.scene.viewport
@@ -177,8 +195,8 @@ class Lanes(TimeRows[LaneLine]):
         return next(
             (
                 y
-                for y, line in enumerate(self.lines)
-                if line.task == task and line.depth == depth and line.part == self._middle
+                for y, line in self._lines_of(task)
+                if line.depth == depth and line.part == self._middle
             ),
             None,
         )
@@ -211,7 +229,8 @@ class Lanes(TimeRows[LaneLine]):
 
     def show_selected(self) -> None:
         """Scroll so far that the selected lane is in view."""
-        ours = [y for y, line in enumerate(self.lines) if line.task == self.scene.task]
+        task = self.scene.task
+        ours = [y for y, _ in self._lines_of(task)] if task is not None else []
         height = self.scrollable_content_region.height
         if ours and not self.scroll_y <= ours[0] <= ours[-1] < self.scroll_y + height:
             top = ours[0] if ours[0] < self.scroll_y else ours[-1] - height + 1

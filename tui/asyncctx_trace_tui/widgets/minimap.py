@@ -11,6 +11,7 @@ from textual.message import Message
 from textual.strip import Strip
 
 from asyncctx_trace_tui.drawing import Glyphs
+from asyncctx_trace_tui.overview import Overview
 from asyncctx_trace_tui.scene import Scene
 from asyncctx_trace_tui.viewport import Viewport
 from asyncctx_trace_tui.widgets.rows import names_width
@@ -41,16 +42,17 @@ class Minimap(SceneView):
         super().__init__(id="minimap")
         self.scene = scene
         self.glyphs = glyphs
-        self._map: list[tuple[int, int]] = []
-        """By column: ns waited, ns held or cleaned up."""
-        self._whole = Viewport(0, 1, 1)
+        self._overview = self._next = Overview(Viewport(0, 1, 1), 0)
         self._work: Iterator[None] | None = None
+        self._wanted: Hashable = None
+        """What is being summed up."""
         self._summed: Hashable = None
 
     def look(self) -> Hashable:
         self._sum_up()
         scene = self.scene
-        return self._summed, scene.viewport, self._whole.column_of(scene.playback.at), self.size
+        whole = self._overview.viewport
+        return self._summed, scene.viewport, whole.column_of(scene.playback.at), self.size
 
     def _sum_up(self) -> None:
         """Go on with summing up, a few ms at a time; begin anew when there is more to sum."""
@@ -59,37 +61,28 @@ class Minimap(SceneView):
         recent = scene.now // _LASTS if scene.live else scene.now
         wanted = len(scene.timeline.facts) if not scene.live else 0, recent, width
         if self._work is None and wanted != self._summed and scene.timeline.start is not None:
-            self._work = self._sums(Viewport.fitting(scene.origin, scene.now, width), wanted)
+            self._next = Overview(Viewport.fitting(scene.origin, scene.now, width), scene.now)
+            self._wanted = wanted
+            self._work = self._next.sum_up(scene.tracks)
         if self._work is not None:
             until = perf_counter() + _BUDGET
             for _ in self._work:
                 if perf_counter() > until:
                     return
-            self._work = None
-
-    def _sums(self, whole: Viewport, wanted: Hashable) -> Iterator[None]:
-        waits, holds = [0] * whole.width, [0] * whole.width
-        for lane in list(self.scene.tracks.lanes.values()):
-            # Nested acquisitions would count a task twice; the outermost tell when it was busy.
-            for track in lane.tracks[:1]:
-                for run in track.runs(whole, self.scene.now):
-                    for column in range(run.column, run.column + run.length):
-                        waits[column] += run.shares.wait
-                        holds[column] += run.shares.hold + run.shares.cleanup
-            yield
-        self._map = list(zip(waits, holds, strict=True))
-        self._whole, self._summed = whole, wanted
+            self._overview, self._summed, self._work = self._next, self._wanted, None
 
     def render_line(self, y: int) -> Strip:
         inks, scene = self.inks, self.scene
         gutter = names_width(scene, self.app.size.width)
-        first = self._whole.column_of(scene.viewport.start)
-        last = self._whole.column_of(scene.viewport.end - 1)
-        head = self._whole.column_of(scene.playback.at)
-        most = max((sum(each) for each in self._map), default=0)
+        overview = self._overview
+        whole, sums = overview.viewport, list(zip(overview.waits, overview.holds, strict=True))
+        first = whole.column_of(scene.viewport.start)
+        last = whole.column_of(scene.viewport.end - 1)
+        head = whole.column_of(scene.playback.at)
+        most = max((sum(each) for each in sums), default=0)
         segments = [Segment("  all".ljust(gutter), inks.style("faint"))]
         heights = self.glyphs.heights
-        for column, (wait, hold) in enumerate(self._map):
+        for column, (wait, hold) in enumerate(sums):
             total = wait + hold
             inside = first <= column <= last
             glyph = (
@@ -106,4 +99,4 @@ class Minimap(SceneView):
     def on_click(self, event: events.Click) -> None:
         column = event.x - names_width(self.scene, self.app.size.width)
         if column >= 0:
-            self.post_message(self.Chosen(self._whole.time_of(column)))
+            self.post_message(self.Chosen(self._overview.viewport.time_of(column)))

@@ -7,7 +7,9 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
+from rich.style import Style
 from textual import events
+from textual.filter import ANSIToTruecolor, LineFilter
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
@@ -38,28 +40,16 @@ class Name(NamedTuple):
     selected: bool = False
 
 
-class Drawn(NamedTuple):
-    """A line as it was drawn for a window: what the play head has passed, and what is to come."""
-
-    stamp: Hashable
-    past: Strip
-    future: Strip
-
-
 def names_width(scene: Scene, width: int) -> int:
     """Columns left of the timeline for names, in a terminal of ``width``."""
-    timeline = scene.timeline
-    names = [t.name for task, t in timeline.tasks.items() if task in scene.tracks.lanes]
-    names += [r.name for id, r in timeline.resources.items() if id in timeline.rows_of_resource]
-    longest = max(map(len, names), default=0)
-    return max(_NARROWEST, min(longest + 3, _WIDEST, width // 4))
+    return max(_NARROWEST, min(scene.longest_name + 3, _WIDEST, width // 4))
 
 
 class TimeRows(ScrollView, SceneView, Generic[Line], can_focus=True, inherit_bindings=False):
     """Lines over the scene's viewport; scrolls up and down alone.
 
-    A line is drawn once for each window and kept until its stamp changes; a moving play head
-    costs two columns. Subclasses say what the lines are, and how one looks.
+    A line is drawn once for each window and kept until its stamp changes, whatever the play head
+    does. Subclasses say what the lines are, and how one looks.
     """
 
     DEFAULT_CSS = """
@@ -96,11 +86,14 @@ class TimeRows(ScrollView, SceneView, Generic[Line], can_focus=True, inherit_bin
         self.glyphs = glyphs
         self.names_width = _NARROWEST
         self.lines: list[Line] = []
-        self._kept: dict[Line, Drawn] = {}
+        self._kept: dict[Line, tuple[Hashable, Sequence[Stroke]]] = {}
+        """Line -> what it was drawn for, and how."""
         self._shown: dict[int, Hashable] = {}
         """Line on screen -> how it looked when last drawn, the play head aside."""
         self._head: int | None = None
         self._setting: Hashable = None
+        self._common: Hashable = None
+        """What all lines depend on beside the window."""
         self._pressed: int | None = None
         """The column at which the mouse went down, ``None`` while it is up."""
         self._pulled = False
@@ -141,7 +134,7 @@ class TimeRows(ScrollView, SceneView, Generic[Line], can_focus=True, inherit_bin
         self.names_width = names_width(scene, self.app.size.width)
         scene.resize(region.width - self.names_width)
         lines = self.lay_out(region.height)
-        if lines != self.lines:
+        if lines is not self.lines and lines != self.lines:
             self.lines = lines
             self.virtual_size = Size(region.width, len(lines))
             self._shown.clear()
@@ -163,9 +156,10 @@ class TimeRows(ScrollView, SceneView, Generic[Line], can_focus=True, inherit_bin
     def redraw(self) -> None:
         self._measure()
         scene = self.scene
+        self._common = scene.ordering.revision, self.setting(), self.glyphs
         setting = (
-            *(scene.viewport, scene.task, self.names_width, self.app.theme, self.glyphs),
-            *(scene.ordering.revision, self.setting()),
+            *(scene.viewport, scene.task, self.names_width, self.app.theme),
+            self._common,
         )
         head = scene.viewport.column_of(scene.playback.at)
         if setting != self._setting:
@@ -188,82 +182,80 @@ class TimeRows(ScrollView, SceneView, Generic[Line], can_focus=True, inherit_bin
         if regions:
             self.refresh(*regions)
 
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Without the one that translates the colours of terminals: all inks are exact ones."""
+        filters = super().get_line_filters()
+        return [each for each in filters if not isinstance(each, ANSIToTruecolor)]
+
     # -- drawing ----------------------------------------------------------------------------
 
     def render_line(self, y: int) -> Strip:
         index = y + self.scroll_offset.y
         if index >= len(self.lines):
             return Strip.blank(self.scrollable_content_region.width, self.inks.style("text"))
-        line = self.lines[index]
+        scene, line = self.scene, self.lines[index]
         stamp = self.stamp(line)
         self._shown[y] = line, stamp
-        return Strip.join([self._name_strip(line), *self._with_head(line, self._draw(line, stamp))])
+        head = scene.viewport.column_of(scene.playback.at)
+        segments = [*self._titled(line), *self._inked(self._draw(line, stamp), head)]
+        strip = Strip(segments, self.names_width + scene.viewport.width)
+        for column, (glyph, ink) in self.overlay(line).items():
+            at = self.names_width + column
+            cell = Strip([Segment(glyph, self.inks.style(ink))], 1)
+            strip = Strip.join([strip.crop(0, at), cell, strip.crop(at + 1)])
+        return strip
 
-    def _name_strip(self, line: Line) -> Strip:
+    def _titled(self, line: Line) -> list[Segment]:
         mark, text, ink, selected = self.title_of(line)
         text = shorten(text, self.names_width - 3)
         paper = "selected" if selected else ""
         padding = " " * (self.names_width - 2 - cell_len(text))
-        return Strip(
-            [
-                Segment(f"{mark:<2}", self.inks.style("head", paper)),
-                Segment(text + padding, self.inks.style(ink, paper)),
-            ],
-            self.names_width,
-        )
+        return [
+            Segment(f"{mark:<2}", self.inks.style("head", paper)),
+            Segment(text + padding, self.inks.style(ink, paper)),
+        ]
 
-    def _draw(self, line: Line, stamp: Hashable) -> Drawn:
-        scene = self.scene
-        whole = stamp, scene.viewport, scene.ordering.revision, self.setting(), self.app.theme
-        drawn = self._kept.get(line)
-        if drawn is not None and drawn.stamp == whole:
-            return drawn
-        strokes = self.strokes(line)
-        style = self.inks.style
-        past, future = (
-            Strip(
-                [Segment(s.text, style(s.ink, s.paper, future=later)) for s in strokes],
-                scene.viewport.width,
-            )
-            for later in (False, True)
-        )
+    def _draw(self, line: Line, stamp: Hashable) -> Sequence[Stroke]:
+        whole = stamp, self.scene.viewport, self._common
+        kept = self._kept.get(line)
+        if kept is not None and kept[0] == whole:
+            return kept[1]
         if len(self._kept) > 4 * max(50, self.size.height):
             self._kept.clear()
-        drawn = self._kept[line] = Drawn(whole, past, future)
-        return drawn
+        strokes = self.strokes(line)
+        self._kept[line] = whole, strokes
+        return strokes
 
-    def _with_head(self, line: Line, drawn: Drawn) -> list[Strip]:
-        column = self.scene.viewport.column_of(self.scene.playback.at)
-        width = self.scene.viewport.width
-        if column < 0:
-            strips = [drawn.future]
-        elif column >= width:
-            strips = [drawn.past]
-        else:
-            strips = [
-                drawn.past.crop(0, column),
-                self._head_on(drawn.past.crop(column, column + 1)),
-                drawn.future.crop(column + 1, width),
-            ]
-        for at, (glyph, ink) in self.overlay(line).items():
-            whole = Strip.join(strips)
-            strips = [
-                whole.crop(0, at),
-                Strip([Segment(glyph, self.inks.style(ink))], 1),
-                whole.crop(at + 1, width),
-            ]
-        return strips
+    def _inked(self, strokes: Sequence[Stroke], head: int) -> list[Segment]:
+        """In full ink up to the play head at the column ``head``, paler behind it."""
+        segments: list[Segment] = []
+        style = self.inks.style
+        end = 0
+        for text, ink, paper in strokes:
+            start, end = end, end + len(text)
+            if end <= head:
+                segments.append(Segment(text, style(ink, paper)))
+            elif start > head:
+                segments.append(Segment(text, style(ink, paper, future=True)))
+            else:
+                at = head - start
+                parts = text[:at], text[at + 1 :]
+                if parts[0]:
+                    segments.append(Segment(parts[0], style(ink, paper)))
+                if at >= 0:
+                    segments.append(self._head_on(text[at], style(ink, paper)))
+                if parts[1]:
+                    segments.append(Segment(parts[1], style(ink, paper, future=True)))
+        return segments
 
-    def _head_on(self, under: Strip) -> Strip:
+    def _head_on(self, char: str, under: Style) -> Segment:
         """The play head over one cell, whose colour it keeps behind itself."""
         style = self.inks.style("head")
-        segment = next(iter(under), None)
-        if segment is not None and segment.style is not None:
-            solid = segment.text in (self.glyphs.full[1], *self.glyphs.heights[4:])
-            back = segment.style.color if solid else segment.style.bgcolor
-            if back is not None:
-                style = style.from_color(style.color, back)
-        return Strip([Segment(self.glyphs.head, style)], 1)
+        solid = char in (self.glyphs.full[1], *self.glyphs.heights[4:])
+        back = under.color if solid else under.bgcolor
+        if back is not None:
+            style = style.from_color(style.color, back)
+        return Segment(self.glyphs.head, style)
 
     def bar_label(self, row: int) -> str:
         """The resource of a row, for inside its bar; nothing where its width is doubtful."""
