@@ -117,6 +117,37 @@ otherwise(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwname
 
 /* -- the objects that an acquisition leaves behind ----------------------------------------- */
 
+#define KEPT 64
+
+/* Freed objects of one type, for the next ones: half of what an object costs is its memory. */
+typedef struct {
+    PyObject *objects[KEPT];
+    int count;
+} Pool;
+
+static Pool acquisitions, exits;
+
+/* A new object, not tracked yet by the garbage collector. */
+static PyObject *
+from_pool(Pool *pool, PyTypeObject *type)
+{
+    if (pool->count > 0) {
+        return PyObject_Init(pool->objects[--pool->count], type);
+    }
+    return PyObject_GC_New(PyObject, type);
+}
+
+static void
+into_pool(Pool *pool, PyObject *object)
+{
+    if (pool->count < KEPT) {
+        pool->objects[pool->count++] = object;
+    }
+    else {
+        PyObject_GC_Del(object);
+    }
+}
+
 typedef struct {
     PyObject_HEAD
     PyObject *id;
@@ -128,7 +159,7 @@ static PyTypeObject AcquisitionType;
 static Acquisition *
 new_acquisition(PyObject *id, PyObject *task)
 {
-    Acquisition *self = PyObject_GC_New(Acquisition, &AcquisitionType);
+    Acquisition *self = (Acquisition *)from_pool(&acquisitions, &AcquisitionType);
     if (self != NULL) {
         self->id = Py_NewRef(id);
         self->task = Py_NewRef(task);
@@ -162,7 +193,7 @@ acquisition_dealloc(Acquisition *self)
     PyObject_GC_UnTrack(self);
     Py_XDECREF(self->id);
     Py_XDECREF(self->task);
-    PyObject_GC_Del(self);
+    into_pool(&acquisitions, (PyObject *)self);
 }
 
 static PyMemberDef acquisition_members[] = {
@@ -202,7 +233,7 @@ exit_call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwname
 static PyObject *
 new_exit(PyObject *exit, PyObject *acquisition)
 {
-    Exit *self = PyObject_GC_New(Exit, &ExitType);
+    Exit *self = (Exit *)from_pool(&exits, &ExitType);
     if (self != NULL) {
         self->vectorcall = exit_call;
         self->exit = Py_NewRef(exit);
@@ -226,7 +257,7 @@ exit_dealloc(Exit *self)
     PyObject_GC_UnTrack(self);
     Py_XDECREF(self->exit);
     Py_XDECREF(self->acquisition);
-    PyObject_GC_Del(self);
+    into_pool(&exits, (PyObject *)self);
 }
 
 static PyMemberDef exit_members[] = {
@@ -354,7 +385,7 @@ tell(PyObject *moment, PyObject **args, size_t count)
 
 /* New reference to the acquisition; NULL without an error if it takes the long way. */
 static PyObject *
-begun(PyObject *manager, PyObject *resource, PyObject *site)
+begun(PyObject *sink, PyObject *manager, PyObject *resource, PyObject *site)
 {
     PyObject *result = NULL, *id = NULL, *at = NULL, *open, *task_id;
     Acquisition *acquisition = NULL;
@@ -362,8 +393,7 @@ begun(PyObject *manager, PyObject *resource, PyObject *site)
     if (task == NULL) {
         return NULL;
     }
-    PyObject *sink = listening();
-    if (sink == NULL || (open = get(&task_open, task)) == NULL || !PyList_CheckExact(open)
+    if ((open = get(&task_open, task)) == NULL || !PyList_CheckExact(open)
         || (task_id = get(&task_id_, task)) == NULL
         || (id = PyIter_Next(ids)) == NULL
         || (acquisition = new_acquisition(id, task)) == NULL || (at = now()) == NULL) {
@@ -373,7 +403,6 @@ begun(PyObject *manager, PyObject *resource, PyObject *site)
     PyObject *outer = depth > 0 ? PyList_GET_ITEM(open, depth - 1) : NULL;
     PyObject *parent = Py_NewRef(outer == NULL ? zero : ((Acquisition *)outer)->id);
     PyObject *args[] = {sink, at, id, parent, task_id, manager, resource, site};
-    Py_INCREF(sink);
     PyObject *done = PyObject_VectorcallMethod(s_enter_started, args, 8, NULL);
     if (done == NULL) {
         result = survive(sink) < 0 ? NULL : Py_NewRef(Py_None);
@@ -386,7 +415,6 @@ begun(PyObject *manager, PyObject *resource, PyObject *site)
         result = Py_NewRef(acquisition);
     }
     Py_XDECREF(done);
-    Py_DECREF(sink);
     Py_DECREF(parent);
 end:
     Py_XDECREF(at);
@@ -414,8 +442,11 @@ give_way(void)
 static PyObject *
 enter_started(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
-    if (kwnames == NULL && PyVectorcall_NARGS(nargsf) == 3) {
-        PyObject *acquisition = begun(args[0], args[1], args[2]);
+    PyObject *sink = listening();
+    if (sink != NULL && kwnames == NULL && PyVectorcall_NARGS(nargsf) == 3) {
+        Py_INCREF(sink);
+        PyObject *acquisition = begun(sink, args[0], args[1], args[2]);
+        Py_DECREF(sink);
         if (acquisition != NULL || !give_way()) {
             return acquisition;
         }
@@ -578,7 +609,7 @@ resource_at(PyObject *place, PyObject *manager, PyObject *kind)
 
 /* New reference to the ticket; NULL without an error if it takes the long way. */
 static PyObject *
-ticket_for(PyObject *place, PyObject *manager)
+ticket_for(PyObject *sink, PyObject *place, PyObject *manager)
 {
     PyObject *kind = by_address(kinds, (PyObject *)Py_TYPE(manager));
     PyObject *id, *traced, *site, *resource, *ticket = NULL;
@@ -596,7 +627,7 @@ ticket_for(PyObject *place, PyObject *manager)
     Py_INCREF(id);
     Py_INCREF(site);
     if ((resource = resource_at(place, manager, kind)) != NULL) {
-        ticket = begun(id, resource, site);
+        ticket = begun(sink, id, resource, site);
         Py_DECREF(resource);
     }
     Py_DECREF(site);
@@ -627,8 +658,11 @@ begin(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
     if (kwnames == NULL && PyVectorcall_NARGS(nargsf) == 2) {
         PyObject *ticket = NULL;
-        if (heard() != NULL) {
-            ticket = ticket_for(args[0], args[1]);
+        PyObject *sink = heard();
+        if (sink != NULL) {
+            Py_INCREF(sink);
+            ticket = ticket_for(sink, args[0], args[1]);
+            Py_DECREF(sink);
         }
         else if (PyErr_Occurred() == NULL) {
             return Py_NewRef(Py_None);
