@@ -20,6 +20,7 @@ COMMANDS = {
     "export": "Send a recording as spans, or write it for other tools.",
     "serve": "Show a recording in a browser.",
     "fetch": "Get traces out of a running Jaeger.",
+    "recordings": "List your recordings, or delete old ones.",
     "scenarios": "List the bundled scenarios.",
 }
 """Subcommand -> what it does. Each lives in the module of its name, imported only when called:
