@@ -9,6 +9,7 @@ input it says in JSON: requests served since the last one, and seconds of CPU of
 """
 
 import asyncio
+import gc
 import json
 import sys
 import time
@@ -50,9 +51,21 @@ class Service:
         return json.dumps(rows[:PAGE]).encode()
 
 
+def settle() -> None:
+    """Leave what was loaded so far out of all collections of garbage.
+
+    The more objects there are, the seldomer the collector looks at all of them: a tool that loads
+    much would seem to make the program faster.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.collect()
+
+
 async def main() -> None:
     service = Service()
     server = await asyncio.start_server(service.handle, "127.0.0.1", 0)
+    settle()
     print(server.sockets[0].getsockname()[1], flush=True)
     served, cpu = 0, 0.0
     while await asyncio.to_thread(sys.stdin.readline):

@@ -19,6 +19,7 @@ static PyObject *tasks;     /* the dict of module `tasks`: `native_task` changes
 static PyObject *seen;      /* address of a native task -> Task */
 static PyObject *kinds;     /* address of a class -> Kind */
 static PyObject *by_object; /* address of an object -> Resource */
+static PyObject *by_name;   /* kind, name -> Resource */
 static PyObject *ids;       /* lifecycle._ids */
 static PyObject *acquired;  /* pairs._open: address of what was acquired -> acquisitions */
 static PyObject *switch_off;
@@ -29,13 +30,16 @@ static PyObject *zero;
 static PyObject *s_listening, *s_looking, *s_native_task;
 static PyObject *s_enter_started, *s_enter_ended, *s_exit_started, *s_exit_ended;
 
+/* Places in an Adapter, which is a named tuple. */
+enum { ADAPTER_KIND = 1, ADAPTER_RESOURCE = 2 };
+
 /* Where a class with __slots__ keeps an attribute. To read it there spares a look-up by name. */
 typedef struct {
     PyTypeObject *type;
     Py_ssize_t offset;
 } Slot;
 
-static Slot task_id_, task_open, kind_manager, kind_traced, kind_itself, kind_reader;
+static Slot task_id_, task_open, kind_manager, kind_traced, kind_itself, kind_adapter;
 static Slot place_site, place_known, place_resource, resource_id;
 
 /* The attribute, borrowed; NULL with an error where `thing` is of another class. */
@@ -563,19 +567,28 @@ exit_ended(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnam
 
 /* -- the marks ----------------------------------------------------------------------------- */
 
-/* What `reader` makes of `manager`, if it is an object that is known; borrowed. NULL without an
-   error if that takes the long way. */
+/* What an adapter reads off `manager`, if that is known: an object, or the name that all such
+   managers share; borrowed. NULL without an error if it takes the long way. */
 static PyObject *
-read_off(PyObject *reader, PyObject *manager)
+read_off(PyObject *adapter, PyObject *manager)
 {
-    PyObject *thing = PyObject_CallOneArg(reader, manager);
+    PyObject *known = NULL, *key, *thing = NULL;
+    if (PyTuple_Check(adapter) && PyTuple_GET_SIZE(adapter) > ADAPTER_RESOURCE) {
+        thing = PyObject_CallOneArg(PyTuple_GET_ITEM(adapter, ADAPTER_RESOURCE), manager);
+    }
     if (thing == NULL) {
-        if (PyErr_ExceptionMatches(PyExc_Exception)) {
+        if (PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_Exception)) {
             PyErr_Clear(); /* the long way comes upon it as well */
         }
         return NULL;
     }
-    PyObject *known = by_address(by_object, thing);
+    if (!PyUnicode_CheckExact(thing)) {
+        known = by_address(by_object, thing);
+    }
+    else if ((key = PyTuple_Pack(2, PyTuple_GET_ITEM(adapter, ADAPTER_KIND), thing)) != NULL) {
+        known = PyDict_GetItemWithError(by_name, key);
+        Py_DECREF(key);
+    }
     Py_DECREF(thing);
     return known;
 }
@@ -584,8 +597,8 @@ read_off(PyObject *reader, PyObject *manager)
 static PyObject *
 resource_at(PyObject *place, PyObject *manager, PyObject *kind)
 {
-    PyObject *known = get(&place_known, place), *itself = get(&kind_itself, kind), *reader;
-    if (known == NULL || itself == NULL || (reader = get(&kind_reader, kind)) == NULL) {
+    PyObject *known = get(&place_known, place), *itself = get(&kind_itself, kind), *adapter;
+    if (known == NULL || itself == NULL || (adapter = get(&kind_adapter, kind)) == NULL) {
         return NULL;
     }
     PyObject *resource = known == kind ? get(&place_resource, place) : zero;
@@ -596,9 +609,9 @@ resource_at(PyObject *place, PyObject *manager, PyObject *kind)
         known = by_address(by_object, manager);
     }
     else {
-        Py_INCREF(reader);
-        known = read_off(reader, manager);
-        Py_DECREF(reader);
+        Py_INCREF(adapter);
+        known = read_off(adapter, manager);
+        Py_DECREF(adapter);
     }
     if (known != NULL) {
         return Py_XNewRef(get(&resource_id, known));
@@ -871,6 +884,7 @@ execute(PyObject *module)
     HAVE(seen, of(ROOM("tasks"), "_tasks"));
     HAVE(kinds, of(ROOM("resources"), "_kinds"));
     HAVE(by_object, of(ROOM("resources"), "_by_object"));
+    HAVE(by_name, of(ROOM("resources"), "_by_name"));
     HAVE(at_place, of(ROOM("resources"), "at_place"));
     HAVE(ok, PyLong_FromLong(1)); /* int(Outcome.OK) */
     HAVE(zero, PyLong_FromLong(0));
@@ -882,7 +896,7 @@ execute(PyObject *module)
     SLOT(kind_manager, "manager");
     SLOT(kind_traced, "traced");
     SLOT(kind_itself, "itself");
-    SLOT(kind_reader, "reader");
+    SLOT(kind_adapter, "adapter");
     HAVE(type, of(ROOM("resources"), "Resource"));
     SLOT(resource_id, "id");
     HAVE(type, of(ROOM("sites"), "Place"));

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from collections.abc import Callable
 from functools import partial
 from types import FunctionType
 from typing import Any
@@ -50,7 +49,7 @@ class Resource:
 class Kind:
     """What is known of a class: whether it is one of managers, and how to read them."""
 
-    __slots__ = ("adapter", "itself", "manager", "plain", "reader", "ref", "traced")
+    __slots__ = ("adapter", "itself", "manager", "plain", "ref", "traced")
 
     def __init__(self, cls: type, ref: weakref.ref[type]) -> None:
         self.ref = ref
@@ -61,8 +60,6 @@ class Kind:
         self.adapter: Adapter | None = None
         self.itself = False
         """Whether its managers are resources themselves, if they are known as such."""
-        self.reader: Callable[[Any], Any] | None = None
-        """Where they are not: manager -> what tasks contend for, or its name."""
         self.plain = False
         """Whether both methods are functions, so that they are called as one thinks."""
         enter, exit = _on_type(cls, "__aenter__"), _on_type(cls, "__aexit__")
@@ -72,10 +69,8 @@ class Kind:
             self.traced = hasattr(enter, "__asyncctx_traced__")
             self.adapter = adapter_for(cls)
             self.itself = self.adapter is None or self.adapter.resource is itself
-            if self.adapter is not None:
-                self.reader = self.adapter.resource
-                if isinstance(self.reader, FunctionType):
-                    unobserve(self.reader)  # it is called at every enter
+            if self.adapter is not None and isinstance(self.adapter.resource, FunctionType):
+                unobserve(self.adapter.resource)  # it is called at every enter
 
 
 _next_id = itertools.count(1).__next__
