@@ -11,11 +11,14 @@ from textual.widgets import Tooltip
 
 from app.loops import in_a_loop
 from app.screens import FakeProgram, staged
-from app.stories import MS, Story, three_workers
+from app.stories import MS, START, Story, three_workers
 from asyncctx_trace.errors import NotARecording
+from asyncctx_trace.recording.reader import Recording
 from asyncctx_trace_tui.app import TraceApp
 from asyncctx_trace_tui.launcher import Program
+from asyncctx_trace_tui.scene import Scene
 from asyncctx_trace_tui.settings import Settings
+from asyncctx_trace_tui.widgets.sentences import Sentences
 
 
 @pytest.fixture
@@ -275,6 +278,21 @@ async def test_before_the_first_fact_the_app_waits(tmp_path: Path) -> None:
         await stage.press("space", "left", "full_stop", "plus", "f", "end")
 
         assert "nothing has been recorded yet" in stage.text
+
+
+@in_a_loop
+async def test_words_may_be_drawn_while_a_recording_is_read(workers: Path) -> None:
+    """A terminal that is resized draws them, though there are no lanes yet of what was read."""
+    reading = Scene(following=False)
+    reading.feed(Recording(workers).poll(), START, live=False)
+    async with staged(workers) as stage:
+        sentences = stage.app.trace_screen.query_one(Sentences)
+        before = str(sentences.render())
+        sentences.scene = reading
+
+        assert "worker-1" in before
+        assert reading.loading
+        assert str(sentences.render()) == ""
 
 
 def test_what_is_no_recording_is_refused_before_the_terminal_is_touched(tmp_path: Path) -> None:

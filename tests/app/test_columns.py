@@ -14,7 +14,8 @@ from asyncctx_trace_tui import tracks as tracks_module
 from asyncctx_trace_tui.drawing import ASCII, UNICODE, Glyphs, Stroke, draw
 from asyncctx_trace_tui.overview import Overview
 from asyncctx_trace_tui.presence import Presence
-from asyncctx_trace_tui.tracks import Track, Tracks, Unit
+from asyncctx_trace_tui.tracks import Track, Tracks
+from asyncctx_trace_tui.units import Unit
 from asyncctx_trace_tui.viewport import Viewport
 
 pytest.importorskip("numpy")

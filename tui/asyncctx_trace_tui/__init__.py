@@ -21,6 +21,7 @@ Below the widgets nothing knows Textual::
     filters       filter expressions
     drawing       a track as characters
     tracks        exact shares of waiting, holding, cleaning up
+    units         who held which unit of a resource
     ruler         round times
     viewport      the arithmetic of zoom
     playback      the arithmetic of replayed time

@@ -22,7 +22,7 @@ _PAPERS = ("", "", "cleanup-back")
 Look: TypeAlias = tuple[str, str, str]
 """Glyph, ink and paper."""
 
-_known: dict[tuple[int, int], Look] = {}
+_known: dict[int, dict[int, Look]] = {}
 """By alphabet and by what :func:`looks` tells columns apart by."""
 
 
@@ -90,13 +90,11 @@ def looks(columns: Columns, slice: int, glyphs: Glyphs) -> tuple[list[int], list
         *(((slice - total) * 8 >= slice, 2), (left, 2), (right, 2)),
     ):
         codes = codes * values + feature
-    alphabet = id(glyphs)
-    found = []
-    for one, code in enumerate(codes.tolist()):
-        known = _known.get((alphabet, code))
-        if known is None:
-            touches = bool(left[one]), bool(right[one])
-            run = Run(0, 1, Shares(*shares[:, one].tolist()), 0, touches)
-            known = _known[alphabet, code] = look(run, slice, glyphs)
-        found.append(known)
-    return busy.tolist(), found
+    known = _known.setdefault(id(glyphs), {})
+    numbers = codes.tolist()
+    for code in set(numbers).difference(known):
+        one = numbers.index(code)
+        touches = bool(left[one]), bool(right[one])
+        run = Run(0, 1, Shares(*shares[:, one].tolist()), 0, touches)
+        known[code] = look(run, slice, glyphs)
+    return busy.tolist(), [known[code] for code in numbers]

@@ -13,7 +13,7 @@ from asyncctx_trace_tui.drawing import Glyphs, Stroke, draw
 from asyncctx_trace_tui.moment import moments, resource_name, sentence, task_name
 from asyncctx_trace_tui.scene import NOT_KNOWN, Scene
 from asyncctx_trace_tui.text import plain
-from asyncctx_trace_tui.tracks import Unit, units
+from asyncctx_trace_tui.units import Unit, units
 from asyncctx_trace_tui.viewport import Viewport
 from asyncctx_trace_tui.widgets.inks import task_ink
 from asyncctx_trace_tui.widgets.rows import Name, TimeRows

@@ -19,6 +19,7 @@ from asyncctx_trace_tui.drawing import Glyphs, Stroke
 from asyncctx_trace_tui.moment import resource_name
 from asyncctx_trace_tui.scene import Scene
 from asyncctx_trace_tui.text import shorten
+from asyncctx_trace_tui.widgets.inks import Inks
 from asyncctx_trace_tui.widgets.view import SceneView
 
 __all__ = ["Name", "TimeRows", "names_width"]
@@ -197,13 +198,11 @@ class TimeRows(ScrollView, SceneView, Generic[Line], can_focus=True, inherit_bin
         stamp = self.stamp(line)
         self._shown[y] = line, stamp
         head = scene.viewport.column_of(scene.playback.at)
-        segments = [*self._titled(line), *self._inked(self._draw(line, stamp), head)]
-        strip = Strip(segments, self.names_width + scene.viewport.width)
-        for column, (glyph, ink) in self.overlay(line).items():
-            at = self.names_width + column
-            cell = Strip([Segment(glyph, self.inks.style(ink))], 1)
-            strip = Strip.join([strip.crop(0, at), cell, strip.crop(at + 1)])
-        return strip
+        segments = self._inked(self._draw(line, stamp), head)
+        over = self.overlay(line)
+        if over:
+            segments = _laid_over(segments, over, self.inks)
+        return Strip([*self._titled(line), *segments], self.names_width + scene.viewport.width)
 
     def _titled(self, line: Line) -> list[Segment]:
         mark, text, ink, selected = self.title_of(line)
@@ -318,3 +317,26 @@ class TimeRows(ScrollView, SceneView, Generic[Line], can_focus=True, inherit_bin
             self.post_message(self.Wheeled(by, at))
         event.stop()
         event.prevent_default()
+
+
+def _laid_over(
+    segments: list[Segment], cells: dict[int, tuple[str, str]], inks: Inks
+) -> list[Segment]:
+    """``segments``, whose characters are columns, with other glyphs and inks in some of them."""
+    found: list[Segment] = []
+    columns = iter(sorted(cells))
+    column = next(columns, None)
+    end = 0
+    for segment in segments:
+        start, end = end, end + len(segment.text)
+        text, style = segment.text, segment.style
+        while column is not None and column < end:
+            before, text = text[: column - start], text[column - start + 1 :]
+            if before:
+                found.append(Segment(before, style))
+            glyph, ink = cells[column]
+            found.append(Segment(glyph, inks.style(ink)))
+            start, column = column + 1, next(columns, None)
+        if text:
+            found.append(segment if len(text) == len(segment.text) else Segment(text, style))
+    return found

@@ -52,13 +52,15 @@ class Sentences(SceneView):
 
     def render(self) -> Text:
         text = Text()
+        if self.scene.loading:
+            return text  # there are no lanes yet of what has been read
         for line, ink in self._lines():
             text.append(line + "\n", self.inks.style(ink))
         text.right_crop(1)
         for task in self._there():
             # As a whole word: `worker-1` is not in `worker-12`.
             name = rf"(?<![\w-]){re.escape(task_name(self.scene.timeline, task))}(?![\w-])"
-            order = list(self.scene.tracks.lanes).index(task)
+            order = self.scene.tracks.lanes[task].order
             text.highlight_regex(name, self.inks.style(task_ink(order)))
         return text
 
