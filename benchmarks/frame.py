@@ -53,6 +53,8 @@ async def main(recording, acquisitions):
         scene = app.scene
         while scene.loading or len(scene.timeline) < acquisitions:
             await pilot.pause(0.05)
+            if app._exception is not None:
+                raise app._exception
         scene.playback.pause()
         scene.go((scene.origin + scene.now) // 2)
         scene.tied = False
@@ -73,8 +75,10 @@ async def main(recording, acquisitions):
             app.post_message(events.Key(key, None))
             try:
                 await asyncio.wait_for(done.wait(), 1)
-            except TimeoutError:  # the closest there is, the widest, or the end
-                continue
+            except TimeoutError:
+                if scene.viewport != before:
+                    raise
+                continue  # the closest there is, the widest, or the end
             finally:
                 app.shown = None
             at, cpu, written = drawn[0]

@@ -10,6 +10,8 @@ __all__ = ["SORTS", "Ordering"]
 SORTS = ("first seen", "total wait", "total hold")
 _AT_ONCE = 10_000
 """Rows that a filter is asked about within one frame."""
+_SORTED = 500_000_000
+"""How long lanes stay where they are while their sums grow, in ns."""
 
 
 class Ordering:
@@ -60,7 +62,7 @@ class Ordering:
         if self._filter is not None:
             self._match(tracks, now)
         # A sum may change with every fact, but the order of lanes need not jump.
-        sums = len(tracks.timeline) if self.sort != SORTS[0] else 0
+        sums = now // _SORTED if self.sort != SORTS[0] else 0
         key = self.revision, len(tracks.lanes), len(self._matching), sums
         if key != self._arranged[0]:
             self._arranged = key, self._arrange(tracks, now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import TypeVar
 
 from asyncctx_trace.analysis.case import Case
@@ -281,11 +282,11 @@ class Scene:
             here = bisect_right(timeline.enter_started, self.playback.at) - 1
             here = here - by if by > 0 else here + 1
         order = (
-            [*rows[here + 1 :], *rows[: here + 1]]
+            (rows[here + 1 :], rows[: here + 1])
             if by > 0
-            else [*rows[:here][::-1], *rows[here:][::-1]]
+            else (rows[:here][::-1], rows[here:][::-1])
         )
-        for row in order:
+        for row in chain.from_iterable(order):
             if wanted(timeline, row, self.now):
                 self.playback.pause()
                 self.go(timeline.enter_started[row])

@@ -68,7 +68,7 @@ class Title(SceneView):
         at, last = playback.at - scene.origin, playback.last - scene.origin
         speed = f" ×{playback.speed:g}" if not playback.following else ""
         precision = min(10**7, max(1, 10 ** (len(str(scene.viewport.per_column)) - 1)))
-        times = f"{clock(at, precision)} / {clock(last, 10**8)}"
+        times = f"{clock(at, precision)} / {clock(last, 10**7)}"
         return f" {sign} {state} {times}{speed}"
 
     def _right(self) -> str:
