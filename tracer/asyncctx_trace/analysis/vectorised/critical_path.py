@@ -42,6 +42,21 @@ def steps(
 
     ``facts`` of a task: when it did something, in order.
     """
+    # Columns are gone through without a list of as many numbers.
+    cuts = [column(each) for each in _cut(case, pieces, facts)]
+    before = -1
+    for index, start, end, row, phase in zip(*cuts, strict=True):
+        task, _, _, link, by = pieces[index]
+        if index == before:
+            link, by = "same task", None
+        before = index
+        yield Step(start, end, task, _PHASES[phase], row if row >= 0 else None, link, by)
+
+
+def _cut(
+    case: Case, pieces: Sequence[Piece], facts: Callable[[int], array[int]]
+) -> tuple[Integers, ...]:
+    """Of each step: the piece that it is of, from when to when, the row, and the phase."""
     tasks, starts, ends = (np.array([each[at] for each in pieces]) for at in range(3))
     seen = dict.fromkeys(tasks.tolist())
     times, first, last = _chained([facts(task) for task in seen], [*seen], tasks)
@@ -56,16 +71,10 @@ def steps(
     row, phase = _innermost(case, tasks[piece], since)
     kept = np.ones(len(piece), np.bool_)
     kept[1:] = (piece[1:] != piece[:-1]) | (row[1:] != row[:-1]) | (phase[1:] != phase[:-1])
-    piece, since, row, phase = piece[kept], since[kept], row[kept], phase[kept]
-    begins = np.append(True, piece[1:] != piece[:-1])
-    until = np.where(np.append(begins[1:], True), ends[piece], np.append(since[1:], 0))
-    for index, start, end, one, what, linked in zip(
-        *(each.tolist() for each in (piece, since, until, row, phase, begins)), strict=True
-    ):
-        task, _, _, link, by = pieces[index]
-        if not linked:
-            link, by = "same task", None
-        yield Step(start, end, task, _PHASES[what], one if one >= 0 else None, link, by)
+    piece, since = piece[kept], since[kept]
+    ends_it = np.append(piece[1:] != piece[:-1], True)
+    until = np.where(ends_it, ends[piece], np.append(since[1:], 0))
+    return piece, since, until, row[kept], phase[kept]
 
 
 def _chained(
