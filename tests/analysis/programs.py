@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import asyncctx_trace
+from analysis.clocked import record
 from asyncctx_trace import traced
 from asyncctx_trace.analysis.findings import Finding, Thresholds, find
 from asyncctx_trace.analysis.timeline import Timeline
@@ -31,8 +31,8 @@ THRESHOLDS = Thresholds(
 
 def recorded(main: Main, path: Path) -> Timeline:
     """What a run of ``main`` leaves behind."""
-    with asyncctx_trace.record(path):
-        asyncio.run(main())
+    with record(path) as run:
+        run(main())
     return Timeline(read(path))
 
 

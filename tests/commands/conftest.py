@@ -12,7 +12,7 @@ from textwrap import dedent
 
 import pytest
 
-TIMEOUT = 60.0
+TIMEOUT = 240.0
 """Seconds after which a process counts as hanging."""
 
 

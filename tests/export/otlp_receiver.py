@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import threading
 import time
 from collections import deque
@@ -73,12 +74,14 @@ class _Handler(BaseHTTPRequestHandler):
         assert self.headers["content-type"] == "application/x-protobuf"
         request = ExportTraceServiceRequest.FromString(body)
         self.receiver.headers.append({k.lower(): v for k, v in self.headers.items()})
-        if self.receiver.faults:
-            if not self.receiver.faults.popleft()(self):
-                return
-        else:
-            answer(self, 200)
-        self.receiver.requests.append(request)
+        fault = self.receiver.faults.popleft() if self.receiver.faults else _takes_all
+        wire, self.wfile = self.wfile, io.BytesIO()
+        taken = fault(self)
+        said, self.wfile = self.wfile.getvalue(), wire
+        if taken:
+            self.receiver.requests.append(request)
+        # Only now: whoever has the answer may look at what has arrived.
+        self.wfile.write(said)
 
     def log_message(self, *_: object) -> None:
         """Nothing on stderr."""
@@ -91,6 +94,11 @@ def answer(handler: Any, status: int, body: bytes = b"", **headers: str) -> None
         handler.send_header(name.replace("_", "-"), value)
     handler.end_headers()
     handler.wfile.write(body)
+
+
+def _takes_all(handler: Any) -> bool:
+    answer(handler, 200)
+    return True
 
 
 def status(code: int, **headers: str) -> Fault:

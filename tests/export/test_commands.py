@@ -185,7 +185,7 @@ def run(tmp_path: Path, url: str) -> subprocess.CompletedProcess[str]:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         env=dict(os.environ),
         check=False,
     )

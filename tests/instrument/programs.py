@@ -55,7 +55,7 @@ def _run(folder: Path, words: Sequence[str], variables: dict[str, str]) -> tuple
         env=variables,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     return _without_chance(done.stdout), _without_chance(done.stderr), done.returncode

@@ -161,8 +161,10 @@ SCRIPTS: dict[str, tuple[str, int | None]] = {
                 try: await task
                 except asyncio.CancelledError as error: print("cancelled", error.args)
             try:
-                async with asyncio.timeout(0.01):
-                    async with M("in time"): await asyncio.sleep(10)
+                async with asyncio.timeout(None) as deadline:
+                    async with M("in time"):
+                        deadline.reschedule(0)
+                        await asyncio.sleep(10)
             except TimeoutError: traceback.print_exc()
         asyncio.run(main())
         """,
@@ -183,7 +185,7 @@ SCRIPTS: dict[str, tuple[str, int | None]] = {
             await left.__anext__()
             del left
             gc.collect()
-            await asyncio.sleep(0.01)
+            for _ in range(9): await asyncio.sleep(0)
             async with contextlib.aclosing(numbers()) as closing:
                 print(await closing.__anext__())
         asyncio.run(main())

@@ -142,7 +142,7 @@ def test_an_installed_package_can_announce_adapters(tmp_path: Path) -> None:
         "print(adapter_for(acme.Door).kind)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=240, check=False
     )
 
     assert done.stdout == "door\n"

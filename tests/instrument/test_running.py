@@ -336,7 +336,7 @@ def test_installed_and_uninstalled_by_the_program_itself(tmp_path: Path) -> None
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
 

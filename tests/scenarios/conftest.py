@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -26,8 +27,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def runs(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Runs]:
-    """All that the selected tests will ask for, begun at once."""
-    runs = Runs(tmp_path_factory.mktemp("scenarios"))
+    """All that the selected tests will ask for, begun at once, by one of xdist's workers."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    runs = Runs(folder / "scenarios")
     for item in request.session.items:
         callspec = getattr(item, "callspec", None)
         if callspec is not None and "run" in callspec.params:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import fcntl
 import os
+import pickle
 import subprocess
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -57,10 +59,14 @@ class Run:
 
 
 class Runs:
-    """Begins what is asked for and hands it out once it is done."""
+    """Begins what is asked for and hands it out once it is done.
+
+    Those that share a ``folder``, in other processes, share the runs.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        folder.mkdir(exist_ok=True)
         self._workers = ThreadPoolExecutor(AT_ONCE)
         self._begun: dict[tuple[str, str], tuple[Future[Any], Future[Any], Path]] = {}
 
@@ -68,11 +74,12 @@ class Runs:
         """Run a scenario both ways, unless that is under way already."""
         if (python, name) in self._begun:
             return
-        recording = self._folder / f"{len(self._begun)}-{name}.actx"
+        stem = f"{PYTHONS.index(python)}-{name}"
+        recording = self._folder / f"{stem}.actx"
         run = ["-m", "asyncctx_trace_tui", "run", "--quiet", "-o", str(recording), name]
         self._begun[python, name] = (
-            self._workers.submit(self._run, python, *run),
-            self._workers.submit(self._run, python, str(scenario.find(name))),
+            self._workers.submit(self._once, f"{stem}-traced", python, *run),
+            self._workers.submit(self._once, f"{stem}-plain", python, str(scenario.find(name))),
             recording,
         )
 
@@ -85,6 +92,16 @@ class Runs:
     def close(self) -> None:
         """Wait for what has begun, and begin nothing more."""
         self._workers.shutdown(cancel_futures=True)
+
+    def _once(self, name: str, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run ``command``, or wait for the process that does, and take what it has kept."""
+        kept = self._folder / f"{name}.pickle"
+        with (self._folder / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not kept.exists():
+                kept.write_bytes(pickle.dumps(self._run(*command)))
+        ended: subprocess.CompletedProcess[str] = pickle.loads(kept.read_bytes())
+        return ended
 
     def _run(self, *command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -13,7 +13,7 @@ from asyncctx_trace_tui import scenario
 def trace(*words: str) -> subprocess.CompletedProcess[str]:
     """``asyncctx-trace WORDS``."""
     command = [sys.executable, "-m", "asyncctx_trace_tui", *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, timeout=240)
 
 
 def test_every_script_has_its_place_in_the_order() -> None:

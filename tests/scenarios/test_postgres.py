@@ -96,7 +96,7 @@ def await_nothing_left(folder: Path) -> None:
 def test_it_answers_and_leaves_nothing(folder: Path) -> None:
     """Asked by whoever runs the tests, with the wheel's binaries or the system's."""
     with asking(folder) as process:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=240)
     if "there is no PostgreSQL to be found" in err:
         pytest.skip(err.strip())
 
@@ -138,7 +138,7 @@ def test_the_environment_may_lie_where_nobody_can_enter(folder: Path, tmp_path: 
 
     path = os.pathsep.join([str(SCENARIOS), str(tmp_path)])
     with asking(folder, PYTHONPATH=path) as process:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=240)
 
     assert err == ""
     assert out.split()[1] == "42"
@@ -243,7 +243,7 @@ def pool(dsn: str) -> subprocess.CompletedProcess[str]:
     """``python pool.py`` with a server given."""
     environment = {**os.environ, "ASYNCCTX_PG_DSN": dsn}
     return subprocess.run(
-        [sys.executable, POOL], env=environment, capture_output=True, text=True, timeout=60
+        [sys.executable, POOL], env=environment, capture_output=True, text=True, timeout=240
     )
 
 

@@ -66,7 +66,7 @@ def test_a_missing_library_is_told_in_one_line(
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
 
     [line] = (done.stdout + done.stderr).splitlines()

@@ -39,7 +39,7 @@ def test_a_scenario_runs_by_name_from_an_empty_folder(installed: Path, tmp_path:
         env={**os.environ, "PYTHONPATH": str(installed), "ASYNCCTX_PG_DSN": dead},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
 
     assert done.returncode == 1
@@ -58,7 +58,7 @@ def test_the_list_is_that_of_the_checkout(installed: Path, tmp_path: Path) -> No
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=240,
     )
     bundled = installed / "asyncctx_trace_tui" / "scenarios"
 

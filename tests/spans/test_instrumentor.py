@@ -42,7 +42,7 @@ def instrumented(tmp_path: Path, **environment: str) -> list[str]:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         env={**os.environ, **environment},
         check=False,
     )

@@ -34,7 +34,7 @@ def run(source: str, **environment: str) -> Any:
         [sys.executable, "-c", dedent(source)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         env={**os.environ, **environment},
         check=False,
     )

@@ -202,12 +202,12 @@ class TraceApp(App[None]):
         if title.stopping:
             return
         title.stopping = True
-        self.run_worker(self._stop_and_exit, thread=True, name="stop the program")
+        self.run_worker(self._stop_and_exit(self.program), name="stop the program")
 
-    def _stop_and_exit(self) -> None:
-        if self.program is not None:
-            self.program.stop()
-        self.call_from_thread(self.exit)
+    async def _stop_and_exit(self, program: RunningProgram) -> None:
+        await aside(program.stop)
+        # At the very end of the worker: the app's end would cancel one that has not come to its.
+        self.exit()
 
     async def _answer(self, work: Work) -> None:
         """Have ``work`` done aside: the screen goes on while a long recording is looked into."""

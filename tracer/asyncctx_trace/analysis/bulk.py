@@ -17,9 +17,9 @@ from asyncctx_trace.recording.format import RAW_FIELDS, RECORD, Kind
 if TYPE_CHECKING:
     Integers = NDArray[np.int64]
 
-__all__ = ["take"]
+__all__ = ["RECORDS", "take"]
 
-_RECORDS = np.dtype(
+RECORDS = np.dtype(
     {
         "names": [name for name, _, _ in RAW_FIELDS],
         "formats": [form for _, form, _ in RAW_FIELDS],
@@ -27,6 +27,7 @@ _RECORDS = np.dtype(
         "itemsize": RECORD,
     }
 )
+"""A record as it lies in the file."""
 _PHASES: dict[Kind, Phase] = {
     Kind.ENTER_ENDED: "enter",
     Kind.EXIT_STARTED: "body",
@@ -70,7 +71,7 @@ class _Facts:
 
     def __init__(self, batch: Batch) -> None:
         self.writers = [writer for writer, _ in batch.records]
-        records = np.frombuffer(b"".join([data for _, data in batch.records]), _RECORDS)
+        records = np.frombuffer(b"".join([data for _, data in batch.records]), RECORDS)
         sizes = [len(data) // RECORD for _, data in batch.records]
         writer = np.repeat(np.arange(len(sizes)), sizes)
         at = records["at"].astype(np.int64)

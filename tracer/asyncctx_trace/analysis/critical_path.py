@@ -17,7 +17,7 @@ from asyncctx_trace.analysis.columns import pick
 from asyncctx_trace.analysis.timeline import NOT_YET, Phase, Timeline
 from asyncctx_trace.analysis.wakeups import wakeups
 
-__all__ = ["CriticalPath", "Doing", "Link", "Step", "critical_path"]
+__all__ = ["CriticalPath", "Doing", "Link", "Piece", "Step", "critical_path"]
 
 Doing: TypeAlias = tuple[Phase | None, int | None, int | None]
 """Phase, resource and site; all ``None`` for a task that was in no acquisition."""
@@ -26,6 +26,8 @@ _LOOK_BACK = 64
 """How many of a task's children that ended last are looked at."""
 
 Link: TypeAlias = Literal["start", "same task", "released", "created", "joined"]
+Piece: TypeAlias = tuple[int, int, int, Link, int | None]
+"""What a path has of one task: the task, from when to when, and how it came there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +101,17 @@ class _Walk:
         if task is None or task not in self._last:
             return []
         at = self._last[task]
-        pieces: list[tuple[int, int, int, Link, int | None]] = []  # the last first
+        pieces: list[Piece] = []  # the last first
         while task is not None:
             since, before, link, by = self._came_from(task, at)
             pieces.append((task, since, at, link, by))
             task, at = before, since
         pieces.reverse()
         # What links a piece to the one before it was found while looking back from its start.
+        if vectorised.pays(self.timeline, pieces):
+            from asyncctx_trace.analysis.vectorised.critical_path import steps
+
+            return list(steps(self.case, pieces, self._facts))
         return [step for piece in pieces for step in self._steps(*piece)]
 
     def _came_from(self, task: int, at: int) -> tuple[int, int | None, Link, int | None]:

@@ -11,11 +11,12 @@ from itertools import islice, product
 from operator import itemgetter
 from typing import Literal, TypeAlias
 
+from asyncctx_trace.analysis import vectorised
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.components import components
 from asyncctx_trace.analysis.timeline import NOT_YET
 
-__all__ = ["Inversion", "Nesting", "Nestings", "inversions", "nestings"]
+__all__ = ["Inversion", "Level", "Nesting", "Nestings", "inversions", "name_of", "nestings"]
 
 Level: TypeAlias = Literal["resource", "name", "site"]
 
@@ -55,42 +56,48 @@ class Nestings:
     """Every time that a task asked for a limited resource while it held others, in columns."""
 
     def __init__(self, case: Case) -> None:
-        timeline = case.timeline
         self._case = case
-        self._inner = array("q")
-        self._held = array("q")
-        """What was held at the first request, at the second, …: outermost first."""
-        self._ends = array("q")
-        """Of each request, where in ``_held`` it ends."""
-        limited = set(case.limited)
-        for resource in case.limited:
-            for row in timeline.rows_of_resource[resource]:
-                if timeline.parent[row]:
-                    held = [
-                        other
-                        for other in case.held_around(row)
-                        if timeline.resource[other] != resource
-                        and timeline.resource[other] in limited
-                    ]
-                    if held:
-                        self._inner.append(row)
-                        self._held.extend(held)
-                        self._ends.append(len(self._held))
+        if len(case.timeline) and vectorised.pays(case.timeline):
+            from asyncctx_trace.analysis.vectorised.lock_order import gathered
+        else:
+            gathered = _gathered
+        self.inner, self.held, self.ends = gathered(case)
+        """Who asked; what was held at the first request, at the second, …: outermost first; of
+        each request, where in ``held`` it ends."""
 
     def __iter__(self) -> Iterator[tuple[int, int, array[int]]]:
         """Each request: its row, where in order what it held begins, and that."""
         first = 0
-        for row, end in zip(self._inner, self._ends, strict=True):
-            yield row, first, self._held[first:end]
+        for row, end in zip(self.inner, self.ends, strict=True):
+            yield row, first, self.held[first:end]
             first = end
 
     def __getitem__(self, place: int) -> Nesting:
         """The nesting of what stands at ``place`` in the order of all that was held."""
-        request = bisect_right(self._ends, place)
-        first = self._ends[request - 1] if request else 0
-        outer, inner = self._held[place], self._inner[request]
+        request = bisect_right(self.ends, place)
+        first = self.ends[request - 1] if request else 0
+        outer, inner = self.held[place], self.inner[request]
         task = self._case.timeline.task[inner]
-        return Nesting(outer, inner, task, tuple(self._held[first:place]))
+        return Nesting(outer, inner, task, tuple(self.held[first:place]))
+
+
+def _gathered(case: Case) -> tuple[array[int], array[int], array[int]]:
+    timeline = case.timeline
+    limited = set(case.limited)
+    inner, every, ends = array("q"), array("q"), array("q")
+    for resource in case.limited:
+        for row in timeline.rows_of_resource[resource]:
+            if timeline.parent[row]:
+                held = [
+                    other
+                    for other in case.held_around(row)
+                    if timeline.resource[other] != resource and timeline.resource[other] in limited
+                ]
+                if held:
+                    inner.append(row)
+                    every.extend(held)
+                    ends.append(len(every))
+    return inner, every, ends
 
 
 def nestings(case: Case) -> Nestings:
@@ -106,15 +113,15 @@ def inversions(case: Case) -> list[Inversion]:
     """
     timeline = case.timeline
     nested = case.once(nestings)
-    keys: list[tuple[Level, Callable[[int], Hashable]]] = [
-        ("resource", lambda row: timeline.resource[row]),
-        ("name", lambda row: _name(case, row)),
-        ("site", lambda row: timeline.site[row]),
-    ]
+    if len(timeline) and vectorised.pays(timeline):
+        from asyncctx_trace.analysis.vectorised.lock_order import steps as steps_of
+    else:
+        steps_of = _steps
+    levels: tuple[Level, ...] = "resource", "name", "site"
     found: list[Inversion] = []
     told: set[frozenset[int]] = set()
-    for level, key in keys:
-        steps = _steps(nested, key, trees=level == "resource")
+    for level in levels:
+        steps = steps_of(case, nested, level, trees=level == "resource")
         for ring in _rings(steps):
             example = _example(case, [[nested[place] for place in steps[step]] for step in ring])
             if example is None:
@@ -128,19 +135,27 @@ def inversions(case: Case) -> list[Inversion]:
     return found
 
 
-def _name(case: Case, row: int) -> Hashable:
-    known = case.timeline.resources[case.timeline.resource[row]]
-    return known.kind, known.name
+def name_of(case: Case, resource: int) -> Hashable:
+    """What resources that are alike have in common."""
+    known = case.timeline.resources.get(resource)
+    return (known.kind, known.name) if known else None
 
 
 def _steps(
-    nested: Nestings, key: Callable[[int], Hashable], *, trees: bool
+    case: Case, nested: Nestings, level: Level, *, trees: bool
 ) -> dict[tuple[Hashable, Hashable], array[int]]:
     """The places of nestings by what was held and what was asked for.
 
     Without ``trees``, kinds of things that are taken as x, y, x by one task are left out: who walks
     down a tree of alike locks does so, and never the other way round.
     """
+    timeline = case.timeline
+    keys: dict[Level, Callable[[int], Hashable]] = {
+        "resource": timeline.resource.__getitem__,
+        "name": lambda row: name_of(case, timeline.resource[row]),
+        "site": timeline.site.__getitem__,
+    }
+    key = keys[level]
     steps: dict[tuple[Hashable, Hashable], array[int]] = {}
     walked: set[tuple[Hashable, Hashable]] = set()
     for row, first, held in nested:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
 
+from asyncctx_trace.analysis import vectorised
+from asyncctx_trace.analysis.timeline import Timeline
 from asyncctx_trace.events import (
+    Definition,
     EnterEnded,
     EnterStarted,
     Event,
@@ -14,30 +19,68 @@ from asyncctx_trace.events import (
     ResourceDefined,
     SiteDefined,
 )
+from asyncctx_trace.recording.batch import Batch
 
-__all__ = ["between"]
+__all__ = ["Piece", "between", "known_at"]
+
+Piece: TypeAlias = Batch | list[Event]
+"""What one look at something that can be read as a timeline has brought."""
 
 
-def between(events: Iterable[Event], since: int | None, until: int | None) -> list[Event]:
-    """What was going on at some time from ``since`` to ``until`` (monotonic ns).
+def between(pieces: Iterable[Piece], since: int | None, until: int | None) -> tuple[Timeline, bool]:
+    """What was going on at some time from ``since`` to ``until``, and whether more came later.
 
-    Acquisitions that had ended before are left out; what was in flight at ``until`` stays so.
+    Both are ns from the first fact. Acquisitions that had ended before are left out; what was in
+    flight at ``until`` stays so.
     """
-    kept = [event for event in events if until is None or _at(event) <= until]
-    if since is None:
-        return kept
-    over = {
+    left = deque(pieces)
+    kept: Callable[[Any, int | None, Any], Piece] = _kept
+    moments: Callable[[Any], list[int]] = _moments
+    over: Callable[[Any, int, int | None], Any] = _over
+    if vectorised.there() and all(isinstance(piece, Batch) for piece in left):
+        from asyncctx_trace.analysis.vectorised import selection
+
+        kept, moments, over = selection.kept, selection.moments, selection.over
+    bounds = [each for piece in left for each in moments(piece)]
+    start, end = min(bounds, default=0), max(bounds, default=0)
+    last = None if until is None else start + until
+    gone = set() if since is None else over(left, start + since, last)
+    timeline = Timeline()
+    while left:  # each is let go of as soon as the timeline has it
+        timeline.extend(kept(left.popleft(), last, gone))
+    return timeline, last is not None and last < end
+
+
+def _moments(piece: Iterable[Event]) -> list[int]:
+    """When something happened."""
+    return [event.at for event in piece if not isinstance(event, Definition)]
+
+
+def _over(pieces: Iterable[Iterable[Event]], since: int, until: int | None) -> set[int]:
+    """The acquisitions that had ended before ``since``, as far as is known at ``until``."""
+    return {
         event.acquisition
-        for event in kept
+        for piece in pieces
+        for event in piece
         if (
             isinstance(event, ExitEnded)
             or (isinstance(event, EnterEnded) and event.outcome is not Outcome.OK)
         )
         and event.at < since
+        and (until is None or event.at <= until)
     }
+
+
+def _kept(piece: Iterable[Event], until: int | None, over: set[int]) -> list[Event]:
+    """What is known at ``until``, but for acquisitions that are ``over``."""
     facts = (EnterStarted, EnterEnded, ExitStarted, ExitEnded)
-    return [e for e in kept if not (isinstance(e, facts) and e.acquisition in over)]
+    return [
+        event
+        for event in piece
+        if known_at(event, until) and not (isinstance(event, facts) and event.acquisition in over)
+    ]
 
 
-def _at(event: Event) -> int:
-    return 0 if isinstance(event, ResourceDefined | SiteDefined) else event.at
+def known_at(event: Event, until: int | None) -> bool:
+    """Whether ``event`` has happened by then; places and resources bear no time."""
+    return until is None or isinstance(event, ResourceDefined | SiteDefined) or event.at <= until

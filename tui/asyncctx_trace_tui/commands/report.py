@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -14,7 +15,9 @@ from asyncctx_trace_tui.commands.gates import FAILED, Gates, gate_options
 
 if TYPE_CHECKING:
     from asyncctx_trace.analysis.findings import Thresholds
+    from asyncctx_trace.analysis.selection import Piece
     from asyncctx_trace.analysis.timeline import Timeline
+    from asyncctx_trace.export.sources import Followed
 
 __all__ = ["command", "print_report"]
 
@@ -181,31 +184,29 @@ def print_report(
 
 
 def _read(file: Path) -> tuple[Timeline, bool]:
-    """What ``file`` tells, and whether more may come.
-
-    Piece by piece: of a large recording no more is in memory than what becomes of it.
-    """
+    """What ``file`` tells, and whether more may come."""
     from asyncctx_trace.analysis.timeline import Timeline
     from asyncctx_trace.export.sources import follow
 
     timeline = Timeline()
     with closing(follow(file)) as source:
-        timeline.extend(source.poll(_PIECE))
-        while source.behind:
-            timeline.extend(source.poll(_PIECE))
+        for piece in _pieces(source):
+            timeline.extend(piece)
         return timeline, source.alive
 
 
 def _read_between(file: Path, since: int | None, until: int | None) -> tuple[Timeline, bool]:
     """The same of the time between two moments, in ns from the start."""
     from asyncctx_trace.analysis.selection import between
-    from asyncctx_trace.analysis.timeline import Timeline
-    from asyncctx_trace.export.sources import open_source
+    from asyncctx_trace.export.sources import follow
 
-    source = open_source(file)
-    whole = Timeline(source.events)
-    start = whole.start or 0
-    first = None if since is None else start + since
-    last = None if until is None else start + until
-    running = source.running or (last is not None and last < (whole.end or 0))
-    return Timeline(between(source.events, first, last)), running
+    with closing(follow(file)) as source:
+        timeline, more = between(_pieces(source), since, until)
+        return timeline, more or source.alive
+
+
+def _pieces(source: Followed) -> Iterator[Piece]:
+    """Piece by piece: of a large recording no more is in memory than what becomes of it."""
+    yield source.poll(_PIECE)
+    while source.behind:
+        yield source.poll(_PIECE)

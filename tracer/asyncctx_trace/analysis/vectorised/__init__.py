@@ -12,7 +12,7 @@ from importlib.util import find_spec
 
 from asyncctx_trace.analysis.timeline import Timeline
 
-__all__ = ["pays"]
+__all__ = ["pays", "there"]
 
 MANY = 2_000
 """Acquisitions from which on numpy is worth its import."""
@@ -23,9 +23,10 @@ FEW = 50
 def pays(timeline: Timeline, rows: Sized | None = None) -> bool:
     """Whether numpy is there, and faster for ``timeline``, or for some ``rows`` of it."""
     size = len(timeline)
-    return size >= MANY and (size if rows is None else len(rows)) >= FEW and _there()
+    return size >= MANY and (size if rows is None else len(rows)) >= FEW and there()
 
 
 @cache
-def _there() -> bool:
+def there() -> bool:
+    """Whether there is numpy."""
     return find_spec("numpy") is not None

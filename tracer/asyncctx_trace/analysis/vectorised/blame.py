@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from asyncctx_trace.analysis.blame import SCALE, Charges, Ways
 from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.vectorised.columns import Integers, distinct, ranges, runs, view
+from asyncctx_trace.analysis.vectorised.columns import (
+    Integers,
+    bisect,
+    distinct,
+    ranges,
+    runs,
+    view,
+)
 
 __all__ = ["charges"]
 
@@ -99,21 +106,10 @@ class _Waits:
         """Which of the given holds have waits of their task within them, and which waits."""
         place = np.minimum(np.searchsorted(self._tasks, tasks), len(self._tasks) - 1)
         known = self._tasks[place] == tasks
-        first = _bisect(self.ends, starts, self._firsts[place], self._lasts[place])
-        last = _bisect(self.starts, ends - 1, self._firsts[place], self._lasts[place])
+        first = bisect(self.ends, starts, self._firsts[place], self._lasts[place])
+        last = bisect(self.starts, ends - 1, self._firsts[place], self._lasts[place])
         last = np.where(known, np.maximum(first, last), first)
         return np.repeat(np.arange(len(tasks)), last - first), ranges(first, last)
-
-
-def _bisect(values: Integers, keys: Integers, first: Integers, last: Integers) -> Integers:
-    """As ``bisect_right`` of each key between its own two places, within which all is in order."""
-    first, last = first.copy(), last.copy()
-    while np.any(open_ := first < last):
-        middle = (first + last) // 2
-        right = open_ & (values[np.minimum(middle, len(values) - 1)] <= keys)
-        first = np.where(right, middle + 1, first)
-        last = np.where(open_ & ~right, middle, last)
-    return first
 
 
 def _charge(

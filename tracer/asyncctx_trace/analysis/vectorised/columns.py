@@ -14,6 +14,7 @@ from asyncctx_trace.outcome import Outcome
 
 __all__ = [
     "Integers",
+    "bisect",
     "column",
     "distinct",
     "entered",
@@ -89,6 +90,17 @@ def ranges(firsts: Integers, lasts: Integers) -> Integers:
     ends = np.cumsum(sizes)
     shifts: Integers = np.repeat(firsts - ends + sizes, sizes)
     return np.arange(len(shifts)) + shifts
+
+
+def bisect(values: Integers, keys: Integers, first: Integers, last: Integers) -> Integers:
+    """As ``bisect_right`` of each key between its own two places, within which all is in order."""
+    first, last = first.copy(), last.copy()
+    while np.any(open_ := first < last):
+        middle = (first + last) // 2
+        right = open_ & (values[np.minimum(middle, len(values) - 1)] <= keys)
+        first = np.where(right, middle + 1, first)
+        last = np.where(open_ & ~right, middle, last)
+    return first
 
 
 def total(values: Integers) -> int:

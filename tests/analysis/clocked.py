@@ -1,0 +1,97 @@
+"""A recording whose time passes only while its program sleeps, however busy the machine is."""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from asyncctx_trace.instrument import hub
+from asyncctx_trace.recording.segments import create
+from asyncctx_trace.recording.writer import Recorder
+
+__all__ = ["record"]
+
+_FACT = 1_000
+"""ns that every fact takes, so that one comes after the other."""
+
+
+class Clock:
+    """A time that goes on when it is told to, in ns."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000_000
+
+    def tick(self) -> int:
+        """The next moment."""
+        self.now += _FACT
+        return self.now
+
+
+@contextmanager
+def record(path: Path) -> Iterator[Callable[[Coroutine[Any, Any, None]], None]]:
+    """Record to ``path`` whatever is run by what this gives."""
+    clock = Clock()
+    create(path)
+    recorder = _Recorder(path, clock)
+    hub.attach(recorder)
+    try:
+        with asyncio.Runner(loop_factory=lambda: _Loop(clock)) as runner:
+            yield runner.run
+    finally:
+        hub.detach(recorder)
+        recorder.close()
+
+
+class _Recorder(Recorder):
+    """Stamps what it hears with a time of its own."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self._clock = clock
+        super().__init__(path)
+
+    def _write(self, what: str, /, **fields: object) -> None:
+        if "at" in fields:
+            fields["at"] = self._clock.now
+        super()._write(what, **fields)
+
+    def enter_started(self, at: int, *fact: Any) -> None:
+        super().enter_started(self._clock.tick(), *fact)
+
+    def enter_ended(self, at: int, *fact: Any) -> None:
+        super().enter_ended(self._clock.tick(), *fact)
+
+    def exit_started(self, at: int, *fact: Any) -> None:
+        super().exit_started(self._clock.tick(), *fact)
+
+    def exit_ended(self, at: int, *fact: Any) -> None:
+        super().exit_ended(self._clock.tick(), *fact)
+
+    def task_ended(self, at: int, task: int) -> None:
+        super().task_ended(self._clock.tick(), task)
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """Where nobody has anything to do, it is at once the time at which somebody has."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        super().__init__(_Selector(clock))
+
+    def time(self) -> float:
+        return self._clock.now / 1e9
+
+
+class _Selector(selectors.DefaultSelector):
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        super().__init__()
+
+    def select(self, timeout: float | None = None) -> Any:
+        if timeout is not None and timeout > 0:
+            self._clock.now += round(timeout * 1e9)
+            timeout = 0
+        return super().select(timeout)
