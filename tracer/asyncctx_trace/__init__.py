@@ -3,6 +3,7 @@
 A map of the package::
 
     events  errors     the facts, and what can go wrong
+    outcome  limits    how a phase ended; how many a resource lets in
     instrument/        async with -> facts
     recording/         facts <-> file
     spans/             facts -> OpenTelemetry
@@ -10,6 +11,8 @@ A map of the package::
     export/            recording -> other tools' files
     session            turns recording on and off
     telemetry          turns spans and measurements on and off
+    testing/           the pytest plugin
+    child  bootstrap/  what a launched program does before its first line
     instrumentor       what opentelemetry-instrument finds
     compiled           puts what was compiled in place of the Python of the hot path
 
