@@ -9,11 +9,12 @@ input it says in JSON: requests served since the last one, and seconds of CPU of
 """
 
 import asyncio
-import gc
 import json
 import sys
 import time
 from contextlib import asynccontextmanager
+
+from settling import settle
 
 ROWS = int(sys.argv[1]) if len(sys.argv) > 1 else 40
 PAGE = 40
@@ -49,17 +50,6 @@ class Service:
         async with self.lock:
             self.served += 1
         return json.dumps(rows[:PAGE]).encode()
-
-
-def settle() -> None:
-    """Leave what was loaded so far out of all collections of garbage.
-
-    The more objects there are, the seldomer the collector looks at all of them: a tool that loads
-    much would seem to make the program faster.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.collect()
 
 
 async def main() -> None:

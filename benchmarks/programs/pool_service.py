@@ -9,13 +9,13 @@ seconds, it works that long and says in JSON: jobs done, seconds of CPU of this 
 """
 
 import asyncio
-import gc
 import json
 import os
 import sys
 import time
 
 import asyncpg
+from settling import settle
 
 ROWS = int(sys.argv[1]) if len(sys.argv) > 1 else 50
 WORKERS = 20
@@ -43,17 +43,6 @@ class Jobs:
             json.dumps([dict(row) for row in rows])
             async with self.lock:
                 self.done += 1
-
-
-def settle() -> None:
-    """Leave what was loaded so far out of all collections of garbage.
-
-    The more objects there are, the seldomer the collector looks at all of them: a tool that loads
-    much would seem to make the program faster.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.collect()
 
 
 async def main() -> None:

@@ -104,11 +104,6 @@ class Case:
             parents = _parents
         return parents(self.timeline)
 
-    def parent_of(self, row: int) -> int | None:
-        """The row of the acquisition around ``row``; ``None`` also where ``row`` came later."""
-        parent = self.parents[row] if row < len(self.parents) else -1
-        return parent if parent >= 0 else None
-
     def held_by(self, task: int, at: int) -> list[int]:
         """Rows that ``task`` had entered and not yet left at time ``at``, outermost first."""
         rows = self.timeline.rows_of_task.get(task, ())

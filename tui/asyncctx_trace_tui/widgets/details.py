@@ -108,7 +108,9 @@ class Details(Page):
         ended = self.scene.now if a.ended is None else a.ended
         until = bisect_right(its, ended, lo=here, key=timeline.enter_started.__getitem__)
         if self._kin[0] != (a.row, until):
-            outer = timeline.id.index(a.parent) if a.parent and a.parent in timeline.id else None
+            outer = None
+            with suppress(ValueError):  # there is none, or it began before the recording
+                outer = timeline.id.index(a.parent or 0)
             inner = [row for row in its[here + 1 : until] if timeline.parent[row] == a.id]
             self._kin = (a.row, until), outer, inner
         _, outer, inner = self._kin
