@@ -24,6 +24,7 @@ from asyncctx_trace.events import (
     Event,
     ExitEnded,
     ExitStarted,
+    Interrupted,
     Marked,
     Outcome,
     Printed,
@@ -161,6 +162,7 @@ def stories(draw: st.DrawFn) -> list[Event]:
         Printed(next(at), "stderr", draw(texts)),
         Marked(next(at), draw(texts)),
         Dropped(next(at), 3, "no room"),
+        Interrupted(next(at), 41, "SIGINT"),
         TaskEnded(next(at), 2),
         ProcessEnded(next(at), 41, draw(st.sampled_from([0, 1, -9, None]))),
     ]
@@ -183,6 +185,7 @@ def test_any_story_comes_back(events: list[Event]) -> None:
     assert told.printed == meant.printed
     assert told.marks == meant.marks
     assert told.dropped == meant.dropped
+    assert told.interrupted == meant.interrupted
     assert told.process_ended == meant.process_ended
     assert told.task_ended == meant.task_ended
     assert told.tasks == meant.tasks

@@ -19,6 +19,7 @@ from asyncctx_trace.events import (
     ErrorText,
     ExitEnded,
     ExitStarted,
+    Interrupted,
     Marked,
     Outcome,
     Printed,
@@ -75,6 +76,7 @@ def test_notes_stand_among_the_facts_in_order_of_time(tmp_path: Path) -> None:
     writer.printed(15, "stdout", "hello")
     writer.enter_ended(20, 1, Outcome.OK, None)
     writer.marked(25, "here")
+    writer.interrupted(27, 41, "SIGINT")
 
     notes = [event for event in read(path) if not isinstance(event, ProcessDefined)][3:]
 
@@ -83,6 +85,7 @@ def test_notes_stand_among_the_facts_in_order_of_time(tmp_path: Path) -> None:
         Printed(15, "stdout", "hello"),
         EnterEnded(20, 1, Outcome.OK, None),
         Marked(25, "here"),
+        Interrupted(27, 41, "SIGINT"),
         Dropped(35, 3, "no room on the disk"),
     ]
 

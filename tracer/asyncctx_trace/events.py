@@ -26,6 +26,7 @@ __all__ = [
     "ExitEnded",
     "ExitStarted",
     "Fact",
+    "Interrupted",
     "Marked",
     "Note",
     "Outcome",
@@ -193,7 +194,18 @@ class ProcessEnded:
     """As the parent saw it (a signal as ``-n``); ``None`` where the process itself speaks."""
 
 
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """Somebody began to end a process: the time is before anything that followed from it."""
+
+    at: int
+    pid: int
+    """The process that was to end."""
+    reason: str
+    """The name of the signal, such as ``SIGINT``, or ``KeyboardInterrupt``."""
+
+
 Fact: TypeAlias = EnterStarted | EnterEnded | ExitStarted | ExitEnded | TaskEnded
 Definition: TypeAlias = ProcessDefined | TaskDefined | ResourceDefined | SiteDefined
-Note: TypeAlias = Printed | Marked | Dropped | ProcessEnded
+Note: TypeAlias = Printed | Marked | Dropped | Interrupted | ProcessEnded
 Event: TypeAlias = Fact | Definition | Note

@@ -17,6 +17,7 @@ from asyncctx_trace.events import (
     Event,
     ExitEnded,
     ExitStarted,
+    Interrupted,
     Marked,
     Note,
     Outcome,
@@ -133,6 +134,7 @@ class Timeline:
         self.printed: list[Printed] = []
         self.marks: list[Marked] = []
         self.dropped: list[Dropped] = []
+        self.interrupted: list[Interrupted] = []
         self.process_ended: list[ProcessEnded] = []
         self.start: int | None = None
         """The time of the first event, ``None`` while there is none."""
@@ -299,6 +301,8 @@ class Timeline:
                 self.marks.append(event)
             case Dropped():
                 self.dropped.append(event)
+            case Interrupted():
+                self.interrupted.append(event)
             case ProcessEnded():
                 self.process_ended.append(event)
 

@@ -14,6 +14,7 @@ from asyncctx_trace.events import (
     Event,
     ExitEnded,
     ExitStarted,
+    Interrupted,
     Marked,
     Outcome,
     Printed,
@@ -214,6 +215,9 @@ class _Reading:
                 case names.DROPPED_EVENT:
                     lost = _int(event.attributes, names.DROPPED_ACQUISITIONS)
                     self._facts.append(Dropped(event.at, lost, text))
+                case names.INTERRUPTED_EVENT:
+                    pid = _int(event.attributes, names.PROCESS_PID)
+                    self._facts.append(Interrupted(event.at, pid, text))
 
     # -- anybody else's ---------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from asyncctx_trace.events import (
     Dropped,
     Event,
+    Interrupted,
     Marked,
     Printed,
     ProcessDefined,
@@ -80,6 +81,9 @@ class Surroundings:
             case Dropped(at, acquisitions, reason):
                 said = {names.DROPPED_ACQUISITIONS: acquisitions, names.TEXT: reason}
                 self._note(at, names.DROPPED_EVENT, said)
+            case Interrupted(at, pid, reason):
+                said = {names.PROCESS_PID: pid, names.TEXT: reason}
+                self._note(at, names.INTERRUPTED_EVENT, said)
 
     def limit(self, resource: int) -> int | None:
         """How many may hold ``resource`` at once; ``None`` where everybody may."""

@@ -18,6 +18,7 @@ from asyncctx_trace.events import (
     ExitEnded,
     ExitStarted,
     Fact,
+    Interrupted,
     Marked,
     Note,
     Outcome,
@@ -157,6 +158,8 @@ class Batch:
                 notes.append(Marked(entry["at"], entry["text"]))
             case "dropped":
                 notes.append(Dropped(entry["at"], entry["acquisitions"], entry["reason"]))
+            case "interrupted":
+                notes.append(Interrupted(entry["at"], entry["pid"], entry["reason"]))
             case "given up":
                 given_up = entry["acquisitions"] - writer.given_up
                 writer.given_up = entry["acquisitions"]

@@ -29,6 +29,9 @@ from asyncctx_trace.recording.writer import Recorder
 
 __all__ = ["Alive", "BoundedRecorder"]
 
+_ALWAYS_CARRIED = frozenset({"interrupted", "manager", "process", "site"})
+"""Entries that are few, or to which any fact may refer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Alive:
@@ -174,7 +177,7 @@ class BoundedRecorder(Recorder):
                     ids.update(column[bisect_left(column, first) : bisect_right(column, last)])
         for entry in entries:
             what = entry.pop("k")
-            if what in ("process", "manager", "site") or entry.get("id") in needed.get(what, ()):
+            if what in _ALWAYS_CARRIED or entry.get("id") in needed.get(what, ()):
                 self._write(what, **entry)
             self._given_up["lines"] += what == "printed"
 

@@ -82,6 +82,13 @@ class TextWriter:
         """So many acquisitions are missing."""
         self._write("dropped", at=at, acquisitions=acquisitions, reason=reason)
 
+    def interrupted(self, at: int, pid: int, reason: str) -> None:
+        """Note that somebody began to end process ``pid`` at time ``at``.
+
+        ``reason`` is the name of a signal, or ``KeyboardInterrupt``.
+        """
+        self._write("interrupted", at=at, pid=pid, reason=reason)
+
     def process_ended(self, at: int, pid: int, exit_code: int | None) -> None:
         """Process ``pid`` is over; ``exit_code`` where it is known (a signal as ``-n``)."""
         self._write("end", at=at, pid=pid, exit=exit_code)

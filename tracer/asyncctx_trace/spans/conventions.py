@@ -74,6 +74,7 @@ MARKED_EVENT: Final = "asyncctx.marked"
 DROPPED_EVENT: Final = "asyncctx.dropped"
 STREAM: Final = "asyncctx.stream"
 TEXT: Final = "asyncctx.text"
+INTERRUPTED_EVENT: Final = "asyncctx.interrupted"
 DROPPED_ACQUISITIONS: Final = "asyncctx.dropped.acquisitions"
 
 # -- ours, on links ------------------------------------------------------------------------------
