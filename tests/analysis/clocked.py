@@ -70,6 +70,12 @@ class _Recorder(Recorder):
     def exit_ended(self, at: int, *fact: Any) -> None:
         super().exit_ended(self._clock.tick(), *fact)
 
+    def release_unmatched(self, at: int, *fact: Any) -> None:
+        super().release_unmatched(self._clock.tick(), *fact)
+
+    def collected(self, at: int, acquisition: int) -> None:
+        super().collected(self._clock.tick(), acquisition)
+
     def task_ended(self, at: int, task: int) -> None:
         super().task_ended(self._clock.tick(), task)
 

@@ -22,7 +22,22 @@ Move = tuple[int, str, int]
 MOVES = st.lists(
     st.tuples(
         st.integers(1, 4),  # the task
-        st.sampled_from(["ask", "get in", "fail", "leave", "over", "break", "look", "end", "say"]),
+        st.sampled_from(
+            [
+                "ask",
+                "get in",
+                "fail",
+                "leave",
+                "release",
+                "over",
+                "break",
+                "look",
+                "end",
+                "say",
+                "unmatched",
+                "collect",
+            ]
+        ),
         st.integers(0, 5),  # which of its acquisitions, counted from the innermost
     ),
     max_size=120,
@@ -49,6 +64,10 @@ class Life:
             writer.enter_started(at, self.asked, next(iter(mine)) - 1, task, 1, task % 2 + 1, 1)
         elif what == "end":
             writer.task_ended(at, task)
+        elif what == "unmatched":
+            writer.release_unmatched(at, task, 1, which)
+        elif what == "collect" and self.asked:
+            writer.collected(at, self.asked)
         elif what == "say":
             writer.printed(at - 1, "stdout", "hello")
         elif mine:
@@ -63,9 +82,12 @@ class Life:
                 case "leave", "holds":
                     mine[one] = "cleans"
                     writer.exit_started(at, one, 1 + which, Outcome.ERROR, ValueError("body"))
+                case "release", "holds":
+                    mine[one] = "cleans"
+                    writer.exit_started(at, one, task, Outcome.OK, None, 1 + which)
                 case "over", "cleans":
                     del mine[one]
-                    writer.exit_ended(at, one, Outcome.OK, True, None)
+                    writer.exit_ended(at, one, Outcome.OK, True, None, which % 4)
                 case "break", "cleans":
                     del mine[one]
                     writer.exit_ended(at, one, Outcome.TIMED_OUT, False, TimeoutError())

@@ -17,6 +17,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from asyncctx_trace.analysis.timeline import Timeline
 from asyncctx_trace.events import (
+    Collected,
     Dropped,
     EnterEnded,
     EnterStarted,
@@ -30,6 +31,7 @@ from asyncctx_trace.events import (
     Printed,
     ProcessDefined,
     ProcessEnded,
+    ReleaseUnmatched,
     ResourceDefined,
     SiteDefined,
     TaskDefined,
@@ -122,7 +124,8 @@ def stories(draw: st.DrawFn) -> list[Event]:
         ProcessDefined(next(at), 0, 41, 1, draw(texts)),
         ResourceDefined(1, "lock", draw(texts), 1),
         ResourceDefined(2, draw(texts), draw(texts), None),
-        SiteDefined(1, "a.py", 3, draw(texts), draw(texts)),
+        SiteDefined(2, "b.py", 8, draw(texts), draw(texts)),
+        SiteDefined(1, "a.py", 3, draw(texts), draw(texts), draw(st.sampled_from([None, 2]))),
         TaskDefined(next(at), 1, draw(texts), "asyncio", None, 0, "MainThread"),
         TaskDefined(next(at), 2, draw(texts), "trio", 1, 0, "MainThread"),
     ]
@@ -146,23 +149,29 @@ def stories(draw: st.DrawFn) -> list[Event]:
             if not steps or failed:
                 continue
             open_.append(acquisition)
+            if draw(st.booleans()):
+                events.append(Collected(next(at), acquisition))
             if steps > 1:
                 outcome = draw(outcomes)
+                site = draw(st.sampled_from([None, 2]))
                 events.append(
-                    ExitStarted(next(at), acquisition, task, outcome, error(draw, outcome))
+                    ExitStarted(next(at), acquisition, task, outcome, error(draw, outcome), site)
                 )
             if steps > 2:
                 outcome = draw(outcomes)
                 suppressed = draw(st.booleans())
                 open_.pop()
+                flags = draw(st.booleans()), draw(st.booleans())
+                failed_by = error(draw, outcome)
                 events.append(
-                    ExitEnded(next(at), acquisition, outcome, suppressed, error(draw, outcome))
+                    ExitEnded(next(at), acquisition, outcome, suppressed, failed_by, *flags)
                 )
     events += [
         Printed(next(at), "stderr", draw(texts)),
         Marked(next(at), draw(texts)),
         Dropped(next(at), 3, "no room"),
         Interrupted(next(at), 41, "SIGINT"),
+        ReleaseUnmatched(next(at), 1, 1, draw(st.sampled_from([None, 2]))),
         TaskEnded(next(at), 2),
         ProcessEnded(next(at), 41, draw(st.sampled_from([0, 1, -9, None]))),
     ]
@@ -186,6 +195,7 @@ def test_any_story_comes_back(events: list[Event]) -> None:
     assert told.marks == meant.marks
     assert told.dropped == meant.dropped
     assert told.interrupted == meant.interrupted
+    assert told.unmatched == meant.unmatched
     assert told.process_ended == meant.process_ended
     assert told.task_ended == meant.task_ended
     assert told.tasks == meant.tasks

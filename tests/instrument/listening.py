@@ -25,7 +25,9 @@ class Heard:
     def manager_defined(self, manager: int, name: str) -> None:
         self.managers[manager] = name
 
-    def site_defined(self, site: int, file: str, line: int, function: str, text: str) -> None:
+    def site_defined(
+        self, site: int, file: str, line: int, function: str, text: str, caller: int = 0
+    ) -> None:
         self.sites[site] = (file, line, function, text)
 
     def resource_defined(self, resource: int, kind: str, name: str, capacity: int | None) -> None:
@@ -66,7 +68,13 @@ class Heard:
         self._tell("enter", acquisition, outcome)
 
     def exit_started(
-        self, at: int, acquisition: int, task: int, outcome: int, error: BaseException | None
+        self,
+        at: int,
+        acquisition: int,
+        task: int,
+        outcome: int,
+        error: BaseException | None,
+        site: int = 0,
     ) -> None:
         self._tell("body", acquisition, outcome)
 
@@ -77,8 +85,16 @@ class Heard:
         outcome: int,
         suppressed: bool,
         error: BaseException | None,
+        flags: int = 0,
     ) -> None:
         self._tell("exit", acquisition, outcome, *(["suppressed"] if suppressed else []))
+
+    def release_unmatched(self, at: int, task: int, resource: int, site: int) -> None:
+        self.facts.append(("unmatched", self.resources[resource][1]))
+
+    def collected(self, at: int, acquisition: int) -> None:
+        if acquisition in self._numbers:
+            self.facts.append(("collected", self._numbers[acquisition]))
 
     def _tell(self, moment: str, acquisition: int, outcome: int, *more: str) -> None:
         # One that began before this sink came has no number.

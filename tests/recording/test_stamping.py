@@ -25,8 +25,12 @@ facts = st.one_of(
     st.tuples(st.just("enter_started"), long, long, long, short, short, short, short),
     st.tuples(st.just("enter_ended"), long, long, byte, error),
     st.tuples(st.just("exit_started"), long, long, short, byte, error),
+    st.tuples(st.just("exit_started"), long, long, short, byte, error, short),
     st.tuples(st.just("exit_ended"), long, long, byte, st.booleans(), error),
+    st.tuples(st.just("exit_ended"), long, long, byte, st.booleans(), error, byte),
     st.tuples(st.just("task_ended"), long, short),
+    st.tuples(st.just("release_unmatched"), long, short, short, short),
+    st.tuples(st.just("collected"), long, long),
     st.tuples(st.just("copy"), st.binary(min_size=RECORD, max_size=RECORD)),
 )
 

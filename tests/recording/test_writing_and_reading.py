@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import stat
 import threading
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from asyncctx_trace.errors import RecordingExists
 from asyncctx_trace.events import (
+    Collected,
     Dropped,
     EnterEnded,
     EnterStarted,
@@ -25,11 +27,13 @@ from asyncctx_trace.events import (
     Printed,
     ProcessDefined,
     ProcessEnded,
+    ReleaseUnmatched,
     ResourceDefined,
     SiteDefined,
     TaskDefined,
     TaskEnded,
 )
+from asyncctx_trace.outcome import ExitFlag
 from asyncctx_trace.recording.format import TEXT_LIMIT
 from asyncctx_trace.recording.reader import read
 from asyncctx_trace.recording.segments import create
@@ -63,6 +67,67 @@ def test_one_acquisition_comes_back_fact_by_fact(tmp_path: Path) -> None:
         ExitStarted(30, 1, 1, Outcome.ERROR, error),
         ExitEnded(40, 1, Outcome.OK, True, None),
         TaskEnded(50, 1),
+    ]
+
+
+def test_what_only_some_acquisitions_have_comes_back(tmp_path: Path) -> None:
+    """Where it was released, how its exit was special, who called, what was collected."""
+    path = tmp_path / "a.actx"
+    writer = recorder(path)
+    define_words(writer)
+    writer.site_defined(2, "app.py", 30, "helper", "db_lock.acquire()", 1)
+    for number in (1, 2):
+        writer.enter_started(10, number, 0, 1, 1, LOCK, 2)
+        writer.enter_ended(20, number, Outcome.OK, None)
+    writer.exit_started(30, 1, 1, Outcome.OK, None, 1)
+    writer.exit_ended(40, 1, Outcome.OK, False, None, ExitFlag.EXPIRED)
+    writer.exit_started(50, 2, 1, Outcome.OK, None)
+    writer.exit_ended(60, 2, Outcome.OK, False, None, ExitFlag.EXPIRED | ExitFlag.SKIPPED)
+    writer.release_unmatched(70, 1, LOCK, 2)
+    writer.release_unmatched(80, 1, LOCK, 0)
+    writer.collected(90, 2)
+
+    events = list(read(path))
+
+    assert SiteDefined(2, "app.py", 30, "helper", "db_lock.acquire()", 1) in events
+    assert events[-7:] == [
+        ExitStarted(30, 1, 1, Outcome.OK, None, 1),
+        ExitEnded(40, 1, Outcome.OK, False, None, expired=True),
+        ExitStarted(50, 2, 1, Outcome.OK, None, None),
+        ExitEnded(60, 2, Outcome.OK, False, None, expired=True, skipped=True),
+        ReleaseUnmatched(70, 1, LOCK, 2),
+        ReleaseUnmatched(80, 1, LOCK, None),
+        Collected(90, 2),
+    ]
+
+
+def test_a_recording_of_version_1_still_opens(tmp_path: Path) -> None:
+    """Written by the release before: what it did not know is absent."""
+    path = tmp_path / "old.actx"
+    packed = Path(__file__).parent / "data" / "version-1.actx.gz"
+    path.write_bytes(gzip.decompress(packed.read_bytes()))
+    error = ErrorText("builtins.ValueError", "no such row")
+
+    process, *events, end = read(path)
+
+    assert isinstance(process, ProcessDefined)
+    assert isinstance(end, ProcessEnded)
+    assert events == [
+        SiteDefined(1, "app.py", 12, "worker", "db_lock"),
+        SiteDefined(2, "app.py", 20, "reader", "db_lock.acquire()"),
+        ResourceDefined(LOCK, "lock", "db lock", 1),
+        TaskDefined(5, 1, "worker-1", "asyncio", None, 0, "MainThread"),
+        TaskDefined(6, 2, "reader-1", "asyncio", 1, 0, "MainThread"),
+        EnterStarted(10, 1, None, 1, "asyncio.locks.Lock", LOCK, 1),
+        EnterEnded(20, 1, Outcome.OK, None),
+        EnterStarted(25, 2, None, 2, "asyncio.locks.Lock", LOCK, 2),
+        Printed(27, "stdout", "hello"),
+        ExitStarted(30, 1, 1, Outcome.ERROR, error),
+        ExitEnded(40, 1, Outcome.OK, True, None),
+        TaskEnded(50, 1),
+        EnterEnded(60, 2, Outcome.CANCELLED, ErrorText("builtins.KeyError", "'gone'")),
+        EnterStarted(70, 3, None, 2, "asyncio.locks.Lock", LOCK, 1),
+        EnterEnded(80, 3, Outcome.OK, None),
     ]
 
 

@@ -17,6 +17,7 @@ from typing import TypeAlias
 from asyncctx_trace.outcome import Outcome
 
 __all__ = [
+    "Collected",
     "Definition",
     "Dropped",
     "EnterEnded",
@@ -33,6 +34,7 @@ __all__ = [
     "Printed",
     "ProcessDefined",
     "ProcessEnded",
+    "ReleaseUnmatched",
     "ResourceDefined",
     "SiteDefined",
     "TaskDefined",
@@ -84,6 +86,9 @@ class ExitStarted:
     outcome: Outcome
     """How the body ended."""
     error: ErrorText | None
+    site: int | None = None
+    """The call that began the exit: ``release()``, ``aclose()``; ``None`` where the exit is the end
+    of the ``async with`` itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,11 @@ class ExitEnded:
     suppressed: bool
     """Whether the exit swallowed the error of the body."""
     error: ErrorText | None
+    expired: bool = False
+    """Whether a deadline had passed, its cancellation was swallowed, and no error was raised."""
+    skipped: bool = False
+    """Whether a generator manager's body failed past an unguarded ``yield``, so that the lines
+    after it never ran."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +114,25 @@ class TaskEnded:
 
     at: int
     task: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseUnmatched:
+    """A task released a resource of which no recorded acquisition was open."""
+
+    at: int
+    task: int
+    resource: int
+    site: int | None
+    """The call of ``release()``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """The garbage collector took the object that an open acquisition holds."""
+
+    at: int
+    acquisition: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +176,7 @@ class ResourceDefined:
 
 @dataclass(frozen=True, slots=True)
 class SiteDefined:
-    """A place in the program's source where an ``async with`` stands."""
+    """A place in the program's source where something is acquired or released."""
 
     site: int
     file: str
@@ -155,6 +184,10 @@ class SiteDefined:
     function: str
     text: str
     """The source of the context expression, ``""`` where it is not known."""
+    caller: int | None = None
+    """The site at which the program called the function that this one stands in, where known.
+
+    One line has a site for each of its callers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +238,9 @@ class Interrupted:
     """The name of the signal, such as ``SIGINT``, or ``KeyboardInterrupt``."""
 
 
-Fact: TypeAlias = EnterStarted | EnterEnded | ExitStarted | ExitEnded | TaskEnded
+Fact: TypeAlias = (
+    EnterStarted | EnterEnded | ExitStarted | ExitEnded | TaskEnded | ReleaseUnmatched | Collected
+)
 Definition: TypeAlias = ProcessDefined | TaskDefined | ResourceDefined | SiteDefined
 Note: TypeAlias = Printed | Marked | Dropped | Interrupted | ProcessEnded
 Event: TypeAlias = Fact | Definition | Note

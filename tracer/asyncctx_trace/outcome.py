@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 
-__all__ = ["Outcome", "outcome_of"]
+__all__ = ["ExitFlag", "Outcome", "outcome_of"]
 
 
 class Outcome(IntEnum):
@@ -15,6 +15,16 @@ class Outcome(IntEnum):
     ERROR = 2
     CANCELLED = 3
     TIMED_OUT = 4
+
+
+class ExitFlag(IntFlag):
+    """What else is known of an exit that ended."""
+
+    EXPIRED = 1
+    """A deadline had passed, its cancellation was swallowed, and no error was raised."""
+    SKIPPED = 2
+    """A generator manager's body failed past an unguarded ``yield``, so that the lines after it
+    never ran."""
 
 
 def outcome_of(error: BaseException) -> Outcome:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asyncctx_trace.analysis.timeline import NOT_YET, Phase, Timeline
+from asyncctx_trace.events import ReleaseUnmatched
 from asyncctx_trace.outcome import Outcome
 from asyncctx_trace.recording.batch import UNKNOWN_MANAGER, Batch
 from asyncctx_trace.recording.format import RAW_FIELDS, RECORD, Kind
@@ -62,6 +63,8 @@ def take(timeline: Timeline, batch: Batch) -> bool:
     gone = facts.of(Kind.TASK_ENDED)
     for task, at in zip(facts.id("task", gone).tolist(), facts.at[gone].tolist(), strict=True):
         timeline.task_ended[task] = at
+    _take_unmatched(timeline, facts)
+    _take_collected(timeline, facts, known, over)
     _take_times(timeline, facts.at, [note.at for note in batch.notes])
     return True
 
@@ -102,6 +105,12 @@ class _Facts:
         return self.column(name, where) + (
             self._bases if len(self._bases) == 1 else self._bases[where]
         )
+
+    def id_or_zero(self, name: str, where: Integers) -> Integers:
+        """The same of a field in which 0 stands for "none"."""
+        ids = self.id(name, where)
+        ids[self.column(name, where) == 0] = 0
+        return ids
 
 
 class _Known:
@@ -163,8 +172,7 @@ def _append(timeline: Timeline, facts: _Facts, new: Integers) -> None:
     not_yet = np.full(n, NOT_YET)
     nothing = np.zeros(n, np.int64)
     task, resource = facts.id("task", new), facts.id("word", new)
-    parent = facts.id("parent", new)
-    parent[facts.column("parent", new) == 0] = 0
+    parent = facts.id_or_zero("parent", new)
     columns: list[tuple[array[int], Integers]] = [
         (timeline.id, facts.id("acquisition", new)),
         (timeline.parent, parent),
@@ -176,6 +184,8 @@ def _append(timeline: Timeline, facts: _Facts, new: Integers) -> None:
         (timeline.exit_started, not_yet),
         (timeline.exit_ended, not_yet),
         (timeline.exit_task, task),
+        (timeline.exit_site, nothing),
+        (timeline.exit_flags, nothing),
         (timeline.enter_outcome, nothing),
         (timeline.body_outcome, nothing),
         (timeline.exit_outcome, nothing),
@@ -239,11 +249,13 @@ def _fill(
     at, row = phases[Kind.EXIT_STARTED], rows[Kind.EXIT_STARTED]
     put(timeline.exit_started, row, facts.at[at])
     put(timeline.exit_task, row, facts.id("task", at))
+    put(timeline.exit_site, row, facts.id_or_zero("site", at))
     put(timeline.body_outcome, row, facts.column("outcome", at))
     at, row = phases[Kind.EXIT_ENDED], rows[Kind.EXIT_ENDED]
     put(timeline.exit_ended, row, facts.at[at])
     put(timeline.exit_outcome, row, facts.column("outcome", at))
     put(timeline.suppressed, row, facts.column("suppressed", at))
+    put(timeline.exit_flags, row, facts.column("flags", at))
     for kind, phase in _PHASES.items():
         at, row = phases[kind], rows[kind]
         words = facts.column("word", at)
@@ -324,6 +336,35 @@ def _keep_open(timeline: Timeline, first: int, over: Integers, tasks: set[int]) 
             timeline._row[timeline.id[one]] = one
     for task in tasks:
         timeline._open.setdefault(task, [])
+
+
+def _take_unmatched(timeline: Timeline, facts: _Facts) -> None:
+    """Releases that ended no recorded acquisition; there are few."""
+    where = facts.of(Kind.RELEASE_UNMATCHED)
+    columns = (
+        facts.at[where],
+        facts.id("task", where),
+        facts.id("word", where),
+        facts.id_or_zero("site", where),
+    )
+    for at, task, resource, site in zip(*(column.tolist() for column in columns), strict=True):
+        timeline.unmatched.append(ReleaseUnmatched(at, task, resource, site or None))
+
+
+def _take_collected(timeline: Timeline, facts: _Facts, known: _Known, over: Integers) -> None:
+    """What was collected while it was held; there is little.
+
+    ``over`` says for each fact which row it ends, -1 if it ends none.
+    """
+    where = facts.of(Kind.COLLECTED)
+    if not len(where):
+        return
+    ended = {row: place for place, row in enumerate(over.tolist()) if row >= 0}
+    places = known.places(facts.id("acquisition", where))
+    for fact, place in zip(where.tolist(), places.tolist(), strict=True):
+        row = int(known.rows[place])
+        if place >= 0 and fact < ended.get(row, len(facts)):
+            timeline.collected[row] = int(facts.at[fact])
 
 
 def _take_times(timeline: Timeline, at: Integers, notes: list[int]) -> None:

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from asyncctx_trace.analysis import vectorised
 from asyncctx_trace.analysis.timeline import Timeline
 from asyncctx_trace.events import (
+    Collected,
     Definition,
     EnterEnded,
     EnterStarted,
@@ -73,7 +74,7 @@ def _over(pieces: Iterable[Iterable[Event]], since: int, until: int | None) -> s
 
 def _kept(piece: Iterable[Event], until: int | None, over: set[int]) -> list[Event]:
     """What is known at ``until``, but for acquisitions that are ``over``."""
-    facts = (EnterStarted, EnterEnded, ExitStarted, ExitEnded)
+    facts = (EnterStarted, EnterEnded, ExitStarted, ExitEnded, Collected)
     return [
         event
         for event in piece

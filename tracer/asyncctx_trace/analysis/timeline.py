@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import Literal, TypeAlias
 
 from asyncctx_trace.events import (
+    Collected,
     Definition,
     Dropped,
     EnterEnded,
@@ -24,11 +25,13 @@ from asyncctx_trace.events import (
     Printed,
     ProcessDefined,
     ProcessEnded,
+    ReleaseUnmatched,
     ResourceDefined,
     SiteDefined,
     TaskDefined,
     TaskEnded,
 )
+from asyncctx_trace.outcome import ExitFlag
 from asyncctx_trace.recording.batch import Batch
 
 __all__ = ["NOT_YET", "Acquisition", "Phase", "Timeline"]
@@ -41,6 +44,8 @@ _MANY = 2_000
 NOT_YET = -1
 """Stands in a column of times for a fact that has not come."""
 _OK = int(Outcome.OK)
+_EXPIRED = int(ExitFlag.EXPIRED)
+_SKIPPED = int(ExitFlag.SKIPPED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,14 @@ class Acquisition:
     enter_error: ErrorText | None
     body_error: ErrorText | None
     exit_error: ErrorText | None
+    exit_site: int | None = None
+    """The call that began the exit, where that is not the end of the ``async with``."""
+    expired: bool = False
+    """Whether a deadline passed, its cancellation was swallowed, and no error was raised."""
+    skipped: bool = False
+    """Whether its body failed past an unguarded ``yield``, so that the lines after it never ran."""
+    collected: int | None = None
+    """When the garbage collector took the object that it holds, while it was open."""
 
     @property
     def entered(self) -> bool:
@@ -136,6 +149,8 @@ class Timeline:
         self.dropped: list[Dropped] = []
         self.interrupted: list[Interrupted] = []
         self.process_ended: list[ProcessEnded] = []
+        self.unmatched: list[ReleaseUnmatched] = []
+        """Releases that ended no recorded acquisition, in order of time."""
         self.start: int | None = None
         """The time of the first event, ``None`` while there is none."""
         self.end: int | None = None
@@ -153,12 +168,18 @@ class Timeline:
         self.exit_started = array("q")
         self.exit_ended = array("q")
         self.exit_task = array("q")
+        self.exit_site = array("q")
+        """The call that began the exit; 0 where that is the end of the ``async with``."""
+        self.exit_flags = array("B")
+        """Bits of :class:`~asyncctx_trace.outcome.ExitFlag`."""
         self.enter_outcome = array("B")
         self.body_outcome = array("B")
         self.exit_outcome = array("B")
         self.suppressed = array("B")
         self.errors: dict[tuple[int, Phase], ErrorText] = {}
         """By row and phase; most have none."""
+        self.collected: dict[int, int] = {}
+        """Row -> when the garbage collector took what the open acquisition holds."""
         self.rows_of_task: dict[int, array[int]] = {}
         self.rows_of_resource: dict[int, array[int]] = {}
         self.facts = array("q")
@@ -199,6 +220,10 @@ class Timeline:
             enter_error=self.errors.get((row, "enter")),
             body_error=self.errors.get((row, "body")),
             exit_error=self.errors.get((row, "exit")),
+            exit_site=self.exit_site[row] or None,
+            expired=bool(self.exit_flags[row] & ExitFlag.EXPIRED),
+            skipped=bool(self.exit_flags[row] & ExitFlag.SKIPPED),
+            collected=self.collected.get(row),
         )
 
     def phase_at(self, row: int, at: int) -> Phase | None:
@@ -262,23 +287,31 @@ class Timeline:
                     self._error(row, "enter", error)
                     if outcome is not Outcome.OK:
                         self._finish(row)
-            case ExitStarted(at, acquisition, task, outcome, error):
+            case ExitStarted(at, acquisition, task, outcome, error, site):
                 row = self._row.get(acquisition)
                 if row is not None:
                     self.exit_started[row] = at
                     self.exit_task[row] = task
+                    self.exit_site[row] = site or 0
                     self.body_outcome[row] = outcome
                     self._error(row, "body", error)
-            case ExitEnded(at, acquisition, outcome, suppressed, error):
+            case ExitEnded(at, acquisition, outcome, suppressed, error, expired, skipped):
                 row = self._row.get(acquisition)
                 if row is not None:
                     self.exit_ended[row] = at
                     self.exit_outcome[row] = outcome
                     self.suppressed[row] = suppressed
+                    self.exit_flags[row] = expired * _EXPIRED | skipped * _SKIPPED
                     self._error(row, "exit", error)
                     self._finish(row)
             case TaskEnded(at, task):
                 self.task_ended[task] = at
+            case ReleaseUnmatched():
+                self.unmatched.append(event)
+            case Collected(at, acquisition):
+                row = self._row.get(acquisition)
+                if row is not None:
+                    self.collected[row] = at
             case _:
                 self._keep(event)
                 if isinstance(event, Definition):
@@ -334,6 +367,8 @@ class Timeline:
         self.exit_started.append(NOT_YET)
         self.exit_ended.append(NOT_YET)
         self.exit_task.append(event.task)
+        self.exit_site.append(0)
+        self.exit_flags.append(0)
         self.enter_outcome.append(0)
         self.body_outcome.append(0)
         self.exit_outcome.append(0)

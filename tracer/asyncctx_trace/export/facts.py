@@ -7,6 +7,7 @@ from operator import attrgetter
 from typing import Any
 
 from asyncctx_trace.events import (
+    Collected,
     Dropped,
     EnterEnded,
     EnterStarted,
@@ -20,6 +21,7 @@ from asyncctx_trace.events import (
     Printed,
     ProcessDefined,
     ProcessEnded,
+    ReleaseUnmatched,
     ResourceDefined,
     SiteDefined,
     TaskDefined,
@@ -86,16 +88,7 @@ class _Reading:
         task = base + _int(said, names.TASK_ID)
         self._define_task(task, span)
         resource = base + _int(said, names.RESOURCE_ID)
-        capacity = said.get(names.RESOURCE_CAPACITY)
-        self._define(
-            resource,
-            ResourceDefined(
-                resource,
-                str(said.get(names.RESOURCE_KIND, "manager")),
-                str(said.get(names.RESOURCE_NAME, span.name)),
-                capacity if isinstance(capacity, int) else None,
-            ),
-        )
+        self._define_resource(resource, said, span.name)
         phases = self._children.get((span.trace, span.id), {})
         enter, body, exit_ = (phases.get(p) for p in (names.ENTER, names.BODY, names.EXIT))
         self._facts.append(
@@ -106,9 +99,14 @@ class _Reading:
                 task,
                 str(said.get(names.MANAGER, "?")),
                 resource,
-                self._site(span, base),
+                self._site(span.attributes, base) or 0,
             )
         )
+        self._facts += [
+            Collected(event.at, acquisition)
+            for event in span.events
+            if event.name == names.COLLECTED_EVENT
+        ]
         entered = enter.end if enter is not None else span.start
         if enter is None or not _unfinished(enter):
             outcome = Outcome.OK if enter is None else _outcome(enter)
@@ -120,19 +118,35 @@ class _Reading:
         if (body is not None and _unfinished(body)) or (body is None and _unfinished(span)):
             return
         left_by = task
-        if exit_ is not None and names.EXIT_TASK_ID in exit_.attributes:
-            left_by = base + _int(exit_.attributes, names.EXIT_TASK_ID)
+        how = {} if exit_ is None else exit_.attributes
+        if names.EXIT_TASK_ID in how:
+            left_by = base + _int(how, names.EXIT_TASK_ID)
         left = body.end if body is not None else span.end
         self._facts.append(
             ExitStarted(
-                left, acquisition, left_by, _outcome(body) if body else Outcome.OK, _error(body)
+                left,
+                acquisition,
+                left_by,
+                _outcome(body) if body else Outcome.OK,
+                _error(body),
+                self._site(how, base),
             )
         )
         if exit_ is not None and _unfinished(exit_):
             return
         outcome = _outcome(exit_) if exit_ is not None else Outcome.OK
         suppressed = bool(said.get(names.SUPPRESSED))
-        self._facts.append(ExitEnded(span.end, acquisition, outcome, suppressed, _error(exit_)))
+        self._facts.append(
+            ExitEnded(
+                span.end,
+                acquisition,
+                outcome,
+                suppressed,
+                _error(exit_),
+                bool(how.get(names.EXPIRED)),
+                bool(how.get(names.SKIPPED)),
+            )
+        )
 
     def _parent(self, span: Span, base: int) -> int | None:
         if names.PARENT_ACQUISITION in span.attributes:
@@ -148,11 +162,22 @@ class _Reading:
             return None
         return self._base(above) + _int(above.attributes, names.ACQUISITION)
 
-    def _site(self, span: Span, base: int) -> int:
-        said = span.attributes
+    def _define_resource(self, resource: int, said: dict[str, Any], otherwise: str) -> None:
+        capacity = said.get(names.RESOURCE_CAPACITY)
+        self._define(
+            resource,
+            ResourceDefined(
+                resource,
+                str(said.get(names.RESOURCE_KIND, "manager")),
+                str(said.get(names.RESOURCE_NAME, otherwise)),
+                capacity if isinstance(capacity, int) else None,
+            ),
+        )
+
+    def _site(self, said: dict[str, Any], base: int) -> int | None:
         file = said.get(names.CODE_FILE_PATH) or said.get("code.filepath")
         if not file:
-            return 0
+            return None
         line = said.get(names.CODE_LINE_NUMBER) or said.get("code.lineno") or 0
         function = said.get(names.CODE_FUNCTION_NAME)
         if function is None:  # as it was called before
@@ -162,6 +187,17 @@ class _Reading:
         text = said.get(names.SITE_TEXT, "")
         where = (str(file), int(line), str(function), str(text))
         site = base + _int(said, names.SITE_ID) if names.SITE_ID in said else self._number(where)
+        self._define(site, SiteDefined(site, *where, self._caller(said, base)))
+        return site
+
+    def _caller(self, said: dict[str, Any], base: int) -> int | None:
+        file = said.get(names.CALLER_FILE_PATH)
+        if not file:
+            return None
+        line, function = _int(said, names.CALLER_LINE_NUMBER), said.get(names.CALLER_FUNCTION_NAME)
+        where = (str(file), line, str(function or ""), str(said.get(names.CALLER_TEXT, "")))
+        known = names.CALLER_ID in said
+        site = base + _int(said, names.CALLER_ID) if known else self._number(where)
         self._define(site, SiteDefined(site, *where))
         return site
 
@@ -218,6 +254,13 @@ class _Reading:
                 case names.INTERRUPTED_EVENT:
                     pid = _int(event.attributes, names.PROCESS_PID)
                     self._facts.append(Interrupted(event.at, pid, text))
+                case names.RELEASE_UNMATCHED_EVENT:
+                    self._unmatched(event.at, event.attributes, self._base(span))
+
+    def _unmatched(self, at: int, said: dict[str, Any], base: int) -> None:
+        task, resource = (base + _int(said, name) for name in (names.TASK_ID, names.RESOURCE_ID))
+        self._define_resource(resource, said, "?")
+        self._facts.append(ReleaseUnmatched(at, task, resource, self._site(said, base)))
 
     # -- anybody else's ---------------------------------------------------------------------
 
@@ -240,7 +283,7 @@ class _Reading:
         failed = Outcome.OK if span.error is None else Outcome.ERROR
         error = None if span.error is None else ErrorText(_type(span), span.error)
         manager = span.origin.scope or "span"
-        site = self._site(span, 0)
+        site = self._site(span.attributes, 0) or 0
         self._facts += [
             EnterStarted(span.start, acquisition, above, task, manager, resource, site),
             EnterEnded(span.start, acquisition, Outcome.OK, None),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from asyncctx_trace.analysis.timeline import Acquisition, Timeline
-from asyncctx_trace.events import EnterEnded, EnterStarted, Event, ExitEnded, ExitStarted
+from asyncctx_trace.events import Collected, EnterEnded, EnterStarted, Event, ExitEnded, ExitStarted
 from asyncctx_trace.export.span import Span
 from asyncctx_trace.export.spans import SpanMaker
 from asyncctx_trace.recording.format import Anchor
@@ -35,13 +35,27 @@ def spans_of(timeline: Timeline, row: int, anchor: Anchor) -> list[Span]:
 
 def _events(timeline: Timeline, a: Acquisition) -> Iterator[Event]:
     task = timeline.tasks.get(a.task)
-    resource, site = timeline.resources.get(a.resource), timeline.sites.get(a.site)
+    resource = timeline.resources.get(a.resource)
+    sites = [timeline.sites.get(site or 0) for site in (a.site, a.exit_site)]
+    sites += [timeline.sites.get(site.caller or 0) for site in sites if site is not None]
     process = timeline.processes.get(task.process) if task is not None else None
-    yield from (each for each in (process, task, resource, site) if each is not None)
+    yield from (each for each in (process, task, resource, *sites) if each is not None)
     yield EnterStarted(a.enter_started, a.id, a.parent, a.task, a.manager, a.resource, a.site)
     if a.enter_ended is not None and a.enter_outcome is not None:
         yield EnterEnded(a.enter_ended, a.id, a.enter_outcome, a.enter_error)
+    if a.collected is not None:
+        yield Collected(a.collected, a.id)
     if a.exit_started is not None and a.body_outcome is not None:
-        yield ExitStarted(a.exit_started, a.id, a.exit_task, a.body_outcome, a.body_error)
+        yield ExitStarted(
+            a.exit_started, a.id, a.exit_task, a.body_outcome, a.body_error, a.exit_site
+        )
     if a.exit_ended is not None and a.exit_outcome is not None:
-        yield ExitEnded(a.exit_ended, a.id, a.exit_outcome, a.suppressed, a.exit_error)
+        yield ExitEnded(
+            a.exit_ended,
+            a.id,
+            a.exit_outcome,
+            a.suppressed,
+            a.exit_error,
+            a.expired,
+            a.skipped,
+        )

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from asyncctx_trace.events import (
+    Collected,
     EnterEnded,
     EnterStarted,
     ErrorText,
@@ -23,7 +24,7 @@ from asyncctx_trace.export.span import Link, Span, SpanEvent
 from asyncctx_trace.export.surroundings import Surroundings, Trace
 from asyncctx_trace.recording.format import Anchor
 from asyncctx_trace.spans import conventions as names
-from asyncctx_trace.spans.attributes import of_lifecycle, of_phase
+from asyncctx_trace.spans.attributes import of_lifecycle, of_phase, of_site
 from asyncctx_trace.spans.contention import Contention
 
 __all__ = ["NEW_TRACE_AFTER", "SpanMaker"]
@@ -42,6 +43,7 @@ class _Open:
     waiters_before: int | None = None
     entered: EnterEnded | None = None
     left: ExitStarted | None = None
+    collected: int | None = None
     blockers: tuple[tuple[int, int], ...] = ()
     """Acquisition and trace of each."""
     blocker_count: int = 0
@@ -85,9 +87,7 @@ class SpanMaker:
     # -- facts ------------------------------------------------------------------------------
 
     def _take(self, event: Event) -> Iterator[Span]:
-        at: int | None = getattr(event, "at", None)
-        if at is not None:
-            self._around.end = max(self._around.end, at)
+        self._around.end = max(self._around.end, getattr(event, "at", 0))
         match event:
             case EnterStarted():
                 self._started(event)
@@ -107,6 +107,10 @@ class SpanMaker:
                     if contention.idle:
                         del self._contentions[open_.started.resource]
                     yield from self._spans(open_, event)
+            case Collected(at, acquisition):
+                open_ = self._open.get(acquisition)
+                if open_ is not None:
+                    open_.collected = at
             case TaskEnded(ended, task):
                 if self._busy[task]:
                     self._ended[task] = ended
@@ -175,6 +179,13 @@ class SpanMaker:
                     exit_.attributes[names.EXIT_TASK_NAME] = self._around.tasks[left.task].name
             if ended is not None:
                 exit_.attributes[names.SUPPRESSED] = ended.suppressed
+                if ended.expired:
+                    exit_.attributes[names.EXPIRED] = True
+                if ended.skipped:
+                    exit_.attributes[names.SKIPPED] = True
+            if left.site is not None and left.site in self._around.sites:
+                exit_.attributes |= of_site(self._around.sites[left.site])
+                exit_.attributes[names.SITE_ID] = left.site
             yield exit_
         yield self._lifecycle(open_, ended, finished, failed)
 
@@ -195,9 +206,12 @@ class SpanMaker:
             (started.resource, resource),
             site,
             (started.task, task),
+            None if site is None else known.sites.get(site.caller or 0),
         )
         if site is not None:
             attributes[names.SITE_ID] = started.site
+            if site.caller is not None:
+                attributes[names.CALLER_ID] = site.caller
         if started.parent is not None:
             attributes[names.PARENT_ACQUISITION] = started.parent
         last = ended or open_.left or open_.entered
@@ -214,6 +228,9 @@ class SpanMaker:
                 if started.parent is not None
                 else self._around.id("task", started.task)
             )
+        events = []
+        if open_.collected is not None:
+            events.append(SpanEvent(self._around.wall(open_.collected), names.COLLECTED_EVENT, {}))
         return Span(
             self._around.origin(task.process),
             open_.trace.id,
@@ -223,6 +240,7 @@ class SpanMaker:
             self._around.wall(started.at),
             self._around.wall(end),
             attributes,
+            events=events,
             links=open_.links,
             error=None if failed is None else _words(failed),
         )

@@ -17,6 +17,7 @@ from asyncctx_trace.events import (
     Printed,
     ProcessDefined,
     ProcessEnded,
+    ReleaseUnmatched,
     ResourceDefined,
     SiteDefined,
     TaskDefined,
@@ -25,6 +26,7 @@ from asyncctx_trace.export.span import Attributes, Link, Origin, Span, SpanEvent
 from asyncctx_trace.limits import limit_of
 from asyncctx_trace.recording.format import Anchor
 from asyncctx_trace.spans import conventions as names
+from asyncctx_trace.spans.attributes import of_resource, of_site
 
 __all__ = ["Surroundings", "Trace"]
 
@@ -84,6 +86,8 @@ class Surroundings:
             case Interrupted(at, pid, reason):
                 said = {names.PROCESS_PID: pid, names.TEXT: reason}
                 self._note(at, names.INTERRUPTED_EVENT, said)
+            case ReleaseUnmatched():
+                self._note(event.at, names.RELEASE_UNMATCHED_EVENT, self._unmatched(event))
 
     def limit(self, resource: int) -> int | None:
         """How many may hold ``resource`` at once; ``None`` where everybody may."""
@@ -209,6 +213,15 @@ class Surroundings:
         if os.environ.get("OTEL_SERVICE_NAME"):
             resource[names.SERVICE_NAME] = os.environ["OTEL_SERVICE_NAME"]
         return resource
+
+    def _unmatched(self, event: ReleaseUnmatched) -> Attributes:
+        said: Attributes = {names.TASK_ID: event.task, names.RESOURCE_ID: event.resource}
+        resource, site = self.resources.get(event.resource), self.sites.get(event.site or 0)
+        if resource is not None:
+            said |= of_resource(event.resource, resource)
+        if site is not None:
+            said |= {names.SITE_ID: site.site, **of_site(site)}
+        return said
 
     def _note(self, at: int, name: str, said: Attributes) -> None:
         self._notes.append(SpanEvent(self.wall(at), name, said))

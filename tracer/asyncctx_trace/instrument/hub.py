@@ -32,7 +32,9 @@ class Sink(Protocol):
     """
 
     def manager_defined(self, manager: int, name: str) -> None: ...
-    def site_defined(self, site: int, file: str, line: int, function: str, text: str) -> None: ...
+    def site_defined(
+        self, site: int, file: str, line: int, function: str, text: str, caller: int = 0
+    ) -> None: ...
     def resource_defined(
         self, resource: int, kind: str, name: str, capacity: int | None
     ) -> None: ...
@@ -54,7 +56,13 @@ class Sink(Protocol):
         self, at: int, acquisition: int, outcome: int, error: BaseException | None
     ) -> None: ...
     def exit_started(
-        self, at: int, acquisition: int, task: int, outcome: int, error: BaseException | None
+        self,
+        at: int,
+        acquisition: int,
+        task: int,
+        outcome: int,
+        error: BaseException | None,
+        site: int = 0,
     ) -> None: ...
     def exit_ended(
         self,
@@ -63,10 +71,21 @@ class Sink(Protocol):
         outcome: int,
         suppressed: bool,
         error: BaseException | None,
+        flags: int = 0,
     ) -> None: ...
+    def release_unmatched(self, at: int, task: int, resource: int, site: int) -> None: ...
+    def collected(self, at: int, acquisition: int) -> None: ...
 
 
-_MOMENTS = ("enter_started", "enter_ended", "exit_started", "exit_ended", "task_ended")
+_MOMENTS = (
+    "enter_started",
+    "enter_ended",
+    "exit_started",
+    "exit_ended",
+    "task_ended",
+    "release_unmatched",
+    "collected",
+)
 
 
 class _Tee:

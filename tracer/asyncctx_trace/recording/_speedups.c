@@ -13,7 +13,15 @@
 #define SEGMENT_HEADER 48
 #define RECORD 48
 
-enum { ENTER_STARTED = 1, ENTER_ENDED, EXIT_STARTED, EXIT_ENDED, TASK_ENDED };
+enum {
+    ENTER_STARTED = 1,
+    ENTER_ENDED,
+    EXIT_STARTED,
+    EXIT_ENDED,
+    TASK_ENDED,
+    RELEASE_UNMATCHED,
+    COLLECTED,
+};
 
 /* A record as it lies in the file; see `format.py`. */
 typedef struct {
@@ -27,7 +35,7 @@ typedef struct {
     uint8_t unused[4];
     uint8_t outcome;
     uint8_t suppressed;
-    uint8_t unused_too;
+    uint8_t flags;
     uint8_t kind;
 } Record;
 
@@ -130,6 +138,13 @@ expect(const char *moment, Py_ssize_t given, Py_ssize_t wanted)
     return -1;
 }
 
+/* The same where the last argument may be left out. */
+static int
+expect_up_to(const char *moment, Py_ssize_t given, Py_ssize_t most)
+{
+    return given == most - 1 ? 0 : expect(moment, given, most);
+}
+
 static int
 take_error(Stamper *self, PyObject *error, Record *record)
 {
@@ -173,9 +188,10 @@ static PyObject *
 exit_started(Stamper *self, PyObject *const *args, Py_ssize_t count)
 {
     Record record = {.kind = EXIT_STARTED};
-    if (expect("exit_started", count, 5) < 0 || take_u64(args[0], &record.at) < 0
+    if (expect_up_to("exit_started", count, 6) < 0 || take_u64(args[0], &record.at) < 0
         || take_u64(args[1], &record.acquisition) < 0 || take_u32(args[2], &record.task) < 0
-        || take_u8(args[3], &record.outcome) < 0 || take_error(self, args[4], &record) < 0) {
+        || take_u8(args[3], &record.outcome) < 0 || take_error(self, args[4], &record) < 0
+        || (count > 5 && take_u32(args[5], &record.site) < 0)) {
         return NULL;
     }
     return put(self, &record);
@@ -185,9 +201,10 @@ static PyObject *
 exit_ended(Stamper *self, PyObject *const *args, Py_ssize_t count)
 {
     Record record = {.kind = EXIT_ENDED};
-    if (expect("exit_ended", count, 5) < 0 || take_u64(args[0], &record.at) < 0
+    if (expect_up_to("exit_ended", count, 6) < 0 || take_u64(args[0], &record.at) < 0
         || take_u64(args[1], &record.acquisition) < 0 || take_u8(args[2], &record.outcome) < 0
-        || take_u8(args[3], &record.suppressed) < 0 || take_error(self, args[4], &record) < 0) {
+        || take_u8(args[3], &record.suppressed) < 0 || take_error(self, args[4], &record) < 0
+        || (count > 5 && take_u8(args[5], &record.flags) < 0)) {
         return NULL;
     }
     return put(self, &record);
@@ -199,6 +216,29 @@ task_ended(Stamper *self, PyObject *const *args, Py_ssize_t count)
     Record record = {.kind = TASK_ENDED};
     if (expect("task_ended", count, 2) < 0 || take_u64(args[0], &record.at) < 0
         || take_u32(args[1], &record.task) < 0) {
+        return NULL;
+    }
+    return put(self, &record);
+}
+
+static PyObject *
+release_unmatched(Stamper *self, PyObject *const *args, Py_ssize_t count)
+{
+    Record record = {.kind = RELEASE_UNMATCHED};
+    if (expect("release_unmatched", count, 4) < 0 || take_u64(args[0], &record.at) < 0
+        || take_u32(args[1], &record.task) < 0 || take_u32(args[2], &record.word) < 0
+        || take_u32(args[3], &record.site) < 0) {
+        return NULL;
+    }
+    return put(self, &record);
+}
+
+static PyObject *
+collected(Stamper *self, PyObject *const *args, Py_ssize_t count)
+{
+    Record record = {.kind = COLLECTED};
+    if (expect("collected", count, 2) < 0 || take_u64(args[0], &record.at) < 0
+        || take_u64(args[1], &record.acquisition) < 0) {
         return NULL;
     }
     return put(self, &record);
@@ -260,6 +300,8 @@ static PyMethodDef stamper_methods[] = {
     FACT(exit_started),
     FACT(exit_ended),
     FACT(task_ended),
+    FACT(release_unmatched),
+    FACT(collected),
     {"use", (PyCFunction)(void (*)(void))use, METH_VARARGS | METH_KEYWORDS, NULL},
     {"copy", (PyCFunction)copy, METH_O, NULL},
     {"turn", (PyCFunction)not_here, METH_O, NULL},

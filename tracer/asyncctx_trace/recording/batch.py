@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import Any
 
 from asyncctx_trace.events import (
+    Collected,
     Definition,
     Dropped,
     EnterEnded,
@@ -25,11 +26,13 @@ from asyncctx_trace.events import (
     Printed,
     ProcessDefined,
     ProcessEnded,
+    ReleaseUnmatched,
     ResourceDefined,
     SiteDefined,
     TaskDefined,
     TaskEnded,
 )
+from asyncctx_trace.outcome import ExitFlag
 from asyncctx_trace.recording.columns import Columns
 from asyncctx_trace.recording.format import RAW, RECORD, Kind
 
@@ -122,6 +125,7 @@ class Batch:
                         entry["line"],
                         entry["function"],
                         entry["text"],
+                        writer.id_or_none(entry.get("caller", 0)),
                     )
                 )
             case "resource":
@@ -191,7 +195,9 @@ def _without_passing(columns: Columns) -> bytes:
 def _decode(writer: Writer, data: bytes) -> Iterator[Fact]:
     base = writer.base
     for record in RAW.iter_unpack(data):
-        at, acquisition, parent, task, word, site, manager, outcome, suppressed, kind = record
+        at, acquisition, parent, task, word, site, manager, outcome, suppressed, flags, kind = (
+            record
+        )
         match kind:
             case Kind.ENTER_STARTED:
                 yield EnterStarted(
@@ -214,6 +220,7 @@ def _decode(writer: Writer, data: bytes) -> Iterator[Fact]:
                     base + task,
                     _OUTCOMES[outcome],
                     writer.errors.get(word),
+                    writer.id_or_none(site),
                 )
             case Kind.EXIT_ENDED:
                 yield ExitEnded(
@@ -222,6 +229,12 @@ def _decode(writer: Writer, data: bytes) -> Iterator[Fact]:
                     _OUTCOMES[outcome],
                     bool(suppressed),
                     writer.errors.get(word),
+                    bool(flags & ExitFlag.EXPIRED),
+                    bool(flags & ExitFlag.SKIPPED),
                 )
             case Kind.TASK_ENDED:
                 yield TaskEnded(at, base + task)
+            case Kind.RELEASE_UNMATCHED:
+                yield ReleaseUnmatched(at, base + task, base + word, writer.id_or_none(site))
+            case Kind.COLLECTED:
+                yield Collected(at, base + acquisition)

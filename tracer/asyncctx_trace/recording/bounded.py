@@ -33,6 +33,14 @@ _ALWAYS_CARRIED = frozenset({"interrupted", "manager", "process", "site"})
 """Entries that are few, or to which any fact may refer."""
 
 
+_OF_ACQUISITION = frozenset(
+    {Kind.ENTER_STARTED, Kind.ENTER_ENDED, Kind.EXIT_STARTED, Kind.COLLECTED}
+)
+"""Records that an acquisition in flight may have."""
+_NAMING_RESOURCE = frozenset({Kind.ENTER_STARTED, Kind.RELEASE_UNMATCHED})
+"""Records whose ``word`` is a resource; in others it is an error."""
+
+
 @dataclass(frozen=True, slots=True)
 class Alive:
     """What later facts may still refer to, by id."""
@@ -155,7 +163,7 @@ class BoundedRecorder(Recorder):
         return [
             columns[number]
             for number, acquisition in enumerate(columns.acquisition)
-            if acquisition in alive and 0 < columns.kind[number] <= Kind.EXIT_STARTED
+            if acquisition in alive and columns.kind[number] in _OF_ACQUISITION
         ]
 
     def _carry_texts(self, entries: list[dict[str, Any]]) -> None:
@@ -185,11 +193,11 @@ class BoundedRecorder(Recorder):
         """What the facts on the page of the moment refer to."""
         page = self.page
         columns = Columns(page[SEGMENT_HEADER.size :] if page else b"")
-        begun = [kind == Kind.ENTER_STARTED for kind in columns.kind]
+        named = [kind in _NAMING_RESOURCE for kind in columns.kind]
         found = {
             "task": columns.task,
-            "resource": compress(columns.word, begun),
-            "error": compress(columns.word, map(not_, begun)),
+            "resource": compress(columns.word, named),
+            "error": compress(columns.word, map(not_, named)),
         }
         return {what: array("I", sorted(set(ids))) for what, ids in found.items()}
 

@@ -44,7 +44,7 @@ class Columns:
 
     @cached_property
     def word(self) -> list[int]:
-        """The resource of an EnterStarted, the error of what ended badly."""
+        """The resource of an EnterStarted or a ReleaseUnmatched, the error of what ended badly."""
         return self._column("I", "word")
 
     def _column(self, form: Literal["Q", "I"], name: str) -> list[int]:

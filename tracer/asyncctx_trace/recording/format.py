@@ -29,6 +29,7 @@ from pathlib import Path
 from asyncctx_trace.errors import DamagedRecording, NewerRecording, NotARecording
 
 __all__ = [
+    "COLLECTED",
     "ENTER_ENDED",
     "ENTER_STARTED",
     "EXIT_ENDED",
@@ -38,6 +39,7 @@ __all__ = [
     "RAW",
     "RAW_FIELDS",
     "RECORD",
+    "RELEASE_UNMATCHED",
     "SEGMENT",
     "SEGMENT_HEADER",
     "SUFFIX",
@@ -52,7 +54,9 @@ __all__ = [
 ]
 
 SUFFIX = ".actx"
-VERSION = 1
+VERSION = 2
+"""Version 2 added ``site`` and ``flags`` of exits, RELEASE_UNMATCHED and COLLECTED, and ``caller``
+of sites. Version 1 has zeros in these bytes, so both are read the same way."""
 HEADER_SIZE = 4096
 SEGMENT = 128 * 1024
 RECORD = 48
@@ -72,15 +76,19 @@ ENTER_STARTED = struct.Struct("<QQQIIII7xB")
 """at, acquisition, parent, task, resource, site, manager, kind"""
 ENTER_ENDED = struct.Struct("<QQ12xI12xBxxB")
 """at, acquisition, error, outcome, kind"""
-EXIT_STARTED = struct.Struct("<QQ8xII12xBxxB")
-"""at, acquisition, task, error, outcome, kind"""
-EXIT_ENDED = struct.Struct("<QQ12xI12xBBxB")
-"""at, acquisition, error, outcome, suppressed, kind"""
+EXIT_STARTED = struct.Struct("<QQ8xIII8xBxxB")
+"""at, acquisition, task, error, site, outcome, kind"""
+EXIT_ENDED = struct.Struct("<QQ12xI12xBBBB")
+"""at, acquisition, error, outcome, suppressed, flags (ExitFlag), kind"""
 TASK_ENDED = struct.Struct("<Q16xI19xB")
 """at, task, kind"""
-RAW = struct.Struct("<QQQIIII4xBBxB")
+RELEASE_UNMATCHED = struct.Struct("<Q16xIII11xB")
+"""at, task, resource, site, kind"""
+COLLECTED = struct.Struct("<QQ31xB")
+"""at, acquisition, kind"""
+RAW = struct.Struct("<QQQIIII4xBBBB")
 """Any record: at, acquisition, parent, task, resource or error, site, manager, outcome,
-suppressed, kind"""
+suppressed, flags, kind"""
 
 RAW_FIELDS = (
     ("at", "<u8", 0),
@@ -92,6 +100,7 @@ RAW_FIELDS = (
     ("manager", "<u4", 36),
     ("outcome", "u1", 44),
     ("suppressed", "u1", 45),
+    ("flags", "u1", 46),
     ("kind", "u1", 47),
 )
 """The same, for readers that take in many at once: name, numpy's name of the type, offset."""
@@ -107,6 +116,8 @@ class Kind(IntEnum):
     EXIT_STARTED = 3
     EXIT_ENDED = 4
     TASK_ENDED = 5
+    RELEASE_UNMATCHED = 6
+    COLLECTED = 7
 
 
 class SegmentKind(IntEnum):

@@ -9,11 +9,13 @@ from struct import error as OutOfPage
 
 from asyncctx_trace.compiled import compiled
 from asyncctx_trace.recording.format import (
+    COLLECTED,
     ENTER_ENDED,
     ENTER_STARTED,
     EXIT_ENDED,
     EXIT_STARTED,
     RECORD,
+    RELEASE_UNMATCHED,
     SEGMENT,
     SEGMENT_HEADER,
     TASK_ENDED,
@@ -28,6 +30,8 @@ _ENTER_ENDED = int(Kind.ENTER_ENDED)
 _EXIT_STARTED = int(Kind.EXIT_STARTED)
 _EXIT_ENDED = int(Kind.EXIT_ENDED)
 _TASK_ENDED = int(Kind.TASK_ENDED)
+_RELEASE_UNMATCHED = int(Kind.RELEASE_UNMATCHED)
+_COLLECTED = int(Kind.COLLECTED)
 
 _Slots = tuple[mmap.mmap | None, Callable[[], int]]
 """A page and the offsets of its free slots: as one, so that no thread mixes those of two pages."""
@@ -129,14 +133,17 @@ class Stamper:
         task: int,
         outcome: int,
         error: BaseException | None,
+        site: int = 0,
         pack: Callable[..., None] = EXIT_STARTED.pack_into,
     ) -> None:
         words = 0 if error is None else self.words_of(error)
         page, slot = self._slots
         try:
-            pack(page, slot(), at, acquisition, task, words, outcome, _EXIT_STARTED)
+            pack(page, slot(), at, acquisition, task, words, site, outcome, _EXIT_STARTED)
         except OutOfPage:
-            self._put_on_next_page(slot, pack, at, acquisition, task, words, outcome, _EXIT_STARTED)
+            self._put_on_next_page(
+                slot, pack, at, acquisition, task, words, site, outcome, _EXIT_STARTED
+            )
 
     def exit_ended(
         self,
@@ -145,15 +152,16 @@ class Stamper:
         outcome: int,
         suppressed: bool,
         error: BaseException | None,
+        flags: int = 0,
         pack: Callable[..., None] = EXIT_ENDED.pack_into,
     ) -> None:
         words = 0 if error is None else self.words_of(error)
         page, slot = self._slots
         try:
-            pack(page, slot(), at, acquisition, words, outcome, suppressed, _EXIT_ENDED)
+            pack(page, slot(), at, acquisition, words, outcome, suppressed, flags, _EXIT_ENDED)
         except OutOfPage:
             self._put_on_next_page(
-                slot, pack, at, acquisition, words, outcome, suppressed, _EXIT_ENDED
+                slot, pack, at, acquisition, words, outcome, suppressed, flags, _EXIT_ENDED
             )
 
     def task_ended(
@@ -164,6 +172,29 @@ class Stamper:
             pack(page, slot(), at, task, _TASK_ENDED)
         except OutOfPage:
             self._put_on_next_page(slot, pack, at, task, _TASK_ENDED)
+
+    def release_unmatched(
+        self,
+        at: int,
+        task: int,
+        resource: int,
+        site: int,
+        pack: Callable[..., None] = RELEASE_UNMATCHED.pack_into,
+    ) -> None:
+        page, slot = self._slots
+        try:
+            pack(page, slot(), at, task, resource, site, _RELEASE_UNMATCHED)
+        except OutOfPage:
+            self._put_on_next_page(slot, pack, at, task, resource, site, _RELEASE_UNMATCHED)
+
+    def collected(
+        self, at: int, acquisition: int, pack: Callable[..., None] = COLLECTED.pack_into
+    ) -> None:
+        page, slot = self._slots
+        try:
+            pack(page, slot(), at, acquisition, _COLLECTED)
+        except OutOfPage:
+            self._put_on_next_page(slot, pack, at, acquisition, _COLLECTED)
 
     def _put_on_next_page(
         self, full: Callable[[], int], pack: Callable[..., None], *fact: int

@@ -147,8 +147,12 @@ class Recorder(TextWriter, Stamper):
     def manager_defined(self, manager: int, name: str) -> None:
         self._write("manager", id=manager, name=name)
 
-    def site_defined(self, site: int, file: str, line: int, function: str, text: str) -> None:
-        self._write("site", id=site, file=file, line=line, function=function, text=text)
+    def site_defined(
+        self, site: int, file: str, line: int, function: str, text: str, caller: int = 0
+    ) -> None:
+        self._write(
+            "site", id=site, file=file, line=line, function=function, text=text, caller=caller
+        )
 
     def resource_defined(self, resource: int, kind: str, name: str, capacity: int | None) -> None:
         self._write("resource", id=resource, kind=kind, name=name, capacity=capacity)

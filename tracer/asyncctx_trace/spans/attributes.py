@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from asyncctx_trace.spans import conventions as names
 
-__all__ = ["Named", "Placed", "Tasked", "of_lifecycle", "of_phase"]
+__all__ = ["Named", "Placed", "Tasked", "of_lifecycle", "of_phase", "of_resource", "of_site"]
 
 
 class Named(Protocol):
@@ -50,29 +50,60 @@ def of_lifecycle(
     resource: tuple[int, Named],
     site: Placed | None,
     task: tuple[int, Tasked],
+    caller: Placed | None = None,
 ) -> dict[str, Any]:
     """All that is known when an acquisition begins: what a sampler gets to see."""
     attributes: dict[str, Any] = {
         names.PHASE: names.LIFECYCLE,
         names.ACQUISITION: acquisition,
         names.MANAGER: manager,
-        names.RESOURCE_ID: resource[0],
-        names.RESOURCE_KIND: resource[1].kind,
-        names.RESOURCE_NAME: resource[1].name,
+        **of_resource(*resource),
         names.TASK_ID: task[0],
         names.TASK_NAME: task[1].name,
         names.TASK_RUNTIME: task[1].runtime,
         names.THREAD_NAME: task[1].thread,
     }
-    if resource[1].capacity is not None:
-        attributes[names.RESOURCE_CAPACITY] = resource[1].capacity
     if site is not None:
-        attributes[names.CODE_FILE_PATH] = site.file
-        attributes[names.CODE_LINE_NUMBER] = site.line
-        if site.function:
-            attributes[names.CODE_FUNCTION_NAME] = site.function
-        if site.text:
-            attributes[names.SITE_TEXT] = site.text
+        attributes |= of_site(site)
+    if caller is not None:
+        attributes |= of_site(caller, _CALLER)
+    return attributes
+
+
+def of_resource(number: int, resource: Named) -> dict[str, Any]:
+    """What tasks contend for."""
+    attributes: dict[str, Any] = {
+        names.RESOURCE_ID: number,
+        names.RESOURCE_KIND: resource.kind,
+        names.RESOURCE_NAME: resource.name,
+    }
+    if resource.capacity is not None:
+        attributes[names.RESOURCE_CAPACITY] = resource.capacity
+    return attributes
+
+
+_SITE = (
+    names.CODE_FILE_PATH,
+    names.CODE_LINE_NUMBER,
+    names.CODE_FUNCTION_NAME,
+    names.SITE_TEXT,
+)
+_CALLER = (
+    names.CALLER_FILE_PATH,
+    names.CALLER_LINE_NUMBER,
+    names.CALLER_FUNCTION_NAME,
+    names.CALLER_TEXT,
+)
+
+
+def of_site(site: Placed, keys: tuple[str, str, str, str] = _SITE) -> dict[str, Any]:
+    """Where something stands in the source; ``keys`` are of file, line, function and text."""
+    file, line, function, text = keys
+    attributes: dict[str, Any] = {file: site.file, line: site.line}
+    if site.function:
+        attributes[function] = site.function
+    if site.text:
+        attributes[text] = site.text
     return attributes
 
 

@@ -77,8 +77,10 @@ class Emitter:
     def manager_defined(self, manager: int, name: str) -> None:
         self._managers[manager] = name
 
-    def site_defined(self, site: int, file: str, line: int, function: str, text: str) -> None:
-        self._sites[site] = SiteWords(file, line, function, text)
+    def site_defined(
+        self, site: int, file: str, line: int, function: str, text: str, caller: int = 0
+    ) -> None:
+        self._sites[site] = SiteWords(file, line, function, text, self._sites.get(caller))
 
     def resource_defined(self, resource: int, kind: str, name: str, capacity: int | None) -> None:
         if len(self._resources) >= self._many:
@@ -160,7 +162,13 @@ class Emitter:
         self._facts.append(live)
 
     def exit_started(
-        self, at: int, acquisition: int, task: int, outcome: int, error: BaseException | None
+        self,
+        at: int,
+        acquisition: int,
+        task: int,
+        outcome: int,
+        error: BaseException | None,
+        site: int = 0,
     ) -> None:
         live = self._open.get(acquisition)
         if live is None:
@@ -169,6 +177,8 @@ class Emitter:
         live.body_outcome = outcome
         if task != live.task.id:
             live.exit_task = self._tasks.get(task, _UNKNOWN_TASK)
+        if site:
+            live.exit_site = self._sites.get(site)
         if error is not None:
             live.body_error = read_error(live, error, outcome)
         body = live.body
@@ -189,6 +199,7 @@ class Emitter:
         outcome: int,
         suppressed: bool,
         error: BaseException | None,
+        flags: int = 0,
     ) -> None:
         live = self._open.pop(acquisition, None)
         if live is None:
@@ -197,9 +208,17 @@ class Emitter:
         live.exit_outcome = outcome
         if suppressed:
             live.suppressed = True
+        if flags:
+            live.exit_flags = flags
         if error is not None:
             live.exit_error = read_error(live, error, outcome)
         self._facts.append(live)
+
+    def release_unmatched(self, at: int, task: int, resource: int, site: int) -> None:
+        """Spans tell of acquisitions alone."""
+
+    def collected(self, at: int, acquisition: int) -> None:
+        """A span of what is never released never ends, and so is never exported."""
 
     def _recalled(self, resource: int) -> ResourceWords:
         self._many = sys.maxsize

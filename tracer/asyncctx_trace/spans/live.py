@@ -57,6 +57,7 @@ class SiteWords:
     line: int
     function: str
     text: str
+    caller: SiteWords | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -85,6 +86,9 @@ class LiveAcquisition:
     exit_outcome = 0
     suppressed = False
     exit_task: TaskWords | None = None
+    exit_site: SiteWords | None = None
+    """The call that began the exit, where that is not the end of the ``async with``."""
+    exit_flags = 0
     enter_error: ErrorWords | None = None
     body_error: ErrorWords | None = None
     exit_error: ErrorWords | None = None
@@ -160,6 +164,7 @@ class LiveAcquisition:
             (self.resource.id, self.resource),
             self.site,
             (self.task.id, self.task),
+            None if self.site is None else self.site.caller,
         )
 
     @property

@@ -14,7 +14,15 @@ from asyncctx_trace.analysis.findings import Finding, Thresholds, find_in
 from asyncctx_trace.analysis.spread import Spread
 from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
 from asyncctx_trace.analysis.words import duration, parse_duration, plain
-from asyncctx_trace.events import EnterEnded, EnterStarted, ExitEnded, ExitStarted
+from asyncctx_trace.events import (
+    Collected,
+    EnterEnded,
+    EnterStarted,
+    Event,
+    ExitEnded,
+    ExitStarted,
+    ReleaseUnmatched,
+)
 from asyncctx_trace.recording.reader import Recording
 
 __all__ = ["Lifecycles"]
@@ -41,11 +49,18 @@ class Lifecycles:
             events = list(recording.poll())
         if self.since is None:
             return Timeline(events)
-        facts = (EnterStarted, EnterEnded, ExitStarted, ExitEnded)
-        before = {
-            e.acquisition for e in events if isinstance(e, EnterStarted) and e.at < self.since
-        }
-        return Timeline(e for e in events if not (isinstance(e, facts) and e.acquisition in before))
+        since = self.since
+        before = {e.acquisition for e in events if isinstance(e, EnterStarted) and e.at < since}
+
+        def is_earlier(event: Event) -> bool:
+            match event:
+                case EnterStarted() | EnterEnded() | ExitStarted() | ExitEnded() | Collected():
+                    return event.acquisition in before
+                case ReleaseUnmatched():
+                    return event.at < since
+            return False
+
+        return Timeline(event for event in events if not is_earlier(event))
 
     def findings(
         self, thresholds: Thresholds | None = None, *, over: bool = False

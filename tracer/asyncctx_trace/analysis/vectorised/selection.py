@@ -48,7 +48,7 @@ def kept(batch: Batch, until: int | None, over: Integers) -> Batch:
         if until is not None:
             some = records["at"] <= until
         if len(over):
-            some &= ~np.isin(_acquisitions(writer, records), over) | _of_a_task(records)
+            some &= ~np.isin(_acquisitions(writer, records), over) | _of_no_acquisition(records)
         whole = records.view(f"V{RECORD}")
         picked.append((writer, whole[some].tobytes()))
     return Batch(
@@ -68,7 +68,7 @@ def _acquisitions(writer: Writer, records: NDArray[Any]) -> Integers:
     return ids
 
 
-def _of_a_task(records: NDArray[Any]) -> NDArray[np.bool_]:
-    """Those that tell of no acquisition: what they bear in its place is none."""
-    told: NDArray[np.bool_] = records["kind"] == Kind.TASK_ENDED
-    return told
+def _of_no_acquisition(records: NDArray[Any]) -> NDArray[np.bool_]:
+    """Records whose field for the acquisition is unused."""
+    found: NDArray[np.bool_] = np.isin(records["kind"], (Kind.TASK_ENDED, Kind.RELEASE_UNMATCHED))
+    return found
