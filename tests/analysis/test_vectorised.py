@@ -39,17 +39,26 @@ def numpy_from(acquisitions: float) -> Iterator[None]:
         vectorised.MANY, vectorised.FEW = before
 
 
+def columns(answer: object) -> dict[str, Any]:
+    """The attributes of ``answer``, in a dictionary of their own.
+
+    ``vars()`` gives the one that belongs to the object. CPython 3.13 before 3.13.3 empties the
+    containers in it when the object itself is collected (python/cpython#130327).
+    """
+    return dict(vars(answer))
+
+
 def answers(timeline: Timeline, now: int | None) -> dict[str, Any]:
     """All that a report says, and what only the app asks for."""
     case = Case(timeline, now)
-    told = vars(report(case, thresholds=EVERYTHING))
+    told = columns(report(case, thresholds=EVERYTHING))
     del told["case"]
     return {
         **told,
         "steps": {r: list(case.occupancy(r)) for r in case.limited},
         "met": {r: case.occupancy(r).met for r in case.limited},
-        "holds": {r: vars(case.occupancy(r).holds) for r in case.limited},
-        "waits": vars(case.waits),
+        "holds": {r: columns(case.occupancy(r).holds) for r in case.limited},
+        "waits": columns(case.waits),
         "wakeups": wakeups(case),
         "got in": {r: got_in(timeline, r) for r in timeline.rows_of_resource},
     }

@@ -76,8 +76,14 @@ def begin() -> None:
 
 
 def _is_worker() -> bool:
-    """Whether multiprocessing started this interpreter."""
-    return any(
-        "--multiprocessing-fork" in word or word.startswith("from multiprocessing.forkserver")
-        for word in sys.orig_argv
+    """Return whether multiprocessing started this interpreter to run code of the program.
+
+    What stands around the import in the server's command differs between versions. The resource
+    tracker is started by such a command, too, and runs nothing of the program.
+    """
+    words = sys.orig_argv
+    command = words[words.index("-c") + 1] if "-c" in words else ""
+    return (
+        "--multiprocessing-fork" in words
+        or "from multiprocessing.forkserver import main;" in command
     )
