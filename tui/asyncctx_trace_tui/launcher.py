@@ -127,23 +127,36 @@ class Program:
         return self.wait()
 
     def _signal(self, number: int) -> None:
+        if self._process.poll() is None:
+            self._note_interruption(number)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             if self.captured and hasattr(os, "killpg"):
                 os.killpg(self.pid, number)
             else:
                 self._process.send_signal(number)
 
+    def _note_interruption(self, number: int) -> None:
+        """Stamp the moment before the signal can have an effect."""
+        with contextlib.suppress(OSError):  # no room on the disk
+            self._notes.interrupted(time.monotonic_ns(), self.pid, signal.Signals(number).name)
+
     @contextlib.contextmanager
     def passing_signals_on(self) -> Iterator[None]:
         """While inside, our signals are the program's: Ctrl-C is its to answer, not ours.
 
-        The terminal sends Ctrl-C to both of us; what is sent to us alone is passed on.
+        The terminal sends Ctrl-C to both of us, so we only note it; what is sent to us alone is
+        passed on.
         """
+
+        def note(number: int, frame: FrameType | None) -> None:
+            self._note_interruption(number)
 
         def pass_on(number: int, frame: FrameType | None) -> None:
             self._signal(number)
 
-        before: dict[int, Any] = {signal.SIGINT: signal.signal(signal.SIGINT, signal.SIG_IGN)}
+        ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        answer = signal.SIG_IGN if ignored else note
+        before: dict[int, Any] = {signal.SIGINT: signal.signal(signal.SIGINT, answer)}
         for name in ("SIGTERM", "SIGHUP"):
             if hasattr(signal, name):
                 before[getattr(signal, name)] = signal.signal(getattr(signal, name), pass_on)

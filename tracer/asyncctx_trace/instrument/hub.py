@@ -15,6 +15,7 @@ __all__ = [
     "detach",
     "failures",
     "heard",
+    "interrupted",
     "listening",
     "looking",
     "on_attach",
@@ -183,6 +184,17 @@ def replay(sink: Sink) -> None:
     """Tell ``sink`` every definition that still counts."""
     for each in _replays:
         each(sink)
+
+
+def interrupted(at: int, pid: int, reason: str) -> None:
+    """Tell the sinks that keep notes that somebody began to end process ``pid``."""
+    for sink in tuple(_sinks):
+        note = getattr(sink, "interrupted", None)
+        if note is not None:
+            try:
+                note(at, pid, reason)
+            except Exception as error:
+                switch_off(sink, error)
 
 
 def detach(sink: Sink) -> None:

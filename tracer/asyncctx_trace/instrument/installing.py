@@ -10,7 +10,7 @@ from types import FunctionType
 from typing import Any
 
 from asyncctx_trace.errors import NotInstallable
-from asyncctx_trace.instrument import constants, settings
+from asyncctx_trace.instrument import constants, interrupts, settings
 from asyncctx_trace.instrument.invisible import unobserved
 from asyncctx_trace.instrument.operations import Operation, operations, perform
 from asyncctx_trace.instrument.program import Original, functions, original_of, rewritten
@@ -91,6 +91,8 @@ def _install(scope: Scope) -> None:
         if module is not None and not getattr(spec, "_initializing", False):
             for operation in waiting.pop(name):
                 perform(operation)
+
+    interrupts.watch_present_handlers()
 
     @unobserved
     def loaded(module: Any) -> Any:

@@ -10,6 +10,7 @@ from functools import partial, reduce
 from types import CodeType
 from typing import Any
 
+from asyncctx_trace.instrument import interrupts
 from asyncctx_trace.instrument.adapters import Adapter, Pair, adapter_for, pairs
 from asyncctx_trace.instrument.bytecode import Unfamiliar
 from asyncctx_trace.instrument.invisible import unobserved
@@ -19,7 +20,7 @@ from asyncctx_trace.instrument.resources import Resource
 from asyncctx_trace.instrument.rewriting import SUPPORTED
 from asyncctx_trace.instrument.scope import Scope
 from asyncctx_trace.instrument.stacks import StackWatch
-from asyncctx_trace.instrument.surgery import filtering_argument, filtering_result
+from asyncctx_trace.instrument.surgery import filtering_argument, filtering_result, watched
 
 __all__ = ["Operation", "operations", "perform", "watch_pair"]
 
@@ -64,6 +65,8 @@ def operations(scope: Scope) -> Iterator[Operation]:
         yield Operation(module, function, partial(_result, rewrite))
     # pytest alone writes after that.
     yield Operation(_PYTEST, "_write_pyc", partial(_argument, "co", _unrewritten))
+    yield Operation("signal", "signal", interrupts.code_of_handler)
+    yield Operation("asyncio.base_events", "BaseEventLoop.run_forever", _watched_loop)
     stacks = StackWatch(scope.__contains__)
     yield Operation("contextlib", "AsyncExitStack.enter_async_context", stacks.entering)
     yield Operation("contextlib", "AsyncExitStack.__aexit__", stacks.leaving)
@@ -116,6 +119,11 @@ def _result(look: Callable[[Any], Any], code: CodeType, *consts: object) -> Code
 
 def _argument(name: str, look: Callable[[Any], Any], code: CodeType, *consts: object) -> CodeType:
     return filtering_argument(code, name, look, *consts)
+
+
+def _watched_loop(code: CodeType, *consts: object) -> CodeType:
+    calls = interrupts.loop_started, interrupts.loop_ended, interrupts.loop_failed
+    return watched(code, *calls, 1, *consts)
 
 
 def _split(path: str) -> tuple[str, str]:

@@ -21,7 +21,13 @@ from asyncctx_trace.instrument.bytecode import (
     swap,
 )
 
-__all__ = ["filtering_argument", "filtering_awaitable", "filtering_result", "watched"]
+__all__ = [
+    "beginning_with",
+    "filtering_argument",
+    "filtering_awaitable",
+    "filtering_result",
+    "watched",
+]
 
 _MORE_STACK = 8
 
@@ -35,6 +41,16 @@ def filtering_argument(
     load = _argument(code, name)
     store = make(load.name.replace("LOAD", "STORE"), load.arg)
     assembly.insert(start, [*assembly.call(look, load), store])
+    return assembly.assembled(*consts, stack=_MORE_STACK)
+
+
+def beginning_with(
+    code: CodeType, call: Callable[..., object], *consts: object, arguments: tuple[str, ...] = ()
+) -> CodeType:
+    """``code`` that begins with ``call(*arguments)``; raises Unfamiliar where it cannot."""
+    assembly = Assembly(code)
+    loads = [_argument(code, name) for name in arguments]
+    assembly.insert(_start(assembly), [*assembly.call(call, *loads), pop()])
     return assembly.assembled(*consts, stack=_MORE_STACK)
 
 

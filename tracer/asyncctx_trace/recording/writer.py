@@ -10,6 +10,7 @@ import mmap
 import os
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic_ns
 
@@ -42,6 +43,10 @@ class TextWriter:
         self._lock = threading.RLock()
         self._texts: mmap.mmap | None = None
         self._end = 0
+        self._busy = False
+        """Whether a thread changes what is above; a signal handler must not do so meanwhile."""
+        self._interruptions: list[dict[str, object]] = []
+        """Noted by signal handlers, and not written yet."""
         self._write(
             "process",
             at=monotonic_ns(),
@@ -58,13 +63,28 @@ class TextWriter:
         # Plain ASCII: lone surrogates survive, and the length in characters is that in bytes.
         entry = _encode({"k": what, **fields}).encode("ascii")
         room = LENGTH.size + (len(entry) + 3) // 4 * 4
-        with self._lock:
+        with self._alone():
             while self._texts is None or self._end + room > SEGMENT:
                 self._open_texts()
             page, place = self._texts, self._end
             self._end += room
             page[place + LENGTH.size : place + LENGTH.size + len(entry)] = entry
             LENGTH.pack_into(page, place, len(entry))
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the lock; then write what a signal handler could not write meanwhile."""
+        with self._lock:
+            busy, self._busy = self._busy, True
+            try:
+                yield
+            finally:
+                self._busy = busy
+        self._write_interruptions()
+
+    def _write_interruptions(self) -> None:
+        while self._interruptions and not self._busy:
+            self._write("interrupted", **self._interruptions.pop(0))
 
     def _open_texts(self) -> None:
         self._texts = self._segments.new(SegmentKind.TEXTS).page
@@ -85,9 +105,11 @@ class TextWriter:
     def interrupted(self, at: int, pid: int, reason: str) -> None:
         """Note that somebody began to end process ``pid`` at time ``at``.
 
-        ``reason`` is the name of a signal, or ``KeyboardInterrupt``.
+        ``reason`` is the name of a signal, or ``KeyboardInterrupt``. May be called by a signal
+        handler, whatever the handler interrupts.
         """
-        self._write("interrupted", at=at, pid=pid, reason=reason)
+        self._interruptions.append({"at": at, "pid": pid, "reason": reason})
+        self._write_interruptions()
 
     def process_ended(self, at: int, pid: int, exit_code: int | None) -> None:
         """Process ``pid`` is over; ``exit_code`` where it is known (a signal as ``-n``)."""
@@ -131,7 +153,7 @@ class Recorder(TextWriter, Stamper):
         self.use(self._segments.new(SegmentKind.FACTS).page)
 
     def turn(self, full: mmap.mmap | None) -> bool:
-        with self._lock:
+        with self._alone():
             if full is not None and self.page is full:
                 try:
                     self._open_facts()

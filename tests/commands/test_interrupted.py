@@ -1,0 +1,283 @@
+"""However a program is interrupted, its recording says when, and the program notices nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from asyncctx_trace.events import Interrupted
+from asyncctx_trace.recording.reader import read
+
+from .conftest import TIMEOUT, Shell
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+
+CROSSED = """
+    import asyncio, os, signal, sys
+
+    async def hold_and_ask(first, second):
+        async with first:
+            await asyncio.sleep(0)
+            async with second:
+                pass
+
+    async def hang():
+        a, b = asyncio.Lock(), asyncio.Lock()
+        tasks = [asyncio.create_task(hold_and_ask(a, b)), asyncio.create_task(hold_and_ask(b, a))]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        print(os.getpid(), flush=True)
+        await asyncio.gather(*tasks)
+"""
+"""A deadlock of two tasks; the program prints its process id when it hangs."""
+
+PROGRAMS = {
+    "asyncio.run": "asyncio.run(hang())",
+    "a loop run by hand": """
+loop = asyncio.new_event_loop()
+try:
+    loop.run_until_complete(hang())
+except KeyboardInterrupt:
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks: task.cancel()
+    loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+    loop.close()
+""",
+    "loop.add_signal_handler": """
+async def main():
+    task = asyncio.create_task(hang())
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    await asyncio.wait([task])
+asyncio.run(main())
+""",
+    "a handler that exits": """
+def handle(number, frame): sys.exit(3)
+for number in (signal.SIGINT, signal.SIGTERM): signal.signal(number, handle)
+asyncio.run(hang())
+""",
+    "a method with *args": """
+class Server:
+    def stop(self, *args): raise KeyboardInterrupt
+for number in (signal.SIGINT, signal.SIGTERM): signal.signal(number, Server().stop)
+asyncio.run(hang())
+""",
+    "anyio.open_signal_receiver": """
+import anyio
+async def main():
+    async with anyio.create_task_group() as group:
+        group.start_soon(hang)
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for number in signals:
+                group.cancel_scope.cancel()
+                return
+asyncio.run(main())
+""",
+}
+
+TRIO = """
+    import os, trio
+
+    async def hold_and_ask(first, second):
+        async with first:
+            await trio.sleep(0)
+            async with second:
+                pass
+
+    async def hang():
+        a, b = trio.Lock(), trio.Lock()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(hold_and_ask, a, b)
+            nursery.start_soon(hold_and_ask, b, a)
+            await trio.testing.wait_all_tasks_blocked()
+            print(os.getpid(), flush=True)
+
+    import trio.testing
+    trio.run(hang)
+"""
+
+
+@dataclass(frozen=True)
+class Hanging:
+    """A traced program that hangs, as a person sees it in a terminal of its own."""
+
+    launcher: int
+    program: int
+    process: subprocess.Popen[str]
+    recording: Path
+
+
+@contextmanager
+def hanging(shell: Shell, *options: str) -> Iterator[Hanging]:
+    """``asyncctx-trace run app.py``, hanging; at the end of the block it has ended."""
+    recording = shell.folder / "x.actx"
+    words = ["run", "--quiet", *options, "-o", str(recording), "app.py"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "asyncctx_trace_tui", *words],
+        cwd=shell.folder,
+        env=shell.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        program = int(process.stdout.readline())
+        yield Hanging(process.pid, program, process, recording)
+        process.wait(TIMEOUT)
+
+
+def to_the_program(number: int) -> Callable[[Hanging], None]:
+    """``kill -NUMBER PROGRAM``."""
+    return lambda running: os.kill(running.program, number)
+
+
+def to_the_launcher(number: int) -> Callable[[Hanging], None]:
+    """``kill -NUMBER LAUNCHER``."""
+    return lambda running: os.kill(running.launcher, number)
+
+
+def to_the_group(number: int) -> Callable[[Hanging], None]:
+    """Ctrl-C in a terminal, ``timeout 10 asyncctx-trace …``."""
+    return lambda running: os.killpg(running.launcher, number)
+
+
+def interruption(recording: Path) -> tuple[Interrupted, list[str]]:
+    """The first interruption, and what had ended in a bad way before it."""
+    before: list[str] = []
+    for event in read(recording):
+        if isinstance(event, Interrupted):
+            return event, before
+        outcome = getattr(event, "outcome", None)
+        if outcome is not None and outcome.name != "OK":
+            before.append(outcome.name)
+    raise AssertionError("no interruption was recorded")
+
+
+@pytest.mark.parametrize("source", PROGRAMS.values(), ids=PROGRAMS)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_moment_is_stamped_before_anything_follows_from_it(
+    shell: Shell, source: str, number: signal.Signals
+) -> None:
+    """By the program's own process: nobody else knows of the signal."""
+    shell.write("app.py", dedent(CROSSED) + source)
+    if number == signal.SIGTERM and "SIGTERM" not in source:
+        pytest.skip("the program has no handler for it, so it ends at once")
+
+    with hanging(shell) as running:
+        to_the_program(number)(running)
+
+    noted, before = interruption(running.recording)
+    assert (noted.pid, before) == (running.program, [])
+    assert noted.reason in (number.name, "KeyboardInterrupt")
+
+
+def test_trio_programs_too(shell: Shell) -> None:
+    """Its own handler raises KeyboardInterrupt in the main task, later."""
+    shell.write("app.py", TRIO)
+
+    with hanging(shell) as running:
+        to_the_program(signal.SIGINT)(running)
+
+    noted, before = interruption(running.recording)
+    assert (noted.reason, noted.pid, before) == ("SIGINT", running.program, [])
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        (to_the_group(signal.SIGINT), "SIGINT"),
+        (to_the_group(signal.SIGTERM), "SIGTERM"),
+        (to_the_launcher(signal.SIGTERM), "SIGTERM"),
+        (to_the_launcher(signal.SIGHUP), "SIGHUP"),
+    ],
+    ids=["Ctrl-C", "timeout", "kill LAUNCHER", "the terminal is closed"],
+)
+def test_the_launcher_notes_what_it_gets(
+    shell: Shell, end: Callable[[Hanging], None], reason: str
+) -> None:
+    """And passes on what was sent to it alone."""
+    shell.write("app.py", dedent(CROSSED) + PROGRAMS["asyncio.run"])
+
+    with hanging(shell) as running:
+        end(running)
+
+    noted, before = interruption(running.recording)
+    assert (noted.reason, noted.pid, before) == (reason, running.program, [])
+
+
+def test_a_handler_that_the_program_calls_itself_interrupts_nothing(shell: Shell) -> None:
+    """It is a function like any other; only the interpreter's call is a signal's."""
+    shell.write(
+        "app.py",
+        """
+        import asyncio, signal
+
+        def stop(number, frame):
+            print("stopping")
+
+        async def main():
+            async with asyncio.Lock():
+                stop(signal.SIGTERM, None)
+
+        signal.signal(signal.SIGTERM, stop)
+        asyncio.run(main())
+        """,
+    )
+    shell.trace("run", "-q", "-o", "x.actx", "app.py")
+
+    notes = [event for event in read(shell.folder / "x.actx") if isinstance(event, Interrupted)]
+    assert notes == []
+
+
+HANDLERS = """
+    import functools, inspect, signal, sys, traceback
+
+    def handle(number, frame):
+        print("handled", number, frame.f_code.co_name, inspect.currentframe().f_back is frame)
+        print(*traceback.format_stack(limit=2), sep="")
+        raise LookupError(number)
+
+    class Stop:
+        def __call__(self, *args):
+            print("stop", len(args), args[1].f_lineno)
+
+    def wait(number):
+        signal.raise_signal(number)
+
+    seen = []
+    sys.settrace(lambda frame, event, arg: seen.append((frame.f_code.co_name, event)))
+    signal.signal(signal.SIGTERM, handle)
+    signal.signal(signal.SIGINT, functools.partial(handle))
+    sys.settrace(None)
+    print([name for name, _ in seen if name in ("handle", "signal")])
+    print(signal.getsignal(signal.SIGTERM) is handle, inspect.signature(handle))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        try:
+            wait(number)
+        except LookupError:
+            traceback.print_exc()
+    signal.signal(signal.SIGINT, Stop())
+    wait(signal.SIGINT)
+    wait(signal.SIGTERM)
+"""
+
+
+def test_handlers_see_what_they_would_see_without_us(shell: Shell) -> None:
+    """Arguments, frames, tracebacks, and what ends the program."""
+    shell.write("app.py", HANDLERS)
+
+    plain = shell.python("app.py")
+    traced = shell.trace("run", "-q", "app.py")
+
+    assert "handled 15 raise_signal" in plain.out or "handled 15 wait" in plain.out
+    assert traced == plain

@@ -1,0 +1,140 @@
+"""Notes in the recording when a signal or Ctrl-C begins to end the program.
+
+A Python handler of such a signal begins with a hidden call that stamps the moment: whoever
+registers it (the program, asyncio, trio, a server), and before anything can follow from it. Where
+the default handler raises KeyboardInterrupt, the event loop that it comes out of gives the moment.
+"""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]  # typeshed knows only `signal`, slower to import
+import functools
+import os
+import sys
+from itertools import pairwise
+from time import monotonic_ns
+from types import CodeType, FrameType, FunctionType, MethodType
+from typing import Any
+
+from asyncctx_trace.instrument import hub
+from asyncctx_trace.instrument.bytecode import Unfamiliar
+from asyncctx_trace.instrument.invisible import quietly, unobserved
+from asyncctx_trace.instrument.program import Original, original_of
+from asyncctx_trace.instrument.surgery import beginning_with
+
+__all__ = [
+    "loop_ended",
+    "loop_failed",
+    "loop_started",
+    "watch_handler",
+    "watch_present_handlers",
+]
+
+_NAMES = {
+    int(number): name
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK")
+    if (number := getattr(_signal, name, None)) is not None
+}
+"""Signals that ask a program to end -> their names."""
+
+_OURS = globals()
+"""To know our frames by: the built-in function would give the caller's of a hidden function."""
+
+_GENERATES = 0x20 | 0x80 | 0x200
+"""Flags of code whose call does not run it: generators and coroutines."""
+
+
+def watch_present_handlers() -> None:
+    """Watch the handlers that are registered already."""
+    for number in _NAMES:
+        watch_handler(number, _signal.getsignal(number))
+
+
+@unobserved
+def watch_handler(number: object, handler: Any) -> None:
+    """Have ``handler``, which is being registered for signal ``number``, stamp its calls.
+
+    Handlers that are not written in Python are left alone.
+    """
+    try:
+        if isinstance(number, int) and number in _NAMES:
+            quietly(_watch, handler)
+    except Exception as error:
+        hub.switch_off(hub.listening, error)
+
+
+def _watch(handler: Any) -> None:
+    while isinstance(handler, functools.partial):
+        handler = handler.func
+    if isinstance(handler, MethodType):
+        handler = handler.__func__
+    if not isinstance(handler, FunctionType):
+        handler = type(handler).__dict__.get("__call__")
+    if not isinstance(handler, FunctionType):
+        return
+    code = handler.__code__
+    if code.co_flags & _GENERATES or _handler_called in code.co_consts:
+        return
+    try:
+        handler.__code__ = beginning_with(code, _handler_called, Original(original_of(code)))
+    except (Unfamiliar, ValueError):  # its moment is not known then; the launcher's may be
+        return
+
+
+@unobserved
+def _handler_called() -> None:
+    frame: FrameType | None = sys._getframe(0)
+    try:
+        while frame is not None and frame.f_globals is _OURS:
+            frame = frame.f_back
+        number = None if frame is None else _delivered(frame)
+        if number is not None:
+            quietly(hub.interrupted, monotonic_ns(), os.getpid(), _NAMES[number])
+    except Exception as error:
+        hub.switch_off(hub.listening, error)
+
+
+@unobserved
+def _delivered(handler: FrameType) -> int | None:
+    """The signal that is being handled; ``None`` where the program calls the function itself.
+
+    The interpreter passes the frame that the handler interrupts, which is the one below it.
+    """
+    code = handler.f_code
+    names = code.co_varnames[: code.co_argcount]
+    variables = handler.f_locals
+    arguments = [variables.get(name) for name in names]
+    if code.co_flags & 0x04:  # *args
+        arguments += variables.get(code.co_varnames[code.co_argcount + code.co_kwonlyargcount], ())
+    for number, below in pairwise(arguments):
+        if below is handler.f_back and isinstance(number, int) and number in _NAMES:
+            return int(number)
+    return None
+
+
+# -- without a handler of its own -------------------------------------------------------------
+
+
+@unobserved
+def loop_started(loop: object) -> None:
+    """An event loop begins to run."""
+
+
+@unobserved
+def loop_ended(_: None, result: object) -> None:
+    """An event loop was stopped."""
+
+
+@unobserved
+def loop_failed(_: None, error: BaseException) -> None:
+    """An event loop ended with ``error``."""
+    if type(error) is KeyboardInterrupt:
+        handler = _signal.getsignal(_signal.SIGINT)
+        # Any other handler has stamped its call.
+        if handler is _signal.default_int_handler:
+            quietly(hub.interrupted, monotonic_ns(), os.getpid(), "KeyboardInterrupt")
+
+
+def code_of_handler(code: CodeType, *consts: object) -> CodeType:
+    """``code`` of ``signal.signal``, which tells :func:`watch_handler` of each handler."""
+    return beginning_with(code, watch_handler, *consts, arguments=("signalnum", "handler"))
