@@ -131,7 +131,8 @@ from asyncctx_trace_tui.commands import main
 def slow(timeline, *, running):
     yield "half"
     print("half way", flush=True)
-    time.sleep(3600)
+    for _ in range(10_000):  # a signal that is noted just before a sleep ends the next one
+        time.sleep(0.01)
 html.write = slow
 main(["export", {str(workers)!r}, "--format", "html", "-o", "x.html"])
 """
@@ -141,7 +142,7 @@ main(["export", {str(workers)!r}, "--format", "html", "-o", "x.html"])
         assert process.stdout is not None
         assert process.stdout.readline() == "half way\n"
         process.send_signal(signal.SIGINT)
-        process.wait()
+        process.wait(240)
 
     assert process.returncode != 0
     assert [path.name for path in tmp_path.iterdir()] == ["x.actx"]

@@ -106,9 +106,10 @@ class Jaeger:
                 # The UI behind a catch-all path answers everything with its page.
                 body = answer.read()
         except urllib.error.HTTPError as error:
-            if error.code == 404:
-                return None
-            said = _message(error.read())
+            with error:  # it holds the connection until it is closed
+                if error.code == 404:
+                    return None
+                said = _message(error.read())
             raise JaegerError(f"{self.url} answers {error.code} {error.reason}{said}") from None
         except (urllib.error.URLError, OSError) as error:
             reason = getattr(error, "reason", error)
