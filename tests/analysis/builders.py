@@ -47,17 +47,22 @@ class Story:
         number = self._tasks[name]
         self.events.append(TaskDefined(_at(at), number, name, "asyncio", above, 0, "MainThread"))
 
+    def site(self, line: int, file: str = "app.py") -> int:
+        """Define a site; give its id."""
+        if (file, line) not in self._sites:
+            self._sites[file, line] = len(self._sites) + 1
+            self.events.append(
+                SiteDefined(self._sites[file, line], file, line, "main", f"line {line}")
+            )
+        return self._sites[file, line]
+
     def asks(self, at: float, task: str, resource: str, line: int = 1, file: str = "app.py") -> int:
         """``task`` begins to enter; gives the acquisition."""
         if task not in self._tasks:
             self.task(task)
         if resource not in self._resources:
             self.resource(resource)
-        if (file, line) not in self._sites:
-            self._sites[file, line] = len(self._sites) + 1
-            self.events.append(
-                SiteDefined(self._sites[file, line], file, line, "main", f"line {line}")
-            )
+        site = self.site(line, file)
         self._count += 1
         open_ = self._open.setdefault(task, [])
         self.events.append(
@@ -68,7 +73,7 @@ class Story:
                 self._tasks[task],
                 "app.Manager",
                 self._resources[resource],
-                self._sites[file, line],
+                site,
             )
         )
         open_.append(self._count)
@@ -93,10 +98,12 @@ class Story:
         outcome: Outcome = Outcome.OK,
         error: str = "",
         task: str | None = None,
+        line: int | None = None,
     ) -> None:
-        """The body ends and the exit begins."""
+        """The body ends and the exit begins; ``line`` is the call that began it."""
         by = self._tasks[task or self._task_of[acquisition]]
-        self.events.append(ExitStarted(_at(at), acquisition, by, outcome, _error(error)))
+        site = None if line is None else self.site(line)
+        self.events.append(ExitStarted(_at(at), acquisition, by, outcome, _error(error), site))
 
     def is_out(
         self,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -314,6 +315,134 @@ async def a_lock_held_while_nobody_wants_it() -> None:
             pass
 
     await asyncio.gather(slow(), loads())
+
+
+@clean()
+async def a_burst_of_jobs_behind_a_semaphore() -> None:
+    permits = traced(asyncio.Semaphore(2), name="permits")
+
+    async def job() -> None:
+        async with permits:
+            await pause()
+
+    await asyncio.gather(*(job() for _ in range(12)))
+
+
+@clean()
+async def jobs_that_come_faster_than_a_semaphore_lets_them_in() -> None:
+    permits = traced(asyncio.Semaphore(1), name="permits")
+
+    async def job() -> None:
+        async with permits:
+            await pause()
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(12):
+            group.create_task(job())
+            await asyncio.sleep(SHORT / 2)
+
+
+@clean("timeout", "cancelled-in-enter")
+async def a_semaphore_polled_until_it_is_free() -> None:
+    permits = traced(asyncio.Semaphore(1), name="permits")
+
+    async def polls() -> None:
+        while True:
+            try:
+                async with asyncio.timeout(SHORT), permits:
+                    return
+            except TimeoutError:
+                await pause()
+
+    async def holds() -> None:
+        async with permits:
+            await asyncio.sleep(10 * SHORT)
+
+    await asyncio.gather(holds(), polls(), polls())
+
+
+@clean()
+async def a_client_opened_on_first_use_under_a_lock() -> None:
+    opening = lock("opening")
+    client = session("client")
+
+    async def first_use() -> None:
+        async with opening:
+            await client.__aenter__()
+
+    await first_use()
+    await client.__aexit__(None, None, None)
+
+
+@clean()
+async def independent_clients_closed_in_the_order_of_opening() -> None:
+    clients = [session(f"client {number}") for number in range(3)]
+    for client in clients:
+        await client.__aenter__()
+    for client in clients:
+        await client.__aexit__(None, None, None)
+
+
+@clean()
+async def locks_passed_from_hand_to_hand_down_a_list() -> None:
+    nodes = [lock(f"node {number}") for number in range(4)]
+    await nodes[0].__aenter__()
+    for held, following in pairwise(nodes):
+        await following.__aenter__()
+        await held.__aexit__(None, None, None)
+    await nodes[-1].__aexit__(None, None, None)
+
+
+@clean()
+async def a_session_handed_to_the_task_that_closes_it() -> None:
+    manager = session()
+
+    async def opens() -> None:
+        await manager.__aenter__()
+
+    async def closes() -> None:
+        await manager.__aexit__(None, None, None)
+
+    await asyncio.create_task(opens())
+    await asyncio.create_task(closes())
+
+
+@clean()
+async def a_fixture_whose_two_halves_run_in_two_tasks() -> None:
+    async def fixture() -> AsyncIterator[str]:
+        async with lock("lock"), session(), traced(asyncio.TaskGroup()):
+            yield "up"
+
+    generator = fixture()
+
+    async def finish() -> None:
+        async for _ in generator:
+            raise AssertionError("a fixture yields once")
+
+    await asyncio.create_task(anext(generator))
+    await asyncio.create_task(finish())
+
+
+@clean()
+async def a_generator_closed_by_the_task_that_left_it_early() -> None:
+    async def rows() -> AsyncIterator[int]:
+        async with session():
+            for number in range(3):
+                yield number
+
+    async with aclosing(rows()) as numbers:
+        async for _ in numbers:
+            break
+
+
+@clean("enter-error")
+async def an_acquire_that_raises_at_once() -> None:
+    own = lock("own")
+    async with own:
+        own._loop = object()  # type: ignore[assignment]  # as if it belonged to another loop
+        with suppress(RuntimeError):
+            async with own:
+                pass
 
 
 @pytest.mark.parametrize(

@@ -170,3 +170,111 @@ def test_the_gravest_comes_first() -> None:
     story.ends(1000)
 
     assert kinds(find(story.timeline())) == [("leak", "certain"), ("slow-cleanup", "certain")]
+
+
+def crossed(lower: str, upper: str, *, by_call: bool = True, error: str = "") -> Story:
+    """One task enters ``lower``, then ``upper``, and leaves ``lower`` first."""
+    story = Story()
+    for kind in dict.fromkeys((lower, upper)):
+        story.resource(kind, kind, None)
+    first, second = story.asks(0, "t", lower, 1), story.asks(2, "t", upper, 2)
+    story.gets_in(1, first)
+    story.gets_in(3, second)
+    story.leaves(4, first, line=7 if by_call else None)
+    story.is_out(5, first, Outcome.ERROR if error else Outcome.OK, error)
+    story.leaves(6, second, line=8 if by_call else None)
+    story.is_out(7, second)
+    return story
+
+
+@pytest.mark.parametrize(
+    ("story", "expected"),
+    [
+        (crossed("session", "session"), []),
+        (crossed("manager", "generator"), []),
+        (crossed("task group", "task group"), [("out-of-order-exit", "certain")]),
+        (crossed("timeout", "task group"), [("out-of-order-exit", "certain")]),
+        (crossed("transaction", "transaction"), [("out-of-order-exit", "certain")]),
+        (
+            crossed("generator", "generator", error="RuntimeError: not the current cancel scope"),
+            [("cleanup-error", "certain"), ("out-of-order-exit", "certain")],
+        ),
+        (
+            crossed("generator", "generator", by_call=False, error="OSError: gone"),
+            [("cleanup-error", "certain")],
+        ),
+    ],
+)
+def test_the_order_of_exits_is_reported_where_it_matters(
+    story: Story, expected: list[tuple[str, str]]
+) -> None:
+    """Kinds that must nest, and exits by call of which one failed."""
+    assert kinds(find(story.timeline())) == expected
+
+
+def test_an_exit_out_of_order_names_the_call_that_began_it() -> None:
+    """That is the line to change."""
+    timeline = crossed("task group", "task group").timeline()
+    (found,) = find(timeline)
+
+    assert "left `task group` at app.py:1 by app.py:7 while it was still in" in found.summary
+    assert [timeline.sites[site].line for site in found.sites] == [1, 2, 7, 8]
+
+
+@pytest.mark.parametrize(
+    ("error", "took", "expected"),
+    [
+        ("RuntimeError: is bound to a different event loop", 0.01, False),
+        ("RuntimeError: no connection", 2000, True),
+        ("PoolTimeout: no connection", 50, True),
+    ],
+)
+def test_only_an_acquire_that_waited_was_in_a_deadlock(
+    error: str, took: float, expected: bool
+) -> None:
+    """One that raises at once has kept nobody waiting."""
+    story = Story()
+    outer = story.asks(0, "t", "lock", 1)
+    story.gets_in(1, outer)
+    inner = story.asks(2, "t", "lock", 2)
+    story.gives_up(2 + took, inner, Outcome.ERROR, error)
+    story.leaves(3 + took, outer)
+    story.is_out(3 + took, outer)
+
+    assert (("deadlock", "certain") in kinds(find(story.timeline()))) is expected
+
+
+def test_a_starved_pool_names_its_holders_and_who_never_got_in() -> None:
+    """With the site at which it was held."""
+    story = Story()
+    story.resource("db", "pool", 1)
+    story.pass_through("export", "db", 0, 0, 500, line=3)
+    for number in range(3):
+        story.gives_up(100, story.asks(10, f"request {number}", "db", 9), Outcome.TIMED_OUT)
+    timeline = story.timeline()
+    found = next(f for f in find(timeline) if f.kind == "starved-pool")
+
+    assert found.summary.endswith("mostly for app.py:3, and none of them got in.")
+    assert [timeline.sites[site].line for site in found.sites] == [9, 3]
+
+
+@pytest.mark.parametrize(("ends", "expected"), [(True, []), (False, ["starved-pool"])])
+def test_a_queue_that_grows_to_the_end_is_too_long_for_a_semaphore(
+    ends: bool, expected: list[str]
+) -> None:
+    """One that everybody leaves in the end is what the semaphore is for."""
+    story = Story()
+    story.resource("limit", "semaphore", 1)
+    count = 40 if ends else 20
+    for number in range(40):
+        asks, gets_in = number * 10, number * 20
+        one = story.asks(asks, f"t{number}", "limit", 1)
+        if number < count:
+            story.gets_in(gets_in, one)
+            story.leaves(gets_in + 20, one)
+            story.is_out(gets_in + 20, one)
+    story.ends(800 if ends else 400, -9)
+
+    found = find(story.timeline())
+    assert [f.kind for f in found if f.kind == "starved-pool"] == expected
+    assert all(f.certainty == "possible" for f in found if f.kind == "starved-pool")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
 
@@ -232,12 +234,13 @@ async def a_pool_too_small() -> None:
 
 
 @planted("starved-pool", "possible")
-async def a_semaphore_too_small() -> None:
+async def a_semaphore_in_whose_queue_deadlines_pass() -> None:
     permits = traced(asyncio.Semaphore(1), name="permits")
 
     async def request() -> None:
-        async with permits:  # here
-            await pause()
+        with suppress(TimeoutError):
+            async with traced(asyncio.timeout(3 * SHORT)), permits:  # here
+                await pause()
 
     await asyncio.gather(*(request() for _ in range(8)))
 
@@ -336,26 +339,84 @@ async def a_slow_goodbye() -> None:
 
 
 @planted("foreign-exit")
-async def handed_to_another_task() -> None:
-    manager = session()
+async def a_deadline_ended_by_another_task() -> None:
+    deadline = traced(asyncio.timeout(1), name="deadline")
+    await deadline.__aenter__()  # here
+
+    async def closes() -> None:
+        await deadline.__aexit__(None, None, None)
+
+    await asyncio.create_task(closes())
+    async with session():
+        await pause()
+
+
+@planted("foreign-exit")
+async def a_context_variable_reset_by_another_task() -> None:
+    variable: ContextVar[int] = ContextVar("variable")
+
+    @asynccontextmanager
+    async def number() -> AsyncIterator[None]:
+        token = variable.set(1)
+        try:
+            yield
+        finally:
+            variable.reset(token)
+
+    manager = traced(number)()
 
     async def opens() -> None:
         await manager.__aenter__()  # here
 
     async def closes() -> None:
-        await manager.__aexit__(None, None, None)
+        with suppress(ValueError):
+            await manager.__aexit__(None, None, None)
 
     await asyncio.create_task(opens())
     await asyncio.create_task(closes())
 
 
+@planted("foreign-exit")
+async def a_generator_left_early() -> None:
+    table = lock("table")
+
+    async def rows() -> AsyncIterator[int]:
+        async with table:  # here
+            for number in range(3):
+                yield number
+
+    async for _ in rows():
+        break
+    gc.collect()
+    for _ in range(3):
+        await turn()
+    async with table:
+        pass
+
+
 @planted("out-of-order-exit")
-async def closed_in_the_order_of_opening() -> None:
-    outer, inner = session("outer"), session("inner")
+async def two_deadlines_that_cross() -> None:
+    outer = traced(asyncio.timeout(1), name="outer")
+    inner = traced(asyncio.timeout(1), name="inner")
     await outer.__aenter__()  # here
     await inner.__aenter__()
     await outer.__aexit__(None, None, None)
     await inner.__aexit__(None, None, None)
+
+
+@planted("out-of-order-exit")
+async def a_generator_with_a_deadline_that_outlives_the_one_around_it() -> None:
+    async def ticks() -> AsyncIterator[int]:
+        async with traced(asyncio.timeout(1), name="inner"):
+            yield 1
+            yield 2
+
+    generator = ticks()
+    async with traced(asyncio.timeout(1), name="outer"):  # here
+        await anext(generator)
+    with suppress(StopAsyncIteration):
+        while True:
+            await anext(generator)
 
 
 @planted("held-across-wait")

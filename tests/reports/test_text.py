@@ -124,7 +124,7 @@ def test_only_what_concerns_a_task_or_a_resource() -> None:
     by_resource = report(case, resources=["db*"])
 
     assert [use.name for use in by_task.uses] == ["db pool", "session"]
-    assert [f.kind for f in by_task.findings] == ["leak"]
+    assert [f.kind for f in by_task.findings] == ["leak", "starved-pool"]  # t1 held the pool
     assert by_task.uses[0].acquisitions == 6
     assert [use.name for use in by_resource.uses] == ["db pool"]
     assert [f.kind for f in by_resource.findings] == ["starved-pool"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -85,6 +86,8 @@ def rings_of(case: Case) -> list[Ring]:
             partial(case.holder, at=at),
         )
         for ring in closed:
+            if any(_raised_at_once(timeline, row) for row in ring.waits):
+                continue
             members = frozenset(ring.waits)
             rings[members] = ring
             # Who stands behind it is only seen from there.
@@ -107,6 +110,23 @@ def _stuck(case: Case) -> Iterator[tuple[int, list[int]]]:
             if at >= timeline.enter_started[row]:
                 last.setdefault(at, []).append(row)
     yield from sorted(last.items())
+
+
+def _raised_at_once(timeline: Timeline, row: int) -> bool:
+    """Whether the enter in ``row`` failed without having waited, as far as anybody can tell.
+
+    It did wait where it lasted, where its error tells of a time limit, or where another task
+    published an event in between: for that to happen it must have been suspended.
+    """
+    if timeline.enter_outcome[row] != Outcome.ERROR:
+        return False
+    started, ended = timeline.enter_started[row], timeline.enter_ended[row]
+    error = timeline.errors.get((row, "enter"))
+    if ended - started >= PATIENCE or (error is not None and "timeout" in error.type.lower()):
+        return False
+    # Its own two events are the first and the last of these.
+    between = bisect_left(timeline.facts, ended) - bisect_right(timeline.facts, started)
+    return between <= 0
 
 
 def _rings(

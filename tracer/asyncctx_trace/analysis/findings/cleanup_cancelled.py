@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.columns import rows_with
+from asyncctx_trace.analysis.findings.exits import came_from_within, kind_of
 from asyncctx_trace.analysis.findings.finding import Certainty, Finding, by_place, times
-from asyncctx_trace.analysis.findings.passed_on import came_from_within, kind_of
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.words import duration
 from asyncctx_trace.events import Outcome

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.columns import rows_with
+from asyncctx_trace.analysis.findings.exits import exit_sites, kind_of, own_error
 from asyncctx_trace.analysis.findings.finding import Finding, by_place, times
-from asyncctx_trace.analysis.findings.passed_on import came_from_within, kind_of
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.events import Outcome
 
@@ -43,11 +43,9 @@ class CleanupError(Finding):
                 + f"{times(len(group))}.",
                 at=timeline.exit_ended[row],
                 count=len(group),
+                sites=exit_sites(case, group),
             )
 
 
 def _is_its_own(case: Case, row: int) -> bool:
-    errors = case.timeline.errors
-    if kind_of(case, row) in _SPEAKING or came_from_within(case, row):
-        return False
-    return errors.get((row, "exit")) != errors.get((row, "body"))
+    return kind_of(case, row) not in _SPEAKING and own_error(case, row)

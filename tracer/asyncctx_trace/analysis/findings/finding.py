@@ -55,8 +55,12 @@ class Finding:
         cost: int = 0,
         count: int = 1,
         tasks: Iterable[int] = (),
+        sites: Iterable[int] = (),
     ) -> Finding:
-        """A finding of this kind about ``rows``: sites, tasks and resource follow from them."""
+        """Return a finding of this kind about ``rows``.
+
+        Sites, tasks and the resource follow from the rows; ``tasks`` and ``sites`` are added.
+        """
         shown = tuple(islice(rows, EVIDENCE))
         timeline = case.timeline
         took_part = [timeline.task[row] for row in shown] + list(tasks)
@@ -66,7 +70,7 @@ class Finding:
             resource=timeline.resource[shown[0]] if shown else None,
             rows=shown,
             tasks=tuple(dict.fromkeys(took_part))[:EVIDENCE],
-            sites=tuple(dict.fromkeys(timeline.site[row] for row in shown)),
+            sites=tuple(dict.fromkeys([*(timeline.site[row] for row in shown), *sites])),
             at=at,
             cost=cost,
             count=count,

@@ -1,4 +1,4 @@
-"""Exited in another task than entered."""
+"""Exited in another task than entered, where that matters."""
 
 from __future__ import annotations
 
@@ -6,6 +6,14 @@ from collections.abc import Iterator
 
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.columns import differing
+from asyncctx_trace.analysis.findings.exits import (
+    TASK_BOUND,
+    closed_generator,
+    exit_sites,
+    kind_of,
+    own_error,
+    violates_ownership,
+)
 from asyncctx_trace.analysis.findings.finding import Finding, by_place, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.timeline import NOT_YET
@@ -14,28 +22,62 @@ __all__ = ["ForeignExit"]
 
 
 class ForeignExit(Finding):
-    """Timeouts, task groups and context variables break that way."""
+    """The exit ran in a task that must not run it, or that nobody expected to.
+
+    To hand over a permit, a connection or a session is no fault, and neither is a fixture whose
+    set-up and tear-down run in two tasks. Reported are exits of generators that were left early,
+    exits that raise because of the task they run in, and task groups and timeouts whose own task,
+    which they cancel, goes on elsewhere.
+    """
 
     kind = "foreign-exit"
     severity = "warning"
 
     @classmethod
     def check(cls, case: Case, thresholds: Thresholds) -> Iterator[Finding]:
-        """One for each resource and site."""
+        """Yield one for each resource and site."""
         timeline = case.timeline
-        rows = [
-            row
-            for row in differing(timeline.exit_task, timeline.task)
-            if timeline.exit_started[row] != NOT_YET and not case.abandoned(row)
-        ]
-        for group in by_place(case, rows).values():
+        reasons: dict[int, str] = {}
+        for row in differing(timeline.exit_task, timeline.task):
+            if timeline.exit_started[row] != NOT_YET and not case.abandoned(row):
+                reason = _why(case, row)
+                if reason is not None:
+                    reasons[row] = reason
+        for group in by_place(case, reasons).values():
             row = group[0]
             yield cls.of(
                 case,
                 group,
                 f"{case.where(row)} was entered in {case.task(timeline.task[row])} and exited in "
-                f"{case.task(timeline.exit_task[row])}{times(len(group))}.",
+                f"{case.task(timeline.exit_task[row])}{reasons[row]}{times(len(group))}.",
                 at=timeline.exit_started[row],
                 count=len(group),
                 tasks=[timeline.exit_task[row] for row in group],
+                sites=exit_sites(case, group),
             )
+
+
+def _why(case: Case, row: int) -> str | None:
+    """Say what is wrong with the task that exited; ``None`` where nothing is."""
+    timeline = case.timeline
+    if closed_generator(case, row):
+        # A task that entered nothing itself was made to close the generator.
+        by = "" if timeline.rows_of_task.get(timeline.exit_task[row]) else " by the event loop"
+        return f": its generator was left early and closed{by}"
+    if own_error(case, row) and violates_ownership(case, row):
+        return f", where its exit raised {case.error(row, 'exit')}"
+    if kind_of(case, row) in TASK_BOUND and _goes_on(case, row):
+        return ", though it cancels the task that entered it"
+    return None
+
+
+def _goes_on(case: Case, row: int) -> bool:
+    """Whether the task that entered did anything after the exit began elsewhere."""
+    timeline = case.timeline
+    rows = timeline.rows_of_task[timeline.task[row]]
+    return any(
+        timeline.exit_task[other] == timeline.task[row]
+        and max(timeline.enter_started[other], timeline.exit_ended[other])
+        > timeline.exit_started[row]
+        for other in rows
+    )

@@ -1,4 +1,4 @@
-"""Not last in, first out."""
+"""Not last in, first out, where the order matters."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ from collections import Counter
 from collections.abc import Iterator
 
 from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.findings.exits import (
+    TASK_BOUND,
+    exit_sites,
+    kind_of,
+    own_error,
+)
 from asyncctx_trace.analysis.findings.finding import EVIDENCE, Finding, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.timeline import NOT_YET
@@ -14,19 +20,27 @@ __all__ = ["OutOfOrderExit"]
 
 
 class OutOfOrderExit(Finding):
-    """A task left something while it was still inside what it had entered on top of it."""
+    """A task left something while it was still inside what it had entered on top of it.
+
+    The order of independent things is nobody's concern: a client may be opened under a lock and
+    live longer on a stack of its own. Reported are kinds that must nest (timeouts and task groups
+    of one task, transactions of one connection), and exits on stacks or by call of which one
+    failed.
+    """
 
     kind = "out-of-order-exit"
     severity = "warning"
 
     @classmethod
     def check(cls, case: Case, thresholds: Thresholds) -> Iterator[Finding]:
-        """One for each two sites."""
+        """Yield one for each two sites."""
         timeline = case.timeline
         times_of: Counter[tuple[int, int]] = Counter()
         evidence: dict[tuple[int, int], dict[int, None]] = {}
         for task in filter(case.stacked.__contains__, timeline.rows_of_task):
             for lower, upper in _crossed(case, task):
+                if not _order_matters(case, lower, upper):
+                    continue
                 places = timeline.site[lower], timeline.site[upper]
                 times_of[places] += 1
                 rows = evidence.setdefault(places, {})
@@ -34,13 +48,16 @@ class OutOfOrderExit(Finding):
                     rows |= {lower: None, upper: None}
         for places, count in times_of.items():
             lower, upper, *_ = evidence[places]
+            by = timeline.exit_site[lower]
             yield cls.of(
                 case,
                 evidence[places],
-                f"{case.task(timeline.task[lower])} left {case.where(lower)} while it was still in "
-                f"{case.where(upper)}, entered later{times(count)}.",
+                f"{case.task(timeline.task[lower])} left {case.where(lower)}"
+                f"{f' by {case.place(by)}' if by else ''} while it was still in "
+                f"{case.where(upper)}, entered later{_failure(case, lower, upper)}{times(count)}.",
                 at=timeline.exit_ended[lower],
                 count=count,
+                sites=exit_sites(case, evidence[places]),
             )
 
 
@@ -64,3 +81,37 @@ def _crossed(case: Case, task: int) -> Iterator[tuple[int, int]]:
             if timeline.enter_ended[row] <= asked < at != timeline.exit_ended[upper]:
                 yield row, upper
         stack.remove(row)
+
+
+def _order_matters(case: Case, lower: int, upper: int) -> bool:
+    timeline = case.timeline
+    kinds = kind_of(case, lower), kind_of(case, upper)
+    if all(kind in TASK_BOUND for kind in kinds):
+        return True
+    if timeline.resource[lower] == timeline.resource[upper] and set(kinds) == {"transaction"}:
+        return True
+    # What ends with an `async with` lies within it by its syntax: only exits by call can be meant
+    # to come in another order.
+    by_call = timeline.exit_site[lower] and timeline.exit_site[upper]
+    return (
+        bool(by_call or _unfinished(case, lower, upper)) and _failed(case, lower, upper) != NOT_YET
+    )
+
+
+def _unfinished(case: Case, lower: int, upper: int) -> bool:
+    """Whether the failure of ``lower``, left by call, is why ``upper`` was never left."""
+    timeline = case.timeline
+    return bool(timeline.exit_site[lower]) and timeline.exit_started[upper] == NOT_YET
+
+
+def _failed(case: Case, lower: int, upper: int) -> int:
+    """Return the row whose exit raised an error of its own, ``NOT_YET`` where none did."""
+    return next((row for row in (lower, upper) if own_error(case, row)), NOT_YET)
+
+
+def _failure(case: Case, lower: int, upper: int) -> str:
+    row = _failed(case, lower, upper)
+    if row == NOT_YET:
+        return ""
+    what = "and its" if row == lower else "whose"
+    return f", {what} exit raised {case.error(row, 'exit')}"

@@ -7,8 +7,8 @@ from itertools import compress, count
 from operator import sub
 
 from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.findings.exits import kind_of, time_within
 from asyncctx_trace.analysis.findings.finding import Finding, by_place, times
-from asyncctx_trace.analysis.findings.passed_on import kind_of, time_within
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.words import duration
 

@@ -1,13 +1,32 @@
-"""Tells an exit's own error from one that only passed through it."""
+"""What is known of one exit: its own error, what went on inside it, how its body ended."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterable
 
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.timeline import NOT_YET
+from asyncctx_trace.events import Outcome
 
-__all__ = ["came_from_within", "exits_within", "kind_of", "time_within"]
+__all__ = [
+    "TASK_BOUND",
+    "came_from_within",
+    "closed_generator",
+    "exit_sites",
+    "exits_within",
+    "kind_of",
+    "own_error",
+    "time_within",
+    "violates_ownership",
+]
+
+TASK_BOUND = ("task group", "timeout")
+"""Kinds that belong to the task that enters them, and that must nest in it."""
+
+_OWNERSHIP = ("RuntimeError", "ValueError")
+"""What exits raise in a wrong task or order: cancel scopes and locks the one, context variables
+the other."""
 
 
 def kind_of(case: Case, row: int) -> str:
@@ -55,3 +74,29 @@ def time_within(case: Case, row: int) -> int:
             spent += ended - max(begun, until)
             until = ended
     return spent
+
+
+def own_error(case: Case, row: int) -> bool:
+    """Whether the exit of ``row`` raised an error that neither its body nor an inner exit had."""
+    timeline = case.timeline
+    if timeline.exit_outcome[row] not in (Outcome.ERROR, Outcome.TIMED_OUT):
+        return False
+    same = timeline.errors.get((row, "exit")) == timeline.errors.get((row, "body"))
+    return not same and not came_from_within(case, row)
+
+
+def violates_ownership(case: Case, row: int) -> bool:
+    """Whether the error of the exit of ``row`` is of a type raised in a wrong task or order."""
+    error = case.timeline.errors.get((row, "exit"))
+    return error is not None and error.type.rpartition(".")[2] in _OWNERSHIP
+
+
+def closed_generator(case: Case, row: int) -> bool:
+    """Whether the body of ``row`` was ended by closing the generator that it stands in."""
+    error = case.timeline.errors.get((row, "body"))
+    return error is not None and error.type == "builtins.GeneratorExit"
+
+
+def exit_sites(case: Case, rows: Iterable[int]) -> list[int]:
+    """Return the sites of the calls that began the exits of ``rows``, where they are known."""
+    return [site for row in rows if (site := case.timeline.exit_site[row])]
