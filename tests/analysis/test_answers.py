@@ -291,7 +291,7 @@ def test_a_broken_budget_says_by_how_much_and_who_is_to_blame() -> None:
     )
     assert breaches("db lock:wait.p99<=60ms") == []
     assert breaches("db pool:wait.p99<5ms") == [
-        "budget db pool:wait.p99<5ms: no such resource was used"
+        "budget db pool:wait.p99<5ms: no resource is named 'db pool'; the names are 'db lock'"
     ]
 
 

@@ -430,6 +430,41 @@ def test_a_gate_makes_the_run_fail(shell: Shell) -> None:
     assert shell.trace("run", "--quiet", *impossible, "bad.py").code == 3
 
 
+def test_a_gate_that_is_shut_says_why_even_if_it_is_to_be_quiet(shell: Shell) -> None:
+    """A build that fails without a word helps nobody; one that passes needs none."""
+    shell.write("app.py", WORK)
+
+    shut = shell.trace("run", "--quiet", "--budget", "db lock:hold.max<1ns", "app.py")
+    kept = shell.trace("run", "--quiet", "--budget", "db lock:hold.max<1min", "app.py")
+
+    assert shut.err.startswith("asyncctx-trace: gate is shut: budget db lock:hold.max<1ns: it is ")
+    assert len(shut.err.splitlines()) == 1
+    assert (kept.code, kept.err) == (0, "")
+
+
+@pytest.mark.parametrize("code", [0, 4])
+def test_a_report_that_fails_is_not_the_programs_fault(shell: Shell, code: int) -> None:
+    """It is said in one line, and the exit code stays the program's; but no gate passes."""
+    shell.write(
+        "app.py",
+        f"""
+        with open("x.actx", "r+b") as recording:
+            recording.write(b"no recording any more")
+        raise SystemExit({code})
+        """,
+    )
+
+    plain = shell.trace("run", "--headless", "-o", "x.actx", "app.py")
+    gated = shell.trace("run", "-q", "--overwrite", "-o", "x.actx", "--fail-on", "leak", "app.py")
+
+    assert plain.code == code
+    assert "asyncctx-trace: the report failed: " in plain.err
+    assert "Traceback" not in plain.err
+    assert gated.code == (code or 1)
+    assert gated.err.startswith("asyncctx-trace: gate is shut: the report failed: ")
+    assert len(gated.err.splitlines()) == 1
+
+
 def test_options_end_where_the_target_begins(shell: Shell) -> None:
     """Even an option of ours is the program's behind the target, or behind ``--``."""
     shell.write("app.py", "import sys; print(sys.argv[1:])")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from asyncctx_trace.outcome import Outcome
+from asyncctx_trace.recording.writer import TextWriter
 from asyncctx_trace_tui.commands import main
 from asyncctx_trace_tui.commands import report as report_command
 from recording.builders import LOCK, define_words, recorder
@@ -53,9 +54,9 @@ def test_the_report_is_printed(recording: Path, capsys: pytest.CaptureFixture[st
     text = capsys.readouterr().out
 
     assert code == 0
-    assert text.startswith("1 finding, 1 certain, in 3 acquisitions of 1 resource by 2 tasks")
+    assert text.startswith("Leak: `db lock` at app.py:12 was entered by worker-1 and never exited")
+    assert "1 finding, 1 certain (leak), in 3 acquisitions of 1 resource by 2 tasks" in text
     assert "leak (certain) app.py:12" in text
-    assert "db lock: worker-1 → worker-2 → worker-1" in text
     assert "\x1b" not in text
 
 
@@ -80,12 +81,61 @@ def test_gates_decide_on_the_exit_code(recording: Path, options: list[str], code
     assert call("report", recording, *options) == code
 
 
+@pytest.mark.parametrize(
+    ("options", "lines"),
+    [
+        (["--fail-on", "deadlock", "--budget", "db lock:wait.max<5s"], []),
+        (
+            ["--fail-on", "leak,certain"],
+            [
+                "gate --fail-on leak is shut: leak (certain): `db lock` at app.py:12 was entered",
+                "gate --fail-on certain is shut: leak (certain): `db lock` at app.py:12 was",
+            ],
+        ),
+        (
+            ["--budget", "db lock:wait.max<5ms"],
+            ["gate is shut: budget db lock:wait.max<5ms: it is 60.0 ms, 55.0 ms over 5.00 ms"],
+        ),
+        (
+            ["--budget", "db look:wait.max<5ms"],
+            ["gate is shut: budget db look:wait.max<5ms: no resource is named 'db look': did you"],
+        ),
+    ],
+)
+def test_a_gate_that_is_shut_says_which_and_why(
+    recording: Path, options: list[str], lines: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line for each on stderr, where a script finds it whatever the format of the report."""
+    call("report", recording, *options, "--format", "json")
+    said = capsys.readouterr().err.splitlines()
+
+    assert len(said) == len(lines)
+    for line, expected in zip(said, lines, strict=True):
+        assert line.startswith(f"asyncctx-trace: {expected}")
+
+
+def test_a_gate_does_not_pass_on_incomplete_evidence(
+    recording: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was asked about may be among what is missing; without a gate nothing fails."""
+    notes = TextWriter(recording)
+    notes.dropped(1_300_000_000, 7, "no room on the disk")
+    notes.close()
+
+    assert call("report", recording, "--fail-on", "deadlock") == 1
+    assert capsys.readouterr().err == (
+        "asyncctx-trace: gate is shut: the evidence is incomplete: 7 acquisitions not recorded: "
+        "no room on the disk\n"
+    )
+    assert call("report", recording) == 0
+
+
 def test_a_broken_budget_is_told(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """By how much, and who is to blame."""
     call("report", recording, "--budget", "db lock:wait.max<5ms")
 
     assert (
-        "broken budget db lock:wait.max<5ms: it is 60.0 ms, 55.0 ms over 5.00 ms; "
+        "exceeded budget db lock:wait.max<5ms: it is 60.0 ms, 55.0 ms over 5.00 ms; "
         "100 % of all waiting is for app.py:12"
     ) in " ".join(capsys.readouterr().out.split())
 
@@ -115,10 +165,18 @@ def test_every_format_tells_of_the_leak(
     ("words", "says"),
     [
         (["report", "missing.actx"], "missing.actx: No such file"),
-        (["report", "--fail-on", "leek", "x"], "'leek' is none of deadlock, leak"),
-        (["report", "--budget", "fast", "x"], "'fast' is no budget: write it like"),
+        (
+            ["report", "--fail-on", "leek", "x"],
+            "unknown kind of finding 'leek': did you mean 'leak'?",
+        ),
+        (["report", "--fail-on", "", "x"], "no kind of finding given; use deadlock, leak"),
+        (["report", "--fail-on", " , ", "x"], "no kind of finding given; use deadlock, leak"),
+        (["report", "--budget", "fast", "x"], "'fast' is not a budget: write it like"),
         (["report", "--since", "soon", "x"], "'soon' is no duration: write it like 5ms"),
-        (["report", "--threshold", "slow=1s", "x"], "'slow' is none of slow-cleanup"),
+        (
+            ["report", "--threshold", "slow=1s", "x"],
+            "unknown threshold 'slow': did you mean 'slow-cleanup'?",
+        ),
         (["report", "--threshold", "slow-cleanup=x", "x"], "'x' is no duration"),
         (["diff", "missing.actx", "x"], "missing.actx: No such file"),
     ],

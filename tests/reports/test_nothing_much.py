@@ -27,7 +27,7 @@ def test_a_program_killed_after_its_first_fact_is_reported_on(tmp_path: Path) ->
     writer.enter_started(5, 1, 0, 1, 1, LOCK, 1)  # at the moment that its task was first seen
     told = report(Case(Timeline(read(tmp_path / "a.actx")), 5))
 
-    assert "Critical path" in render_report(told, color=False)
+    assert "Critical path" in render_report(told, color=False, full=True)
     assert render_markdown(told)
     assert render_json(told, "a.actx")
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 from asyncctx_trace_tui.launcher import Program
 from asyncctx_trace_tui.reports.deadlocks import DeadlockWatch
+from asyncctx_trace_tui.text import plain
 
 __all__ = ["see_it_through"]
 
@@ -23,10 +25,21 @@ def see_it_through(program: Program, *, tell: bool) -> int:
     with program.passing_signals_on():
         if not tell:
             return program.wait()
-        with DeadlockWatch(program.recording) as watch:
-            while True:
-                try:
-                    return program.wait(_LOOK)
-                except subprocess.TimeoutExpired:
-                    for line in watch.new_deadlocks(time.monotonic_ns()):
-                        print(f"asyncctx-trace: {line}", file=sys.stderr, flush=True)
+        try:
+            return _watched(program)
+        except Exception as error:  # ours, and the program goes on
+            words = f"deadlocks are no longer watched: {type(error).__name__}: {plain(str(error))}"
+            with suppress(OSError):
+                print(f"asyncctx-trace: {words}", file=sys.stderr, flush=True)
+            return program.wait()
+
+
+def _watched(program: Program) -> int:
+    """Wait for the end of ``program``; say each deadlock as it happens."""
+    with DeadlockWatch(program.recording) as watch:
+        while True:
+            try:
+                return program.wait(_LOOK)
+            except subprocess.TimeoutExpired:
+                for line in watch.new_deadlocks(time.monotonic_ns()):
+                    print(f"asyncctx-trace: {line}", file=sys.stderr, flush=True)

@@ -4,6 +4,6 @@ Everything that comes from the traced program goes through :func:`plain` or :fun
 before it reaches a screen, as text and never as markup.
 """
 
-from asyncctx_trace.analysis.words import duration, percent, plain, shorten
+from asyncctx_trace.analysis.words import cut, duration, percent, plain, shorten
 
-__all__ = ["duration", "percent", "plain", "shorten"]
+__all__ = ["cut", "duration", "percent", "plain", "shorten"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from asyncctx_trace.analysis.blame import blame
@@ -18,6 +19,8 @@ _SPREADS = ("wait", "hold", "cleanup")
 _STATISTICS = ("p50", "p95", "p99", "max", "mean", "total")
 _SHARES = ("contended", "utilisation")
 _COUNTS = ("acquisitions", "waiters")
+_NAMES = 5
+"""Names of resources that are listed where a budget names none of them."""
 _HOW = (
     "write it like 'db pool:wait.p99<5ms' (wait, hold or cleanup; p50, p95, p99, max, mean or "
     "total), 'db pool:contended<10%', 'db pool:utilisation<80%' or 'db pool:waiters<3'"
@@ -42,7 +45,7 @@ class Budget:
         """The budget that ``text`` says; raises ValueError with how to write one."""
         match = _BUDGET.fullmatch(text.strip())
         if match is None:
-            raise ValueError(f"{text!r} is no budget: {_HOW}")
+            raise ValueError(f"{text!r} is not a budget: {_HOW}")
         quantity, limit = match["quantity"], match["limit"].strip()
         spread, _, statistic = quantity.partition(".")
         value: float
@@ -54,21 +57,32 @@ class Budget:
             elif quantity in _COUNTS:
                 value = int(limit)
             else:
-                raise ValueError(f"{quantity} is not measured so")
+                raise ValueError(f"{quantity} cannot be limited so")
         except ValueError as error:
-            raise ValueError(f"{text!r} is no budget ({error}): {_HOW}") from None
+            raise ValueError(f"{text!r} is not a budget ({error}): {_HOW}") from None
         return cls(text, match["name"].strip(), quantity, value, match["sign"] == "<=")
 
     def check(self, case: Case, uses: Iterable[ResourceUse]) -> list[Breach]:
         """Where it is broken; a name that no resource has breaks it as well."""
+        uses = list(uses)
         meant = [use for use in uses if fnmatchcase(use.name, self.name)]
         if not meant:
-            return [Breach(self, None, f"budget {self.text}: no such resource was used")]
+            return [Breach(self, None, f"budget {self.text}: {self._no_such(uses)}")]
         return [
             Breach(self, use.resource, self._say(case, use, value))
             for use in meant
             if (value := self._value(use)) is not None and not self._keeps(value)
         ]
+
+    def _no_such(self, uses: Iterable[ResourceUse]) -> str:
+        names = list(dict.fromkeys(use.name for use in uses))
+        if not names:
+            return f"no resource is named {self.name!r}: nothing was acquired"
+        near = get_close_matches(self.name, names, n=1)
+        if near:
+            return f"no resource is named {self.name!r}: did you mean {near[0]!r}?"
+        listed = ", ".join(map(repr, names[:_NAMES])) + (", …" if len(names) > _NAMES else "")
+        return f"no resource is named {self.name!r}; the names are {listed}"
 
     def _keeps(self, value: float) -> bool:
         return value <= self.limit if self.inclusive else value < self.limit

@@ -15,7 +15,7 @@ from asyncctx_trace.analysis.columns import differing, entered, pick
 from asyncctx_trace.analysis.occupancy import Occupancy, contends, wait_of
 from asyncctx_trace.analysis.timeline import NOT_YET, Phase, Timeline
 from asyncctx_trace.analysis.waits import Waits
-from asyncctx_trace.analysis.words import shorten
+from asyncctx_trace.analysis.words import cut, shorten
 
 __all__ = ["Case", "End"]
 
@@ -244,6 +244,11 @@ class Case:
             return "an unknown place"
         return f"{shorten(PurePath(known.file).name, _NAME)}:{known.line}"
 
+    def function(self, site: int) -> str:
+        """The function that a site lies in, such as ``Shop.refresh``; ``""`` where not known."""
+        known = self.timeline.sites.get(site)
+        return shorten(known.function, _NAME) if known else ""
+
     def where(self, row: int) -> str:
         """Name of the resource and place of the acquisition in ``row``."""
         timeline = self.timeline
@@ -255,7 +260,7 @@ class Case:
         if known is None:
             return ""
         name = known.type.rpartition(".")[2]
-        return shorten(f"{name}: {known.message}" if known.message else name, 2 * _NAME)
+        return cut(f"{name}: {known.message}" if known.message else name, 2 * _NAME)
 
 
 def _parents(timeline: Timeline) -> array[int]:

@@ -15,7 +15,7 @@ from asyncctx_trace.analysis.occupancy import contends
 from asyncctx_trace.analysis.spread import Spread
 from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
 
-__all__ = ["ResourceUse", "contention", "contention_in", "got_in"]
+__all__ = ["ResourceUse", "contention", "contention_in", "got_in", "spreads_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,15 @@ def got_in(timeline: Timeline, resource: int) -> list[int]:
     return sorted(entered(timeline, rows), key=timeline.enter_ended.__getitem__)
 
 
+def spreads_of(timeline: Timeline, rows: Sequence[int], now: int) -> tuple[Spread, Spread, Spread]:
+    """How long ``rows`` waited, held and cleaned up."""
+    if vectorised.pays(timeline, rows):
+        from asyncctx_trace.analysis.vectorised.contention import spreads
+    else:
+        spreads = _spreads
+    return spreads(timeline, rows, now)
+
+
 def _use(case: Case, resource: int) -> ResourceUse:
     timeline, now = case.timeline, case.now
     rows = timeline.rows_of_resource[resource]
@@ -84,10 +93,10 @@ def _use(case: Case, resource: int) -> ResourceUse:
     limited = contends(definition)
     most, when = case.occupancy(resource).most_waiters() if limited else (0, None)
     if vectorised.pays(timeline, rows):
-        from asyncctx_trace.analysis.vectorised.contention import overtaken, spreads, usage
+        from asyncctx_trace.analysis.vectorised.contention import overtaken, usage
     else:
-        overtaken, spreads, usage = _overtaken, _spreads, _usage
-    wait, hold, cleanup = spreads(timeline, rows, now)
+        overtaken, usage = _overtaken, _usage
+    wait, hold, cleanup = spreads_of(timeline, rows, now)
     capacity = definition.capacity if definition else None
     return ResourceUse(
         resource=resource,
@@ -115,7 +124,6 @@ def _share(usage: tuple[int, int] | None, capacity: int) -> float | None:
 
 
 def _spreads(timeline: Timeline, rows: Sequence[int], now: int) -> tuple[Spread, Spread, Spread]:
-    """How long ``rows`` waited, held and cleaned up."""
     inside = entered(timeline, rows)
     leaving = [row for row in rows if timeline.exit_started[row] != NOT_YET]
     return (

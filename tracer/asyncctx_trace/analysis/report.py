@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 
 from asyncctx_trace.analysis.blame import Blame, blame
 from asyncctx_trace.analysis.budgets import Breach, Budget
@@ -14,9 +14,13 @@ from asyncctx_trace.analysis.cleanup import Cleanup, Order, cleanups, orders
 from asyncctx_trace.analysis.columns import pick
 from asyncctx_trace.analysis.contention import ResourceUse, contention_in
 from asyncctx_trace.analysis.critical_path import CriticalPath, critical_path
+from asyncctx_trace.analysis.culprit import Culprit, culprit_of
 from asyncctx_trace.analysis.findings import Finding, Thresholds, find_in
+from asyncctx_trace.analysis.grouping import FindingGroup, group_findings
 from asyncctx_trace.analysis.mishaps import Mishap, mishaps
-from asyncctx_trace.analysis.words import duration, percent
+from asyncctx_trace.analysis.resource_groups import ResourceGroup, group_resources, use_of
+from asyncctx_trace.analysis.verdict import Headline, headline, summary
+from asyncctx_trace.recording.format import Anchor
 
 __all__ = ["SORTS", "Report", "report"]
 
@@ -39,61 +43,68 @@ class Report:
 
     case: Case
     findings: list[Finding]
+    """Every single one."""
+    groups: list[FindingGroup]
+    """The same by cause: what is alike is one, with what follows from it."""
+    culprit: Culprit | None
+    """The holds that kept others waiting longest."""
     breaches: list[Breach]
     uses: list[ResourceUse]
+    """One for each resource, sorted."""
+    resources: list[ResourceGroup]
+    """Those of ``uses`` in their order, with those together that are alike."""
     blames: dict[int, Blame]
     """By resource, of those that tasks contend for."""
     cleanups: list[Cleanup]
     orders: list[Order]
     mishaps: list[Mishap]
     path: CriticalPath
+    sort: str = "wait"
+    """The key of SORTS by which resources are sorted."""
+    anchor: Anchor | None = None
+    """Turns times into the time of day."""
 
     @property
     def dropped(self) -> int:
         """How many acquisitions are missing from the recording."""
         return sum(each.acquisitions for each in self.case.timeline.dropped)
 
+    @cached_property
+    def headline(self) -> Headline:
+        """The sentence that names the culprit."""
+        return headline(self.case, self.groups, self.culprit)
+
     @property
     def verdict(self) -> str:
-        """The whole in a sentence or two."""
-        timeline = self.case.timeline
-        if not len(timeline):
-            return "Nothing was acquired: no traced `async with` was entered."
-        length = duration(self.case.now - self.case.start)
-        seen = (
-            f"{_count(len(timeline), 'acquisition')} of "
-            f"{_count(len(timeline.rows_of_resource), 'resource')} by "
-            f"{_count(len(timeline.rows_of_task), 'task')} in {length}"
-        )
-        return " ".join(filter(None, [self._found(seen), self._broken(), self._waited()]))
+        """The whole in two sentences: the culprit, then how much was found in how much."""
+        return " ".join(filter(None, [self.headline.sentence, self.summary]))
 
-    def _found(self, seen: str) -> str:
-        if not self.findings:
-            return f"No findings: {seen}."
-        kinds = Counter(finding.kind for finding in self.findings)
-        certain = sum(finding.certainty == "certain" for finding in self.findings)
-        which = ", ".join(f"{kind} ×{n}" if n > 1 else kind for kind, n in kinds.items())
-        return f"{_count(len(self.findings), 'finding')}, {certain} certain, in {seen}: {which}."
+    @cached_property
+    def grouped_uses(self) -> list[tuple[ResourceGroup, ResourceUse]]:
+        """Each group of ``resources`` with what it cost, sorted as ``uses`` are."""
+        by_resource = {use.resource: use for use in self.uses}
+        grouped = [
+            (group, use_of(self.case, group, [by_resource[each] for each in group.resources]))
+            for group in self.resources
+        ]
+        return sorted(grouped, key=lambda each: SORTS[self.sort](each[1]))  # type: ignore[arg-type, return-value]  # each key is comparable to its own kind
 
-    def _broken(self) -> str:
-        if not self.breaches:
-            return ""
-        return f"{_count(len(self.breaches), 'budget')} broken."
+    @property
+    def missing(self) -> dict[str, int]:
+        """Reason -> how many acquisitions are missing because of it."""
+        lost: dict[str, int] = {}
+        for each in self.case.timeline.dropped:
+            lost[each.reason] = lost.get(each.reason, 0) + each.acquisitions
+        return lost
 
-    def _waited(self) -> str:
-        contended = [use for use in self.uses if use.contended]
-        if not contended:
-            return ""
-        worst = max(contended, key=lambda use: use.wait.total)
-        words = (
-            f"Tasks waited longest for `{self.case.resource(worst.resource)}`: "
-            f"{duration(worst.wait.total)} in all"
-        )
-        sites = self.blames[worst.resource].by_site()
-        if not sites:
-            return f"{words}."
-        share = percent(sites[0][2] / worst.wait.total)
-        return f"{words}, {share} of it for {self.case.place(sites[0][0])}."
+    def wall_ns(self, at: int) -> int | None:
+        """The time of day (ns since 1970, UTC) at monotonic time ``at``, where it is known."""
+        return None if self.anchor is None else self.anchor.wall(at)
+
+    @property
+    def summary(self) -> str:
+        """How much was found, in how much."""
+        return summary(self.case, self.groups, len(self.breaches))
 
 
 def report(
@@ -104,12 +115,13 @@ def report(
     tasks: Sequence[str] = (),
     resources: Sequence[str] = (),
     sort: str = "wait",
+    anchor: Anchor | None = None,
 ) -> Report:
     """Everything about ``case``; with ``tasks`` or ``resources``, patterns of names in which ``*``
     stands for anything, only what concerns those.
 
     The numbers of a resource always count all of its tasks: whoever waits, waits for others.
-    ``sort`` is a key of SORTS.
+    ``sort`` is a key of SORTS; ``anchor`` is the recording's, for the time of day.
     """
     timeline = case.timeline
     uses = contention_in(case)
@@ -135,13 +147,20 @@ def report(
         about = {timeline.resource[row] for row in finding.rows}
         return bool(shown_tasks.intersection(finding.tasks)) and bool(shown & about)
 
+    findings = [f for f in find_in(case, thresholds or Thresholds()) if concerns(f)]
+    sorted_uses = sorted((u for u in uses if u.resource in shown), key=SORTS[sort])  # type: ignore[arg-type]  # each key is comparable to its own kind
+    resources_shown = group_resources(case, [use.resource for use in sorted_uses])
+    blames = {r: blame(case, r) for r in case.limited if r in shown}
     last = max(shown_tasks, key=lambda task: _last_seen(case, task), default=None)
     return Report(
         case=case,
-        findings=[f for f in find_in(case, thresholds or Thresholds()) if concerns(f)],
+        findings=findings,
+        groups=group_findings(case, findings),
+        culprit=culprit_of(case, blames, resources_shown),
         breaches=breaches,
-        uses=sorted((u for u in uses if u.resource in shown), key=SORTS[sort]),  # type: ignore[arg-type]  # each key is comparable to its own kind
-        blames={r: blame(case, r) for r in case.limited if r in shown},
+        uses=sorted_uses,
+        resources=resources_shown,
+        blames=blames,
         cleanups=[each for each in cleanups(case) if each.resource in shown],
         orders=[
             order
@@ -151,6 +170,8 @@ def report(
         ],
         mishaps=[each for each in mishaps(case) if each.first.task in shown_tasks],
         path=critical_path(case, last if tasks else None),
+        sort=sort,
+        anchor=anchor,
     )
 
 
@@ -165,7 +186,3 @@ def _last_seen(case: Case, task: int) -> int:
         max(timeline.enter_ended[row], timeline.exit_ended[row], timeline.enter_started[row])
         for row in timeline.rows_of_task[task][-8:]
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

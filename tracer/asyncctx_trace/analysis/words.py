@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from unicodedata import east_asian_width
 
-__all__ = ["duration", "parse_duration", "percent", "plain", "shorten"]
+__all__ = ["count", "cut", "duration", "parse_duration", "percent", "plain", "shorten"]
 
 _UNITS = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "µs"), (1, "ns"))
 _UNIT_NS = {
@@ -47,6 +47,24 @@ def shorten(text: str, width: int) -> str:
         return text
     tail = _fitting(text[::-1], (width - 1) // 2)[::-1]
     return _fitting(text, width - 1 - sum(map(_cells, tail))) + "…" + tail
+
+
+def cut(text: str, width: int) -> str:
+    """``text``, made :func:`plain` and cut at its end if it takes more than ``width`` cells.
+
+    For messages, which say what matters first.
+    """
+    if width < 1:
+        return ""
+    text = plain(text[: 4 * width])
+    if sum(map(_cells, text)) <= width:
+        return text
+    return _fitting(text, width - 1).rstrip() + "…"
+
+
+def count(number: int, noun: str) -> str:
+    """``1 task``, ``12,345 tasks``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def duration(ns: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,8 +44,11 @@ def command(before: Path, after: Path, format_: str, exit_code: bool) -> None:
         text = render_comparison_json(told, str(before), str(after))
     else:
         from asyncctx_trace_tui.reports.comparison import render_comparison
+        from asyncctx_trace_tui.reports.tables import screen_width, wants_color
 
-        text = render_comparison(told, color=sys.stdout.isatty() and "NO_COLOR" not in os.environ)
+        text = render_comparison(
+            told, color=wants_color(sys.stdout), width=screen_width(sys.stdout)
+        )
     click.echo(text, nl=False)
     sys.exit(FAILED if exit_code and (told.slower or told.new_findings) else 0)
 

@@ -1,9 +1,8 @@
-"""The options that make findings and broken budgets fail a command."""
+"""The options that make findings and exceeded budgets fail a command."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,10 +10,8 @@ import click
 
 if TYPE_CHECKING:
     from asyncctx_trace.analysis.budgets import Budget
-    from asyncctx_trace.analysis.findings import Finding
-    from asyncctx_trace.analysis.report import Report
 
-__all__ = ["FAILED", "Gates", "gate_options"]
+__all__ = ["FAILED", "gate_options", "say_shut"]
 
 FAILED = 1
 """The exit code of a command whose gate is shut."""
@@ -22,36 +19,21 @@ FAILED = 1
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-@dataclass(frozen=True)
-class Gates:
-    """What makes a command fail."""
-
-    fail_on: frozenset[str] = frozenset()
-    """Kinds of findings, ``certain`` or ``any``."""
-    budgets: tuple[Budget, ...] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.fail_on or self.budgets)
-
-    def fails(self, told: Report) -> bool:
-        """Whether something in the report, made with our budgets, shuts the gate."""
-        return bool(told.breaches) or any(self._counts(finding) for finding in told.findings)
-
-    def _counts(self, finding: Finding) -> bool:
-        return bool(self.fail_on & {"any", finding.kind, finding.certainty} - {"possible"})
+def say_shut(lines: Iterable[str]) -> None:
+    """Write why gates are shut to stderr, a line for each."""
+    for line in lines:
+        click.echo(f"asyncctx-trace: {line}", err=True)
 
 
 def _kinds(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> frozenset[str]:
     if not values:
         return frozenset()
-    from asyncctx_trace.analysis.findings import KINDS
+    from asyncctx_trace.analysis.gates import kinds_in
 
-    names = frozenset(name.strip() for value in values for name in value.split(",")) - {""}
-    unknown = sorted(names - {*KINDS, "certain", "any"})
-    if unknown:
-        words = f"{unknown[0]!r} is none of {', '.join(KINDS)}, certain, any"
-        raise click.BadParameter(words, ctx, param)
-    return names
+    try:
+        return kinds_in(values)
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, param) from None
 
 
 def _budgets(
@@ -68,7 +50,7 @@ def _budgets(
 
 
 def gate_options(command: F) -> F:
-    """Add ``--fail-on`` and ``--budget``; the command gets them as ``gates: Gates``."""
+    """Add ``--fail-on`` and ``--budget``; the command gets them as ``gates: Gates | None``."""
 
     @click.option(
         "--fail-on",
@@ -83,12 +65,17 @@ def gate_options(command: F) -> F:
         multiple=True,
         callback=_budgets,
         metavar="BUDGET",
-        help="Exit with 1 if broken: `db pool:wait.p99<5ms`. May be repeated.",
+        help="Exit with 1 if exceeded: `db pool:wait.p99<5ms`. May be repeated.",
     )
     @wraps(command)
     def gated(
         *args: Any, fail_on: frozenset[str], budgets: tuple[Budget, ...], **kwargs: Any
     ) -> Any:
-        return command(*args, gates=Gates(fail_on, budgets), **kwargs)
+        gates = None
+        if fail_on or budgets:
+            from asyncctx_trace.analysis.gates import Gates
+
+            gates = Gates(fail_on, budgets)
+        return command(*args, gates=gates, **kwargs)
 
     return gated  # type: ignore[return-value]  # the same command but for `gates`

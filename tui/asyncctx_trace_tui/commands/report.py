@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,13 +10,15 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from asyncctx_trace_tui.commands.gates import FAILED, Gates, gate_options
+from asyncctx_trace_tui.commands.gates import FAILED, gate_options, say_shut
 
 if TYPE_CHECKING:
     from asyncctx_trace.analysis.findings import Thresholds
+    from asyncctx_trace.analysis.gates import Gates
     from asyncctx_trace.analysis.selection import Piece
     from asyncctx_trace.analysis.timeline import Timeline
     from asyncctx_trace.export.sources import Followed
+    from asyncctx_trace.recording.format import Anchor
 
 __all__ = ["command", "print_report"]
 
@@ -40,6 +41,7 @@ def _thresholds(ctx: click.Context, param: click.Parameter, values: tuple[str, .
     from dataclasses import fields
 
     from asyncctx_trace.analysis.findings import Thresholds
+    from asyncctx_trace.analysis.gates import did_you_mean
     from asyncctx_trace.analysis.words import parse_duration
 
     names = {field.name.replace("_", "-"): field.name for field in fields(Thresholds)}
@@ -47,7 +49,10 @@ def _thresholds(ctx: click.Context, param: click.Parameter, values: tuple[str, .
     for value in values:
         name, _, time = value.partition("=")
         if name not in names:
-            raise click.BadParameter(f"{name!r} is none of {', '.join(names)}", ctx, param)
+            near = did_you_mean(name, names)
+            raise click.BadParameter(
+                f"unknown threshold {name!r}{near}; use {', '.join(names)}", ctx, param
+            )
         try:
             given[names[name]] = parse_duration(time)
         except ValueError as error:
@@ -79,6 +84,7 @@ def _thresholds(ctx: click.Context, param: click.Parameter, values: tuple[str, .
     show_default=True,
     help="Charge the time of waiters to the sites, or to the tasks, that held.",
 )
+@click.option("--full", is_flag=True, help="Show everything, not only what fits on a screen.")
 @click.option("--task", "tasks", multiple=True, metavar="NAME", help="Only these tasks (`*`: any).")
 @click.option(
     "--resource", "resources", multiple=True, metavar="NAME", help="Only these resources."
@@ -102,12 +108,13 @@ def command(
     format_: str,
     sort: str,
     by: str,
+    full: bool,
     tasks: tuple[str, ...],
     resources: tuple[str, ...],
     since: int | None,
     until: int | None,
     thresholds: Thresholds,
-    gates: Gates,
+    gates: Gates | None,
 ) -> None:
     """Print what the recording FILE tells: who held, who waited, what cleaned up, what never did.
 
@@ -122,12 +129,14 @@ def command(
         format_=format_,
         sort=sort,
         by=by,
+        full=full,
         tasks=tasks,
         resources=resources,
         since=since,
         until=until,
         thresholds=thresholds,
     )
+    say_shut(shut)
     sys.exit(FAILED if shut else 0)
 
 
@@ -139,31 +148,33 @@ def print_report(
     format_: str = "text",
     sort: str = "wait",
     by: str = "site",
+    full: bool = False,
     tasks: tuple[str, ...] = (),
     resources: tuple[str, ...] = (),
     since: int | None = None,
     until: int | None = None,
     thresholds: Thresholds | None = None,
-) -> bool:
+) -> list[str]:
     """Write the report on the recording ``file`` to ``out``, with colours on a terminal.
 
-    Returns whether a gate is shut; without ``out`` that is all it does. Raises RecordingError.
+    Returns a line for each of ``gates`` that is shut; without ``out`` that is all it does. Raises
+    RecordingError.
     """
     from asyncctx_trace.analysis.case import Case
     from asyncctx_trace.analysis.report import report
 
-    gates = gates or Gates()
     if since is None and until is None:
-        timeline, running = _read(file)
+        timeline, running, anchor = _read(file)
     else:
-        timeline, running = _read_between(file, since, until)
+        timeline, running, anchor = _read_between(file, since, until)
     told = report(
         Case(timeline, running=running),
         thresholds=thresholds,
-        budgets=gates.budgets,
+        budgets=gates.budgets if gates else (),
         tasks=tasks,
         resources=resources,
         sort=sort,
+        anchor=anchor,
     )
     if out is not None:
         if format_ == "json":
@@ -175,16 +186,18 @@ def print_report(
 
             text = render_markdown(told)
         else:
+            from asyncctx_trace_tui.reports.tables import screen_width, wants_color
             from asyncctx_trace_tui.reports.text import render_report
 
-            color = out.isatty() and "NO_COLOR" not in os.environ
-            text = render_report(told, color=color, by=by)
+            text = render_report(
+                told, color=wants_color(out), width=screen_width(out), by=by, full=full
+            )
         click.echo(text, file=out, nl=False)
-    return gates.fails(told)
+    return gates.shut(told) if gates else []
 
 
-def _read(file: Path) -> tuple[Timeline, bool]:
-    """What ``file`` tells, and whether more may come."""
+def _read(file: Path) -> tuple[Timeline, bool, Anchor]:
+    """What ``file`` tells, whether more may come, and what turns its times into those of day."""
     from asyncctx_trace.analysis.timeline import Timeline
     from asyncctx_trace.export.sources import follow
 
@@ -192,17 +205,19 @@ def _read(file: Path) -> tuple[Timeline, bool]:
     with closing(follow(file)) as source:
         for piece in _pieces(source):
             timeline.extend(piece)
-        return timeline, source.alive
+        return timeline, source.alive, source.anchor
 
 
-def _read_between(file: Path, since: int | None, until: int | None) -> tuple[Timeline, bool]:
+def _read_between(
+    file: Path, since: int | None, until: int | None
+) -> tuple[Timeline, bool, Anchor]:
     """The same of the time between two moments, in ns from the start."""
     from asyncctx_trace.analysis.selection import between
     from asyncctx_trace.export.sources import follow
 
     with closing(follow(file)) as source:
         timeline, more = between(_pieces(source), since, until)
-        return timeline, more or source.alive
+        return timeline, more or source.alive, source.anchor
 
 
 def _pieces(source: Followed) -> Iterator[Piece]:

@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from asyncctx_trace.errors import AsyncctxTraceError
-from asyncctx_trace_tui.commands.gates import FAILED, Gates, gate_options
+from asyncctx_trace_tui.commands.gates import FAILED, gate_options, say_shut
 from asyncctx_trace_tui.launcher import Program
 
 if TYPE_CHECKING:
+    from asyncctx_trace.analysis.gates import Gates
     from asyncctx_trace.export.stream import OtlpStream
 
 __all__ = ["command"]
@@ -101,7 +103,7 @@ def command(
     exclude: tuple[str, ...],
     everything: bool,
     otlp: str | None,
-    gates: Gates,
+    gates: Gates | None,
 ) -> None:
     """Run a program under the tracer, as `python TARGET [ARGS]...` would run it.
 
@@ -130,11 +132,9 @@ def command(
     else:
         code = _in_the_app(program)
         click.echo(f"exit code: {_as_shells_say(code)}", err=True)
-    shut = False
+    shut: list[str] = []
     if gates or (headless and not quiet):
-        from asyncctx_trace_tui.commands.report import print_report
-
-        shut = print_report(recording, sys.stderr if headless and not quiet else None, gates=gates)
+        shut = _report(recording, gates, told=headless and not quiet)
     if stream is not None:
         from asyncctx_trace.analysis.words import plain
 
@@ -150,6 +150,29 @@ def command(
     if not quiet:
         click.echo(f"recording: {recording}", err=True)
     sys.exit(_as_shells_say(code) or (FAILED if shut else 0))
+
+
+def _report(recording: Path, gates: Gates | None, *, told: bool) -> list[str]:
+    """Report on ``recording`` if it is to be ``told``; the gates that are shut, each in a line.
+
+    Whatever fails in here is ours, not the program's: it is said in a line, shuts the gates, and
+    leaves the program's exit code alone.
+    """
+    from asyncctx_trace_tui.commands.report import print_report
+
+    try:
+        shut = print_report(recording, sys.stderr if told else None, gates=gates)
+    except Exception as error:
+        from asyncctx_trace.analysis.words import plain
+
+        why = f"the report failed: {type(error).__name__}: {plain(str(error))}"
+        shut = [f"gate is shut: {why}"] if gates else []
+        if not gates:
+            with suppress(OSError):
+                click.echo(f"asyncctx-trace: {why}", err=True)
+    with suppress(OSError):
+        say_shut(shut)
+    return shut
 
 
 def _stream(recording: Path, url: str) -> OtlpStream:

@@ -23,7 +23,7 @@ _LINES = 12
 
 def render_comparison(told: Comparison, *, color: bool, width: int | None = None) -> str:
     """``told`` in text; plain without escapes unless ``color``."""
-    return draw(_parts(told), color=color, width=width or screen_width(color))
+    return draw(_parts(told), color=color, width=width or screen_width(out=None))
 
 
 def _parts(told: Comparison) -> Iterator[RenderableType]:

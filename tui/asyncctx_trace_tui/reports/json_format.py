@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.contention import ResourceUse
 from asyncctx_trace.analysis.critical_path import Step
+from asyncctx_trace.analysis.culprit import Culprit
 from asyncctx_trace.analysis.findings import Finding
+from asyncctx_trace.analysis.grouping import FindingGroup
 from asyncctx_trace.analysis.mishaps import BadEnd
 from asyncctx_trace.analysis.report import Report
+from asyncctx_trace.analysis.resource_groups import ResourceGroup
 from asyncctx_trace.analysis.spread import Spread
 
 __all__ = ["VERSION", "as_dict", "finding_as_dict", "render_json", "site_as_dict", "spread_as_dict"]
@@ -41,13 +45,18 @@ def as_dict(told: Report, file: str) -> dict[str, Any]:
             "in_flight": len(timeline.in_flight),
             "tasks": len(timeline.rows_of_task),
             "running": case.running,
+            "started_at": _time_of_day(told, case.start),
+            "ended_at": _time_of_day(told, case.now),
         },
         "verdict": told.verdict,
+        "headline": told.headline.sentence,
+        "culprit": None if told.culprit is None else _culprit(case, told.culprit),
         "dropped": {
             "acquisitions": told.dropped,
             "reasons": [each.reason for each in timeline.dropped],
         },
         "findings": [finding_as_dict(case, finding) for finding in told.findings],
+        "groups": _groups(told),
         "budgets": [
             {
                 "budget": breach.budget.text,
@@ -57,6 +66,7 @@ def as_dict(told: Report, file: str) -> dict[str, Any]:
             for breach in told.breaches
         ],
         "resources": [_use(told, use) for use in told.uses],
+        "resource_groups": [_resource_group(group) for group in told.resources],
         "cleanup": [
             {
                 "resource": _resource(case, each.resource),
@@ -104,6 +114,65 @@ def as_dict(told: Report, file: str) -> dict[str, Any]:
             for (phase, resource, site), ns in told.path.shares(case)
         ],
     }
+
+
+def _groups(told: Report) -> list[dict[str, Any]]:
+    """The groups of findings, each naming its findings by their index in ``findings``."""
+    index = {id(finding): number for number, finding in enumerate(told.findings)}
+
+    def as_dict(group: FindingGroup) -> dict[str, Any]:
+        case = told.case
+        return {
+            "kind": group.kind,
+            "severity": group.severity,
+            "certainty": group.certainty,
+            "summary": group.sentence,
+            "sites": [site_as_dict(case, site) for site in group.sites],
+            "resources": [_resource_group(each) for each in group.resources],
+            "count": group.count,
+            "first_ns": group.first - case.start,
+            "last_ns": group.last - case.start,
+            "cost_ns": group.cost,
+            "findings": [index[id(finding)] for finding in group.findings],
+            "consequences": [as_dict(each) for each in group.consequences],
+        }
+
+    return [as_dict(group) for group in told.groups]
+
+
+def _resource_group(group: ResourceGroup) -> dict[str, Any]:
+    return {
+        "name": group.name,
+        "kind": group.kind,
+        "capacity": group.capacity,
+        "count": len(group),
+        "ids": list(group.resources),
+    }
+
+
+def _culprit(case: Case, culprit: Culprit) -> dict[str, Any]:
+    return {
+        "site": site_as_dict(case, culprit.site),
+        "caller": None if culprit.caller is None else site_as_dict(case, culprit.caller),
+        "resource": _resource_group(culprit.group),
+        "holds": culprit.holds,
+        "longest_hold_ns": culprit.longest,
+        "acquisition": case.timeline.id[culprit.row],
+        "task": _task(case, case.timeline.task[culprit.row]),
+        "lasts": culprit.lasts,
+        "most_waiters": culprit.waiters,
+        "waited_ns": culprit.waited,
+        "waited_in_all_ns": culprit.waited_in_all,
+    }
+
+
+def _time_of_day(told: Report, at: int) -> str | None:
+    """ISO 8601 in UTC, or ``None``."""
+    wall = told.wall_ns(at)
+    try:
+        return None if wall is None else datetime.fromtimestamp(wall / 1e9, UTC).isoformat()
+    except (ValueError, OverflowError, OSError):  # a recording may say anything
+        return None
 
 
 def _step(case: Case, step: Step) -> dict[str, Any]:

@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 from collections.abc import Iterable
 from io import StringIO
+from typing import TextIO
 
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-__all__ = ["draw", "screen_width", "table"]
+__all__ = ["draw", "screen_width", "table", "wants_color"]
+
+_NARROW, _USUAL = 40, 100
 
 
-def screen_width(color: bool) -> int:
-    """Columns to draw in: the terminal's; for a file as many as a wide terminal has."""
-    return max(40, shutil.get_terminal_size((80, 24)).columns) if color else 120
+def screen_width(out: TextIO | None = None) -> int:
+    """Columns to draw in: ``COLUMNS``, else the width of the terminal ``out``, else 100."""
+    try:
+        columns = int(os.environ["COLUMNS"])
+    except (KeyError, ValueError):
+        columns = 0
+    if columns <= 0 and out is not None:
+        try:
+            columns = os.get_terminal_size(out.fileno()).columns
+        except (OSError, ValueError):  # not a terminal, or not a file at all
+            columns = 0
+    return max(_NARROW, columns) if columns > 0 else _USUAL
+
+
+def wants_color(out: TextIO) -> bool:
+    """Whether to colour what is written to ``out``: a terminal, or ``FORCE_COLOR`` is set."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or out.isatty()
 
 
 def table(*columns: str, numbers: Iterable[str] = ()) -> Table:

@@ -25,7 +25,16 @@ from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.findings.timeout import Timeout
 from asyncctx_trace.analysis.timeline import Timeline
 
-__all__ = ["KINDS", "Certainty", "Finding", "Severity", "Thresholds", "find", "find_in"]
+__all__ = [
+    "KINDS",
+    "SEVERITIES",
+    "Certainty",
+    "Finding",
+    "Severity",
+    "Thresholds",
+    "find",
+    "find_in",
+]
 
 _CHECKS = (
     Deadlock,
@@ -47,7 +56,8 @@ _CHECKS = (
 KINDS = tuple(check.kind for check in _CHECKS)
 """Every kind of finding, the gravest first."""
 
-_SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+"""The gravest first."""
 
 
 def find(
@@ -70,7 +80,7 @@ def find_in(case: Case, thresholds: Thresholds) -> list[Finding]:
     return sorted(
         found,
         key=lambda finding: (
-            _SEVERITIES.index(finding.severity),
+            SEVERITIES.index(finding.severity),
             finding.certainty != "certain",
             KINDS.index(finding.kind),
             -finding.cost,

@@ -1,0 +1,206 @@
+"""Which findings follow from which other findings.
+
+A rule names two kinds and the relation that must hold between a finding of each. The relations
+look at the recorded acquisitions, so that two findings that only happen to be of these kinds
+stay apart.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
+
+from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.findings import Finding
+from asyncctx_trace.analysis.timeline import NOT_YET
+from asyncctx_trace.events import Outcome
+
+__all__ = ["causes_of"]
+
+Relation: TypeAlias = Callable[[Case, Finding, Finding], bool]
+"""Whether the second finding follows from the first."""
+
+_CANDIDATES = 64
+"""Findings, at most, that are looked at as the cause of one."""
+_ENCLOSING = 32
+"""Acquisitions around one, at most, that are looked at."""
+
+
+def causes_of(case: Case, findings: Sequence[Finding]) -> dict[int, int]:
+    """Index of a finding -> index of the finding that it follows from.
+
+    A cause is never itself in the result: where one follows from another, which follows from a
+    third, both name the third. Takes time proportional to the number of findings.
+    """
+    by_row: dict[int, list[int]] = defaultdict(list)
+    by_resource: dict[int, list[int]] = defaultdict(list)
+    by_task: dict[int, list[int]] = defaultdict(list)
+    for index, finding in enumerate(findings):
+        if finding.kind in _CAUSES:
+            for row in finding.rows:
+                by_row[row].append(index)
+            for resource in _resources(case, finding):
+                by_resource[resource].append(index)
+            if finding.kind == "deadlock":
+                for task in finding.tasks:
+                    by_task[task].append(index)
+
+    def candidates(effect: Finding) -> Iterator[int]:
+        for row in effect.rows:
+            yield from by_row.get(row, ())
+            for outer in _around(case, row):
+                yield from by_row.get(outer, ())
+        for resource in _resources(case, effect):
+            yield from by_resource.get(resource, ())
+        for task in (*effect.tasks, *_holders(case, effect)):
+            yield from by_task.get(task, ())
+
+    found: dict[int, int] = {}
+    for index, effect in enumerate(findings):
+        seen: set[int] = {index}
+        for candidate in candidates(effect):
+            if candidate in seen:
+                continue
+            if len(seen) > _CANDIDATES:
+                break
+            seen.add(candidate)
+            relations = _RULES.get((findings[candidate].kind, effect.kind), ())
+            if any(relation(case, findings[candidate], effect) for relation in relations):
+                root = candidate
+                while root in found:
+                    root = found[root]
+                if root != index:
+                    found[index] = root
+                    break
+    for index, root in found.items():
+        while root in found:
+            root = found[root]
+        found[index] = root
+    return found
+
+
+# -- relations ------------------------------------------------------------------------------
+
+
+def _same_acquisition(case: Case, cause: Finding, effect: Finding) -> bool:
+    return not set(cause.rows).isdisjoint(effect.rows)
+
+
+def _same_resource(case: Case, cause: Finding, effect: Finding) -> bool:
+    """Tasks asked for the resource of ``cause``, after it had come up."""
+    asked = [row for row in effect.rows if case.timeline.resource[row] == cause.resource]
+    return any(_end_of_enter(case, row) >= cause.at for row in asked)
+
+
+def _asked_for_it(case: Case, cause: Finding, effect: Finding) -> bool:
+    """An enter that failed was one of the resource that ``cause`` is about."""
+    timeline = case.timeline
+    return any(
+        timeline.resource[row] == cause.resource and not timeline.entered(row)
+        for row in effect.rows
+    )
+
+
+def _waits_in_the_ring(case: Case, cause: Finding, effect: Finding) -> bool:
+    """The tasks of ``effect`` wait for a resource of the deadlock, or for its tasks."""
+    if not set(_resources(case, cause)).isdisjoint(_resources(case, effect)):
+        return any(_end_of_enter(case, row) >= cause.at for row in effect.rows)
+    return not set(cause.tasks).isdisjoint(_holders(case, effect))
+
+
+def _never_exited(case: Case, cause: Finding, effect: Finding) -> bool:
+    """One of the acquisitions of ``effect`` is one of those that leaked."""
+    timeline = case.timeline
+    places = {(timeline.resource[row], timeline.site[row]) for row in cause.rows}
+    return any(
+        timeline.exit_ended[row] == NOT_YET
+        and timeline.entered(row)
+        and (timeline.resource[row], timeline.site[row]) in places
+        for row in effect.rows
+    )
+
+
+def _in_expired_deadline(case: Case, cause: Finding, effect: Finding) -> bool:
+    """All that ``effect`` is about lay in a deadline that passed, at a site of ``cause``."""
+    timeline = case.timeline
+    sites = {timeline.site[row] for row in cause.rows}
+    return all(
+        row in cause.rows
+        or any(
+            timeline.exit_outcome[outer] == Outcome.TIMED_OUT and timeline.site[outer] in sites
+            for outer in _around(case, row)
+        )
+        for row in effect.rows
+    )
+
+
+def _inside(case: Case, cause: Finding, effect: Finding) -> bool:
+    """Every acquisition of ``effect`` is one of ``cause`` or lay inside one."""
+    rows = set(cause.rows)
+    return all(row in rows or not rows.isdisjoint(_around(case, row)) for row in effect.rows)
+
+
+def _holder_waited_for_it(case: Case, cause: Finding, effect: Finding) -> bool:
+    """What kept the holder was the resource that ``cause`` is about."""
+    return len(effect.rows) > 1 and case.timeline.resource[effect.rows[1]] == cause.resource
+
+
+_STUCK = (_same_acquisition, _waits_in_the_ring)
+_FAILED_ENTERS = ("timeout", "cancelled-in-enter", "enter-error", "still-waiting")
+_RULES: dict[tuple[str, str], tuple[Relation, ...]] = {
+    **{
+        ("deadlock", kind): _STUCK for kind in (*_FAILED_ENTERS, "starved-pool", "held-across-wait")
+    },
+    ("deadlock", "leak"): (_same_acquisition,),
+    ("deadlock", "slow-cleanup"): (_same_acquisition,),
+    ("skipped-cleanup", "leak"): (_inside,),
+    ("skipped-cleanup", "out-of-order-exit"): (_same_acquisition,),
+    **{("leak", kind): (_same_resource,) for kind in (*_FAILED_ENTERS, "starved-pool")},
+    ("leak", "out-of-order-exit"): (_never_exited,),
+    ("leak", "foreign-exit"): (_same_acquisition,),
+    ("foreign-exit", "leak"): (_same_acquisition,),
+    ("foreign-exit", "out-of-order-exit"): (_same_acquisition,),
+    ("foreign-exit", "slow-cleanup"): (_same_acquisition,),
+    **{("starved-pool", kind): (_asked_for_it,) for kind in _FAILED_ENTERS},
+    ("starved-pool", "held-across-wait"): (_holder_waited_for_it,),
+    ("enter-error", "timeout"): (_same_acquisition,),
+    ("enter-error", "cancelled-in-enter"): (_same_acquisition,),
+    ("timeout", "cancelled-in-enter"): (_in_expired_deadline,),
+    ("timeout", "cleanup-cancelled"): (_in_expired_deadline,),
+    ("cleanup-error", "cleanup-cancelled"): (_same_acquisition,),
+}
+_CAUSES = {cause for cause, _ in _RULES}
+
+
+# -- helpers --------------------------------------------------------------------------------
+
+
+def _resources(case: Case, finding: Finding) -> dict[int, None]:
+    return dict.fromkeys(case.timeline.resource[row] for row in finding.rows)
+
+
+def _around(case: Case, row: int) -> Iterator[int]:
+    """The acquisitions that ``row`` lay in, from the inside out."""
+    for _ in range(_ENCLOSING):
+        row = case.parents[row]
+        if row < 0:
+            return
+        yield row
+
+
+def _end_of_enter(case: Case, row: int) -> int:
+    ended = case.timeline.enter_ended[row]
+    return case.now if ended == NOT_YET else ended
+
+
+def _holders(case: Case, finding: Finding) -> list[int]:
+    """The tasks that held what the first acquisition of a wait asked for, when the wait ended."""
+    if finding.kind not in _FAILED_ENTERS or not finding.rows:
+        return []
+    row = finding.rows[0]
+    if case.timeline.entered(row) or case.timeline.resource[row] not in case.limited:
+        return []
+    at = _end_of_enter(case, row)
+    at -= case.timeline.enter_ended[row] != NOT_YET
+    return [case.holder(hold, at) for hold in case.holders(case.timeline.resource[row], at)]

@@ -1,0 +1,111 @@
+"""Gates: what must not be found in a recording, and which limits it must keep.
+
+A gate that was asked for passes only on complete evidence: where acquisitions are missing from
+the recording it is shut, and says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from asyncctx_trace.analysis.budgets import Budget
+from asyncctx_trace.analysis.findings import KINDS, Finding
+from asyncctx_trace.analysis.grouping import FindingGroup
+from asyncctx_trace.analysis.report import Report
+from asyncctx_trace.analysis.words import count, plain
+
+__all__ = ["SELECTORS", "Gates", "did_you_mean", "kinds_in", "selects"]
+
+SELECTORS = (*KINDS, "certain", "any")
+"""What a gate can be told to look for: kinds of findings, the certain ones, or any."""
+
+
+def kinds_in(given: str | Iterable[str]) -> frozenset[str]:
+    """The selectors in ``given``: a text with commas or blanks between them, or several texts.
+
+    Raises ValueError for a text without one and for one that does not exist, with the nearest.
+    """
+    texts = [given] if isinstance(given, str) else list(given)
+    names: set[str] = set()
+    for text in texts:
+        found = [name for name in re.split(r"[,\s]+", str(text)) if name]
+        if not found:
+            raise ValueError(f"no kind of finding given; use {_listed()}")
+        names.update(found)
+    for name in sorted(names):
+        if name not in SELECTORS:
+            raise ValueError(
+                f"unknown kind of finding {plain(name)!r}{did_you_mean(name, SELECTORS)}; "
+                f"use {_listed()}"
+            )
+    return frozenset(names)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """``": did you mean 'leak'?"``, or ``""`` where nothing is near."""
+    near = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f": did you mean {plain(near[0])!r}?" if near else ""
+
+
+def selects(selectors: Iterable[str], finding: Finding | FindingGroup) -> bool:
+    """Whether one of ``selectors`` means ``finding``."""
+    return not {"any", finding.kind, finding.certainty}.isdisjoint(selectors)
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """What makes a command fail."""
+
+    fail_on: frozenset[str] = frozenset()
+    """Some of SELECTORS."""
+    budgets: tuple[Budget, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.fail_on or self.budgets)
+
+    def shut(self, told: Report) -> list[str]:
+        """A line for each gate that is shut, which says why; none where all pass.
+
+        ``told`` is a report that was made with these budgets.
+        """
+        lines = [
+            line
+            for selector in SELECTORS
+            if selector in self.fail_on and (line := _found(told, selector))
+        ]
+        lines += [f"gate is shut: {breach.summary}" for breach in told.breaches]
+        if self and told.missing:
+            lines.append(f"gate is shut: the evidence is incomplete: {_missing(told)}")
+        return lines
+
+
+def _found(told: Report, selector: str) -> str:
+    groups = [group for group in told.groups if selects([selector], group)]
+    groups += [
+        consequence
+        for group in told.groups
+        for consequence in group.consequences
+        if selects([selector], consequence)
+    ]
+    if not groups:
+        return ""
+    first = groups[0]
+    which = "" if len(groups) == 1 else f"{len(groups)} findings, the first: "
+    return (
+        f"gate --fail-on {selector} is shut: {which}"
+        f"{first.kind} ({first.certainty}): {plain(first.sentence)}"
+    )
+
+
+def _missing(told: Report) -> str:
+    return "; ".join(
+        f"{count(number, 'acquisition')} not recorded: {plain(reason)}" if number else plain(reason)
+        for reason, number in told.missing.items()
+    )
+
+
+def _listed() -> str:
+    return ", ".join(SELECTORS)

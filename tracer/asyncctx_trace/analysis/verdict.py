@@ -1,0 +1,127 @@
+"""A report in two sentences: what is wrong and where, then what was looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.culprit import Culprit
+from asyncctx_trace.analysis.words import count, duration, percent
+
+if TYPE_CHECKING:
+    from asyncctx_trace.analysis.grouping import FindingGroup
+    from asyncctx_trace.analysis.resource_groups import ResourceGroup
+
+__all__ = ["Headline", "headline", "summary"]
+
+_SHARE = 0.25
+"""Tasks that waited on average, at every moment of the run, from which on that comes first."""
+_SHARE_OF_ERRORS = 2.0
+"""The same where there is a certain finding that is an error."""
+_BOUNDS = ("semaphore", "limiter")
+"""Kinds that may be there to make tasks queue: without a finding that is no fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """The first sentence of a report."""
+
+    sentence: str
+    group: FindingGroup | None = None
+    """The findings that it tells of."""
+
+
+def headline(case: Case, groups: Sequence[FindingGroup], culprit: Culprit | None) -> Headline:
+    """The sentence that names the culprit: the site, its function, and the resource.
+
+    A certain deadlock comes first; then the holds that kept other tasks waiting for a large part
+    of the run, a very large one where something certain has failed as well; then the first
+    certain finding, and the first possible one.
+    """
+    if not len(case.timeline):
+        return Headline("Nothing was acquired: no traced `async with` was entered.")
+    first = groups[0] if groups else None
+    stuck = first is not None and first.kind == "deadlock" and first.certainty == "certain"
+    if culprit is not None and not stuck and _matters(case, groups, culprit):
+        leaked = [g for g in groups if g.kind == "leak" and g.certainty == "certain"]
+        if not any(culprit.site in group.sites for group in leaked):
+            return Headline(_blocked(case, culprit))
+        first = leaked[0]
+    if first is not None:
+        kind = first.kind.replace("-", " ")
+        if first.certainty != "certain":
+            kind = f"possible {kind}"
+        return Headline(f"{kind.capitalize()}: {first.sentence}", first)
+    if culprit is None:
+        return Headline("No findings: no task waited for another one.")
+    return Headline(f"No findings. Tasks waited longest because {_blocked(case, culprit)}")
+
+
+def summary(case: Case, groups: Sequence[FindingGroup], breaches: int) -> str:
+    """How much was found, in how much."""
+    timeline = case.timeline
+    if not len(timeline):
+        return ""
+    seen = (
+        f"{count(len(timeline), 'acquisition')} of "
+        f"{count(len(timeline.rows_of_resource), 'resource')} by "
+        f"{count(len(timeline.rows_of_task), 'task')} in {duration(case.now - case.start)}"
+    )
+    said = [f"{_found(groups)} in {seen}."] if groups else [f"{seen}."]
+    if breaches:
+        said.append(f"{count(breaches, 'budget')} exceeded.")
+    return " ".join(said)
+
+
+def _found(groups: Sequence[FindingGroup]) -> str:
+    certain = sum(group.certainty == "certain" for group in groups)
+    kinds: dict[str, int] = {}
+    for group in groups:
+        kinds[group.kind] = kinds.get(group.kind, 0) + group.count
+    which = ", ".join(f"{kind} ×{n}" if n > 1 else kind for kind, n in kinds.items())
+    return f"{count(len(groups), 'finding')}, {certain} certain ({which}),"
+
+
+def _matters(case: Case, groups: Sequence[FindingGroup], culprit: Culprit) -> bool:
+    failed = any(g.certainty == "certain" and g.severity == "error" for g in groups)
+    share = _SHARE_OF_ERRORS if failed else _SHARE
+    if culprit.waited < share * (case.now - case.start):
+        return False
+    if culprit.group.kind not in _BOUNDS:
+        return True
+    about = {resource for g in groups for each in g.resources for resource in each.resources}
+    return not about.isdisjoint(culprit.group.resources)
+
+
+def _blocked(case: Case, culprit: Culprit) -> str:
+    """Who held what for how long, and how many waited how long because of it."""
+    who = _site(case, culprit.site)
+    if culprit.caller is not None:
+        who += f", entered by {_site(case, culprit.caller)},"
+    times = f"{culprit.holds:,} times, " if culprit.holds > 1 else ""
+    upto = "up to " if culprit.holds > 1 else "for "
+    still = " and still held it at the end" if culprit.lasts else ""
+    tasks = f"{count(culprit.waiters, 'task')} waited at once" if culprit.waiters > 1 else ""
+    many = f"while up to {tasks}" if tasks else "while a task waited"
+    share = percent(culprit.waited / culprit.waited_in_all) if culprit.waited_in_all else "0 %"
+    return (
+        f"{who} held {_name(case, culprit.group)} {times}{upto}{duration(culprit.longest)}{still}, "
+        f"{many}: {duration(culprit.waited)} of waiting in all, {share} of the total."
+    )
+
+
+def _site(case: Case, site: int) -> str:
+    known = case.timeline.sites.get(site)
+    function = case.function(site)
+    return f"{function} ({case.place(site)})" if known and function else case.place(site)
+
+
+def _name(case: Case, group: ResourceGroup) -> str:
+    name = case.resource(group.resources[0]) if len(group) == 1 else group.name
+    kind = group.kind
+    if len(group) > 1:
+        return f"one of {len(group)} {kind}s `{name}`"
+    size = f" of {group.capacity}" if group.capacity is not None and kind != "lock" else ""
+    return f"the {kind}{size} `{name}`" if size else f"`{name}`"

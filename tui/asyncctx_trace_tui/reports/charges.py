@@ -1,0 +1,43 @@
+"""Who kept whom waiting, in rows for a table."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TypeAlias
+
+from asyncctx_trace.analysis.report import Report
+from asyncctx_trace.analysis.resource_groups import ResourceGroup
+from asyncctx_trace_tui.reports.names import distinct_names, resource
+
+__all__ = ["charges"]
+
+Way: TypeAlias = tuple[ResourceGroup | int, ...]
+
+
+def charges(told: Report, by: str) -> list[tuple[str, int | None, int]]:
+    """What was waited for, the site (or with ``by="task"`` the task) that held it, and ns.
+
+    Resources that are alike are one; the most time comes first. The holder is ``None`` where
+    none is known.
+    """
+    group_of = {each: group for group in told.resources for each in group.resources}
+    named = distinct_names(told)
+    sums: dict[tuple[Way, int | None], int] = defaultdict(int)
+    names: dict[Way, str] = {}
+    for number, blamed in told.blames.items():
+        charged: list[tuple[int | None, tuple[int, ...], int]] = (
+            [(site, way, ns) for site, way, ns in blamed.by_site()]
+            if by == "site"
+            else [(holder, (number,), ns) for holder, ns in blamed.by_task()]
+        )
+        if blamed.blamed and blamed.unknown:
+            charged.append((None, (number,), blamed.unknown))
+        for holder, way, ns in charged:
+            key = tuple(group_of.get(each, each) for each in way)
+            if key not in names:
+                names[key] = " → ".join(
+                    named.get(each) or resource(told.case, each) for each in way
+                )
+            sums[key, holder] += ns
+    ranked = sorted(sums.items(), key=lambda each: -each[1])
+    return [(names[way], holder, ns) for (way, holder), ns in ranked]

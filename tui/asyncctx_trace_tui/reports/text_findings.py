@@ -1,0 +1,116 @@
+"""Findings in the text report: a heading, a sentence, and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from asyncctx_trace.analysis.grouping import FindingGroup
+from asyncctx_trace.analysis.report import Report
+from asyncctx_trace.analysis.words import count
+from asyncctx_trace_tui.reports.extent import Extent
+from asyncctx_trace_tui.reports.names import group_name, moment, short_place
+from asyncctx_trace_tui.text import cut, duration, plain
+
+__all__ = ["findings", "left_out_findings"]
+
+_STYLES = {"error": "bold red", "warning": "bold yellow", "note": "bold blue"}
+_INDENT = 2
+_SITES = 3
+"""Sites named in a heading."""
+_PLACE = 48
+"""Cells for one of them."""
+_LINES = 3
+"""Lines of a sentence."""
+_CONSEQUENCES = 3
+"""Kinds of consequences named in one line."""
+
+
+def findings(told: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
+    """The groups, the gravest first."""
+    for group in told.groups[: extent.groups]:
+        yield from _group(told, group, extent, width)
+    if left := _left(told, extent):
+        groups = "group" if left == 1 else "groups"
+        yield Text(f"\nand {left} more {groups} of findings: --full", style="dim")
+
+
+def left_out_findings(told: Report, extent: Extent) -> Iterator[str]:
+    """How many findings are not shown one by one."""
+    single = len(told.findings) - len(told.groups[: extent.groups])
+    if single > 0:
+        yield f"{count(single, 'single finding')}"
+
+
+def _left(told: Report, extent: Extent) -> int:
+    return 0 if extent.groups is None else max(0, len(told.groups) - extent.groups)
+
+
+def _group(
+    told: Report, group: FindingGroup, extent: Extent, width: int
+) -> Iterator[RenderableType]:
+    yield Text.assemble(
+        "\n",
+        (group.kind, _STYLES[group.severity]),
+        f" ({group.certainty}) ",
+        (_sites(told, group, None if extent.full else _SITES), "underline"),
+        f"  {_when(told, group)}",
+    )
+    room = width - _INDENT
+    if extent.full:
+        for finding in group.findings:
+            yield Padding(Text(plain(finding.summary)), (0, 0, 0, _INDENT))
+        for consequence in group.consequences:
+            for finding in consequence.findings:
+                line = f"↳ {consequence.kind}: {plain(finding.summary)}"
+                yield Padding(Text(line), (0, 0, 0, _INDENT))
+        return
+    if group is not told.headline.group:
+        sentence = group.sentence
+        if about := _about(group):
+            sentence = f"{about}; for example: {sentence}"
+        yield Padding(Text(cut(sentence, _LINES * room)), (0, 0, 0, _INDENT))
+    elif about := _about(group):
+        yield Padding(Text(about), (0, 0, 0, _INDENT))
+    if group.consequences:
+        yield Padding(Text(cut(_consequences(told, group), 2 * room)), (0, 0, 0, _INDENT))
+
+
+def _sites(told: Report, group: FindingGroup, most: int | None) -> str:
+    places = [short_place(told.case, site, _PLACE) for site in group.sites[:most]]
+    more = len(group.sites) - len(places)
+    return ", ".join(places) + (f" and {more} more" if more else "")
+
+
+def _when(told: Report, group: FindingGroup) -> str:
+    times = f"×{group.count:,} " if group.count > 1 else ""
+    if group.last > group.first:
+        return f"{times}between {moment(told, group.first)} and {moment(told, group.last)}"
+    return f"{times}{'first ' if group.count > 1 else ''}at {moment(told, group.first)}"
+
+
+def _about(group: FindingGroup) -> str:
+    """The objects, where there are several."""
+    if sum(map(len, group.resources)) < 2:
+        return ""
+    names = [
+        f"{count(len(each), each.kind)} `{plain(each.name)}`"
+        if len(each) > 1
+        else f"`{group_name(each)}`"
+        for each in group.resources[:_SITES]
+    ]
+    more = len(group.resources) - len(names)
+    return ", ".join(names) + (f" and {more} more" if more else "")
+
+
+def _consequences(told: Report, group: FindingGroup) -> str:
+    said = []
+    for each in group.consequences[:_CONSEQUENCES]:
+        times = f" ×{each.count:,}" if each.count > 1 else ""
+        cost = f", {duration(each.cost)}" if each.cost else ""
+        said.append(f"{each.kind}{times} at {_sites(told, each, 1)}{cost}")
+    more = len(group.consequences) - len(said)
+    return f"↳ follows from it: {'; '.join(said)}" + (f"; and {more} more" if more else "")

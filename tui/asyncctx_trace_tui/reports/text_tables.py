@@ -1,0 +1,228 @@
+"""The tables of the text report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.cleanup import Cleanup
+from asyncctx_trace.analysis.contention import ResourceUse, got_in
+from asyncctx_trace.analysis.mishaps import BadEnd, Mishap
+from asyncctx_trace.analysis.report import Report
+from asyncctx_trace_tui.reports.charges import charges
+from asyncctx_trace_tui.reports.extent import Extent
+from asyncctx_trace_tui.reports.names import (
+    NAME,
+    distinct_names,
+    moment,
+    resource,
+    short_place,
+    task,
+)
+from asyncctx_trace_tui.reports.tables import table
+from asyncctx_trace_tui.text import duration, percent, plain, shorten
+
+__all__ = [
+    "blame",
+    "cleanups",
+    "critical_path",
+    "failures",
+    "orders",
+    "resources",
+    "who_got_in",
+]
+
+_IN_ORDER = 24
+"""Tasks shown of the order in which they got in."""
+_WIDE = 90
+"""Columns from which on there is room for most numbers of a resource."""
+_WIDER = 120
+"""The same for all of them."""
+_WAY = 44
+"""Cells for the resources from the one that was waited for to the one that was held."""
+
+
+def resources(told: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
+    """One row for each resource; in a short report one for all that are alike."""
+    if extent.full:
+        rows = [(shorten(use.name, NAME), use) for use in told.uses]
+    else:
+        names = distinct_names(told)
+        rows = [(names[group.resources[0]], use) for group, use in told.grouped_uses]
+    shown = rows[: extent.rows]
+    more = len(told.uses) - sum(map(len, told.resources[: extent.rows])) if not extent.full else 0
+    yield from _titled("Resources", _resources(shown, width), len(rows) - len(shown), more)
+
+
+def blame(told: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
+    """Who kept whom waiting, the longest first."""
+    rows = charges(told, extent.by)
+    held = "held at" if extent.by == "site" else "held by"
+    drawn = table("waited for", held, "waited", "share", numbers=("waited", "share"))
+    shown = rows[: extent.rows]
+    total = sum(blamed.total for blamed in told.blames.values())
+    show = short_place if extent.by == "site" else task
+    for path, holder, ns in shown:
+        who = "(no holder known)" if holder is None else show(told.case, holder)
+        drawn.add_row(Text(shorten(path, _WAY)), Text(who), duration(ns), percent(ns / total))
+    yield from _titled("Who kept them waiting", drawn, len(rows) - len(shown))
+
+
+def cleanups(told: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
+    """The exits of each resource at each site."""
+    shown = told.cleanups[: extent.rows]
+    yield from _titled("Cleanup", _cleanups(told.case, shown), len(told.cleanups) - len(shown))
+
+
+def orders(told: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
+    """In which order tasks cleaned up."""
+    shown = told.orders[: extent.rows]
+    drawn = table("exits, one after the other", "times", "last in, first out", numbers=("times",))
+    for order in shown:
+        left = [resource(told.case, each) for each, _ in order.left[:_IN_ORDER]]
+        more = len(order.left) - len(left)
+        drawn.add_row(
+            Text(" → ".join([*left, f"{more} more"] if more else left)),
+            f"{order.times:,}",
+            "yes" if order.in_order else Text("no", style="red"),
+        )
+    yield from _titled("Order of cleanup", drawn, len(told.orders) - len(shown))
+
+
+def failures(told: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
+    """Each error that no earlier one explains, with what followed."""
+    shown = told.mishaps[: extent.rows]
+    if shown:
+        yield Text("\nWhat went wrong first", style="bold")
+    for mishap in shown:
+        yield Padding(Text(_failure(told, mishap)), (0, 0, 0, 2))
+    yield from _more(len(told.mishaps) - len(shown))
+
+
+def critical_path(told: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
+    """What determined when the run ended."""
+    case, path = told.case, told.path
+    drawn = table("spent", "share", "doing", numbers=("spent", "share"))
+    shares = path.shares(case)
+    shown = shares[: extent.rows]
+    for (phase, number, site), ns in shown:
+        if phase is None or number is None or site is None:
+            doing = "outside of any `async with`"
+        else:
+            what = {"enter": "entering", "body": "in", "exit": "cleaning up"}[phase]
+            doing = f"{what} {resource(case, number)} at {short_place(case, site)}"
+        drawn.add_row(duration(ns), percent(ns / path.length if path.length else 0), Text(doing))
+    yield from _titled("Critical path", drawn, len(shares) - len(shown))
+
+
+def who_got_in(told: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
+    """The first tasks that entered each resource, in order."""
+    shown = told.uses[: extent.rows]
+    yield Text("\nWho got in, in order", style="bold")
+    for use in shown:
+        yield Padding(_got_in(told.case, use), (0, 0, 0, 2))
+    yield from _more(len(told.uses) - len(shown))
+
+
+# -- helpers --------------------------------------------------------------------------------
+
+
+def _titled(title: str, body: Table, rows: int, objects: int = 0) -> Iterator[RenderableType]:
+    if body.row_count:
+        yield Text(f"\n{title}", style="bold")
+        yield body
+        yield from _more(rows, objects)
+
+
+def _more(rows: int, objects: int = 0) -> Iterator[RenderableType]:
+    """How many rows are not shown, and how many objects they stand for."""
+    if rows > 0:
+        stand_for = f" ({objects:,} objects)" if objects > rows else ""
+        yield Text(f"  and {rows:,} more{stand_for}: --full", style="dim")
+
+
+def _resources(rows: list[tuple[str, ResourceUse]], width: int) -> Table:
+    uses = [use for _, use in rows]
+    columns: dict[str, Callable[[ResourceUse], str]] = {
+        "acquired": lambda use: f"{use.acquisitions:,}",
+        "contended": lambda use: percent(use.contended_share) if use.contends else "–",
+        "wait\np50": lambda use: duration(use.wait.p50),
+        "wait\np99": lambda use: duration(use.wait.p99),
+        "wait\nmax": lambda use: duration(use.wait.max),
+        "hold\np50": lambda use: duration(use.hold.p50),
+        "hold\nmax": lambda use: duration(use.hold.max),
+        "most\nwaiters": lambda use: f"{use.most_waiters:,}" if use.contends else "–",
+    }
+    if width < _WIDER:
+        del columns["contended"]
+    elif any(use.overtaken for use in uses):
+        columns["over-\ntaken"] = lambda use: f"{use.overtaken:,}"
+    if width < _WIDE:
+        del columns["wait\np99"]
+    if width >= _WIDER and any(use.utilisation is not None for use in uses):
+        columns["in use"] = lambda use: "–" if use.utilisation is None else percent(use.utilisation)
+    drawn = table("resource", "kind", *columns, numbers=columns)
+    for name, use in rows:
+        size = "" if use.capacity is None or use.kind == "lock" else f" of {use.capacity}"
+        drawn.add_row(
+            Text(name),
+            Text(shorten(use.kind, 12) + size),
+            *(number(use) for number in columns.values()),
+        )
+    return drawn
+
+
+def _cleanups(case: Case, shown: list[Cleanup]) -> Table:
+    columns: dict[str, Callable[[Cleanup], int]] = {
+        "failed": lambda each: each.failed,
+        "cut off": lambda each: each.cut_off,
+        "swallowed\nerrors": lambda each: each.suppressed,
+        "after\nerrors": lambda each: each.under_error,
+        "after\ncancellations": lambda each: each.under_cancellation,
+        "overlapping": lambda each: each.overlapping,
+    }
+    happened = {name: count for name, count in columns.items() if any(map(count, shown))}
+    numbers = ("exits", *happened, "slowest")
+    drawn = table("resource", "at", *numbers, numbers=numbers)
+    for each in shown:
+        drawn.add_row(
+            Text(resource(case, each.resource)),
+            Text(short_place(case, each.site)),
+            f"{each.exits:,}",
+            *(f"{count(each):,}" for count in happened.values()),
+            duration(each.slowest),
+        )
+    return drawn
+
+
+def _failure(told: Report, mishap: Mishap) -> str:
+    case, first = told.case, mishap.first
+    error = case.error(first.row, first.phase) or first.outcome.name.lower()
+    line = (
+        f"after {moment(told, first.at)} in {task(case, first.task)}: "
+        f"{plain(error)} in the {_bad_end(case, first)}"
+    )
+    followed = [f"the {_bad_end(case, end)}" for end in mishap.followed[:_IN_ORDER]]
+    left = len(mishap.followed) - len(followed)
+    if left:
+        followed.append(f"{left} more")
+    return f"{line}; then {', '.join(followed)}" if followed else line
+
+
+def _bad_end(case: Case, end: BadEnd) -> str:
+    return f"{end.phase} of {plain(case.where(end.row))}"
+
+
+def _got_in(case: Case, use: ResourceUse) -> Text:
+    rows = got_in(case.timeline, use.resource)
+    names = [task(case, case.timeline.task[row]) for row in rows[:_IN_ORDER]]
+    left_out = len(rows) - len(names)
+    if left_out:
+        names.append(f"{left_out:,} more")
+    order = " → ".join(names) if names else "nobody"
+    return Text.assemble((shorten(use.name, NAME), "cyan"), f": {order}")
