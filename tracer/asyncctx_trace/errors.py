@@ -1,19 +1,19 @@
-"""What can go wrong for a caller of ours.
+"""The exceptions of the public API.
 
 ::
 
     AsyncctxTraceError
-    ├── NotTraceable          traced() was given something it cannot trace   (also a TypeError)
-    ├── NotInstallable        install() cannot rewrite on this interpreter
-    ├── SettingsError         pyproject.toml does not say what it means
-    ├── AlreadyRecording      a second recording was asked for
+    ├── NotTraceable          the argument of traced() is not a manager   (also a TypeError)
+    ├── NotInstallable        install() does not support this interpreter
+    ├── SettingsError         pyproject.toml contains an invalid setting
+    ├── AlreadyRecording      this process already records
     └── RecordingError        a file cannot be used as a recording
-        ├── NotARecording     it is something else
-        ├── DamagedRecording  its header is cut off or altered
-        ├── NewerRecording    a later version wrote it
-        └── RecordingExists   it would have been overwritten
+        ├── NotARecording     it is another kind of file
+        ├── DamagedRecording  it is truncated or altered
+        ├── NewerRecording    a newer version wrote it
+        └── RecordingExists   it exists and may not be overwritten
 
-Every message is one line that says what to do.
+Every message is one line: what is wrong, and what to do.
 """
 
 from __future__ import annotations
@@ -33,40 +33,40 @@ __all__ = [
 
 
 class AsyncctxTraceError(Exception):
-    """Any error that is about this library and not about the traced program."""
+    """Base class of all exceptions that asyncctx-trace raises."""
 
 
 class NotTraceable(AsyncctxTraceError, TypeError):
-    """The object given to ``traced`` is no manager and makes none."""
+    """The argument of :func:`traced` is not a manager and does not make one."""
 
 
 class NotInstallable(AsyncctxTraceError):
-    """This interpreter's code is not of a shape that can be rewritten."""
+    """The code of this interpreter version cannot be rewritten."""
 
 
 class SettingsError(AsyncctxTraceError):
-    """The settings in ``pyproject.toml`` do not say what they mean."""
+    """A setting in ``[tool.asyncctx-trace]`` of ``pyproject.toml`` is invalid."""
 
 
 class AlreadyRecording(AsyncctxTraceError):
-    """This process already writes a recording."""
+    """This process already records to a file."""
 
 
 class RecordingError(AsyncctxTraceError):
-    """A file cannot be read, or written, as a recording."""
+    """A file cannot be read or written as a recording."""
 
 
 class NotARecording(RecordingError):
-    """The file does not begin like a recording."""
+    """The file is not a recording."""
 
 
 class DamagedRecording(RecordingError):
-    """The file begins like a recording, but its header is cut off or altered."""
+    """The recording is truncated or altered."""
 
 
 class NewerRecording(RecordingError):
-    """The file was written by a later version of this library."""
+    """The recording was written by a newer version of asyncctx-trace."""
 
 
 class RecordingExists(RecordingError):
-    """The file is there already and is not overwritten unasked."""
+    """The file exists, and overwriting it was not requested."""

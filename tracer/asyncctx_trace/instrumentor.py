@@ -1,4 +1,4 @@
-"""What ``opentelemetry-instrument`` finds and switches on."""
+"""The instrumentor that ``opentelemetry-instrument`` loads."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ __all__ = ["AsyncctxTraceInstrumentor"]
 
 
 class AsyncctxTraceInstrumentor:
-    """Spans of every ``async with`` of the program's own modules, without a word in it.
+    """Make spans of every ``async with`` of the program's own modules.
 
-    Looks like any other instrumentor of OpenTelemetry's, and needs none of its packages.
+    It has the interface of OpenTelemetry's ``BaseInstrumentor`` and does not import it.
     """
 
     _on: ClassVar[Telemetry | None] = None
@@ -28,11 +28,11 @@ class AsyncctxTraceInstrumentor:
 
     @property
     def is_instrumented_by_opentelemetry(self) -> bool:
-        """Whether it is on."""
+        """Whether :meth:`instrument` is in effect."""
         return self._on is not None
 
     def instrumentation_dependencies(self) -> Collection[str]:
-        """Packages without which there is nothing to instrument: none."""
+        """Return the required packages: none."""
         return ()
 
     def instrument(
@@ -45,7 +45,15 @@ class AsyncctxTraceInstrumentor:
         all: bool = False,
         **_: Any,
     ) -> None:
-        """Switch on; without providers, for the global ones. The rest is as for ``install``."""
+        """Start tracing.
+
+        Args:
+            tracer_provider: As for :func:`asyncctx_trace.configure`.
+            meter_provider: As for :func:`asyncctx_trace.configure`.
+            include: As for :func:`asyncctx_trace.install`.
+            exclude: As for :func:`asyncctx_trace.install`.
+            all: As for :func:`asyncctx_trace.install`.
+        """
         if self._on is not None:
             logging.getLogger(__name__).warning(
                 "asyncctx-trace is switched on already: call uninstrument() first"
@@ -60,7 +68,7 @@ class AsyncctxTraceInstrumentor:
         )
 
     def uninstrument(self, **_: Any) -> None:
-        """Switch off: code, providers and current spans are as they were."""
+        """Stop tracing and restore the code and the providers."""
         telemetry = self._on
         if telemetry is None:
             return

@@ -30,9 +30,36 @@ _recorder: Recorder | None = None
 
 
 class record:
-    """Record this process from here to the end of the block, ``with`` or ``async with``.
+    """Record this process to a file, from the beginning to the end of a ``with`` block.
 
-    Raises RecordingExists, AlreadyRecording, or OSError before the block begins.
+    It works in ``with`` and ``async with``. Only what is traced is recorded: what :func:`traced`
+    wraps, and after :func:`install` every ``async with`` of the program. Forked children write
+    to the same file.
+
+    Args:
+        path: The file to create, by convention with the suffix ``.actx``. Missing folders are
+            created; only the owner can read the file.
+        overwrite: Replace an existing file.
+        keep: Limit the file to its newest part, as a size (``"200MB"``, ``"1GiB"``) or a duration
+            (``"90s"``, ``"10m"``, ``"1h"``). Default: no limit.
+
+    Raises:
+        RecordingExists: On entering, if the file exists and ``overwrite`` is false.
+        AlreadyRecording: On entering, if this process already records.
+        AsyncctxTraceError: On entering, if ``keep`` is not a size or a duration.
+        OSError: On entering, if the file cannot be created.
+
+    Example:
+        >>> import asyncio, tempfile
+        >>> from pathlib import Path
+        >>> from asyncctx_trace import record, traced
+        >>> async def main():
+        ...     async with traced(asyncio.Lock(), name="db lock"):
+        ...         pass
+        >>> with record(Path(tempfile.mkdtemp()) / "run.actx") as path:
+        ...     asyncio.run(main())
+        >>> path.stat().st_size > 0
+        True
     """
 
     def __init__(
@@ -42,7 +69,6 @@ class record:
         overwrite: bool = False,
         keep: str | None = None,
     ) -> None:
-        """``keep`` bounds the file to its newest part: ``"200MB"``, ``"10m"``."""
         from pathlib import Path  # here, as below: it is a third of what importing us takes
 
         self.path = Path(path)

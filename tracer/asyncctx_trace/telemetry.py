@@ -29,7 +29,7 @@ _telemetry: Telemetry | None = None
 
 
 class Telemetry:
-    """Spans and measurements of this process, from :func:`configure` to :meth:`close`."""
+    """The spans and metrics of this process; returned by :func:`configure`."""
 
     def __init__(
         self,
@@ -56,25 +56,28 @@ class Telemetry:
 
     @property
     def emitted(self) -> int:
-        """Spans that the provider's processors have been given so far."""
+        """How many spans have been passed to the provider's processors."""
         return self._worker.emitted
 
     @property
     def dropped(self) -> int:
-        """Acquisitions that gave no spans because too many were waiting to become some."""
+        """How many acquisitions have no spans because the queue was full."""
         return self._worker.dropped
 
     @property
     def in_flight(self) -> int:
-        """Acquisitions that have not ended: there are no spans of them yet."""
+        """How many acquisitions have not ended. Their spans do not exist yet."""
         return self._emitter.in_flight
 
     def flush(self) -> None:
-        """Hand every acquisition that has ended to the provider, as `force_flush` does, too."""
+        """Pass the spans of all acquisitions that have ended to the provider.
+
+        The provider's own ``force_flush`` does this too.
+        """
         self._worker.drain()
 
     def close(self) -> None:
-        """Flush, and leave the providers as they were; no error if it is closed already."""
+        """Flush, and restore the providers. Calling it twice has no effect."""
         global _telemetry
         with self._looking:
             if self._closed:
@@ -164,12 +167,28 @@ def configure(
     new_trace_after: float = NEW_TRACE_AFTER,
     queue_limit: int = QUEUE_LIMIT,
 ) -> Telemetry:
-    """Send spans to ``tracer_provider`` and measurements to ``meter_provider``.
+    """Make spans and metrics of all acquisitions in this process.
 
-    ``None`` stands for the global one, now or as soon as it is set; where global providers
-    suffice there is no need to call this. What is entered in a body older than
-    ``new_trace_after`` seconds begins a trace of its own, linked to that body.
-    ``queue_limit`` acquisitions may wait to become spans; more are left out and counted.
+    With global providers there is no need to call it. A second call closes the first telemetry.
+
+    Args:
+        tracer_provider: Receives the spans. Default: the global provider, also if it is set later.
+        meter_provider: Receives the metrics. Default: as for the tracer provider.
+        new_trace_after: Seconds. An acquisition in a body that is older begins a new trace, linked
+            to that body. So a pool that is open for days is not the root of one endless trace.
+        queue_limit: How many acquisitions may wait to become spans. Further ones are dropped and
+            counted in :attr:`Telemetry.dropped`.
+
+    Returns:
+        An object with counters, ``flush()`` and ``close()``.
+
+    Example:
+        >>> from opentelemetry.sdk.trace import TracerProvider
+        >>> import asyncctx_trace
+        >>> telemetry = asyncctx_trace.configure(tracer_provider=TracerProvider())
+        >>> telemetry.dropped
+        0
+        >>> telemetry.close()
     """
     global _telemetry
     if _telemetry is not None:

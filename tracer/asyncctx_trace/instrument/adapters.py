@@ -40,29 +40,50 @@ def _one(resource: Any) -> int | None:
 
 
 class Pair(NamedTuple):
-    """Two methods that take and give back what the manager would, without ``async with``."""
+    """Two methods that acquire and release a resource without ``async with``.
+
+    Example:
+        >>> from asyncctx_trace import Pair
+        >>> Pair("asyncio.locks.Lock.acquire", "asyncio.locks.Lock.release").by_result
+        False
+    """
 
     acquire: str
-    """``module.Class.method``: a coroutine function."""
+    """``module.Class.method`` of the coroutine function that acquires."""
     release: str
-    """The same of what ends it; a plain or a coroutine function."""
+    """``module.Class.method`` of the function or coroutine function that releases."""
     by_result: bool = False
-    """Whether ``release`` gets what ``acquire`` gave, and not only the object itself."""
+    """Whether ``release`` takes what ``acquire`` returned, such as a connection."""
 
 
 class Adapter(NamedTuple):
-    """How to read one class of managers, without importing the library it comes from."""
+    """Describes one class of managers, without importing the library that defines it.
+
+    Example:
+        A pool whose ``acquire()`` returns a new manager each time:
+
+        >>> from asyncctx_trace import Adapter, register_adapter
+        >>> register_adapter(
+        ...     Adapter(
+        ...         manager="acme.db._AcquireContext",
+        ...         kind="pool",
+        ...         resource=lambda manager: manager._pool,
+        ...         capacity=lambda pool: pool.max_size,
+        ...     )
+        ... )
+    """
 
     manager: str
-    """``module.QualifiedName`` of the class; its subclasses are read the same way."""
+    """``module.QualifiedName`` of the class. It applies to subclasses too."""
     kind: str
+    """Kind of the resource: ``"lock"``, ``"semaphore"``, ``"pool"``, ``"session"`` or your own."""
     resource: Callable[[Any], Any] = itself
-    """manager -> the object that tasks contend for, or the name that all such managers share.
-
-    Where there is a pair, it is also asked about the object whose methods these are."""
+    """Called with the manager; returns the object that tasks contend for, or a name that all such
+    managers share. With a pair, it is also called with the object that has the two methods."""
     capacity: Callable[[Any], int | None] = _unknown
-    """resource -> how many may hold it at once"""
+    """Called with the resource; returns how many acquisitions may hold it at once, or ``None``."""
     pair: Pair | None = None
+    """The methods that acquire and release without ``async with``, if there are any."""
 
 
 def _attribute(*names: str) -> Callable[[Any], Any]:
@@ -216,9 +237,13 @@ _announced_read = False
 
 
 def register_adapter(adapter: Adapter) -> None:
-    """Add ``adapter`` to the table, in place of one for the same class.
+    """Add ``adapter`` to the table of known managers; replace an entry for the same class.
 
-    It counts for classes that have not been met yet: register before they are used.
+    Call it before the first acquisition of the class. A package can also announce adapters in the
+    entry point group ``asyncctx_trace.adapters``; each entry is an adapter or a list of adapters.
+
+    Args:
+        adapter: The description of the class. See :class:`Adapter` for an example.
     """
     _by_name[adapter.manager] = adapter
 

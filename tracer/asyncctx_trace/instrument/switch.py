@@ -1,4 +1,4 @@
-"""The words ``install`` and ``uninstall``; the machinery is loaded when they are said."""
+"""The public functions ``install`` and ``uninstall``, which import the implementation lazily."""
 
 from __future__ import annotations
 
@@ -11,12 +11,26 @@ _MACHINERY = "asyncctx_trace.instrument.installing"
 
 
 def install(include: Iterable[str] = (), exclude: Iterable[str] = (), *, all: bool = False) -> None:
-    """Trace every ``async with`` of the program's own modules, loaded already or later.
+    """Trace every ``async with`` of the program's own modules, loaded now or later.
 
-    ``include`` and ``exclude`` name packages, modules or files (``"asyncpg"``, ``"acme.*"``,
-    ``"*/migrations/*"``) besides; ``all`` means the installed packages and the standard library
-    as well. The project's ``[tool.asyncctx-trace]`` counts, too. A second call takes the place
-    of the first. Raises NotInstallable on an interpreter whose code is not known, SettingsError.
+    The program's own modules are those that are neither installed packages nor part of the standard
+    library. The settings in ``[tool.asyncctx-trace]`` of the project's ``pyproject.toml`` apply as
+    well. A second call replaces the first one.
+
+    Args:
+        include: More packages, modules or files: ``"asyncpg"``, ``"acme.*"``, ``"*/store/*"``.
+        exclude: Packages, modules or files to leave out. Takes precedence over ``include``.
+        all: Trace installed packages and the standard library too.
+
+    Raises:
+        NotInstallable: The interpreter is not a supported version of CPython.
+        SettingsError: ``pyproject.toml`` contains an invalid setting.
+        TypeError: ``include`` or ``exclude`` is a string instead of a list of strings.
+
+    Example:
+        >>> import asyncctx_trace
+        >>> asyncctx_trace.install(exclude=["acme.migrations"])
+        >>> asyncctx_trace.uninstall()
     """
     from asyncctx_trace.instrument import installing
 
@@ -24,9 +38,10 @@ def install(include: Iterable[str] = (), exclude: Iterable[str] = (), *, all: bo
 
 
 def uninstall() -> None:
-    """Give everything back as it was; no error if nothing is installed.
+    """Restore all code that :func:`install` has rewritten.
 
-    What is being traced at this moment is told of to its end.
+    Acquisitions that are open at that moment are still traced to their end. If nothing is
+    installed, it has no effect.
     """
     if _MACHINERY in sys.modules:
         from asyncctx_trace.instrument import installing

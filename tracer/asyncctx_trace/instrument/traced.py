@@ -1,4 +1,4 @@
-"""The words ``traced`` and ``untraced``."""
+"""The public functions ``traced`` and ``untraced``."""
 
 from __future__ import annotations
 
@@ -44,12 +44,38 @@ def traced(
     resource: object = None,
     capacity: int | None = None,
 ) -> Any:
-    """Publish every acquisition of ``target``: a manager, a class or a function that makes one.
+    """Publish every acquisition of ``target``.
 
-    As a wrapper (``lock = traced(asyncio.Lock(), name="db lock")``) or a decorator, with the
-    same options. ``name`` and ``kind`` say what it is called and is; ``resource`` is the object
-    (or its name) that tasks contend for, where that is not the manager; ``capacity`` how many
-    may hold it. Raises NotTraceable for anything else.
+    Use it as a wrapper around a manager, or as a decorator of a class or function, with or without
+    options. A manager is wrapped in a proxy, a function in a function that wraps what it returns; a
+    class is changed in place. What is traced already is returned unchanged.
+
+    Args:
+        target: An async context manager, a class of them, or a function that returns one.
+            Methods, static methods and class methods work as well.
+        name: The resource's name on screen and in spans. Default: the name of the class or
+            function. Spans and metrics are grouped by name: do not put ids of requests into it.
+        kind: What the resource is, such as ``"lock"`` or ``"pool"``. Default: from the adapter of
+            the class, otherwise ``"manager"``.
+        resource: The object that tasks contend for, or its name, if it is not the manager itself.
+        capacity: How many acquisitions may hold the resource at once. Default: from the adapter;
+            otherwise unknown.
+
+    Returns:
+        The traced target, or a decorator if ``target`` is left out.
+
+    Raises:
+        NotTraceable: ``target`` is not a manager and does not make one. Also a ``TypeError``.
+
+    Example:
+        >>> import asyncio
+        >>> from asyncctx_trace import traced
+        >>> async def main():
+        ...     lock = traced(asyncio.Lock(), name="db lock")
+        ...     async with lock:
+        ...         return lock.locked()
+        >>> asyncio.run(main())
+        True
     """
     options = {"name": name, "kind": kind, "resource": resource, "capacity": capacity}
     if not target:
@@ -60,9 +86,21 @@ def traced(
 
 
 def untraced(target: T) -> T:
-    """What was given to ``traced``: the original of a proxy or a function.
+    """Return what was given to :func:`traced`.
 
-    A traced class is traced in place; it is given back untraced. Anything else comes back as is.
+    Args:
+        target: A traced manager, function or class, or anything else.
+
+    Returns:
+        The original manager or function. A class is restored in place and returned. Anything that
+        is not traced is returned unchanged.
+
+    Example:
+        >>> import asyncio
+        >>> from asyncctx_trace import traced, untraced
+        >>> lock = asyncio.Lock()
+        >>> untraced(traced(lock)) is lock
+        True
     """
     if isinstance(target, type):
         from asyncctx_trace.instrument.classes import is_traced_class, untraced_class

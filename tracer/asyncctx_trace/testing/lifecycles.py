@@ -1,4 +1,4 @@
-"""What a test may claim about the acquisitions that it has seen."""
+"""Assertions about the acquisitions of one test."""
 
 from __future__ import annotations
 
@@ -31,20 +31,31 @@ _STATISTICS = (*(field.name for field in fields(Spread) if field.name != "count"
 
 
 class Lifecycles:
-    """Every acquisition since the test began, as far as they have come.
+    """The acquisitions of one test; the value of the fixture ``lifecycles``.
 
-    An ``assert_…`` raises AssertionError with what was found instead. Names may hold ``*``.
+    Each ``assert_`` method raises ``AssertionError`` with what was found instead. Names of
+    resources may contain ``*``. Everything that happened before the call counts, so call them at
+    the end of the test.
+
+    Example:
+        .. code-block:: python
+
+            async def test_checkout(lifecycles):
+                await checkout()
+
+                lifecycles.assert_no_leaks()
+                lifecycles.assert_wait("db pool", p99="5ms")
     """
 
     def __init__(self, path: Path, since: int | None = None) -> None:
-        """Read the recording ``path``, from the monotonic time ``since`` on (default: all)."""
+        """Read the recording ``path``, from the monotonic time ``since`` (ns) on if given."""
         self.path = path
         self.since = since
         self.called_at: int | None = None
         """When the test itself began, after its fixtures."""
 
     def timeline(self) -> Timeline:
-        """What has happened up to now."""
+        """Return all acquisitions up to now."""
         with Recording(self.path) as recording:
             events = list(recording.poll())
         if self.since is None:
@@ -65,9 +76,13 @@ class Lifecycles:
     def findings(
         self, thresholds: Thresholds | None = None, *, over: bool = False
     ) -> list[Finding]:
-        """What there is to tell. ``over`` says that nothing of the test goes on any more.
+        """Return the findings up to now, the gravest first.
 
-        What a fixture has entered and not left yet is no leak of the test.
+        What a fixture has entered and not exited yet is not a leak of the test.
+
+        Args:
+            thresholds: The durations from which on something is slow. Default: those of ``report``.
+            over: Whether the test has ended, so that what is still open is a leak.
         """
         case = self._case(running=not over)
         called = self.called_at or 0
@@ -84,7 +99,11 @@ class Lifecycles:
     # -- claims -----------------------------------------------------------------------------
 
     def assert_no_leaks(self, *, allow: Sequence[str] = ()) -> None:
-        """All that the test has entered so far has been exited, but for resources in ``allow``."""
+        """Assert that everything the test has entered has been exited.
+
+        Args:
+            allow: Names of resources that may still be held; ``*`` stands for any characters.
+        """
         __tracebackhide__ = True
         case = self._case()
         timeline = case.timeline
@@ -98,7 +117,13 @@ class Lifecycles:
         _claim(not left, "never exited: " + "; ".join(left))
 
     def assert_cleanup_order(self, names: Sequence[str], *, task: str = "*") -> None:
-        """Of the resources named, each exit was over in this order, and there were no others."""
+        """Assert in which order resources were cleaned up.
+
+        Args:
+            names: The names of resources in the expected order of their exits. Exits of other
+                resources are ignored; each exit of these must be listed.
+            task: Only exits in tasks with this name; ``*`` stands for any characters.
+        """
         __tracebackhide__ = True
         timeline = self.timeline()
         exits = sorted((at, row) for row, at in enumerate(timeline.exit_ended) if at != NOT_YET)
@@ -111,7 +136,7 @@ class Lifecycles:
         _claim(order == list(names), f"cleaned up {_listed(order)}, not {_listed(names)}")
 
     def assert_no_deadlock_risk(self) -> None:
-        """Nobody has waited in a ring, and no locks were taken in contrary orders."""
+        """Assert that there was no deadlock and that all locks were taken in one order."""
         __tracebackhide__ = True
         risks = [
             f"{finding.kind} ({finding.certainty}): {finding.summary}"
@@ -121,15 +146,23 @@ class Lifecycles:
         _claim(not risks, "; ".join(risks))
 
     def assert_wait(self, name: str, **limits: str | int) -> None:
-        """Waits for the resource kept the limits: ``p99="5ms"``; also p50, p95, max, mean, total.
+        """Assert limits on the time that tasks waited for a resource.
 
-        A limit is a text or a number of ns. A name that nobody waited for breaks the claim.
+        Args:
+            name: Name of the resource; ``*`` stands for any characters. If no resource with this
+                name was used, the assertion fails.
+            limits: ``p50``, ``p95``, ``p99``, ``max``, ``mean`` or ``total``, each a duration such
+                as ``"5ms"`` or a number of nanoseconds.
+
+        Raises:
+            AssertionError: A limit is exceeded.
+            TypeError: There is no limit, or one on an unknown statistic.
         """
         __tracebackhide__ = True
         self._assert_spread("wait", name, limits)
 
     def assert_hold(self, name: str, **limits: str | int) -> None:
-        """Bodies kept the limits, as for :meth:`assert_wait`."""
+        """Assert limits on the time that tasks held a resource; see :meth:`assert_wait`."""
         __tracebackhide__ = True
         self._assert_spread("hold", name, limits)
 

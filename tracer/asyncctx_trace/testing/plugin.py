@@ -186,7 +186,7 @@ class _Plugin:
 
 @pytest.fixture
 def lifecycles(request: pytest.FixtureRequest) -> Lifecycles:
-    """Every `async with` since this test began, and claims about them."""
+    """Record this test and return its acquisitions (:class:`Lifecycles`)."""
     run: _Run = request.node.stash[_RUN]
     return run.lifecycles
 

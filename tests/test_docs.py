@@ -1,0 +1,203 @@
+"""What the documentation states about the code is true."""
+
+from __future__ import annotations
+
+import doctest
+import json
+import re
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import asyncctx_trace
+from asyncctx_trace.instrument.adapters import pairs
+from asyncctx_trace.instrument.operations import operations
+from asyncctx_trace.instrument.scope import Scope
+from asyncctx_trace.recording import format as layout
+from asyncctx_trace.recording.segments import create
+from asyncctx_trace.recording.writer import Recorder
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+FORMAT = (DOCS / "format.md").read_text("utf-8")
+TYPES = {"8s": "8s", "u8": "B", "u16": "H", "u32": "I", "u64": "Q"}
+
+
+def tables(text: str) -> Iterator[tuple[str, list[list[str]]]]:
+    """Yield each table with the heading above it, as rows of cells without the header."""
+    heading = ""
+    rows: list[list[str]] = []
+    for line in [*text.splitlines(), ""]:
+        if line.startswith("#"):
+            heading = line.strip("# ")
+        if line.startswith("|"):
+            rows.append([cell.strip() for cell in line.strip("|").split("|")])
+        elif rows:
+            yield heading, rows[2:]
+            rows = []
+
+
+def fields(spec: str) -> list[tuple[int, str]]:
+    """Return the offset and type of each field of a struct, without padding."""
+    found, offset = [], 0
+    for count, code in re.findall(r"(\d*)([a-zA-Z])", spec):
+        if code == "x":
+            offset += int(count or 1)
+        elif code == "s":
+            found.append((offset, f"{count}s"))
+            offset += int(count)
+        else:
+            for _ in range(int(count or 1)):
+                found.append((offset, code))
+                offset += struct.calcsize(f"<{code}")
+    return found
+
+
+STRUCTS = {
+    "Header": layout._HEADER,
+    "Segments": layout.SEGMENT_HEADER,
+    **{kind.name: getattr(layout, kind.name) for kind in layout.Kind},
+}
+
+
+@pytest.mark.parametrize("heading", STRUCTS)
+def test_the_format_page_lists_every_field_at_its_offset(heading: str) -> None:
+    [rows] = [rows for found, rows in tables(FORMAT) if found == heading]
+
+    listed = [(int(offset), TYPES[kind]) for offset, kind, _, _ in rows]
+    assert listed == fields(STRUCTS[heading].format)
+
+
+@pytest.mark.parametrize("kind", layout.Kind)
+def test_the_format_page_names_fields_as_the_readers_do(kind: layout.Kind) -> None:
+    names = {offset: name for name, _, offset in layout.RAW_FIELDS}
+    [rows] = [rows for found, rows in tables(FORMAT) if found == kind.name]
+
+    for offset, _, name, meaning in rows:
+        shared = names[int(offset)]  # a field whose meaning depends on the kind is called "word"
+        assert name == shared or (shared == "word" and name in ("resource", "error"))
+        if name == "kind":
+            assert int(meaning) == kind
+
+
+def test_the_format_page_lists_sizes_versions_and_kinds() -> None:
+    [kinds] = [rows for found, rows in tables(FORMAT) if found == "Records"]
+    [versions] = [rows for found, rows in tables(FORMAT) if found == "Versions"]
+
+    assert [int(number) for number, _ in kinds] == list(layout.Kind)
+    assert [int(number) for number, _ in versions] == list(range(1, layout.VERSION + 1))
+    assert f"describes version {layout.VERSION}." in FORMAT
+    assert f"bytes of a record: {layout.RECORD}" in FORMAT
+    assert f"bytes of a segment: {layout.SEGMENT:,}" in FORMAT
+    assert f"{layout.HEADER_SIZE:,} bytes" in FORMAT
+    assert f"after {layout.TEXT_LIMIT:,} characters" in FORMAT
+
+
+def test_the_format_page_lists_every_text_entry_with_its_fields(tmp_path: Path) -> None:
+    """Compared with the entries that a recorder really writes."""
+    written = written_entries(tmp_path / "all.actx")
+    listed = {
+        re.findall(r"`([^`]+)`", entry[0])[0]: set(re.findall(r"`([^`]+)`", entry[1]))
+        for found, rows in tables(FORMAT)
+        if found == "Text entries"
+        for entry in rows
+    }
+
+    assert set(listed) - set(written) == {"given up"}  # written by rings only
+    assert {kind: listed[kind] for kind in written} == written
+
+
+def written_entries(path: Path) -> dict[str, set[str]]:
+    """Have a recorder write one entry of every kind, and return the fields of each."""
+    create(path)
+    recorder = Recorder(path)
+    recorder.manager_defined(1, "asyncio.locks.Lock")
+    recorder.site_defined(1, "app.py", 1, "main", "lock")
+    recorder.resource_defined(1, "lock", "lock", 1)
+    recorder.task_defined(1, 1, "main", "asyncio", 0, "MainThread")
+    recorder.enter_ended(1, 1, 2, ValueError("bad"))
+    recorder.printed(1, "stdout", "hello")
+    recorder.marked(1, "here")
+    recorder.dropped(1, 1, "test")
+    recorder.interrupted(1, 1, "SIGINT")
+    recorder.close()
+    entries: dict[str, set[str]] = {}
+    data = path.read_bytes()
+    for start in range(layout.HEADER_SIZE, len(data), layout.SEGMENT):
+        segment = data[start : start + layout.SEGMENT]
+        if segment[layout.SEGMENT_HEADER.size - 1] == layout.SegmentKind.TEXTS:
+            position = layout.SEGMENT_HEADER.size
+            while length := int.from_bytes(segment[position : position + 4], "little"):
+                entry = json.loads(segment[position + 4 : position + 4 + length])
+                kind = entry.pop("k")
+                entries[kind] = set(entry)
+                position += 4 + (length + 3) // 4 * 4
+    return entries
+
+
+def test_the_api_reference_documents_every_public_name() -> None:
+    page = (DOCS / "api.md").read_text("utf-8")
+
+    assert [n for n in asyncctx_trace.__all__ if not re.search(rf":: {n}\b", page)] == []
+
+
+EXAMPLES = [
+    n for n in asyncctx_trace.__all__ if ">>>" in (getattr(asyncctx_trace, n).__doc__ or "")
+]
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_examples_in_docstrings_work(name: str) -> None:
+    thing: Any = getattr(asyncctx_trace, name)
+    [test] = doctest.DocTestFinder(recurse=False).find(thing, name, module=False)
+
+    results = doctest.DocTestRunner().run(test)
+
+    assert results.attempted
+    assert not results.failed
+
+
+def test_functions_have_an_example() -> None:
+    public = [n for n in asyncctx_trace.__all__ if n[0].islower()]
+
+    assert set(public) - set(EXAMPLES) == {"register_adapter", "uninstall"}  # see Adapter, install
+
+
+def test_the_page_on_what_is_changed_names_every_patched_function() -> None:
+    """Those of adapters are too many, and follow from the adapter."""
+    page = (DOCS / "decisions" / "0005-what-we-touch.md").read_text("utf-8")
+    adapted = {path.rpartition(".")[0] for _, pair in pairs() for path in (pair[0], pair[1])}
+    patched = [
+        (patch.module, patch.function)
+        for patch in operations(Scope())
+        if f"{patch.module}.{patch.function}".rpartition(".")[0] not in adapted
+    ]
+
+    assert len(patched) > 8
+    assert [p for p in patched if f"`{p[0]}`" not in page or f"`{p[1]}`" not in page] == []
+
+
+LAYOUT_PAGES = [
+    "CONTRIBUTING.md",
+    "docs/architecture.md",
+    "docs/decisions/0001-rewrite-code-objects.md",
+    "docs/decisions/0004-c-hot-path.md",
+    "docs/decisions/0005-what-we-touch.md",
+]
+
+
+@pytest.mark.skipif(
+    not (ROOT / "tracer" / "asyncctx_trace" / "model").exists(),
+    reason="the modules have not been moved to their packages yet",
+)
+@pytest.mark.parametrize("page", LAYOUT_PAGES)
+def test_every_module_that_a_page_names_is_there(page: str) -> None:
+    """Written relative to the repository or to one of the two packages."""
+    text = (ROOT / page).read_text("utf-8")
+    named = set(re.findall(r"`((?:[\w.]+/)+(?:[\w.]+)?|\w+\.(?:py|c))`", text))
+    roots = [ROOT, ROOT / "tracer" / "asyncctx_trace", ROOT / "tui" / "asyncctx_trace_tui"]
+
+    assert [n for n in named if not any((root / n).exists() for root in roots)] == []
