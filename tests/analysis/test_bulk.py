@@ -61,7 +61,9 @@ class Life:
         if what == "ask":
             self.asked += 1
             mine[self.asked] = "waits"
-            writer.enter_started(at, self.asked, next(iter(mine)) - 1, task, 1, task % 2 + 1, 1)
+            writer.enter_started(
+                at, self.asked, next(iter(mine)) - 1, task, 1, task % 2 + 1, 1, which % 2
+            )
         elif what == "end":
             writer.task_ended(at, task)
         elif what == "unmatched":

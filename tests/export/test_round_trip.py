@@ -138,7 +138,14 @@ def stories(draw: st.DrawFn) -> list[Event]:
             resource = draw(st.sampled_from([1, 2]))
             events.append(
                 EnterStarted(
-                    next(at), acquisition, parent, task, "M", resource, draw(st.booleans())
+                    next(at),
+                    acquisition,
+                    parent,
+                    task,
+                    "M",
+                    resource,
+                    draw(st.booleans()),
+                    draw(st.booleans()),
                 )
             )
             steps = draw(st.integers(0, 3))

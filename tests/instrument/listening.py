@@ -50,6 +50,7 @@ class Heard:
         manager: int,
         resource: int,
         site: int,
+        flags: int = 0,
     ) -> None:
         number = self._numbers[acquisition] = len(self._numbers) + 1
         self.started.append(

@@ -23,6 +23,7 @@ byte = st.integers(1, 4)
 error = st.none() | st.builds(ValueError)
 facts = st.one_of(
     st.tuples(st.just("enter_started"), long, long, long, short, short, short, short),
+    st.tuples(st.just("enter_started"), long, long, long, short, short, short, short, byte),
     st.tuples(st.just("enter_ended"), long, long, byte, error),
     st.tuples(st.just("exit_started"), long, long, short, byte, error),
     st.tuples(st.just("exit_started"), long, long, short, byte, error, short),

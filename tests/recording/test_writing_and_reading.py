@@ -77,7 +77,7 @@ def test_what_only_some_acquisitions_have_comes_back(tmp_path: Path) -> None:
     define_words(writer)
     writer.site_defined(2, "app.py", 30, "helper", "db_lock.acquire()", 1)
     for number in (1, 2):
-        writer.enter_started(10, number, 0, 1, 1, LOCK, 2)
+        writer.enter_started(10, number, 0, 1, 1, LOCK, 2, number - 1)
         writer.enter_ended(20, number, Outcome.OK, None)
     writer.exit_started(30, 1, 1, Outcome.OK, None, 1)
     writer.exit_ended(40, 1, Outcome.OK, False, None, ExitFlag.EXPIRED)
@@ -90,6 +90,12 @@ def test_what_only_some_acquisitions_have_comes_back(tmp_path: Path) -> None:
     events = list(read(path))
 
     assert SiteDefined(2, "app.py", 30, "helper", "db_lock.acquire()", 1) in events
+    assert events[-11:-7] == [
+        EnterStarted(10, 1, None, 1, "asyncio.locks.Lock", LOCK, 2),
+        EnterStarted(10, 2, None, 1, "asyncio.locks.Lock", LOCK, 2, by_call=True),
+        EnterEnded(20, 1, Outcome.OK, None),
+        EnterEnded(20, 2, Outcome.OK, None),
+    ]
     assert events[-7:] == [
         ExitStarted(30, 1, 1, Outcome.OK, None, 1),
         ExitEnded(40, 1, Outcome.OK, False, None, expired=True),

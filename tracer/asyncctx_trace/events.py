@@ -64,6 +64,9 @@ class EnterStarted:
     """Qualified name of the manager's class."""
     resource: int
     site: int
+    by_call: bool = False
+    """Whether it asked by calling a method such as ``acquire()``, and not by ``async with``: then
+    any task may call the method that releases."""
 
 
 @dataclass(frozen=True, slots=True)

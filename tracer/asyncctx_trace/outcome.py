@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from enum import IntEnum, IntFlag
 
-__all__ = ["ExitFlag", "Outcome", "outcome_of"]
+__all__ = ["EnterFlag", "ExitFlag", "Outcome", "outcome_of"]
 
 
 class Outcome(IntEnum):
@@ -15,6 +15,13 @@ class Outcome(IntEnum):
     ERROR = 2
     CANCELLED = 3
     TIMED_OUT = 4
+
+
+class EnterFlag(IntFlag):
+    """What else is known of an enter."""
+
+    BY_CALL = 1
+    """A method such as ``acquire()`` was called: any task may call the one that releases."""
 
 
 class ExitFlag(IntFlag):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from asyncctx_trace.analysis.timeline import NOT_YET, Phase, Timeline
 from asyncctx_trace.events import ReleaseUnmatched
-from asyncctx_trace.outcome import Outcome
+from asyncctx_trace.outcome import EnterFlag, Outcome
 from asyncctx_trace.recording.batch import UNKNOWN_MANAGER, Batch
 from asyncctx_trace.recording.format import RAW_FIELDS, RECORD, Kind
 
@@ -179,6 +179,7 @@ def _append(timeline: Timeline, facts: _Facts, new: Integers) -> None:
         (timeline.task, task),
         (timeline.resource, resource),
         (timeline.site, facts.id("site", new)),
+        (timeline.by_call, facts.column("flags", new) & EnterFlag.BY_CALL),
         (timeline.enter_started, facts.at[new]),
         (timeline.enter_ended, not_yet),
         (timeline.exit_started, not_yet),

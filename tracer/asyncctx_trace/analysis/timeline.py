@@ -78,6 +78,8 @@ class Acquisition:
     enter_error: ErrorText | None
     body_error: ErrorText | None
     exit_error: ErrorText | None
+    by_call: bool = False
+    """Whether it asked by calling a method such as ``acquire()``, and not by ``async with``."""
     exit_site: int | None = None
     """The call that began the exit, where that is not the end of the ``async with``."""
     expired: bool = False
@@ -161,6 +163,7 @@ class Timeline:
         self.task = array("q")
         self.resource = array("q")
         self.site = array("q")
+        self.by_call = array("B")
         self.manager: list[str] = []
         self.depth = array("H")
         self.enter_started = array("q")
@@ -220,6 +223,7 @@ class Timeline:
             enter_error=self.errors.get((row, "enter")),
             body_error=self.errors.get((row, "body")),
             exit_error=self.errors.get((row, "exit")),
+            by_call=bool(self.by_call[row]),
             exit_site=self.exit_site[row] or None,
             expired=bool(self.exit_flags[row] & ExitFlag.EXPIRED),
             skipped=bool(self.exit_flags[row] & ExitFlag.SKIPPED),
@@ -362,6 +366,7 @@ class Timeline:
         self.resource.append(event.resource)
         self.site.append(event.site)
         self.manager.append(event.manager)
+        self.by_call.append(event.by_call)
         self.enter_started.append(event.at)
         self.enter_ended.append(NOT_YET)
         self.exit_started.append(NOT_YET)

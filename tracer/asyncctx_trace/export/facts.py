@@ -100,6 +100,7 @@ class _Reading:
                 str(said.get(names.MANAGER, "?")),
                 resource,
                 self._site(span.attributes, base) or 0,
+                bool(said.get(names.BY_CALL)),
             )
         )
         self._facts += [

@@ -40,7 +40,9 @@ def _events(timeline: Timeline, a: Acquisition) -> Iterator[Event]:
     sites += [timeline.sites.get(site.caller or 0) for site in sites if site is not None]
     process = timeline.processes.get(task.process) if task is not None else None
     yield from (each for each in (process, task, resource, *sites) if each is not None)
-    yield EnterStarted(a.enter_started, a.id, a.parent, a.task, a.manager, a.resource, a.site)
+    yield EnterStarted(
+        a.enter_started, a.id, a.parent, a.task, a.manager, a.resource, a.site, a.by_call
+    )
     if a.enter_ended is not None and a.enter_outcome is not None:
         yield EnterEnded(a.enter_ended, a.id, a.enter_outcome, a.enter_error)
     if a.collected is not None:

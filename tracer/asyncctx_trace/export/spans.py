@@ -207,6 +207,7 @@ class SpanMaker:
             site,
             (started.task, task),
             None if site is None else known.sites.get(site.caller or 0),
+            started.by_call,
         )
         if site is not None:
             attributes[names.SITE_ID] = started.site

@@ -152,21 +152,28 @@ into_pool(Pool *pool, PyObject *object)
     }
 }
 
+/* The states of an acquisition, as in `lifecycle.py`. */
+enum { ENTERING, HOLDING, LEAVING, ENDED };
+
 typedef struct {
     PyObject_HEAD
     PyObject *id;
     PyObject *task;
+    PyObject *resource;
+    int state;
 } Acquisition;
 
 static PyTypeObject AcquisitionType;
 
 static Acquisition *
-new_acquisition(PyObject *id, PyObject *task)
+new_acquisition(PyObject *id, PyObject *task, PyObject *resource)
 {
     Acquisition *self = (Acquisition *)from_pool(&acquisitions, &AcquisitionType);
     if (self != NULL) {
         self->id = Py_NewRef(id);
         self->task = Py_NewRef(task);
+        self->resource = Py_NewRef(resource);
+        self->state = ENTERING;
         PyObject_GC_Track(self);
     }
     return self;
@@ -175,12 +182,12 @@ new_acquisition(PyObject *id, PyObject *task)
 static PyObject *
 acquisition_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"id", "task", NULL};
-    PyObject *id, *task;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO", names, &id, &task)) {
+    static char *names[] = {"id", "task", "resource", NULL};
+    PyObject *id, *task, *resource;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOO", names, &id, &task, &resource)) {
         return NULL;
     }
-    return (PyObject *)new_acquisition(id, task);
+    return (PyObject *)new_acquisition(id, task, resource);
 }
 
 static int
@@ -188,6 +195,7 @@ acquisition_traverse(Acquisition *self, visitproc visit, void *arg)
 {
     Py_VISIT(self->id);
     Py_VISIT(self->task);
+    Py_VISIT(self->resource);
     return 0;
 }
 
@@ -197,12 +205,15 @@ acquisition_dealloc(Acquisition *self)
     PyObject_GC_UnTrack(self);
     Py_XDECREF(self->id);
     Py_XDECREF(self->task);
+    Py_XDECREF(self->resource);
     into_pool(&acquisitions, (PyObject *)self);
 }
 
 static PyMemberDef acquisition_members[] = {
-    {"id", T_OBJECT_EX, offsetof(Acquisition, id), READONLY, NULL},
+    {"id", T_OBJECT_EX, offsetof(Acquisition, id), 0, NULL},
     {"task", T_OBJECT_EX, offsetof(Acquisition, task), READONLY, NULL},
+    {"resource", T_OBJECT_EX, offsetof(Acquisition, resource), READONLY, NULL},
+    {"state", T_INT, offsetof(Acquisition, state), 0, NULL},
     {NULL},
 };
 
@@ -400,7 +411,7 @@ begun(PyObject *sink, PyObject *manager, PyObject *resource, PyObject *site)
     if ((open = get(&task_open, task)) == NULL || !PyList_CheckExact(open)
         || (task_id = get(&task_id_, task)) == NULL
         || (id = PyIter_Next(ids)) == NULL
-        || (acquisition = new_acquisition(id, task)) == NULL || (at = now()) == NULL) {
+        || (acquisition = new_acquisition(id, task, resource)) == NULL || (at = now()) == NULL) {
         goto end;
     }
     Py_ssize_t depth = PyList_GET_SIZE(open);
@@ -461,6 +472,7 @@ enter_started(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kw
 static int
 tell_enter_ended(Acquisition *acquisition)
 {
+    acquisition->state = HOLDING;
     PyObject *sink = listening();
     if (sink == NULL) {
         return PyErr_Occurred() ? -1 : 0;
@@ -495,16 +507,20 @@ enter_ended(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwna
     return tell_enter_ended((Acquisition *)args[0]) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
-/* -1 with an error, 1 if it takes the long way. */
+/* `site` is NULL for the end of an `async with`. -1 with an error, 1 if it takes the long way. */
 static int
-tell_exit_started(Acquisition *acquisition)
+tell_exit_started(Acquisition *acquisition, PyObject *site)
 {
+    if (acquisition->state == ENDED) {
+        return 1;
+    }
+    acquisition->state = LEAVING;
     PyObject *at = now(), *task = NULL, *sink, *task_id;
     int result = 1;
     if (at != NULL && (task = running()) != NULL && (sink = listening()) != NULL
         && (task_id = get(&task_id_, task)) != NULL) {
-        PyObject *args[] = {sink, at, acquisition->id, task_id, ok, Py_None};
-        result = tell(s_exit_started, args, 6);
+        PyObject *args[] = {sink, at, acquisition->id, task_id, ok, Py_None, site};
+        result = tell(s_exit_started, args, site == NULL ? 6 : 7);
     }
     else if (PyErr_Occurred()) {
         result = -1;
@@ -517,8 +533,10 @@ tell_exit_started(Acquisition *acquisition)
 static PyObject *
 exit_started(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
-    if (went_well(args, nargsf, kwnames)) {
-        int result = tell_exit_started((Acquisition *)args[0]);
+    Py_ssize_t count = PyVectorcall_NARGS(nargsf);
+    PyObject *site = count == 3 ? args[2] : NULL;
+    if (count < 4 && went_well(args, count == 3 ? 2 : count, kwnames)) {
+        int result = tell_exit_started((Acquisition *)args[0], site);
         if (result <= 0) {
             return result < 0 ? NULL : Py_NewRef(Py_None);
         }
@@ -556,9 +574,11 @@ end:
 static PyObject *
 exit_ended(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
-    if (!went_well(args, nargsf, kwnames) || listening() == NULL) {
+    if (!went_well(args, nargsf, kwnames) || listening() == NULL
+        || ((Acquisition *)args[0])->state == ENDED) {
         return otherwise(self, args, nargsf, kwnames);
     }
+    ((Acquisition *)args[0])->state = ENDED;
     Py_INCREF(args[0]);
     int result = tell_exit_ended((Acquisition *)args[0]);
     Py_DECREF(args[0]);
@@ -706,7 +726,7 @@ leaving(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
         return Py_NewRef(Py_None);
     }
     PyObject *acquisition = Py_NewRef(((Exit *)args[0])->acquisition);
-    int result = tell_exit_started((Acquisition *)acquisition);
+    int result = tell_exit_started((Acquisition *)acquisition, NULL);
     if (result == 0) {
         return acquisition;
     }

@@ -52,6 +52,7 @@ class Sink(Protocol):
         manager: int,
         resource: int,
         site: int,
+        flags: int = 0,
     ) -> None: ...
     def enter_ended(
         self, at: int, acquisition: int, outcome: int, error: BaseException | None

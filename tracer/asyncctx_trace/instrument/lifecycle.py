@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from time import monotonic_ns
 
 from asyncctx_trace.compiled import compiled
 from asyncctx_trace.instrument import hub, tasks
 from asyncctx_trace.instrument.invisible import quietly, unobserved
 from asyncctx_trace.instrument.tasks import Task, current_task, seen
-from asyncctx_trace.outcome import Outcome, outcome_of
+from asyncctx_trace.outcome import EnterFlag, Outcome, outcome_of
 
-__all__ = ["Acquisition", "enter_ended", "enter_started", "exit_ended", "exit_started"]
+__all__ = [
+    "ENDED",
+    "ENTERING",
+    "HOLDING",
+    "LEAVING",
+    "Acquisition",
+    "enter_ended",
+    "enter_started",
+    "enter_started_by_call",
+    "exit_ended",
+    "exit_started",
+    "on_second_exit",
+]
+
+ENTERING, HOLDING, LEAVING, ENDED = range(4)
+"""The states of an acquisition."""
 
 _ids = itertools.count(1)
 _OK = int(Outcome.OK)
+_BY_CALL = int(EnterFlag.BY_CALL)
 _NO_ROOM = (RecursionError, MemoryError)
 """The program is at the end of its stack or memory: nothing can be told, by nobody's fault."""
 _compiled = compiled(__package__)
@@ -22,14 +39,20 @@ _compiled = compiled(__package__)
 
 @_compiled
 class Acquisition:
-    """One pass of one task through one manager."""
+    """One pass of one task through one manager.
 
-    __slots__ = ("id", "task")
+    Where a task gives back what an ``async with`` holds and takes it again inside the block, the
+    object stands for one acquisition after the other: each has an id of its own.
+    """
+
+    __slots__ = ("id", "resource", "state", "task")
 
     @unobserved
-    def __init__(self, id: int, task: Task) -> None:
+    def __init__(self, id: int, task: Task, resource: int) -> None:
         self.id = id
         self.task = task
+        self.resource = resource
+        self.state = ENTERING
 
 
 @_compiled
@@ -49,9 +72,38 @@ def enter_started(manager: int, resource: int, site: int) -> Acquisition | None:
         except RuntimeError:
             task = current_task()
         open_ = task.open
-        acquisition = Acquisition(next(_ids), task)
+        acquisition = Acquisition(next(_ids), task, resource)
         parent = open_[-1].id if open_ else 0
         sink.enter_started(monotonic_ns(), acquisition.id, parent, task.id, manager, resource, site)
+    except _NO_ROOM:
+        return None
+    except Exception as error:
+        hub.switch_off(sink, error)
+        return None
+    open_.append(acquisition)
+    return acquisition
+
+
+@unobserved
+def enter_started_by_call(
+    manager: int, resource: int, site: int, task: Task, acquisition: Acquisition | None = None
+) -> Acquisition | None:
+    """``task`` asks by calling a method; ``acquisition`` is one that has ended and begins again."""
+    sink = hub.listening
+    if sink is None:
+        return None
+    open_ = task.open
+    number = next(_ids)
+    parent = open_[-1].id if open_ else 0
+    if acquisition is None:
+        acquisition = Acquisition(number, task, resource)
+    else:
+        acquisition.id = number
+        acquisition.state = ENTERING
+    try:
+        sink.enter_started(
+            monotonic_ns(), number, parent, task.id, manager, resource, site, _BY_CALL
+        )
     except _NO_ROOM:
         return None
     except Exception as error:
@@ -67,6 +119,7 @@ def enter_ended(acquisition: Acquisition | None, error: BaseException | None = N
     """It got in, or, with ``error``, it did not."""
     if acquisition is None:
         return
+    acquisition.state = HOLDING if error is None else ENDED
     sink = hub.listening
     try:
         at = monotonic_ns()
@@ -86,8 +139,16 @@ def enter_ended(acquisition: Acquisition | None, error: BaseException | None = N
 
 @_compiled
 @unobserved
-def exit_started(acquisition: Acquisition, error: BaseException | None = None) -> None:
-    """The body is over, with ``error`` if it failed; the running task cleans up."""
+def exit_started(
+    acquisition: Acquisition, error: BaseException | None = None, site: int = 0
+) -> None:
+    """The body is over, with ``error`` if it failed; the running task cleans up.
+
+    ``site`` is that of the call that begins the exit, ``0`` for the end of an ``async with``.
+    """
+    if acquisition.state == ENDED:  # it was released inside the block
+        return
+    acquisition.state = LEAVING
     sink = hub.listening
     if sink is None:
         return
@@ -98,10 +159,10 @@ def exit_started(acquisition: Acquisition, error: BaseException | None = None) -
         except RuntimeError:
             task = current_task()
         if error is None:
-            sink.exit_started(at, acquisition.id, task.id, _OK, None)
+            sink.exit_started(at, acquisition.id, task.id, _OK, None, site)
         else:
             outcome = quietly(outcome_of, error)
-            quietly(sink.exit_started, at, acquisition.id, task.id, outcome, error)
+            quietly(sink.exit_started, at, acquisition.id, task.id, outcome, error, site)
     except _NO_ROOM:
         pass
     except Exception as failure:
@@ -116,6 +177,10 @@ def exit_ended(
     """The cleanup is over, with ``error`` if it failed itself."""
     if acquisition is None:
         return
+    if acquisition.state == ENDED:
+        _second_exit(acquisition, error)
+        return
+    acquisition.state = ENDED
     sink = hub.listening
     try:
         at = monotonic_ns()
@@ -135,6 +200,19 @@ def exit_ended(
         pass
     except Exception as failure:
         hub.switch_off(sink, failure)
+
+
+def on_second_exit(tell: Callable[[Acquisition, BaseException | None], None]) -> None:
+    """Have ``tell`` called when the exit of what has ended before is over."""
+    global _second_exit
+    _second_exit = tell
+
+
+def _nothing(acquisition: Acquisition, error: BaseException | None) -> None:
+    """Before ``releases`` is imported, nothing is released inside a block."""
+
+
+_second_exit: Callable[[Acquisition, BaseException | None], None] = _nothing
 
 
 @unobserved

@@ -163,10 +163,11 @@ static PyObject *
 enter_started(Stamper *self, PyObject *const *args, Py_ssize_t count)
 {
     Record record = {.kind = ENTER_STARTED};
-    if (expect("enter_started", count, 7) < 0 || take_u64(args[0], &record.at) < 0
+    if (expect_up_to("enter_started", count, 8) < 0 || take_u64(args[0], &record.at) < 0
         || take_u64(args[1], &record.acquisition) < 0 || take_u64(args[2], &record.parent) < 0
         || take_u32(args[3], &record.task) < 0 || take_u32(args[4], &record.manager) < 0
-        || take_u32(args[5], &record.word) < 0 || take_u32(args[6], &record.site) < 0) {
+        || take_u32(args[5], &record.word) < 0 || take_u32(args[6], &record.site) < 0
+        || (count > 7 && take_u8(args[7], &record.flags) < 0)) {
         return NULL;
     }
     return put(self, &record);

@@ -32,7 +32,7 @@ from asyncctx_trace.events import (
     TaskDefined,
     TaskEnded,
 )
-from asyncctx_trace.outcome import ExitFlag
+from asyncctx_trace.outcome import EnterFlag, ExitFlag
 from asyncctx_trace.recording.columns import Columns
 from asyncctx_trace.recording.format import RAW, RECORD, Kind
 
@@ -208,6 +208,7 @@ def _decode(writer: Writer, data: bytes) -> Iterator[Fact]:
                     writer.managers.get(manager, UNKNOWN_MANAGER),
                     base + word,
                     base + site,
+                    bool(flags & EnterFlag.BY_CALL),
                 )
             case Kind.ENTER_ENDED:
                 yield EnterEnded(

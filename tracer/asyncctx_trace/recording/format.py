@@ -55,8 +55,8 @@ __all__ = [
 
 SUFFIX = ".actx"
 VERSION = 2
-"""Version 2 added ``site`` and ``flags`` of exits, RELEASE_UNMATCHED and COLLECTED, and ``caller``
-of sites. Version 1 has zeros in these bytes, so both are read the same way."""
+"""Version 2 added ``flags``, ``site`` of exits, RELEASE_UNMATCHED and COLLECTED, and ``caller`` of
+sites. Version 1 has zeros in these bytes, so both are read the same way."""
 HEADER_SIZE = 4096
 SEGMENT = 128 * 1024
 RECORD = 48
@@ -72,8 +72,8 @@ pid, kind
 
 A bounded recording takes a segment again that it has filled: the header is then another one."""
 
-ENTER_STARTED = struct.Struct("<QQQIIII7xB")
-"""at, acquisition, parent, task, resource, site, manager, kind"""
+ENTER_STARTED = struct.Struct("<QQQIIII6xBB")
+"""at, acquisition, parent, task, resource, site, manager, flags (EnterFlag), kind"""
 ENTER_ENDED = struct.Struct("<QQ12xI12xBxxB")
 """at, acquisition, error, outcome, kind"""
 EXIT_STARTED = struct.Struct("<QQ8xIII8xBxxB")

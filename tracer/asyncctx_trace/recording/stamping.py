@@ -99,17 +99,27 @@ class Stamper:
         manager: int,
         resource: int,
         site: int,
+        flags: int = 0,
         pack: Callable[..., None] = ENTER_STARTED.pack_into,
     ) -> None:
         page, slot = self._slots
         try:
             pack(
-                page, slot(), at, acquisition, parent, task, resource, site, manager, _ENTER_STARTED
+                page,
+                slot(),
+                at,
+                acquisition,
+                parent,
+                task,
+                resource,
+                site,
+                manager,
+                flags,
+                _ENTER_STARTED,
             )
         except OutOfPage:
-            self._put_on_next_page(
-                slot, pack, at, acquisition, parent, task, resource, site, manager, _ENTER_STARTED
-            )
+            where = acquisition, parent, task, resource, site, manager
+            self._put_on_next_page(slot, pack, at, *where, flags, _ENTER_STARTED)
 
     def enter_ended(
         self,

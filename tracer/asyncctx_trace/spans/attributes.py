@@ -51,6 +51,7 @@ def of_lifecycle(
     site: Placed | None,
     task: tuple[int, Tasked],
     caller: Placed | None = None,
+    by_call: bool = False,
 ) -> dict[str, Any]:
     """All that is known when an acquisition begins: what a sampler gets to see."""
     attributes: dict[str, Any] = {
@@ -67,6 +68,8 @@ def of_lifecycle(
         attributes |= of_site(site)
     if caller is not None:
         attributes |= of_site(caller, _CALLER)
+    if by_call:
+        attributes[names.BY_CALL] = True
     return attributes
 
 

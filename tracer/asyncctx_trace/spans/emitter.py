@@ -108,6 +108,7 @@ class Emitter:
         manager: int,
         resource: int,
         site: int,
+        flags: int = 0,
     ) -> None:
         context = current()
         if context and (_SUPPRESS[0] in context or _SUPPRESS[1] in context):
@@ -134,6 +135,8 @@ class Emitter:
             self._sites.get(site),
             context,
         )
+        if flags:
+            live.by_call = True
         if silent:
             live.silent = True
         elif tracing is not None and tracing.prompt:

@@ -95,6 +95,8 @@ class LiveAcquisition:
     recorded: tuple[int, type, str] | None = None
     """The exception that this acquisition, or one inside it, recorded last."""
 
+    by_call = False
+    """Whether a method such as ``acquire()`` was called."""
     silent = False
     """Whether its parent's not being sampled settles that it is not."""
     decided = False
@@ -165,6 +167,7 @@ class LiveAcquisition:
             self.site,
             (self.task.id, self.task),
             None if self.site is None else self.site.caller,
+            self.by_call,
         )
 
     @property
