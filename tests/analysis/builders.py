@@ -10,6 +10,7 @@ from asyncctx_trace.events import (
     Event,
     ExitEnded,
     ExitStarted,
+    Interrupted,
     Outcome,
     ProcessDefined,
     ProcessEnded,
@@ -137,6 +138,10 @@ class Story:
     def task_gone(self, at: float, task: str) -> None:
         """The task is found finished and let go of."""
         self.events.append(TaskEnded(_at(at), self._tasks[task]))
+
+    def interrupted(self, at: float, reason: str = "SIGINT") -> None:
+        """Somebody begins to end the process."""
+        self.events.append(Interrupted(_at(at), 1, reason))
 
     def ends(self, at: float, exit_code: int | None = 0) -> None:
         """The process is over, as its launcher has seen."""

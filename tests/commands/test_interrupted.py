@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -281,3 +282,63 @@ def test_handlers_see_what_they_would_see_without_us(shell: Shell) -> None:
 
     assert "handled 15 raise_signal" in plain.out or "handled 15 wait" in plain.out
     assert traced == plain
+
+
+ENDS = {
+    "Ctrl-C": to_the_group(signal.SIGINT),
+    "kill -INT": to_the_program(signal.SIGINT),
+    "kill": to_the_program(signal.SIGTERM),
+    "timeout": to_the_group(signal.SIGTERM),
+    "kill LAUNCHER": to_the_launcher(signal.SIGTERM),
+    "kill -KILL": to_the_program(signal.SIGKILL),
+    "timeout -s KILL": to_the_group(signal.SIGKILL),
+}
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+def test_a_deadlock_is_reported_however_it_is_ended(
+    shell: Shell, end: Callable[[Hanging], None]
+) -> None:
+    """Who waits for what, held by whom, is the first sentence; the deadlock is certain."""
+    shell.write("app.py", dedent(CROSSED) + PROGRAMS["asyncio.run"])
+
+    with hanging(shell) as running:
+        end(running)
+
+    report = json.loads(shell.trace("report", "x.actx", "--format", "json").out)
+    kinds = {(finding["kind"], finding["certainty"]) for finding in report["findings"]}
+    assert kinds - {("held-across-wait", "certain")} == {("deadlock", "certain")}
+    waits = report["interrupted"]["waiting"]
+    assert {
+        (wait["site"]["line"], *(h["site"]["line"] for h in wait["holders"])) for wait in waits
+    } == {(7, 5)}
+    assert "waited for" in report["verdict"].split(". ")[0]
+
+
+def test_a_program_that_survives_ctrl_c_is_judged_by_what_it_does_later(shell: Shell) -> None:
+    """Its handler only says so; later it leaks."""
+    shell.write(
+        "app.py",
+        """
+        import asyncio, signal
+
+        async def main():
+            lock = asyncio.Lock()
+            async with lock:
+                signal.raise_signal(signal.SIGINT)
+            await lock.__aenter__()
+            async with asyncio.Lock():
+                pass
+            await lock.acquire()
+
+        signal.signal(signal.SIGINT, lambda *_: print("no"))
+        try:
+            asyncio.run(asyncio.wait_for(main(), 0.01))
+        except TimeoutError:
+            print("late")
+        """,
+    )
+    assert shell.trace("run", "-q", "-o", "x.actx", "app.py").out == "no\nlate\n"
+
+    report = json.loads(shell.trace("report", "x.actx", "--format", "json").out)
+    assert report["interrupted"] is None

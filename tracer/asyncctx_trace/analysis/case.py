@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from operator import le
 from pathlib import PurePath
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from asyncctx_trace.analysis import vectorised
 from asyncctx_trace.analysis.columns import differing, entered, pick
@@ -16,6 +16,9 @@ from asyncctx_trace.analysis.occupancy import Occupancy, contends, wait_of
 from asyncctx_trace.analysis.timeline import NOT_YET, Phase, Timeline
 from asyncctx_trace.analysis.waits import Waits
 from asyncctx_trace.analysis.words import cut, shorten
+
+if TYPE_CHECKING:
+    from asyncctx_trace.analysis.interruption import Interruption
 
 __all__ = ["Case", "End"]
 
@@ -36,9 +39,19 @@ class Case:
     """
 
     def __init__(
-        self, timeline: Timeline, now: int | None = None, *, running: bool = False
+        self,
+        timeline: Timeline,
+        now: int | None = None,
+        *,
+        running: bool = False,
+        interruption: Interruption | None = None,
+        rows: Sequence[int] | None = None,
     ) -> None:
         self.timeline = timeline
+        self.interruption = interruption
+        """What ended the program, if ``timeline`` stands as it did at that moment."""
+        self.rows = rows
+        """Row of ``timeline`` -> row of the timeline that it was cut from, where they differ."""
         self.now: int = (timeline.end or 0) if now is None else now
         self.start: int = timeline.start or 0
         self.running = running

@@ -17,6 +17,8 @@ from asyncctx_trace.analysis.critical_path import CriticalPath, critical_path
 from asyncctx_trace.analysis.culprit import Culprit, culprit_of
 from asyncctx_trace.analysis.findings import Finding, Thresholds, find_in
 from asyncctx_trace.analysis.grouping import FindingGroup, group_findings
+from asyncctx_trace.analysis.interruption import judged
+from asyncctx_trace.analysis.last_moment import describe_last_moment
 from asyncctx_trace.analysis.mishaps import Mishap, mishaps
 from asyncctx_trace.analysis.resource_groups import ResourceGroup, group_resources, use_of
 from asyncctx_trace.analysis.verdict import Headline, headline, summary
@@ -76,8 +78,14 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """The whole in two sentences: the culprit, then how much was found in how much."""
-        return " ".join(filter(None, [self.headline.sentence, self.summary]))
+        """The whole in two or three sentences: what the program was doing when it was interrupted,
+        the culprit, how much was found in how much."""
+        return " ".join(filter(None, [self.last_moment, self.headline.sentence, self.summary]))
+
+    @cached_property
+    def last_moment(self) -> str:
+        """Who waited for what when the program was interrupted; ``""`` if it was not."""
+        return describe_last_moment(self.case)
 
     @cached_property
     def grouped_uses(self) -> list[tuple[ResourceGroup, ResourceUse]]:
@@ -120,9 +128,12 @@ def report(
     """Everything about ``case``; with ``tasks`` or ``resources``, patterns of names in which ``*``
     stands for anything, only what concerns those.
 
+    A program that was interrupted is reported on as it stood at that moment.
+
     The numbers of a resource always count all of its tasks: whoever waits, waits for others.
     ``sort`` is a key of SORTS; ``anchor`` is the recording's, for the time of day.
     """
+    case = judged(case)
     timeline = case.timeline
     uses = contention_in(case)
     breaches = [breach for budget in budgets for breach in budget.check(case, uses)]

@@ -12,6 +12,7 @@ from asyncctx_trace.analysis.critical_path import Step
 from asyncctx_trace.analysis.culprit import Culprit
 from asyncctx_trace.analysis.findings import Finding
 from asyncctx_trace.analysis.grouping import FindingGroup
+from asyncctx_trace.analysis.last_moment import ended_by, pending_waits
 from asyncctx_trace.analysis.mishaps import BadEnd
 from asyncctx_trace.analysis.report import Report
 from asyncctx_trace.analysis.resource_groups import ResourceGroup
@@ -49,6 +50,7 @@ def as_dict(told: Report, file: str) -> dict[str, Any]:
             "ended_at": _time_of_day(told, case.now),
         },
         "verdict": told.verdict,
+        "interrupted": _interrupted(told),
         "headline": told.headline.sentence,
         "culprit": None if told.culprit is None else _culprit(case, told.culprit),
         "dropped": {
@@ -163,6 +165,39 @@ def _culprit(case: Case, culprit: Culprit) -> dict[str, Any]:
         "most_waiters": culprit.waiters,
         "waited_ns": culprit.waited,
         "waited_in_all_ns": culprit.waited_in_all,
+    }
+
+
+def _interrupted(told: Report) -> dict[str, Any] | None:
+    case = told.case
+    timeline = case.timeline
+    cause = ended_by(case)
+    if cause is None:
+        return None
+    return {
+        "by": cause,
+        "at_ns": case.now - case.start,
+        "summary": told.last_moment,
+        "waiting": [
+            {
+                "resource": _resource(case, timeline.resource[wait.rows[0]]),
+                "site": site_as_dict(case, timeline.site[wait.rows[0]]),
+                "phase": wait.phase,
+                "since_ns": wait.since - case.start,
+                "acquisitions": [timeline.id[row] for row in wait.rows],
+                "tasks": [_task(case, timeline.task[row]) for row in wait.rows],
+                "holders": [
+                    {
+                        "acquisition": timeline.id[row],
+                        "task": _task(case, case.holder(row, case.now)),
+                        "site": site_as_dict(case, timeline.site[row]),
+                        "since_ns": timeline.enter_ended[row] - case.start,
+                    }
+                    for row in wait.holders
+                ],
+            }
+            for wait in pending_waits(case)
+        ],
     }
 
 

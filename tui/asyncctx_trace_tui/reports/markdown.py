@@ -27,7 +27,9 @@ def render_markdown(told: Report) -> str:
 
 def _lines(told: Report) -> Iterator[str]:
     case = told.case
-    yield f"**asyncctx-trace:** {_sentence(told.headline.sentence)}"
+    yield f"**asyncctx-trace:** {_sentence(told.last_moment or told.headline.sentence)}"
+    if told.last_moment:
+        yield f"\n{_sentence(told.headline.sentence)}"
     if told.summary:
         yield f"\n{_escaped(told.summary)}"
     if told.missing:

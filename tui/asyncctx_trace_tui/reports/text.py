@@ -60,6 +60,8 @@ def render_report(
 
 
 def _parts(told: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
+    if told.last_moment:
+        yield Text(plain(told.last_moment), style="bold")
     yield Text(plain(told.headline.sentence), style="bold")
     yield from _summary(told)
     yield from _gates(told)

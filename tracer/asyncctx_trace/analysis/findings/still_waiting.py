@@ -31,7 +31,9 @@ class StillWaiting(Finding):
         for row in case.timeline.in_flight:
             if case.timeline.enter_ended[row] == NOT_YET and row not in explained:
                 over = case.end_of(case.timeline.task[row]) == "ended"
-                if over or _waited(case, row) >= thresholds.still_waiting:
+                if over or (
+                    _waited(case, row) >= thresholds.still_waiting and _is_stuck(case, row)
+                ):
                     judged["certain" if over else "possible"].append(row)
         for certainty, rows in judged.items():
             for group in by_place(case, rows).values():
@@ -45,6 +47,24 @@ class StillWaiting(Finding):
                     cost=sum(_waited(case, row) for row in group),
                     count=len(group),
                 )
+
+
+def _is_stuck(case: Case, row: int) -> bool:
+    """Whether nothing has moved since ``row`` began to wait.
+
+    Those who wait in a queue that moves are only busy. What waits for no holder at all (for a
+    connection, for the next item) is how an idle service looks when it is stopped.
+    """
+    timeline = case.timeline
+    resource, asked = timeline.resource[row], timeline.enter_started[row]
+    holders = case.holders(resource, case.now)
+    if resource not in case.limited or not holders:
+        return case.interruption is None or not case.interruption.asks_politely
+    return not any(
+        timeline.exit_ended[other] > asked
+        or (timeline.entered(other) and timeline.enter_ended[other] > asked)
+        for other in timeline.rows_of_resource[resource]
+    )
 
 
 def _say(case: Case, rows: list[int]) -> str:

@@ -1,0 +1,223 @@
+"""When a program was interrupted, and the case as it stood then.
+
+Shutting down cancels waits, releases locks and raises errors; none of that happened in the
+program's own course. So what was open is judged at the moment of the interruption, and what came
+after it is left out. ``docs/findings.md`` says which interruptions count.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import compress, count, repeat
+from operator import lt
+
+from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
+from asyncctx_trace.analysis.truncation import truncated
+from asyncctx_trace.outcome import Outcome
+
+__all__ = ["Interruption", "interruptions_of", "judged"]
+
+_KEYBOARD = "KeyboardInterrupt"
+_BOOKKEEPING = frozenset({"exit stack", "task group", "timeout"})
+"""Kinds of resources that shutting down may enter as well as work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interruption:
+    """The moment at which somebody began to end a process, and the process ended in consequence."""
+
+    at: int
+    """Monotonic ns."""
+    process: int
+    pid: int
+    reason: str
+    """The name of the signal, such as ``SIGINT``, or ``KeyboardInterrupt``."""
+
+    @property
+    def asks_politely(self) -> bool:
+        """Whether a service in good order may have been stopped in this way."""
+        return self.reason in ("SIGTERM", "SIGHUP")
+
+
+def judged(case: Case) -> Case:
+    """``case`` as it stood when the program was interrupted; itself if that was never.
+
+    A program that is still running has not ended in consequence of anything.
+    """
+    if case.running or case.interruption is not None:
+        return case
+    found = interruptions_of(case.timeline)
+    if not found:
+        return case
+    moments = {process: each.at for process, each in found.items()}
+    timeline, rows = truncated(case.timeline, moments)
+    first = min(found.values(), key=lambda each: each.at)
+    return Case(timeline, interruption=first, rows=rows)
+
+
+def interruptions_of(timeline: Timeline) -> dict[int, Interruption]:
+    """By process, the interruption that ended it; left out are those that it survived.
+
+    An interruption ended a process if the process began no work after it, or if its exit code says
+    so. If one follows another without work between them, the first one counts.
+    """
+    working = {
+        timeline.tasks[task].process for task in timeline.rows_of_task if task in timeline.tasks
+    }
+    found: dict[int, Interruption] = {}
+    for process in working:
+        candidates = sorted(_candidates(timeline, process), key=lambda each: each.at)
+        counted: Interruption | None = None
+        for candidate in reversed(candidates):
+            ended_by_it = counted is None and _exit_code_says(timeline, candidate)
+            until = None if counted is None else counted.at
+            if not ended_by_it and _worked_after(timeline, candidate, until):
+                break
+            counted = candidate
+        if counted is not None:
+            found[process] = counted
+    return found
+
+
+def _candidates(timeline: Timeline, process: int) -> Iterator[Interruption]:
+    """What was noted of the process and of those that started it, and what its facts tell."""
+    pids = set(_ancestry(timeline, process))
+    own = timeline.processes[process].pid if process in timeline.processes else 0
+    for note in timeline.interrupted:
+        if note.pid in pids:
+            yield Interruption(note.at, process, note.pid, note.reason)
+    if pids.intersection(note.pid for note in timeline.interrupted):
+        return
+    for (row, phase), error in timeline.errors.items():
+        if error.type == f"builtins.{_KEYBOARD}" and _process_of(timeline, row) == process:
+            yield Interruption(_ended(timeline, row, phase) - 1, process, own, _KEYBOARD)
+
+
+def _ancestry(timeline: Timeline, process: int) -> Iterator[int]:
+    by_pid = {each.pid: each for each in timeline.processes.values()}
+    seen: set[int] = set()
+    known = timeline.processes.get(process)
+    while known is not None and known.pid not in seen:
+        seen.add(known.pid)
+        yield known.pid
+        known = by_pid.get(known.parent_pid)
+
+
+def _process_of(timeline: Timeline, row: int) -> int | None:
+    known = timeline.tasks.get(timeline.task[row])
+    return None if known is None else known.process
+
+
+def _ended(timeline: Timeline, row: int, phase: str) -> int:
+    columns = {
+        "enter": timeline.enter_ended,
+        "body": timeline.exit_started,
+        "exit": timeline.exit_ended,
+    }
+    return columns[phase][row]
+
+
+def _exit_code_says(timeline: Timeline, interruption: Interruption) -> bool:
+    """Whether the process died of that very signal, by itself or as shells say it."""
+    name = "SIGINT" if interruption.reason == _KEYBOARD else interruption.reason
+    number = getattr(signal, name, None)
+    codes = [each.exit_code for each in timeline.process_ended if each.pid == interruption.pid]
+    return number is not None and any(code in (-number, 128 + number) for code in codes)
+
+
+# -- what a process did afterwards ------------------------------------------------------------
+
+
+def _worked_after(timeline: Timeline, interruption: Interruption, until: int | None) -> bool:
+    """Whether the process began an acquisition after it that was no part of cleaning up."""
+    rows = [
+        row
+        for row in _begun_after(timeline, interruption.at)
+        if _process_of(timeline, row) == interruption.process
+        and (until is None or timeline.enter_started[row] <= until)
+    ]
+    if not rows:
+        return False
+    cleanup = _Cleanup(timeline, interruption.at)
+    return any(not cleanup.includes(row) for row in rows if not _keeps_books(timeline, row))
+
+
+def _begun_after(timeline: Timeline, at: int) -> Iterable[int]:
+    """Rows that began after ``at``, in order."""
+    row = len(timeline) - 1
+    started = timeline.enter_started
+    found = []
+    # Facts of other threads may stand a little out of order.
+    while row >= 0 and (started[row] > at or (row > 0 and started[row - 1] > at)):
+        if started[row] > at:
+            found.append(row)
+        row -= 1
+    return reversed(found)
+
+
+def _keeps_books(timeline: Timeline, row: int) -> bool:
+    known = timeline.resources.get(timeline.resource[row])
+    return known is not None and known.kind in _BOOKKEEPING
+
+
+class _Cleanup:
+    """Tells what tasks acquire in order to clean up from what they acquire for their work."""
+
+    def __init__(self, timeline: Timeline, at: int) -> None:
+        """``at``: when the interruption came."""
+        self._timeline = timeline
+        self._row_of = {acquisition: row for row, acquisition in enumerate(timeline.id)}
+        self._unwound: dict[int, int] = {}
+        """Task -> when an error or a cancellation first went through it after ``at``."""
+        self._at = at
+        for times, outcomes in (
+            (timeline.enter_ended, timeline.enter_outcome),
+            (timeline.exit_started, timeline.body_outcome),
+            (timeline.exit_ended, timeline.exit_outcome),
+        ):
+            for row in compress(count(), map(lt, repeat(at), times)):
+                if outcomes[row] != Outcome.OK:
+                    task = timeline.task[row]
+                    self._unwound[task] = min(times[row], self._unwound.get(task, times[row]))
+
+    def includes(self, row: int) -> bool:
+        """Whether ``row``, begun after the interruption, is part of the cleanup."""
+        timeline = self._timeline
+        task, started = timeline.task[row], timeline.enter_started[row]
+        return self._within_an_exit(row) or (
+            self._unwinding(task, started) and not self._resumes(row)
+        )
+
+    def _within_an_exit(self, row: int) -> bool:
+        timeline = self._timeline
+        started = timeline.enter_started[row]
+        above = self._row_of.get(timeline.parent[row])
+        while above is not None:
+            if NOT_YET < timeline.exit_started[above] <= started:
+                return True
+            above = self._row_of.get(timeline.parent[above])
+        return False
+
+    def _unwinding(self, task: int, at: int) -> bool:
+        """Whether ``task`` is being unwound, or was created by one that is, since then."""
+        seen: set[int] = set()
+        while task not in seen:
+            seen.add(task)
+            if task in self._unwound and self._unwound[task] <= at:
+                return True
+            known = self._timeline.tasks.get(task)
+            if known is None or known.parent is None or known.at <= self._at:
+                return False
+            task, at = known.parent, known.at
+        return False
+
+    def _resumes(self, row: int) -> bool:
+        """Whether the task does again, with success, what it did before the interruption."""
+        timeline = self._timeline
+        return timeline.body_outcome[row] == Outcome.OK and any(
+            timeline.site[other] == timeline.site[row] and timeline.enter_started[other] <= self._at
+            for other in timeline.rows_of_task[timeline.task[row]]
+        )

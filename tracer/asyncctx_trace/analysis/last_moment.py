@@ -1,0 +1,124 @@
+"""What a program that did not end by itself was doing at its last moment."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+
+from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.deadlock import rings_of
+from asyncctx_trace.analysis.findings.finding import by_place
+from asyncctx_trace.analysis.timeline import NOT_YET, Phase
+from asyncctx_trace.analysis.words import duration
+
+__all__ = ["PendingWait", "describe_last_moment", "ended_by", "pending_waits"]
+
+_ASKS = ("SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK")
+"""Signals that a program may answer in its own way."""
+
+_SHOWN = 3
+"""Waits that the sentence tells; the others are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class PendingWait:
+    """Tasks that waited at the last moment, for one resource at one site."""
+
+    rows: tuple[int, ...]
+    """Their acquisitions, the longest wait first."""
+    phase: Phase
+    """``enter``; ``exit`` where they waited for their cleanup to end."""
+    since: int
+    """When the first one began to wait (monotonic ns)."""
+    holders: tuple[int, ...]
+    """Rows that held the resource, in order of getting in; empty for an exit."""
+
+
+def ended_by(case: Case) -> str | None:
+    """How the program was ended from outside: the name of a signal, ``KeyboardInterrupt``.
+
+    ``killed`` where the recording just ends, ``None`` where the program ended by itself or runs.
+    """
+    if case.interruption is not None:
+        return case.interruption.reason
+    if case.running:
+        return None
+    timeline = case.timeline
+    for task in timeline.rows_of_task:
+        if case.end_of(task) != "killed":
+            continue
+        known = (
+            timeline.processes.get(timeline.tasks[task].process) if task in timeline.tasks else None
+        )
+        for ended in timeline.process_ended:
+            if known is not None and ended.pid == known.pid and (ended.exit_code or 0) < 0:
+                return _signal_name(-(ended.exit_code or 0))
+        return "killed"
+    return None
+
+
+def pending_waits(case: Case) -> list[PendingWait]:
+    """Who waits at ``case.now``: those in a deadlock first, then the longest wait first."""
+    timeline = case.timeline
+    waits: list[PendingWait] = []
+    phases: dict[Phase, list[int]] = {"enter": [], "exit": []}
+    for row in timeline.in_flight:
+        if timeline.enter_ended[row] == NOT_YET:
+            phases["enter"].append(row)
+        elif timeline.exit_started[row] != NOT_YET and not case.abandoned(row):
+            phases["exit"].append(row)
+    for phase, rows in phases.items():
+        began = timeline.enter_started if phase == "enter" else timeline.exit_started
+        for (resource, _), group in by_place(case, rows).items():
+            group.sort(key=began.__getitem__)
+            holders = case.holders(resource, case.now) if phase == "enter" else []
+            waits.append(PendingWait(tuple(group), phase, began[group[0]], tuple(holders)))
+    stuck = {row for ring in case.once(rings_of) for row in ring.waits}
+    return sorted(waits, key=lambda wait: (stuck.isdisjoint(wait.rows), wait.since))
+
+
+def describe_last_moment(case: Case) -> str:
+    """Who waited for what, held by whom, since when; ``""`` for a program that ended by itself."""
+    cause = ended_by(case)
+    if cause is None or not len(case.timeline):
+        return ""
+    after = duration(case.now - case.start)
+    ended = {
+        "killed": f"The recording ends after {after} without an end of the program",
+        "KeyboardInterrupt": f"Interrupted by Ctrl-C (KeyboardInterrupt) after {after}",
+        "SIGINT": f"Interrupted by Ctrl-C (SIGINT) after {after}",
+        "SIGKILL": f"Killed (SIGKILL) after {after}",
+    }.get(cause, f"{'Interrupted' if cause in _ASKS else 'Ended'} by {cause} after {after}")
+    waits = pending_waits(case)
+    if not waits:
+        return f"{ended}; at that moment no task waited to enter or to exit."
+    said = [_describe(case, wait) for wait in waits[:_SHOWN]]
+    left = len(waits) - len(said)
+    return f"{ended}; at that moment: {'; '.join(said)}" + (f"; and {left} more." if left else ".")
+
+
+def _describe(case: Case, wait: PendingWait) -> str:
+    timeline = case.timeline
+    first = wait.rows[0]
+    who = timeline.task if wait.phase == "enter" else timeline.exit_task
+    tasks = case.tasks(list(dict.fromkeys(who[row] for row in wait.rows)), most=2)
+    doing = "waited for" if wait.phase == "enter" else "was in the exit of"
+    words = f"{tasks} {doing} {case.where(first)} for {duration(case.now - wait.since)}"
+    if not wait.holders:
+        return words
+    hold = wait.holders[0]
+    holder = case.holder(hold, case.now)
+    itself = holder == timeline.task[first]
+    name = "itself" if itself else case.task(holder)
+    gone = ", which is gone" if holder in timeline.task_ended and not itself else ""
+    more = f" and {len(wait.holders) - 1} more" if len(wait.holders) > 1 else ""
+    held = duration(case.now - timeline.enter_ended[hold])
+    taken = case.place(timeline.site[hold])
+    return f"{words}, held by {name}{gone} for {held} (taken at {taken}){more}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

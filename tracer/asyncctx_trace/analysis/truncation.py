@@ -1,0 +1,153 @@
+"""A timeline as it stood at an earlier moment."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from itertools import compress, count, repeat
+from math import inf
+from operator import lt
+
+from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
+from asyncctx_trace.outcome import Outcome
+
+__all__ = ["truncated"]
+
+_FIRST = ("id", "parent", "task", "resource", "site", "depth", "enter_started")
+"""Columns that the first fact of an acquisition fills for good."""
+
+_LATER: dict[str, tuple[tuple[str, int], ...]] = {
+    "enter_ended": (("enter_outcome", 0),),
+    "exit_started": (("body_outcome", 0), ("exit_site", 0)),
+    "exit_ended": (("exit_outcome", 0), ("suppressed", 0), ("exit_flags", 0)),
+}
+"""Column of the time of a later fact -> what else that fact fills, and what stands there before."""
+
+_PHASES = {"enter": "enter_ended", "body": "exit_started", "exit": "exit_ended"}
+"""Phase -> column of the time at which it ended."""
+
+
+def truncated(
+    timeline: Timeline, until: Mapping[int, int]
+) -> tuple[Timeline, Sequence[int] | None]:
+    """What ``timeline`` told when each process had come to its moment (process -> monotonic ns).
+
+    Facts of a process up to and including its moment are kept; processes without one are kept
+    whole. The result is to be looked at, not to be extended. Also returns the rows that it had in
+    ``timeline``, ``None`` where they are the same. Takes time linear in the number of acquisitions,
+    in loops that run in C where all processes have the same moment.
+    """
+    limits = {
+        task: until.get(known.process, inf)
+        for task in timeline.rows_of_task
+        if (known := timeline.tasks.get(task)) is not None
+    }
+    limit_of: Callable[[int], float] = lambda task: limits.get(task, inf)  # noqa: E731 - short
+    end = max(until.values()) if set(limits.values()) <= set(until.values()) else inf
+    result = Timeline()
+    rows = _begun(timeline, limit_of)
+    _copy(timeline, result, rows)
+    for row, column in _known_later(result, limit_of):
+        getattr(result, column)[row] = NOT_YET
+        for other, empty in _LATER[column]:
+            getattr(result, other)[row] = empty
+        if column == "exit_started":
+            result.exit_task[row] = result.task[row]
+    _copy_by_row(timeline, result, rows, limit_of)
+    _copy_the_rest(timeline, result, until, end)
+    return result, None if isinstance(rows, range) else rows
+
+
+def _begun(timeline: Timeline, limit_of: Callable[[int], float]) -> Sequence[int]:
+    """The rows that had begun, as a range where they are the first ones."""
+    limits = {limit_of(task) for task in timeline.rows_of_task}
+    if len(limits) == 1:
+        limit = limits.pop()
+        started = timeline.enter_started
+        number = bisect_right(started, limit)
+        # Facts of other threads may have come late.
+        if max(started[:number], default=0) <= limit < min(started[number:], default=inf):
+            return range(number)
+    return [
+        row
+        for row, (task, at) in enumerate(zip(timeline.task, timeline.enter_started, strict=True))
+        if at <= limit_of(task)
+    ]
+
+
+def _copy(timeline: Timeline, result: Timeline, rows: Sequence[int]) -> None:
+    names = [*_FIRST, "exit_task", *_LATER, *(name for more in _LATER.values() for name, _ in more)]
+    for name in names:
+        column = getattr(timeline, name)
+        kept = column[: len(rows)] if isinstance(rows, range) else map(column.__getitem__, rows)
+        setattr(result, name, array(column.typecode, kept))
+    result.manager = [timeline.manager[row] for row in rows]
+    if isinstance(rows, range):
+        for groups, kept_groups in (
+            (timeline.rows_of_task, result.rows_of_task),
+            (timeline.rows_of_resource, result.rows_of_resource),
+        ):
+            for key, members in groups.items():
+                if kept := members[: bisect_left(members, len(rows))]:
+                    kept_groups[key] = kept
+        return
+    for row, (task, resource) in enumerate(zip(result.task, result.resource, strict=True)):
+        result.rows_of_task.setdefault(task, array("q")).append(row)
+        result.rows_of_resource.setdefault(resource, array("q")).append(row)
+
+
+def _known_later(result: Timeline, limit_of: Callable[[int], float]) -> list[tuple[int, str]]:
+    """Row and column of the facts that came after the moment."""
+    lowest = min(map(limit_of, result.rows_of_task), default=inf)
+    return [
+        (row, column)
+        for column in _LATER
+        for row in compress(count(), map(lt, repeat(lowest), getattr(result, column)))
+        if getattr(result, column)[row] > limit_of(result.task[row])
+    ]
+
+
+def _copy_by_row(
+    timeline: Timeline, result: Timeline, rows: Sequence[int], limit_of: Callable[[int], float]
+) -> None:
+    """What stands beside the columns; after the columns."""
+    new = rows if isinstance(rows, range) else {row: number for number, row in enumerate(rows)}
+    for (row, phase), error in timeline.errors.items():
+        if row in new:
+            number = row if isinstance(new, range) else new[row]
+            if getattr(result, _PHASES[phase])[number] != NOT_YET:
+                result.errors[number, phase] = error
+    for row, at in timeline.collected.items():
+        if row in new and at <= limit_of(timeline.task[row]):
+            result.collected[row if isinstance(new, range) else new[row]] = at
+    over = map(_is_over, result.enter_ended, result.enter_outcome, result.exit_ended)
+    result._row = {result.id[row]: row for row, ended in enumerate(over) if not ended}
+
+
+def _is_over(enter_ended: int, enter_outcome: int, exit_ended: int) -> bool:
+    return exit_ended != NOT_YET or (enter_ended != NOT_YET and enter_outcome != Outcome.OK)
+
+
+def _copy_the_rest(
+    timeline: Timeline, result: Timeline, until: Mapping[int, int], end: float
+) -> None:
+    def known(task: int, at: int) -> bool:
+        defined = timeline.tasks.get(task)
+        return defined is None or at <= until.get(defined.process, inf)
+
+    result.processes = timeline.processes
+    result.resources, result.sites = timeline.resources, timeline.sites
+    result.tasks = {task: each for task, each in timeline.tasks.items() if known(task, each.at)}
+    result.task_ended = {task: at for task, at in timeline.task_ended.items() if known(task, at)}
+    result.unmatched = [each for each in timeline.unmatched if known(each.task, each.at)]
+    result.printed = [each for each in timeline.printed if each.at <= end]
+    result.marks = [each for each in timeline.marks if each.at <= end]
+    # What is missing is told at the end of a process, whenever it was lost.
+    result.dropped = timeline.dropped
+    result.interrupted = timeline.interrupted
+    pids = {timeline.processes[process].pid for process in until if process in timeline.processes}
+    result.process_ended = [each for each in timeline.process_ended if each.pid not in pids]
+    result.facts = timeline.facts[: bisect_right(timeline.facts, end)]
+    result.start = timeline.start
+    result.end = timeline.end if end == inf else int(end)
