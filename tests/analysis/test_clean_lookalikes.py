@@ -19,6 +19,7 @@ from analysis.programs import (
     pause,
     recorded,
     session,
+    turn,
 )
 from asyncctx_trace import traced
 from asyncctx_trace.analysis.findings import find
@@ -318,6 +319,103 @@ async def a_lock_held_while_nobody_wants_it() -> None:
 
 
 @clean()
+async def a_client_that_connects_at_the_third_attempt() -> None:
+    failures = [ConnectionRefusedError("not yet"), ConnectionRefusedError("not yet")]
+
+    async def connect() -> None:
+        if failures:
+            raise failures.pop()
+
+    while True:
+        try:
+            async with session("client", enter=connect):
+                return
+        except ConnectionRefusedError:
+            await pause()
+
+
+@clean()
+async def a_replica_that_stands_in_for_the_primary() -> None:
+    async def connect() -> None:
+        raise ConnectionRefusedError("down")
+
+    try:
+        async with session("primary", enter=connect):
+            pass
+    except ConnectionRefusedError:
+        async with session("replica"):
+            pass
+
+
+@clean()
+async def a_dependency_that_refuses_a_request() -> None:
+    class HTTPError(Exception):
+        pass
+
+    async def authenticate() -> None:
+        raise HTTPError(401)
+
+    async with session("request"):
+        with suppress(HTTPError):
+            async with session("user", enter=authenticate):
+                pass
+
+
+@clean()
+async def a_file_that_need_not_be_there() -> None:
+    async def open_file() -> None:
+        raise FileNotFoundError("settings.toml")
+
+    with suppress(FileNotFoundError):
+        async with session("settings", enter=open_file):
+            pass
+
+
+@clean()
+async def a_semaphore_that_the_tasks_hold_themselves() -> None:
+    limit = traced(asyncio.Semaphore(2), name="limit")
+
+    async def work() -> None:
+        async with limit, session("work"):
+            await pause()
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(8):
+            group.create_task(work())
+
+
+@clean()
+async def a_semaphore_around_the_work_that_a_producer_does_itself() -> None:
+    limit = traced(asyncio.Semaphore(2), name="limit")
+
+    async def store() -> None:
+        async with session("store"):
+            await asyncio.sleep(3 * SHORT)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(8):
+            async with limit:
+                await pause()
+            group.create_task(store())
+
+
+@clean()
+async def a_semaphore_taken_now_and_then_by_the_creator_of_many_tasks() -> None:
+    counted = traced(asyncio.Semaphore(2), name="counted")
+
+    async def work() -> None:
+        async with session("work"):
+            await asyncio.sleep(10 * SHORT)
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(12):
+            group.create_task(work())
+            if number % 3 == 0:
+                async with counted:
+                    await turn()
+
+
+@clean()
 async def a_burst_of_jobs_behind_a_semaphore() -> None:
     permits = traced(asyncio.Semaphore(2), name="permits")
 
@@ -433,16 +531,6 @@ async def a_generator_closed_by_the_task_that_left_it_early() -> None:
     async with aclosing(rows()) as numbers:
         async for _ in numbers:
             break
-
-
-@clean("enter-error")
-async def an_acquire_that_raises_at_once() -> None:
-    own = lock("own")
-    async with own:
-        own._loop = object()  # type: ignore[assignment]  # as if it belonged to another loop
-        with suppress(RuntimeError):
-            async with own:
-                pass
 
 
 @pytest.mark.parametrize(

@@ -288,6 +288,114 @@ async def a_rollback_cut_off_by_a_second_cancellation() -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
+@planted("enter-error")
+async def a_client_that_cannot_connect() -> None:
+    async def connect() -> None:
+        await pause()
+        raise ConnectionRefusedError("nobody listens")
+
+    with suppress(ConnectionRefusedError):
+        async with session("client", enter=connect):  # here
+            pass
+
+
+@planted("enter-error")
+async def a_pool_with_nothing_to_give() -> None:
+    class PoolTimeout(Exception):
+        pass
+
+    @asynccontextmanager
+    async def connection() -> AsyncIterator[None]:
+        await pause()
+        raise PoolTimeout("couldn't get a connection")
+        yield
+
+    take = traced(connection, name="pool", kind="pool", resource=connection, capacity=2)
+    with suppress(PoolTimeout):
+        async with take():  # here
+            pass
+
+
+@planted("enter-error")
+async def a_manager_whose_error_ends_what_is_around_it() -> None:
+    async def refuse() -> None:
+        raise KeyError("no such tenant")
+
+    with suppress(KeyError):
+        async with session("request"), session("tenant", enter=refuse):  # here
+            pass
+
+
+@planted("enter-error")
+async def a_connection_that_fails_inside_the_enter_of_a_service() -> None:
+    async def connect() -> None:
+        raise ConnectionResetError("gone")
+
+    @asynccontextmanager
+    async def service() -> AsyncIterator[None]:
+        async with session("connection", enter=connect):  # here
+            yield
+
+    with suppress(ConnectionResetError):
+        async with traced(service)():
+            pass
+
+
+class _Worked:
+    """What a task does: it can be seen to run."""
+
+    def __init__(self) -> None:
+        self.session = session("work")
+
+    async def __call__(self) -> None:
+        async with self.session:
+            await asyncio.sleep(10 * SHORT)
+
+
+@planted("enter-error")
+async def a_lock_of_another_loop() -> None:
+    own = lock("own")
+    async with own:
+        own._loop = object()  # type: ignore[assignment]  # what a lock of another loop has
+        with suppress(RuntimeError):
+            async with own:  # here
+                pass
+
+
+@planted("ineffective-limit", "possible")
+async def a_semaphore_around_create_task() -> None:
+    limit = traced(asyncio.Semaphore(2), name="limit")
+    tasks = []
+    for _ in range(8):
+        async with limit:  # here
+            tasks.append(asyncio.create_task(_Worked()()))
+    await asyncio.gather(*tasks)
+
+
+@planted("ineffective-limit", "possible")
+async def a_semaphore_around_the_start_of_a_group_s_tasks() -> None:
+    limit = traced(asyncio.Semaphore(2), name="limit")
+    async with asyncio.TaskGroup() as group:
+        for _ in range(8):
+            async with limit:  # here
+                await turn()
+                group.create_task(_Worked()())
+
+
+@planted("ineffective-limit", "possible")
+async def a_semaphore_around_a_fire_and_forget_helper() -> None:
+    limit = traced(asyncio.Semaphore(2), name="limit")
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def spawn() -> None:
+        async with limit:  # here
+            tasks.add(asyncio.create_task(_Worked()()))
+
+    for _ in range(5):
+        await spawn()
+    await asyncio.gather(*tasks)
+
+
 async def _fails() -> None:
     raise ConnectionResetError("gone")
 

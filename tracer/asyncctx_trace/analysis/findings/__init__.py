@@ -13,9 +13,11 @@ from asyncctx_trace.analysis.findings.cancelled_in_enter import CancelledInEnter
 from asyncctx_trace.analysis.findings.cleanup_cancelled import CleanupCancelled
 from asyncctx_trace.analysis.findings.cleanup_error import CleanupError
 from asyncctx_trace.analysis.findings.deadlock import Deadlock
+from asyncctx_trace.analysis.findings.enter_error import EnterError
 from asyncctx_trace.analysis.findings.finding import Certainty, Finding, Severity
 from asyncctx_trace.analysis.findings.foreign_exit import ForeignExit
 from asyncctx_trace.analysis.findings.held_across_wait import HeldAcrossWait
+from asyncctx_trace.analysis.findings.ineffective_limit import IneffectiveLimit
 from asyncctx_trace.analysis.findings.leak import Leak
 from asyncctx_trace.analysis.findings.lock_order_inversion import LockOrderInversion
 from asyncctx_trace.analysis.findings.out_of_order_exit import OutOfOrderExit
@@ -46,7 +48,9 @@ _CHECKS = (
     CleanupError,
     CleanupCancelled,
     StillWaiting,
+    EnterError,
     StarvedPool,
+    IneffectiveLimit,
     CancelledInEnter,
     Timeout,
     SuppressedError,

@@ -10,6 +10,7 @@ from operator import sub
 from asyncctx_trace.analysis.blame import blame
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.columns import entered, holds_of, waits_of
+from asyncctx_trace.analysis.findings.attempts import Attempts
 from asyncctx_trace.analysis.findings.exits import kind_of
 from asyncctx_trace.analysis.findings.finding import Finding
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
@@ -93,8 +94,9 @@ def _fate(case: Case, queued: list[int], held: int, late: int) -> str:
 
 def _overtaken_by_deadlines(case: Case, queued: Sequence[int]) -> int:
     """Count those in the queue whose deadline passed and who did not get in later."""
+    attempts = case.once(Attempts)
     return sum(
-        _deadline_passed(case, row) and not _got_in_later(case, row)
+        _deadline_passed(case, row) and not attempts.succeeded_later(row)
         for row in queued
         if case.timeline.enter_outcome[row] in (Outcome.TIMED_OUT, Outcome.CANCELLED)
     )
@@ -107,15 +109,6 @@ def _deadline_passed(case: Case, row: int) -> bool:
         and kind_of(case, around) == "timeout"
         and timeline.exit_started[around] >= timeline.enter_ended[row]
         for around in case.held_around(row)
-    )
-
-
-def _got_in_later(case: Case, row: int) -> bool:
-    """Whether the task of ``row`` tried again at the same site and got in: a poll."""
-    timeline = case.timeline
-    return any(
-        other > row and timeline.site[other] == timeline.site[row] and timeline.entered(other)
-        for other in timeline.rows_of_task[timeline.task[row]]
     )
 
 
