@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-__all__ = ["PURE", "compiled", "is_compiled"]
+__all__ = ["PURE", "compiled", "extension", "is_compiled"]
 
 T = TypeVar("T")
 
@@ -21,16 +21,17 @@ def compiled(package: str) -> Callable[[T], T]:
     The Python stays the reference: it serves where no compiler was at hand when we were
     installed, and the stand-in of a function calls it for whatever is out of the ordinary.
     """
-    speedups = _speedups(package)
+    speedups = extension(package)
     return _as_it_is if speedups is None else speedups.stand_in
 
 
 def is_compiled(package: str) -> bool:
     """Whether there are stand-ins for what is in ``package``."""
-    return _speedups(package) is not None
+    return extension(package) is not None
 
 
-def _speedups(package: str) -> Any:
+def extension(package: str) -> Any:
+    """The module ``_speedups`` of ``package``; ``None`` where it is not there, or not wanted."""
     if os.environ.get(PURE):
         return None
     try:

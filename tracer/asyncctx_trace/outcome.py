@@ -40,13 +40,14 @@ def outcome_of(error: BaseException) -> Outcome:
         return Outcome.TIMED_OUT
     if isinstance(error, GeneratorExit):  # the coroutine was closed from outside
         return Outcome.CANCELLED
-    asyncio = sys.modules.get("asyncio.exceptions")
-    if asyncio is not None and isinstance(error, asyncio.CancelledError):
+    if _is(error, "asyncio.exceptions", "CancelledError") or _is(error, "trio", "Cancelled"):
         return Outcome.CANCELLED
-    trio = sys.modules.get("trio")
-    if trio is not None:
-        if isinstance(error, trio.Cancelled):
-            return Outcome.CANCELLED
-        if isinstance(error, trio.TooSlowError):
-            return Outcome.TIMED_OUT
+    if _is(error, "trio", "TooSlowError"):
+        return Outcome.TIMED_OUT
     return Outcome.ERROR
+
+
+def _is(error: BaseException, module: str, name: str) -> bool:
+    """Whether ``error`` is of a class that may not be there: another thread may be importing it."""
+    cls = getattr(sys.modules.get(module), name, None)
+    return cls is not None and isinstance(error, cls)

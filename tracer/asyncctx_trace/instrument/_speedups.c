@@ -73,6 +73,24 @@ find_slot(Slot *slot, PyObject *type, const char *name)
     return is_one ? 0 : -1;
 }
 
+/* -- tracing suspended --------------------------------------------------------------------- */
+
+/* Nobody hears of what this thread does until `go_on`: neither sys.settrace nor sys.setprofile
+   nor sys.monitoring. May be nested. */
+static PyThreadState *
+suspend(void)
+{
+    PyThreadState *thread = PyThreadState_Get();
+    PyThreadState_EnterTracing(thread);
+    return thread;
+}
+
+static void
+go_on(PyThreadState *thread)
+{
+    PyThreadState_LeaveTracing(thread);
+}
+
 /* -- a function that a profiler is not told of --------------------------------------------- */
 
 typedef struct {
@@ -94,6 +112,12 @@ moment_repr(PyObject *self)
     return PyUnicode_FromFormat("<compiled %R>", ((Moment *)self)->stands_in_for);
 }
 
+static PyObject *
+moment_get(PyObject *self, PyObject *object, PyObject *type)
+{
+    return object == NULL || object == Py_None ? Py_NewRef(self) : PyMethod_New(self, object);
+}
+
 static PyTypeObject MomentType = {
     PyVarObject_HEAD_INIT(NULL, 0)
     .tp_name = "asyncctx_trace.instrument._speedups.Moment",
@@ -101,17 +125,54 @@ static PyTypeObject MomentType = {
     .tp_dealloc = moment_dealloc,
     .tp_repr = moment_repr,
     .tp_call = PyVectorcall_Call,
+    .tp_descr_get = moment_get,
     .tp_vectorcall_offset = offsetof(Moment, vectorcall),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL,
     .tp_doc = "A function that neither tracers nor profilers are told of.",
 };
+
+static PyObject *
+new_moment(vectorcallfunc function, PyObject *stands_in_for)
+{
+    Moment *moment = PyObject_New(Moment, &MomentType);
+    if (moment != NULL) {
+        moment->vectorcall = function;
+        moment->stands_in_for = Py_NewRef(stands_in_for);
+    }
+    return (PyObject *)moment;
+}
+
+/* The Python function, with tracing suspended. */
+static PyObject *
+call_suspended(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    PyThreadState *thread = suspend();
+    PyObject *done = PyObject_Vectorcall(((Moment *)self)->stands_in_for, args, nargsf, kwnames);
+    go_on(thread);
+    return done;
+}
+
+/* The first argument called with the others, and tracing suspended. */
+static PyObject *
+call_first_suspended(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    Py_ssize_t count = PyVectorcall_NARGS(nargsf);
+    if (count < 1) {
+        PyErr_SetString(PyExc_TypeError, "quietly() takes a function to call");
+        return NULL;
+    }
+    PyThreadState *thread = suspend();
+    PyObject *done = PyObject_Vectorcall(args[0], args + 1, (size_t)(count - 1), kwnames);
+    go_on(thread);
+    return done;
+}
 
 /* The long way: let the Python function do it, from the start. Where the program is at the end of
    its stack, there may be no room even to begin: then nothing is told of. */
 static PyObject *
 otherwise(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
-    PyObject *done = PyObject_Vectorcall(((Moment *)self)->stands_in_for, args, nargsf, kwnames);
+    PyObject *done = call_suspended(self, args, nargsf, kwnames);
     if (done == NULL && PyErr_ExceptionMatches(PyExc_RecursionError)) {
         PyErr_Clear();
         done = Py_NewRef(Py_None);
@@ -389,8 +450,10 @@ static int
 tell(PyObject *moment, PyObject **args, size_t count)
 {
     PyObject *sink = Py_NewRef(args[0]);
+    PyThreadState *thread = suspend();
     PyObject *done = PyObject_VectorcallMethod(moment, args, count, NULL);
     int result = done == NULL ? survive(sink) : 0;
+    go_on(thread);
     Py_XDECREF(done);
     Py_DECREF(sink);
     return result;
@@ -460,7 +523,9 @@ enter_started(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kw
     PyObject *sink = listening();
     if (sink != NULL && kwnames == NULL && PyVectorcall_NARGS(nargsf) == 3) {
         Py_INCREF(sink);
+        PyThreadState *thread = suspend();
         PyObject *acquisition = begun(sink, args[0], args[1], args[2]);
+        go_on(thread);
         Py_DECREF(sink);
         if (acquisition != NULL || !give_way()) {
             return acquisition;
@@ -691,11 +756,16 @@ begin(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
     if (kwnames == NULL && PyVectorcall_NARGS(nargsf) == 2) {
         PyObject *ticket = NULL;
+        PyThreadState *thread = suspend();
         PyObject *sink = heard();
         if (sink != NULL) {
             Py_INCREF(sink);
             ticket = ticket_for(sink, args[0], args[1]);
             Py_DECREF(sink);
+        }
+        go_on(thread);
+        if (sink != NULL) {
+            /* it is told, or takes the long way */
         }
         else if (PyErr_Occurred() == NULL) {
             return Py_NewRef(Py_None);
@@ -811,6 +881,8 @@ static const struct {
     {"_got", unless_none},
     {"_releasing", releasing},
     {"_released", unless_none},
+    {"_failed", unless_none},
+    {"_not_released", unless_none},
 };
 
 /* What `name` stands for in the module of a function or method. */
@@ -823,9 +895,14 @@ global_of(PyObject *function, const char *name)
     return PyMapping_GetItemString(PyFunction_GET_GLOBALS(function), name);
 }
 
+static int bind(void);
+
 static PyObject *
 stand_in(PyObject *module, PyObject *original)
 {
+    if (hub == NULL && bind() < 0) {
+        return NULL;
+    }
     PyObject *name = PyObject_GetAttrString(original, "__name__");
     if (name == NULL) {
         return NULL;
@@ -839,19 +916,14 @@ stand_in(PyObject *module, PyObject *original)
     }
     for (size_t index = 0; found == NULL && index < Py_ARRAY_LENGTH(moments); index++) {
         if (PyUnicode_CompareWithASCIIString(name, moments[index].name) == 0) {
-            Moment *moment = PyObject_New(Moment, &MomentType);
-            if (moment == NULL) {
-                break;
-            }
             if (moments[index].function == enter_started) {
                 Py_XSETREF(ids, global_of(original, "_ids")); /* both ways count on */
             }
             else if (moments[index].function == releasing) {
                 Py_XSETREF(acquired, global_of(original, "_open"));
             }
-            moment->vectorcall = moments[index].function;
-            moment->stands_in_for = Py_NewRef(original);
-            found = (PyObject *)moment;
+            found = new_moment(moments[index].function, original);
+            break;
         }
     }
     if (found == NULL && !PyErr_Occurred()) {
@@ -861,8 +933,15 @@ stand_in(PyObject *module, PyObject *original)
     return found;
 }
 
+static PyObject *
+suspended(PyObject *module, PyObject *function)
+{
+    return new_moment(call_suspended, function);
+}
+
 static PyMethodDef methods[] = {
     {"stand_in", stand_in, METH_O, "What does the same as a function or class, compiled."},
+    {"suspended", suspended, METH_O, "The function, with tracing suspended while it runs."},
     {NULL},
 };
 
@@ -887,18 +966,12 @@ of(const char *room, const char *name)
         return -1;                               \
     }
 
+/* Once the modules are there whose insides it looks into. */
 static int
-execute(PyObject *module)
+bind(void)
 {
-    if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
-        PyErr_SetString(PyExc_ImportError, "compiled for the main interpreter alone");
-        return -1;
-    }
-    if (PyType_Ready(&MomentType) < 0 || PyType_Ready(&AcquisitionType) < 0
-        || PyType_Ready(&ExitType) < 0) {
-        return -1;
-    }
-    HAVE(hub, of(ROOM("hub"), "__dict__"));
+    PyObject *of_hub;
+    HAVE(of_hub, of(ROOM("hub"), "__dict__"));
     HAVE(switch_off, of(ROOM("hub"), "switch_off"));
     HAVE(tasks, of(ROOM("tasks"), "__dict__"));
     HAVE(seen, of(ROOM("tasks"), "_tasks"));
@@ -930,7 +1003,24 @@ execute(PyObject *module)
     HAVE(s_enter_ended, PyUnicode_InternFromString("enter_ended"));
     HAVE(s_exit_started, PyUnicode_InternFromString("exit_started"));
     HAVE(s_exit_ended, PyUnicode_InternFromString("exit_ended"));
+    hub = of_hub; /* last: it says that all is there */
     return 0;
+}
+
+static int
+execute(PyObject *module)
+{
+    if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
+        PyErr_SetString(PyExc_ImportError, "compiled for the main interpreter alone");
+        return -1;
+    }
+    if (PyType_Ready(&MomentType) < 0 || PyType_Ready(&AcquisitionType) < 0
+        || PyType_Ready(&ExitType) < 0) {
+        return -1;
+    }
+    PyObject *quietly;
+    HAVE(quietly, new_moment(call_first_suspended, Py_None));
+    return PyModule_AddObject(module, "quietly", quietly);
 }
 
 static PyModuleDef_Slot slots[] = {

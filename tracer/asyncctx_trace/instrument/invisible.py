@@ -7,9 +7,11 @@ import sys
 from collections.abc import Callable
 from functools import update_wrapper
 from types import CodeType, FrameType, FunctionType
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
-__all__ = ["invisible", "program_frame", "quietly", "unobserve", "unobserved"]
+from asyncctx_trace.compiled import extension
+
+__all__ = ["invisible", "program_frame", "quietly", "suspended", "unobserve", "unobserved"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -19,6 +21,10 @@ _FILE = "<importlib._bootstrap of asyncctx_trace>"
 _RESUME = opcode.opmap["RESUME"]
 _NOP = opcode.opmap["NOP"]
 _CACHE = opcode.opmap["CACHE"]
+_LOAD_SUPER_ATTR = opcode.opmap.get("LOAD_SUPER_ATTR")
+_TOOL = 4
+"""An id of `sys.monitoring` that no kind of tool has for its own."""
+_native = extension(__package__)
 
 
 def invisible(function: F) -> F:
@@ -40,17 +46,18 @@ def invisible(function: F) -> F:
 
 
 def unobserved(function: F) -> F:
-    """Make calls of ``function``, no generator, pass unnoticed altogether.
+    """Hide the frames of ``function``, which must not be a generator.
 
     The interpreter takes a frame for complete, and shows it, once it has passed the instruction
-    RESUME. Without one it is in no traceback and on no stack (``sys._getframe`` skips it), and
-    neither ``sys.settrace`` nor ``sys.setprofile`` nor ``sys.monitoring`` hears of it.
+    RESUME. Without that, a frame is in no traceback and on no stack (``sys._getframe`` skips it),
+    and its calls, lines and returns are reported to no tracer. Exceptions are, on 3.12 to 3.14:
+    what handles any must be called through ``suspended`` or ``quietly``.
     CPython 3.11 would tell a profiler of the return alone, so there the function is seen.
     """
     if sys.version_info < (3, 12):
         return function
     plain = cast(FunctionType, function)
-    code = _without_resume(plain.__code__)
+    code = _hidden(plain.__code__)
     # A new function, for the interpreter never again calls one fast that has had its code changed.
     made = FunctionType(
         code, plain.__globals__, plain.__name__, plain.__defaults__, plain.__closure__
@@ -60,37 +67,125 @@ def unobserved(function: F) -> F:
 
 
 def unobserve(function: FunctionType) -> None:
-    """The same for a function that somebody may hold already."""
-    if sys.version_info >= (3, 12):
-        function.__code__ = _without_resume(function.__code__)
+    """Hide, where nothing is compiled, a function of others that we call.
 
-
-def _without_resume(code: CodeType) -> CodeType:
-    raw = bytearray(code.co_code)
-    start = next((i for i in range(0, len(raw), 2) if raw[i] == _RESUME), None)
-    if start is None:
-        return code
-    end = start + 2
-    while raw[end] == _CACHE:  # CPython 3.15 keeps something behind it
-        end += 2
-    raw[start:end] = bytes((_NOP, 0)) * ((end - start) // 2)
-    return code.replace(co_code=bytes(raw))
-
-
-@unobserved
-def quietly(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Call ``function`` without a debugger's hearing of what it calls in its turn.
-
-    For what happens seldom: while somebody traces, turning that off and on takes its time.
+    Compiled code suspends tracing around the call instead, and leaves the function alone.
     """
-    trace = sys.gettrace()
-    if trace is None:
-        return function(*args, **kwargs)
-    sys.settrace(None)
+    if sys.version_info >= (3, 12) and _native is None:
+        function.__code__ = _hidden(function.__code__)
+
+
+def _hidden(code: CodeType) -> CodeType:
+    """``code`` that never passes a RESUME; as it is where it could not do its work then."""
+    raw = bytearray(code.co_code)
+    start = next((i for i in range(0, len(raw), 2) if raw[i] == _RESUME), len(raw))
+    end = start + 2
+    while end < len(raw) and raw[end] == _CACHE:  # CPython 3.15 keeps something behind it
+        end += 2
+    if end >= len(raw):  # none, or out of reach already
+        return code
+    if "__class__" in code.co_freevars and not _name_super(code, raw):
+        return code
+    resume = raw[start:end]
+    raw[start:end] = bytes((_NOP, 0)) * ((end - start) // 2)
+    if sys.version_info < (3, 15):
+        return code.replace(co_code=bytes(raw))
+    # It looks an exception's listeners up in data that RESUME allocates, and crashes without.
+    # `sys.monitoring` allocates it, too, but only for code with a RESUME: one that is not reached.
+    code = code.replace(co_code=bytes(raw + resume))
+    _allocate_monitoring_data(code)
+    return code
+
+
+def _name_super(code: CodeType, raw: bytearray) -> bool:
+    """Have ``super().name`` get its class and object from the code, not from the frame.
+
+    A call of ``super()`` looks for them in the frame, and skips a hidden one. Says whether all
+    uses of it are of that form.
+    """
+    import dis
+
+    others = 0
+    for instruction in dis.get_instructions(code):
+        if instruction.opcode == _LOAD_SUPER_ATTR:
+            raw[instruction.offset + 1] |= 2  # as `super(class, object).name`
+            others -= 1
+        elif instruction.opname == "LOAD_GLOBAL" and instruction.argval == "super":
+            others += 1
+    return others == 0
+
+
+def _allocate_monitoring_data(code: CodeType) -> None:
+    if sys.version_info < (3, 15):
+        return
+    monitoring = sys.monitoring
+    for tool in range(6):
+        if monitoring.get_tool(tool) is not None:
+            monitoring.set_local_events(tool, code, 0)
+            return
+    monitoring.use_tool_id(_TOOL, "asyncctx-trace")
     try:
-        return function(*args, **kwargs)
+        monitoring.set_local_events(_TOOL, code, 0)
     finally:
-        sys.settrace(trace)
+        monitoring.free_tool_id(_TOOL)
+
+
+def suspended(function: F) -> F:
+    """Let no tracer, profiler or debugger hear of what happens while ``function`` runs.
+
+    Compiled it is so for this thread and on every version. Otherwise the function is hidden, and
+    what it calls, or raises and handles itself, is heard unless it goes through ``quietly``.
+    """
+    return unobserved(function) if _native is None else _native.suspended(unobserved(function))
+
+
+def _tracing_of_thread() -> tuple[Callable[[], Any], Callable[[Any], Any], Callable[[Any], Any]]:
+    """The interpreter's own: this thread's state; suspend its tracing; and end that."""
+    import ctypes
+
+    api = ctypes.pythonapi
+    api.PyThreadState_Get.restype = ctypes.c_void_p
+    api.PyThreadState_EnterTracing.argtypes = api.PyThreadState_LeaveTracing.argtypes = [
+        ctypes.c_void_p
+    ]
+    return api.PyThreadState_Get, api.PyThreadState_EnterTracing, api.PyThreadState_LeaveTracing
+
+
+def _nothing(state: object = None) -> None:
+    pass
+
+
+if _native is not None:
+    quietly = _native.quietly
+else:
+    try:
+        _state, _suspend, _resume = _tracing_of_thread()
+    except (ImportError, AttributeError, OSError):  # an interpreter without ctypes
+        _state = _suspend = _resume = _nothing
+
+    @unobserved
+    def _is_observed() -> bool:
+        if sys.gettrace() is not None or sys.getprofile() is not None:
+            return True
+        if sys.version_info < (3, 12):
+            return False
+        tool = sys.monitoring.get_tool
+        return not tool(0) is tool(1) is tool(2) is tool(3) is tool(4) is tool(5) is None
+
+    @unobserved
+    def quietly(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call ``function``, and let no tracer, profiler or debugger hear of it.
+
+        For what happens seldom: while somebody listens, it costs microseconds.
+        """
+        if not _is_observed():
+            return function(*args, **kwargs)
+        state = _state()
+        _suspend(state)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            _resume(state)
 
 
 def program_frame() -> FrameType | None:

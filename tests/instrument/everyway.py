@@ -1,0 +1,215 @@
+"""A program that acquires in every way there is; whoever runs it chooses how it is listened to."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import faulthandler
+import gc
+import importlib.util
+import sys
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from asyncctx_trace import traced
+
+
+class M:
+    """A manager that fails, waits and suppresses as it is told."""
+
+    def __init__(self, fails: str = "", waits: int = 0) -> None:
+        self.fails = fails
+        self.waits = waits
+
+    async def __aenter__(self) -> M:
+        for _ in range(self.waits):
+            await asyncio.sleep(0)
+        if self.fails == "enter":
+            raise ValueError("enter")
+        return self
+
+    async def __aexit__(self, *exc: object) -> bool:
+        if self.fails == "exit":
+            raise ValueError("exit")
+        return self.fails == "suppress"
+
+
+async def blocks() -> None:
+    """``async with`` that goes well, and fails at each place where it can."""
+    for fails in ("", "enter", "exit", "suppress"):
+        for waits in (0, 1):
+            with contextlib.suppress(ValueError):
+                async with M(fails, waits):
+                    pass
+            with contextlib.suppress(ValueError, KeyError):
+                async with M(fails, waits):
+                    raise KeyError(fails)
+
+
+async def stack() -> None:
+    """An exit stack whose exits suppress, replace and pass on an error."""
+    with contextlib.suppress(ValueError):
+        async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(M())
+            await stack.enter_async_context(M("exit"))
+            await stack.enter_async_context(M("suppress"))
+            await stack.enter_async_context(M())
+            with contextlib.suppress(ValueError):
+                await stack.enter_async_context(M("enter"))
+            raise KeyError
+
+
+async def pairs() -> None:
+    """Acquire and release, a timeout, and a task that is cancelled while it waits."""
+    lock = asyncio.Lock()
+    await lock.acquire()
+    lock.release()
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(asyncio.Event().wait(), 0.001)
+
+    async def waiting() -> None:
+        async with lock:
+            pass
+
+    async with lock:
+        task = asyncio.create_task(waiting())
+        await asyncio.sleep(0)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def proxies() -> None:
+    """Managers, classes and functions that were given to ``traced``."""
+    with contextlib.suppress(ValueError):
+        async with traced(M("enter")):
+            pass
+    async with traced(M("suppress", 1)):
+        raise KeyError
+
+    @traced
+    class N(M):
+        pass
+
+    for fails in ("", "enter", "exit"):
+        with contextlib.suppress(ValueError):
+            async with N(fails):
+                pass
+
+
+async def many() -> None:
+    """More than fits on one page of a recording."""
+    for _ in range(1000):
+        async with M():
+            pass
+
+
+def by_hand(coroutine: Coroutine[Any, Any, object]) -> None:
+    """Drive a coroutine without a loop."""
+    while True:
+        try:
+            coroutine.send(None)
+        except StopIteration:
+            return
+
+
+async def in_trio() -> None:
+    """A nursery, and an acquisition that is cancelled."""
+    import trio
+
+    async with trio.open_nursery(), M():
+        pass
+    with trio.move_on_after(0):
+        async with M():
+            await trio.sleep(1)
+
+
+def everything() -> None:
+    """All of it, one after the other."""
+    for part in (blocks, stack, pairs, proxies, many):
+        asyncio.run(part())
+    by_hand(many())
+    if importlib.util.find_spec("trio") is not None:
+        import trio
+
+        trio.run(in_trio)
+
+
+def on_threads() -> None:
+    """All of it on several threads at once."""
+    threads = [threading.Thread(target=everything) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def tracer(frame: Any, event: str, arg: Any) -> Any:
+    """Listens, and does nothing."""
+    return tracer
+
+
+def monitored() -> None:
+    """With a tool that subscribes to everything."""
+    monitoring = sys.monitoring
+    monitoring.use_tool_id(1, "everything")
+    events = 0
+    for name, event in vars(monitoring.events).items():
+        # BRANCH stands for the two others, and cannot be had together with them.
+        if event and not (name == "BRANCH" and hasattr(monitoring.events, "BRANCH_LEFT")):
+            monitoring.register_callback(1, event, lambda *fact: None)
+            events |= event
+    monitoring.set_events(1, events)
+    everything()
+    monitoring.set_events(1, 0)
+
+
+def settraced() -> None:
+    """With a tracer, on every thread."""
+    threading.settrace(tracer)
+    sys.settrace(tracer)
+    everything()
+    on_threads()
+    sys.settrace(None)
+
+
+def setprofiled() -> None:
+    """With a profiler."""
+    sys.setprofile(tracer)
+    everything()
+    sys.setprofile(None)
+
+
+def collected() -> None:
+    """With a garbage collector that runs all the time."""
+    gc.set_threshold(1)
+    everything()
+
+
+def shallow() -> None:
+    """At the end of the stack."""
+
+    def deeper() -> None:
+        with contextlib.suppress(RecursionError):
+            deeper()
+        with contextlib.suppress(RecursionError):
+            by_hand(blocks())
+
+    deeper()
+
+
+HOW: dict[str, Callable[[], None]] = {
+    "alone": everything,
+    "threads": on_threads,
+    "settrace": settraced,
+    "setprofile": setprofiled,
+    "monitoring": monitored,
+    "collector": collected,
+    "recursion": shallow,
+}
+
+if __name__ == "__main__":
+    faulthandler.enable()
+    HOW[sys.argv[1]]()
+    print("came to its end")

@@ -1,0 +1,129 @@
+"""A hidden function does what it did before."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from types import FunctionType
+from typing import cast
+
+import pytest
+
+from asyncctx_trace.instrument.invisible import suspended, unobserved
+
+if sys.version_info < (3, 12):
+    pytest.skip("CPython 3.11 shows every frame", allow_module_level=True)
+
+
+class Base:
+    """Has a method, and an attribute."""
+
+    word = "base"
+
+    def say(self, *words: str) -> str:
+        """Something."""
+        return " ".join((self.word, *words))
+
+
+class Derived(Base):
+    """Looks for its base in every way there is."""
+
+    @unobserved
+    def say(self, *words: str) -> str:
+        """With zero arguments."""
+        return super().say(*words) + super().word
+
+    @unobserved
+    def in_a_closure(self) -> Callable[[], str]:
+        """From a cell."""
+        found = super().say("closure")
+        return lambda: found + self.word
+
+    @unobserved
+    def in_two_steps(self) -> str:
+        """Where there is a name for it."""
+        above = super()
+        return above.say("two", "steps")
+
+
+@pytest.mark.parametrize("time", ["first", "second"])
+def test_super_without_arguments(time: str) -> None:
+    """It looks for its class and object in the innermost visible frame."""
+    derived = Derived()
+
+    assert derived.say("hello") == "base hellobase"
+    assert derived.in_a_closure()() == "base closurebase"
+    assert derived.in_two_steps() == "base two steps"
+
+
+def test_closures_and_defaults() -> None:
+    """What a function has beside its code."""
+    more = 3
+
+    @unobserved
+    def plus(number: int = 1, *, times: int = 2) -> int:
+        def inner() -> int:
+            return (number + more) * times
+
+        return inner()
+
+    assert plus() == 8
+    assert plus(2, times=10) == 50
+
+
+def test_a_frame_is_on_no_stack_and_in_no_traceback() -> None:
+    """An error comes out of the function that called it."""
+
+    @unobserved
+    def fails(who: Callable[[], object]) -> None:
+        who()
+        raise ValueError("hidden")
+
+    seen: list[str] = []
+    with pytest.raises(ValueError, match="hidden") as failed:
+        fails(lambda: seen.append(sys._getframe(1).f_code.co_name))
+
+    assert seen == ["test_a_frame_is_on_no_stack_and_in_no_traceback"]
+    assert failed.traceback[-1].name == "test_a_frame_is_on_no_stack_and_in_no_traceback"
+
+
+def test_hiding_twice_is_hiding_once() -> None:
+    """A sink may be attached again."""
+
+    def handles() -> str:
+        try:
+            raise ValueError("hidden")
+        except ValueError:
+            return "handled"
+
+    once = unobserved(handles)
+    twice = unobserved(once)
+
+    assert cast(FunctionType, twice).__code__ is cast(FunctionType, once).__code__
+    assert twice() == "handled"
+
+
+def test_nobody_hears_of_what_a_hidden_function_handles() -> None:
+    """By an exception or by a call."""
+    heard: list[str] = []
+
+    @suspended
+    def handles(text: str) -> int:
+        try:
+            return int(text)
+        except ValueError:
+            return -1
+
+    monitoring = sys.monitoring
+    events = monitoring.events.RAISE | monitoring.events.PY_START | monitoring.events.PY_UNWIND
+    monitoring.use_tool_id(2, "test")
+    for event in (monitoring.events.RAISE, monitoring.events.PY_START):
+        monitoring.register_callback(2, event, lambda code, *fact: heard.append(code.co_name))
+    monitoring.set_events(2, events)
+    result = handles("seven")
+    monitoring.set_events(2, 0)
+    monitoring.free_tool_id(2)
+
+    assert result == -1
+    if type(handles) is not FunctionType or sys.version_info >= (3, 15):
+        assert "handles" not in heard
