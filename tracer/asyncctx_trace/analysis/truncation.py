@@ -14,7 +14,7 @@ from asyncctx_trace.outcome import Outcome
 
 __all__ = ["truncated"]
 
-_FIRST = ("id", "parent", "task", "resource", "site", "depth", "enter_started")
+_FIRST = ("id", "parent", "task", "resource", "site", "by_call", "depth", "enter_started")
 """Columns that the first fact of an acquisition fills for good."""
 
 _LATER: dict[str, tuple[tuple[str, int], ...]] = {
