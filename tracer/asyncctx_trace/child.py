@@ -76,14 +76,16 @@ def begin() -> None:
 
 
 def _is_worker() -> bool:
-    """Return whether multiprocessing started this interpreter to run code of the program.
+    """Return whether the program started this interpreter to run its own code in it.
 
-    What stands around the import in the server's command differs between versions. The resource
-    tracker is started by such a command, too, and runs nothing of the program.
+    Workers of multiprocessing do, and what a sampling profiler observes. The resource tracker of
+    multiprocessing is started in the same way and runs nothing of the program. What stands around
+    the import in the fork server's command differs between versions.
     """
     words = sys.orig_argv
     command = words[words.index("-c") + 1] if "-c" in words else ""
     return (
         "--multiprocessing-fork" in words
         or "from multiprocessing.forkserver import main;" in command
+        or "profiling.sampling._sync_coordinator" in words
     )

@@ -10,6 +10,7 @@ with its own ``__main__``, loader, import path and tracebacks.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any
 
@@ -57,8 +58,11 @@ def _put(items: tuple[object, ...], index: int, new: CodeType) -> None:
     slot.value = id(new)
 
 
-def exchange_in_main(scope: Scope) -> None:
-    """Do so with the main module when it begins, which is when this interpreter has started."""
+def exchange_in_main(scope: Scope, begun: Callable[[str], None]) -> None:
+    """Do so with the main module when it begins, which is when this interpreter has started.
+
+    ``begun`` gets the name of its file.
+    """
 
     def watch(frame: FrameType, event: str, _: Any) -> None:
         code = frame.f_code
@@ -69,5 +73,6 @@ def exchange_in_main(scope: Scope) -> None:
         ):
             sys.setprofile(None)
             exchange(code, scope)
+            begun(code.co_filename)
 
     sys.setprofile(watch)

@@ -10,7 +10,7 @@ from types import FunctionType
 from typing import Any
 
 from asyncctx_trace.errors import NotInstallable
-from asyncctx_trace.instrument import constants, interrupts, settings
+from asyncctx_trace.instrument import constants, interrupts, launchers, settings
 from asyncctx_trace.instrument.invisible import unobserved
 from asyncctx_trace.instrument.operations import Operation, operations, perform
 from asyncctx_trace.instrument.program import Original, functions, original_of, rewritten
@@ -50,8 +50,13 @@ def install_at_start(
     scope = _scope(tuple(include), tuple(exclude), all)
     with _lock:
         _install(scope)
+
+    def begun(file: str) -> None:
+        if launchers.is_launcher(file):
+            launchers.rewrite_executed(scope)
+
     if sys.argv[:1] != ["-m"]:  # otherwise the main module is imported like any other
-        constants.exchange_in_main(scope)
+        constants.exchange_in_main(scope, begun)
 
 
 def uninstall() -> None:
@@ -65,6 +70,7 @@ def uninstall() -> None:
             code = original_of(function.__code__)
             if code is not function.__code__:
                 function.__code__ = code
+        launchers.stop()
         constants.restore()
 
 

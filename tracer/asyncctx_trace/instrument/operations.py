@@ -14,6 +14,7 @@ from asyncctx_trace.instrument import interrupts
 from asyncctx_trace.instrument.adapters import Adapter, Pair, adapter_for, pairs
 from asyncctx_trace.instrument.bytecode import Unfamiliar
 from asyncctx_trace.instrument.invisible import unobserved
+from asyncctx_trace.instrument.launchers import module_details
 from asyncctx_trace.instrument.pairs import watch_of
 from asyncctx_trace.instrument.program import Original, original_of, rewritten
 from asyncctx_trace.instrument.resources import Resource
@@ -63,6 +64,8 @@ def operations(scope: Scope) -> Iterator[Operation]:
         (_PYTEST, "_rewrite_test"),
     ):
         yield Operation(module, function, partial(_result, rewrite))
+    # What `python -m` runs may execute a file of the program's in its turn.
+    yield Operation("runpy", "_get_module_details", partial(_result, module_details(scope)))
     # pytest alone writes after that.
     yield Operation(_PYTEST, "_write_pyc", partial(_argument, "co", _unrewritten))
     yield Operation("signal", "signal", interrupts.code_of_handler)
