@@ -19,6 +19,7 @@ from asyncctx_trace.instrument.scope import Scope
 from asyncctx_trace.recording import format as layout
 from asyncctx_trace.recording.segments import create
 from asyncctx_trace.recording.writer import Recorder
+from asyncctx_trace.spans import conventions
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -178,6 +179,14 @@ def test_the_page_on_what_is_changed_names_every_patched_function() -> None:
 
     assert len(patched) > 8
     assert [p for p in patched if f"`{p[0]}`" not in page or f"`{p[1]}`" not in page] == []
+
+
+def test_the_page_on_opentelemetry_names_every_attribute_event_and_metric() -> None:
+    page = (DOCS / "opentelemetry.md").read_text("utf-8")
+    ours = {v for v in vars(conventions).values() if str(v).startswith("asyncctx.")}
+
+    assert len(ours) > 40
+    assert [name for name in sorted(ours) if f"`{name}" not in page] == []
 
 
 LAYOUT_PAGES = [

@@ -268,7 +268,7 @@ async def test_the_pointer_tells_what_it_is_over(workers: Path) -> None:
 async def test_the_palette_knows_every_command(workers: Path) -> None:
     """Each key's command can be found by its words, and run."""
     async with staged(workers, (120, 36)) as stage:
-        await stage.press("space", "colon", *"play head to the end")
+        await stage.press("space", "colon", *"go to the end")
         await stage.pilot.pause(0.5)
         await stage.press("enter", "enter")
         await stage.pilot.pause(0.2)
@@ -285,5 +285,5 @@ async def test_help_lists_every_key_and_goes_away(workers: Path) -> None:
         await stage.press("escape")
 
         assert "body: holds" in helped
-        assert "Replay the other way" in helped
+        assert "Reverse the direction of play" in helped
         assert "body: holds" not in stage.text

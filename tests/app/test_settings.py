@@ -137,13 +137,14 @@ async def test_ascii_draws_no_other_glyph_of_its_own(workers: Path) -> None:
 
 @in_a_loop
 async def test_every_key_is_written_down(workers: Path) -> None:
-    """With the name under which a keymap changes it."""
+    """With what it does, and the name under which a keymap changes it."""
     page = (Path(__file__).parents[2] / "docs" / "app.md").read_text("utf-8")
     async with staged(workers) as stage:
         named = [binding for _, bindings in sections(stage.app) for binding in bindings]
 
         assert len(named) > 40
-        assert [binding.id for binding in named if f"`{binding.id}` |" not in page] == []
+        rows = [f"| {each.tooltip or each.description} | `{each.id}` |" for each in named]
+        assert [row for row in rows if row not in page] == []
 
 
 @in_a_loop
@@ -152,15 +153,15 @@ async def test_help_and_palette_tell_the_user_s_own_keys(workers: Path) -> None:
     async with staged(workers, (120, 80)) as stage:
         stage.app.set_keymap({"reverse": "f7"})
         await stage.press("question_mark")
-        helped = next(line for line in stage.lines if "Replay the other way" in line)
+        helped = next(line for line in stage.lines if "Reverse the direction of play" in line)
         commands = {
             command.title: command.help
             for command in stage.app.get_system_commands(stage.app.trace_screen)
         }
 
         assert "f7" in helped
-        assert commands["Replay the other way"] == "key f7"
-        assert commands["Previous fact of the selected task"] == "key <"
+        assert commands["Reverse the direction of play"] == "key f7"
+        assert commands["Go to the previous event of the selected task"] == "key <"
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 200])

@@ -67,16 +67,16 @@ class TraceApp(App[None]):
         Binding("q,ctrl+q", "quit", "Quit", key_display="q", id="quit", priority=False),
         Binding("ctrl+c", "quit", "Quit", show=False, id="interrupt"),
         Binding("colon,ctrl+p", "command_palette", "Commands", key_display=":", id="commands",
-                tooltip="Every command, by name"),
-        Binding("T", "next_theme", "Theme", id="theme", tooltip="The next theme"),
+                tooltip="Open the command palette"),
+        Binding("T", "next_theme", "Theme", id="theme", tooltip="Use the next theme"),
         Binding("A", "ascii", "ASCII", show=False, id="ascii",
-                tooltip="Glyphs for poor terminals, or rich ones"),
+                tooltip="Use ASCII or Unicode glyphs"),
         Binding("x", "save('svg')", "Picture", show=False, id="save-svg",
-                tooltip="Save what is seen as an SVG picture"),
+                tooltip="Save the screen as an SVG picture"),
         Binding("X", "save('txt')", "Text", show=False, id="save-text",
-                tooltip="Save what is seen as plain text"),
+                tooltip="Save the screen as plain text"),
         Binding("ctrl+x", "save_page", "Page", show=False, id="save-page",
-                tooltip="Save all of it as one HTML page; Escape stops that"),
+                tooltip="Save the whole recording as one HTML page; Escape cancels"),
     ]  # fmt: skip
 
     def __init__(

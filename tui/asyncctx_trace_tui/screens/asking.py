@@ -57,22 +57,23 @@ class Asking(Moving):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "ask('search')", "Search", id="search",
-                tooltip="Search tasks, resources, sites, errors"),
+                tooltip="Search tasks, resources, sites and errors"),
         Binding("n", "again(1)", "Next match", show=False, id="next-match",
-                tooltip="The next that matches the search"),
+                tooltip="Go to the next match"),
         Binding("N", "again(-1)", "Previous match", show=False, id="previous-match",
-                tooltip="The one before"),
+                tooltip="Go to the previous match"),
         Binding("ampersand", "ask('filter')", "Filter", id="filter",
-                tooltip="Show only some tasks; an empty filter shows all"),
+                tooltip="Filter tasks; an empty filter shows all"),
         Binding("t", "ask('time')", "To a time", show=False, id="to-time",
-                tooltip="Play head to a time"),
+                tooltip="Go to a time"),
         Binding("u", "blame", "Who blocks", show=False, id="blame",
-                tooltip="Select the task that the selected one waits for"),
+                tooltip="Select the task that the selected task waits for"),
         Binding("o", "sort", "Sort", show=False, id="sort",
-                tooltip="Lanes by first seen, total wait, total hold; in 6, sort the table"),
-        Binding("p", "pin", "Pin", show=False, id="pin", tooltip="Keep the lane on top, or not"),
+                tooltip="Sort lanes by first event, wait or hold; in view 6, sort the table"),
+        Binding("p", "pin", "Pin", show=False, id="pin",
+                tooltip="Pin the lane to the top, or unpin it"),
         Binding("c", "fold", "Fold", show=False, id="fold",
-                tooltip="Hide nested acquisitions of the lane, or show them"),
+                tooltip="Fold or unfold the nested acquisitions of the lane"),
     ]  # fmt: skip
 
     def __init__(self, scene: Scene, glyphs: Glyphs) -> None:

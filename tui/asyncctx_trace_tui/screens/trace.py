@@ -67,7 +67,7 @@ class TraceScreen(Asking):
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
             Binding(str(number), f"view('{view}')", view.capitalize(), show=False, id=view,
-                    tooltip=f"The view {view}")
+                    tooltip=f"Show the view {view}")
             for number, view in enumerate(VIEWS, 1)
         ),
         Binding("up,k", "select(-1)", "Task above", show=False, id="up",
@@ -75,8 +75,8 @@ class TraceScreen(Asking):
         Binding("down,j", "select(1)", "Task below", show=False, id="down",
                 tooltip="Select the task below"),
         Binding("b", "table", "Next table", show=False, id="table",
-                tooltip="In 6, the next table of the report"),
-        Binding("question_mark", "help", "Help", id="help", tooltip="This page"),
+                tooltip="In view 6, show the next table of the report"),
+        Binding("question_mark", "help", "Help", id="help", tooltip="Show this page"),
     ]  # fmt: skip
 
     def compose(self) -> ComposeResult:
