@@ -24,6 +24,7 @@ from asyncctx_trace.spans import conventions
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 FORMAT = (DOCS / "format.md").read_text("utf-8")
+PROSE = " ".join(FORMAT.split())
 TYPES = {"8s": "8s", "u8": "B", "u16": "H", "u32": "I", "u64": "Q"}
 
 
@@ -90,11 +91,11 @@ def test_the_format_page_lists_sizes_versions_and_kinds() -> None:
 
     assert [int(number) for number, _ in kinds] == list(layout.Kind)
     assert [int(number) for number, _ in versions] == list(range(1, layout.VERSION + 1))
-    assert f"describes version {layout.VERSION}." in FORMAT
-    assert f"bytes of a record: {layout.RECORD}" in FORMAT
-    assert f"bytes of a segment: {layout.SEGMENT:,}" in FORMAT
-    assert f"{layout.HEADER_SIZE:,} bytes" in FORMAT
-    assert f"after {layout.TEXT_LIMIT:,} characters" in FORMAT
+    assert f"describes version {layout.VERSION}." in PROSE
+    assert f"bytes of a record: {layout.RECORD}" in PROSE
+    assert f"bytes of a segment: {layout.SEGMENT:,}" in PROSE
+    assert f"{layout.HEADER_SIZE:,} bytes" in PROSE
+    assert f"after {layout.TEXT_LIMIT:,} characters" in PROSE
 
 
 def test_the_format_page_lists_every_text_entry_with_its_fields(tmp_path: Path) -> None:
