@@ -107,9 +107,9 @@ def test_asked_it_tells_of_each_test_what_it_found(session: pytest.Pytester) -> 
     result.stdout.fnmatch_lines(
         [
             "*= asyncctx-trace =*",
-            "test_it.py::test_leaks",
-            "  leak (certain): *",
-            "1 findings in 2*",
+            "leak (certain): *",
+            "  in test_it.py::test_leaks",
+            "1 finding in 1 of 2 traced tests",
         ]
     )
     assert kept(session) == []
@@ -272,15 +272,21 @@ def test_workers_of_xdist_tell_what_they_found(session: pytest.Pytester) -> None
         "-p",
         "xdist.plugin",
         "-n",
-        "1",
+        "2",
         test_it="""
             import asyncio, program
             def test_leaks(): asyncio.run(program.leaks())
+            def test_leaks_again(): asyncio.run(program.leaks())
+            def test_is_clean(): asyncio.run(program.is_clean())
         """,
     )
 
-    result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["test_it.py::test_leaks", "  leak (certain): *"])
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(
+        ["leak (certain): *", "  in test_it.py::test_leaks*", "1 finding in 2 of 3 traced tests"]
+    )
+    assert kept(session) == []
+    assert not (Path(session.path) / ".pytest_cache" / "d").exists()
 
 
 def test_a_recording_that_goes_on_already_is_used(session: pytest.Pytester) -> None:
@@ -314,3 +320,353 @@ def test_a_recording_that_goes_on_already_is_used(session: pytest.Pytester) -> N
 
     result.assert_outcomes(passed=1)
     assert kept(session) == ["all.actx"]
+
+
+def test_a_fixture_that_fails_to_tear_down_is_judged_with_its_test(
+    session: pytest.Pytester,
+) -> None:
+    """That is when it matters most: its error is told first, then what was found."""
+    result = run(
+        session,
+        "--asyncctx",
+        test_it="""
+            import asyncio, program, pytest
+            @pytest.fixture
+            def breaks():
+                yield
+                raise OSError("the pool is gone")
+            @pytest.mark.lifecycles(forbid="leak")
+            def test_it(breaks): asyncio.run(program.leaks())
+        """,
+    )
+
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*OSError: the pool is gone",
+            "*asyncctx-trace*",
+            "leak (certain): *",
+            "*= asyncctx-trace =*",
+            "leak (certain): *",
+            "  in test_it.py::test_it",
+            "1 finding in 1 traced test",
+        ]
+    )
+    assert kept(session) == ["test_it.py-test_it.actx"]
+
+
+def test_a_green_suite_hears_of_nothing_that_it_knows(session: pytest.Pytester) -> None:
+    """Deadlines that tests are about, errors that they expect, queues, slow exits."""
+    result = run(
+        session,
+        "--asyncctx",
+        "--asyncctx-forbid",
+        "certain",
+        test_it="""
+            import asyncio, contextlib, pytest
+            def test_times_out():
+                async def main():
+                    async with asyncio.timeout(0.01):
+                        await asyncio.sleep(1)
+                with pytest.raises(TimeoutError):
+                    asyncio.run(main())
+            def test_queues_up():
+                limit = asyncio.Semaphore(2)
+                async def job():
+                    async with limit:
+                        await asyncio.sleep(0.03)
+                async def main():
+                    await asyncio.gather(*(job() for _ in range(5)))
+                asyncio.run(main())
+            def test_raises():
+                class Bad:
+                    async def __aenter__(self): raise OSError("down")
+                    async def __aexit__(self, *exc): pass
+                async def main():
+                    async with Bad(): pass
+                with pytest.raises(OSError):
+                    asyncio.run(main())
+            def test_fails_to_clean_up():
+                @contextlib.asynccontextmanager
+                async def bad():
+                    yield
+                    await asyncio.sleep(0.12)
+                    raise OSError("down")
+                async def main():
+                    async with bad(): pass
+                with pytest.raises(OSError):
+                    asyncio.run(main())
+        """,
+    )
+
+    result.assert_outcomes(passed=4)
+    result.stdout.fnmatch_lines(["0 findings in 4 traced tests"])
+
+
+def test_what_is_too_long_is_said_by_option_file_or_marker(session: pytest.Pytester) -> None:
+    """A threshold that was given is meant; so is a kind that is forbidden by its name."""
+    session.makeini("[pytest]\nasyncctx_threshold = slow-cleanup=10ms")
+    result = run(
+        session,
+        test_it="""
+            import asyncio, contextlib, pytest
+            def slow():
+                @contextlib.asynccontextmanager
+                async def manager():
+                    yield
+                    await asyncio.sleep(0.05)
+                async def main():
+                    async with manager(): pass
+                asyncio.run(main())
+            @pytest.mark.lifecycles
+            def test_reported(): slow()
+            @pytest.mark.lifecycles(forbid="slow-cleanup")
+            def test_forbidden(): slow()
+            @pytest.mark.lifecycles(forbid="slow-cleanup", threshold="slow-cleanup=10s")
+            def test_has_time(): slow()
+            @pytest.mark.lifecycles(budget="manager:cleanup.max<10ms")
+            def test_exceeds(): slow()
+            @pytest.mark.lifecycles(budget="manger:cleanup.max<10s")
+            def test_misspelt(): slow()
+        """,
+    )
+
+    result.assert_outcomes(passed=5, errors=3)
+    result.stdout.fnmatch_lines(
+        [
+            "slow-cleanup (certain): the exit of `*manager*",
+            "budget manager:cleanup.max<10ms: *",
+            "budget manger:cleanup.max<10s: no resource is named 'manger'*",
+        ]
+    )
+
+
+def test_a_budget_that_no_test_has_a_resource_for_fails_the_session(
+    session: pytest.Pytester,
+) -> None:
+    """A misspelt name must not pass; a test that does not use the resource does."""
+    module = """
+        import asyncio, program
+        def test_one(): asyncio.run(program.is_clean())
+        def test_two(): asyncio.run(program.leaks())
+    """
+    kept_ = run(session, "--asyncctx", "--asyncctx-budget", "lock:hold.max<9s", test_it=module)
+    misspelt = run(session, "--asyncctx", "--asyncctx-budget", "lok:hold.max<9s", test_it=module)
+
+    kept_.assert_outcomes(passed=2)
+    assert kept_.ret == 0
+    misspelt.assert_outcomes(passed=2)
+    assert misspelt.ret == 1
+    misspelt.stdout.fnmatch_lines(["budget lok:hold.max<9s: no traced test has used *"])
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--asyncctx-forbid", "leek"], "unknown kind of finding 'leek': did you mean 'leak'?"),
+        (["--asyncctx-forbid", ""], "no kind of finding given"),
+        (["-o", "asyncctx_forbid=leek"], "unknown kind of finding 'leek': did you mean 'leak'?"),
+        (["-o", "asyncctx_forbit=leak"], "unknown option 'asyncctx_forbit': did you mean"),
+        (["--asyncctx-threshold", "slow=1s"], "unknown threshold 'slow': did you mean"),
+        (["--asyncctx-budget", "fast"], "'fast' is not a budget: write it like"),
+    ],
+)
+def test_a_misspelt_option_ends_the_session(
+    session: pytest.Pytester, words: list[str], says: str
+) -> None:
+    """With what was meant, before any test has run."""
+    result = run(session, *words, test_it="def test_it(): pass")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*{says.replace('[', '[[]').replace('?', '[?]')}*"])
+
+
+@pytest.mark.parametrize(
+    ("mark", "says"),
+    [
+        ('forbid="leek"', "unknown kind of finding 'leek': did you mean 'leak'?"),
+        ('forbid=""', "no kind of finding given"),
+        ('forbit="leak"', "has no argument 'forbit': did you mean 'forbid'?"),
+        ('"leak"', "takes keyword arguments only, such as forbid='leak'"),
+        ("forbid=1", "takes texts, not 1"),
+        ('threshold="slow-cleanup=fast"', "'fast' is no"),
+        ('budget="fast"', "'fast' is not a budget"),
+    ],
+)
+def test_a_misspelt_marker_fails_its_test(session: pytest.Pytester, mark: str, says: str) -> None:
+    """It would have passed whatever happened."""
+    result = run(
+        session,
+        test_it=f"""
+            import pytest
+            @pytest.mark.lifecycles({mark})
+            def test_it(): pass
+            def test_other(): pass
+        """,
+    )
+
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines([f"*{says.replace('?', '[?]')}*"])
+
+
+def test_quiet_says_nothing_but_fails_what_is_forbidden(session: pytest.Pytester) -> None:
+    """For suites that are read by people who look for something else."""
+    result = run(
+        session,
+        "--asyncctx",
+        "--asyncctx-quiet",
+        test_it="""
+            import asyncio, program, pytest
+            def test_leaks(): asyncio.run(program.leaks())
+            @pytest.mark.lifecycles(forbid="leak")
+            def test_forbids(): asyncio.run(program.leaks())
+        """,
+    )
+
+    result.assert_outcomes(passed=2, errors=1)
+    result.stdout.no_fnmatch_line("*= asyncctx-trace =*")
+
+
+@pytest.mark.parametrize("cache", [[], ["-p", "no:cacheprovider"]])
+def test_no_folders_are_left_behind(
+    session: pytest.Pytester, cache: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither in the project nor among the temporary files."""
+    temporary = Path(session.path) / "tmp"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    result = run(
+        session,
+        "--asyncctx",
+        *cache,
+        test_it="""
+            import asyncio, program
+            def test_one(): asyncio.run(program.is_clean())
+            def test_two(): asyncio.run(program.is_clean())
+        """,
+    )
+
+    result.assert_outcomes(passed=2)
+    assert list(temporary.rglob("asyncctx*")) == []
+    assert not (Path(session.path) / ".pytest_cache" / "d").exists()
+
+
+def test_a_gate_does_not_pass_on_an_incomplete_recording(session: pytest.Pytester) -> None:
+    """Neither a marker nor an assertion; a test that forbids nothing is not its business."""
+    result = run(
+        session,
+        test_it="""
+            import asyncio, program, pytest
+            from time import monotonic_ns
+            from asyncctx_trace.recording.writer import TextWriter
+            from asyncctx_trace.session import recording
+            def loses():
+                notes = TextWriter(recording())
+                notes.dropped(monotonic_ns(), 7, "no room")
+                notes.close()
+            @pytest.mark.lifecycles(forbid="leak")
+            def test_gated(): loses()
+            @pytest.mark.lifecycles
+            def test_free(): loses()
+            def test_asserts(lifecycles):
+                loses()
+                with pytest.raises(AssertionError, match="recording is incomplete: no room"):
+                    lifecycles.assert_no_leaks()
+        """,
+    )
+
+    result.assert_outcomes(passed=3, errors=1)
+    result.stdout.fnmatch_lines(
+        ["the recording is incomplete: 7 acquisitions not recorded: no room"]
+    )
+
+
+def test_a_judgement_that_fails_is_not_the_tests_fault(session: pytest.Pytester) -> None:
+    """It is said; and only a test that forbids something does not pass unjudged."""
+    result = run(
+        session,
+        test_it="""
+            import pytest
+            from asyncctx_trace.session import recording
+            def breaks():
+                with open(recording(), "r+b") as file:
+                    file.write(b"no recording any more")
+            @pytest.mark.lifecycles
+            def test_free(): breaks()
+            @pytest.mark.lifecycles(forbid="leak")
+            def test_gated(): breaks()
+        """,
+    )
+
+    result.assert_outcomes(passed=2, errors=1)
+    result.stdout.fnmatch_lines(["*the findings could not be told: *"])
+
+
+def test_a_test_that_cannot_be_recorded_runs_all_the_same(session: pytest.Pytester) -> None:
+    """It is said; and what forbids something, or wants to look, does not pass unseen."""
+    result = run(
+        session,
+        "--asyncctx",
+        test_it="""
+            import pytest
+            def test_free(): pass
+            @pytest.mark.lifecycles(forbid="leak")
+            def test_gated(): pass
+            def test_looks(lifecycles): pass
+        """,
+        conftest="""
+            import asyncctx_trace.session as session
+            class record(session.record):
+                def __enter__(self):
+                    raise OSError(28, "No space left on device")
+            session.record = record
+        """,
+    )
+
+    result.assert_outcomes(passed=1, errors=2)
+    result.stdout.fnmatch_lines(["not recorded: *No space left on device", "  in *test_free*"])
+
+
+def test_fixtures_that_are_set_up_and_torn_down_in_other_tasks_are_right(
+    session: pytest.Pytester,
+) -> None:
+    """As pytest-asyncio runs them; a function's fixture that forgets something leaks."""
+    pytest.importorskip("pytest_asyncio")
+    session.makeini(
+        "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = session\n"
+        "asyncio_default_test_loop_scope = session"
+    )
+    result = run(
+        session,
+        "--asyncctx",
+        "--asyncctx-forbid",
+        "certain",
+        "-p",
+        "pytest_asyncio.plugin",
+        test_it="""
+            import contextlib, pytest_asyncio, program
+            @pytest_asyncio.fixture(scope="module")
+            async def pool():
+                async with program.Session() as session, contextlib.AsyncExitStack() as stack:
+                    await stack.enter_async_context(program.Session())
+                    yield session
+            @pytest_asyncio.fixture
+            async def connection(pool):
+                async with program.Session() as session:
+                    yield session
+            @pytest_asyncio.fixture
+            async def forgets():
+                stack = contextlib.AsyncExitStack()
+                await stack.enter_async_context(program.Session())
+                stack.pop_all()
+                yield
+            async def test_one(connection): pass
+            async def test_two(connection): pass
+            async def test_three(forgets): pass
+        """,
+    )
+
+    result.assert_outcomes(passed=3, errors=1)
+    result.stdout.fnmatch_lines(
+        ["leak (certain): *test_it.py:*", "  in test_it.py::test_three", "1 finding in 1 of 3 *"]
+    )

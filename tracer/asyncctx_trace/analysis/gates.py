@@ -9,15 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from asyncctx_trace.analysis.budgets import Budget
 from asyncctx_trace.analysis.findings import KINDS, Finding
 from asyncctx_trace.analysis.grouping import FindingGroup
 from asyncctx_trace.analysis.report import Report
-from asyncctx_trace.analysis.words import count, plain
+from asyncctx_trace.analysis.words import count, did_you_mean, plain
 
-__all__ = ["SELECTORS", "Gates", "did_you_mean", "kinds_in", "selects"]
+__all__ = ["SELECTORS", "Gates", "kinds_in", "selects"]
 
 SELECTORS = (*KINDS, "certain", "any")
 """What a gate can be told to look for: kinds of findings, the certain ones, or any."""
@@ -42,12 +41,6 @@ def kinds_in(given: str | Iterable[str]) -> frozenset[str]:
                 f"use {_listed()}"
             )
     return frozenset(names)
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """``": did you mean 'leak'?"``, or ``""`` where nothing is near."""
-    near = get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f": did you mean {plain(near[0])!r}?" if near else ""
 
 
 def selects(selectors: Iterable[str], finding: Finding | FindingGroup) -> bool:

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from difflib import get_close_matches
 from unicodedata import east_asian_width
 
-__all__ = ["count", "cut", "duration", "parse_duration", "percent", "plain", "shorten"]
+__all__ = [
+    "count",
+    "cut",
+    "did_you_mean",
+    "duration",
+    "parse_duration",
+    "percent",
+    "plain",
+    "shorten",
+]
 
 _UNITS = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "µs"), (1, "ns"))
 _UNIT_NS = {
@@ -65,6 +76,12 @@ def cut(text: str, width: int) -> str:
 def count(number: int, noun: str) -> str:
     """``1 task``, ``12,345 tasks``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """``": did you mean 'leak'?"``, or ``""`` where nothing is near."""
+    near = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f": did you mean {plain(near[0])!r}?" if near else ""
 
 
 def duration(ns: int) -> str:

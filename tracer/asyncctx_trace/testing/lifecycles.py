@@ -16,6 +16,7 @@ from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
 from asyncctx_trace.analysis.words import duration, parse_duration, plain
 from asyncctx_trace.events import (
     Collected,
+    Dropped,
     EnterEnded,
     EnterStarted,
     Event,
@@ -67,7 +68,7 @@ class Lifecycles:
             match event:
                 case EnterStarted() | EnterEnded() | ExitStarted() | ExitEnded() | Collected():
                     return event.acquisition in before
-                case ReleaseUnmatched():
+                case ReleaseUnmatched() | Dropped():
                     return event.at < since
             return False
 
@@ -84,7 +85,7 @@ class Lifecycles:
             thresholds: The durations from which on something is slow. Default: those of ``report``.
             over: Whether the test has ended, so that what is still open is a leak.
         """
-        case = self._case(running=not over)
+        case = self.case(running=not over)
         called = self.called_at or 0
         return [
             finding
@@ -92,9 +93,18 @@ class Lifecycles:
             if finding.kind != "leak" or finding.at >= called
         ]
 
-    def _case(self, *, running: bool = True) -> Case:
+    def case(self, *, running: bool = True) -> Case:
+        """Return what analysis asks its questions of; ``running``: whether the test goes on."""
         timeline = self.timeline()
         return Case(timeline, max(timeline.end or 0, monotonic_ns()), running=running)
+
+    def _whole(self) -> Case:
+        """Return the case of a test that goes on, for an assertion: nothing may be missing."""
+        __tracebackhide__ = True
+        case = self.case()
+        reasons = dict.fromkeys(each.reason for each in case.timeline.dropped)
+        _claim(not reasons, f"the recording is incomplete: {'; '.join(reasons)}")
+        return case
 
     # -- claims -----------------------------------------------------------------------------
 
@@ -105,7 +115,7 @@ class Lifecycles:
             allow: Names of resources that may still be held; ``*`` stands for any characters.
         """
         __tracebackhide__ = True
-        case = self._case()
+        case = self._whole()
         timeline = case.timeline
         left = [
             f"{case.where(row)}, entered by {case.task(timeline.task[row])}"
@@ -125,7 +135,7 @@ class Lifecycles:
             task: Only exits in tasks with this name; ``*`` stands for any characters.
         """
         __tracebackhide__ = True
-        timeline = self.timeline()
+        timeline = self._whole().timeline
         exits = sorted((at, row) for row, at in enumerate(timeline.exit_ended) if at != NOT_YET)
         tasks = {t for t, d in timeline.tasks.items() if fnmatchcase(d.name, task)}
         order = [
@@ -140,7 +150,7 @@ class Lifecycles:
         __tracebackhide__ = True
         risks = [
             f"{finding.kind} ({finding.certainty}): {finding.summary}"
-            for finding in find_in(self._case(), Thresholds())
+            for finding in find_in(self._whole(), Thresholds())
             if finding.kind in ("deadlock", "lock-order-inversion")
         ]
         _claim(not risks, "; ".join(risks))
@@ -171,7 +181,7 @@ class Lifecycles:
         unknown = limits.keys() - set(_STATISTICS)
         if unknown or not limits:
             raise TypeError(f"assert_{what}() takes limits on {', '.join(_STATISTICS)}")
-        case = self._case()
+        case = self._whole()
         uses = contention(case.timeline, case.now)
         meant = [use for use in uses if fnmatchcase(use.name, name)]
         _claim(bool(meant), f"nobody asked for {name!r}, but for {_listed([u.name for u in uses])}")

@@ -3,53 +3,41 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterable
-from contextlib import ExitStack
+from collections.abc import Generator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from asyncctx_trace.testing.settings import MARK, Settings, add_options, of_session, of_test
+
 if TYPE_CHECKING:
-    from asyncctx_trace.analysis.findings import Finding
+    from asyncctx_trace.testing.judging import Judgement
     from asyncctx_trace.testing.lifecycles import Lifecycles
 
 __all__: list[str] = []
 
 _NAME = "asyncctx-trace"
-_MARK = "lifecycles"
 _RUN = pytest.StashKey["_Run"]()
+_NOT_RECORDED = pytest.StashKey[str]()
 _SUMMARY = "asyncctx_findings"
-"""Attribute of a report that carries lines from a worker of xdist to the terminal."""
+"""Attribute of a report that carries the judgement from a worker of xdist to the terminal."""
+_TESTS = 3
+"""Names of tests that are listed with a finding."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup(_NAME)
-    group.addoption(
-        "--asyncctx",
-        action="store_true",
-        help="Trace every `async with` of the tests and tell what is found, test by test.",
-    )
-    group.addoption(
-        "--asyncctx-keep",
-        action="store_true",
-        help="Keep the recordings of tests that pass as well.",
-    )
-    parser.addini("asyncctx", "Trace all tests, as --asyncctx does.", type="bool", default=False)
-    parser.addini(
-        "asyncctx_forbid",
-        "Findings that fail a traced test: kinds such as `leak`, `certain`, or `any`.",
-        type="args",
-        default=[],
-    )
+    add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
-        f"{_MARK}(forbid='leak, …', allow='…', trace=True): trace this test; findings that fail "
-        "it, and findings that are not told.",
+        f"{MARK}(forbid='leak, …', allow='…', threshold='slow-cleanup=50ms', "
+        "budget='db pool:wait.max<50ms', trace=True): trace this test; what fails it, what is not "
+        "reported, from when on something is too long.",
     )
     plugin = _Plugin(config)
     config.pluginmanager.register(plugin, f"{_NAME}-session")
@@ -64,10 +52,9 @@ class _Run:
         self.lifecycles = lifecycles
         self.own = own
         """Whether the recording is this test's alone."""
-        self.forbid = _kinds(mark, "forbid")
-        self.allow = _kinds(mark, "allow")
+        self.mark = mark
         self.failed = False
-        self.lines: list[str] = []
+        self.judgement: Judgement | None = None
 
 
 class _Plugin:
@@ -77,12 +64,16 @@ class _Plugin:
         self.config = config
         self.all: bool = config.getoption("--asyncctx") or config.getini("asyncctx")
         self.keep: bool = config.getoption("--asyncctx-keep")
-        self.traced = 0
-        self.told: list[tuple[str, list[str]]] = []
+        self.quiet: bool = config.getoption("--asyncctx-quiet")
+        self.settings: Settings = of_session(config)
+        self.outliving: list[tuple[int, int]] = []
+        """From when to when fixtures of a wider scope than a function's were set up."""
+        self.summary = _Summary(self.settings)
+        self._folder: Path | None = None
         self._installed = False
 
     def install(self) -> None:
-        """Trace what carries no word of ours either, from now to the end of the session."""
+        """Trace modules that say nothing of us as well, from now to the end of the session."""
         if not self._installed:
             self._installed = True
             from asyncctx_trace.instrument.installing import install, uninstall
@@ -94,13 +85,19 @@ class _Plugin:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        mark = item.get_closest_marker(_MARK)
+        mark = item.get_closest_marker(MARK)
         wanted = self.all or mark is not None or "lifecycles" in getattr(item, "fixturenames", ())
         if not wanted or (mark is not None and not mark.kwargs.get("trace", True)):
             return (yield)
         self.install()
         with ExitStack() as stack:
-            path, since = _recording(self._path(item), stack)
+            from asyncctx_trace.errors import AsyncctxTraceError
+
+            try:
+                path, since = _recording(self._path(item), stack)
+            except (OSError, AsyncctxTraceError) as error:
+                item.stash[_NOT_RECORDED] = f"not recorded: {error}"
+                return (yield)
             from asyncctx_trace.testing.lifecycles import Lifecycles
 
             run = _Run(Lifecycles(path, since), since is None, mark)
@@ -109,6 +106,27 @@ class _Plugin:
         if run.own and not (run.failed or self.keep):
             run.lifecycles.path.unlink(missing_ok=True)
         return result
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        try:
+            settings = of_test(self.settings, item.get_closest_marker(MARK))
+        except ValueError as error:
+            pytest.fail(str(error), pytrace=False)
+        why = item.stash.get(_NOT_RECORDED, "")
+        if why and settings.strict:
+            pytest.fail(why, pytrace=False)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[Any]
+    ) -> Generator[None, object, object]:
+        started = monotonic_ns()
+        try:
+            return (yield)
+        finally:
+            if self._installed and fixturedef.scope != "function":
+                self.outliving.append((started, monotonic_ns()))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -119,10 +137,18 @@ class _Plugin:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
-        result = yield
         run = item.stash.get(_RUN, None)
-        if run is not None:
-            self._judge(run)
+        try:
+            result = yield
+        except (KeyboardInterrupt, SystemExit, pytest.exit.Exception):
+            raise
+        except BaseException:  # a fixture's, which comes first; what was found is reported as well
+            if run is not None:
+                run.failed = True
+                self._judge(run)
+            raise
+        if run is not None and (broken := self._judge(run)):
+            pytest.fail("\n".join(broken), pytrace=False)
         return result
 
     @pytest.hookimpl(wrapper=True)
@@ -131,62 +157,145 @@ class _Plugin:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
         run = item.stash.get(_RUN, None)
-        if run is not None:
-            if report.failed:
-                run.failed = True
-                if run.own:
-                    report.sections.append((_NAME, f"recording: {run.lifecycles.path}"))
-            if report.when == "teardown":
-                setattr(report, _SUMMARY, run.lines)
+        if run is None:
+            if report.when == "teardown" and (why := item.stash.get(_NOT_RECORDED, "")):
+                setattr(report, _SUMMARY, {"lines": [["", why]], "budgets": []})
+            return report
+        if report.failed:
+            run.failed = True
+            if run.own:
+                report.sections.append((_NAME, f"recording: {run.lifecycles.path}"))
+        if report.when == "teardown":
+            judged = run.judgement
+            if judged is not None and report.failed and judged.lines:
+                report.sections.append((_NAME, "\n".join(line for _, line in judged.lines)))
+            setattr(
+                report,
+                _SUMMARY,
+                {
+                    "lines": [list(each) for each in judged.lines] if judged else [],
+                    "budgets": judged.budgets if judged else [],
+                },
+            )
         return report
 
-    def _judge(self, run: _Run) -> None:
-        findings = run.lifecycles.findings(over=True)
-        told = [finding for finding in findings if finding.kind not in run.allow]
-        run.lines = [_line(finding) for finding in told]
-        forbidden = run.forbid | set(self.config.getini("asyncctx_forbid"))
-        broken = [
-            _line(finding)
-            for finding in told
-            if forbidden & ({"any", finding.kind, finding.certainty} - {"possible"})
-        ]
-        if broken:
-            pytest.fail("\n".join(broken), pytrace=False)
+    def _judge(self, run: _Run) -> list[str]:
+        """Judge a test that is over; gives why it fails."""
+        from asyncctx_trace.testing.judging import Judgement, judge
+
+        try:
+            settings = of_test(self.settings, run.mark)
+        except ValueError:  # its set-up has failed because of it
+            return []
+        try:
+            run.judgement = judge(
+                run.lifecycles, settings, failed=run.failed, outliving=self.outliving
+            )
+        except Exception as error:  # ours: a test that forbids nothing does not fail by it
+            line = f"the findings could not be told: {type(error).__name__}: {error}"
+            run.judgement = Judgement([("", line)], [line] if settings.strict else [])
+        return run.judgement.broken
 
     def _path(self, item: pytest.Item) -> Path:
         """Where the recording of ``item`` goes; it takes the place of an earlier run's."""
         name = re.sub(r"[^\w.-]+", "-", item.nodeid)[-120:].strip("-.")
-        cache = getattr(self.config, "cache", None)
-        if cache is not None:
-            return Path(cache.mkdir(_NAME)) / f"{name}.actx"
-        import tempfile
+        if self._folder is None or not self._folder.is_dir():
+            cache = getattr(self.config, "cache", None)
+            if cache is not None:
+                self._folder = Path(cache.mkdir(_NAME))
+            else:
+                import tempfile
 
-        return Path(tempfile.mkdtemp(prefix=f"{_NAME}-")) / f"{name}.actx"
+                self._folder = Path(tempfile.mkdtemp(prefix=f"{_NAME}-"))
+        return self._folder / f"{name}.actx"
 
     # -- the session ------------------------------------------------------------------------
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        lines = getattr(report, _SUMMARY, None)
-        if lines is not None:
-            self.traced += 1
-            if lines:
-                self.told.append((report.nodeid, lines))
+        judged = getattr(report, _SUMMARY, None)
+        if judged is not None:
+            self.summary.add(report.nodeid, judged)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self.summary.unmatched() and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Leave no empty folder behind; a worker of xdist leaves that to the controller."""
+        worker = hasattr(self.config, "workerinput")
+        cache = getattr(self.config, "cache", None)
+        folder = self._folder
+        if folder is None and cache is not None and self.summary.traced:
+            folder = Path(cache.mkdir(_NAME))  # that of the workers
+        if folder is None or (worker and cache is not None):
+            return
+        with suppress(OSError):  # there are recordings in it
+            folder.rmdir()
+            if cache is not None:
+                folder.parent.rmdir()
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        if not self.traced or not (self.told or self.all):
+        lines = self.summary.lines(verbose=self.config.getoption("verbose") > 0)
+        unmatched = self.summary.unmatched()
+        if self.quiet or not (self.summary.found or (self.all and self.summary.traced)):
+            lines = []
+        if not (lines or unmatched):
             return
         terminalreporter.section(_NAME)
-        for test, lines in self.told:
-            terminalreporter.write_line(test)
-            for line in lines:
-                terminalreporter.write_line(f"  {line}")
-        found = sum(len(lines) for _, lines in self.told)
-        terminalreporter.write_line(f"{found} findings in {self.traced} traced tests")
+        for line in lines:
+            terminalreporter.write_line(line)
+        for budget in unmatched:
+            terminalreporter.write_line(
+                f"budget {budget}: no traced test has used a resource of that name", red=True
+            )
+
+
+class _Summary:
+    """What was found in all tests, each cause once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.traced = 0
+        self.found: dict[str, tuple[str, list[str]]] = {}
+        """Key -> the sentence of the first test with it, and all these tests."""
+        self._tests: set[str] = set()
+        self._unmatched = {budget.text for budget in settings.budgets}
+
+    def add(self, test: str, judged: dict[str, Any]) -> None:
+        """Take in what was said of one test."""
+        self.traced += 1
+        self._unmatched -= set(judged["budgets"])
+        for key, line in judged["lines"]:
+            tests = self.found.setdefault(key or line, (line, []))[1]
+            if test not in tests[-1:]:
+                tests.append(test)
+            self._tests.add(test)
+
+    def unmatched(self) -> list[str]:
+        """Budgets of the session whose name no resource of any traced test had."""
+        return sorted(self._unmatched) if self.traced else []
+
+    def lines(self, *, verbose: bool) -> list[str]:
+        """The end of the session's output; ``verbose`` names every test."""
+        from asyncctx_trace.analysis.words import count
+
+        lines = []
+        for line, tests in self.found.values():
+            lines.append(line)
+            shown = tests if verbose else tests[:_TESTS]
+            more = f" and {len(tests) - len(shown)} more" if len(tests) > len(shown) else ""
+            lines.append(f"  in {', '.join(shown)}{more}")
+        of = f"{len(self._tests)} of " if self.found and len(self._tests) != self.traced else ""
+        total = count(self.traced, "traced test")
+        return [*lines, f"{count(len(self.found), 'finding')} in {of}{total}"]
 
 
 @pytest.fixture
 def lifecycles(request: pytest.FixtureRequest) -> Lifecycles:
-    """Record this test and return its acquisitions (:class:`Lifecycles`)."""
+    """Every `async with` since this test began, and assertions about them."""
+    if why := request.node.stash.get(_NOT_RECORDED, ""):
+        pytest.fail(why, pytrace=False)
     run: _Run = request.node.stash[_RUN]
     return run.lifecycles
 
@@ -202,15 +311,3 @@ def _recording(path: Path, stack: ExitStack) -> tuple[Path, int | None]:
         ongoing = recording()
         assert ongoing is not None
         return ongoing, monotonic_ns()
-
-
-def _kinds(mark: pytest.Mark | None, what: str) -> set[str]:
-    given: str | Iterable[str] = () if mark is None else mark.kwargs.get(what, ())
-    names = re.split(r"[,\s]+", given) if isinstance(given, str) else given
-    return {name for name in names if name}
-
-
-def _line(finding: Finding) -> str:
-    from asyncctx_trace.analysis.words import plain
-
-    return f"{finding.kind} ({finding.certainty}): {plain(finding.summary)}"

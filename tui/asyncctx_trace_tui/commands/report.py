@@ -38,26 +38,12 @@ def _time(ctx: click.Context, param: click.Parameter, value: str | None) -> int 
 
 
 def _thresholds(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> Thresholds:
-    from dataclasses import fields
-
     from asyncctx_trace.analysis.findings import Thresholds
-    from asyncctx_trace.analysis.gates import did_you_mean
-    from asyncctx_trace.analysis.words import parse_duration
 
-    names = {field.name.replace("_", "-"): field.name for field in fields(Thresholds)}
-    given = {}
-    for value in values:
-        name, _, time = value.partition("=")
-        if name not in names:
-            near = did_you_mean(name, names)
-            raise click.BadParameter(
-                f"unknown threshold {name!r}{near}; use {', '.join(names)}", ctx, param
-            )
-        try:
-            given[names[name]] = parse_duration(time)
-        except ValueError as error:
-            raise click.BadParameter(str(error), ctx, param) from None
-    return Thresholds(**given)
+    try:
+        return Thresholds.parse(values)
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, param) from None
 
 
 @click.command("report")

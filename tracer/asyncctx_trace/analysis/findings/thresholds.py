@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+
+from asyncctx_trace.analysis.words import did_you_mean, parse_duration
 
 __all__ = ["Thresholds"]
 
@@ -22,3 +25,22 @@ class Thresholds:
     """Waiting before a full pool, summed up."""
     still_waiting: int = 1000 * _MS
     """An enter that has not ended in a program that was killed, or still runs."""
+
+    @classmethod
+    def parse(cls, texts: Iterable[str], base: Thresholds | None = None) -> Thresholds:
+        """``base`` with the thresholds in ``texts``, each written as ``slow-cleanup=50ms``.
+
+        Raises ValueError with how to write one.
+        """
+        names = {field.name.replace("_", "-"): field.name for field in fields(cls)}
+        given = {}
+        for text in texts:
+            name, _, time = text.partition("=")
+            name = name.strip()
+            if name not in names:
+                raise ValueError(
+                    f"unknown threshold {name!r}{did_you_mean(name, names)}; "
+                    f"use {', '.join(names)}, such as slow-cleanup=50ms"
+                )
+            given[names[name]] = parse_duration(time)
+        return replace(base or cls(), **given)
