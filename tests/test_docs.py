@@ -125,6 +125,7 @@ def written_entries(path: Path) -> dict[str, set[str]]:
     recorder.marked(1, "here")
     recorder.dropped(1, 1, "test")
     recorder.interrupted(1, 1, "SIGINT")
+    recorder.stop_recording(OSError("test"))
     recorder.close()
     entries: dict[str, set[str]] = {}
     data = path.read_bytes()

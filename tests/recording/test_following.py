@@ -7,6 +7,8 @@ import signal
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from asyncctx_trace.events import EnterStarted, ProcessDefined, TaskEnded
 from asyncctx_trace.outcome import Outcome
 from asyncctx_trace.recording.format import RECORD, SEGMENT_HEADER
@@ -177,3 +179,25 @@ def test_who_watches_what_is_in_flight_need_not_see_what_has_passed(tmp_path: Pa
 
     assert first == [1]
     assert second == [8, 9, 10]
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="Linux")
+def test_a_process_that_was_killed_and_not_waited_for_is_over(tmp_path: Path) -> None:
+    """Its launcher was killed with it, so that nobody asks for its exit code for a while."""
+    path = tmp_path / "a.actx"
+    create(path)
+    source = """
+        import os, sys, time
+        from pathlib import Path
+        from asyncctx_trace.recording.writer import Recorder
+        Recorder(Path(sys.argv[1]))
+        os.kill(os.getpid(), 9)
+    """
+    process = script(source, path)
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    try:
+        with Recording(path) as recording:
+            recording.poll()
+            assert not recording.alive
+    finally:
+        process.wait()

@@ -27,6 +27,7 @@ __all__ = [
     "ExitEnded",
     "ExitStarted",
     "Fact",
+    "Heartbeat",
     "Interrupted",
     "Marked",
     "Note",
@@ -218,6 +219,12 @@ class Dropped:
     at: int
     acquisitions: int
     reason: str
+    process: int | None = None
+    """The process whose facts they are, where known."""
+    later: bool = False
+    """Whether facts after ``at`` are missing; otherwise it is those before."""
+    stops: bool = False
+    """Whether the process recorded nothing any more after ``at``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,9 +248,16 @@ class Interrupted:
     """The name of the signal, such as ``SIGINT``, or ``KeyboardInterrupt``."""
 
 
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """The launcher saw the program run at this time."""
+
+    at: int
+
+
 Fact: TypeAlias = (
     EnterStarted | EnterEnded | ExitStarted | ExitEnded | TaskEnded | ReleaseUnmatched | Collected
 )
 Definition: TypeAlias = ProcessDefined | TaskDefined | ResourceDefined | SiteDefined
-Note: TypeAlias = Printed | Marked | Dropped | Interrupted | ProcessEnded
+Note: TypeAlias = Printed | Marked | Dropped | Heartbeat | Interrupted | ProcessEnded
 Event: TypeAlias = Fact | Definition | Note

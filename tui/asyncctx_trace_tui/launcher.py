@@ -31,6 +31,9 @@ _SAID_BY_ENVIRONMENT = {
 _GRACE = 3.0
 """Seconds that a program has to follow each signal that asks it to stop."""
 
+_HEARTBEAT = 1.0
+"""Seconds between two notes that the program runs."""
+
 _IDLE = 0.3
 """Seconds after which a line that is not ended yet (a prompt, a progress bar) is kept as it is."""
 
@@ -75,6 +78,7 @@ class Program:
         )
         self._ended = threading.Lock()
         self._exit_code: int | None = None
+        self._over = threading.Event()
         streams: dict[str, Any] = {}
         if captured:
             streams = {
@@ -96,6 +100,7 @@ class Program:
         ]
         for reader in self._readers:
             reader.start()
+        threading.Thread(target=self._beat, daemon=True).start()
 
     def exit_code(self) -> int | None:
         """How it ended (a signal as ``-n``), or ``None`` while it runs; never waits."""
@@ -169,6 +174,7 @@ class Program:
     def _see_end(self) -> int:
         """Note the end in the recording, once; what it printed before comes first."""
         at = time.monotonic_ns()
+        self._over.set()
         with self._ended:
             if self._exit_code is None:
                 for reader in self._readers:
@@ -179,6 +185,11 @@ class Program:
                     self._notes.process_ended(at, os.getpid(), None)
                 self._exit_code = self._process.returncode
         return self._exit_code
+
+    def _beat(self) -> None:
+        """Note from time to time that the program runs: if we are both killed, how long it hung."""
+        while not self._over.wait(_HEARTBEAT):
+            self._notes.heartbeat(time.monotonic_ns())
 
     def _keep_lines(self, name: str, stream: IO[bytes]) -> None:
         with contextlib.suppress(OSError), stream:

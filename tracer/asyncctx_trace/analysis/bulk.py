@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asyncctx_trace.analysis.timeline import NOT_YET, Phase, Timeline
-from asyncctx_trace.events import ReleaseUnmatched
+from asyncctx_trace.events import Heartbeat, ReleaseUnmatched
 from asyncctx_trace.outcome import EnterFlag, Outcome
 from asyncctx_trace.recording.batch import UNKNOWN_MANAGER, Batch
 from asyncctx_trace.recording.format import RAW_FIELDS, RECORD, Kind
@@ -65,7 +65,9 @@ def take(timeline: Timeline, batch: Batch) -> bool:
         timeline.task_ended[task] = at
     _take_unmatched(timeline, facts)
     _take_collected(timeline, facts, known, over)
-    _take_times(timeline, facts.at, [note.at for note in batch.notes])
+    _take_times(
+        timeline, facts.at, [note.at for note in batch.notes if not isinstance(note, Heartbeat)]
+    )
     return True
 
 

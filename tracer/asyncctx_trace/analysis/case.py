@@ -50,6 +50,8 @@ class Case:
         self.timeline = timeline
         self.interruption = interruption
         """What ended the program, if ``timeline`` stands as it did at that moment."""
+        self.judged = False
+        """Whether ``timeline`` has been cut at the moment that is judged."""
         self.rows = rows
         """Row of ``timeline`` -> row of the timeline that it was cut from, where they differ."""
         self.now: int = (timeline.end or 0) if now is None else now

@@ -9,6 +9,7 @@ from functools import partial
 
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.columns import rows_with
+from asyncctx_trace.analysis.completeness import is_complete
 from asyncctx_trace.analysis.components import components
 from asyncctx_trace.analysis.occupancy import contends, limit_of
 from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
@@ -182,7 +183,12 @@ def _rings(
                 holds=tuple(holds),
                 behind=tuple(sorted(_behind(members, edges))),
                 since=max(timeline.enter_started[row] for row in component),
-                certain=not timeline.dropped
+                certain=is_complete(
+                    timeline,
+                    {timeline.task[row] for row in (*order, *holds)},
+                    min(timeline.enter_started[row] for row in (*order, *holds)),
+                    max(timeline.enter_started[row] for row in component),
+                )
                 and not groups.intersection(component)
                 and all(
                     _exact(timeline, timeline.resource[row], len(blockers[row]))

@@ -14,6 +14,7 @@ from itertools import compress, count, repeat
 from operator import lt
 
 from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.completeness import recording_stops
 from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
 from asyncctx_trace.analysis.truncation import truncated
 from asyncctx_trace.outcome import Outcome
@@ -45,17 +46,25 @@ class Interruption:
 def judged(case: Case) -> Case:
     """``case`` as it stood when the program was interrupted; itself if that was never.
 
-    A program that is still running has not ended in consequence of anything.
+    A program that is still running has not ended in consequence of anything. A process whose
+    recording stopped before it ended is judged at that moment.
     """
-    if case.running or case.interruption is not None:
+    if case.judged:
         return case
-    found = interruptions_of(case.timeline)
-    if not found:
+    found = {} if case.running else interruptions_of(case.timeline)
+    moments = recording_stops(case.timeline)
+    for process, each in list(found.items()):
+        if each.at <= moments.get(process, each.at):
+            moments[process] = each.at
+        else:
+            del found[process]
+    if not moments:
         return case
-    moments = {process: each.at for process, each in found.items()}
     timeline, rows = truncated(case.timeline, moments)
-    first = min(found.values(), key=lambda each: each.at)
-    return Case(timeline, interruption=first, rows=rows)
+    first = min(found.values(), key=lambda each: each.at, default=None)
+    result = Case(timeline, running=case.running, interruption=first, rows=rows)
+    result.judged = True
+    return result
 
 
 def interruptions_of(timeline: Timeline) -> dict[int, Interruption]:

@@ -6,6 +6,7 @@ import signal
 from dataclasses import dataclass
 
 from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.completeness import recording_stops
 from asyncctx_trace.analysis.deadlock import rings_of
 from asyncctx_trace.analysis.findings.finding import by_place
 from asyncctx_trace.analysis.timeline import NOT_YET, Phase
@@ -37,13 +38,16 @@ class PendingWait:
 def ended_by(case: Case) -> str | None:
     """How the program was ended from outside: the name of a signal, ``KeyboardInterrupt``.
 
-    ``killed`` where the recording just ends, ``None`` where the program ended by itself or runs.
+    ``killed`` where the recording just ends, ``stopped`` where it stopped before the program ended
+    (the disk was full, or the recorder failed), ``None`` where the program ended by itself or runs.
     """
     if case.interruption is not None:
         return case.interruption.reason
+    timeline = case.timeline
+    if recording_stops(timeline):
+        return "stopped"
     if case.running:
         return None
-    timeline = case.timeline
     for task in timeline.rows_of_task:
         if case.end_of(task) != "killed":
             continue
@@ -85,6 +89,7 @@ def describe_last_moment(case: Case) -> str:
     after = duration(case.now - case.start)
     ended = {
         "killed": f"The recording ends after {after} without an end of the program",
+        "stopped": f"The recording stops after {after}, before the program ended",
         "KeyboardInterrupt": f"Interrupted by Ctrl-C (KeyboardInterrupt) after {after}",
         "SIGINT": f"Interrupted by Ctrl-C (SIGINT) after {after}",
         "SIGKILL": f"Killed (SIGKILL) after {after}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Literal, TypeAlias
 
@@ -18,6 +18,7 @@ from asyncctx_trace.events import (
     Event,
     ExitEnded,
     ExitStarted,
+    Heartbeat,
     Interrupted,
     Marked,
     Note,
@@ -318,7 +319,7 @@ class Timeline:
                     self.collected[row] = at
             case _:
                 self._keep(event)
-                if isinstance(event, Definition):
+                if isinstance(event, Definition | Heartbeat):
                     return
         self._saw(event.at)
 
@@ -337,11 +338,22 @@ class Timeline:
             case Marked():
                 self.marks.append(event)
             case Dropped():
-                self.dropped.append(event)
+                self._add_dropped(event)
+            case Heartbeat():
+                self.end = event.at if self.end is None else max(self.end, event.at)
             case Interrupted():
                 self.interrupted.append(event)
             case ProcessEnded():
                 self.process_ended.append(event)
+
+    def _add_dropped(self, event: Dropped) -> None:
+        """One for each cause, whose count grows while the recording is read."""
+        for index, known in enumerate(self.dropped):
+            if event.later and replace(known, acquisitions=event.acquisitions) == event:
+                together = known.acquisitions + event.acquisitions
+                self.dropped[index] = replace(event, acquisitions=together)
+                return
+        self.dropped.append(event)
 
     def _saw(self, at: int) -> None:
         self.start = at if self.start is None else min(self.start, at)

@@ -251,7 +251,11 @@ class _Reading:
                     self._facts.append(Marked(event.at, text))
                 case names.DROPPED_EVENT:
                     lost = _int(event.attributes, names.DROPPED_ACQUISITIONS)
-                    self._facts.append(Dropped(event.at, lost, text))
+                    later = bool(event.attributes.get(names.DROPPED_LATER))
+                    stops = bool(event.attributes.get(names.DROPPED_STOPS))
+                    told = event.attributes.get(names.PROCESS_ORDINAL)
+                    of = told if isinstance(told, int) else None
+                    self._facts.append(Dropped(event.at, lost, text, of, later, stops))
                 case names.INTERRUPTED_EVENT:
                     pid = _int(event.attributes, names.PROCESS_PID)
                     self._facts.append(Interrupted(event.at, pid, text))

@@ -80,8 +80,11 @@ class Surroundings:
                 self._note(at, names.PRINTED_EVENT, said)
             case Marked(at, text):
                 self._note(at, names.MARKED_EVENT, {names.TEXT: text})
-            case Dropped(at, acquisitions, reason):
+            case Dropped(at, acquisitions, reason, process, later, stops):
                 said = {names.DROPPED_ACQUISITIONS: acquisitions, names.TEXT: reason}
+                said |= {names.DROPPED_LATER: later, names.DROPPED_STOPS: stops}
+                if process is not None:
+                    said[names.PROCESS_ORDINAL] = process
                 self._note(at, names.DROPPED_EVENT, said)
             case Interrupted(at, pid, reason):
                 said = {names.PROCESS_PID: pid, names.TEXT: reason}

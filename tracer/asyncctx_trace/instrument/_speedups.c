@@ -22,7 +22,7 @@ static PyObject *by_object; /* address of an object -> Resource */
 static PyObject *by_name;   /* kind, name -> Resource */
 static PyObject *ids;       /* lifecycle._ids */
 static PyObject *acquired;  /* pairs._open: address of what was acquired -> acquisitions */
-static PyObject *switch_off;
+static PyObject *switch_off, *missed;
 static PyObject *at_place;  /* resources.at_place */
 static PyObject *ok;        /* int(Outcome.OK) */
 static PyObject *zero;
@@ -422,6 +422,15 @@ survive(PyObject *sink)
 {
     if (PyErr_ExceptionMatches(PyExc_RecursionError) || PyErr_ExceptionMatches(PyExc_MemoryError)) {
         PyErr_Clear();
+        PyObject *noted = PyObject_CallOneArg(missed, sink);
+        Py_XDECREF(noted);
+        if (noted != NULL) {
+            return 0;
+        }
+        if (!PyErr_ExceptionMatches(PyExc_Exception)) {
+            return -1;
+        }
+        PyErr_Clear(); /* there is no room for the call either */
         return 0;
     }
     if (!PyErr_ExceptionMatches(PyExc_Exception)) {
@@ -973,6 +982,7 @@ bind(void)
     PyObject *of_hub;
     HAVE(of_hub, of(ROOM("hub"), "__dict__"));
     HAVE(switch_off, of(ROOM("hub"), "switch_off"));
+    HAVE(missed, of(ROOM("hub"), "missed"));
     HAVE(tasks, of(ROOM("tasks"), "__dict__"));
     HAVE(seen, of(ROOM("tasks"), "_tasks"));
     HAVE(kinds, of(ROOM("resources"), "_kinds"));

@@ -18,6 +18,7 @@ __all__ = [
     "interrupted",
     "listening",
     "looking",
+    "missed",
     "on_attach",
     "replay",
     "seek",
@@ -209,17 +210,21 @@ def detach(sink: Sink) -> None:
 def switch_off(sink: Sink | _Tee | None, error: BaseException) -> None:
     """Detach a sink that raised: the program goes on, the log says so once.
 
-    A program that is at the end of its stack or its memory is no fault of the sink's.
+    A sink that has ``stop_recording`` stays, to count what it no longer takes; if it raises again,
+    it is detached, too. A program that is at the end of its stack or its memory is no fault of the
+    sink's: the sink notes that it missed a fact.
     """
     global failures
     if isinstance(error, (RecursionError, MemoryError)):
+        missed(sink)
         return
     with _lock:
         if sink not in _sinks:
             return
         failures += 1
-        _sinks.remove(sink)
-        _listen()
+        if not _stops(sink, error):
+            _sinks.remove(sink)
+            _listen()
     import logging  # a tenth of our import time, and seldom needed
 
     logging.getLogger("asyncctx_trace").error(
@@ -227,6 +232,30 @@ def switch_off(sink: Sink | _Tee | None, error: BaseException) -> None:
         type(sink).__name__,
         exc_info=error,
     )
+
+
+def _stops(sink: Sink | _Tee | None, error: BaseException) -> bool:
+    """Whether ``sink`` only counts from now on."""
+    stop = getattr(sink, "stop_recording", None)
+    if stop is None or getattr(sink, "stopped", False):
+        return False
+    try:
+        stop(error)
+        missed(sink)
+    except Exception:
+        return False
+    return True
+
+
+def missed(sink: Sink | _Tee | None) -> None:
+    """Have ``sink`` note that it was not told a fact, if it keeps count."""
+    for each in sink.sinks if isinstance(sink, _Tee) else [sink]:
+        note = getattr(each, "missed", None)
+        if note is not None:
+            try:
+                note()
+            except Exception:  # there may still be no room for the call
+                continue
 
 
 def _listen() -> None:

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]  # typeshed knows only `signal`, slower to import
 import functools
-import os
 import sys
 from itertools import pairwise
-from time import monotonic_ns
 from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any
 
@@ -21,6 +19,7 @@ from asyncctx_trace.instrument.bytecode import Unfamiliar
 from asyncctx_trace.instrument.invisible import quietly, unobserved
 from asyncctx_trace.instrument.program import Original, original_of
 from asyncctx_trace.instrument.surgery import beginning_with
+from asyncctx_trace.unpatched import unpatched
 
 __all__ = [
     "loop_ended",
@@ -89,7 +88,7 @@ def _handler_called() -> None:
             frame = frame.f_back
         number = None if frame is None else _delivered(frame)
         if number is not None:
-            quietly(hub.interrupted, monotonic_ns(), os.getpid(), _NAMES[number])
+            quietly(hub.interrupted, unpatched.monotonic_ns(), unpatched.getpid(), _NAMES[number])
     except Exception as error:
         hub.switch_off(hub.listening, error)
 
@@ -132,7 +131,9 @@ def loop_failed(_: None, error: BaseException) -> None:
         handler = _signal.getsignal(_signal.SIGINT)
         # Any other handler has stamped its call.
         if handler is _signal.default_int_handler:
-            quietly(hub.interrupted, monotonic_ns(), os.getpid(), "KeyboardInterrupt")
+            quietly(
+                hub.interrupted, unpatched.monotonic_ns(), unpatched.getpid(), "KeyboardInterrupt"
+            )
 
 
 def code_of_handler(code: CodeType, *consts: object) -> CodeType:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from time import monotonic_ns
 
 from asyncctx_trace.compiled import compiled
 from asyncctx_trace.instrument import hub, tasks
 from asyncctx_trace.instrument.invisible import quietly, unobserved
 from asyncctx_trace.instrument.tasks import Task, current_task, seen
 from asyncctx_trace.outcome import EnterFlag, Outcome, outcome_of
+from asyncctx_trace.unpatched import unpatched
 
 __all__ = [
     "ENDED",
@@ -74,8 +74,11 @@ def enter_started(manager: int, resource: int, site: int) -> Acquisition | None:
         open_ = task.open
         acquisition = Acquisition(next(_ids), task, resource)
         parent = open_[-1].id if open_ else 0
-        sink.enter_started(monotonic_ns(), acquisition.id, parent, task.id, manager, resource, site)
+        sink.enter_started(
+            unpatched.monotonic_ns(), acquisition.id, parent, task.id, manager, resource, site
+        )
     except _NO_ROOM:
+        hub.missed(sink)
         return None
     except Exception as error:
         hub.switch_off(sink, error)
@@ -102,9 +105,10 @@ def enter_started_by_call(
         acquisition.state = ENTERING
     try:
         sink.enter_started(
-            monotonic_ns(), number, parent, task.id, manager, resource, site, _BY_CALL
+            unpatched.monotonic_ns(), number, parent, task.id, manager, resource, site, _BY_CALL
         )
     except _NO_ROOM:
+        hub.missed(sink)
         return None
     except Exception as error:
         hub.switch_off(sink, error)
@@ -122,7 +126,7 @@ def enter_ended(acquisition: Acquisition | None, error: BaseException | None = N
     acquisition.state = HOLDING if error is None else ENDED
     sink = hub.listening
     try:
-        at = monotonic_ns()
+        at = unpatched.monotonic_ns()
         if error is None:
             if sink is not None:
                 sink.enter_ended(at, acquisition.id, _OK, None)
@@ -132,7 +136,7 @@ def enter_ended(acquisition: Acquisition | None, error: BaseException | None = N
                 outcome = quietly(outcome_of, error)
                 quietly(sink.enter_ended, at, acquisition.id, outcome, error)
     except _NO_ROOM:
-        pass
+        hub.missed(sink)
     except Exception as failure:
         hub.switch_off(sink, failure)
 
@@ -153,7 +157,7 @@ def exit_started(
     if sink is None:
         return
     try:
-        at = monotonic_ns()
+        at = unpatched.monotonic_ns()
         try:
             task = seen(id(tasks.native_task())) or current_task()
         except RuntimeError:
@@ -164,7 +168,7 @@ def exit_started(
             outcome = quietly(outcome_of, error)
             quietly(sink.exit_started, at, acquisition.id, task.id, outcome, error, site)
     except _NO_ROOM:
-        pass
+        hub.missed(sink)
     except Exception as failure:
         hub.switch_off(sink, failure)
 
@@ -183,7 +187,7 @@ def exit_ended(
     acquisition.state = ENDED
     sink = hub.listening
     try:
-        at = monotonic_ns()
+        at = unpatched.monotonic_ns()
         open_ = acquisition.task.open
         if open_ and open_[-1] is acquisition:
             open_.pop()
@@ -197,7 +201,7 @@ def exit_ended(
             outcome = quietly(outcome_of, error)
             quietly(sink.exit_ended, at, acquisition.id, outcome, suppressed, error)
     except _NO_ROOM:
-        pass
+        hub.missed(sink)
     except Exception as failure:
         hub.switch_off(sink, failure)
 

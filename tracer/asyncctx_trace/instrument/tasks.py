@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import sys
 import threading
-import time
 import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from asyncctx_trace.instrument import hub
 from asyncctx_trace.instrument.invisible import quietly, unobserved
+from asyncctx_trace.unpatched import unpatched
 
 if TYPE_CHECKING:
     from asyncctx_trace.instrument.lifecycle import Acquisition
@@ -28,7 +28,7 @@ class Task:
 
     def __init__(self, name: str, runtime: str, parent: int) -> None:
         self.id = _next_id()
-        self.at = time.monotonic_ns()
+        self.at = unpatched.monotonic_ns()
         self.name = name
         self.runtime = runtime
         self.parent = parent
@@ -103,7 +103,7 @@ def _gone(key: int, _: object) -> None:
     sink = hub.listening
     if task is not None and sink is not None:
         try:
-            sink.task_ended(time.monotonic_ns(), task.id)
+            sink.task_ended(unpatched.monotonic_ns(), task.id)
         except Exception as error:
             hub.switch_off(sink, error)
 

@@ -63,6 +63,14 @@ class Writer:
     given_up: int = 0
     """Acquisitions that made room for newer ones, so far."""
     lines_given_up: int = 0
+    seen_at: int = 0
+    """When the launcher last saw the program run."""
+    lost: int = 0
+    """Acquisitions that were not recorded, so far."""
+    stop_reason: str = ""
+    """Why nothing is recorded any more."""
+    losses_told: bool = False
+    """Whether it has been told that facts are missing."""
 
     def id(self, local: int) -> int:
         """An id of the process's own as the recording's."""
@@ -108,6 +116,18 @@ class Batch:
     def facts(self) -> int:
         """How many of them are facts."""
         return sum(len(data) for _, data in self.records) // RECORD
+
+    def take_losses(self, writer: Writer, since: int, lost: int, stopped: bool) -> None:
+        """Add what the header of a page tells of facts that are missing."""
+        if since and (lost > writer.lost or not writer.losses_told):
+            reason = "the stack or the memory was full when they were to be recorded"
+            if stopped:
+                reason = f"the recording stopped: {writer.stop_reason or 'reason unknown'}"
+            process = writer.base >> _PROCESS_SHIFT
+            self.notes.append(
+                Dropped(since, lost - writer.lost, reason, process, later=True, stops=stopped)
+            )
+            writer.lost, writer.losses_told = lost, True
 
     def take(self, writer: Writer, entry: dict[str, Any]) -> None:
         """Add one text of the recording, as its writer put it in."""
@@ -164,10 +184,13 @@ class Batch:
                 notes.append(Dropped(entry["at"], entry["acquisitions"], entry["reason"]))
             case "interrupted":
                 notes.append(Interrupted(entry["at"], entry["pid"], entry["reason"]))
+            case "stopped":
+                writer.stop_reason = entry["reason"]
             case "given up":
                 given_up = entry["acquisitions"] - writer.given_up
                 writer.given_up = entry["acquisitions"]
-                notes.append(Dropped(entry["at"], given_up, "older than what is kept"))
+                process = writer.base >> _PROCESS_SHIFT
+                notes.append(Dropped(entry["at"], given_up, "older than what is kept", process))
                 if lines := entry["lines"] - writer.lines_given_up:
                     writer.lines_given_up = entry["lines"]
                     notes.append(Dropped(entry["at"], 0, f"{lines} printed lines are not kept"))

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from itertools import compress
 from operator import not_
 from pathlib import Path
-from time import monotonic_ns
 from typing import Any
 
 from asyncctx_trace.recording.columns import Columns
@@ -26,10 +25,11 @@ from asyncctx_trace.recording.format import (
 from asyncctx_trace.recording.keep import LEAST, Keep
 from asyncctx_trace.recording.segments import Segment
 from asyncctx_trace.recording.writer import Recorder
+from asyncctx_trace.unpatched import unpatched
 
 __all__ = ["Alive", "BoundedRecorder"]
 
-_ALWAYS_CARRIED = frozenset({"interrupted", "manager", "process", "site"})
+_ALWAYS_CARRIED = frozenset({"interrupted", "manager", "process", "site", "stopped"})
 """Entries that are few, or to which any fact may refer."""
 
 
@@ -109,7 +109,7 @@ class BoundedRecorder(Recorder):
 
     def _take(self, kind: SegmentKind) -> tuple[Segment, bytes, SegmentKind | None]:
         """A segment for ``kind``; if it is an old one, what was in it, and of which kind."""
-        now = monotonic_ns()
+        now = unpatched.monotonic_ns()
         if kind in self._current:
             self._current[kind].filled_at = now
         oldest = self._oldest()
@@ -152,7 +152,7 @@ class BoundedRecorder(Recorder):
                 self._carry_texts(list(_entries(old)))
             finally:
                 self._carrying = False
-        self._write("given up", at=monotonic_ns(), **self._given_up)
+        self._write("given up", at=unpatched.monotonic_ns(), **self._given_up)
 
     def _in_flight(self, old: bytes, was: SegmentKind | None) -> list[bytes]:
         """The records of acquisitions that have not come to their end."""

@@ -32,6 +32,9 @@ __all__ = [
     "COLLECTED",
     "ENTER_ENDED",
     "ENTER_STARTED",
+    "HEARTBEAT",
+    "LOSSES",
+    "SEGMENT_IDENTITY",
     "EXIT_ENDED",
     "EXIT_STARTED",
     "HEADER_SIZE",
@@ -66,11 +69,21 @@ TEXT_LIMIT = 4096
 _MAGIC = b"\x89ACTX\r\n\n"
 _HEADER = struct.Struct("<8sHHIQQI")  # magic, version, record, segment, wall, monotonic, crc
 
-SEGMENT_HEADER = struct.Struct("<QQII23xB")
-"""when its process began to write, when it took the segment (both monotonic ns), pid, parent
-pid, kind
+SEGMENT_HEADER = struct.Struct("<QQIIQQIB2xB")
+"""when its process began to write, when it took the segment (both monotonic ns), pid, parent pid,
+heartbeat, since when facts are missing (monotonic ns, 0: none are), how many acquisitions are
+missing, whether the process records nothing any more, kind
 
-A bounded recording takes a segment again that it has filled: the header is then another one."""
+A bounded recording takes a segment again that it has filled: the header is then another one. The
+heartbeat and the losses change in place: they must be kept where the disk is full, and they tell
+what the process saw last, even of one that is killed."""
+SEGMENT_IDENTITY = slice(0, 24)
+"""The bytes of a segment's header that stay until it is taken again."""
+HEARTBEAT = struct.Struct("<Q"), 24
+"""The field of the header, and its offset: when the writer was last seen alive (monotonic ns)."""
+LOSSES = struct.Struct("<QIB"), 32
+"""The fields of the header, and their offset: since when facts are missing, how many acquisitions,
+and whether the process records nothing any more."""
 
 ENTER_STARTED = struct.Struct("<QQQIIII6xBB")
 """at, acquisition, parent, task, resource, site, manager, flags (EnterFlag), kind"""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from asyncctx_trace.errors import DamagedRecording, NotARecording
-from asyncctx_trace.events import ProcessEnded
+from asyncctx_trace.events import Heartbeat, ProcessEnded
 from asyncctx_trace.recording.batch import Batch, Writer, process_base
 from asyncctx_trace.recording.format import (
     HEADER_SIZE,
@@ -20,6 +20,7 @@ from asyncctx_trace.recording.format import (
     RECORD,
     SEGMENT,
     SEGMENT_HEADER,
+    SEGMENT_IDENTITY,
     Anchor,
     SegmentKind,
     unpack_header,
@@ -134,9 +135,25 @@ class Recording:
                 batch.take(segment.writer, entry)
         ended = {note.pid for note in batch.notes if isinstance(note, ProcessEnded)}
         for writer in self._writers.values():
+            self._take_header(writer, batch)
             writer.ended = writer.ended or writer.pid in ended
         self._forget_full_segments()
         return batch
+
+    def _take_header(self, writer: Writer, batch: Batch) -> None:
+        """What changes in the header of the newest page of texts."""
+        taken = self._taken.get((id(writer), SegmentKind.TEXTS))
+        if not taken:
+            return
+        offset = taken[-1][1]
+        header = self._at(offset, SEGMENT_HEADER.size)
+        if _identity(header) != _identity(self._headers[offset]):
+            return  # taken again just now: next time
+        _, _, _, _, seen_at, since, lost, stopped, _ = SEGMENT_HEADER.unpack(header)
+        batch.take_losses(writer, since, lost, bool(stopped))
+        if seen_at > writer.seen_at:
+            writer.seen_at = seen_at
+            batch.notes.append(Heartbeat(seen_at))
 
     # -- segments ---------------------------------------------------------------------------
 
@@ -160,7 +177,7 @@ class Recording:
             while taken:
                 _, offset = taken[0]
                 header = self._at(offset, SEGMENT_HEADER.size)
-                if header == self._headers[offset] or not header[-1]:
+                if _identity(header) == _identity(self._headers[offset]) or not header[-1]:
                     break
                 del taken[0]
                 self._look_at(offset)
@@ -168,8 +185,9 @@ class Recording:
     def _look_at(self, offset: int) -> bool:
         """See to the segment at ``offset``, unless it was seen to; whether it has a header."""
         header = self._at(offset, SEGMENT_HEADER.size)
-        started, taken_at, pid, _parent, kind = SEGMENT_HEADER.unpack(header)
-        if not kind or self._headers.get(offset) == header:
+        started, taken_at, pid, _, _, _, _, _, kind = SEGMENT_HEADER.unpack(header)
+        known = self._headers.get(offset)
+        if not kind or (known is not None and _identity(known) == _identity(header)):
             return bool(kind)
         if kind not in set(SegmentKind):
             raise DamagedRecording(
@@ -190,7 +208,8 @@ class Recording:
     def _content(self, segment: _Segment) -> bytes:
         """What follows what was read; nothing if the segment has been taken again meanwhile."""
         data = self._at(segment.offset + segment.read, SEGMENT - segment.read)
-        if self._at(segment.offset, SEGMENT_HEADER.size) == segment.header:
+        header = self._at(segment.offset, SEGMENT_HEADER.size)
+        if _identity(header) == _identity(segment.header):
             return data
         segment.read = SEGMENT
         return b""
@@ -240,6 +259,11 @@ class Recording:
         segment.read += position
 
 
+def _identity(header: bytes) -> bytes:
+    """What stays of a segment's header until the segment is taken again."""
+    return header[SEGMENT_IDENTITY] + header[-1:]
+
+
 def _runs(pid: int) -> bool:
     if os.name == "nt":  # there, signal 0 is no harmless question
         return True
@@ -249,4 +273,13 @@ def _runs(pid: int) -> bool:
         return False
     except OSError:  # it is there and somebody else's
         pass
-    return True
+    return not _is_zombie(pid)
+
+
+def _is_zombie(pid: int) -> bool:
+    """Whether the process has ended and its parent has not asked for its exit code, if known."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return False
+    return status.rpartition(b")")[2].split()[:1] in ([b"Z"], [b"X"])

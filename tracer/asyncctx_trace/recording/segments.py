@@ -6,7 +6,6 @@ import contextlib
 import mmap
 import os
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -20,11 +19,7 @@ from asyncctx_trace.recording.format import (
     SegmentKind,
     pack_header,
 )
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from asyncctx_trace.unpatched import unpatched
 
 __all__ = ["Segment", "Segments", "create"]
 
@@ -41,15 +36,15 @@ def create(path: Path, *, overwrite: bool = False) -> None:
         # A new file, so that somebody who still reads the old one is left with it.
         path.unlink(missing_ok=True)
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _BINARY, 0o600)
+        fd = unpatched.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _BINARY, 0o600)
     except FileExistsError:
         raise RecordingExists(
             f"{path} exists already: choose another name, or remove it first"
         ) from None
     try:
-        os.write(fd, pack_header(Anchor(time.time_ns(), time.monotonic_ns())))
+        unpatched.write(fd, pack_header(Anchor(unpatched.time_ns(), unpatched.monotonic_ns())))
     finally:
-        os.close(fd)
+        unpatched.close(fd)
 
 
 class Segment(NamedTuple):
@@ -64,9 +59,9 @@ class Segments:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._fd = os.open(path, os.O_RDWR | _BINARY)
+        self._fd = unpatched.open(path, os.O_RDWR | _BINARY)
         self._file = _identity(self._fd)
-        self._started = time.monotonic_ns()
+        self._started = unpatched.monotonic_ns()
         self._latest: dict[SegmentKind, mmap.mmap] = {}
 
     def new(self, kind: SegmentKind) -> Segment:
@@ -78,7 +73,7 @@ class Segments:
         self._still_ours()
         with self._alone():
             # What a failed allocation may have left behind a whole segment is overwritten.
-            size = os.fstat(self._fd).st_size - HEADER_SIZE
+            size = unpatched.fstat(self._fd).st_size - HEADER_SIZE
             offset = HEADER_SIZE + size // SEGMENT * SEGMENT
             _allocate(self._fd, offset)
             page = _map(self._fd, offset)
@@ -98,14 +93,24 @@ class Segments:
 
     def _head(self, page: mmap.mmap, kind: SegmentKind) -> None:
         SEGMENT_HEADER.pack_into(
-            page, 0, self._started, time.monotonic_ns(), os.getpid(), os.getppid(), kind
+            page,
+            0,
+            self._started,
+            unpatched.monotonic_ns(),
+            unpatched.getpid(),
+            unpatched.getppid(),
+            0,
+            0,
+            0,
+            0,
+            kind,
         )
         self._latest[kind] = page
 
     def close(self) -> None:
         """Give the file descriptor back; mapped segments stay usable."""
         if self._fd >= 0 and _identity(self._fd) == self._file:
-            os.close(self._fd)
+            unpatched.close(self._fd)
         self._fd = -1  # or a later file of the program's could be taken for it
 
     def _still_ours(self) -> None:
@@ -114,31 +119,31 @@ class Segments:
             raise OSError("the recording is closed")
         if _identity(self._fd) != self._file:
             _never_closed.extend(self._latest.values())
-            self._fd = os.open(self._path, os.O_RDWR | _BINARY)
+            self._fd = unpatched.open(self._path, os.O_RDWR | _BINARY)
             if _identity(self._fd) != self._file:
-                os.close(self._fd)
+                unpatched.close(self._fd)
                 self._fd = -1
                 raise OSError(f"{self._path} is not the file it was")
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         """While inside, no other process appends."""
-        if fcntl is None:
+        if not hasattr(unpatched, "flock"):
             import msvcrt
 
-            os.lseek(self._fd, 1 << 62, os.SEEK_SET)
+            unpatched.lseek(self._fd, 1 << 62, os.SEEK_SET)
             msvcrt.locking(self._fd, msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined,unused-ignore]
             try:
                 yield
             finally:
-                os.lseek(self._fd, 1 << 62, os.SEEK_SET)
+                unpatched.lseek(self._fd, 1 << 62, os.SEEK_SET)
                 msvcrt.locking(self._fd, msvcrt.LK_UNLCK, 1)  # type: ignore[attr-defined,unused-ignore]
         else:
-            fcntl.flock(self._fd, fcntl.LOCK_EX)
+            unpatched.flock(self._fd, unpatched.LOCK_EX)
             try:
                 yield
             finally:
-                fcntl.flock(self._fd, fcntl.LOCK_UN)
+                unpatched.flock(self._fd, unpatched.LOCK_UN)
 
 
 _never_closed: list[mmap.mmap] = []
@@ -148,25 +153,25 @@ its number may stand for a file of the program's."""
 
 def _map(fd: int, offset: int) -> mmap.mmap:
     if sys.version_info >= (3, 13) and sys.platform != "win32":
-        return mmap.mmap(fd, SEGMENT, offset=offset, trackfd=False)
-    return mmap.mmap(fd, SEGMENT, offset=offset)
+        return unpatched.mmap(fd, SEGMENT, offset=offset, trackfd=False)
+    return unpatched.mmap(fd, SEGMENT, offset=offset)
 
 
 def _identity(fd: int) -> tuple[int, int] | None:
     """Which file an open descriptor stands for, ``None`` for a closed one."""
     try:
-        status = os.fstat(fd)
+        status = unpatched.fstat(fd)
     except OSError:
         return None
     return status.st_dev, status.st_ino
 
 
 def _allocate(fd: int, offset: int) -> None:
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(fd, offset, SEGMENT)
+    if hasattr(unpatched, "posix_fallocate"):
+        unpatched.posix_fallocate(fd, offset, SEGMENT)
     # Writing zeros alone would do, where there is room. It also brings the pages into memory: to
     # have the program's task fault them in, one by one, takes three times as long.
-    os.lseek(fd, offset, os.SEEK_SET)
+    unpatched.lseek(fd, offset, os.SEEK_SET)
     left = SEGMENT
     while left:
-        left -= os.write(fd, bytes(left))
+        left -= unpatched.write(fd, bytes(left))

@@ -73,6 +73,9 @@ class Stamper:
         """
         raise NotImplementedError
 
+    def note_lost(self) -> None:
+        """Note in the recording that ``lost`` has grown."""
+
     def words_of(self, error: BaseException) -> int:
         """The number under which an error is told in words."""
         raise NotImplementedError
@@ -87,7 +90,7 @@ class Stamper:
                 page[at + RECORD - 1] = record[-1]
                 return
             if not self.turn(page):
-                self.lost += record[-1] == _ENTER_STARTED
+                self._lose(record[-1])
                 return
 
     def enter_started(
@@ -219,6 +222,11 @@ class Stamper:
                 pack(page, at, *fact)
                 return
             if not self.turn(page):
-                # The program goes on; an acquisition is counted by its first fact.
-                self.lost += fact[-1] == _ENTER_STARTED
+                self._lose(fact[-1])
                 return
+
+    def _lose(self, kind: int) -> None:
+        # The program goes on; an acquisition is counted by its first fact.
+        if kind == _ENTER_STARTED:
+            self.lost += 1
+            self.note_lost()

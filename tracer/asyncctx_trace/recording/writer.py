@@ -7,15 +7,14 @@ import itertools
 import json
 import logging
 import mmap
-import os
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from time import monotonic_ns
 
 from asyncctx_trace.recording.format import (
+    HEARTBEAT,
     LENGTH,
+    LOSSES,
     SEGMENT,
     SEGMENT_HEADER,
     TEXT_LIMIT,
@@ -23,10 +22,13 @@ from asyncctx_trace.recording.format import (
 )
 from asyncctx_trace.recording.segments import Segments
 from asyncctx_trace.recording.stamping import Stamper
+from asyncctx_trace.unpatched import unpatched
 
 __all__ = ["Recorder", "TextWriter"]
 
 _log = logging.getLogger("asyncctx_trace")
+_LAST_NOTES = frozenset({"end", "interrupted", "stopped"})
+"""Entries that are still written, if there is room, when nothing is recorded any more."""
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -40,7 +42,7 @@ class TextWriter:
     def _begin(self) -> None:
         self._segments = Segments(self.path)
         # Reentrant: a collected task may be told of while this thread is inside.
-        self._lock = threading.RLock()
+        self._lock = unpatched.RLock()
         self._texts: mmap.mmap | None = None
         self._end = 0
         self._busy = False
@@ -49,9 +51,9 @@ class TextWriter:
         """Noted by signal handlers, and not written yet."""
         self._write(
             "process",
-            at=monotonic_ns(),
-            pid=os.getpid(),
-            ppid=os.getppid(),
+            at=unpatched.monotonic_ns(),
+            pid=unpatched.getpid(),
+            ppid=unpatched.getppid(),
             title=" ".join(sys.orig_argv),
         )
 
@@ -66,6 +68,7 @@ class TextWriter:
         with self._alone():
             while self._texts is None or self._end + room > SEGMENT:
                 self._open_texts()
+                self._write_losses()
             page, place = self._texts, self._end
             self._end += room
             page[place + LENGTH.size : place + LENGTH.size + len(entry)] = entry
@@ -89,6 +92,16 @@ class TextWriter:
     def _open_texts(self) -> None:
         self._texts = self._segments.new(SegmentKind.TEXTS).page
         self._end = SEGMENT_HEADER.size
+
+    def _write_losses(self) -> None:
+        """Put into the header of the page of texts what is missing."""
+
+    def heartbeat(self, at: int) -> None:
+        """Note that the program was seen to run at time ``at``; takes no room."""
+        with self._alone():
+            if self._texts is not None:
+                fields, offset = HEARTBEAT
+                fields.pack_into(self._texts, offset, at)
 
     def printed(self, at: int, stream: str, text: str) -> None:
         """A line that the program printed to ``stream`` (``stdout`` or ``stderr``)."""
@@ -129,9 +142,13 @@ class Recorder(TextWriter, Stamper):
     """
 
     def _begin(self) -> None:
+        self.lost = 0
+        self._missing_since = 0
+        """When the first fact was lost (monotonic ns); 0 as long as none was."""
+        self.stopped = False
+        """Whether nothing is recorded any more, only counted."""
         super()._begin()
         self._next_error = itertools.count(1).__next__
-        self.lost = 0
         self._open_facts()
 
     def restart_in_child(self) -> None:
@@ -141,11 +158,46 @@ class Recorder(TextWriter, Stamper):
 
     def close(self) -> None:
         """Say goodbye in the recording and let go of the file."""
-        now = monotonic_ns()
-        if self.lost:
-            self.dropped(now, self.lost, "no room on the disk")
-        self.process_ended(now, os.getpid(), None)
-        super().close()
+        try:
+            self.process_ended(unpatched.monotonic_ns(), unpatched.getpid(), None)
+        finally:
+            super().close()
+
+    # -- losses -----------------------------------------------------------------------------
+
+    def stop_recording(self, error: BaseException) -> None:
+        """Record nothing any more because of ``error``; later acquisitions are only counted.
+
+        What is missing, and since when, stands in the recording at any time.
+        """
+        if not self.stopped:
+            self.stopped = True
+            self._missing_since = self._missing_since or unpatched.monotonic_ns()
+            self.use(None)
+            self._write_losses()
+            self._write("stopped", reason=f"{type(error).__name__}: {error}")
+
+    def missed(self) -> None:
+        """Note that a fact could not be taken, which may have been an acquisition's first."""
+        self.lost += 1
+        self.note_lost()
+
+    def note_lost(self) -> None:
+        self._missing_since = self._missing_since or unpatched.monotonic_ns()
+        self._write_losses()
+
+    def _write_losses(self) -> None:
+        if self._texts is not None and self._missing_since:
+            fields, offset = LOSSES
+            lost = min(self.lost, 0xFFFFFFFF)
+            fields.pack_into(self._texts, offset, self._missing_since, lost, self.stopped)
+
+    def _write(self, what: str, /, **fields: object) -> None:
+        if not self.stopped:
+            super()._write(what, **fields)
+        elif what in _LAST_NOTES:
+            with contextlib.suppress(Exception):
+                super()._write(what, **fields)
 
     # -- pages ------------------------------------------------------------------------------
 
@@ -157,11 +209,9 @@ class Recorder(TextWriter, Stamper):
             if full is not None and self.page is full:
                 try:
                     self._open_facts()
-                except OSError as error:
-                    self.use(None)
+                except Exception as error:
+                    self.stop_recording(error)
                     _log.error("asyncctx-trace: the recording stops here: %s", error)
-                    with contextlib.suppress(OSError):
-                        self.dropped(monotonic_ns(), 0, f"the recording stops here: {error}")
             return self.page is not None
 
     # -- definitions ------------------------------------------------------------------------
@@ -187,6 +237,8 @@ class Recorder(TextWriter, Stamper):
         )
 
     def words_of(self, error: BaseException) -> int:
+        if self.stopped:
+            return 0
         cls = type(error)
         try:
             message = str(error)

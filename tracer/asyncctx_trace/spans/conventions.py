@@ -87,6 +87,8 @@ STREAM: Final = "asyncctx.stream"
 TEXT: Final = "asyncctx.text"
 INTERRUPTED_EVENT: Final = "asyncctx.interrupted"
 DROPPED_ACQUISITIONS: Final = "asyncctx.dropped.acquisitions"
+DROPPED_LATER: Final = "asyncctx.dropped.later"
+DROPPED_STOPS: Final = "asyncctx.dropped.stops"
 
 # -- ours, on links ------------------------------------------------------------------------------
 LINK_KIND: Final = "asyncctx.link.kind"

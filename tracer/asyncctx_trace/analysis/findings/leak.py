@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 
 from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.completeness import is_complete
 from asyncctx_trace.analysis.findings.finding import Certainty, Finding, by_place, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 
@@ -34,7 +36,7 @@ class Leak(Finding):
                 yield cls.of(
                     case,
                     group,
-                    _say(case, group, certainty),
+                    _say(case, group),
                     certainty=certainty,
                     at=case.timeline.enter_ended[group[0]],
                     cost=sum(case.now - case.timeline.enter_ended[row] for row in group),
@@ -49,15 +51,18 @@ def _judge(case: Case, row: int) -> Certainty | None:
     end = case.end_of(task)
     gone = task in case.timeline.task_ended
     if end == "ended" or (gone and end in ("closed", "killed")):
-        return "certain"
+        # Once its task is gone nobody exits it: what is missing afterwards does not matter.
+        until = case.timeline.task_ended.get(task, inf)
+        since = case.timeline.enter_ended[row]
+        return "certain" if is_complete(case.timeline, [task], since, until) else "possible"
     return "possible" if gone or end == "closed" else None
 
 
-def _say(case: Case, rows: list[int], certainty: Certainty) -> str:
+def _say(case: Case, rows: list[int]) -> str:
     task = case.timeline.task[rows[0]]
     if task in case.timeline.task_ended:
         why = "its task is gone"
-    elif certainty == "certain":
+    elif case.end_of(task) == "ended":
         why = "the program is over"
     else:
         why = "the recording is over"

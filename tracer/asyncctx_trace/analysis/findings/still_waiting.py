@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 
 from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.completeness import is_complete
 from asyncctx_trace.analysis.deadlock import rings_of
 from asyncctx_trace.analysis.findings.finding import Certainty, Finding, by_place
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
@@ -34,7 +36,9 @@ class StillWaiting(Finding):
                 if over or (
                     _waited(case, row) >= thresholds.still_waiting and _is_stuck(case, row)
                 ):
-                    judged["certain" if over else "possible"].append(row)
+                    task, asked = case.timeline.task[row], case.timeline.enter_started[row]
+                    certain = over and is_complete(case.timeline, [task], asked, inf)
+                    judged["certain" if certain else "possible"].append(row)
         for certainty, rows in judged.items():
             for group in by_place(case, rows).values():
                 group.sort(key=case.timeline.enter_started.__getitem__)

@@ -1,0 +1,152 @@
+"""A recorder that fails goes on counting, and the count is in the recording at once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from asyncctx_trace.analysis.completeness import Gap, completeness, is_complete
+from asyncctx_trace.analysis.timeline import Timeline
+from asyncctx_trace.events import Dropped, EnterStarted, Heartbeat, Outcome
+from asyncctx_trace.instrument import hub
+from asyncctx_trace.recording.bounded import Alive, BoundedRecorder
+from asyncctx_trace.recording.keep import Keep
+from asyncctx_trace.recording.reader import Recording, read
+from asyncctx_trace.recording.segments import Segments
+from asyncctx_trace.recording.writer import Recorder, TextWriter
+from recording.builders import LOCK, define_words, recorder
+
+
+@pytest.fixture
+def attached(tmp_path: Path) -> Iterator[Recorder]:
+    """A recorder that the hub tells every fact."""
+    sink = recorder(tmp_path / "a.actx")
+    define_words(sink)
+    hub.attach(sink)
+    yield sink
+    hub.detach(sink)
+
+
+def acquire(sink: Recorder, first: int, count: int) -> None:
+    """So many acquisitions, told as the hub's callers do."""
+    for number in range(first, first + count):
+        try:
+            sink.enter_started(number, number, 0, 1, 1, LOCK, 1)
+            sink.enter_ended(number, number, Outcome.OK, None)
+            sink.exit_started(number, number, 1, Outcome.OK, None)
+            sink.exit_ended(number, number, Outcome.OK, False, None)
+        except Exception as error:
+            hub.switch_off(sink, error)
+
+
+def losses(path: Path) -> list[Dropped]:
+    """What the recording says it lost."""
+    return Timeline(read(path)).dropped
+
+
+def test_a_recorder_that_fails_counts_what_comes_after(
+    attached: Recorder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever the cause; the log says it once, the recording at once and to every reader."""
+
+    def broken(*_: object) -> None:
+        raise LookupError("no such page")
+
+    acquire(attached, 1, 100)
+    monkeypatch.setattr(Segments, "new", broken)
+    with caplog.at_level(logging.ERROR, "asyncctx_trace"):
+        acquire(attached, 101, 1900)
+
+    kept = sum(isinstance(event, EnterStarted) for event in read(attached.path))
+    (lost,) = losses(attached.path)
+    assert kept + lost.acquisitions == 2000
+    assert (lost.later, lost.stops) == (True, True)
+    assert "LookupError: no such page" in lost.reason
+    assert len(caplog.records) == 1
+
+
+def test_a_definition_that_fails_stops_the_recording_too(
+    attached: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Facts that name what was never defined are of no use."""
+    monkeypatch.setattr(Recorder, "_open_texts", lambda self: 1 / 0)
+    for number in range(2_000):
+        try:
+            attached.site_defined(number + 10, "app.py", number, "main", "x" * 200)
+        except Exception as error:
+            hub.switch_off(attached, error)
+            break
+    acquire(attached, 1, 10)
+
+    (lost,) = losses(attached.path)
+    assert (lost.acquisitions, lost.stops) == (11, True)
+
+
+def test_a_fact_that_found_no_stack_is_counted_and_the_recording_goes_on(
+    attached: Recorder,
+) -> None:
+    """It is not the recorder's fault; but an end may be missing from then on."""
+    acquire(attached, 1, 5)
+    hub.switch_off(attached, RecursionError())
+    hub.switch_off(attached, MemoryError())
+    acquire(attached, 6, 5)
+
+    (lost,) = losses(attached.path)
+    assert (lost.acquisitions, lost.later, lost.stops) == (2, True, False)
+    assert sum(isinstance(event, EnterStarted) for event in read(attached.path)) == 10
+    timeline = Timeline(read(attached.path))
+    assert is_complete(timeline, [1], 0, lost.at)
+    assert not is_complete(timeline, [1], 0, lost.at + 1)
+
+
+def test_who_follows_a_recording_sees_the_count_grow(attached: Recorder) -> None:
+    """Look by look it is told what is new."""
+    with Recording(attached.path) as recording:
+        timeline = Timeline(recording.poll())
+        attached.stop_recording(OSError("disk full"))
+        acquire(attached, 1, 3)
+        timeline.extend(recording.poll())
+        acquire(attached, 4, 4)
+        timeline.extend(recording.poll())
+        timeline.extend(recording.poll())
+
+    (lost,) = timeline.dropped
+    assert lost.acquisitions == 7
+    assert completeness(timeline) == [
+        Gap(0, lost.at, None, 7, True, "the recording stopped: OSError: disk full")
+    ]
+
+
+def test_the_count_survives_that_its_page_is_taken_again(tmp_path: Path) -> None:
+    """A bounded recording turns its pages over; what was missed stays told."""
+    path = tmp_path / "a.actx"
+    recorder(path).close()
+    bounded = BoundedRecorder(path, Keep.parse("1MB"), Alive)
+    define_words(bounded)
+    bounded.missed()
+    for number in range(10_000):
+        bounded.printed(number, "stdout", "x" * 200)
+    acquire(bounded, 1, 5)
+
+    later = [each for each in losses(path) if each.later]
+    assert [each.acquisitions for each in later] == [1]
+
+
+def test_a_heartbeat_tells_how_long_a_killed_program_hung(tmp_path: Path) -> None:
+    """It takes no room, and the last one counts."""
+    path = tmp_path / "a.actx"
+    sink = recorder(path)
+    define_words(sink)
+    sink.enter_started(10, 1, 0, 1, 1, LOCK, 1)
+    launcher = TextWriter(path)
+    for at in (1_000_000_000, 2_000_000_000, 3_000_000_000):
+        launcher.heartbeat(at)
+
+    beats = [event for event in read(path) if isinstance(event, Heartbeat)]
+    timeline = Timeline(read(path))
+    assert beats == [Heartbeat(3_000_000_000)]
+    assert timeline.end == 3_000_000_000
+    assert 3_000_000_000 not in timeline.facts

@@ -1,0 +1,55 @@
+"""Functions of the standard library as they were when we were imported.
+
+Programs and test tools replace them afterwards: freezegun and time-machine the clocks, blockbuster
+what blocks, pyfakefs the file system, gevent the locks. The recorder must go on as before. They are
+kept in a class because freezegun and pyfakefs search the names of all modules.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import threading
+import time
+from collections.abc import Callable
+
+from asyncctx_trace.compiled import extension
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["unpatched"]
+
+_clock: Callable[[], int] = getattr(
+    extension("asyncctx_trace.recording"), "monotonic_ns", time.monotonic_ns
+)
+
+
+class unpatched:
+    """``unpatched.open`` is ``os.open`` as it was, and so on."""
+
+    monotonic_ns = staticmethod(_clock)
+    time_ns = staticmethod(time.time_ns)
+
+    close = staticmethod(os.close)
+    fstat = staticmethod(os.fstat)
+    getpid = staticmethod(os.getpid)
+    getppid = staticmethod(os.getppid)
+    lseek = staticmethod(os.lseek)
+    open = staticmethod(os.open)
+    if hasattr(os, "posix_fallocate"):
+        posix_fallocate = staticmethod(os.posix_fallocate)
+    write = staticmethod(os.write)
+
+    if fcntl is not None:
+        flock = staticmethod(fcntl.flock)
+        LOCK_EX = fcntl.LOCK_EX
+        LOCK_UN = fcntl.LOCK_UN
+
+    mmap = mmap.mmap
+    RLock = staticmethod(threading.RLock)
+
+
+del _clock
