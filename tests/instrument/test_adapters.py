@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from asyncctx_trace import Adapter, Pair, register_adapter, traced
-from asyncctx_trace.instrument.adapters import BUILT_IN, adapter_for
+from asyncctx_trace.instrument.adapters import adapter_for, built_in
 from instrument.listening import listening
 
 
-@pytest.mark.parametrize("adapter", BUILT_IN, ids=lambda adapter: adapter.manager)
+@pytest.mark.parametrize("adapter", built_in(), ids=lambda adapter: adapter.manager)
 def test_an_entry_names_a_class_that_is_there(adapter: Adapter) -> None:
     """As far as its library is installed here."""
     package = adapter.manager.partition(".")[0]
@@ -39,7 +39,7 @@ def test_an_entry_names_a_class_that_is_there(adapter: Adapter) -> None:
 
     assert isinstance(found, type)
     assert adapter_for(found) is not None
-    assert hasattr(found, "__aenter__")
+    assert hasattr(found, "__aenter__") or adapter.checkout
 
 
 @pytest.mark.parametrize("limit", [1, 3])
@@ -47,8 +47,12 @@ def test_the_primitives_of_asyncio_say_their_capacity(limit: int) -> None:
     """A lock has one holder, a semaphore as many as it was made for."""
 
     async def main() -> None:
-        for thing in (asyncio.Semaphore(limit), asyncio.BoundedSemaphore(limit), asyncio.Lock()):
-            async with traced(thing):
+        for thing in (
+            traced(asyncio.Semaphore(limit)),
+            traced(asyncio.BoundedSemaphore(limit)),
+            traced(asyncio.Lock()),
+        ):
+            async with thing:
                 pass
 
     with listening() as heard:
@@ -56,6 +60,21 @@ def test_the_primitives_of_asyncio_say_their_capacity(limit: int) -> None:
 
     capacities = [capacity for _, _, capacity in heard.resources.values()]
     assert capacities[-3:] == [limit, limit, 1]
+
+
+def test_a_counter_of_the_moment_is_no_capacity() -> None:
+    """A semaphore that is met in use has the capacity that it keeps, or an unknown one."""
+
+    async def main() -> None:
+        bounded, plain = asyncio.BoundedSemaphore(3), asyncio.Semaphore(3)
+        async with bounded, plain, traced(bounded, name="bounded"), traced(plain, name="plain"):
+            pass
+
+    with listening() as heard:
+        asyncio.run(main())
+
+    assert ("semaphore", "bounded", 3) in heard.resources.values()
+    assert ("semaphore", "plain", None) in heard.resources.values()
 
 
 def test_a_condition_and_its_lock_are_one_resource() -> None:

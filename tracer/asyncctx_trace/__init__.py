@@ -32,7 +32,15 @@ from asyncctx_trace.errors import (
     RecordingExists,
     SettingsError,
 )
-from asyncctx_trace.instrument.adapters import Adapter, Pair, register_adapter
+from asyncctx_trace.instrument.adapters import (
+    Adapter,
+    AtCreation,
+    Checkout,
+    Give,
+    Pair,
+    Take,
+    register_adapter,
+)
 from asyncctx_trace.instrument.switch import install, uninstall
 from asyncctx_trace.instrument.traced import traced, untraced
 from asyncctx_trace.session import record, record_from_environment
@@ -42,7 +50,10 @@ __all__ = [
     "Adapter",
     "AlreadyRecording",
     "AsyncctxTraceError",
+    "AtCreation",
+    "Checkout",
     "DamagedRecording",
+    "Give",
     "NewerRecording",
     "NotARecording",
     "NotInstallable",
@@ -51,6 +62,7 @@ __all__ = [
     "RecordingError",
     "RecordingExists",
     "SettingsError",
+    "Take",
     "Telemetry",
     "configure",
     "install",

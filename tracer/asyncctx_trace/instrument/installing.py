@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import FunctionType
 from typing import Any
 
 from asyncctx_trace.errors import NotInstallable
 from asyncctx_trace.instrument import constants, interrupts, launchers, settings
+from asyncctx_trace.instrument.adapters import (
+    FAMILIES,
+    Adapter,
+    load_family,
+    on_new_adapter,
+    registered,
+)
 from asyncctx_trace.instrument.invisible import unobserved
-from asyncctx_trace.instrument.operations import Operation, operations, perform
+from asyncctx_trace.instrument.operations import (
+    Operation,
+    of_adapter,
+    operations,
+    perform,
+)
 from asyncctx_trace.instrument.program import Original, functions, original_of, rewritten
 from asyncctx_trace.instrument.rewriting import SUPPORTED
 from asyncctx_trace.instrument.scope import Scope
@@ -88,24 +100,55 @@ def _scope(include: tuple[str, ...], exclude: tuple[str, ...], all: bool) -> Sco
 def _install(scope: Scope) -> None:
     global _installed
     _installed = scope
-    waiting: dict[str, list[Operation]] = {}
-    for operation in operations(scope):
-        waiting.setdefault(operation.module, []).append(operation)
-    for name in list(waiting):
-        module = sys.modules.get(name)
-        spec = getattr(module, "__spec__", None)
-        if module is not None and not getattr(spec, "_initializing", False):
-            for operation in waiting.pop(name):
-                perform(operation)
+    waiting = _Waiting(operations(scope))
+    for package in FAMILIES:
+        if package in sys.modules:
+            load_family(package)
+    for adapter in registered():
+        waiting.add(of_adapter(adapter, scope))
+    known = set(map(id, registered()))
+
+    def add(adapter: Adapter) -> None:
+        if id(adapter) not in known and _installed is scope:
+            known.add(id(adapter))
+            waiting.add(of_adapter(adapter, scope))
+
+    on_new_adapter(add)
 
     interrupts.watch_present_handlers()
 
     @unobserved
     def loaded(module: Any) -> Any:
-        for operation in waiting.pop(getattr(module, "__name__", ""), ()):
-            perform(operation)
+        name = getattr(module, "__name__", "")
+        if name in FAMILIES:
+            for adapter in load_family(name):
+                add(adapter)
+        waiting.perform(name)
         return module
 
     importlib = sys.modules["_frozen_importlib"]
     load: FunctionType = importlib._load_unlocked
     load.__code__ = filtering_result(load.__code__, loaded, Original(load.__code__))
+
+
+class _Waiting:
+    """Operations, each performed as soon as its module is there."""
+
+    def __init__(self, operations: Iterator[Operation]) -> None:
+        self._by_module: dict[str, list[Operation]] = {}
+        self.add(operations)
+
+    def add(self, operations: Iterator[Operation]) -> None:
+        """Perform these now or later."""
+        for operation in operations:
+            module = sys.modules.get(operation.module)
+            spec = getattr(module, "__spec__", None)
+            if module is not None and not getattr(spec, "_initializing", False):
+                perform(operation)
+            else:
+                self._by_module.setdefault(operation.module, []).append(operation)
+
+    def perform(self, name: str) -> None:
+        """Perform what waits for this module, which has been loaded."""
+        for operation in self._by_module.pop(name, ()):
+            perform(operation)

@@ -11,7 +11,15 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from asyncctx_trace.compiled import extension
 
-__all__ = ["invisible", "program_frame", "quietly", "suspended", "unobserve", "unobserved"]
+__all__ = [
+    "invisible",
+    "is_ours",
+    "program_frame",
+    "quietly",
+    "suspended",
+    "unobserve",
+    "unobserved",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -191,11 +199,13 @@ else:
 def program_frame() -> FrameType | None:
     """The innermost frame that is not ours."""
     frame: FrameType | None = sys._getframe(0)
-    while frame is not None and _ours(frame):
+    while frame is not None and is_ours(frame):
         frame = frame.f_back
     return frame
 
 
-def _ours(frame: FrameType) -> bool:
+@unobserved
+def is_ours(frame: FrameType) -> bool:
+    """Tell whether ``frame`` runs code of this package."""
     name = frame.f_globals.get("__name__", "")
     return frame.f_code.co_filename == _FILE or name.startswith("asyncctx_trace.instrument.")

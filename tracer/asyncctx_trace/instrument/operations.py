@@ -11,8 +11,9 @@ from types import CodeType
 from typing import Any
 
 from asyncctx_trace.instrument import interrupts
-from asyncctx_trace.instrument.adapters import Adapter, Pair, adapter_for, pairs
+from asyncctx_trace.instrument.adapters import Adapter, AtCreation, Pair, adapter_for
 from asyncctx_trace.instrument.bytecode import Unfamiliar
+from asyncctx_trace.instrument.checkouts import checkout_watch
 from asyncctx_trace.instrument.invisible import unobserved
 from asyncctx_trace.instrument.launchers import module_details
 from asyncctx_trace.instrument.pairs import watch_of
@@ -23,7 +24,7 @@ from asyncctx_trace.instrument.scope import Scope
 from asyncctx_trace.instrument.stacks import StackWatch
 from asyncctx_trace.instrument.surgery import filtering_argument, filtering_result, watched
 
-__all__ = ["Operation", "operations", "perform", "watch_pair"]
+__all__ = ["Operation", "of_adapter", "operations", "perform", "watch_pair"]
 
 _IMPORT = "_frozen_importlib_external"
 _PYTEST = "_pytest.assertion.rewrite"
@@ -73,9 +74,46 @@ def operations(scope: Scope) -> Iterator[Operation]:
     stacks = StackWatch(scope.__contains__)
     yield Operation("contextlib", "AsyncExitStack.enter_async_context", stacks.entering)
     yield Operation("contextlib", "AsyncExitStack.__aexit__", stacks.leaving)
-    for adapter, pair in pairs():
-        watch_of(adapter, pair).own = scope.__contains__
-        yield from _of_pair(adapter, pair)
+
+
+def of_adapter(adapter: Adapter, scope: Scope) -> Iterator[Operation]:
+    """Yield what to do with the library that ``adapter`` knows."""
+    if adapter.pair is not None:
+        watch_of(adapter, adapter.pair).own = scope.__contains__
+        yield from _of_pair(adapter, adapter.pair)
+    if adapter.checkout is not None:
+        checkout_watch(adapter, adapter.checkout).own = scope.__contains__
+        yield from _of_checkout(adapter)
+    if isinstance(adapter.capacity, AtCreation):
+        method, count = adapter.capacity.initializer, adapter.capacity.argument + 1
+        yield Operation(*_split(method), partial(_creation, adapter.capacity.remember, count))
+
+
+def _of_checkout(adapter: Adapter) -> Iterator[Operation]:
+    checkout = adapter.checkout
+    assert checkout is not None
+    watch = checkout_watch(adapter, checkout)
+    for take in checkout.takes:
+        yield Operation(*_split(take.method), partial(watch.taking, take))
+        if take.granted:
+            yield Operation(*_split(take.granted), watch.granting)
+    for give in checkout.gives:
+        yield Operation(*_split(give.method), partial(watch.giving, give))
+
+
+def _creation(
+    remember: Callable[[Any, Any], None], count: int, code: CodeType, *consts: object
+) -> CodeType:
+    @unobserved
+    def made(*arguments: Any) -> None:
+        remember(arguments[0], arguments[-1])
+
+    return watched(code, made, _nothing, _nothing, count, *consts)
+
+
+@unobserved
+def _nothing(ticket: object, result: object) -> None:
+    return None
 
 
 def _of_pair(adapter: Adapter, pair: Pair) -> Iterator[Operation]:
@@ -87,11 +125,16 @@ def _of_pair(adapter: Adapter, pair: Pair) -> Iterator[Operation]:
 def watch_pair(manager: object, resource: Resource) -> None:
     """Watch also ``await lock.acquire()`` of a ``manager`` that the program wants to see."""
     adapter = adapter_for(type(manager))
-    if adapter is None or adapter.pair is None or not SUPPORTED:
+    if adapter is None or not SUPPORTED:
         return
-    resource.by_word = True
-    for operation in _of_pair(adapter, adapter.pair):
-        perform(operation)
+    if adapter.pair is not None:
+        resource.by_word = True
+        for operation in _of_pair(adapter, adapter.pair):
+            perform(operation)
+    if adapter.checkout is not None:
+        resource.by_word = True
+        for operation in _of_checkout(adapter):
+            perform(operation)
 
 
 def perform(operation: Operation) -> None:
@@ -101,6 +144,7 @@ def perform(operation: Operation) -> None:
         return
     try:
         function: Any = reduce(getattr, operation.function.split("."), module)
+        function = _plain(function)
         code: CodeType = function.__code__
         if original_of(code) is code:
             function.__code__ = operation.operate(code, Original(code))
@@ -129,7 +173,19 @@ def _watched_loop(code: CodeType, *consts: object) -> CodeType:
     return watched(code, *calls, 1, *consts)
 
 
+def _plain(function: Any) -> Any:
+    """The function of a class method, or inside decorators that say what they wrap."""
+    while True:
+        inner = getattr(function, "__func__", None) or getattr(function, "__wrapped__", None)
+        if inner is None:
+            return function
+        function = inner
+
+
 def _split(path: str) -> tuple[str, str]:
-    """``package.module.Class.method`` -> its module and the name in it."""
+    """``package.module.Class.method`` or ``package.module:function`` -> module, name in it."""
+    if ":" in path:
+        module, _, function = path.partition(":")
+        return module, function
     module, cls, method = path.rsplit(".", 2)
     return module, f"{cls}.{method}"

@@ -9,9 +9,11 @@ from types import FunctionType
 from typing import Any
 
 from asyncctx_trace.instrument import hub
-from asyncctx_trace.instrument.adapters import Adapter, Everywhere, adapter_for, itself
+from asyncctx_trace.instrument.adapters import Adapter, Checkout, Everywhere, adapter_for, itself
 from asyncctx_trace.instrument.invisible import quietly, unobserve, unobserved
+from asyncctx_trace.instrument.naming import receiver
 from asyncctx_trace.instrument.sites import Place
+from asyncctx_trace.limits import LIMITED
 
 __all__ = [
     "Kind",
@@ -19,10 +21,12 @@ __all__ = [
     "at_place",
     "forget_kinds",
     "is_named",
+    "is_named_pool",
     "kind_of",
     "known",
     "manager_of",
     "of_pair",
+    "of_pool",
     "resource_of",
 ]
 
@@ -74,6 +78,8 @@ class Kind:
 
 
 _next_id = itertools.count(1).__next__
+_UNLIMITED = 1 << 31
+"""What libraries write for "as many as you like" is as large, or larger."""
 _by_object: dict[int, Resource] = {}
 """By the address of the object; an entry leaves before its address can be used again."""
 _by_name: dict[tuple[str, str], Resource] = {}
@@ -145,17 +151,59 @@ def _name(place: Place, manager: object) -> str:
 
 
 def _adapted(adapter: Adapter, thing: object, name: str) -> Resource:
-    return _of_object(thing, adapter.kind, name, _capacity(adapter, thing))
+    return _of_object(thing, *_limited(adapter, thing, name))
 
 
-def of_pair(adapter: Adapter, thing: object, name: str) -> Resource:
-    """The resource that is acquired by a method of ``thing``."""
+def _limited(adapter: Adapter, thing: object, name: str) -> tuple[str, str, int | None]:
+    """Kind, name and capacity of what ``adapter`` reads of ``thing``."""
+    kind, capacity = kind_and_capacity(adapter.kind, _read(adapter.capacity, thing))
+    return kind, name, capacity
+
+
+def kind_and_capacity(kind: str, capacity: object) -> tuple[str, int | None]:
+    """Return how a resource of this kind is defined that was made with ``capacity``.
+
+    Where there is no limit (0, -1, ``sys.maxsize``), nobody is in anybody's way: that is another
+    kind. ``None`` is a capacity that is not known.
+    """
+    if not isinstance(capacity, int):
+        return kind, None
+    if 0 < capacity < _UNLIMITED:
+        return kind, capacity
+    if kind == "semaphore" and not capacity:  # made to be released by others first
+        return "signal", None
+    return (f"unlimited {kind}" if kind in LIMITED else kind), None
+
+
+def of_pair(adapter: Adapter, thing: object, text: str) -> Resource:
+    """The resource that is acquired by a method of ``thing``, in the expression ``text``."""
     contended = _contended(adapter, thing)
     found = _by_object.get(id(contended))
     if found is None:
-        named = name.removesuffix("()").rpartition(".")[0] or type(thing).__qualname__
+        method = "" if adapter.pair is None else adapter.pair.acquire.rpartition(".")[2]
+        named = receiver(text, (method,)) or type(thing).__qualname__
         found = quietly(_adapted, adapter, contended, named)
     return found
+
+
+@unobserved
+def of_pool(checkout: Checkout, pool: object, text: str) -> Resource:
+    """The resource that stands for ``pool``, from which a library takes in ``text``."""
+    thing = _read(checkout.resource, pool)
+    found = _by_object.get(id(thing))
+    return quietly(_of_new_pool, checkout, pool, thing, text) if found is None else found
+
+
+def _of_new_pool(checkout: Checkout, pool: object, thing: object, text: str) -> Resource:
+    named = _read(checkout.name, pool) or receiver(text, checkout.methods)
+    kind, capacity = kind_and_capacity("pool", _read(checkout.limit, pool))
+    return _of_object(thing, kind, str(named or type(pool).__qualname__), capacity)
+
+
+def is_named_pool(checkout: Checkout, pool: object) -> bool:
+    """Whether the program has named ``pool``, or what stands for it."""
+    found = _by_object.get(id(_read(checkout.resource, pool)))
+    return found is not None and found.by_word
 
 
 def is_named(adapter: Adapter, thing: object) -> bool:
@@ -190,7 +238,8 @@ def resource_of(
         if resource is None or (known is not None and not isinstance(known, str)):
             resource = known
             if capacity is None:
-                capacity = _capacity(adapter, resource)
+                read, capacity = kind_and_capacity(adapter.kind, _read(adapter.capacity, resource))
+                kind = kind or read
     kind = kind or (adapter.kind if adapter else "manager")
     named = name or cls.__qualname__
     if isinstance(resource, str):
@@ -214,11 +263,6 @@ def _read(how: Any, thing: Any) -> Any:
         return how(thing)
     except Exception:
         return None
-
-
-def _capacity(adapter: Adapter, thing: Any) -> int | None:
-    capacity = _read(adapter.capacity, thing)
-    return capacity if isinstance(capacity, int) else None
 
 
 def _of_object(thing: object, kind: str, name: str, capacity: int | None = None) -> Resource:

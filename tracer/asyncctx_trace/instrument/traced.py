@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar, cast, overload
 
 from asyncctx_trace.errors import NotTraceable
+from asyncctx_trace.instrument.adapters import AtCreation, adapter_for
 from asyncctx_trace.instrument.resources import kind_of, resource_of
 
 __all__ = ["traced", "untraced"]
@@ -82,7 +84,24 @@ def traced(
         return lambda target: _traced(target, options)
     if len(target) > 1:
         raise NotTraceable("traced() takes one thing at a time: call it once for each")
+    if sys.getrefcount(target[0]) <= _UNSHARED:
+        _remember_unused(target[0])
     return _traced(target[0], options)
+
+
+def _references(*target: Any) -> int:
+    return sys.getrefcount(target[0])
+
+
+_UNSHARED = _references(object())
+"""References to an argument of ``traced`` that nothing else refers to."""
+
+
+def _remember_unused(target: Any) -> None:
+    """Read the capacity of what was made for this call: nobody can have taken it yet."""
+    adapter = adapter_for(type(target))
+    if adapter is not None and isinstance(adapter.capacity, AtCreation):
+        adapter.capacity.remember(target, adapter.capacity.unused(target))
 
 
 def untraced(target: T) -> T:

@@ -1,0 +1,309 @@
+"""What libraries take out of their pools on behalf of the program, and give back."""
+
+from __future__ import annotations
+
+import contextlib
+import weakref
+from collections.abc import Callable
+from functools import partial
+from types import CodeType, FrameType, FunctionType
+from typing import Any
+
+from asyncctx_trace.instrument import hub, lifecycle, resources, sites
+from asyncctx_trace.instrument.adapters import Adapter, Checkout, Give, Take
+from asyncctx_trace.instrument.frames import next_frame, program_frames
+from asyncctx_trace.instrument.invisible import (
+    is_ours,
+    program_frame,
+    unobserve,
+    unobserved,
+)
+from asyncctx_trace.instrument.lifecycle import Acquisition
+from asyncctx_trace.instrument.scope import Scope
+from asyncctx_trace.instrument.surgery import watched
+from asyncctx_trace.instrument.tasks import current_task
+
+__all__ = ["CheckoutWatch", "checkout_watch"]
+
+_PROGRAM = Scope()
+
+
+class _Out:
+    """One item that is out of its pool, or asked for."""
+
+    __slots__ = ("acquisition", "granted", "key", "leaving", "pool", "ref")
+
+    def __init__(self, acquisition: Acquisition, pool: int) -> None:
+        self.acquisition = acquisition
+        self.pool = pool
+        """The address of the pool."""
+        self.granted = False
+        """Whether the wait is over."""
+        self.leaving = False
+        """Whether it is being given back."""
+        self.key = 0
+        self.ref: weakref.ref[Any] | None = None
+
+
+_out: dict[int, _Out] = {}
+"""By the address of the item; an entry leaves before its address can be used again."""
+_asking: dict[tuple[int, int], _Out] = {}
+"""What a task asks for now, by the task's id and the pool's address."""
+_waiting: dict[int, _Out] = {}
+"""The same by the task's id, where another method ends the wait."""
+_watches: dict[str, CheckoutWatch] = {}
+
+
+def checkout_watch(adapter: Adapter, checkout: Checkout) -> CheckoutWatch:
+    """Return the one watch for this adapter's checkout."""
+    watch = _watches.get(adapter.manager)
+    if watch is None or watch.checkout is not checkout:
+        watch = _watches[adapter.manager] = CheckoutWatch(checkout)
+    return watch
+
+
+class CheckoutWatch:
+    """Watches the methods that one checkout names."""
+
+    def __init__(self, checkout: Checkout) -> None:
+        self.checkout = checkout
+        self.own: Callable[[str], bool] | None = None
+        """Which files are the program's own; ``None`` while only what the program has named is
+        recorded."""
+        self.library = checkout.takes[0].method.partition(".")[0] if checkout.takes else ""
+        module, _, name = checkout.manager.rpartition(".")
+        self.enter = (module, f"{name}.__aenter__") if name else None
+        """Module and name of the enter that is recorded by itself where the program enters."""
+        for reader in (checkout.limit, checkout.resource, checkout.name):
+            _hide(reader)
+
+    @unobserved
+    def is_own(self, file: str) -> bool:
+        """Tell whether ``file`` is the program's."""
+        return file in _PROGRAM if self.own is None else self.own(file)
+
+    @unobserved
+    def site(self) -> int:
+        """The line of the program that runs now, ``0`` where there is none in this task."""
+        found, _ = program_frames(self.is_own, self.library)
+        return sites.of_frame(found[0]) if found else 0
+
+    def taking(self, take: Take, code: CodeType, *consts: object) -> CodeType:
+        """Return ``code``, of a take's method, that reports each of its calls."""
+        hooks = _Taking(self, take)
+        return watched(code, hooks.asked, hooks.got, hooks.failed, take.arguments, *consts)
+
+    def granting(self, code: CodeType, *consts: object) -> CodeType:
+        """Return ``code``, of the method that ends a wait, that reports its return."""
+        return watched(code, _begun, _granted, _not_granted, 0, *consts)
+
+    def giving(self, give: Give, code: CodeType, *consts: object) -> CodeType:
+        """Return ``code``, of a give's method, that reports each of its calls."""
+        hooks = _Giving(self, give)
+        return watched(code, hooks.started, hooks.ended, hooks.failed, give.arguments, *consts)
+
+
+class _Taking:
+    """The hooks in one take's method."""
+
+    def __init__(self, watch: CheckoutWatch, take: Take) -> None:
+        self._watch = watch
+        self._take = take
+        _hide(take.item)
+        _hide(take.pool)
+
+    @unobserved
+    def asked(self, *arguments: Any) -> _Out | None:
+        if hub.heard() is None:
+            return None
+        try:
+            pool = _read(self._take.pool, *arguments)
+            return None if pool is None else self._ask(pool)
+        except Exception as error:
+            hub.switch_off(hub.listening, error)
+            return None
+
+    @unobserved
+    def _ask(self, pool: Any) -> _Out | None:
+        watch = self._watch
+        if watch.own is None and not resources.is_named_pool(watch.checkout, pool):
+            return None
+        task = current_task()
+        asking = task.id, id(pool)
+        if asking in _asking or self._stands_for_itself():
+            return None
+        frame, known = self._caller()
+        if not known:
+            return None
+        place = None if frame is None else sites.entered_at(frame)
+        resource = resources.of_pool(watch.checkout, pool, "" if place is None else place.text)
+        manager = resources.manager_of(type(pool))
+        site = 0 if place is None else place.site
+        acquisition = lifecycle.enter_started_by_call(manager, resource.id, site, task)
+        if acquisition is None:
+            return None
+        out = _asking[asking] = _Out(acquisition, id(pool))
+        if self._take.granted:
+            _waiting[task.id] = out
+        return out
+
+    @unobserved
+    def _stands_for_itself(self) -> bool:
+        """Whether the program's code has entered the manager that takes: it is recorded."""
+        enter = self._watch.enter
+        method = program_frame()
+        caller = None if method is None else next_frame(method)
+        if enter is None or caller is None:
+            return False
+        if (caller.f_globals.get("__name__"), caller.f_code.co_qualname) != enter:
+            return False
+        outer = caller.f_back
+        while outer is not None and outer.f_code.co_filename == contextlib.__file__:
+            outer = outer.f_back
+        own = self._watch.is_own
+        return outer is not None and (is_ours(outer) or own(outer.f_code.co_filename))
+
+    @unobserved
+    def _caller(self) -> tuple[FrameType | None, bool]:
+        """The program's frame, and whether the call counts: a library's own tasks do not."""
+        found, outermost = program_frames(self._watch.is_own, self._watch.library)
+        if found:
+            return found[0], True
+        # create_task(pool.getconn()): the method itself, or asyncio's wrapper, is all the task.
+        method = program_frame()
+        if outermost is None or outermost is method:
+            return None, outermost is not None
+        return None, outermost.f_globals.get("__name__") == "asyncio.tasks"
+
+    @unobserved
+    def got(self, out: _Out | None, result: Any) -> None:
+        if out is None:
+            return
+        _answered(out)
+        if not out.granted:
+            lifecycle.enter_ended(out.acquisition, None)
+        item = _read(self._take.item, result)
+        if item is None:  # nothing will tell when it goes back
+            _end(out)
+            return
+        key = out.key = id(item)
+        before = _out.pop(key, None)
+        if before is not None:  # handed out again, so it went back in a way that is not known
+            _end(before)
+        _out[key] = out
+        try:
+            out.ref = weakref.ref(item, partial(_gone, out, self._watch.checkout.forgets))
+        except TypeError:  # it stays in the table until it is given back
+            pass
+
+    @unobserved
+    def failed(self, out: _Out | None, error: BaseException) -> None:
+        if out is None:
+            return
+        _answered(out)
+        if out.granted:
+            lifecycle.exit_started(out.acquisition, error)
+            lifecycle.exit_ended(out.acquisition, None, False)
+        else:
+            lifecycle.enter_ended(out.acquisition, error)
+
+
+class _Giving:
+    """The hooks in one give's method."""
+
+    def __init__(self, watch: CheckoutWatch, give: Give) -> None:
+        self._watch = watch
+        self._give = give
+        _hide(give.item)
+
+    @unobserved
+    def started(self, *arguments: Any) -> list[_Out] | None:
+        if not _out:
+            return None
+        item = _read(self._give.item, *arguments)
+        if item is None:
+            return None
+        if self._give.every:
+            pools = set(map(id, item))
+            outs = [out for out in _out.values() if out.pool in pools]
+        else:
+            found = _out.get(id(item))
+            outs = [] if found is None else [found]
+        for out in outs:
+            if not out.leaving:
+                out.leaving = True
+                lifecycle.exit_started(out.acquisition, None, self._watch.site())
+        return outs
+
+    @unobserved
+    def ended(self, outs: list[_Out] | None, result: Any) -> None:
+        for out in outs or ():
+            _finish(out, None)
+
+    @unobserved
+    def failed(self, outs: list[_Out] | None, error: BaseException) -> None:
+        for out in outs or ():
+            _finish(out, error)
+
+
+@unobserved
+def _begun() -> None:
+    return None
+
+
+@unobserved
+def _granted(ticket: object, result: object) -> None:
+    out = _waiting.pop(current_task().id, None)
+    if out is not None:
+        out.granted = True
+        lifecycle.enter_ended(out.acquisition, None)
+
+
+@unobserved
+def _not_granted(ticket: object, error: BaseException) -> None:
+    return None
+
+
+@unobserved
+def _answered(out: _Out) -> None:
+    task = out.acquisition.task.id
+    _asking.pop((task, out.pool), None)
+    if _waiting.get(task) is out:
+        del _waiting[task]
+
+
+@unobserved
+def _finish(out: _Out, error: BaseException | None) -> None:
+    if _out.get(out.key) is out:
+        del _out[out.key]
+        lifecycle.exit_ended(out.acquisition, error, False)
+
+
+@unobserved
+def _end(out: _Out) -> None:
+    if not out.leaving:
+        lifecycle.exit_started(out.acquisition, None)
+    lifecycle.exit_ended(out.acquisition, None, False)
+
+
+@unobserved
+def _gone(out: _Out, forgets: bool, _: object) -> None:
+    if _out.get(out.key) is out:
+        del _out[out.key]
+        if forgets:
+            _end(out)
+
+
+@unobserved
+def _read(how: Callable[..., Any], *arguments: Any) -> Any:
+    """What an adapter reads, ``None`` where the library has changed since it was written."""
+    try:
+        return how(*arguments)
+    except Exception:
+        return None
+
+
+def _hide(reader: object) -> None:
+    """Let a debugger step over what runs at every call."""
+    if isinstance(reader, FunctionType):
+        unobserve(reader)
