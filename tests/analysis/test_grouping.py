@@ -79,6 +79,33 @@ def test_whoever_waits_behind_a_deadlock_belongs_to_it() -> None:
     assert groups[0].count == 1
 
 
+def test_a_deadline_that_ended_a_deadlock_belongs_to_it() -> None:
+    """Where it lay around the tasks that hung."""
+    story = Story()
+    story.resource("deadline", "timeout", None)
+    story.task("main")
+    story.task("a", parent="main")
+    story.task("b", parent="main")
+    deadline = story.asks(0, "main", "deadline", 1)
+    story.gets_in(0, deadline)
+    held = []
+    for task, lock in (("a", "one"), ("b", "two")):
+        held.append(story.asks(1, task, lock, 2))
+        story.gets_in(1, held[-1])
+    for task, lock in (("a", "two"), ("b", "one")):
+        story.gives_up(1000, story.asks(2, task, lock, 3))
+    for acquisition in held:
+        story.leaves(1001, acquisition, Outcome.CANCELLED)
+        story.is_out(1001, acquisition)
+    story.leaves(1002, deadline, Outcome.CANCELLED)
+    story.is_out(1003, deadline, Outcome.TIMED_OUT, "TimeoutError")
+    story.ends(1004)
+    groups = groups_of(story)
+
+    assert [group.kind for group in groups] == ["deadlock"]
+    assert "timeout" in shape(groups)["deadlock"]
+
+
 def test_a_leak_explains_the_pool_that_ran_dry() -> None:
     """Who was turned away is told under it."""
     story = Story()

@@ -36,6 +36,7 @@ def causes_of(case: Case, findings: Sequence[Finding]) -> dict[int, int]:
     by_row: dict[int, list[int]] = defaultdict(list)
     by_resource: dict[int, list[int]] = defaultdict(list)
     by_task: dict[int, list[int]] = defaultdict(list)
+    deadlocks: list[int] = []
     for index, finding in enumerate(findings):
         if finding.kind in _CAUSES:
             for row in finding.rows:
@@ -43,6 +44,7 @@ def causes_of(case: Case, findings: Sequence[Finding]) -> dict[int, int]:
             for resource in _resources(case, finding):
                 by_resource[resource].append(index)
             if finding.kind == "deadlock":
+                deadlocks.append(index)
                 for task in finding.tasks:
                     by_task[task].append(index)
 
@@ -55,6 +57,8 @@ def causes_of(case: Case, findings: Sequence[Finding]) -> dict[int, int]:
             yield from by_resource.get(resource, ())
         for task in (*effect.tasks, *_holders(case, effect)):
             yield from by_task.get(task, ())
+        if effect.kind == "timeout":
+            yield from deadlocks
 
     found: dict[int, int] = {}
     for index, effect in enumerate(findings):
@@ -109,6 +113,21 @@ def _waits_in_the_ring(case: Case, cause: Finding, effect: Finding) -> bool:
     return not set(cause.tasks).isdisjoint(_holders(case, effect))
 
 
+def _broke_the_ring(case: Case, cause: Finding, effect: Finding) -> bool:
+    """A deadline of ``effect`` lay around the tasks of the deadlock, whose waits it cancelled."""
+    timeline = case.timeline
+    deadline = effect.rows[0]
+    above = timeline.task[deadline]
+    began, ended = timeline.enter_started[deadline], timeline.exit_ended[deadline]
+    return any(
+        timeline.enter_outcome[row] == Outcome.CANCELLED
+        and began <= timeline.enter_started[row]
+        and timeline.enter_ended[row] <= ended
+        and above in _ancestors(case, timeline.task[row])
+        for row in cause.rows
+    )
+
+
 def _never_exited(case: Case, cause: Finding, effect: Finding) -> bool:
     """One of the acquisitions of ``effect`` is one of those that leaked."""
     timeline = case.timeline
@@ -152,6 +171,7 @@ _RULES: dict[tuple[str, str], tuple[Relation, ...]] = {
     **{
         ("deadlock", kind): _STUCK for kind in (*_FAILED_ENTERS, "starved-pool", "held-across-wait")
     },
+    ("deadlock", "timeout"): (*_STUCK, _broke_the_ring),
     ("deadlock", "leak"): (_same_acquisition,),
     ("deadlock", "slow-cleanup"): (_same_acquisition,),
     ("skipped-cleanup", "leak"): (_inside,),
@@ -187,6 +207,17 @@ def _around(case: Case, row: int) -> Iterator[int]:
         if row < 0:
             return
         yield row
+
+
+def _ancestors(case: Case, task: int) -> Iterator[int]:
+    """The task, its parent, and so on."""
+    current: int | None = task
+    for _ in range(_ENCLOSING):
+        if current is None:
+            return
+        yield current
+        known = case.timeline.tasks.get(current)
+        current = known.parent if known else None
 
 
 def _end_of_enter(case: Case, row: int) -> int:

@@ -21,7 +21,7 @@ from asyncctx_trace.analysis.interruption import judged
 from asyncctx_trace.analysis.last_moment import describe_last_moment
 from asyncctx_trace.analysis.mishaps import Mishap, mishaps
 from asyncctx_trace.analysis.resource_groups import ResourceGroup, group_resources, use_of
-from asyncctx_trace.analysis.verdict import Headline, headline, summary
+from asyncctx_trace.analysis.verdict import Headline, headline, opening, summary
 from asyncctx_trace.recording.format import Anchor
 
 __all__ = ["SORTS", "Report", "report"]
@@ -78,9 +78,14 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """The whole in two or three sentences: what the program was doing when it was interrupted,
-        the culprit, how much was found in how much."""
-        return " ".join(filter(None, [self.last_moment, self.headline.sentence, self.summary]))
+        """The whole in two or three sentences: :attr:`opening`, then how much was found in how
+        much."""
+        return " ".join(filter(None, [*self.opening, self.summary]))
+
+    @cached_property
+    def opening(self) -> tuple[str, ...]:
+        """The culprit, and what an interrupted program was doing; what matters more comes first."""
+        return opening(self.case, self.groups, self.headline, self.last_moment)
 
     @cached_property
     def last_moment(self) -> str:

@@ -8,18 +8,29 @@ from typing import TYPE_CHECKING
 
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.culprit import Culprit
+from asyncctx_trace.analysis.timeline import NOT_YET
 from asyncctx_trace.analysis.words import count, duration, percent
 
 if TYPE_CHECKING:
     from asyncctx_trace.analysis.grouping import FindingGroup
     from asyncctx_trace.analysis.resource_groups import ResourceGroup
 
-__all__ = ["Headline", "headline", "summary"]
+__all__ = ["Headline", "headline", "opening", "summary"]
 
 _SHARE = 0.25
 """Tasks that waited on average, at every moment of the run, from which on that comes first."""
 _SHARE_OF_ERRORS = 2.0
 """The same where there is a certain finding that is an error."""
+_STUCK = ("deadlock", "still-waiting")
+_SYMPTOMS = (
+    "held-across-wait",
+    "lock-order-inversion",
+    "slow-cleanup",
+    "starved-pool",
+    "still-waiting",
+    "timeout",
+)
+"""Kinds that come of a long hold, or say nothing of why it was long."""
 _BOUNDS = ("semaphore", "limiter")
 """Kinds that may be there to make tasks queue: without a finding that is no fault."""
 
@@ -30,7 +41,9 @@ class Headline:
 
     sentence: str
     group: FindingGroup | None = None
-    """The findings that it tells of."""
+    """The findings that it is about."""
+    lasts: bool = False
+    """Whether it is about something that still went on at the end."""
 
 
 def headline(case: Case, groups: Sequence[FindingGroup], culprit: Culprit | None) -> Headline:
@@ -45,18 +58,33 @@ def headline(case: Case, groups: Sequence[FindingGroup], culprit: Culprit | None
     first = groups[0] if groups else None
     stuck = first is not None and first.kind == "deadlock" and first.certainty == "certain"
     if culprit is not None and not stuck and _matters(case, groups, culprit):
-        leaked = [g for g in groups if g.kind == "leak" and g.certainty == "certain"]
-        if not any(culprit.site in group.sites for group in leaked):
-            return Headline(_blocked(case, culprit))
-        first = leaked[0]
+        why = [g for g in groups if _explains(g, culprit)]
+        if not why:
+            return Headline(_blocked(case, culprit), lasts=culprit.lasts)
+        first = why[0]
     if first is not None:
         kind = first.kind.replace("-", " ")
         if first.certainty != "certain":
             kind = f"possible {kind}"
-        return Headline(f"{kind.capitalize()}: {first.sentence}", first)
+        return Headline(f"{kind.capitalize()}: {first.sentence}", first, _lasts(case, first))
     if culprit is None:
         return Headline("No findings: no task waited for another one.")
     return Headline(f"No findings. Tasks waited longest because {_blocked(case, culprit)}")
+
+
+def opening(
+    case: Case, groups: Sequence[FindingGroup], headline: Headline, last_moment: str
+) -> tuple[str, ...]:
+    """The first sentences of a report; ``last_moment`` is about a program that was interrupted.
+
+    It comes first where tasks were stuck at that moment, and stands for a headline about the same.
+    The program that was stopped while all went on has its culprit first.
+    """
+    if not last_moment:
+        return (headline.sentence,)
+    if any(_lasts(case, group) for group in groups):
+        return (last_moment,) if headline.lasts else (last_moment, headline.sentence)
+    return headline.sentence, last_moment
 
 
 def summary(case: Case, groups: Sequence[FindingGroup], breaches: int) -> str:
@@ -82,6 +110,20 @@ def _found(groups: Sequence[FindingGroup]) -> str:
         kinds[group.kind] = kinds.get(group.kind, 0) + group.count
     which = ", ".join(f"{kind} ×{n}" if n > 1 else kind for kind, n in kinds.items())
     return f"{count(len(groups), 'finding')}, {certain} certain ({which}),"
+
+
+def _lasts(case: Case, group: FindingGroup) -> bool:
+    """Whether tasks of ``group`` were still stuck at the end."""
+    if group.kind not in _STUCK:
+        return False
+    ended = case.timeline.enter_ended
+    return any(ended[row] == NOT_YET for finding in group.findings for row in finding.rows)
+
+
+def _explains(group: FindingGroup, culprit: Culprit) -> bool:
+    """Whether ``group`` says why the culprit held what it held."""
+    certain = group.certainty == "certain"
+    return certain and group.kind not in _SYMPTOMS and culprit.site in group.sites
 
 
 def _matters(case: Case, groups: Sequence[FindingGroup], culprit: Culprit) -> bool:

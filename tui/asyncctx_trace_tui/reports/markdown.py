@@ -27,9 +27,10 @@ def render_markdown(told: Report) -> str:
 
 def _lines(told: Report) -> Iterator[str]:
     case = told.case
-    yield f"**asyncctx-trace:** {_sentence(told.last_moment or told.headline.sentence)}"
-    if told.last_moment:
-        yield f"\n{_sentence(told.headline.sentence)}"
+    first, *more = told.opening
+    yield f"**asyncctx-trace:** {_sentence(first)}"
+    for sentence in more:
+        yield f"\n{_sentence(sentence)}"
     if told.summary:
         yield f"\n{_escaped(told.summary)}"
     if told.missing:

@@ -60,9 +60,9 @@ def render_report(
 
 
 def _parts(told: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
-    if told.last_moment:
-        yield Text(plain(told.last_moment), style="bold")
-    yield Text(plain(told.headline.sentence), style="bold")
+    first, *more = told.opening
+    yield Text(plain(first), style="bold")
+    yield from (Text(plain(sentence)) for sentence in more)
     yield from _summary(told)
     yield from _gates(told)
     if not told.uses and not told.findings:

@@ -13,7 +13,7 @@ from asyncctx_trace.analysis.report import Report
 from asyncctx_trace.analysis.words import count
 from asyncctx_trace_tui.reports.extent import Extent
 from asyncctx_trace_tui.reports.names import group_name, moment, short_place
-from asyncctx_trace_tui.text import cut, duration, plain
+from asyncctx_trace_tui.text import cut, plain
 
 __all__ = ["findings", "left_out_findings"]
 
@@ -68,7 +68,7 @@ def _group(
                 line = f"↳ {consequence.kind}: {plain(finding.summary)}"
                 yield Padding(Text(line), (0, 0, 0, _INDENT))
         return
-    if group is not told.headline.group:
+    if group is not told.headline.group or told.headline.sentence not in told.opening:
         sentence = group.sentence
         if about := _about(group):
             sentence = f"{about}; for example: {sentence}"
@@ -110,7 +110,6 @@ def _consequences(told: Report, group: FindingGroup) -> str:
     said = []
     for each in group.consequences[:_CONSEQUENCES]:
         times = f" ×{each.count:,}" if each.count > 1 else ""
-        cost = f", {duration(each.cost)}" if each.cost else ""
-        said.append(f"{each.kind}{times} at {_sites(told, each, 1)}{cost}")
+        said.append(f"{each.kind}{times} at {_sites(told, each, 1)}")
     more = len(group.consequences) - len(said)
     return f"↳ follows from it: {'; '.join(said)}" + (f"; and {more} more" if more else "")

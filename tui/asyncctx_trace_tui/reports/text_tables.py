@@ -43,6 +43,8 @@ _WIDE = 90
 """Columns from which on there is room for most numbers of a resource."""
 _WIDER = 120
 """The same for all of them."""
+_LEAST = 12
+"""Cells that a name has at the least."""
 _WAY = 44
 """Cells for the resources from the one that was waited for to the one that was held."""
 
@@ -167,14 +169,23 @@ def _resources(rows: list[tuple[str, ResourceUse]], width: int) -> Table:
     if width >= _WIDER and any(use.utilisation is not None for use in uses):
         columns["in use"] = lambda use: "–" if use.utilisation is None else percent(use.utilisation)
     drawn = table("resource", "kind", *columns, numbers=columns)
-    for name, use in rows:
-        size = "" if use.capacity is None or use.kind == "lock" else f" of {use.capacity}"
-        drawn.add_row(
-            Text(name),
-            Text(shorten(use.kind, 12) + size),
-            *(number(use) for number in columns.values()),
-        )
+    kinds = [_kind(use) for use in uses]
+    numbers = {column: [number(use) for use in uses] for column, number in columns.items()}
+    taken = sum(_cells([*column.split("\n"), *cells]) for column, cells in numbers.items())
+    room = max(_LEAST, min(NAME, width - taken - _cells(["kind", *kinds]) - 2))
+    for (name, _), kind, *cells in zip(rows, kinds, *numbers.values(), strict=True):
+        drawn.add_row(Text(shorten(name, room)), Text(kind), *cells)
     return drawn
+
+
+def _kind(use: ResourceUse) -> str:
+    size = "" if use.capacity is None or use.kind == "lock" else f" of {use.capacity}"
+    return shorten(use.kind, 12) + size
+
+
+def _cells(texts: list[str]) -> int:
+    """Cells that a column of ``texts`` takes, with what parts it from the one before."""
+    return 2 + max(map(len, texts))
 
 
 def _cleanups(case: Case, shown: list[Cleanup]) -> Table:
