@@ -57,7 +57,17 @@ class Story:
             )
         return self._sites[file, line]
 
-    def asks(self, at: float, task: str, resource: str, line: int = 1, file: str = "app.py") -> int:
+    def asks(
+        self,
+        at: float,
+        task: str,
+        resource: str,
+        line: int = 1,
+        file: str = "app.py",
+        *,
+        by_call: bool = False,
+        manager: str = "app.Manager",
+    ) -> int:
         """``task`` begins to enter; gives the acquisition."""
         if task not in self._tasks:
             self.task(task)
@@ -72,9 +82,10 @@ class Story:
                 self._count,
                 open_[-1] if open_ else None,
                 self._tasks[task],
-                "app.Manager",
+                manager,
                 self._resources[resource],
                 site,
+                by_call,
             )
         )
         open_.append(self._count)

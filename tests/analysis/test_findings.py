@@ -244,6 +244,42 @@ def test_only_an_acquire_that_waited_was_in_a_deadlock(
     assert (("deadlock", "certain") in kinds(find(story.timeline()))) is expected
 
 
+@pytest.mark.parametrize(
+    ("held_at", "expected"),
+    [((3, 3), ["starved-pool"]), ((2, 3), ["deadlock", "starved-pool"])],
+    ids=["the same line again and again", "a line that calls itself"],
+)
+def test_a_line_that_forgets_to_give_back_is_in_no_deadlock(
+    held_at: tuple[int, int], expected: list[str]
+) -> None:
+    """A task that waits for what it took there before has a leak; one that holds it for a call
+    that needs another does not."""
+    story = Story()
+    story.resource("db", "pool", 2)
+    for at, line in enumerate(held_at):
+        story.gets_in(at, story.asks(at, "t", "db", line, by_call=True))
+    story.gives_up(1000, story.asks(10, "t", "db", 3, by_call=True), Outcome.TIMED_OUT)
+
+    found = find(story.timeline())
+    assert [f.kind for f in found if f.kind in ("deadlock", "starved-pool")] == expected
+
+
+def test_a_deadlock_names_the_block_that_keeps_what_was_taken_inside() -> None:
+    """A pipeline gives its connection back at its end; a block of another library does not."""
+    story = Story()
+    story.resource("db", "pool", 1)
+    for name, manager, line in (("app", "other.Block", 1), ("pipe", "acme.Pipeline", 2)):
+        story.resource(name, "block", None)
+        story.gets_in(line, story.asks(line, "t", name, line, manager=manager))
+    story.gets_in(3, story.asks(3, "t", "db", 3, by_call=True, manager="acme.Pool"))
+    story.asks(4, "t", "db", 4, by_call=True, manager="acme.Pool")
+    timeline = story.timeline()
+    [found] = [f for f in find(timeline) if f.kind == "deadlock"]
+
+    assert found.certainty == "certain"
+    assert [timeline.sites[site].line for site in found.sites] == [4, 3, 2]
+
+
 def test_a_starved_pool_names_its_holders_and_who_never_got_in() -> None:
     """With the site at which it was held."""
     story = Story()

@@ -175,6 +175,8 @@ def _rings(
         # A member that also waits for somebody outside is stuck behind that one's ring as well.
         if any(need not in members for row in component for need in edges[row]):
             continue
+        if len(component) == 1 and _used_up(timeline, first, blockers[first]):
+            continue
         order = _around(component, edges)
         holds = dict.fromkeys(hold for row in order for hold in blockers[row])
         rings.append(
@@ -197,6 +199,22 @@ def _rings(
             )
         )
     return rings
+
+
+def _used_up(timeline: Timeline, wait: int, holds: list[int]) -> bool:
+    """Whether one task has emptied a resource by calling the same line again and again.
+
+    It waits for what it took there before and did not give back: a leak, and not two
+    acquisitions that exclude each other. A function that calls itself is called from another
+    line the first time, and so is at another site.
+    """
+    if not timeline.by_call[wait]:
+        return False
+    statement = timeline.task[wait], timeline.site[wait]
+    return all(
+        timeline.by_call[hold] and (timeline.task[hold], timeline.site[hold]) == statement
+        for hold in holds
+    )
 
 
 def _hopeless(needs: Mapping[int, list[int | None]], groups: set[int]) -> set[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.deadlock import Ring, is_group, rings_of
@@ -32,13 +32,34 @@ class Deadlock(Finding):
         waited = [_waited(case, row) for row in (*ring.waits, *ring.behind)]
         return cls.of(
             case,
-            (*ring.waits, *ring.holds),
+            (*ring.waits, *ring.holds, *blocks_around(case, ring.holds)),
             f"{describe(case, ring)}{_end(case, ring)}.",
             certainty="certain" if ring.certain else "possible",
             at=ring.since,
             cost=sum(waited),
             tasks=[case.timeline.task[row] for row in ring.behind],
         )
+
+
+def blocks_around(case: Case, holds: Iterable[int]) -> list[int]:
+    """Return the `async with` blocks whose end gives back what was taken by calls inside them.
+
+    A pipeline takes its connection at the first command and keeps it until the block ends: the
+    block around a call that is of the same library.
+    """
+    timeline = case.timeline
+    found: dict[int, None] = {}
+    for hold in holds:
+        around = case.held_around(hold) if timeline.by_call[hold] else ()
+        if around and not timeline.by_call[around[-1]] and _library(case, around[-1], hold):
+            found[around[-1]] = None
+    return list(found)
+
+
+def _library(case: Case, row: int, other: int) -> bool:
+    """Whether the managers of both rows are of one package."""
+    manager = case.timeline.manager
+    return manager[row].partition(".")[0] == manager[other].partition(".")[0]
 
 
 def describe(case: Case, ring: Ring) -> str:
