@@ -42,7 +42,7 @@ def test_what_is_no_recording_is_not_served(tmp_path: Path) -> None:
 
     assert process.returncode == 2
     assert said.count("\n") == 1
-    assert "is no asyncctx-trace recording" in said
+    assert "is not an asyncctx-trace recording" in said
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")

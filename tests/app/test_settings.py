@@ -115,7 +115,7 @@ def test_a_keymap_that_names_no_command_says_which(
 
             assert app.scene.playback.backwards
             assert [n.message for n in app._notifications] == [
-                "the keymap names no command with plai: docs/app.md lists them"
+                "unknown command in the keymap: plai; docs/app.md lists all"
             ]
 
     look()

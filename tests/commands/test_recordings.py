@@ -61,12 +61,12 @@ def test_they_are_listed_the_newest_first(shell: Shell) -> None:
 
     *listed, total = told.out.splitlines()
     assert [line.split()[-1] for line in listed] == [new.name, old.name]
-    assert total.startswith(f"2 in {new.parent}, ")
+    assert total.startswith(f"2 recordings in {new.parent}, ")
 
 
 def test_without_any_there_is_nothing_to_tell(shell: Shell) -> None:
     """Nor a folder."""
-    assert shell.trace("recordings").out.startswith("0 in ")
+    assert shell.trace("recordings").out.startswith("0 recordings in ")
 
 
 def test_those_older_than_what_is_kept_are_deleted(shell: Shell) -> None:

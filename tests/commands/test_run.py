@@ -247,9 +247,7 @@ def test_a_recording_is_not_overwritten_unasked(shell: Shell) -> None:
     asked = shell.trace("run", "--quiet", "--overwrite", "-o", "x.actx", "app.py")
 
     assert (ended.code, ended.out) == (2, "")
-    assert ended.err == (
-        "asyncctx-trace: x.actx exists already: choose another name, or remove it first\n"
-    )
+    assert ended.err == ("asyncctx-trace: x.actx exists: choose another name, or remove it first\n")
     assert asked.code == 0
     assert read(shell.folder / "x.actx")
 
@@ -347,10 +345,10 @@ def test_help_names_every_command_and_opens_none(shell: Shell) -> None:
 def test_a_wrong_command_is_told_the_nearest(shell: Shell) -> None:
     """One line, and where to look."""
     assert shell.trace("rnu") == Ended(
-        2, "", "asyncctx-trace: there is no command 'rnu': did you mean 'run'?\n"
+        2, "", "asyncctx-trace: unknown command 'rnu': did you mean 'run'?\n"
     )
     assert shell.trace("zzz") == Ended(
-        2, "", "asyncctx-trace: there is no command 'zzz': see asyncctx-trace --help\n"
+        2, "", "asyncctx-trace: unknown command 'zzz': see asyncctx-trace --help\n"
     )
 
 

@@ -120,13 +120,13 @@ def test_otlp_json_is_read_wherever_a_recording_is(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["export", "{r}"], "give either --otlp to send it or --format to write it"),
-        (["export", "{r}", "--otlp", "ftp://x"], "is no OTLP endpoint"),
+        (["export", "{r}"], "give either --otlp, to send spans, or --format"),
+        (["export", "{r}", "--otlp", "ftp://x"], "is not an OTLP endpoint"),
         (["export", "{r}", "--format", "jaeger", "-o", "{r}"], "is the recording itself"),
         (["export", "missing.actx", "--format", "jaeger"], "missing.actx"),
-        (["export", "{t}", "--format", "jaeger"], "is no asyncctx-trace recording"),
+        (["export", "{t}", "--format", "jaeger"], "is not an asyncctx-trace recording"),
         (["fetch", "http://localhost:16686"], "give either --trace ID or --service NAME"),
-        (["fetch", "ftp://localhost", "--trace", "1"], "is no Jaeger"),
+        (["fetch", "ftp://localhost", "--trace", "1"], "is not a URL"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(
@@ -155,7 +155,7 @@ def test_fetch_and_look(recording: Path, tmp_path: Path, capsys: Any) -> None:
 
     said = capsys.readouterr()
     assert code == 0
-    assert f"{len(spans)} spans of 1 traces" in said.err
+    assert f"wrote {len(spans)} spans of 1 traces" in said.err
     assert said.out == path.read_text(encoding="utf-8")
     assert asyncctx_trace("report", path) == 0
     assert "db lock" in capsys.readouterr().out
@@ -228,7 +228,7 @@ def test_a_growing_recording_is_exported_as_far_as_it_goes(tmp_path: Path, capsy
 
     said = capsys.readouterr()
     assert said.out == ""
-    assert "1 acquisitions have not ended yet" in said.err
+    assert "left out 1 acquisitions that have not ended" in said.err
 
 
 def test_exports_are_readable_by_their_owner_alone(recording: Path, tmp_path: Path) -> None:

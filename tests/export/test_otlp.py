@@ -262,7 +262,7 @@ def test_endpoints(
 @pytest.mark.parametrize("given", ["ftp://h", "http://", "http://h:port"])
 def test_what_is_no_endpoint_is_refused(given: str) -> None:
     """In one line, with an example."""
-    with pytest.raises(BadEndpoint, match="give it a URL such as http://localhost:4318"):
+    with pytest.raises(BadEndpoint, match="use for example http://localhost:4318"):
         endpoint_for(given)
 
 

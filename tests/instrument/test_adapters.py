@@ -168,7 +168,7 @@ def test_an_installed_package_can_announce_adapters(tmp_path: Path) -> None:
     )
 
     assert done.stdout == "door\n"
-    assert "nowhere:ADAPTER cannot be used" in done.stderr
+    assert "cannot load the adapter nowhere:ADAPTER" in done.stderr
 
 
 def test_real_files_and_sessions_are_known(tmp_path: Path) -> None:

@@ -31,16 +31,14 @@ def test_something_else_is_no_recording(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
     assert refusal(path) == (
-        f"NotARecording: {path} is no asyncctx-trace recording: give it a file that "
-        "`asyncctx-trace run -o FILE.actx` has written"
+        f"NotARecording: {path} is not an asyncctx-trace recording: use a file that "
+        "`asyncctx-trace run -o FILE.actx` wrote"
     )
 
 
 def test_a_folder_is_no_recording(tmp_path: Path) -> None:
     """People give the folder in which their recordings lie."""
-    assert refusal(tmp_path) == (
-        f"NotARecording: {tmp_path} is a folder: give it the recording inside"
-    )
+    assert refusal(tmp_path) == (f"NotARecording: {tmp_path} is a folder: use a recording in it")
 
 
 @pytest.mark.parametrize("size", [1, 7, 8, 20, 35, HEADER_SIZE - 1])

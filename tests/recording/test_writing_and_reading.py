@@ -173,7 +173,7 @@ def test_an_existing_file_is_never_overwritten_unasked(tmp_path: Path) -> None:
     path = tmp_path / "a.actx"
     path.write_text("precious")
 
-    with pytest.raises(RecordingExists, match=r"a\.actx exists already: choose another name"):
+    with pytest.raises(RecordingExists, match=r"a\.actx exists: choose another name"):
         create(path)
     assert path.read_text() == "precious"
 

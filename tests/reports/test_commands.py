@@ -172,12 +172,12 @@ def test_every_format_tells_of_the_leak(
         (["report", "--fail-on", "", "x"], "no kind of finding given; use deadlock, leak"),
         (["report", "--fail-on", " , ", "x"], "no kind of finding given; use deadlock, leak"),
         (["report", "--budget", "fast", "x"], "'fast' is not a budget: write it like"),
-        (["report", "--since", "soon", "x"], "'soon' is no duration: write it like 5ms"),
+        (["report", "--since", "soon", "x"], "invalid duration 'soon'; use for example 5ms"),
         (
             ["report", "--threshold", "slow=1s", "x"],
             "unknown threshold 'slow': did you mean 'slow-cleanup'?",
         ),
-        (["report", "--threshold", "slow-cleanup=x", "x"], "'x' is no duration"),
+        (["report", "--threshold", "slow-cleanup=x", "x"], "invalid duration 'x'"),
         (["diff", "missing.actx", "x"], "missing.actx: No such file"),
     ],
 )

@@ -185,7 +185,7 @@ def test_claims_hold_or_say_what_was_found_instead(session: pytest.Pytester) -> 
                 asyncio.run(program.is_clean())
                 with pytest.raises(AssertionError, match="wait max of .* over 1.00 µs"):
                     lifecycles.assert_wait("*", max="1us")
-                with pytest.raises(AssertionError, match="nobody asked for 'db pool'"):
+                with pytest.raises(AssertionError, match="no resource matches 'db pool'"):
                     lifecycles.assert_wait("db pool", p99="5ms")
                 with pytest.raises(TypeError, match="p50, "):
                     lifecycles.assert_wait("*", p101="5ms")

@@ -56,7 +56,7 @@ class AsyncctxTraceInstrumentor:
         """
         if self._on is not None:
             logging.getLogger(__name__).warning(
-                "asyncctx-trace is switched on already: call uninstrument() first"
+                "asyncctx-trace is already instrumented: call uninstrument() first"
             )
             return
         if _begun():

@@ -133,7 +133,7 @@ class TraceApp(App[None]):
         self.set_keymap({name: keys for name, keys in keymap.items() if name in known})
         if unknown:
             raise KeymapError(
-                f"the keymap names no command with {', '.join(unknown)}: docs/app.md lists them"
+                f"unknown command in the keymap: {', '.join(unknown)}; docs/app.md lists all"
             )
 
     def on_unmount(self) -> None:
@@ -260,7 +260,7 @@ class TraceApp(App[None]):
             try:
                 save(self.settings)
             except OSError as error:
-                self.notify(f"not remembered: {error}", severity="warning", markup=False)
+                self.notify(f"cannot save the settings: {error}", severity="warning", markup=False)
 
     def action_save(self, suffix: str) -> None:
         """Save what is seen beside the user's other files."""
@@ -269,7 +269,7 @@ class TraceApp(App[None]):
             with whole_file(path) as file:
                 file.write(picture(self) if suffix == "svg" else text(self))
         except OSError as error:
-            self.notify(f"not saved: {error}", severity="error", markup=False)
+            self.notify(f"cannot save: {error}", severity="error", markup=False)
         else:
             self.notify(f"saved {path.name}", timeout=4, markup=False)
 
@@ -291,7 +291,7 @@ class TraceApp(App[None]):
         except Stopped:
             said = f"stopped: {saving.path.name} was not written"
         except OSError as error:
-            said = f"not saved: {error}"
+            said = f"cannot save: {error}"
         if scene.saving is saving:
             scene.saving = None
         self.notify(said, timeout=4, markup=False)

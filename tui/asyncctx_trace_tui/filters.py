@@ -47,7 +47,7 @@ def parse(expression: str) -> Predicate | None:
     try:
         words = shlex.split(expression)
     except ValueError:
-        raise FilterError("a quotation mark is missing") from None
+        raise FilterError("missing closing quotation mark") from None
     terms = [_term(word) for word in words]
     if not terms:
         return None
@@ -59,7 +59,7 @@ def parse_duration(text: str) -> int:
     found = _DURATION.fullmatch(text.strip().lower())
     unit = _UNITS.get(found[2] or "s") if found else None
     if found is None or unit is None:
-        raise FilterError(f"{text!r} is no duration: write it as 50us, 5ms, 1.5s or 2min")
+        raise FilterError(f"invalid duration {text!r}; use for example 50us, 5ms, 1.5s, 2min")
     return round(float(found[1]) * unit)
 
 
@@ -79,7 +79,7 @@ def _term(word: str) -> Predicate:
         )
     values, pattern = _KEYS.get(keyed[1]), keyed[2].lower()
     if values is None:
-        raise FilterError(f"there is no {keyed[1]}: to ask for, but {', '.join(_KEYS)}")
+        raise FilterError(f"unknown filter key {keyed[1]!r}; use one of: {', '.join(_KEYS)}")
     if not any(sign in pattern for sign in "*?"):
         pattern = pattern if keyed[1] in _WHOLE else f"*{pattern}*"
     # A bracket in a name is a bracket, not a set of characters.

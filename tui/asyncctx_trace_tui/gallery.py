@@ -169,7 +169,7 @@ class Gallery(App[Choice]):
         try:
             words = shlex.split(event.value)
         except ValueError:
-            self.notify("a quotation mark is missing", severity="error")
+            self.notify("missing closing quotation mark", severity="error")
             return
         if words:
             self.exit(Choice("run", tuple(words)))

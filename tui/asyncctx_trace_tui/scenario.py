@@ -64,9 +64,7 @@ def find(name: str) -> Path:
     begin_so = [each for each in paths if name and each.startswith(name)]
     near = begin_so or difflib.get_close_matches(name, paths, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
-    raise NoSuchScenario(
-        f"there is no scenario {name!r}: {hint}`asyncctx-trace scenarios` lists them all"
-    )
+    raise NoSuchScenario(f"unknown scenario {name!r}: {hint}`asyncctx-trace scenarios` lists all")
 
 
 def all() -> list[Scenario]:

@@ -68,10 +68,12 @@ def load_keymap(path: Path | None = None) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise KeymapError(f"{path} cannot be used: {error}") from error
+        raise KeymapError(f"cannot read {path}: {error}") from error
     wrong = [name for name, keys in read.items() if not isinstance(keys, str)]
     if wrong:
-        raise KeymapError(f'{path}: write {wrong[0]} = "KEY,KEY", as in play = "space"')
+        raise KeymapError(
+            f'invalid keys for {wrong[0]} in {path}; write for example play = "space,p"'
+        )
     return read
 
 

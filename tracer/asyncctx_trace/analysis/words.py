@@ -130,5 +130,5 @@ def parse_duration(text: str) -> int:
     """ns of ``5ms``, ``1.5 s``, ``200us`` or ``2min``; raises ValueError with how to write it."""
     match = _DURATION.fullmatch(text.strip())
     if match is None:
-        raise ValueError(f"{plain(text)!r} is no duration: write it like 5ms, 1.5s or 200us")
+        raise ValueError(f"invalid duration {plain(text)!r}; use for example 5ms, 1.5s, 200us")
     return round(float(match[1]) * _UNIT_NS[match[2]])

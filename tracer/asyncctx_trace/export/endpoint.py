@@ -49,7 +49,7 @@ def endpoint_for(url: str | None = None, *, grpc: bool | None = None) -> Endpoin
     protocol = _env("PROTOCOL") or "http/protobuf"
     if protocol not in ("grpc", "http/protobuf", "http/json"):
         raise BadEndpoint(
-            f"OTEL_EXPORTER_OTLP_PROTOCOL is {protocol!r}: make it grpc or http/protobuf"
+            f"invalid OTEL_EXPORTER_OTLP_PROTOCOL {protocol!r}; use grpc or http/protobuf"
         )
     whole = url is None and os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
     given = url or whole or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or DEFAULT_URL
@@ -61,7 +61,7 @@ def endpoint_for(url: str | None = None, *, grpc: bool | None = None) -> Endpoin
     except ValueError:
         port = -1
     if parts.scheme not in ("http", "https", "grpc", "grpcs") or not parts.hostname or port == -1:
-        raise BadEndpoint(f"{given} is no OTLP endpoint: give it a URL such as {DEFAULT_URL}")
+        raise BadEndpoint(f"{given} is not an OTLP endpoint: use for example {DEFAULT_URL}")
     if grpc is None:
         grpc = parts.scheme.startswith("grpc") or port == _GRPC_PORT
         grpc = grpc or (url is None and protocol == "grpc")
@@ -76,7 +76,7 @@ def endpoint_for(url: str | None = None, *, grpc: bool | None = None) -> Endpoin
         seconds = float(timeout) if timeout else _TIMEOUT
     except ValueError:
         raise BadEndpoint(
-            f"OTEL_EXPORTER_OTLP_TIMEOUT is {timeout!r}: make it a number of seconds"
+            f"invalid OTEL_EXPORTER_OTLP_TIMEOUT {timeout!r}; use a number of seconds"
         ) from None
     return Endpoint(
         urlunsplit(("https" if secure else "http", parts.netloc, path, parts.query, "")),

@@ -30,7 +30,7 @@ class Jaeger:
         self.url = (url if "://" in url else f"http://{url}").rstrip("/")
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise JaegerError(f"{url} is no Jaeger: give it a URL such as http://localhost:16686")
+            raise JaegerError(f"{url} is not a URL: use for example http://localhost:16686")
 
     def services(self) -> list[str]:
         """The names of the services it has spans of; raises JaegerError."""
@@ -45,7 +45,7 @@ class Jaeger:
         try:
             identity = f"{int(identity, 16):032x}"
         except ValueError:
-            raise JaegerError(f"{trace} is no trace id: it has 32 hexadecimal digits") from None
+            raise JaegerError(f"invalid trace id {trace!r}; use 32 hexadecimal digits") from None
         found = self._spans(f"/api/v3/traces/{identity}", f"/api/traces/{identity}")
         if not found:
             raise JaegerError(f"{self.url} has no trace {identity}: it may have expired")
@@ -78,7 +78,7 @@ class Jaeger:
         if not found:
             known = ", ".join(self.services()) or "none"
             raise JaegerError(
-                f"{self.url} has no trace of {service!r} in that time; services it knows: {known}"
+                f"{self.url} has no trace of {service!r} in that time; its services: {known}"
             )
         return found
 
@@ -92,7 +92,7 @@ class Jaeger:
                 found = [] if document is None else list(jaeger.spans_in(document))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise JaegerError(
-                f"{self.url} answers like no Jaeger ({type(error).__name__}: {error})"
+                f"the answer of {self.url} is not one of Jaeger ({type(error).__name__}: {error})"
             ) from None
         return found
 
@@ -110,17 +110,17 @@ class Jaeger:
                 if error.code == 404:
                     return None
                 said = _message(error.read())
-            raise JaegerError(f"{self.url} answers {error.code} {error.reason}{said}") from None
+            raise JaegerError(f"{self.url} answered {error.code} {error.reason}{said}") from None
         except (urllib.error.URLError, OSError) as error:
             reason = getattr(error, "reason", error)
             raise JaegerError(
-                f"nobody answers at {self.url} ({getattr(reason, 'strerror', None) or reason}): "
-                "is Jaeger running, and its query port the one given?"
+                f"cannot connect to {self.url} ({getattr(reason, 'strerror', None) or reason}): "
+                "check that Jaeger runs and that this is its query port"
             ) from None
         try:
             return json.loads(body)
         except ValueError:
-            raise JaegerError(f"{self.url} answers with something that is no JSON") from None
+            raise JaegerError(f"the answer of {self.url} is not JSON") from None
 
 
 def _rfc3339(at: datetime) -> str:

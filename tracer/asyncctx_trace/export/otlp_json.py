@@ -133,7 +133,7 @@ def parse(text: str, name: str) -> Iterator[Span]:
             yield from spans_in(document)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise NotOtlp(
-            f"{name} is no OTLP JSON ({type(error).__name__}: {error}): every line has to be an "
+            f"{name} is not OTLP JSON ({type(error).__name__}: {error}): each line must be an "
             'object with "resourceSpans"'
         ) from None
 
@@ -142,7 +142,7 @@ def _documents(text: str, name: str) -> Iterator[Any]:
     # Not splitlines(): JSON may hold line separators of Unicode as they are.
     lines = [line for line in text.split("\n") if line.strip()]
     if not lines:
-        raise NotOtlp(f"{name} is empty: give it what `export --format otlp-json` has written")
+        raise NotOtlp(f"{name} is empty: use a file that `export --format otlp-json` wrote")
     for number, line in enumerate(lines, 1):
         try:
             document = json.loads(line)
@@ -153,8 +153,7 @@ def _documents(text: str, name: str) -> Iterator[Any]:
             if number == len(lines):  # its writer was cut off
                 return
             raise NotOtlp(
-                f"{name} is damaged in line {number} ({error}): write it again, or leave that "
-                "line out"
+                f"{name} is damaged in line {number} ({error}): write it again, or remove that line"
             ) from None
         yield document
 
@@ -164,8 +163,8 @@ def _document(text: str, name: str) -> Any:
         return json.loads(text)
     except ValueError as error:
         raise NotOtlp(
-            f"{name} is no OTLP JSON ({error}): give it what `export --format otlp-json` "
-            "or the collector's file exporter has written"
+            f"{name} is not OTLP JSON ({error}): use a file that `export --format otlp-json` "
+            "or the collector's file exporter wrote"
         ) from None
 
 

@@ -209,13 +209,13 @@ class _Http:
             said = f"no answer from {endpoint} within {endpoint.timeout:g} s"
             raise NotDelivered(said, again=True, away=True) from None
         except self._errors.SSLError as error:
-            said = f"no safe connection to {endpoint}: {_reason(error)}"
+            said = f"no TLS connection to {endpoint}: {_reason(error)}"
             raise NotDelivered(said, again=False, away=True) from None
         except self._errors.RequestException as error:
             said = f"no connection to {endpoint}: {_reason(error)}"
             raise NotDelivered(said, again=True, away=True) from None
         if not 200 <= answer.status_code < 300:
-            said = f"{endpoint} answers {answer.status_code} {answer.reason}"
+            said = f"{endpoint} answered {answer.status_code} {answer.reason}"
             raise NotDelivered(
                 said,
                 again=answer.status_code in _RETRYABLE,
@@ -261,7 +261,7 @@ class _Grpc:
             )
         except self._error as error:
             code = error.code().name
-            said = f"{self._endpoint} answers {code}: {_first_line(error.details() or '')}"
+            said = f"{self._endpoint} answered {code}: {_first_line(error.details() or '')}"
             away = code in ("UNAVAILABLE", "DEADLINE_EXCEEDED")
             raise NotDelivered(said, again=code in _RETRYABLE_GRPC, away=away) from None
         return answer.partial_success.rejected_spans, answer.partial_success.error_message

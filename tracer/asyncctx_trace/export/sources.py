@@ -126,7 +126,7 @@ class _Told:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError:
             raise NotARecording(
-                f"{name} is no OTLP JSON Lines: a recording has to be given as a file"
+                f"{name} is not OTLP JSON Lines: pass a recording as a file"
             ) from None
         self.spans = list(parse(text, name))
         self._events = facts_of(self.spans)

@@ -228,7 +228,7 @@ def switch_off(sink: Sink | _Tee | None, error: BaseException) -> None:
     import logging  # a tenth of our import time, and seldom needed
 
     logging.getLogger("asyncctx_trace").error(
-        "asyncctx-trace: %s failed and is switched off; the program goes on untraced by it",
+        "asyncctx-trace: %s raised and is disabled; the program continues without it",
         type(sink).__name__,
         exc_info=error,
     )

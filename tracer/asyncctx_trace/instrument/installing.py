@@ -89,9 +89,9 @@ def uninstall() -> None:
 def _scope(include: tuple[str, ...], exclude: tuple[str, ...], all: bool) -> Scope:
     if not SUPPORTED:
         raise NotInstallable(
-            f"tracing without a word in the program needs CPython 3.11 to 3.15, this is "
+            f"install() needs CPython 3.11 to 3.15, but this is "
             f"{sys.implementation.name} {sys.version_info.major}.{sys.version_info.minor}: "
-            "wrap what you want to see with asyncctx_trace.traced()"
+            "wrap managers with asyncctx_trace.traced() instead"
         )
     wanted = settings.read(Path()).plus(include, exclude, all)
     return Scope(wanted.include, wanted.exclude, wanted.all)

@@ -49,7 +49,7 @@ def read(folder: Path) -> Settings:
     try:
         table = tomllib.loads(raw.decode()).get("tool", {}).get(_TABLE, {})
     except ValueError as error:
-        raise SettingsError(f"{path} is no TOML: {error}") from None
+        raise SettingsError(f"{path} is not valid TOML: {error}") from None
     return Settings(
         _words(path, table, "include"), _words(path, table, "exclude"), _flag(path, table, "all")
     )

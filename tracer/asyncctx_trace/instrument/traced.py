@@ -83,7 +83,7 @@ def traced(
     if not target:
         return lambda target: _traced(target, options)
     if len(target) > 1:
-        raise NotTraceable("traced() takes one thing at a time: call it once for each")
+        raise NotTraceable("traced() takes one target: call it once for each")
     if sys.getrefcount(target[0]) <= _UNSHARED:
         _remember_unused(target[0])
     return _traced(target[0], options)

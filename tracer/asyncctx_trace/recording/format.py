@@ -168,8 +168,8 @@ def unpack_header(data: bytes, path: Path) -> Anchor:
         if data and _MAGIC.startswith(data[:8]):
             raise DamagedRecording(_damaged(path, "it ends within its header"))
         raise NotARecording(
-            f"{path} is no asyncctx-trace recording: give it a file that "
-            f"`asyncctx-trace run -o FILE{SUFFIX}` has written"
+            f"{path} is not an asyncctx-trace recording: use a file that "
+            f"`asyncctx-trace run -o FILE{SUFFIX}` wrote"
         )
     if len(data) < _HEADER.size:
         raise DamagedRecording(_damaged(path, "it ends within its header"))

@@ -37,5 +37,5 @@ class Keep:
         if found and unit in _NS:
             return cls(ns=int(float(found[1]) * _NS[unit]))
         raise AsyncctxTraceError(
-            f"{text!r} does not say how much to keep: give a size like 200MB or a time like 10m"
+            f"invalid amount {text!r}; use a size such as 200MB or a time such as 10m"
         )

@@ -59,7 +59,7 @@ class Recording:
         """Open ``path``; raises NotARecording, NewerRecording, DamagedRecording, or OSError."""
         self.path = Path(path)
         if self.path.is_dir():
-            raise NotARecording(f"{path} is a folder: give it the recording inside")
+            raise NotARecording(f"{path} is a folder: use a recording in it")
         self._fd = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         try:
             self.anchor: Anchor = unpack_header(self._at(0, HEADER_SIZE), self.path)

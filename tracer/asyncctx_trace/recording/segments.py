@@ -38,9 +38,7 @@ def create(path: Path, *, overwrite: bool = False) -> None:
     try:
         fd = unpatched.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _BINARY, 0o600)
     except FileExistsError:
-        raise RecordingExists(
-            f"{path} exists already: choose another name, or remove it first"
-        ) from None
+        raise RecordingExists(f"{path} exists: choose another name, or remove it first") from None
     try:
         unpatched.write(fd, pack_header(Anchor(unpatched.time_ns(), unpatched.monotonic_ns())))
     finally:

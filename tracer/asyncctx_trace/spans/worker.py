@@ -94,8 +94,8 @@ class Worker:
         self.dropped += 1
         if self.dropped == 1:
             _log.warning(
-                "asyncctx-trace: spans are not taken as fast as they come; acquisitions are "
-                "left out and counted"
+                "asyncctx-trace: span queue full: the exporter cannot keep up; dropping "
+                "acquisitions (see Telemetry.dropped)"
             )
 
     # -- off the task -----------------------------------------------------------------------
@@ -126,7 +126,7 @@ class Worker:
             self.dropped += len(left)
         if self.dropped:
             _log.warning(
-                "asyncctx-trace: %d acquisitions gave no spans: the exporter did not keep up",
+                "asyncctx-trace: %d acquisitions have no spans: the exporter could not keep up",
                 self.dropped,
             )
         thread, self._thread = self._thread, None
@@ -169,7 +169,7 @@ class Worker:
             self._take(live)
         except Exception:
             # A processor of the user's has raised; the SDK's own way is to log and go on.
-            _log.exception("asyncctx-trace: the spans of an acquisition could not be made")
+            _log.exception("asyncctx-trace: cannot make the spans of an acquisition")
         if self._since_flush + _SPANS <= self.batch or not self._since_flush:
             return 0.0
         self._since_flush = 0

@@ -184,7 +184,10 @@ class Lifecycles:
         case = self._whole()
         uses = contention(case.timeline, case.now)
         meant = [use for use in uses if fnmatchcase(use.name, name)]
-        _claim(bool(meant), f"nobody asked for {name!r}, but for {_listed([u.name for u in uses])}")
+        _claim(
+            bool(meant),
+            f"no resource matches {name!r}, only: {', '.join(u.name for u in uses) or 'none'}",
+        )
         for use in meant:
             for statistic, limit in limits.items():
                 most = limit if isinstance(limit, int) else parse_duration(limit)

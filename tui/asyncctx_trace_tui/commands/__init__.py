@@ -13,22 +13,22 @@ from collections.abc import Sequence
 __all__ = ["COMMANDS", "main"]
 
 COMMANDS = {
-    "run": "Run a program and watch every `async with` in it.",
+    "run": "Run a program and trace every `async with` in it.",
     "replay": "Play a recording in the app.",
-    "report": "Print what a recording tells.",
-    "diff": "Tell what became different from one recording to another.",
-    "export": "Send a recording as spans, or write it for other tools.",
+    "report": "Print the findings and statistics of a recording.",
+    "diff": "Compare two recordings.",
+    "export": "Send a recording as spans, or convert it for other tools.",
     "serve": "Show a recording in a browser.",
-    "fetch": "Get traces out of a running Jaeger.",
-    "recordings": "List your recordings, or delete old ones.",
+    "fetch": "Download traces from Jaeger.",
+    "recordings": "List recordings, or delete old ones.",
     "scenarios": "List the bundled scenarios.",
 }
 """Subcommand -> what it does. Each lives in the module of its name, imported only when called:
 the texts are here so that --help need not open them."""
 
 _USAGE = "Usage: asyncctx-trace COMMAND [ARGS]..."
-_ABOUT = """See what every `async with` in a Python program is doing: who holds, who waits, what
-cleaned up, in which order, and what never did."""
+_ABOUT = """See what every `async with` in a Python program does: which task holds a resource,
+which tasks wait for it, what was cleaned up, in which order, and what never was."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -78,7 +78,7 @@ def _dispatch(words: list[str]) -> int:
             module.command.main(args=rest, prog_name=f"asyncctx-trace {name}")
             return 0
         case _:
-            return _complain(f"there is no command {words[0]!r}: {_nearest(words[0])}")
+            return _complain(f"unknown command {words[0]!r}: {_nearest(words[0])}")
 
 
 def _help() -> str:
@@ -86,7 +86,8 @@ def _help() -> str:
     commands = "\n".join(f"  {name:<{width}}  {what}" for name, what in COMMANDS.items())
     return (
         f"{_USAGE}\n\n{_ABOUT}\n\nCommands:\n{commands}\n\n"
-        "`asyncctx-trace COMMAND --help` tells more; `asyncctx-trace --version` which one this is."
+        "`asyncctx-trace COMMAND --help` describes a command, `asyncctx-trace --version`\n"
+        "prints the version."
     )
 
 

@@ -31,18 +31,18 @@ FROM_ENVIRONMENT = ""
     metavar="[URL]",
     is_flag=False,
     flag_value=FROM_ENVIRONMENT,
-    help="Send it as spans to an OTLP endpoint: URL, or OTEL_EXPORTER_OTLP_ENDPOINT, or "
+    help="Send spans to an OTLP endpoint. Default URL: OTEL_EXPORTER_OTLP_ENDPOINT, or "
     "http://localhost:4318.",
 )
-@click.option("--grpc", is_flag=True, help="Speak gRPC to the endpoint (the default at port 4317).")
-@click.option("--format", "format_", type=click.Choice(FORMATS), help="Write it in this format.")
+@click.option("--grpc", is_flag=True, help="Use gRPC (default for port 4317).")
+@click.option("--format", "format_", type=click.Choice(FORMATS), help="Convert to this format.")
 @click.option(
     "-o",
     "--output",
     type=click.Path(dir_okay=False, allow_dash=True),
     default="-",
     metavar="PATH",
-    help="Write to PATH and not to standard output.",
+    help="Write to PATH (default: standard output).",
 )
 @click.option(
     "--new-trace-after",
@@ -50,7 +50,7 @@ FROM_ENVIRONMENT = ""
     default=300.0,
     show_default=True,
     metavar="SECONDS",
-    help="What begins later than this in a trace begins a trace of its own, linked to it.",
+    help="Begin a new, linked trace for what begins later than this in a trace.",
 )
 @click.option(
     "--retry-for",
@@ -58,7 +58,7 @@ FROM_ENVIRONMENT = ""
     default=15.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long to try again what the endpoint does not take.",
+    help="How long to retry if the endpoint fails.",
 )
 def command(
     file: str,
@@ -69,13 +69,15 @@ def command(
     new_trace_after: float,
     retry_for: float,
 ) -> None:
-    """Export the recording FILE (or OTLP JSON Lines; - for standard input).
+    """Send the recording FILE to an endpoint (--otlp), or convert it (--format).
 
-    Either send it (--otlp) or write it (--format). FILE is only read: what did not arrive can be
-    sent again, under the same trace and span ids.
+    FILE may also contain OTLP JSON Lines; - is standard input. FILE is not changed, and its spans
+    have the same ids each time: to send what did not arrive, run the command again.
     """
     if (otlp is None) == (format_ is None):
-        raise click.UsageError("give either --otlp to send it or --format to write it")
+        raise click.UsageError(
+            "give either --otlp, to send spans, or --format, to convert the recording"
+        )
     from asyncctx_trace.export.sources import open_source
 
     if format_ is None:
@@ -166,7 +168,7 @@ def _progress(output: str) -> Callable[[int], bool]:
 
 def _spare(file: str, output: str) -> None:
     if "-" not in (file, output) and Path(output).exists() and Path(output).samefile(file):
-        raise click.UsageError(f"{output} is the recording itself: write to another file")
+        raise click.UsageError(f"{output} is the recording itself: choose another file")
 
 
 def _send(progress: Iterable[Account]) -> None:
@@ -187,7 +189,7 @@ def _complain(account: Account, file: str) -> None:
         )
     if account.failed and file != "-":
         click.echo(
-            f"asyncctx-trace: {file} is as it was: run the same command again to send the rest",
+            f"asyncctx-trace: to send the rest, run the same command again ({file} is unchanged)",
             err=True,
         )
 
@@ -196,6 +198,6 @@ def _tell_left_out(source: Source) -> None:
     left = source.in_flight
     if left:
         click.echo(
-            f"{left} acquisitions have not ended yet and were left out: export again later",
+            f"left out {left} acquisitions that have not ended: export again later",
             err=True,
         )

@@ -13,22 +13,22 @@ __all__ = ["command"]
 
 @click.command("fetch")
 @click.argument("url", metavar="URL")
-@click.option("--trace", metavar="ID", help="The trace with this id.")
-@click.option("--service", metavar="NAME", help="The latest traces of this service.")
+@click.option("--trace", metavar="ID", help="Download the trace with this id.")
+@click.option("--service", metavar="NAME", help="Download the latest traces of this service.")
 @click.option(
     "--last",
     type=click.FloatRange(min=0, min_open=True),
     default=60.0,
     show_default=True,
     metavar="MINUTES",
-    help="How far back to look with --service.",
+    help="With --service: how far back to search.",
 )
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
     default=20,
     show_default=True,
-    help="How many traces at most with --service.",
+    help="With --service: the largest number of traces.",
 )
 @click.option(
     "-o",
@@ -36,7 +36,7 @@ __all__ = ["command"]
     type=click.Path(dir_okay=False, allow_dash=True),
     default="-",
     metavar="FILE",
-    help="Write to FILE and not to standard output.",
+    help="Write to FILE (default: standard output).",
 )
 def command(
     url: str,
@@ -46,9 +46,9 @@ def command(
     limit: int,
     output: str,
 ) -> None:
-    """Get traces from the Jaeger at URL, such as http://localhost:16686.
+    """Download traces from the Jaeger at URL, such as http://localhost:16686.
 
-    What comes is OTLP JSON Lines, which `replay`, `report` and `export` read:
+    The result is OTLP JSON Lines, which `replay`, `report` and `export` can read:
 
         asyncctx-trace fetch http://localhost:16686 --trace ID -o trace.jsonl
     """
@@ -68,4 +68,4 @@ def command(
             out.write(line + "\n")
     if output != "-":
         traces = len({span.trace for span in spans})
-        click.echo(f"{len(spans)} spans of {traces} traces: {output}", err=True)
+        click.echo(f"wrote {len(spans)} spans of {traces} traces to {output}", err=True)

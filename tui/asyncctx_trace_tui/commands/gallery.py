@@ -28,4 +28,4 @@ def open_gallery() -> int:
         except SystemExit as ended:
             # A program that was interrupted needs no reading; a complaint does.
             if isinstance(ended.code, str) or 0 < (ended.code or 0) < 128:
-                click.pause("Enter goes back to the gallery ", err=True)
+                click.pause("Press Enter to return to the gallery ", err=True)

@@ -33,13 +33,16 @@ class _Kept:
 
 
 @click.command("recordings")
-@click.option("--keep", metavar="HOW MUCH", help="Delete all but the newest: 7d, 12h, 2GB.")
+@click.option(
+    "--keep",
+    metavar="SIZE|TIME",
+    help="Delete what is older (7d, 12h) or exceeds a total size (2GB).",
+)
 def command(keep: str | None) -> None:
     """List the recordings in your state folder, the newest first.
 
-    `asyncctx-trace run` puts them there where no -o FILE names another place, and deletes none.
-    With --keep, those that are older, or that are more than so much, are deleted; never one to
-    which a program still writes.
+    `asyncctx-trace run` writes them there unless -o FILE names another file, and never deletes
+    one. --keep deletes the oldest ones, but none to which a program still writes.
     """
     folder = places.recordings()
     found = _in(folder)
@@ -48,7 +51,7 @@ def command(keep: str | None) -> None:
     for each in found:
         click.echo(each)
     total = sum(each.size for each in found) / 1e6
-    click.echo(f"{len(found)} in {folder}, {total:.1f} MB")
+    click.echo(f"{len(found)} recordings in {folder}, {total:.1f} MB")
 
 
 def _in(folder: Path) -> list[_Kept]:

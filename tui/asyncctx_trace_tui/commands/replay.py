@@ -21,20 +21,19 @@ __all__ = ["command"]
     default=1.0,
     metavar="X",
     show_default=True,
-    help="Play X times as fast as it happened; below 1 is slow motion.",
+    help="Speed of play: 2 is twice as fast as it happened, 0.5 is half as fast.",
 )
 def command(recording: Path, speed: float) -> None:
     """Play the recording FILE in the app, from its start.
 
-    One that a program still writes is played as far as it goes. FILE may also be OTLP JSON
-    Lines, from `export`, `fetch` or anybody else; - for standard input.
+    If a program still writes to it, the app follows. FILE may also contain OTLP JSON Lines; - is
+    standard input.
     """
     piped = str(recording) == "-"
     served = "TEXTUAL_DRIVER" in os.environ  # the terminal is a browser
     if not served and not ((piped or sys.stdin.isatty()) and sys.stdout.isatty()):
         raise AsyncctxTraceError(
-            "the app needs a terminal: run it in one, "
-            f"or print what the recording tells with `asyncctx-trace report {recording}`"
+            f"the app needs a terminal; without one, use `asyncctx-trace report {recording}`"
         )
     from asyncctx_trace_tui.app import TraceApp
 

@@ -12,9 +12,9 @@ __all__ = ["command"]
 @click.command("scenarios")
 @click.argument("name", required=False)
 def command(name: str | None) -> None:
-    """List the bundled scenarios, or tell the story of the one called NAME.
+    """List the bundled scenarios, or describe the scenario NAME.
 
-    Each is a plain script, made to be read from top to bottom: `asyncctx-trace run NAME` runs it.
+    Each is a plain script that can be read from top to bottom. `asyncctx-trace run NAME` runs it.
     """
     if name is None:
         _list()
@@ -27,7 +27,7 @@ def _list() -> None:
     width = max(len(each.name) for each in found)
     for each in found:
         click.echo(f"{each.name:{width}}  {each.title}")
-    click.echo(f"\nThe scripts are in {scenario.folder()}; run one with `asyncctx-trace run NAME`.")
+    click.echo(f"\nTo run one: `asyncctx-trace run NAME`. The scripts are in {scenario.folder()}.")
 
 
 def _tell(name: str) -> None:

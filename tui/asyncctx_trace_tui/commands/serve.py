@@ -17,19 +17,35 @@ __all__ = ["command"]
 
 @click.command("serve")
 @click.argument("recording", metavar="FILE", type=click.Path(path_type=Path))
-@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=8000,
+    show_default=True,
+    metavar="PORT",
+    help="Port to listen on.",
+)
 @click.option(
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="Whoever reaches this address sees the recording: no password is asked for.",
+    help="Address to listen on. Everyone who can reach it can use the app: there is no password.",
 )
 @click.option(
-    "--public-url", metavar="URL", help="Where the browser finds it, if not at HOST and PORT."
+    "--public-url",
+    metavar="URL",
+    help="URL at which the browser reaches the app, if not HOST and PORT.",
 )
-@click.option("--speed", type=click.FloatRange(min=0, min_open=True), default=1.0, metavar="X")
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    show_default=True,
+    metavar="X",
+    help="Speed of play: 2 is twice as fast as it happened, 0.5 is half as fast.",
+)
 def command(recording: Path, port: int, host: str, public_url: str | None, speed: float) -> None:
-    """Show the recording FILE in a browser, until Ctrl-C."""
+    """Show the recording FILE in a browser until you press Ctrl-C."""
     from asyncctx_trace.export.sources import follow
 
     follow(recording).close()  # what is wrong with it is said here, not to the browser
@@ -37,7 +53,7 @@ def command(recording: Path, port: int, host: str, public_url: str | None, speed
         from textual_serve.server import Server
     except ImportError:
         raise AsyncctxTraceError(
-            "this needs textual-serve: pip install 'asyncctx-trace[serve]'"
+            "`serve` needs the package textual-serve: pip install 'asyncctx-trace[serve]'"
         ) from None
     words = [sys.executable, "-m", "asyncctx_trace_tui", "replay", "--speed", str(speed)]
     with TemporaryDirectory() as folder:

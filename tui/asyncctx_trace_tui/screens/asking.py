@@ -105,9 +105,9 @@ class Asking(Moving):
     def action_again(self, by: int) -> None:
         """Go to the next acquisition that was searched for, or to the previous one."""
         if self._wanted is None:
-            self.notify("nothing to search for: / asks", timeout=2)
+            self.notify("no search yet: press /", timeout=2)
         elif not self.scene.find(self._wanted, by):
-            self.notify("nothing matches", severity="warning", timeout=2)
+            self.notify("no match", severity="warning", timeout=2)
 
     def _go_to(self, time: str) -> None:
         scene = self.scene
@@ -131,14 +131,14 @@ class Asking(Moving):
             return
         link = blamed(chain(scene.case, scene.task, scene.playback.at))
         if link is None:
-            self.notify("it waits for nobody", timeout=2)
+            self.notify("the selected task does not wait", timeout=2)
         else:
             scene.row = scene.resource = None
             scene.task = link.task
 
     def action_sort(self) -> None:
         """Arrange the lanes another way."""
-        self.notify(f"lanes by {self.scene.ordering.next_sort()}", timeout=2)
+        self.notify(f"lanes sorted by {self.scene.ordering.next_sort()}", timeout=2)
 
     def action_pin(self) -> None:
         """Keep the selected lane on top, or let it go."""

@@ -163,7 +163,7 @@ class Moving(Screen[None]):
     def action_mark(self) -> None:
         """Put a mark at the play head."""
         letter = self.scene.mark()
-        self.notify(f"{letter} is here", timeout=2)
+        self.notify(f"mark {letter} set", timeout=2)
 
     def action_go_to_mark(self) -> None:
         """Go to the next of the marks, the first after the last."""

@@ -130,7 +130,7 @@ def _read_announced() -> None:
             import logging
 
             logging.getLogger("asyncctx_trace").error(
-                "asyncctx-trace: the adapter %s cannot be used: %s", entry.value, error
+                "asyncctx-trace: cannot load the adapter %s: %s", entry.value, error
             )
 
 
