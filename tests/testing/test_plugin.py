@@ -489,7 +489,7 @@ def test_a_misspelt_option_ends_the_session(
         ('forbit="leak"', "has no argument 'forbit': did you mean 'forbid'?"),
         ('"leak"', "takes keyword arguments only, such as forbid='leak'"),
         ("forbid=1", "takes texts, not 1"),
-        ('threshold="slow-cleanup=fast"', "'fast' is no"),
+        ('threshold="slow-cleanup=fast"', "invalid duration 'fast'"),
         ('budget="fast"', "'fast' is not a budget"),
     ],
 )
