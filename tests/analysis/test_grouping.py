@@ -182,6 +182,20 @@ def test_findings_that_have_nothing_to_do_with_each_other_stay_apart() -> None:
     assert found["timeout"] == ["cancelled-in-enter"]
 
 
+def test_a_leak_at_the_end_does_not_explain_a_queue_before_it() -> None:
+    """Not even where the one who leaks has queued with the others."""
+    story = Story()
+    story.resource("db pool", "pool", 1)
+    for number in range(8):
+        story.pass_through(f"t{number}", "db pool", 0, 30 * number, 30 * number + 30, line=2)
+    last = story.asks(0, "forgets", "db pool", 2)
+    story.gets_in(240, last)
+    story.task_gone(250, "forgets")
+    story.ends(300)
+
+    assert shape(groups_of(story)) == {"leak": [], "starved-pool": []}
+
+
 def test_consequences_of_consequences_are_told_under_the_first_cause() -> None:
     """There is no third level."""
     groups = groups_of(_a_leak_that_starves_a_pool())

@@ -92,9 +92,13 @@ def _same_acquisition(case: Case, cause: Finding, effect: Finding) -> bool:
 
 
 def _same_resource(case: Case, cause: Finding, effect: Finding) -> bool:
-    """Tasks asked for the resource of ``cause``, after it had come up."""
-    asked = [row for row in effect.rows if case.timeline.resource[row] == cause.resource]
-    return any(_end_of_enter(case, row) >= cause.at for row in asked)
+    """All that ``effect`` is about asked for the resource of ``cause``, and waited after it."""
+    asked = [
+        row
+        for row in effect.rows
+        if case.timeline.resource[row] == cause.resource and row not in cause.rows
+    ]
+    return bool(asked) and all(_end_of_enter(case, row) > cause.at for row in asked)
 
 
 def _asked_for_it(case: Case, cause: Finding, effect: Finding) -> bool:

@@ -1,4 +1,4 @@
-"""What is worth telling, the gravest first, each leading to its place in time."""
+"""The verdict and the findings by cause, each leading to its place in time."""
 
 from __future__ import annotations
 
@@ -8,11 +8,17 @@ from textwrap import wrap
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
+from asyncctx_trace.analysis.blame import blame
 from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.findings import Finding, Thresholds, find_in
+from asyncctx_trace.analysis.culprit import culprit_of
+from asyncctx_trace.analysis.findings import Thresholds, find_in
+from asyncctx_trace.analysis.grouping import FindingGroup, group_findings
+from asyncctx_trace.analysis.resource_groups import group_resources
+from asyncctx_trace.analysis.verdict import Headline, headline
 from asyncctx_trace_tui.drawing import Glyphs
 from asyncctx_trace_tui.ruler import clock
 from asyncctx_trace_tui.scene import NOT_KNOWN, Scene
+from asyncctx_trace_tui.text import plain
 from asyncctx_trace_tui.widgets.page import Page, Piece, Words
 from asyncctx_trace_tui.widgets.report import Report
 
@@ -20,35 +26,48 @@ __all__ = ["FindingList", "Findings"]
 
 _INKS = {"error": "error", "warning": "wait", "note": "faint"}
 _INDENT = 3
+_SCROLLBAR = 1
+"""Cells of the bar that comes once the lines have been counted."""
 _SIGNS = {"error": "!!", "warning": "! ", "note": "· "}
 
 
 class FindingList(Page):
-    """Findings, the gravest first, each in a sentence."""
+    """The verdict, then the findings, the gravest first, each with what follows from it."""
 
     def look(self) -> Hashable:
-        self.scene.answer(_findings)  # asked for as long as they are seen
+        self.scene.answer(_verdict)  # asked for as long as they are seen
         return self.scene.answers.revision, self.size, self.cursor, self.has_focus
 
     def words(self) -> list[Words]:
-        scene = self.scene
-        found = scene.answer(_findings)
-        if found is None:
+        told = self.scene.answer(_verdict)
+        if told is None:
             return [Words.of(NOT_KNOWN, "faint")]
-        if not found:
-            return [Words.of("nothing worth telling was found", "faint")]
-        width = max(20, self.scrollable_content_region.width - _INDENT)
-        return [words for each in found for words in self._told(each, width)]
+        first, groups, row, at = told
+        width = max(20, self.scrollable_content_region.width - _INDENT - _SCROLLBAR)
+        lines = [Words.of(line, row=row, at=at) for line in wrap(plain(first.sentence), width)]
+        for group in groups:
+            lines += self._told(group, width, said=group is first.group)
+        return lines
 
-    def _told(self, finding: Finding, width: int) -> Iterator[Words]:
-        """A heading, then its sentence over as many lines as it takes."""
-        row = finding.rows[0] if finding.rows else None
-        since = clock(finding.at - self.scene.origin)
-        heading = Piece(f"{_SIGNS[finding.severity]} {finding.kind}  ", _INKS[finding.severity])
-        times = f"  {finding.count} times" if finding.count > 1 else ""
-        yield Words((heading, Piece(since + times, "faint")), row, finding.at)
-        for line in wrap(finding.summary, width):
+    def _told(self, group: FindingGroup, width: int, *, said: bool) -> Iterator[Words]:
+        """A heading, then its sentence over as many lines as it takes, if it is not ``said``."""
+        shown = group.findings[0]
+        row = shown.rows[0] if shown.rows else None
+        since = clock(group.first - self.scene.origin)
+        heading = Piece(f"{_SIGNS[group.severity]} {group.kind}  ", _INKS[group.severity])
+        times = f"  {group.count:,} times" if group.count > 1 else ""
+        certainty = "" if group.certainty == "certain" else "  possible"
+        yield Words((heading, Piece(since + times + certainty, "faint")), row, shown.at)
+        for line in [] if said else wrap(plain(group.sentence), width):
             yield Words((Piece(" " * _INDENT + line),))
+        for effect in group.consequences:
+            first = effect.findings[0]
+            words = f"follows from it: {effect.kind}, {effect.count:,} times"
+            yield Words(
+                (Piece(" " * _INDENT + words, "faint"),),
+                first.rows[0] if first.rows else None,
+                first.at,
+            )
 
 
 class Findings(Vertical):
@@ -68,5 +87,16 @@ class Findings(Vertical):
         yield Report(self.scene, self.glyphs)
 
 
-def _findings(case: Case) -> list[Finding]:
-    return find_in(case, Thresholds())
+def _verdict(case: Case) -> tuple[Headline, list[FindingGroup], int | None, int | None]:
+    """The headline, all groups, and the acquisition and time that the headline is about."""
+    groups = group_findings(case, find_in(case, Thresholds()))
+    resources = group_resources(case, list(case.timeline.rows_of_resource))
+    blames = {resource: blame(case, resource) for resource in case.limited}
+    culprit = culprit_of(case, blames, resources)
+    first = headline(case, groups, culprit)
+    if first.group is not None:
+        worst = first.group.findings[0]
+        return first, groups, worst.rows[0] if worst.rows else None, worst.at
+    if culprit is None:
+        return first, groups, None, None
+    return first, groups, culprit.row, case.timeline.enter_ended[culprit.row]
