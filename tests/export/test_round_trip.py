@@ -43,6 +43,7 @@ from asyncctx_trace.export.otlp_json import NotOtlp
 from asyncctx_trace.export.otlp_protobuf import request
 from asyncctx_trace.export.sources import open_source
 from asyncctx_trace.export.spans import SpanMaker
+from asyncctx_trace.outcome import ExitFlag
 from asyncctx_trace.recording.format import Anchor
 
 from .builders import contention, leak, recorded
@@ -168,10 +169,10 @@ def stories(draw: st.DrawFn) -> list[Event]:
                 outcome = draw(outcomes)
                 suppressed = draw(st.booleans())
                 open_.pop()
-                flags = draw(st.booleans()), draw(st.booleans())
+                flags = ExitFlag(draw(st.integers(0, sum(ExitFlag))))
                 failed_by = error(draw, outcome)
                 events.append(
-                    ExitEnded(next(at), acquisition, outcome, suppressed, failed_by, *flags)
+                    ExitEnded(next(at), acquisition, outcome, suppressed, failed_by, flags)
                 )
     events += [
         Printed(next(at), "stderr", draw(texts)),

@@ -98,9 +98,9 @@ def test_what_only_some_acquisitions_have_comes_back(tmp_path: Path) -> None:
     ]
     assert events[-7:] == [
         ExitStarted(30, 1, 1, Outcome.OK, None, 1),
-        ExitEnded(40, 1, Outcome.OK, False, None, expired=True),
+        ExitEnded(40, 1, Outcome.OK, False, None, ExitFlag.EXPIRED),
         ExitStarted(50, 2, 1, Outcome.OK, None, None),
-        ExitEnded(60, 2, Outcome.OK, False, None, expired=True, skipped=True),
+        ExitEnded(60, 2, Outcome.OK, False, None, ExitFlag.EXPIRED | ExitFlag.SKIPPED),
         ReleaseUnmatched(70, 1, LOCK, 2),
         ReleaseUnmatched(80, 1, LOCK, None),
         Collected(90, 2),

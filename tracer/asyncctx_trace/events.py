@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from asyncctx_trace.outcome import Outcome
+from asyncctx_trace.outcome import ExitFlag, Outcome
 
 __all__ = [
     "Collected",
@@ -41,6 +41,9 @@ __all__ = [
     "TaskDefined",
     "TaskEnded",
 ]
+
+
+NO_FLAGS = ExitFlag(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +108,8 @@ class ExitEnded:
     suppressed: bool
     """Whether the exit swallowed the error of the body."""
     error: ErrorText | None
-    expired: bool = False
-    """Whether a deadline had passed, its cancellation was swallowed, and no error was raised."""
-    skipped: bool = False
-    """Whether a generator manager's body failed past an unguarded ``yield``, so that the lines
-    after it never ran."""
+    flags: ExitFlag = NO_FLAGS
+    """What else is known of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,12 @@ class ExitFlag(IntFlag):
     SKIPPED = 2
     """A generator manager's body failed past an unguarded ``yield``, so that the lines after it
     never ran."""
+    PASSED_ON = 4
+    """The exit raised the body's own exception, a group that contains it, or one raised from it."""
+    CUT_SHORT = 8
+    """A cancellation came out of an ``await`` in the exit, and no handler of the exit caught it."""
+    FINISHED = 16
+    """A cancellation came out of the exit after a handler of the exit had run, or at the end."""
 
 
 def outcome_of(error: BaseException) -> Outcome:

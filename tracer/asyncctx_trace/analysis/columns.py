@@ -18,6 +18,7 @@ __all__ = [
     "holds_of",
     "pick",
     "rows_with",
+    "rows_with_flag",
     "spans_of",
     "waits_of",
 ]
@@ -34,6 +35,11 @@ def rows_with(outcomes: array[int], *wanted: int) -> list[int]:
     """The rows of a column of bytes that say one of ``wanted``."""
     pattern = re.compile(b"[" + re.escape(bytes(wanted)) + b"]")
     return [match.start() for match in pattern.finditer(outcomes)]
+
+
+def rows_with_flag(flags: array[int], wanted: int) -> list[int]:
+    """Return the rows of a column of bytes that have the bit ``wanted``."""
+    return rows_with(flags, *(value for value in range(256) if value & wanted))
 
 
 def differing(one: array[int], other: array[int]) -> list[int]:

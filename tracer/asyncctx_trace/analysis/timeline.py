@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import Literal, TypeAlias
 
 from asyncctx_trace.events import (
+    NO_FLAGS,
     Collected,
     Definition,
     Dropped,
@@ -45,8 +46,6 @@ _MANY = 2_000
 NOT_YET = -1
 """Stands in a column of times for a fact that has not come."""
 _OK = int(Outcome.OK)
-_EXPIRED = int(ExitFlag.EXPIRED)
-_SKIPPED = int(ExitFlag.SKIPPED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +82,8 @@ class Acquisition:
     """Whether it asked by calling a method such as ``acquire()``, and not by ``async with``."""
     exit_site: int | None = None
     """The call that began the exit, where that is not the end of the ``async with``."""
-    expired: bool = False
-    """Whether a deadline passed, its cancellation was swallowed, and no error was raised."""
-    skipped: bool = False
-    """Whether its body failed past an unguarded ``yield``, so that the lines after it never ran."""
+    exit_flags: ExitFlag = NO_FLAGS
+    """What else is known of the exit that ended."""
     collected: int | None = None
     """When the garbage collector took the object that it holds, while it was open."""
 
@@ -226,8 +223,7 @@ class Timeline:
             exit_error=self.errors.get((row, "exit")),
             by_call=bool(self.by_call[row]),
             exit_site=self.exit_site[row] or None,
-            expired=bool(self.exit_flags[row] & ExitFlag.EXPIRED),
-            skipped=bool(self.exit_flags[row] & ExitFlag.SKIPPED),
+            exit_flags=ExitFlag(self.exit_flags[row]),
             collected=self.collected.get(row),
         )
 
@@ -300,13 +296,13 @@ class Timeline:
                     self.exit_site[row] = site or 0
                     self.body_outcome[row] = outcome
                     self._error(row, "body", error)
-            case ExitEnded(at, acquisition, outcome, suppressed, error, expired, skipped):
+            case ExitEnded(at, acquisition, outcome, suppressed, error, flags):
                 row = self._row.get(acquisition)
                 if row is not None:
                     self.exit_ended[row] = at
                     self.exit_outcome[row] = outcome
                     self.suppressed[row] = suppressed
-                    self.exit_flags[row] = expired * _EXPIRED | skipped * _SKIPPED
+                    self.exit_flags[row] = flags
                     self._error(row, "exit", error)
                     self._finish(row)
             case TaskEnded(at, task):

@@ -29,6 +29,7 @@ from asyncctx_trace.events import (
 )
 from asyncctx_trace.export.span import Span
 from asyncctx_trace.spans import conventions as names
+from asyncctx_trace.spans.attributes import exit_flags_in
 
 __all__ = ["facts_of"]
 
@@ -144,8 +145,7 @@ class _Reading:
                 outcome,
                 suppressed,
                 _error(exit_),
-                bool(how.get(names.EXPIRED)),
-                bool(how.get(names.SKIPPED)),
+                exit_flags_in(how),
             )
         )
 

@@ -58,6 +58,5 @@ def _events(timeline: Timeline, a: Acquisition) -> Iterator[Event]:
             a.exit_outcome,
             a.suppressed,
             a.exit_error,
-            a.expired,
-            a.skipped,
+            a.exit_flags,
         )

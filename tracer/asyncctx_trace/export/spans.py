@@ -24,7 +24,7 @@ from asyncctx_trace.export.span import Link, Span, SpanEvent
 from asyncctx_trace.export.surroundings import Surroundings, Trace
 from asyncctx_trace.recording.format import Anchor
 from asyncctx_trace.spans import conventions as names
-from asyncctx_trace.spans.attributes import of_lifecycle, of_phase, of_site
+from asyncctx_trace.spans.attributes import of_exit_flags, of_lifecycle, of_phase, of_site
 from asyncctx_trace.spans.contention import Contention
 
 __all__ = ["NEW_TRACE_AFTER", "SpanMaker"]
@@ -179,10 +179,7 @@ class SpanMaker:
                     exit_.attributes[names.EXIT_TASK_NAME] = self._around.tasks[left.task].name
             if ended is not None:
                 exit_.attributes[names.SUPPRESSED] = ended.suppressed
-                if ended.expired:
-                    exit_.attributes[names.EXPIRED] = True
-                if ended.skipped:
-                    exit_.attributes[names.SKIPPED] = True
+                exit_.attributes |= of_exit_flags(ended.flags)
             if left.site is not None and left.site in self._around.sites:
                 exit_.attributes |= of_site(self._around.sites[left.site])
                 exit_.attributes[names.SITE_ID] = left.site

@@ -222,6 +222,7 @@ typedef struct {
     PyObject *task;
     PyObject *resource;
     int state;
+    int flags; /* of its exit */
 } Acquisition;
 
 static PyTypeObject AcquisitionType;
@@ -235,6 +236,7 @@ new_acquisition(PyObject *id, PyObject *task, PyObject *resource)
         self->task = Py_NewRef(task);
         self->resource = Py_NewRef(resource);
         self->state = ENTERING;
+        self->flags = 0;
         PyObject_GC_Track(self);
     }
     return self;
@@ -275,6 +277,7 @@ static PyMemberDef acquisition_members[] = {
     {"task", T_OBJECT_EX, offsetof(Acquisition, task), READONLY, NULL},
     {"resource", T_OBJECT_EX, offsetof(Acquisition, resource), READONLY, NULL},
     {"state", T_INT, offsetof(Acquisition, state), 0, NULL},
+    {"flags", T_INT, offsetof(Acquisition, flags), 0, NULL},
     {NULL},
 };
 
@@ -337,6 +340,7 @@ exit_dealloc(Exit *self)
 }
 
 static PyMemberDef exit_members[] = {
+    {"func", T_OBJECT_EX, offsetof(Exit, exit), READONLY, NULL}, /* as of a partial */
     {"acquisition", T_OBJECT_EX, offsetof(Exit, acquisition), READONLY, NULL},
     {NULL},
 };
@@ -622,7 +626,7 @@ static int
 tell_exit_ended(Acquisition *acquisition)
 {
     int result = -1;
-    PyObject *sink, *open, *at = now();
+    PyObject *sink, *open, *flags = NULL, *at = now();
     if (at == NULL || (open = get(&task_open, acquisition->task)) == NULL) {
         goto end;
     }
@@ -638,9 +642,13 @@ tell_exit_ended(Acquisition *acquisition)
         result = PyErr_Occurred() ? -1 : 0;
         goto end;
     }
-    PyObject *args[] = {sink, at, acquisition->id, ok, Py_False, Py_None};
-    result = tell(s_exit_ended, args, 6);
+    if (acquisition->flags != 0 && (flags = PyLong_FromLong(acquisition->flags)) == NULL) {
+        goto end;
+    }
+    PyObject *args[] = {sink, at, acquisition->id, ok, Py_False, Py_None, flags};
+    result = tell(s_exit_ended, args, flags == NULL ? 6 : 7);
 end:
+    Py_XDECREF(flags);
     Py_XDECREF(at);
     return result;
 }

@@ -28,6 +28,7 @@ __all__ = [
     "Position",
     "Unfamiliar",
     "copy",
+    "exception_table",
     "make",
     "pop",
     "swap",
@@ -152,7 +153,7 @@ class Assembly:
         for instruction, where in jumps:
             instruction.target = at[where]
         starts = sorted(at)
-        for begin, end, target, depth, lasti in _parse_table(self.code.co_exceptiontable):
+        for begin, end, target, depth, lasti in exception_table(self.code.co_exceptiontable):
             handler = Handler(at[target], depth, lasti)
             for where in starts:
                 if begin <= where < end:
@@ -304,8 +305,8 @@ def _units(instruction: Instruction) -> int:
 # -- the two tables of a code object; their layouts: Objects/locations.md, exception_handling.md --
 
 
-def _parse_table(table: bytes) -> Iterator[tuple[int, int, int, int, bool]]:
-    """start, end, target (bytes), depth, lasti"""
+def exception_table(table: bytes) -> Iterator[tuple[int, int, int, int, bool]]:
+    """Yield the entries of a table: start, end, target (offsets in bytes), depth, lasti."""
     numbers: list[int] = []
     value = 0
     for byte in table:

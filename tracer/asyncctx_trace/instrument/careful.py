@@ -13,6 +13,7 @@ from types import CodeType, FrameType, FunctionType
 from typing import Any, cast
 
 from asyncctx_trace.instrument import lifecycle, sites
+from asyncctx_trace.instrument.exit_flags import note_skipped
 from asyncctx_trace.instrument.invisible import invisible, unobserved
 from asyncctx_trace.instrument.lifecycle import Acquisition
 
@@ -45,18 +46,23 @@ async def entering(
 
 @invisible
 async def leaving(
-    awaitable: Awaitable[Any], acquisition: Acquisition, body_error: BaseException | None
+    awaitable: Awaitable[Any],
+    acquisition: Acquisition,
+    body_error: BaseException | None,
+    manager: object = None,
 ) -> Any:
-    """Leave, after a body that ended with ``body_error``."""
+    """Leave ``manager``, after a body that ended with ``body_error``."""
     failed = body_error is not None
-    lifecycle.exit_started(acquisition, body_error)
-    del body_error
+    site = 0 if body_error is None else note_skipped(manager, acquisition)
+    lifecycle.exit_started(acquisition, body_error, site)
     try:
         value = await awaitable
     except BaseException as error:
-        lifecycle.exit_ended(acquisition, error, False)
+        lifecycle.exit_ended(acquisition, error, False, body_error)
+        del body_error
         _step_out(error, _LEAVING)
         raise
+    del body_error
     lifecycle.exit_ended(acquisition, None, failed and _is_true(value))
     return value
 

@@ -134,7 +134,7 @@ def _telling_exit(
         open_ = _open.get(id(self))
         if not open_ or _is_of_subclass(self, "__aexit__"):
             return awaitable
-        return leaving(awaitable, newest(open_), exc[1] if len(exc) > 1 else None)
+        return leaving(awaitable, newest(open_), exc[1] if len(exc) > 1 else None, self)
 
     return __aexit__
 

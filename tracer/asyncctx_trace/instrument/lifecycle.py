@@ -23,6 +23,7 @@ __all__ = [
     "enter_started_by_call",
     "exit_ended",
     "exit_started",
+    "on_failed_exit",
     "on_second_exit",
 ]
 
@@ -45,7 +46,7 @@ class Acquisition:
     object stands for one acquisition after the other: each has an id of its own.
     """
 
-    __slots__ = ("id", "resource", "state", "task")
+    __slots__ = ("flags", "id", "resource", "state", "task")
 
     @unobserved
     def __init__(self, id: int, task: Task, resource: int) -> None:
@@ -53,6 +54,8 @@ class Acquisition:
         self.task = task
         self.resource = resource
         self.state = ENTERING
+        self.flags = 0
+        """Bits of ``ExitFlag`` that its exit will have."""
 
 
 @_compiled
@@ -176,9 +179,12 @@ def exit_started(
 @_compiled
 @unobserved
 def exit_ended(
-    acquisition: Acquisition | None, error: BaseException | None = None, suppressed: bool = False
+    acquisition: Acquisition | None,
+    error: BaseException | None = None,
+    suppressed: bool = False,
+    body_error: BaseException | None = None,
 ) -> None:
-    """The cleanup is over, with ``error`` if it failed itself."""
+    """The cleanup is over, with ``error`` if it failed itself, after a body with ``body_error``."""
     if acquisition is None:
         return
     if acquisition.state == ENDED:
@@ -196,14 +202,32 @@ def exit_ended(
         if sink is None:
             return
         if error is None:
-            sink.exit_ended(at, acquisition.id, _OK, suppressed, None)
+            if acquisition.flags:
+                sink.exit_ended(at, acquisition.id, _OK, suppressed, None, acquisition.flags)
+            else:
+                sink.exit_ended(at, acquisition.id, _OK, suppressed, None)
         else:
             outcome = quietly(outcome_of, error)
-            quietly(sink.exit_ended, at, acquisition.id, outcome, suppressed, error)
+            flags = acquisition.flags | quietly(_flags_of, error, body_error)
+            quietly(sink.exit_ended, at, acquisition.id, outcome, suppressed, error, flags)
     except _NO_ROOM:
         hub.missed(sink)
     except Exception as failure:
         hub.switch_off(sink, failure)
+
+
+def _no_flags(error: BaseException, body_error: BaseException | None) -> int:
+    """Before ``exit_flags`` is imported, nothing more is known of an exit that failed."""
+    return 0
+
+
+_flags_of: Callable[[BaseException, BaseException | None], int] = _no_flags
+
+
+def on_failed_exit(flags_of: Callable[[BaseException, BaseException | None], int]) -> None:
+    """Have ``flags_of`` asked for the flags of an exit: its exception, and that of its body."""
+    global _flags_of
+    _flags_of = flags_of
 
 
 def on_second_exit(tell: Callable[[Acquisition, BaseException | None], None]) -> None:

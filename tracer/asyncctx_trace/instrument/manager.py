@@ -65,7 +65,7 @@ class TracedManager(wrapt.ObjectProxy):  # type: ignore[type-arg,unused-ignore] 
         )
         if not watch.open:
             return awaitable
-        return leaving(awaitable, newest(watch.open), exc[1] if len(exc) > 1 else None)
+        return leaving(awaitable, newest(watch.open), exc[1] if len(exc) > 1 else None, manager)
 
     def __repr__(self) -> str:
         return repr(self.__wrapped__)

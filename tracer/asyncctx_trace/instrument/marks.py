@@ -6,12 +6,14 @@ runs, and lets no error of ours out. ``rewriting`` shows where each of them stan
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from asyncctx_trace.compiled import compiled
 from asyncctx_trace.instrument import hub
+from asyncctx_trace.instrument.exit_flags import note_skipped
 from asyncctx_trace.instrument.hub import heard
 from asyncctx_trace.instrument.invisible import quietly, unobserved
 from asyncctx_trace.instrument.lifecycle import (
@@ -89,10 +91,13 @@ def leaving(exit: Callable[..., Any]) -> Acquisition | None:
 
 @_compiled
 @unobserved
-def failing(exit: Callable[..., Any], error: BaseException) -> None:
-    """The exit comes now, after an error."""
+def failing(exit: Callable[..., Any], error: BaseException, manager: object = None) -> None:
+    """The exit comes now, after an error; ``manager`` where ``exit`` is not bound to it."""
     if type(exit) is Exit:
-        exit_started(exit.acquisition, error)
+        acquisition = exit.acquisition
+        if manager is None:
+            manager = getattr(exit.func, "__self__", None)
+        exit_started(acquisition, error, note_skipped(manager, acquisition))
 
 
 @_compiled
@@ -116,7 +121,7 @@ def passed_on(exit: Callable[..., Any]) -> None:
 def not_cleaned(exit: Callable[..., Any], error: BaseException) -> None:
     """It failed itself."""
     if type(exit) is Exit:
-        exit_ended(exit.acquisition, error)
+        exit_ended(exit.acquisition, error, False, sys.exc_info()[1])
 
 
 MARKS = Marks(

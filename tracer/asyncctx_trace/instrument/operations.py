@@ -10,7 +10,7 @@ from functools import partial, reduce
 from types import CodeType
 from typing import Any
 
-from asyncctx_trace.instrument import interrupts
+from asyncctx_trace.instrument import exit_flags, interrupts
 from asyncctx_trace.instrument.adapters import Adapter, AtCreation, Pair, adapter_for
 from asyncctx_trace.instrument.bytecode import Unfamiliar
 from asyncctx_trace.instrument.checkouts import checkout_watch
@@ -71,6 +71,7 @@ def operations(scope: Scope) -> Iterator[Operation]:
     yield Operation(_PYTEST, "_write_pyc", partial(_argument, "co", _unrewritten))
     yield Operation("signal", "signal", interrupts.code_of_handler)
     yield Operation("asyncio.base_events", "BaseEventLoop.run_forever", _watched_loop)
+    yield Operation("asyncio.timeouts", "Timeout.__aexit__", exit_flags.watch_deadline)
     stacks = StackWatch(scope.__contains__)
     yield Operation("contextlib", "AsyncExitStack.enter_async_context", stacks.entering)
     yield Operation("contextlib", "AsyncExitStack.__aexit__", stacks.leaving)

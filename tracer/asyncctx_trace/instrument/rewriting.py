@@ -197,7 +197,9 @@ class _Bracketing:
         assert decision.target is not None
         # All of these: [exit, place, previous error, error]
         exit = _EXIT + 5
-        failing = assembly.call(marks.failing, copy(exit), copy(4))
+        # From CPython 3.14 on the manager lies above its exit.
+        manager = [copy(exit + 1)] if _IN_STEPS else []
+        failing = assembly.call(marks.failing, copy(exit), copy(4), *manager)
         assembly.insert(before, [*failing, pop()])
         self._guard(
             [before, *region, *self.order[self.index[after] : end + 1]],

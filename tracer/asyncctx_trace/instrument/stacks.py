@@ -82,7 +82,11 @@ class StackWatch:
 @unobserved
 def _called_back(awaitable: Awaitable[Any], callback: Any, exc: Any) -> Awaitable[Any]:
     acquisition = _open.pop(id(callback), None)
-    return awaitable if acquisition is None else leaving(awaitable, acquisition, exc[1])
+    return (
+        awaitable
+        if acquisition is None
+        else leaving(awaitable, acquisition, exc[1], getattr(callback, "__self__", None))
+    )
 
 
 def _forget(key: int, _: object) -> None:

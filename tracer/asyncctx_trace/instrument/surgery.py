@@ -22,6 +22,7 @@ from asyncctx_trace.instrument.bytecode import (
 )
 
 __all__ = [
+    "calling_after_store",
     "beginning_with",
     "filtering_argument",
     "filtering_awaitable",
@@ -120,6 +121,24 @@ def watched(
             instruction.handler = guard
     assembly.insert_unguarded(start, assembly.call(started, *loads))
     return assembly.assembled(*consts, stack=_MORE_STACK)
+
+
+def calling_after_store(
+    code: CodeType, value: str, look: Callable[..., object], argument: str, *consts: object
+) -> CodeType:
+    """``code`` that calls ``look(argument)`` once it has stored ``….value`` in an attribute."""
+    assembly = Assembly(code)
+    # Up to CPython 3.11 the argument is the number of the name, from then on twice that.
+    number = code.co_names.index(value) if value in code.co_names else -1
+    loads = (number, number << 1)
+    order = assembly.instructions
+    for index in range(2, len(order) - 1):
+        load, store = order[index - 2], order[index]
+        if load.name == "LOAD_ATTR" and load.arg in loads and store.name == "STORE_ATTR":
+            call = assembly.call(look, _argument(code, argument))
+            assembly.insert(order[index + 1], [*call, pop()])
+            return assembly.assembled(*consts, stack=_MORE_STACK)
+    raise Unfamiliar(f"a function that stores no {value}")
 
 
 def _start(assembly: Assembly) -> Instruction:

@@ -253,8 +253,7 @@ def _decode(writer: Writer, data: bytes) -> Iterator[Fact]:
                     _OUTCOMES[outcome],
                     bool(suppressed),
                     writer.errors.get(word),
-                    bool(flags & ExitFlag.EXPIRED),
-                    bool(flags & ExitFlag.SKIPPED),
+                    ExitFlag(flags),
                 )
             case Kind.TASK_ENDED:
                 yield TaskEnded(at, base + task)

@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
+from asyncctx_trace.outcome import ExitFlag
 from asyncctx_trace.spans import conventions as names
 
-__all__ = ["Named", "Placed", "Tasked", "of_lifecycle", "of_phase", "of_resource", "of_site"]
+__all__ = [
+    "Named",
+    "Placed",
+    "Tasked",
+    "exit_flags_in",
+    "of_exit_flags",
+    "of_lifecycle",
+    "of_phase",
+    "of_resource",
+    "of_site",
+]
+
+_FLAGS = {
+    ExitFlag.EXPIRED: names.EXPIRED,
+    ExitFlag.SKIPPED: names.SKIPPED,
+    ExitFlag.PASSED_ON: names.PASSED_ON,
+    ExitFlag.CUT_SHORT: names.CUT_SHORT,
+    ExitFlag.FINISHED: names.FINISHED,
+}
 
 
 class Named(Protocol):
@@ -116,3 +136,17 @@ def of_phase(phase: str, outcome: int, error: tuple[str, str] | None) -> dict[st
     if error is not None:
         attributes[names.ERROR_TYPE], attributes[names.ERROR_MESSAGE] = error
     return attributes
+
+
+def of_exit_flags(flags: int) -> dict[str, bool]:
+    """Return an attribute for each flag that is set: an exit has none as a rule."""
+    return {name: True for flag, name in _FLAGS.items() if flags & flag} if flags else {}
+
+
+def exit_flags_in(attributes: Mapping[str, Any]) -> ExitFlag:
+    """Return the flags of which ``attributes`` tell."""
+    found = ExitFlag(0)
+    for flag, name in _FLAGS.items():
+        if attributes.get(name):
+            found |= flag
+    return found

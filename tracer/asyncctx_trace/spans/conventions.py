@@ -74,6 +74,9 @@ EXIT_TASK_ID: Final = "asyncctx.exit.task.id"
 EXIT_TASK_NAME: Final = "asyncctx.exit.task.name"
 EXPIRED: Final = "asyncctx.expired"
 SKIPPED: Final = "asyncctx.skipped"
+PASSED_ON: Final = "asyncctx.passed_on"
+CUT_SHORT: Final = "asyncctx.cut_short"
+FINISHED: Final = "asyncctx.finished"
 
 # -- ours, on task and process spans, exported from a recording ----------------------------------
 PROCESS_ORDINAL: Final = "asyncctx.process"

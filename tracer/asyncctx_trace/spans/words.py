@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from asyncctx_trace.outcome import ExitFlag
 from asyncctx_trace.spans import conventions as names
-from asyncctx_trace.spans.attributes import of_phase, of_site
+from asyncctx_trace.spans.attributes import of_exit_flags, of_phase, of_site
 from asyncctx_trace.spans.live import ErrorWords, LiveAcquisition
 
 __all__ = ["of_body", "of_end", "of_enter", "of_exit"]
@@ -37,11 +36,7 @@ def of_exit(live: LiveAcquisition) -> dict[str, Any]:
         attributes[names.EXIT_TASK_NAME] = live.exit_task.name
     if live.exit_site is not None:
         attributes |= of_site(live.exit_site)
-    if live.exit_flags & ExitFlag.EXPIRED:
-        attributes[names.EXPIRED] = True
-    if live.exit_flags & ExitFlag.SKIPPED:
-        attributes[names.SKIPPED] = True
-    return attributes
+    return attributes | of_exit_flags(live.exit_flags)
 
 
 def _words(error: ErrorWords | None) -> tuple[str, str] | None:

@@ -14,6 +14,7 @@ from asyncctx_trace.analysis.findings.cleanup_cancelled import CleanupCancelled
 from asyncctx_trace.analysis.findings.cleanup_error import CleanupError
 from asyncctx_trace.analysis.findings.deadlock import Deadlock
 from asyncctx_trace.analysis.findings.enter_error import EnterError
+from asyncctx_trace.analysis.findings.expired_quietly import ExpiredQuietly
 from asyncctx_trace.analysis.findings.finding import Certainty, Finding, Severity
 from asyncctx_trace.analysis.findings.foreign_exit import ForeignExit
 from asyncctx_trace.analysis.findings.held_across_wait import HeldAcrossWait
@@ -21,6 +22,7 @@ from asyncctx_trace.analysis.findings.ineffective_limit import IneffectiveLimit
 from asyncctx_trace.analysis.findings.leak import Leak
 from asyncctx_trace.analysis.findings.lock_order_inversion import LockOrderInversion
 from asyncctx_trace.analysis.findings.out_of_order_exit import OutOfOrderExit
+from asyncctx_trace.analysis.findings.skipped_cleanup import SkippedCleanup
 from asyncctx_trace.analysis.findings.slow_cleanup import SlowCleanup
 from asyncctx_trace.analysis.findings.starved_pool import StarvedPool
 from asyncctx_trace.analysis.findings.still_waiting import StillWaiting
@@ -45,6 +47,8 @@ _CHECKS = (
     Deadlock,
     Leak,
     LockOrderInversion,
+    SkippedCleanup,
+    ExpiredQuietly,
     CleanupError,
     CleanupCancelled,
     StillWaiting,

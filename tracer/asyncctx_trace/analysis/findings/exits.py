@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.timeline import NOT_YET
-from asyncctx_trace.events import Outcome
+from asyncctx_trace.outcome import ExitFlag, Outcome
 
 __all__ = [
     "TASK_BOUND",
@@ -80,6 +80,8 @@ def own_error(case: Case, row: int) -> bool:
     """Whether the exit of ``row`` raised an error that neither its body nor an inner exit had."""
     timeline = case.timeline
     if timeline.exit_outcome[row] not in (Outcome.ERROR, Outcome.TIMED_OUT):
+        return False
+    if timeline.exit_flags[row] & ExitFlag.PASSED_ON:
         return False
     same = timeline.errors.get((row, "exit")) == timeline.errors.get((row, "body"))
     return not same and not came_from_within(case, row)

@@ -1,0 +1,48 @@
+"""A deadline that passed without anybody being told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.columns import rows_with_flag
+from asyncctx_trace.analysis.findings.exits import kind_of
+from asyncctx_trace.analysis.findings.finding import Finding, by_place, times
+from asyncctx_trace.analysis.findings.thresholds import Thresholds
+from asyncctx_trace.analysis.words import duration
+from asyncctx_trace.outcome import ExitFlag, Outcome
+
+__all__ = ["ExpiredQuietly"]
+
+
+class ExpiredQuietly(Finding):
+    """A deadline cancelled what was inside, that swallowed the cancellation, and no error came out.
+
+    Recorded for ``asyncio.timeout()``, whose exit finds itself expired after a body without an
+    error. Where the function asks ``expired()`` itself, nothing is recorded.
+    """
+
+    kind = "expired-quietly"
+    severity = "error"
+
+    @classmethod
+    def check(cls, case: Case, thresholds: Thresholds) -> Iterator[Finding]:
+        """Yield one for each resource and site."""
+        timeline = case.timeline
+        rows = [
+            row
+            for row in rows_with_flag(timeline.exit_flags, ExitFlag.EXPIRED)
+            if kind_of(case, row) == "timeout" and timeline.body_outcome[row] == Outcome.OK
+        ]
+        for group in by_place(case, rows).values():
+            row = group[0]
+            yield cls.of(
+                case,
+                group,
+                f"the deadline {case.where(row)} passed in {case.task(timeline.task[row])}, but "
+                f"something inside swallowed the cancellation: the body ended after "
+                f"{duration(case.body_length(row))} as if it had been in time, and no TimeoutError "
+                f"was raised{times(len(group))}.",
+                at=timeline.exit_started[row],
+                count=len(group),
+            )

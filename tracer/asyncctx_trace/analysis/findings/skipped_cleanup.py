@@ -1,0 +1,47 @@
+"""The end of a generator that never ran."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.columns import rows_with_flag
+from asyncctx_trace.analysis.findings.exits import exit_sites
+from asyncctx_trace.analysis.findings.finding import Finding, by_place, times
+from asyncctx_trace.analysis.findings.thresholds import Thresholds
+from asyncctx_trace.outcome import ExitFlag, Outcome
+
+__all__ = ["SkippedCleanup"]
+
+
+class SkippedCleanup(Finding):
+    """The body failed past a bare ``yield``, so that the cleanup after the ``yield`` never ran.
+
+    Recorded where no ``try`` and no ``with`` is around the ``yield`` of an ``@asynccontextmanager``
+    and something is called after it that gives back or ends something.
+    """
+
+    kind = "skipped-cleanup"
+    severity = "error"
+
+    @classmethod
+    def check(cls, case: Case, thresholds: Thresholds) -> Iterator[Finding]:
+        """Yield one for each resource and site."""
+        timeline = case.timeline
+        rows = rows_with_flag(timeline.exit_flags, ExitFlag.SKIPPED)
+        for group in by_place(case, rows).values():
+            row = group[0]
+            bare = timeline.exit_site[row]
+            at = f" at {case.place(bare)}" if bare else ""
+            cancelled = timeline.body_outcome[row] == Outcome.CANCELLED
+            how = "was cancelled" if cancelled else f"failed with {case.error(row, 'body')}"
+            yield cls.of(
+                case,
+                group,
+                f"the body of {case.where(row)} {how} in {case.task(timeline.task[row])}, so that "
+                f"the lines after the bare `yield`{at} never ran"
+                f"{times(len(group))}: put the `yield` in a `try` with a `finally`.",
+                at=timeline.exit_started[row],
+                count=len(group),
+                sites=exit_sites(case, group),
+            )

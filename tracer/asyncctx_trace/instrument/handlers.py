@@ -1,0 +1,229 @@
+"""Reads off a code object which handlers are around an instruction, and what follows it.
+
+Answers are kept by code object and offset for as long as the code lives.
+"""
+
+from __future__ import annotations
+
+import dis
+import re
+import sys
+import weakref
+from collections.abc import Callable, Iterator
+from functools import partial
+from types import CodeType
+from typing import TypeVar
+
+from asyncctx_trace.instrument.bytecode import exception_table
+
+__all__ = ["catches_cancellation", "names_on_line", "skips_cleanup"]
+
+T = TypeVar("T")
+
+_STOP_ITERATION = 3
+"""Argument of the CALL_INTRINSIC_1 in the handler around every generator and coroutine."""
+_CANCELLATIONS = frozenset(
+    {"BaseException", "Cancelled", "CancelledError", "get_cancelled_exc_class"}
+)
+_CLEANUP = re.compile(
+    r"clean|clos|cancel|delete|deregister|destroy|detach|discard|disconnect|dispos|exit|free|"
+    r"give_?back|join|kill|leave|logout|put|quit|release|remove|reset|restore|return|rmtree|"
+    r"rollback|shutdown|shut_down|stop|tear_?down|terminat|undo|unlink|unlock|unregister|"
+    r"unsubscribe",
+    re.IGNORECASE,
+)
+"""Names of methods that give back or end something; others may be meant for success alone."""
+_EXPRESSION = re.compile(r"LOAD_|PUSH_NULL|PRECALL|CALL$|CACHE|COPY|BUILD_TUPLE|NOT_TAKEN|NOP")
+"""Instructions that evaluate the exception types of an ``except`` clause."""
+
+_DELETES = ("DELETE_ATTR", "DELETE_GLOBAL", "DELETE_SUBSCR")
+_CALLING = ("LOAD_GLOBAL", "LOAD_ATTR") if sys.version_info >= (3, 12) else ("LOAD_GLOBAL",)
+"""Instructions whose lowest bit says that what they load is called."""
+_NULL_AFTER = sys.version_info >= (3, 13)
+_ENDS = ("RETURN_VALUE", "RETURN_CONST", "RERAISE", "RAISE_VARARGS")
+
+
+def catches_cancellation(code: CodeType, offset: int) -> bool:
+    """Whether a ``finally`` or an ``except`` for cancellations is around the instruction there.
+
+    ``with`` statements do not count: they give back what they have entered and nothing else.
+    """
+    return _kept("catches", code, offset, _catches)
+
+
+def skips_cleanup(code: CodeType, offset: int) -> bool:
+    """Whether an error raised at the ``yield`` there skips calls that clean up.
+
+    That is so where no handler and no ``with`` is around it, and what follows it on some way to
+    the end gives something back.
+    """
+    return _kept("skips", code, offset, _skips)
+
+
+def names_on_line(code: CodeType, offset: int) -> frozenset[str]:
+    """Names that the line of the instruction there refers to."""
+    return _kept("names", code, offset, _names)
+
+
+# -- code -------------------------------------------------------------------------------------
+
+
+class _Code:
+    """The instructions of one code object by offset, with the entries of its exception table."""
+
+    def __init__(self, code: CodeType) -> None:
+        self.order = [i for i in dis.get_instructions(code) if i.opname != "EXTENDED_ARG"]
+        self.place = {instruction.offset: place for place, instruction in enumerate(self.order)}
+        self.table = list(exception_table(code.co_exceptiontable))
+
+    def handler(self, offset: int) -> int | None:
+        """The place of the handler of the instruction at ``offset``."""
+        for start, end, target, _, _ in self.table:
+            if start <= offset < end:
+                return self._at(target)
+        return None
+
+    def handlers(self, offset: int) -> Iterator[int]:
+        """The places of all handlers that an exception at ``offset`` may come to, inner first.
+
+        Each but the last passes on what it does not handle.
+        """
+        seen: set[int] = set()
+        place = self.handler(offset)
+        while place is not None and place not in seen:
+            seen.add(place)
+            yield place
+            place = self.handler(self.order[self._end(place)].offset)
+
+    def is_of_the_compiler(self, place: int) -> bool:
+        """Whether no statement of the source stands behind the handler at ``place``.
+
+        Handlers of statements begin with PUSH_EXC_INFO. Others are ends of handlers, what an
+        ``await`` needs, and ours.
+        """
+        return self.order[place].opname != "PUSH_EXC_INFO"
+
+    def is_of_with(self, place: int) -> bool:
+        """Whether the handler at ``place`` is that of a ``with`` or ``async with``."""
+        # Calls of ours may stand in front of it.
+        for instruction in self.order[place + 1 :]:
+            if instruction.opname == "WITH_EXCEPT_START":
+                return True
+            if not _EXPRESSION.match(instruction.opname) and instruction.opname != "POP_TOP":
+                return False
+        return False
+
+    def clause_names(self, place: int) -> list[str] | None:
+        """Names of the exception types of the clauses at ``place``; ``None`` if it takes all."""
+        names: list[str] = []
+        place += 1
+        while True:
+            clause: list[str] = []
+            while _EXPRESSION.match(self.order[place].opname):
+                if isinstance(self.order[place].argval, str):
+                    clause.append(self.order[place].argval)
+                place += 1
+            if self.order[place].opname not in ("CHECK_EXC_MATCH", "CHECK_EG_MATCH"):
+                # RERAISE: no clause is left; anything else is a body that runs for every error.
+                return names if names and self.order[place].opname == "RERAISE" else None
+            names += clause
+            jump = next(i for i in self.order[place:] if "JUMP" in i.opname)
+            place = self._at(jump.argval)
+
+    def following(self, offset: int) -> Iterator[dis.Instruction]:
+        """Every instruction that may run after the one at ``offset`` without an error."""
+        todo, seen = [self._at(offset) + 1], set[int]()
+        while todo:
+            place = todo.pop()
+            while place < len(self.order) and place not in seen:
+                seen.add(place)
+                instruction = self.order[place]
+                yield instruction
+                name = instruction.opname
+                if "JUMP" in name or name in ("FOR_ITER", "SEND"):
+                    todo.append(self._at(instruction.argval))
+                if name in _ENDS or name.startswith("JUMP_"):
+                    break
+                place += 1
+
+    def _at(self, offset: int) -> int:
+        while offset not in self.place:  # an EXTENDED_ARG comes before its instruction
+            offset += 2
+        return self.place[offset]
+
+    def _end(self, place: int) -> int:
+        """The place at which the handler at ``place`` raises again."""
+        first = place
+        while place + 1 < len(self.order) and self.order[place].opname != "RERAISE":
+            if self.order[place].opname in ("CLEANUP_THROW", "CALL_INTRINSIC_1"):
+                return place
+            place += 1
+        return place if place + 1 < len(self.order) else first
+
+
+def _catches(code: CodeType, offset: int) -> bool:
+    read = _Code(code)
+    for place in read.handlers(offset):
+        if read.is_of_the_compiler(place) or read.is_of_with(place):
+            continue
+        names = read.clause_names(place)
+        if names is None or _CANCELLATIONS.intersection(names):
+            return True
+    return False
+
+
+def _skips(code: CodeType, offset: int) -> bool:
+    read = _Code(code)
+    if any(not read.is_of_the_compiler(place) for place in read.handlers(offset)):
+        return False
+    following = list(read.following(offset))
+    return any(i.opname in _DELETES for i in following) or any(
+        map(_CLEANUP.search, _called(following))
+    )
+
+
+def _called(order: list[dis.Instruction]) -> Iterator[str]:
+    """Names of the functions and methods that are loaded to be called."""
+    for before, instruction, after in zip([None, *order], order, [*order[1:], None], strict=False):
+        name, argument = instruction.opname, instruction.arg or 0
+        if name == "LOAD_METHOD" or (name in _CALLING and argument & 1):
+            yield instruction.argval
+        elif name in ("LOAD_FAST", "LOAD_FAST_BORROW", "LOAD_DEREF", "LOAD_NAME"):
+            beside = after if _NULL_AFTER else before
+            if beside is not None and beside.opname == "PUSH_NULL":
+                yield instruction.argval
+
+
+def _names(code: CodeType, offset: int) -> frozenset[str]:
+    read = _Code(code)
+    positions = list(code.co_positions())
+    line = positions[offset // 2][0]
+    return frozenset(
+        instruction.argval
+        for instruction in read.order
+        if isinstance(instruction.argval, str)
+        and positions[instruction.offset // 2][0] == line
+        and instruction.opname.startswith("LOAD_")
+    )
+
+
+# -- what is kept -----------------------------------------------------------------------------
+
+_answers: dict[int, tuple[weakref.ref[CodeType], dict[tuple[str, int], object]]] = {}
+"""By the address of the code; an entry leaves with its code."""
+
+
+def _kept(question: str, code: CodeType, offset: int, ask: Callable[[CodeType, int], T]) -> T:
+    key = id(code)
+    known = _answers.get(key)
+    if known is None:
+        known = _answers[key] = (weakref.ref(code, partial(_forget, key)), {})
+    answers = known[1]
+    if (question, offset) not in answers:
+        answers[question, offset] = ask(code, offset)
+    answer: T = answers[question, offset]  # type: ignore[assignment]  # what was asked
+    return answer
+
+
+def _forget(key: int, _: object) -> None:
+    _answers.pop(key, None)
