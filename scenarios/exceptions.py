@@ -105,7 +105,7 @@ async def main() -> None:
 EXPECTS = {
     "findings": {
         "suppressed-error": ["transaction"],
-        "cleanup-error": ["transaction", "transaction", "transaction"],
+        "cleanup-error": ["transaction", "transaction"],
     },
     "cleanup": {
         "Task-1": (

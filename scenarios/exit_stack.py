@@ -79,7 +79,9 @@ async def main() -> None:
 
 # What the tracer must tell of this run: the tests of the project hold it to that.
 EXPECTS = {
-    "findings": {},
+    "findings": {
+        "enter-error": ["replica 4"],
+    },
     "cleanup": {
         "Task-1": (
             "replica 5 → replica 4 → replica 3 → replica 2 → replica 1 → "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from asyncctx_trace.analysis.findings import find
+from asyncctx_trace.analysis.findings import Thresholds, find
 from asyncctx_trace.analysis.timeline import Timeline
 from asyncctx_trace.events import (
     EnterEnded,
@@ -45,7 +45,7 @@ def unwinding(*inner: int, own: int) -> Timeline:
 def slow(timeline: Timeline) -> list[str]:
     return [
         timeline.resources[timeline.resource[finding.rows[0]]].name
-        for finding in find(timeline)
+        for finding in find(timeline, thresholds=Thresholds(slow_cleanup=100 * MS))
         if finding.kind == "slow-cleanup"
     ]
 

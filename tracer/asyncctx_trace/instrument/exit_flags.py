@@ -22,7 +22,7 @@ _EXPIRED = int(ExitFlag.EXPIRED)
 _SKIPPED = int(ExitFlag.SKIPPED)
 _MOST = 64
 """Exceptions looked at in one tree of groups and causes."""
-_RUNTIMES = frozenset({"anyio", "asyncio", "contextlib", "trio", "uvloop"})
+_RUNTIMES = frozenset({"anyio", "asyncio", "contextlib", "outcome", "trio", "uvloop"})
 """Packages whose own handlers are no part of what an exit does about a cancellation."""
 _CHECKPOINTS = frozenset(
     {"__sleep0", "cancel_shielded_checkpoint", "checkpoint", "checkpoint_if_cancelled"}

@@ -16,8 +16,8 @@ _MS = 1_000_000
 class Thresholds:
     """All in ns; what is shorter is not told."""
 
-    slow_cleanup: int = 100 * _MS
-    """An exit: pyleak and logfire call a loop blocked from there on."""
+    slow_cleanup: int = 500 * _MS
+    """An exit: what takes less is often only slow because the machine is busy."""
     held_across_wait: int = 20 * _MS
     """Waiting for one resource while others waited for another, held meanwhile, summed up by
     site: JFR tells lock waits from there on."""
