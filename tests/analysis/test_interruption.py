@@ -289,6 +289,46 @@ def test_a_service_that_is_stopped_in_good_order_has_no_findings() -> None:
     assert kinds(story) == []
 
 
+def test_a_service_that_works_while_it_shuts_down_and_exits_with_0_has_no_findings() -> None:
+    """uvicorn after Ctrl-C: it flushes a buffer and cancels its idle tasks."""
+    story = Story()
+    story.resource("connection", "manager", None)
+    idle = story.asks(10, "listener", "connection", 9)
+    other = story.asks(3000, "other", "connection", 9)
+    story.interrupted(4000)
+    story.pass_through("lifespan", "table", 4010, 4011, 4012)
+    late = story.asks(4013, "request", "connection", 9)
+    for acquisition in (idle, late):
+        story.gives_up(4200, acquisition)
+    story.gets_in(4201, other)
+    story.leaves(4202, other)
+    story.is_out(4203, other)
+    story.ends(4300, None)
+    story.ends(4301, 0)
+
+    assert moment(story) is None
+    assert kinds(story) == []
+
+
+def test_work_after_an_interruption_is_judged_too() -> None:
+    """It deadlocks after Ctrl-C was handled, and a deadline breaks it up."""
+    story = Story()
+    story.interrupted(50)
+    acquisitions = deadlock(story, 200)
+    first, second, *waits = acquisitions
+    for acquisition in waits:
+        story.gives_up(1000, acquisition, Outcome.TIMED_OUT, "TimeoutError")
+    for acquisition in (second, first):
+        story.leaves(1001, acquisition, Outcome.ERROR, "TimeoutError")
+        story.is_out(1002, acquisition)
+    story.ends(1010, None)
+    story.ends(1011, 0)
+
+    assert ("deadlock", "certain") in kinds(story)
+    evidence = next(f for f in find(story.timeline()) if f.kind == "deadlock")
+    assert {story.timeline().id[row] for row in evidence.rows} == set(acquisitions)
+
+
 def test_who_waits_in_a_queue_that_moves_is_not_stuck() -> None:
     """A second passed, but others got in meanwhile: it is only busy."""
     story = Story()

@@ -19,7 +19,7 @@ from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
 from asyncctx_trace.analysis.truncation import truncated
 from asyncctx_trace.outcome import Outcome
 
-__all__ = ["Interruption", "interruptions_of", "judged"]
+__all__ = ["Interruption", "interruptions_of", "judged", "last_interruptions"]
 
 _KEYBOARD = "KeyboardInterrupt"
 _BOOKKEEPING = frozenset({"exit stack", "task group", "timeout"})
@@ -36,11 +36,13 @@ class Interruption:
     pid: int
     reason: str
     """The name of the signal, such as ``SIGINT``, or ``KeyboardInterrupt``."""
+    survived: bool = False
+    """Whether the process went on with its work."""
 
     @property
     def asks_politely(self) -> bool:
         """Whether a service in good order may have been stopped in this way."""
-        return self.reason in ("SIGTERM", "SIGHUP")
+        return self.survived or self.reason in ("SIGTERM", "SIGHUP")
 
 
 def judged(case: Case) -> Case:
@@ -73,11 +75,8 @@ def interruptions_of(timeline: Timeline) -> dict[int, Interruption]:
     An interruption ended a process if the process began no work after it, or if its exit code says
     so. If one follows another without work between them, the first one counts.
     """
-    working = {
-        timeline.tasks[task].process for task in timeline.rows_of_task if task in timeline.tasks
-    }
     found: dict[int, Interruption] = {}
-    for process in working:
+    for process in _working(timeline):
         candidates = sorted(_candidates(timeline, process), key=lambda each: each.at)
         counted: Interruption | None = None
         for candidate in reversed(candidates):
@@ -89,6 +88,21 @@ def interruptions_of(timeline: Timeline) -> dict[int, Interruption]:
         if counted is not None:
             found[process] = counted
     return found
+
+
+def last_interruptions(timeline: Timeline) -> dict[int, Interruption]:
+    """By process, the last interruption, whether the process ended of it or survived it."""
+    return {
+        process: max(candidates, key=lambda each: each.at)
+        for process in _working(timeline)
+        if (candidates := list(_candidates(timeline, process)))
+    }
+
+
+def _working(timeline: Timeline) -> set[int]:
+    """The processes that acquired anything."""
+    known = (timeline.tasks.get(task) for task in timeline.rows_of_task)
+    return {each.process for each in known if each is not None}
 
 
 def _candidates(timeline: Timeline, process: int) -> Iterator[Interruption]:

@@ -12,7 +12,7 @@ from operator import lt
 from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
 from asyncctx_trace.outcome import Outcome
 
-__all__ = ["truncated"]
+__all__ = ["picked", "truncated"]
 
 _FIRST = ("id", "parent", "task", "resource", "site", "by_call", "depth", "enter_started")
 """Columns that the first fact of an acquisition fills for good."""
@@ -57,6 +57,15 @@ def truncated(
     _copy_by_row(timeline, result, rows, limit_of)
     _copy_the_rest(timeline, result, until, end)
     return result, None if isinstance(rows, range) else rows
+
+
+def picked(timeline: Timeline, rows: Sequence[int]) -> Timeline:
+    """``timeline`` without the acquisitions that are not in ``rows``, which are in order."""
+    result = Timeline()
+    _copy(timeline, result, rows)
+    _copy_by_row(timeline, result, rows, lambda _: inf)
+    _copy_the_rest(timeline, result, {}, inf)
+    return result
 
 
 def _begun(timeline: Timeline, limit_of: Callable[[int], float]) -> Sequence[int]:

@@ -6,8 +6,6 @@ their evidence, their certainty and one sentence.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.findings.cancelled_in_enter import CancelledInEnter
 from asyncctx_trace.analysis.findings.cleanup_cancelled import CleanupCancelled
@@ -29,8 +27,8 @@ from asyncctx_trace.analysis.findings.still_waiting import StillWaiting
 from asyncctx_trace.analysis.findings.suppressed_error import SuppressedError
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.findings.timeout import Timeout
-from asyncctx_trace.analysis.interruption import judged
 from asyncctx_trace.analysis.timeline import Timeline
+from asyncctx_trace.analysis.unclear_shutdown import parts
 
 __all__ = [
     "KINDS",
@@ -90,11 +88,10 @@ def find_in(case: Case, thresholds: Thresholds) -> list[Finding]:
 
     Those of a program that was interrupted are judged at that moment; their rows are the case's.
     """
-    at_its_end = case.once(judged)
-    found = [finding for check in _CHECKS for finding in check.check(at_its_end, thresholds)]
-    if at_its_end.rows is not None and at_its_end is not case:
-        rows = at_its_end.rows
-        found = [replace(each, rows=tuple(rows[row] for row in each.rows)) for each in found]
+    found: list[Finding] = []
+    for part in case.once(parts):
+        there = [finding for check in _CHECKS for finding in check.check(part.case, thresholds)]
+        found += part.findings(there, of=case)
     return sorted(
         found,
         key=lambda finding: (

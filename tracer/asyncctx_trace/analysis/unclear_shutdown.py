@@ -1,0 +1,84 @@
+"""Programs that began work after an interruption and then ended: was that a shutdown?
+
+A service finishes its requests after SIGTERM and flushes a buffer; a shell handles Ctrl-C and goes
+on. The events do not tell them apart. So only what is true of both is told: what was found up to
+the interruption, and what was found in the work begun after it, but for what was cancelled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.findings.finding import Finding
+from asyncctx_trace.analysis.interruption import Interruption, judged, last_interruptions
+from asyncctx_trace.analysis.timeline import Timeline
+from asyncctx_trace.analysis.truncation import picked, truncated
+from asyncctx_trace.outcome import Outcome
+
+__all__ = ["Part", "parts"]
+
+_ENDS_PROGRAMS = frozenset(
+    {"builtins.GeneratorExit", "builtins.KeyboardInterrupt", "builtins.SystemExit"}
+)
+"""Errors that end a task with the program."""
+
+
+class Part:
+    """A case whose findings are findings of the whole."""
+
+    def __init__(self, case: Case, whole: Timeline | None = None) -> None:
+        """``whole``: what came of it afterwards, if ``case`` stands at an unclear interruption."""
+        self.case = case
+        self._whole = whole
+
+    def findings(self, found: Sequence[Finding], *, of: Case) -> list[Finding]:
+        """Those of ``found`` in this part that count, with the rows of the case ``of``."""
+        rows = self.case.rows if self.case is not of else None
+        if rows is not None:
+            found = [replace(each, rows=tuple(rows[row] for row in each.rows)) for each in found]
+        whole = self._whole
+        return [
+            each
+            for each in found
+            # It did get in after the interruption.
+            if whole is None or each.kind != "still-waiting" or not whole.entered(each.rows[0])
+        ]
+
+
+def parts(case: Case) -> list[Part]:
+    """What of ``case`` is judged, each at a moment of its own."""
+    at_its_end = judged(case)
+    unclear = {} if at_its_end.judged or case.running else last_interruptions(case.timeline)
+    if not unclear:
+        return [Part(at_its_end)]
+    moments = {process: each.at for process, each in unclear.items()}
+    timeline, rows = truncated(case.timeline, moments)
+    first = min(unclear.values(), key=lambda each: each.at)
+    before = Case(timeline, interruption=replace(first, survived=True), rows=rows)
+    later = _begun_later(case.timeline, unclear)
+    after = Case(picked(case.timeline, later), case.now, rows=later)
+    return [Part(before, case.timeline), Part(after)]
+
+
+def _begun_later(timeline: Timeline, unclear: dict[int, Interruption]) -> list[int]:
+    """Rows that began after the interruption of their process and were not cut off."""
+    found = []
+    first = min(each.at for each in unclear.values())
+    for row, started in enumerate(timeline.enter_started):
+        if started <= first:
+            continue
+        known = timeline.tasks.get(timeline.task[row])
+        interruption = None if known is None else unclear.get(known.process)
+        if interruption is None or (started > interruption.at and not _cut_off(timeline, row)):
+            found.append(row)
+    return found
+
+
+def _cut_off(timeline: Timeline, row: int) -> bool:
+    outcomes = timeline.enter_outcome[row], timeline.body_outcome[row], timeline.exit_outcome[row]
+    if Outcome.CANCELLED in outcomes:
+        return True
+    errors = (timeline.errors.get((row, phase)) for phase in ("enter", "body", "exit"))
+    return any(error is not None and error.type in _ENDS_PROGRAMS for error in errors)
