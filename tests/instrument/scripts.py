@@ -333,7 +333,7 @@ SCRIPTS: dict[str, tuple[str, int | None]] = {
             condition.release()
         asyncio.run(main())
         """,
-        8,
+        9,
     ),
     "the interpreter's own way to run a script": (
         """

@@ -21,7 +21,7 @@ static PyObject *kinds;     /* address of a class -> Kind */
 static PyObject *by_object; /* address of an object -> Resource */
 static PyObject *by_name;   /* kind, name -> Resource */
 static PyObject *ids;       /* lifecycle._ids */
-static PyObject *acquired;  /* pairs._open: address of what was acquired -> acquisitions */
+static PyObject *by_item;   /* releases._by_item: address of what a pool gave -> acquisitions */
 static PyObject *switch_off, *missed;
 static PyObject *at_place;  /* resources.at_place */
 static PyObject *ok;        /* int(Outcome.OK) */
@@ -40,7 +40,7 @@ typedef struct {
 } Slot;
 
 static Slot task_id_, task_open, kind_manager, kind_traced, kind_itself, kind_adapter;
-static Slot place_site, place_known, place_resource, resource_id;
+static Slot place_site, place_known, place_resource, resource_id, resource_taken;
 
 /* The attribute, borrowed; NULL with an error where `thing` is of another class. */
 static PyObject *
@@ -585,6 +585,9 @@ enter_ended(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwna
     return tell_enter_ended((Acquisition *)args[0]) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
+/* The acquisition whose exit began last. */
+static Acquisition *last_left;
+
 /* `site` is NULL for the end of an `async with`. -1 with an error, 1 if it takes the long way. */
 static int
 tell_exit_started(Acquisition *acquisition, PyObject *site)
@@ -593,6 +596,7 @@ tell_exit_started(Acquisition *acquisition, PyObject *site)
         return 1;
     }
     acquisition->state = LEAVING;
+    Py_XSETREF(last_left, (Acquisition *)Py_NewRef(acquisition));
     PyObject *at = now(), *task = NULL, *sink, *task_id;
     int result = 1;
     if (at != NULL && (task = running()) != NULL && (sink = listening()) != NULL
@@ -855,12 +859,38 @@ asked(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
     return otherwise(self, args, nargsf, kwnames);
 }
 
+/* Whether a block of this resource is being left: its exit releases it at once. */
+static int
+is_left(PyObject *resource)
+{
+    PyObject *id = get(&resource_id, resource);
+    return id != NULL && last_left != NULL && last_left->state == LEAVING
+           && (last_left->resource == id
+               || PyObject_RichCompareBool(last_left->resource, id, Py_EQ) == 1);
+}
+
 static PyObject *
 releasing(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
+    if (kwnames == NULL && PyVectorcall_NARGS(nargsf) > 0) {
+        PyObject *resource = by_address(by_object, args[0]);
+        PyObject *taken = resource == NULL ? NULL : get(&resource_taken, resource);
+        int by_call = taken != NULL && PyList_CheckExact(taken) && PyList_GET_SIZE(taken) > 0;
+        /* Nobody has acquired it at all, or an `async with` has, which is told of by itself. */
+        if ((resource == NULL || (!by_call && (is_left(resource) || called_from_inside())))
+            && give_way()) {
+            return Py_NewRef(Py_None);
+        }
+    }
+    return PyErr_Occurred() ? NULL : otherwise(self, args, nargsf, kwnames);
+}
+
+static PyObject *
+returning(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
     Py_ssize_t count = PyVectorcall_NARGS(nargsf);
-    /* What was acquired comes last: the lock itself, or what the pool gave. */
-    if (kwnames == NULL && count > 0 && by_address(acquired, args[count - 1]) == NULL
+    /* What the pool gave comes last. */
+    if (kwnames == NULL && count > 0 && by_address(by_item, args[count - 1]) == NULL
         && give_way()) {
         return Py_NewRef(Py_None);
     }
@@ -897,10 +927,29 @@ static const struct {
     {"_asked", asked},
     {"_got", unless_none},
     {"_releasing", releasing},
+    {"_releasing_other", otherwise},
+    {"_asked_now", otherwise},
+    {"_got_now", unless_none},
+    {"_not_got", otherwise},
     {"_released", unless_none},
     {"_failed", unless_none},
     {"_not_released", unless_none},
+    {"_not_returned", unless_none},
+    {"_returning", returning},
+    {"_returned", unless_none},
 };
+
+/* Attribute `name` of the module `room` of this package. */
+static PyObject *
+of(const char *room, const char *name)
+{
+    PyObject *imported = PyImport_ImportModule(room);
+    PyObject *found = imported == NULL ? NULL : PyObject_GetAttrString(imported, name);
+    Py_XDECREF(imported);
+    return found;
+}
+
+#define ROOM(name) "asyncctx_trace.instrument." name
 
 /* What `name` stands for in the module of a function or method. */
 static PyObject *
@@ -936,8 +985,8 @@ stand_in(PyObject *module, PyObject *original)
             if (moments[index].function == enter_started) {
                 Py_XSETREF(ids, global_of(original, "_ids")); /* both ways count on */
             }
-            else if (moments[index].function == releasing) {
-                Py_XSETREF(acquired, global_of(original, "_open"));
+            else if (moments[index].function == returning) {
+                Py_XSETREF(by_item, of(ROOM("releases"), "_by_item"));
             }
             found = new_moment(moments[index].function, original);
             break;
@@ -962,17 +1011,6 @@ static PyMethodDef methods[] = {
     {NULL},
 };
 
-/* Attribute `name` of the module `room` of this package. */
-static PyObject *
-of(const char *room, const char *name)
-{
-    PyObject *imported = PyImport_ImportModule(room);
-    PyObject *found = imported == NULL ? NULL : PyObject_GetAttrString(imported, name);
-    Py_XDECREF(imported);
-    return found;
-}
-
-#define ROOM(name) "asyncctx_trace.instrument." name
 #define HAVE(variable, expression)            \
     if ((variable = (expression)) == NULL) {  \
         return -1;                            \
@@ -1010,6 +1048,7 @@ bind(void)
     SLOT(kind_adapter, "adapter");
     HAVE(type, of(ROOM("resources"), "Resource"));
     SLOT(resource_id, "id");
+    SLOT(resource_taken, "taken");
     HAVE(type, of(ROOM("sites"), "Place"));
     SLOT(place_site, "site");
     SLOT(place_known, "known");

@@ -15,6 +15,7 @@ from asyncctx_trace.unpatched import unpatched
 __all__ = [
     "ENDED",
     "ENTERING",
+    "ENTERING_ELSEWHERE",
     "HOLDING",
     "LEAVING",
     "Acquisition",
@@ -27,7 +28,7 @@ __all__ = [
     "on_second_exit",
 ]
 
-ENTERING, HOLDING, LEAVING, ENDED = range(4)
+ENTERING, HOLDING, LEAVING, ENDED, ENTERING_ELSEWHERE = range(5)
 """The states of an acquisition."""
 
 _ids = itertools.count(1)
@@ -92,9 +93,18 @@ def enter_started(manager: int, resource: int, site: int) -> Acquisition | None:
 
 @unobserved
 def enter_started_by_call(
-    manager: int, resource: int, site: int, task: Task, acquisition: Acquisition | None = None
+    manager: int,
+    resource: int,
+    site: int,
+    task: Task,
+    acquisition: Acquisition | None = None,
+    *,
+    elsewhere: bool = False,
 ) -> Acquisition | None:
-    """``task`` asks by calling a method; ``acquisition`` is one that has ended and begins again."""
+    """``task`` asks by calling a method; ``acquisition`` is one that has ended and begins again.
+
+    ``elsewhere`` says that another task does so on its behalf: this one may go on meanwhile.
+    """
     sink = hub.listening
     if sink is None:
         return None
@@ -105,7 +115,7 @@ def enter_started_by_call(
         acquisition = Acquisition(number, task, resource)
     else:
         acquisition.id = number
-        acquisition.state = ENTERING
+    acquisition.state = ENTERING_ELSEWHERE if elsewhere else ENTERING
     try:
         sink.enter_started(
             unpatched.monotonic_ns(), number, parent, task.id, manager, resource, site, _BY_CALL
@@ -116,7 +126,7 @@ def enter_started_by_call(
     except Exception as error:
         hub.switch_off(sink, error)
         return None
-    open_.append(acquisition)
+    open_.insert(0 if elsewhere else len(open_), acquisition)
     return acquisition
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from collections.abc import Callable, Iterator
@@ -14,13 +15,16 @@ from asyncctx_trace.instrument import exit_flags, interrupts
 from asyncctx_trace.instrument.adapters import Adapter, AtCreation, Pair, adapter_for
 from asyncctx_trace.instrument.bytecode import Unfamiliar
 from asyncctx_trace.instrument.checkouts import checkout_watch
+from asyncctx_trace.instrument.conditions import ConditionWatch
 from asyncctx_trace.instrument.invisible import unobserved
 from asyncctx_trace.instrument.launchers import module_details
-from asyncctx_trace.instrument.pairs import watch_of
+from asyncctx_trace.instrument.pairs import Watch, watch_of
+from asyncctx_trace.instrument.primitives import PRIMITIVES, Primitive
 from asyncctx_trace.instrument.program import Original, original_of, rewritten
 from asyncctx_trace.instrument.resources import Resource
 from asyncctx_trace.instrument.rewriting import SUPPORTED
 from asyncctx_trace.instrument.scope import Scope
+from asyncctx_trace.instrument.spawned import CREATING, SpawnWatch
 from asyncctx_trace.instrument.stacks import StackWatch
 from asyncctx_trace.instrument.surgery import filtering_argument, filtering_result, watched
 
@@ -75,6 +79,15 @@ def operations(scope: Scope) -> Iterator[Operation]:
     stacks = StackWatch(scope.__contains__)
     yield Operation("contextlib", "AsyncExitStack.enter_async_context", stacks.entering)
     yield Operation("contextlib", "AsyncExitStack.__aexit__", stacks.leaving)
+    for primitive in PRIMITIVES:
+        yield from _of_primitive(primitive, scope)
+    conditions = ConditionWatch(scope.__contains__)
+    yield Operation("trio._sync", "Condition.wait", conditions.waiting)
+    for method in ("notify", "notify_all"):
+        yield Operation("trio._sync", f"Condition.{method}", conditions.notifying)
+    creations = SpawnWatch(scope.__contains__)
+    for module, function, argument in CREATING:
+        yield Operation(module, function, partial(creations.creating, argument))
 
 
 def of_adapter(adapter: Adapter, scope: Scope) -> Iterator[Operation]:
@@ -123,6 +136,18 @@ def _of_pair(adapter: Adapter, pair: Pair) -> Iterator[Operation]:
     yield Operation(*_split(pair.release), watch.releasing)
 
 
+def _of_primitive(primitive: Primitive, scope: Scope) -> Iterator[Operation]:
+    watch = Watch(_PRIMITIVE, by_argument=primitive.by_argument)
+    watch.own = scope.__contains__
+    for method in primitive.acquire:
+        yield Operation(primitive.module, f"{primitive.cls}.{method}", watch.acquiring)
+    yield Operation(primitive.module, f"{primitive.cls}.{primitive.release}", watch.releasing)
+
+
+_PRIMITIVE = Adapter("", "lock")
+"""For what is contended for itself; each class has an adapter of its own besides."""
+
+
 def watch_pair(manager: object, resource: Resource) -> None:
     """Watch also ``await lock.acquire()`` of a ``manager`` that the program wants to see."""
     adapter = adapter_for(type(manager))
@@ -148,12 +173,22 @@ def perform(operation: Operation) -> None:
         function = _plain(function)
         code: CodeType = function.__code__
         if original_of(code) is code:
-            function.__code__ = operation.operate(code, Original(code))
+            changed = operation.operate(code, Original(code))
+            _protect(code, changed)
+            function.__code__ = changed
     except (AttributeError, Unfamiliar, ValueError) as error:
         # Another version of that library: its managers are traced all the same.
         logging.getLogger("asyncctx_trace").debug(
             "asyncctx-trace: %s.%s is not watched: %s", operation.module, operation.function, error
         )
+
+
+def _protect(code: CodeType, changed: CodeType) -> None:
+    """Let trio protect ``changed`` from interrupts if it does so with ``code``."""
+    known = getattr(sys.modules.get("trio._core._ki"), "_CODE_KI_PROTECTION_STATUS_WMAP", None)
+    if known is not None:
+        with contextlib.suppress(KeyError):
+            known[changed] = known[code]
 
 
 @unobserved

@@ -2,152 +2,299 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
-from functools import partial
-from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_ITERABLE_COROUTINE
-from types import CodeType, FrameType
-from typing import Any
+from inspect import CO_COROUTINE, CO_ITERABLE_COROUTINE
+from types import CodeType, FrameType, FunctionType
+from typing import Any, NamedTuple, TypeAlias
 
 from asyncctx_trace.compiled import compiled
-from asyncctx_trace.instrument import hub, lifecycle, resources, sites
-from asyncctx_trace.instrument.adapters import Adapter, Pair
-from asyncctx_trace.instrument.invisible import program_frame, unobserved
-from asyncctx_trace.instrument.lifecycle import Acquisition
-from asyncctx_trace.instrument.scope import Scope
+from asyncctx_trace.instrument import hub, lifecycle, releases, resources, spawned
+from asyncctx_trace.instrument.adapters import Adapter, Pair, itself
+from asyncctx_trace.instrument.callers import enclosing, outer, place_of
+from asyncctx_trace.instrument.invisible import unobserved
+from asyncctx_trace.instrument.lifecycle import ENTERING, HOLDING, LEAVING, Acquisition
+from asyncctx_trace.instrument.resources import Resource
+from asyncctx_trace.instrument.sites import Place, entered_at
 from asyncctx_trace.instrument.surgery import watched
+from asyncctx_trace.instrument.tasks import Task, current_task
 
 __all__ = ["Watch", "watch_of"]
 
 _compiled = compiled(__package__)
-_COROUTINE = CO_COROUTINE | CO_ITERABLE_COROUTINE | CO_ASYNC_GENERATOR
+_compiled_call: Callable[[Callable[..., object]], Callable[..., object]] = _compiled
+_AWAITED = CO_COROUTINE | CO_ITERABLE_COROUTINE
 
-_PROGRAM = Scope()
-"""What is a program's own code and no library's: it may call the methods of its own pools."""
+_Calls: TypeAlias = tuple[Callable[..., object], Callable[..., object], Callable[..., object]]
+"""For the start of a method, its end, and an error."""
 
-_open: dict[int, list[Acquisition]] = {}
-"""By the address of what was acquired: the lock, or the connection that the pool gave."""
-_refs: dict[int, weakref.ref[Any]] = {}
-_watches: dict[Pair, Watch] = {}
+_watches: dict[tuple[str, Pair], Watch] = {}
+
+
+class _Asked(NamedTuple):
+    """A call that acquires, and may get in."""
+
+    acquisition: Acquisition
+    resource: Resource
+    again: bool
+    """Whether it is that of a block which had given back what it holds."""
+    holder: object
+    """Who is to hold it, where the call says so."""
+
+
+class _AskedNow(NamedTuple):
+    """A call that acquires at once or raises."""
+
+    task: Task
+    manager: int
+    resource: Resource
+    site: int
+    holder: object
+    elsewhere: bool
+    """Whether another task acquires on behalf of this one."""
+
+
+class _Releasing(NamedTuple):
+    """A call that releases."""
+
+    resource: Resource
+    acquisition: Acquisition | None
+    site: int
 
 
 def watch_of(adapter: Adapter, pair: Pair) -> Watch:
     """The one watch of ``pair``."""
-    watch = _watches.get(pair)
+    watch = _watches.get((adapter.manager, pair))
     if watch is None:
-        watch = _watches[pair] = Watch(adapter, pair)
+        watch = _watches[adapter.manager, pair] = Watch(adapter, by_result=pair.by_result)
     return watch
 
 
 class Watch:
-    """Watches the two methods of one pair.
+    """Watches the methods of one pair.
 
-    Calls from the library's own module are part of something else (``async with lock`` calls
-    ``acquire``, too) and are left out; so is what no code of the program awaits.
+    Calls that are part of something else are left out: ``async with lock`` calls ``acquire``,
+    and so is what no code of the program calls. Methods that are not awaited take effect at
+    their end, if they do not raise; a release that is awaited lasts from its start to its end.
     """
 
-    def __init__(self, adapter: Adapter, pair: Pair) -> None:
+    def __init__(
+        self, adapter: Adapter, *, by_result: bool = False, by_argument: bool = False
+    ) -> None:
+        """``by_result`` says that what was acquired is released, and not the object itself;
+        ``by_argument`` that the methods get who holds it."""
         self._adapter = adapter
-        self._by_result = pair.by_result
+        self._by_result = by_result
+        self._by_argument = by_argument
+        self._awaited = False
+        """Whether the release is awaited."""
         self.own: Callable[[str], bool] = lambda file: False
         """Which files are traced without a word."""
 
     def acquiring(self, code: CodeType, *consts: object) -> CodeType:
         """``code``, of the acquiring method, that tells of each of its calls."""
-        marks = _compiled(self._asked), _compiled(self._got), self._failed
-        return watched(code, *marks, 1, *consts)
+        spawned.acquires(code.co_name)
+        arguments = 2 if self._by_argument else 1
+        calls: _Calls = self._asked, self._got, self._failed
+        if not code.co_flags & _AWAITED:
+            calls = self._asked_now, self._got_now, self._not_got
+        started, ended, failed = map(_compiled_call, calls)
+        return watched(code, started, ended, failed, arguments, *consts)
 
     def releasing(self, code: CodeType, *consts: object) -> CodeType:
         """``code``, of the releasing method, that does."""
-        arguments = 2 if self._by_result else 1
-        marks = _compiled(self._releasing), _compiled(self._released), self._not_released
-        return watched(code, *marks, arguments, *consts)
+        arguments = 2 if self._by_result or self._by_argument else 1
+        self._awaited = bool(code.co_flags & _AWAITED)
+        calls: _Calls
+        if self._by_result:
+            calls = self._returning, self._returned, self._not_returned
+        elif self._adapter.resource is itself:
+            calls = self._releasing, self._released, self._not_released
+        else:
+            # What is released is found by what the adapter reads off, not by the object itself.
+            calls = self._releasing_other, self._released, self._not_released
+        started, ended, failed = map(_compiled_call, calls)
+        return watched(code, started, ended, failed, arguments, *consts)
 
-    def _asked(self, thing: Any) -> tuple[Acquisition, Any] | None:
-        if hub.heard() is None:
-            return None
+    # -- acquiring --------------------------------------------------------------------------
+
+    def _asked(self, thing: Any, holder: Any = None) -> _Asked | None:
         try:
-            caller = self._caller(thing)
-            if caller is None:
-                return None
-            kind = resources.kind_of(type(thing))
-            place = sites.entered_at(caller)
-            resource = resources.of_pair(self._adapter, thing, place.text).id
-            manager = kind.manager or resources.manager_of(type(thing))
-            acquisition = lifecycle.enter_started(manager, resource, place.site)
-            return None if acquisition is None else (acquisition, thing)
+            asked = self._ask(thing, holder)
+            return None if asked is None else _begin(asked)
         except Exception as error:
             hub.switch_off(hub.listening, error)
             return None
 
-    def _got(self, ticket: tuple[Acquisition, Any] | None, result: Any) -> None:
-        if ticket is None:
+    def _got(self, asked: _Asked | None, result: Any) -> None:
+        if asked is None:
             return
-        acquisition, thing = ticket
-        lifecycle.enter_ended(acquisition, None)
-        _keep(result if self._by_result else thing, acquisition)
+        lifecycle.enter_ended(asked.acquisition, None)
+        if self._by_result:
+            releases.keep_item(result, asked.acquisition)
+        elif not asked.again:
+            releases.keep(asked.resource, asked.acquisition, asked.holder)
 
-    def _failed(self, ticket: tuple[Acquisition, Any] | None, error: BaseException) -> None:
-        if ticket is not None:
-            lifecycle.enter_ended(ticket[0], error)
+    def _failed(self, asked: _Asked | None, error: BaseException) -> None:
+        if asked is not None:
+            lifecycle.enter_ended(asked.acquisition, error)
 
-    def _releasing(self, thing: Any, result: Any = None) -> Acquisition | None:
-        waiting = _open.get(id(result if self._by_result else thing))
-        if not waiting or self._from_inside():
+    def _asked_now(self, thing: Any, holder: Any = None) -> _AskedNow | None:
+        try:
+            return self._ask(thing, holder)
+        except Exception as error:
+            hub.switch_off(hub.listening, error)
             return None
-        # A lock's are let go of in any order; what was acquired itself is given back as it came.
-        acquisition = waiting.pop(-1 if self._by_result else 0)
-        lifecycle.exit_started(acquisition, None)
-        return acquisition
 
-    def _released(self, ticket: Acquisition | None, result: Any) -> None:
-        if ticket is not None:
-            lifecycle.exit_ended(ticket, None, False)
+    def _got_now(self, asked: _AskedNow | None, result: Any) -> None:
+        if asked is not None:
+            self._got(_begin(asked), result)
 
-    def _not_released(self, ticket: Acquisition | None, error: BaseException) -> None:
-        if ticket is not None:
-            lifecycle.exit_ended(ticket, error, False)
+    def _not_got(self, asked: _AskedNow | None, error: BaseException) -> None:
+        """Nobody has waited, and nothing is acquired."""
 
-    def _from_inside(self) -> bool:
-        """Whether the library itself calls: for `async with`, or a condition for its lock."""
-        method = program_frame()
-        caller = None if method is None else method.f_back
-        if method is None or caller is None or caller.f_globals is not method.f_globals:
-            return False
-        code = caller.f_code
-        return code.co_name.startswith("__a") or code.co_filename not in _PROGRAM
-
-    def _caller(self, thing: object) -> FrameType | None:
-        """The program's frame that awaits the method, perhaps through ``asyncio.wait_for``."""
-        if self._from_inside():
+    def _ask(self, thing: Any, holder: Any) -> _AskedNow | None:
+        """What is acquired by whom, ``None`` for a call that is not told of."""
+        if hub.heard() is None:
             return None
-        method = program_frame()
-        frame = None if method is None else method.f_back
-        if frame is not None and resources.is_named(self._adapter, thing):
-            return frame
-        while frame is not None and frame.f_code.co_flags & _COROUTINE:
-            if self.own(frame.f_code.co_filename):
-                return frame
-            frame = frame.f_back
-        return None
+        contended = resources.contended(self._adapter, thing)
+        known = resources.of_object(contended)
+        caller = outer(contended)
+        made = spawned.spawned()
+        if made is not None:
+            task, place, site = made
+        else:
+            if caller is None:
+                return None
+            task = current_task()
+            named = known is not None and known.by_word
+            if _is_part(task, known, direct=named or self.own(caller.f_code.co_filename)):
+                return None
+            found = self._place(caller, known)
+            if found is None:
+                return None
+            place, site = found
+        kind = resources.kind_of(type(thing))
+        resource = known or resources.of_pair(kind.adapter or self._adapter, thing, place.text)
+        manager = kind.manager or resources.manager_of(type(thing))
+        return _AskedNow(task, manager, resource, site, holder, made is not None)
+
+    def _place(self, caller: FrameType, known: Resource | None) -> tuple[Place, int] | None:
+        if known is not None and known.by_word:
+            place = entered_at(caller)
+            return place, place.site
+        frame = enclosing(caller, self.own)
+        return None if frame is None else place_of(frame, self.own)
+
+    # -- releasing --------------------------------------------------------------------------
+
+    def _releasing(self, thing: Any, holder: Any = None) -> _Releasing | None:
+        try:
+            contended = resources.contended(self._adapter, thing)
+            resource = resources.of_object(contended)
+            if resource is None:
+                return None
+            caller = outer(contended)
+            if caller is None:
+                return None
+            task = current_task()
+            if _is_left(task, resource):
+                return None
+            acquisition = releases.match(resource, task, holder)
+            site = self._site(caller)
+            if acquisition is not None:
+                acquisition.state = LEAVING
+                if self._awaited:
+                    lifecycle.exit_started(acquisition, None, site)
+            return _Releasing(resource, acquisition, site)
+        except Exception as error:
+            hub.switch_off(hub.listening, error)
+            return None
+
+    def _releasing_other(self, thing: Any, holder: Any = None) -> _Releasing | None:
+        return self._releasing(thing, holder)
+
+    def _released(self, releasing: _Releasing | None, result: Any) -> None:
+        if releasing is None:
+            return
+        resource, acquisition, site = releasing
+        if acquisition is None:
+            releases.release_unmatched(resource, site)
+            return
+        if not self._awaited:
+            lifecycle.exit_started(acquisition, None, site)
+        lifecycle.exit_ended(acquisition)
+        releases.forget(resource, acquisition, site)
+
+    def _not_released(self, releasing: _Releasing | None, error: BaseException) -> None:
+        if releasing is None:
+            return
+        resource, acquisition, site = releasing
+        if acquisition is None:
+            return
+        if self._awaited:
+            lifecycle.exit_ended(acquisition, error)
+            releases.forget(resource, acquisition, site)
+        else:
+            acquisition.state = HOLDING
+
+    def _returning(self, thing: Any, item: Any = None) -> Acquisition | None:
+        try:
+            acquisition = releases.take_item(item)
+            if acquisition is not None:
+                caller = outer(thing)
+                site = 0 if caller is None else self._site(caller)
+                lifecycle.exit_started(acquisition, None, site)
+            return acquisition
+        except Exception as error:
+            hub.switch_off(hub.listening, error)
+            return None
+
+    def _returned(self, acquisition: Acquisition | None, result: Any) -> None:
+        if acquisition is not None:
+            lifecycle.exit_ended(acquisition, None, False)
+
+    def _not_returned(self, acquisition: Acquisition | None, error: BaseException) -> None:
+        if acquisition is not None:
+            lifecycle.exit_ended(acquisition, error, False)
+
+    def _site(self, caller: FrameType) -> int:
+        frame = enclosing(caller, self.own)
+        return 0 if frame is None else entered_at(frame).site
 
 
 for _name, _method in list(vars(Watch).items()):
-    if _name.startswith("_") and not _name.startswith("__"):
+    if isinstance(_method, FunctionType) and not _name.startswith("__"):
         setattr(Watch, _name, unobserved(_method))
 
 
 @unobserved
-def _keep(thing: Any, acquisition: Acquisition) -> None:
-    key = id(thing)
-    if key not in _refs:
-        try:
-            _refs[key] = weakref.ref(thing, partial(_forget, key))
-        except TypeError:  # it stays in the list until it is given back
-            pass
-    _open.setdefault(key, []).append(acquisition)
+def _begin(asked: _AskedNow) -> _Asked | None:
+    task, manager, resource, site, holder, elsewhere = asked
+    before = releases.given_back(resource, task)
+    acquisition = lifecycle.enter_started_by_call(
+        manager, resource.id, site, task, before, elsewhere=elsewhere
+    )
+    if acquisition is None:
+        return None
+    return _Asked(acquisition, resource, before is not None, holder)
 
 
-def _forget(key: int, _: object) -> None:
-    _refs.pop(key, None)
-    _open.pop(key, None)
+@unobserved
+def _is_part(task: Task, resource: Resource | None, *, direct: bool) -> bool:
+    """Whether ``task`` is about to acquire already, and the call serves that.
+
+    An ``async with`` may call ``acquire``, which may call another method that is watched; and a
+    library's primitive may wrap another one's.
+    """
+    innermost = task.open[-1] if task.open else None
+    if innermost is None or innermost.state != ENTERING:
+        return False
+    return not direct or (resource is not None and innermost.resource == resource.id)
+
+
+@unobserved
+def _is_left(task: Task, resource: Resource) -> bool:
+    """Whether ``task`` is leaving a block of this resource, which releases it."""
+    return any(
+        each.state == LEAVING and each.resource == resource.id for each in reversed(task.open)
+    )

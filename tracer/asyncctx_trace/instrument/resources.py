@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import weakref
+from collections.abc import Callable
 from functools import partial
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asyncctx_trace.instrument import hub
 from asyncctx_trace.instrument.adapters import Adapter, Checkout, Everywhere, adapter_for, itself
@@ -15,18 +16,23 @@ from asyncctx_trace.instrument.naming import receiver
 from asyncctx_trace.instrument.sites import Place
 from asyncctx_trace.limits import LIMITED
 
+if TYPE_CHECKING:
+    from asyncctx_trace.instrument.lifecycle import Acquisition
+
 __all__ = [
     "Kind",
     "Resource",
     "at_place",
+    "contended",
     "forget_kinds",
-    "is_named",
     "is_named_pool",
     "kind_of",
     "known",
     "manager_of",
+    "of_object",
     "of_pair",
     "of_pool",
+    "on_collected",
     "resource_of",
 ]
 
@@ -34,7 +40,7 @@ __all__ = [
 class Resource:
     """A resource as it was defined."""
 
-    __slots__ = ("by_word", "capacity", "id", "kind", "name", "ref")
+    __slots__ = ("by_word", "capacity", "id", "kind", "name", "ref", "taken")
 
     def __init__(self, kind: str, name: str, capacity: int | None) -> None:
         self.id = _next_id()
@@ -44,6 +50,8 @@ class Resource:
         self.by_word = False
         """Whether the program has said that it wants to see this one."""
         self.ref: weakref.ref[Any] | None = None
+        self.taken: list[Acquisition] | None = None
+        """Open acquisitions that were made by calling a method; ``None`` if there never were."""
 
     def define(self, sink: hub.Sink) -> None:
         """Tell ``sink`` of this resource."""
@@ -175,15 +183,31 @@ def kind_and_capacity(kind: str, capacity: object) -> tuple[str, int | None]:
     return (f"unlimited {kind}" if kind in LIMITED else kind), None
 
 
+_ACQUIRE: tuple[str, ...] = (
+    "acquire",
+    "acquire_nowait",
+    "acquire_on_behalf_of",
+    "acquire_on_behalf_of_nowait",
+)
+
+
 def of_pair(adapter: Adapter, thing: object, text: str) -> Resource:
     """The resource that is acquired by a method of ``thing``, in the expression ``text``."""
-    contended = _contended(adapter, thing)
-    found = _by_object.get(id(contended))
+    contended_ = contended(adapter, thing)
+    found = _by_object.get(id(contended_))
     if found is None:
-        method = "" if adapter.pair is None else adapter.pair.acquire.rpartition(".")[2]
-        named = receiver(text, (method,)) or type(thing).__qualname__
-        found = quietly(_adapted, adapter, contended, named)
+        methods = _ACQUIRE
+        if adapter.pair is not None:
+            methods = adapter.pair.acquire.rpartition(".")[2], *methods
+        named = receiver(text, methods) or type(thing).__qualname__
+        found = quietly(_adapted, adapter, contended_, named)
     return found
+
+
+@unobserved
+def of_object(thing: object) -> Resource | None:
+    """The resource that ``thing`` is known as."""
+    return _by_object.get(id(thing))
 
 
 @unobserved
@@ -206,13 +230,9 @@ def is_named_pool(checkout: Checkout, pool: object) -> bool:
     return found is not None and found.by_word
 
 
-def is_named(adapter: Adapter, thing: object) -> bool:
-    """Whether the program has asked by a word for what ``thing`` has methods to acquire."""
-    found = _by_object.get(id(_contended(adapter, thing)))
-    return found is not None and found.by_word
-
-
-def _contended(adapter: Adapter, thing: object) -> object:
+@unobserved
+def contended(adapter: Adapter, thing: object) -> object:
+    """What tasks contend for when they call a method of ``thing``."""
     found = _read(adapter.resource, thing)
     return thing if found is None else found
 
@@ -298,8 +318,23 @@ def _define(resource: Resource) -> Resource:
     return resource
 
 
+def on_collected(tell: Callable[[list[Acquisition]], None]) -> None:
+    """Have ``tell`` called with what was open of a resource that was collected."""
+    global _collected
+    _collected = tell
+
+
+def _nothing(acquisitions: list[Acquisition]) -> None:
+    """Before ``releases`` is imported, nothing is acquired by a call."""
+
+
+_collected: Callable[[list[Acquisition]], None] = _nothing
+
+
 def _forget(key: int, _: object) -> None:
-    _by_object.pop(key, None)
+    gone = _by_object.pop(key, None)
+    if gone is not None and gone.taken:
+        _collected(gone.taken)
 
 
 def _forget_kind(key: int, _: object) -> None:

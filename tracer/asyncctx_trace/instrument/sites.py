@@ -24,7 +24,7 @@ _ENTERED = (3, 4)
 """So many code units after that one the program waits to be let in, on 3.11 and on 3.12."""
 
 _next_id = itertools.count(1).__next__
-_sites: dict[int, tuple[str, int, str, str]] = {}
+_sites: dict[int, tuple[str, int, str, str, int]] = {}
 _by_code: dict[int, tuple[weakref.ref[CodeType], dict[int, Place]]] = {}
 """Instruction offset -> place, by the address of the code; an entry leaves with its code."""
 
@@ -32,7 +32,7 @@ _by_code: dict[int, tuple[weakref.ref[CodeType], dict[int, Place]]] = {}
 class Place:
     """A site that is known before anybody comes by; it is defined when somebody does."""
 
-    __slots__ = ("_code", "_position", "known", "resource", "site", "text")
+    __slots__ = ("_callers", "_code", "_position", "known", "resource", "site", "text")
 
     def __init__(self, code: CodeType, position: Position) -> None:
         self._code: CodeType | None = code
@@ -43,6 +43,17 @@ class Place:
         """What is known of the class of manager that ``resource`` is right for."""
         self.resource = 0
         """The resource of all such managers here, ``0`` where each has its own."""
+        self._callers: dict[int, int] | None = None
+        """Site of a caller -> the site of this place when it is called from there."""
+
+    def called_from(self, caller: int) -> int:
+        """The site of this place, which is known, when ``caller`` has called its function."""
+        if self._callers is None:
+            self._callers = {}
+        site = self._callers.get(caller)
+        if site is None:
+            site = self._callers[caller] = define(*_sites[self.site][:4], caller)
+        return site
 
     def arrive(self, frame: FrameType | None = None) -> int:
         """The site, defined now if nobody has been here; reads the source then."""
@@ -56,14 +67,14 @@ class Place:
         return self.site
 
 
-def define(file: str, line: int, function: str, text: str) -> int:
+def define(file: str, line: int, function: str, text: str, caller: int = 0) -> int:
     """A new site; ``function`` is qualified, ``text`` the source of the context expression."""
     site = _next_id()
-    _sites[site] = (file, line, function, text)
+    _sites[site] = (file, line, function, text, caller)
     sink = hub.listening
     if sink is not None:
         try:
-            sink.site_defined(site, file, line, function, text)
+            sink.site_defined(site, file, line, function, text, caller)
         except Exception as error:
             hub.switch_off(sink, error)
     return site

@@ -1,0 +1,95 @@
+"""Who calls a method that acquires or releases: the program's own line, past the library's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import FrameType
+
+from asyncctx_trace.instrument import sites
+from asyncctx_trace.instrument.invisible import program_frame, unobserved
+from asyncctx_trace.instrument.resources import kind_of
+from asyncctx_trace.instrument.sites import Place
+
+__all__ = ["METHODS", "enclosing", "outer", "place_of"]
+
+METHODS = frozenset(
+    {
+        "acquire",
+        "acquire_nowait",
+        "acquire_on_behalf_of",
+        "acquire_on_behalf_of_nowait",
+        "release",
+        "release_on_behalf_of",
+        "wait",
+        "wait_for",
+        "__aenter__",
+        "__aexit__",
+    }
+)
+"""Methods of locks and the like that call each other; subclasses override them by these names."""
+
+_LOOPS = frozenset({"asyncio.base_events", "asyncio.events", "asyncio.runners", "trio._core._run"})
+"""Modules whose frames run tasks: below them is not the task, but who started the loop."""
+_FAR = 64
+"""Frames that are looked at."""
+
+Own = Callable[[str], bool]
+
+
+@unobserved
+def outer(contended: object) -> FrameType | None:
+    """The frame that calls the method that runs now, past other methods of what is acquired.
+
+    ``None`` where that is part of an ``async with``, which is recorded for itself or not at all.
+    """
+    method = program_frame()
+    frame = None if method is None else method.f_back
+    while frame is not None and frame.f_code.co_name in METHODS and _is_of(frame, contended):
+        if frame.f_code.co_name.startswith("__a"):
+            return None
+        frame = frame.f_back
+    return frame
+
+
+@unobserved
+def enclosing(frame: FrameType | None, own: Own) -> FrameType | None:
+    """The innermost of ``frame`` and those that led to it that is of the program's own code."""
+    for _ in range(_FAR):
+        if frame is None:
+            return None
+        if own(frame.f_code.co_filename):
+            return frame
+        if frame.f_globals.get("__name__") in _LOOPS:
+            return None
+        frame = frame.f_back
+    return None
+
+
+@unobserved
+def place_of(frame: FrameType, own: Own) -> tuple[Place, int]:
+    """Where ``frame`` stands, and the site for it that knows who called its function."""
+    place = sites.entered_at(frame)
+    caller = enclosing(frame.f_back, own)
+    if caller is None:
+        return place, place.site
+    return place, place.called_from(sites.entered_at(caller).site)
+
+
+def _is_of(frame: FrameType, contended: object) -> bool:
+    """Whether ``frame`` is a method of what is acquired, or of what stands for it.
+
+    A condition stands for its lock.
+    """
+    names = frame.f_code.co_varnames[:1]
+    if not names or not frame.f_code.co_argcount:
+        return False
+    first = frame.f_locals.get(names[0])
+    if first is contended:
+        return True
+    adapter = kind_of(type(first)).adapter
+    if adapter is None:
+        return False
+    try:
+        return adapter.resource(first) is contended
+    except Exception:  # the library has changed since the adapter was written
+        return False

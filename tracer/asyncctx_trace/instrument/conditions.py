@@ -1,0 +1,139 @@
+"""A task that waits for a condition of trio's: it gives the lock back, and is handed it again.
+
+Other libraries' conditions call the methods of their locks for both, which are watched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import CodeType
+from typing import Any
+
+from asyncctx_trace.instrument import hub, lifecycle, releases, resources
+from asyncctx_trace.instrument.callers import enclosing, outer, place_of
+from asyncctx_trace.instrument.invisible import suspended, unobserved
+from asyncctx_trace.instrument.lifecycle import Acquisition
+from asyncctx_trace.instrument.resources import Resource
+from asyncctx_trace.instrument.surgery import watched
+from asyncctx_trace.instrument.tasks import Task, current_task
+
+__all__ = ["ConditionWatch"]
+
+
+class _Asleep:
+    """A task that waits to be notified, or for the lock after that."""
+
+    __slots__ = ("acquisition", "again", "key", "manager", "resource", "site", "task")
+
+    def __init__(self, key: int, task: Task, manager: int, resource: Resource, site: int) -> None:
+        self.key = key
+        """The address of trio's task."""
+        self.task = task
+        self.manager = manager
+        self.resource = resource
+        self.site = site
+        self.acquisition: Acquisition | None = None
+        """Once it was notified."""
+        self.again = False
+
+    def ask(self) -> None:
+        """From now on it waits for the lock."""
+        before = releases.given_back(self.resource, self.task)
+        self.again = before is not None
+        self.acquisition = lifecycle.enter_started_by_call(
+            self.manager, self.resource.id, self.site, self.task, before
+        )
+
+    def got(self) -> None:
+        """It has the lock."""
+        if self.acquisition is None:
+            return
+        lifecycle.enter_ended(self.acquisition, None)
+        if not self.again:
+            releases.keep(self.resource, self.acquisition)
+
+
+_asleep: dict[int, _Asleep] = {}
+"""By the address of trio's task."""
+
+
+class ConditionWatch:
+    """Watches ``trio.Condition``."""
+
+    def __init__(self, own: Callable[[str], bool]) -> None:
+        self._own = own
+
+    def waiting(self, code: CodeType, *consts: object) -> CodeType:
+        """``code``, of ``wait``, that tells when the lock is asked for again, and got."""
+        return watched(
+            code,
+            self._waiting,
+            self._woken,
+            self._not_woken,
+            1,
+            *consts,
+        )
+
+    def notifying(self, code: CodeType, *consts: object) -> CodeType:
+        """``code``, of a method that moves tasks over to those that wait for the lock."""
+        return watched(code, _condition, self._notified, _nothing, 1, *consts)
+
+    @suspended
+    def _waiting(self, condition: Any) -> _Asleep | None:
+        if hub.heard() is None:
+            return None
+        try:
+            resource = resources.of_object(condition._lock)
+            caller = outer(condition._lock)
+            frame = None if caller is None else enclosing(caller, self._own)
+            if resource is None or frame is None:
+                return None
+            task = current_task()
+            native = None if task.ref is None else task.ref()
+            if native is None or releases.match(resource, task) is None:
+                return None
+            manager = resources.kind_of(type(condition)).manager
+            asleep = _Asleep(id(native), task, manager, resource, place_of(frame, self._own)[1])
+            _asleep[asleep.key] = asleep
+            return asleep
+        except Exception as error:
+            hub.switch_off(hub.listening, error)
+            return None
+
+    @suspended
+    def _notified(self, condition: Any, result: Any) -> None:
+        if not _asleep:
+            return
+        try:
+            for native in condition._lock._lot._parked:
+                asleep = _asleep.get(id(native))
+                if asleep is not None and asleep.acquisition is None:
+                    asleep.ask()
+        except Exception as error:
+            hub.switch_off(hub.listening, error)
+
+    @suspended
+    def _woken(self, asleep: _Asleep | None, result: Any) -> None:
+        if asleep is None:
+            return
+        _asleep.pop(asleep.key, None)
+        if asleep.acquisition is None:
+            asleep.ask()
+        asleep.got()
+
+    @suspended
+    def _not_woken(self, asleep: _Asleep | None, error: BaseException) -> None:
+        if asleep is None:
+            return
+        _asleep.pop(asleep.key, None)
+        asleep.got()  # the lock was acquired before the cancellation was let out
+
+
+@unobserved
+def _condition(condition: Any) -> Any:
+    return condition
+
+
+@unobserved
+def _nothing(condition: Any, error: BaseException) -> None:
+    """Who does not hold the lock may not notify."""

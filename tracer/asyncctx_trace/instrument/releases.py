@@ -1,0 +1,172 @@
+"""Which acquisition a release by call ends, and what is known of those that are still open."""
+
+from __future__ import annotations
+
+import weakref
+from functools import partial
+from typing import Any
+
+from asyncctx_trace.instrument import hub, lifecycle
+from asyncctx_trace.instrument.invisible import unobserved
+from asyncctx_trace.instrument.lifecycle import ENDED, HOLDING, Acquisition
+from asyncctx_trace.instrument.resources import Resource, on_collected
+from asyncctx_trace.instrument.tasks import Task, current_task
+from asyncctx_trace.unpatched import unpatched
+
+__all__ = [
+    "collected",
+    "given_back",
+    "keep",
+    "keep_item",
+    "match",
+    "release_unmatched",
+    "released",
+    "take_item",
+]
+
+_by_item: dict[int, list[Acquisition]] = {}
+"""By the address of what a pool gave, such as a connection."""
+_by_holder: dict[tuple[int, int], Acquisition] = {}
+"""By the resource and the address of who holds it, whom the library keeps alive meanwhile."""
+_refs: dict[int, weakref.ref[Any]] = {}
+_given_back: list[tuple[Acquisition, Resource, int]] = []
+"""Acquisitions of ``async with`` blocks that go on, released inside the block; and where."""
+
+
+@unobserved
+def keep(resource: Resource, acquisition: Acquisition, holder: object = None) -> None:
+    """``acquisition`` is open, and was made by a call, for ``holder`` where that is said."""
+    if resource.taken is None:
+        resource.taken = []
+    resource.taken.append(acquisition)
+    if holder is not None:
+        _by_holder[resource.id, id(holder)] = acquisition
+
+
+@unobserved
+def keep_item(item: Any, acquisition: Acquisition) -> None:
+    """``acquisition`` is open, and is released with the very object ``item``."""
+    key = id(item)
+    if key not in _refs:
+        try:
+            _refs[key] = weakref.ref(item, partial(_forget, key))
+        except TypeError:  # it stays in the list until it is given back
+            pass
+    _by_item.setdefault(key, []).append(acquisition)
+
+
+@unobserved
+def take_item(item: Any) -> Acquisition | None:
+    """The acquisition that ends with the release of ``item``; it is not kept any more."""
+    key = id(item)
+    open_ = _by_item.get(key)
+    if not open_:
+        return None
+    acquisition = open_.pop()
+    if not open_:
+        del _by_item[key]
+        _refs.pop(key, None)
+    return acquisition
+
+
+@unobserved
+def match(resource: Resource, task: Task, holder: object = None) -> Acquisition | None:
+    """The acquisition that a release of ``resource`` by ``task`` ends.
+
+    That of ``holder``, where the release says whose it is. Else the latest that the task itself
+    has made by a call; the block of an ``async with`` that it is in; the oldest that another task
+    has made by a call. Permits of a semaphore have no identity: the last is a guess, which shows
+    by ``exit_task`` being another task.
+    """
+    if holder is not None:
+        acquisition = _by_holder.pop((resource.id, id(holder)), None)
+        if acquisition is not None and acquisition.state == HOLDING:
+            return acquisition
+    taken = resource.taken or ()
+    for acquisition in reversed(taken):
+        if acquisition.task is task and acquisition.state == HOLDING:
+            return acquisition
+    for acquisition in reversed(task.open):
+        if acquisition.resource == resource.id and acquisition.state == HOLDING:
+            return acquisition
+    return next((each for each in taken if each.state == HOLDING), None)
+
+
+@unobserved
+def released(resource: Resource, acquisition: Acquisition, site: int) -> None:
+    """``acquisition`` is over, by a call at ``site``."""
+    lifecycle.exit_started(acquisition, None, site)
+    lifecycle.exit_ended(acquisition)
+    forget(resource, acquisition, site)
+
+
+@unobserved
+def forget(resource: Resource, acquisition: Acquisition, site: int) -> None:
+    """Note that ``acquisition`` was ended by a call at ``site``."""
+    if not resource.taken or acquisition not in resource.taken:
+        _given_back.append((acquisition, resource, site))
+        return
+    resource.taken.remove(acquisition)
+
+
+@unobserved
+def given_back(resource: Resource, task: Task) -> Acquisition | None:
+    """The latest of ``task`` whose block goes on although ``resource`` was released in it."""
+    for acquisition, its, _ in reversed(_given_back):
+        if its is resource and acquisition.task is task and acquisition.state == ENDED:
+            return acquisition
+    return None
+
+
+@unobserved
+def release_unmatched(resource: Resource, site: int) -> None:
+    """A release at ``site`` ended no acquisition that is known."""
+    sink = hub.listening
+    if sink is not None:
+        try:
+            sink.release_unmatched(unpatched.monotonic_ns(), current_task().id, resource.id, site)
+        except Exception as error:
+            hub.switch_off(sink, error)
+
+
+@unobserved
+def collected(acquisitions: list[Acquisition]) -> None:
+    """The garbage collector took what these hold."""
+    sink = hub.listening
+    if sink is None:
+        return
+    for acquisition in acquisitions:
+        if acquisition.state == HOLDING:
+            try:
+                sink.collected(unpatched.monotonic_ns(), acquisition.id)
+            except Exception as error:
+                hub.switch_off(sink, error)
+
+
+@unobserved
+def _block_ended(acquisition: Acquisition, error: BaseException | None) -> None:
+    """The end of a block has released what was released inside it already."""
+    entry = next((each for each in _given_back if each[0] is acquisition), None)
+    if entry is None:
+        return
+    _given_back.remove(entry)
+    if error is not None:  # a lock refuses that
+        return
+    _, resource, site = entry
+    try:
+        other = match(resource, current_task())
+        if other is not None:
+            released(resource, other, site)
+        else:
+            release_unmatched(resource, site)
+    except Exception as failure:
+        hub.switch_off(hub.listening, failure)
+
+
+def _forget(key: int, _: object) -> None:
+    _refs.pop(key, None)
+    collected(_by_item.pop(key, []))
+
+
+lifecycle.on_second_exit(_block_ended)
+on_collected(collected)
