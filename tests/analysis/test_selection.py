@@ -67,6 +67,8 @@ def test_left_out_is_what_was_over_before_and_what_came_later(
     start = whole.start or 0
     first, last = start + since, start + until
     part, more = between(pieces, since, until)
+    by_time, _ = between(pieces, None, None, since_at=first, until_at=last)
+    assert vars(by_time) == vars(part)
 
     def over(row: int) -> bool:
         ended = whole.exit_ended[row] if whole.entered(row) else whole.enter_ended[row]

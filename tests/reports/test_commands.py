@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
+from datetime import time as datetime_time
 from io import StringIO
 from pathlib import Path
 
 import pytest
 
 from asyncctx_trace.outcome import Outcome
+from asyncctx_trace.recording.format import Anchor
 from asyncctx_trace.recording.writer import TextWriter
 from asyncctx_trace_tui.commands import main
 from asyncctx_trace_tui.commands import report as report_command
@@ -149,6 +152,29 @@ def test_the_time_between_two_moments(recording: Path, capsys: pytest.CaptureFix
     assert told["recording"]["acquisitions"] == 1
     assert told["recording"]["running"]
     assert told["findings"] == []
+
+
+@pytest.mark.parametrize(
+    ("clock", "seconds"), [("22:13:25", 5), ("22:13:20.5", 0.5), ("03:14", 5 * 3600 + 40)]
+)
+def test_the_time_of_day_is_a_moment_as_well(
+    clock: str, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In local time; one before the recording began is the next day's."""
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    anchor = Anchor(wall_ns=1_700_000_000 * 10**9, monotonic_ns=7 * 10**9)  # 22:13:20
+
+    at = report_command._at(anchor, datetime_time.fromisoformat(clock))
+
+    assert at == 7 * 10**9 + round(seconds * 10**9)
+
+
+def test_it_may_bound_a_report(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As a time since the start does."""
+    call("report", recording, "--format", "json", "--until", "23:59:59.999")
+
+    assert json.loads(capsys.readouterr().out)["recording"]["acquisitions"] == 3
 
 
 @pytest.mark.parametrize("format_", ["text", "json", "markdown"])

@@ -28,10 +28,18 @@ Piece: TypeAlias = Batch | list[Event]
 """What one look at something that can be read as a timeline has brought."""
 
 
-def between(pieces: Iterable[Piece], since: int | None, until: int | None) -> tuple[Timeline, bool]:
+def between(
+    pieces: Iterable[Piece],
+    since: int | None,
+    until: int | None,
+    *,
+    since_at: int | None = None,
+    until_at: int | None = None,
+) -> tuple[Timeline, bool]:
     """What was going on at some time from ``since`` to ``until``, and whether more came later.
 
-    Both are ns from the first fact. Acquisitions that had ended before are left out; what was in
+    Both are ns from the first fact; ``since_at`` and ``until_at`` are monotonic times instead.
+    Acquisitions that had ended before are left out; what was in
     flight at ``until`` stays so.
     """
     left = deque(pieces)
@@ -44,8 +52,9 @@ def between(pieces: Iterable[Piece], since: int | None, until: int | None) -> tu
         kept, moments, over = selection.kept, selection.moments, selection.over
     bounds = [each for piece in left for each in moments(piece)]
     start, end = min(bounds, default=0), max(bounds, default=0)
-    last = None if until is None else start + until
-    gone = set() if since is None else over(left, start + since, last)
+    last = until_at if until is None else start + until
+    first = since_at if since is None else start + since
+    gone = set() if first is None else over(left, first, last)
     timeline = Timeline()
     while left:  # each is let go of as soon as the timeline has it
         timeline.extend(kept(left.popleft(), last, gone))

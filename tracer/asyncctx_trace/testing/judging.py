@@ -23,7 +23,14 @@ from asyncctx_trace.testing.settings import Settings
 __all__ = ["Judgement", "judge"]
 
 _EXPECTED = frozenset(
-    {"cancelled-in-enter", "cleanup-error", "enter-error", "suppressed-error", "timeout"}
+    {
+        "cancelled-in-enter",
+        "cleanup-cancelled",
+        "cleanup-error",
+        "enter-error",
+        "suppressed-error",
+        "timeout",
+    }
 )
 """How something ended: a test that passes has taken note of it."""
 _TIMED = frozenset({"held-across-wait", "slow-cleanup", "starved-pool"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -28,11 +29,20 @@ _PIECE = 64
 """Segments read at a time: some 2 MB."""
 
 
-def _time(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+def _time(ctx: click.Context, param: click.Parameter, value: str | None) -> int | time | None:
+    """ns from the start, or a time of day."""
     from asyncctx_trace.analysis.words import parse_duration
 
+    if value is None:
+        return None
+    if ":" in value:
+        try:
+            return time.fromisoformat(value)
+        except ValueError:
+            words = f"{value!r} is not a time of day; use for example 15:04 or 15:04:05"
+            raise click.BadParameter(words, ctx, param) from None
     try:
-        return None if value is None else parse_duration(value)
+        return parse_duration(value)
     except ValueError as error:
         raise click.BadParameter(str(error), ctx, param) from None
 
@@ -54,39 +64,46 @@ def _thresholds(ctx: click.Context, param: click.Parameter, values: tuple[str, .
     type=click.Choice(_FORMATS),
     default="text",
     show_default=True,
-    help="For people, for programs (docs/report-json.md), or for a pull request.",
+    help="Text for people, JSON for programs (docs/report-json.md), Markdown for pull requests.",
 )
 @click.option(
     "--sort",
     type=click.Choice(_SORTS),
     default="wait",
     show_default=True,
-    help="What the resources are sorted by: total, longest or average wait, …",
+    help="Sort resources by total, longest or average wait, contended acquisitions, …",
 )
 @click.option(
     "--by",
     type=click.Choice(("site", "task")),
     default="site",
     show_default=True,
-    help="Charge the time of waiters to the sites, or to the tasks, that held.",
+    help="Charge waits to the sites, or to the tasks, that held the resource.",
 )
 @click.option("--full", is_flag=True, help="Show everything, not only what fits on a screen.")
-@click.option("--task", "tasks", multiple=True, metavar="NAME", help="Only these tasks (`*`: any).")
 @click.option(
-    "--resource", "resources", multiple=True, metavar="NAME", help="Only these resources."
+    "--task", "tasks", multiple=True, metavar="NAME", help="Only tasks of this name (`*`: any)."
 )
 @click.option(
-    "--since", callback=_time, metavar="TIME", help="From then on: `1.5s` after the start."
+    "--resource", "resources", multiple=True, metavar="NAME", help="Only resources of this name."
 )
-@click.option("--until", callback=_time, metavar="TIME", help="Up to then: `90s` after the start.")
+@click.option(
+    "--since",
+    callback=_time,
+    metavar="TIME",
+    help="Ignore what ended before: `1.5s` after the start, or the time of day `15:04:05`.",
+)
+@click.option(
+    "--until", callback=_time, metavar="TIME", help="Ignore everything later, as `90s` or `15:04`."
+)
 @click.option(
     "--threshold",
     "thresholds",
     multiple=True,
     callback=_thresholds,
     metavar="NAME=TIME",
-    help="Tell from there on, such as slow-cleanup=50ms; also held-across-wait, starved-pool, "
-    "still-waiting.",
+    help="Report what takes longer, such as slow-cleanup=50ms; also held-across-wait, "
+    "starved-pool, still-waiting.",
 )
 @gate_options
 def command(
@@ -97,16 +114,16 @@ def command(
     full: bool,
     tasks: tuple[str, ...],
     resources: tuple[str, ...],
-    since: int | None,
-    until: int | None,
+    since: int | time | None,
+    until: int | time | None,
     thresholds: Thresholds,
     gates: Gates | None,
 ) -> None:
-    """Print what the recording FILE tells: who held, who waited, what cleaned up, what never did.
+    """Print a report on the recording FILE: the culprit, the findings, who kept whom waiting.
 
-    FILE may also be OTLP JSON Lines, from `export` or anybody else; - for standard input.
+    FILE may also be OTLP JSON Lines, from `export` or another tool; - reads standard input.
 
-    First the verdict, then the findings, the gravest first, then the tables.
+    The report takes about 50 lines. It says how much is left out; --full shows everything.
     """
     shut = print_report(
         file,
@@ -137,8 +154,8 @@ def print_report(
     full: bool = False,
     tasks: tuple[str, ...] = (),
     resources: tuple[str, ...] = (),
-    since: int | None = None,
-    until: int | None = None,
+    since: int | time | None = None,
+    until: int | time | None = None,
     thresholds: Thresholds | None = None,
 ) -> list[str]:
     """Write the report on the recording ``file`` to ``out``, with colours on a terminal.
@@ -195,15 +212,30 @@ def _read(file: Path) -> tuple[Timeline, bool, Anchor]:
 
 
 def _read_between(
-    file: Path, since: int | None, until: int | None
+    file: Path, since: int | time | None, until: int | time | None
 ) -> tuple[Timeline, bool, Anchor]:
     """The same of the time between two moments, in ns from the start."""
     from asyncctx_trace.analysis.selection import between
     from asyncctx_trace.export.sources import follow
 
     with closing(follow(file)) as source:
-        timeline, more = between(_pieces(source), since, until)
+        timeline, more = between(
+            _pieces(source),
+            since if isinstance(since, int) else None,
+            until if isinstance(until, int) else None,
+            since_at=_at(source.anchor, since) if isinstance(since, time) else None,
+            until_at=_at(source.anchor, until) if isinstance(until, time) else None,
+        )
         return timeline, more or source.alive, source.anchor
+
+
+def _at(anchor: Anchor, clock: time) -> int:
+    """The monotonic time at which it was ``clock`` first in the recording, in local time."""
+    began = datetime.fromtimestamp(anchor.wall_ns / 1e9)
+    then = datetime.combine(began.date(), clock)
+    if then < began.replace(microsecond=0):
+        then += timedelta(days=1)
+    return anchor.monotonic_ns + round(then.timestamp() * 1e9) - anchor.wall_ns
 
 
 def _pieces(source: Followed) -> Iterator[Piece]:

@@ -74,7 +74,12 @@ class _LikePython(click.Command):
     is_flag=True,
     help="No app: the program owns the terminal, a report follows at its end.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Headless without the report.")
+@click.option(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    help="Headless without the report. Gates that are shut still say why.",
+)
 @click.option(
     "--include",
     multiple=True,
