@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
 import json
 import re
@@ -15,6 +16,7 @@ import pytest
 import asyncctx_trace
 from asyncctx_trace.instrument.operations import operations
 from asyncctx_trace.instrument.scope import Scope
+from asyncctx_trace.outcome import EnterFlag, ExitFlag
 from asyncctx_trace.recording import format as layout
 from asyncctx_trace.recording.segments import create
 from asyncctx_trace.recording.writer import Recorder
@@ -95,6 +97,16 @@ def test_the_format_page_lists_sizes_versions_and_kinds() -> None:
     assert f"bytes of a segment: {layout.SEGMENT:,}" in PROSE
     assert f"{layout.HEADER_SIZE:,} bytes" in PROSE
     assert f"after {layout.TEXT_LIMIT:,} characters" in PROSE
+
+
+def test_the_format_page_lists_every_flag_with_its_bit() -> None:
+    for kind, flags in (("ENTER_STARTED", EnterFlag), ("EXIT_ENDED", ExitFlag)):
+        [rows] = [rows for found, rows in tables(FORMAT) if found == kind]
+        [meaning] = [row[3] for row in rows if row[2] == "flags"]
+        listed = dict(re.findall(r"(\d+) `([^`]+)`", meaning))
+
+        named = {str(int(flag)): str(flag.name).lower() for flag in flags}
+        assert {bit: name.replace(" ", "_") for bit, name in listed.items()} == named
 
 
 def test_the_format_page_lists_every_text_entry_with_its_fields(tmp_path: Path) -> None:
@@ -183,6 +195,16 @@ def test_the_page_on_opentelemetry_names_every_attribute_event_and_metric() -> N
 
     assert len(ours) > 40
     assert [name for name in sorted(ours) if f"`{name}" not in page] == []
+
+
+@pytest.mark.parametrize(
+    "page", sorted([ROOT / "README.md", *DOCS.rglob("*.md")]), ids=lambda page: page.name
+)
+def test_every_example_in_python_compiles(page: Path) -> None:
+    """Blocks marked as Python; they may await at the top level, as in the README."""
+    text = page.read_text("utf-8")
+    for block in re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+        compile(block, page.name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
 
 LAYOUT_PAGES = [
