@@ -95,6 +95,27 @@ def test_the_critical_path_goes_through_who_let_go() -> None:
     assert path_of(story) == [("slow", 0, 70, "start"), ("fast", 70, 80, "released")]
 
 
+def test_the_critical_path_goes_through_a_job_that_gives_back_what_another_task_took() -> None:
+    """The job has acquired nothing: all that is known of it is its release."""
+    story = Story()
+    story.resource("places", "semaphore", 1)
+    first = story.asks(0, "producer", "places", by_call=True)
+    story.gets_in(0, first)
+    story.task("job", 5, "producer")
+    second = story.asks(10, "producer", "places", by_call=True)
+    story.leaves(60, first, task="job", line=9)
+    story.is_out(60, first)
+    story.gets_in(60, second)
+    story.leaves(80, second)
+    story.is_out(80, second)
+
+    assert path_of(story) == [
+        ("producer", 0, 5, "start"),
+        ("job", 5, 60, "created"),
+        ("producer", 60, 80, "released"),
+    ]
+
+
 def test_the_critical_path_of_a_gather_goes_through_the_last_to_end() -> None:
     """While the parent was silent it waited for its children, so they are the path."""
     story = Story()

@@ -144,15 +144,20 @@ class Case:
         return held[::-1]
 
     @cached_property
+    def ended_for_others(self) -> dict[int, list[int]]:
+        """Task -> the acquisitions of other tasks that it has ended, or begun to end, in order."""
+        found: dict[int, list[int]] = {}
+        for row in differing(self.timeline.exit_task, self.timeline.task):
+            found.setdefault(self.timeline.exit_task[row], []).append(row)
+        return found
+
+    @cached_property
     def stacked(self) -> dict[int, list[int]]:
         """Task -> what it cleaned up, or will have to, of tasks that were ever in two at once.
 
         The others have no order of cleanups to look into.
         """
-        timeline = self.timeline
-        foreign: dict[int, list[int]] = {}
-        for row in differing(timeline.exit_task, timeline.task):
-            foreign.setdefault(timeline.exit_task[row], []).append(row)
+        timeline, foreign = self.timeline, self.ended_for_others
         tasks = dict.fromkeys((*timeline.rows_of_task, *foreign))
         if tasks and vectorised.pays(timeline):
             from asyncctx_trace.analysis.vectorised.cleanup import ever_in_two

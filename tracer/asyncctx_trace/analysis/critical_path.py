@@ -196,9 +196,10 @@ class _Walk:
 
     def _begun(self, task: int) -> int:
         """When a task was first seen."""
-        known = self.timeline.tasks.get(task)
-        first = self.timeline.enter_started[self.timeline.rows_of_task[task][0]]
-        return min(known.at, first) if known else first
+        known, facts = self.timeline.tasks.get(task), self._facts(task)
+        if known is None or (facts and facts[0] < known.at):
+            return facts[0]
+        return known.at
 
     def _facts(self, task: int) -> array[int]:
         """When ``task`` did something, in order."""
@@ -206,11 +207,12 @@ class _Walk:
         if found is None:
             timeline, now = self.timeline, self.case.now
             rows = timeline.rows_of_task.get(task, array("q"))
+            for_others = array("q", self.case.ended_for_others.get(task, ()))
             if vectorised.pays(timeline, rows):
                 from asyncctx_trace.analysis.vectorised.critical_path import facts_of
             else:
                 facts_of = _facts_of
-            found = self._facts_of[task] = facts_of(timeline, rows, now)
+            found = self._facts_of[task] = facts_of(timeline, rows, for_others, now)
         return found
 
     def _waits(self, task: int) -> tuple[array[int], array[int]]:
@@ -252,15 +254,24 @@ class _Walk:
         return {parent: sorted(ends) for parent, ends in children.items()}
 
 
-def _facts_of(timeline: Timeline, rows: Sequence[int], now: int) -> array[int]:
-    """When something happened in ``rows`` up to ``now``, in order."""
-    times = chain.from_iterable(pick(column, rows) for column in timeline.times)
+def _facts_of(
+    timeline: Timeline, rows: Sequence[int], for_others: Sequence[int], now: int
+) -> array[int]:
+    """When the task of ``rows`` did something up to ``now``, in order; it ended ``for_others``."""
+    asked, got_in, left, over = timeline.times
+    ended = [row for row in rows if timeline.exit_task[row] == timeline.task[row]]
+    ended += for_others
+    times = chain(pick(asked, rows), pick(got_in, rows), pick(left, ended), pick(over, ended))
     return array("q", sorted(at for at in times if NOT_YET < at <= now))
 
 
 def _last_facts(timeline: Timeline) -> dict[int, int]:
     """Task -> its last fact."""
-    return {
-        task: max(max(pick(column, rows)) for column in timeline.times)
-        for task, rows in timeline.rows_of_task.items()
-    }
+    last: dict[int, int] = {}
+    asked, got_in, left, over = timeline.times
+    for task, exit_task, *times in zip(
+        timeline.task, timeline.exit_task, asked, got_in, left, over, strict=True
+    ):
+        last[task] = max(last.get(task, NOT_YET), *times[:2])
+        last[exit_task] = max(last.get(exit_task, NOT_YET), *times[2:])
+    return last

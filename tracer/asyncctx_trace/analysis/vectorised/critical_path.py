@@ -18,9 +18,17 @@ __all__ = ["facts_of", "last_facts", "steps"]
 _PHASES: tuple[Phase | None, ...] = (None, "enter", "body", "exit")
 
 
-def facts_of(timeline: Timeline, rows: Sequence[int], now: int) -> array[int]:
-    """When something happened in ``rows`` up to ``now``, in order."""
-    times = np.concatenate([view(each)[view(rows)] for each in timeline.times])
+def facts_of(
+    timeline: Timeline, rows: Sequence[int], for_others: Sequence[int], now: int
+) -> array[int]:
+    """When the task of ``rows`` did something up to ``now``, in order; it ended ``for_others``."""
+    own = view(rows)
+    ended = own[view(timeline.exit_task)[own] == view(timeline.task)[own]]
+    ended = np.concatenate([ended, view(for_others)])
+    begun, over = timeline.times[:2], timeline.times[2:]
+    times = np.concatenate(
+        [view(each)[own] for each in begun] + [view(each)[ended] for each in over]
+    )
     times = times[(times > NOT_YET) & (times <= now)]
     times.sort()
     return column(times)
@@ -28,11 +36,16 @@ def facts_of(timeline: Timeline, rows: Sequence[int], now: int) -> array[int]:
 
 def last_facts(timeline: Timeline) -> dict[int, int]:
     """Task -> its last fact."""
-    first, *others = map(view, timeline.times)
-    last = first.copy()
-    for each in others:
-        np.maximum(last, each, out=last)
-    return {task: int(last[view(rows)].max()) for task, rows in timeline.rows_of_task.items()}
+    asked, got_in, left, over = map(view, timeline.times)
+    entered, ended = np.maximum(asked, got_in), np.maximum(left, over)
+    own = view(timeline.exit_task) == view(timeline.task)
+    last = np.where(own, np.maximum(entered, ended), entered)
+    found = {task: int(last[view(rows)].max()) for task, rows in timeline.rows_of_task.items()}
+    foreign = np.flatnonzero(~own)
+    tasks, at = view(timeline.exit_task)[foreign].tolist(), ended[foreign].tolist()
+    for task, ended_at in zip(tasks, at, strict=True):
+        found[task] = max(found.get(task, NOT_YET), ended_at)
+    return found
 
 
 def steps(
