@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from asyncctx_trace.instrument.operations import operations, perform
+from asyncctx_trace.instrument.pairs import forget_scope
 from asyncctx_trace.instrument.program import functions, original_of, rewritten
 from asyncctx_trace.instrument.scope import Scope
 from asyncctx_trace.outcome import outcome_of
@@ -199,6 +200,7 @@ def runs_the_same(text: str) -> None:
     finally:
         for function in list(functions()):
             function.__code__ = original_of(function.__code__)
+        forget_scope()
 
     assert traced == expected
     assert untold == expected

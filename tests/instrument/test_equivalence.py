@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 
 from instrument.random_programs import program, runs_the_same
 
-__all__ = ["programs"]
-
 ERRORS = ("ValueError", "KeyError", "TimeoutError", "asyncio.CancelledError")
 errors = st.sampled_from(ERRORS)
 

@@ -14,7 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import pytest
 
-from asyncctx_trace import NotTraceable, traced, untraced
+from asyncctx_trace import NotTraceable, install, traced, uninstall, untraced
 from instrument.listening import listening, passed
 
 T = TypeVar("T")
@@ -98,6 +98,23 @@ def test_a_lock_keeps_its_other_methods_and_these_are_seen_too() -> None:
 
     assert heard.facts == passed(1, 2)
     assert heard.names == ["by hand"] * 2
+
+
+def test_after_uninstall_only_what_is_traced_by_name_is_seen() -> None:
+    """A traced lock has its calls watched, and those of other locks are none of ours."""
+    install()
+    uninstall()
+    by_name, other = traced(asyncio.Lock(), name="by name"), asyncio.Lock()
+
+    async def main() -> None:
+        for lock in (by_name, other):
+            await lock.acquire()
+            lock.release()
+
+    with listening() as heard:
+        asyncio.run(main())
+
+    assert heard.names == ["by name"]
 
 
 def test_a_class_is_traced_with_its_subclasses() -> None:

@@ -10,7 +10,7 @@ from types import FunctionType
 from typing import Any
 
 from asyncctx_trace.errors import NotInstallable
-from asyncctx_trace.instrument import constants, interrupts, launchers, settings
+from asyncctx_trace.instrument import constants, interrupts, launchers, pairs, settings
 from asyncctx_trace.instrument.adapters import (
     FAMILIES,
     Adapter,
@@ -83,6 +83,7 @@ def uninstall() -> None:
             if code is not function.__code__:
                 function.__code__ = code
         launchers.stop()
+        pairs.forget_scope()
         constants.restore()
 
 

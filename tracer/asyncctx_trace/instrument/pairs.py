@@ -18,7 +18,7 @@ from asyncctx_trace.instrument.sites import Place, entered_at
 from asyncctx_trace.instrument.surgery import watched
 from asyncctx_trace.instrument.tasks import Task, current_task
 
-__all__ = ["Watch", "watch_of"]
+__all__ = ["Watch", "forget_scope", "watch_of"]
 
 _compiled = compiled(__package__)
 _compiled_call: Callable[[Callable[..., object]], Callable[..., object]] = _compiled
@@ -69,6 +69,16 @@ def watch_of(adapter: Adapter, pair: Pair) -> Watch:
     return watch
 
 
+def forget_scope() -> None:
+    """Trace the calls of no file any more, but those on what the program has named itself."""
+    for watch in _watches.values():
+        watch.own = _nothing
+
+
+def _nothing(file: str) -> bool:
+    return False
+
+
 class Watch:
     """Watches the methods of one pair.
 
@@ -87,7 +97,7 @@ class Watch:
         self._by_argument = by_argument
         self._awaited = False
         """Whether the release is awaited."""
-        self.own: Callable[[str], bool] = lambda file: False
+        self.own: Callable[[str], bool] = _nothing
         """Which files are traced without a word."""
 
     def acquiring(self, code: CodeType, *consts: object) -> CodeType:
