@@ -62,7 +62,7 @@ def test_a_duration_is_read_as_it_is_written(text: str, ns: int) -> None:
 @pytest.mark.parametrize("text", ["", "5", "ms", "-5ms", "5 parsecs", "1e3ms"])
 def test_what_is_no_duration_is_refused_with_an_example(text: str) -> None:
     """In one line."""
-    with pytest.raises(ValueError, match="write it like 5ms"):
+    with pytest.raises(ValueError, match="use for example 5ms"):
         parse_duration(text)
 
 
