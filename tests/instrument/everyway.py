@@ -65,8 +65,9 @@ async def pairs() -> None:
     lock = asyncio.Lock()
     await lock.acquire()
     lock.release()
-    with contextlib.suppress(asyncio.TimeoutError):
-        await asyncio.wait_for(asyncio.Event().wait(), 0.001)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(-1):
+            await asyncio.sleep(10)
 
     async def waiting() -> None:
         async with lock:
@@ -105,6 +106,21 @@ async def many() -> None:
             pass
 
 
+async def blocks_by_hand() -> None:
+    """What needs no loop."""
+    for fails in ("", "enter", "exit", "suppress"):
+        with contextlib.suppress(ValueError):
+            async with M(fails):
+                pass
+
+
+def imports() -> None:
+    """A module in which something is to be traced, and one of the standard library."""
+    for name in ("colorsys", "imported"):
+        importlib.import_module(name)
+        sys.modules.pop(name, None)
+
+
 def by_hand(coroutine: Coroutine[Any, Any, object]) -> None:
     """Drive a coroutine without a loop."""
     while True:
@@ -125,15 +141,30 @@ async def in_trio() -> None:
             await trio.sleep(1)
 
 
-def everything() -> None:
-    """All of it, one after the other."""
-    for part in (blocks, stack, pairs, proxies, many):
-        asyncio.run(part())
-    by_hand(many())
+def under_trio() -> None:
+    """Where it is installed."""
     if importlib.util.find_spec("trio") is not None:
         import trio
 
         trio.run(in_trio)
+
+
+PARTS: dict[str, Callable[[], None]] = {
+    "blocks": lambda: asyncio.run(blocks()),
+    "stack": lambda: asyncio.run(stack()),
+    "pairs": lambda: asyncio.run(pairs()),
+    "proxies": lambda: asyncio.run(proxies()),
+    "many": lambda: asyncio.run(many()),
+    "by hand": lambda: by_hand(blocks_by_hand()),
+    "trio": under_trio,
+    "imports": imports,
+}
+
+
+def everything() -> None:
+    """All of it, one after the other."""
+    for part in PARTS.values():
+        part()
 
 
 def on_threads() -> None:

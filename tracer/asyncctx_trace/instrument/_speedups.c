@@ -28,6 +28,7 @@ static PyObject *ok;        /* int(Outcome.OK) */
 static PyObject *zero;
 
 static PyObject *s_listening, *s_looking, *s_native_task;
+static PyObject *s_throw, *s_close;
 static PyObject *s_enter_started, *s_enter_ended, *s_exit_started, *s_exit_ended;
 
 /* Places in an Adapter, which is a named tuple. */
@@ -597,6 +598,7 @@ tell_exit_started(Acquisition *acquisition, PyObject *site)
     }
     acquisition->state = LEAVING;
     Py_XSETREF(last_left, (Acquisition *)Py_NewRef(acquisition));
+    PyThreadState *thread = suspend();
     PyObject *at = now(), *task = NULL, *sink, *task_id;
     int result = 1;
     if (at != NULL && (task = running()) != NULL && (sink = listening()) != NULL
@@ -607,6 +609,7 @@ tell_exit_started(Acquisition *acquisition, PyObject *site)
     else if (PyErr_Occurred()) {
         result = -1;
     }
+    go_on(thread);
     Py_XDECREF(at);
     Py_XDECREF(task);
     return result;
@@ -825,6 +828,374 @@ leaving(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
     return result < 0 ? NULL : otherwise(self, args, nargsf, kwnames);
 }
 
+/* -- an awaitable that is watched ----------------------------------------------------------- */
+
+/* Awaits what it was made of, and calls `start` before its first step and `end` after its last:
+   `end(ticket, value, error)`, one of the two being None. No frame is below that of what it awaits,
+   and nobody hears of it. Otherwise it looks like what it awaits. */
+typedef struct {
+    PyObject_HEAD
+    PyObject *awaitable;
+    PyObject *iterator; /* what it is advanced by, from the first step on */
+    PyObject *start;    /* until the first step */
+    PyObject *end;      /* until the last */
+    PyObject *ticket;
+} Watched;
+
+static PyTypeObject WatchedType;
+
+static int
+watched_start(Watched *self)
+{
+    PyObject *start = self->start;
+    if (start == NULL) {
+        return 0;
+    }
+    self->start = NULL;
+    PyThreadState *thread = suspend();
+    self->ticket = PyObject_CallNoArgs(start);
+    go_on(thread);
+    Py_DECREF(start);
+    if (self->ticket == NULL) {
+        return -1;
+    }
+    if (PyCoro_CheckExact(self->awaitable) || PyGen_CheckExact(self->awaitable)) {
+        self->iterator = Py_NewRef(self->awaitable);
+        return 0;
+    }
+    PyObject *iterator = Py_TYPE(self->awaitable)->tp_as_async->am_await(self->awaitable);
+    if (iterator != NULL && !PyIter_Check(iterator)) {
+        PyErr_Format(PyExc_TypeError, "__await__() returned non-iterator of type '%.100s'",
+                     Py_TYPE(iterator)->tp_name);
+        Py_CLEAR(iterator);
+    }
+    self->iterator = iterator;
+    return iterator == NULL ? -1 : 0;
+}
+
+/* It has come to its end, with `value`, or with the error that is set. */
+static int
+watched_end(Watched *self, PyObject *value)
+{
+    PyObject *end = self->end, *ticket = self->ticket;
+    if (end == NULL) {
+        return 0;
+    }
+    self->end = self->ticket = NULL;
+    PyObject *type = NULL, *error = NULL, *traceback = NULL;
+    if (value == NULL) {
+        PyErr_Fetch(&type, &error, &traceback);
+        PyErr_NormalizeException(&type, &error, &traceback);
+        if (traceback != NULL) {
+            PyException_SetTraceback(error, traceback);
+        }
+    }
+    PyThreadState *thread = suspend();
+    PyObject *done = PyObject_CallFunctionObjArgs(
+        end, ticket == NULL ? Py_None : ticket, value == NULL ? Py_None : value,
+        error == NULL ? Py_None : error, NULL);
+    go_on(thread);
+    Py_DECREF(end);
+    Py_XDECREF(ticket);
+    if (done == NULL) { /* an interrupt */
+        Py_XDECREF(type);
+        Py_XDECREF(error);
+        Py_XDECREF(traceback);
+        return -1;
+    }
+    Py_DECREF(done);
+    if (value == NULL) {
+        PyErr_Restore(type, error, traceback);
+    }
+    return 0;
+}
+
+static PySendResult
+watched_result(Watched *self, PySendResult result, PyObject **value)
+{
+    if (result == PYGEN_ERROR) {
+        watched_end(self, NULL);
+    }
+    else if (result == PYGEN_RETURN && watched_end(self, *value) < 0) {
+        Py_CLEAR(*value);
+        return PYGEN_ERROR;
+    }
+    return result;
+}
+
+static PySendResult
+watched_send_to(Watched *self, PyObject *sent, PyObject **value)
+{
+    *value = NULL;
+    if (watched_start(self) < 0) {
+        return watched_result(self, PYGEN_ERROR, value);
+    }
+    PyObject *iterator = Py_NewRef(self->iterator == NULL ? self->awaitable : self->iterator);
+    PySendResult result = PyIter_Send(iterator, sent, value);
+    Py_DECREF(iterator);
+    return watched_result(self, result, value);
+}
+
+/* What send() and throw() return for a step: StopIteration stands for the end. */
+static PyObject *
+watched_step(PySendResult result, PyObject *value)
+{
+    if (result != PYGEN_RETURN) {
+        return value;
+    }
+    if (value == Py_None) {
+        PyErr_SetNone(PyExc_StopIteration);
+    }
+    else {
+        PyObject *stop = PyObject_CallOneArg(PyExc_StopIteration, value);
+        if (stop != NULL) {
+            PyErr_SetObject(PyExc_StopIteration, stop);
+            Py_DECREF(stop);
+        }
+    }
+    Py_DECREF(value);
+    return NULL;
+}
+
+static PyObject *
+watched_send(Watched *self, PyObject *sent)
+{
+    PyObject *value;
+    PySendResult result = watched_send_to(self, sent, &value);
+    return watched_step(result, value);
+}
+
+static PyObject *
+watched_next(Watched *self)
+{
+    return watched_send(self, Py_None);
+}
+
+static PyObject *
+watched_throw(Watched *self, PyObject *args)
+{
+    PyObject *inner = self->iterator == NULL ? self->awaitable : self->iterator;
+    PyObject *throw = PyObject_GetAttr(inner, s_throw), *value = NULL;
+    if (throw == NULL && PyErr_ExceptionMatches(PyExc_AttributeError)) {
+        PyErr_Clear(); /* an iterator of another kind: what is thrown comes out of it */
+        PyObject *type = PyTuple_Size(args) > 0 ? PyTuple_GET_ITEM(args, 0) : Py_None;
+        PyObject *given = PyTuple_Size(args) > 1 ? PyTuple_GET_ITEM(args, 1) : Py_None;
+        if (PyExceptionInstance_Check(type)) {
+            PyErr_SetObject(PyExceptionInstance_Class(type), type);
+        }
+        else {
+            PyErr_SetObject(type, given == Py_None ? NULL : given);
+        }
+    }
+    else if (throw != NULL) {
+        value = PyObject_CallObject(throw, args);
+        Py_DECREF(throw);
+    }
+    if (value != NULL) {
+        return value;
+    }
+    PySendResult result = PYGEN_ERROR;
+    if (PyErr_ExceptionMatches(PyExc_StopIteration)) {
+        PyObject *type, *error, *traceback;
+        PyErr_Fetch(&type, &error, &traceback);
+        PyErr_NormalizeException(&type, &error, &traceback);
+        value = Py_XNewRef(((PyStopIterationObject *)error)->value);
+        Py_XDECREF(type);
+        Py_XDECREF(error);
+        Py_XDECREF(traceback);
+        if (value == NULL) {
+            value = Py_NewRef(Py_None);
+        }
+        result = PYGEN_RETURN;
+    }
+    Py_CLEAR(self->start); /* an error thrown in before the first step: nothing was begun */
+    result = watched_result(self, result, &value);
+    return watched_step(result, value);
+}
+
+static PyObject *
+watched_close(Watched *self, PyObject *nothing)
+{
+    PyObject *inner = self->iterator == NULL ? self->awaitable : self->iterator;
+    PyObject *close = PyObject_GetAttr(inner, s_close), *done = Py_None;
+    if (close == NULL) {
+        if (!PyErr_ExceptionMatches(PyExc_AttributeError)) {
+            return NULL;
+        }
+        PyErr_Clear();
+        Py_INCREF(done);
+    }
+    else {
+        done = PyObject_CallNoArgs(close);
+        Py_DECREF(close);
+    }
+    if (self->start != NULL) { /* it never began */
+        Py_CLEAR(self->start);
+        Py_CLEAR(self->end);
+    }
+    else if (done == NULL) {
+        watched_end(self, NULL);
+    }
+    else if (self->end != NULL) {
+        PyErr_SetNone(PyExc_GeneratorExit);
+        if (watched_end(self, NULL) == 0) {
+            PyErr_Clear();
+        }
+        else {
+            Py_CLEAR(done);
+        }
+    }
+    return done;
+}
+
+static void
+watched_finalize(PyObject *object)
+{
+    Watched *self = (Watched *)object;
+    if (self->start != NULL || self->end == NULL) {
+        return;
+    }
+    PyObject *type, *error, *traceback;
+    PyErr_Fetch(&type, &error, &traceback);
+    PyObject *done = watched_close(self, NULL);
+    if (done == NULL) {
+        PyErr_WriteUnraisable(object);
+    }
+    Py_XDECREF(done);
+    PyErr_Restore(type, error, traceback);
+}
+
+static PyObject *
+watched_getattro(PyObject *object, PyObject *name)
+{
+    PyObject *awaitable = ((Watched *)object)->awaitable;
+    if (awaitable != NULL && PyUnicode_Check(name)) {
+        if (PyUnicode_CompareWithASCIIString(name, "__class__") == 0) {
+            return PyObject_GetAttr(awaitable, name);
+        }
+        if (PyUnicode_GET_LENGTH(name) > 2 && PyUnicode_READ_CHAR(name, 0) == '_') {
+            PyObject *found = PyObject_GenericGetAttr(object, name);
+            if (found != NULL || !PyErr_ExceptionMatches(PyExc_AttributeError)) {
+                return found;
+            }
+            PyErr_Clear();
+        }
+        else {
+            PyObject *own = _PyType_Lookup(Py_TYPE(object), name);
+            if (own != NULL) {
+                return PyObject_GenericGetAttr(object, name);
+            }
+        }
+        return PyObject_GetAttr(awaitable, name);
+    }
+    return PyObject_GenericGetAttr(object, name);
+}
+
+static PyObject *
+watched_repr(PyObject *self)
+{
+    return PyObject_Repr(((Watched *)self)->awaitable);
+}
+
+static int
+watched_traverse(Watched *self, visitproc visit, void *arg)
+{
+    Py_VISIT(self->awaitable);
+    Py_VISIT(self->iterator);
+    Py_VISIT(self->start);
+    Py_VISIT(self->end);
+    Py_VISIT(self->ticket);
+    return 0;
+}
+
+static int
+watched_clear(Watched *self)
+{
+    Py_CLEAR(self->iterator);
+    Py_CLEAR(self->start);
+    Py_CLEAR(self->end);
+    Py_CLEAR(self->ticket);
+    Py_CLEAR(self->awaitable);
+    return 0;
+}
+
+static void
+watched_dealloc(PyObject *self)
+{
+    if (PyObject_CallFinalizerFromDealloc(self) < 0) {
+        return;
+    }
+    PyObject_GC_UnTrack(self);
+    watched_clear((Watched *)self);
+    PyObject_GC_Del(self);
+}
+
+static PyAsyncMethods watched_async = {
+    .am_await = PyObject_SelfIter,
+    .am_send = (sendfunc)watched_send_to,
+};
+
+static PyMethodDef watched_methods[] = {
+    {"send", (PyCFunction)watched_send, METH_O, NULL},
+    {"throw", (PyCFunction)watched_throw, METH_VARARGS, NULL},
+    {"close", (PyCFunction)watched_close, METH_NOARGS, NULL},
+    {NULL},
+};
+
+static PyTypeObject WatchedType = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "asyncctx_trace.instrument._speedups.Watched",
+    .tp_basicsize = sizeof(Watched),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .tp_dealloc = watched_dealloc,
+    .tp_traverse = (traverseproc)watched_traverse,
+    .tp_clear = (inquiry)watched_clear,
+    .tp_finalize = watched_finalize,
+    .tp_getattro = watched_getattro,
+    .tp_repr = watched_repr,
+    .tp_iter = PyObject_SelfIter,
+    .tp_iternext = (iternextfunc)watched_next,
+    .tp_as_async = &watched_async,
+    .tp_methods = watched_methods,
+    .tp_doc = "Awaits what it was made of, and tells of it.",
+};
+
+/* Whether it comes from a function with @types.coroutine. */
+static int
+is_coroutine_of_generator(PyObject *thing)
+{
+    if (!PyGen_CheckExact(thing)) {
+        return 0;
+    }
+    PyObject *code = PyObject_GetAttrString(thing, "gi_code");
+    int result = code != NULL && ((PyCodeObject *)code)->co_flags & CO_ITERABLE_COROUTINE;
+    Py_XDECREF(code);
+    return result;
+}
+
+/* watched(awaitable, start, end); what is not awaitable comes back as it is. */
+static PyObject *
+watched(PyObject *module, PyObject *args)
+{
+    PyObject *awaitable, *start, *end;
+    if (!PyArg_ParseTuple(args, "OOO", &awaitable, &start, &end)) {
+        return NULL;
+    }
+    PyAsyncMethods *async = Py_TYPE(awaitable)->tp_as_async;
+    if ((async == NULL || async->am_await == NULL) && !is_coroutine_of_generator(awaitable)) {
+        return Py_NewRef(awaitable);
+    }
+    Watched *self = PyObject_GC_New(Watched, &WatchedType);
+    if (self != NULL) {
+        self->awaitable = Py_NewRef(awaitable);
+        self->start = Py_NewRef(start);
+        self->end = Py_NewRef(end);
+        self->iterator = self->ticket = NULL;
+        PyObject_GC_Track((PyObject *)self);
+    }
+    return (PyObject *)self;
+}
+
 /* -- the gates before `pairs` --------------------------------------------------------------- */
 
 /* Whether the method that runs was called by `__aenter__` or the like in its own module: then
@@ -1007,6 +1378,7 @@ suspended(PyObject *module, PyObject *function)
 
 static PyMethodDef methods[] = {
     {"stand_in", stand_in, METH_O, "What does the same as a function or class, compiled."},
+    {"watched", watched, METH_VARARGS, "An awaitable that tells of its first and last step."},
     {"suspended", suspended, METH_O, "The function, with tracing suspended while it runs."},
     {NULL},
 };
@@ -1072,9 +1444,11 @@ execute(PyObject *module)
         return -1;
     }
     if (PyType_Ready(&MomentType) < 0 || PyType_Ready(&AcquisitionType) < 0
-        || PyType_Ready(&ExitType) < 0) {
+        || PyType_Ready(&ExitType) < 0 || PyType_Ready(&WatchedType) < 0) {
         return -1;
     }
+    HAVE(s_throw, PyUnicode_InternFromString("throw"));
+    HAVE(s_close, PyUnicode_InternFromString("close"));
     PyObject *quietly;
     HAVE(quietly, new_moment(call_first_suspended, Py_None));
     return PyModule_AddObject(module, "quietly", quietly);

@@ -1,7 +1,7 @@
 """Awaits what a manager gave for entering or leaving it, and tells of it.
 
-For where no mark can stand: our coroutine is around the manager's awaitable then. It is in no
-traceback and no warning names it.
+For where no mark can stand. Compiled, it is an iterator around the manager's awaitable: no frame
+of ours is below the manager's. Otherwise it is a coroutine, in no traceback and in no warning.
 """
 
 from __future__ import annotations
@@ -9,25 +9,97 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from types import CodeType, FrameType, FunctionType
 from typing import Any, cast
 
+from asyncctx_trace.compiled import extension
 from asyncctx_trace.instrument import lifecycle, sites
 from asyncctx_trace.instrument.exit_flags import note_skipped
-from asyncctx_trace.instrument.invisible import invisible, unobserved
+from asyncctx_trace.instrument.invisible import invisible, program_frame, suspended, unobserved
 from asyncctx_trace.instrument.lifecycle import Acquisition
 
 __all__ = ["entering", "leaving", "special"]
 
+_native = extension(__package__)
+
+
+@suspended
+def entering(
+    awaitable: Awaitable[Any],
+    manager: int,
+    resource: int,
+    opened: Callable[[Acquisition], object],
+) -> Awaitable[Any]:
+    """Enter; ``opened`` gets the acquisition before the body may begin."""
+    if _native is None:
+        return _entering(awaitable, manager, resource, opened)
+    return cast(
+        Awaitable[Any],
+        _native.watched(
+            awaitable, partial(_enter_started, manager, resource), partial(_enter_ended, opened)
+        ),
+    )
+
+
+@suspended
+def leaving(
+    awaitable: Awaitable[Any],
+    acquisition: Acquisition,
+    body_error: BaseException | None,
+    manager: object = None,
+) -> Awaitable[Any]:
+    """Leave ``manager``, after a body that ended with ``body_error``."""
+    if _native is None:
+        return _leaving(awaitable, acquisition, body_error, manager)
+    started = partial(_exit_started, acquisition, body_error, manager)
+    ended = partial(_exit_ended, acquisition, body_error)
+    return cast(Awaitable[Any], _native.watched(awaitable, started, ended))
+
+
+def _enter_started(manager: int, resource: int) -> Acquisition | None:
+    frame = program_frame()
+    site = 0 if frame is None else sites.of_frame(_asking(frame))
+    return lifecycle.enter_started(manager, resource, site)
+
+
+def _enter_ended(
+    opened: Callable[[Acquisition], object],
+    acquisition: Acquisition | None,
+    value: object,
+    error: BaseException | None,
+) -> None:
+    if acquisition is not None:
+        if error is None:
+            opened(acquisition)
+        lifecycle.enter_ended(acquisition, error)
+
+
+def _exit_started(
+    acquisition: Acquisition, body_error: BaseException | None, manager: object
+) -> None:
+    site = 0 if body_error is None else note_skipped(manager, acquisition)
+    lifecycle.exit_started(acquisition, body_error, site)
+
+
+def _exit_ended(
+    acquisition: Acquisition,
+    body_error: BaseException | None,
+    _: None,
+    value: object,
+    error: BaseException | None,
+) -> None:
+    suppressed = error is None and body_error is not None and _is_true(value)
+    lifecycle.exit_ended(acquisition, error, suppressed, body_error)
+
 
 @invisible
-async def entering(
+async def _entering(
     awaitable: Awaitable[Any],
     manager: int,
     resource: int,
     opened: Callable[[Acquisition], object],
 ) -> Any:
-    """Enter; ``opened`` gets the acquisition before the body may begin."""
     acquisition = lifecycle.enter_started(
         manager, resource, sites.of_frame(_asking(sys._getframe(1)))
     )
@@ -45,13 +117,12 @@ async def entering(
 
 
 @invisible
-async def leaving(
+async def _leaving(
     awaitable: Awaitable[Any],
     acquisition: Acquisition,
     body_error: BaseException | None,
     manager: object = None,
 ) -> Any:
-    """Leave ``manager``, after a body that ended with ``body_error``."""
     failed = body_error is not None
     site = 0 if body_error is None else note_skipped(manager, acquisition)
     lifecycle.exit_started(acquisition, body_error, site)
@@ -87,8 +158,8 @@ def _is_true(value: object) -> bool:
     return bool(value)
 
 
-_ENTERING: CodeType = cast(FunctionType, entering).__code__
-_LEAVING: CodeType = cast(FunctionType, leaving).__code__
+_ENTERING: CodeType = cast(FunctionType, _entering).__code__
+_LEAVING: CodeType = cast(FunctionType, _leaving).__code__
 
 
 def _step_out(error: BaseException, code: CodeType) -> None:
@@ -97,6 +168,7 @@ def _step_out(error: BaseException, code: CodeType) -> None:
         error.__traceback__ = traceback.tb_next
 
 
+@suspended
 def special(thing: object, name: str) -> Any:
     """``name`` bound to ``thing``, looked up on the type alone as the interpreter does."""
     cls = type(thing)

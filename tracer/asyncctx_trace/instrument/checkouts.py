@@ -15,6 +15,7 @@ from asyncctx_trace.instrument.frames import next_frame, program_frames
 from asyncctx_trace.instrument.invisible import (
     is_ours,
     program_frame,
+    suspended,
     unobserve,
     unobserved,
 )
@@ -286,7 +287,7 @@ def _end(out: _Out) -> None:
     lifecycle.exit_ended(out.acquisition, None, False)
 
 
-@unobserved
+@suspended
 def _gone(out: _Out, forgets: bool, _: object) -> None:
     if _out.get(out.key) is out:
         del _out[out.key]

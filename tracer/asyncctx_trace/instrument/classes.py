@@ -15,7 +15,7 @@ from typing import Any
 from asyncctx_trace.errors import NotTraceable
 from asyncctx_trace.instrument.careful import entering, leaving
 from asyncctx_trace.instrument.hub import heard
-from asyncctx_trace.instrument.invisible import program_frame, unobserved
+from asyncctx_trace.instrument.invisible import program_frame, quietly, suspended, unobserved
 from asyncctx_trace.instrument.lifecycle import Acquisition
 from asyncctx_trace.instrument.manager import newest
 from asyncctx_trace.instrument.resources import forget_kinds, manager_of, resource_of
@@ -78,16 +78,18 @@ def _subclasses(cls: type) -> list[type]:
 def _watch_subclasses(cls: type, options: dict[str, Any]) -> None:
     original = cls.__dict__.get("__init_subclass__", _ABSENT)
 
+    def above(sub: type) -> Any:
+        if original is not _ABSENT:
+            return original.__get__(None, sub)
+        # Not `cls`: a decorator such as dataclass(slots=True) makes another class of it.
+        bases = sub.__mro__
+        holder: Any = next(b for b in bases if b.__dict__.get("__init_subclass__") is hook)
+        return super(holder, sub).__init_subclass__
+
+    @unobserved
     def __init_subclass__(sub: type, **kwargs: Any) -> None:
-        if original is _ABSENT:
-            # Not `cls`: a decorator such as dataclass(slots=True) makes another class of it.
-            bases = sub.__mro__
-            holder = next(b for b in bases if b.__dict__.get("__init_subclass__") is hook)
-            above: Any = super(holder, sub)
-            above.__init_subclass__(**kwargs)
-        else:
-            original.__get__(None, sub)(**kwargs)
-        _instrument(sub, options, inherited=False)
+        quietly(above, sub)(**kwargs)
+        quietly(_instrument, sub, options, inherited=False)
 
     __init_subclass__.__asyncctx_traced__ = original  # type: ignore[attr-defined]
     hook = classmethod(__init_subclass__)  # type: ignore[arg-type,var-annotated]
@@ -116,7 +118,10 @@ def _telling_enter(
 ) -> Callable[..., Awaitable[Any]]:
     @unobserved
     def __aenter__(self: Any) -> Awaitable[Any]:
-        awaitable = method(self)
+        return told(method(self), self)
+
+    @suspended
+    def told(awaitable: Awaitable[Any], self: Any) -> Awaitable[Any]:
         if heard() is None or _is_of_subclass(self, "__aenter__"):
             return awaitable
         resource = resource_of(self, **options)
@@ -131,6 +136,10 @@ def _telling_exit(
     @unobserved
     def __aexit__(self: Any, *exc: Any) -> Awaitable[Any]:
         awaitable = method(self, *exc)
+        return told(awaitable, self, exc) if id(self) in _open else awaitable
+
+    @suspended
+    def told(awaitable: Awaitable[Any], self: Any, exc: tuple[Any, ...]) -> Awaitable[Any]:
         open_ = _open.get(id(self))
         if not open_ or _is_of_subclass(self, "__aexit__"):
             return awaitable
@@ -158,6 +167,7 @@ def _opened(manager: Any, acquisition: Acquisition) -> None:
     _open.setdefault(key, []).append(acquisition)
 
 
+@suspended
 def _forget(key: int, _: object) -> None:
     _refs.pop(key, None)
     _open.pop(key, None)

@@ -10,7 +10,7 @@ from contextlib import _AsyncGeneratorContextManager as GeneratorManager
 from types import CodeType, TracebackType
 
 from asyncctx_trace.instrument import handlers, sites
-from asyncctx_trace.instrument.invisible import program_frame, quietly, unobserved
+from asyncctx_trace.instrument.invisible import is_ours, program_frame, quietly, unobserved
 from asyncctx_trace.instrument.lifecycle import LEAVING, Acquisition, on_failed_exit
 from asyncctx_trace.instrument.surgery import calling_after_store
 from asyncctx_trace.instrument.tasks import current_task
@@ -64,9 +64,11 @@ def _is_part(error: BaseException, group: BaseException) -> bool:
 def _how_far_it_came(traceback: TracebackType | None) -> ExitFlag:
     """Tell an exit that was cancelled in its midst from one that had done its work.
 
-    The first entry is the frame that awaits the exit; the others are the exit's.
+    The first entry may be the frame that awaits the exit; the others are the exit's.
     """
-    entry = None if traceback is None else traceback.tb_next
+    entry = traceback
+    if entry is not None and (is_ours(entry.tb_frame) or entry.tb_frame is program_frame()):
+        entry = entry.tb_next
     innermost: TracebackType | None = None
     while entry is not None:
         frame = entry.tb_frame

@@ -8,7 +8,7 @@ from types import FrameType
 from typing import Any
 
 from asyncctx_trace.instrument import tasks
-from asyncctx_trace.instrument.invisible import is_ours, unobserved
+from asyncctx_trace.instrument.invisible import is_ours, program_frame, unobserved
 
 __all__ = ["next_frame", "program_frames"]
 
@@ -29,7 +29,7 @@ def program_frames(
     last = _root()
     found: list[FrameType] = []
     outermost: FrameType | None = None
-    frame: FrameType | None = sys._getframe(0)
+    frame = program_frame()
     greenlet = None
     while frame is not None:
         if not is_ours(frame):

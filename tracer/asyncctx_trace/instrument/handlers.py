@@ -15,6 +15,7 @@ from types import CodeType
 from typing import TypeVar
 
 from asyncctx_trace.instrument.bytecode import exception_table
+from asyncctx_trace.instrument.invisible import suspended
 
 __all__ = ["catches_cancellation", "names_on_line", "skips_cleanup"]
 
@@ -225,5 +226,6 @@ def _kept(question: str, code: CodeType, offset: int, ask: Callable[[CodeType, i
     return answer
 
 
+@suspended
 def _forget(key: int, _: object) -> None:
     _answers.pop(key, None)

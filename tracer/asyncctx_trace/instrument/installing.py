@@ -18,7 +18,7 @@ from asyncctx_trace.instrument.adapters import (
     on_new_adapter,
     registered,
 )
-from asyncctx_trace.instrument.invisible import unobserved
+from asyncctx_trace.instrument.invisible import suspended
 from asyncctx_trace.instrument.operations import (
     Operation,
     of_adapter,
@@ -118,7 +118,7 @@ def _install(scope: Scope) -> None:
 
     interrupts.watch_present_handlers()
 
-    @unobserved
+    @suspended
     def loaded(module: Any) -> Any:
         name = getattr(module, "__name__", "")
         if name in FAMILIES:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]  # typeshed knows only `signal`, slower to import
 import functools
-import sys
 from itertools import pairwise
 from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any
 
 from asyncctx_trace.instrument import hub
 from asyncctx_trace.instrument.bytecode import Unfamiliar
-from asyncctx_trace.instrument.invisible import quietly, unobserved
+from asyncctx_trace.instrument.invisible import program_frame, quietly, suspended, unobserved
 from asyncctx_trace.instrument.program import Original, original_of
 from asyncctx_trace.instrument.surgery import beginning_with
 from asyncctx_trace.unpatched import unpatched
@@ -36,9 +35,6 @@ _NAMES = {
 }
 """Signals that ask a program to end -> their names."""
 
-_OURS = globals()
-"""To know our frames by: the built-in function would give the caller's of a hidden function."""
-
 _GENERATES = 0x20 | 0x80 | 0x200
 """Flags of code whose call does not run it: generators and coroutines."""
 
@@ -49,7 +45,7 @@ def watch_present_handlers() -> None:
         watch_handler(number, _signal.getsignal(number))
 
 
-@unobserved
+@suspended
 def watch_handler(number: object, handler: Any) -> None:
     """Have ``handler``, which is being registered for signal ``number``, stamp its calls.
 
@@ -80,12 +76,10 @@ def _watch(handler: Any) -> None:
         return
 
 
-@unobserved
+@suspended
 def _handler_called() -> None:
-    frame: FrameType | None = sys._getframe(0)
     try:
-        while frame is not None and frame.f_globals is _OURS:
-            frame = frame.f_back
+        frame = program_frame()
         number = None if frame is None else _delivered(frame)
         if number is not None:
             quietly(hub.interrupted, unpatched.monotonic_ns(), unpatched.getpid(), _NAMES[number])
@@ -114,17 +108,17 @@ def _delivered(handler: FrameType) -> int | None:
 # -- without a handler of its own -------------------------------------------------------------
 
 
-@unobserved
+@suspended
 def loop_started(loop: object) -> None:
     """An event loop begins to run."""
 
 
-@unobserved
+@suspended
 def loop_ended(_: None, result: object) -> None:
     """An event loop was stopped."""
 
 
-@unobserved
+@suspended
 def loop_failed(_: None, error: BaseException) -> None:
     """An event loop ended with ``error``."""
     if type(error) is KeyboardInterrupt:

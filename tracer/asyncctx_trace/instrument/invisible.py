@@ -6,14 +6,16 @@ import opcode
 import sys
 from collections.abc import Callable
 from functools import update_wrapper
-from types import CodeType, FrameType, FunctionType
+from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any, ParamSpec, TypeVar, cast
 
 from asyncctx_trace.compiled import extension
 
 __all__ = [
+    "as_hook",
     "invisible",
     "is_ours",
+    "is_suspended",
     "program_frame",
     "quietly",
     "suspended",
@@ -145,6 +147,17 @@ def suspended(function: F) -> F:
     what it calls, or raises and handles itself, is heard unless it goes through ``quietly``.
     """
     return unobserved(function) if _native is None else _native.suspended(unobserved(function))
+
+
+def as_hook(function: object) -> object:
+    """``function`` as rewritten code calls it: ``suspended``, unless it is already."""
+    is_python = type(function) is FunctionType or type(function) is MethodType
+    return _native.suspended(function) if is_python and _native is not None else function
+
+
+def is_suspended() -> bool:
+    """Whether tracing is suspended, in this thread, by everything that is ``suspended``."""
+    return _native is not None
 
 
 def _tracing_of_thread() -> tuple[Callable[[], Any], Callable[[Any], Any], Callable[[Any], Any]]:

@@ -18,7 +18,7 @@ from types import CodeType
 from typing import Any
 
 from asyncctx_trace.instrument import constants
-from asyncctx_trace.instrument.invisible import unobserved
+from asyncctx_trace.instrument.invisible import suspended
 from asyncctx_trace.instrument.scope import Scope
 
 __all__ = ["is_launcher", "module_details", "rewrite_executed", "stop"]
@@ -61,7 +61,7 @@ def stop() -> None:
 def module_details(scope: Scope) -> Callable[[Any], Any]:
     """Return what ``runpy._get_module_details`` passes its result through: name, spec, code."""
 
-    @unobserved
+    @suspended
     def look(details: Any) -> Any:
         if type(details) is tuple and len(details) == 3 and type(details[2]) is CodeType:
             name, _, code = details

@@ -11,7 +11,7 @@ import wrapt
 from asyncctx_trace.instrument import hub
 from asyncctx_trace.instrument.careful import entering, leaving, special
 from asyncctx_trace.instrument.hub import heard
-from asyncctx_trace.instrument.invisible import unobserved
+from asyncctx_trace.instrument.invisible import suspended, unobserved
 from asyncctx_trace.instrument.lifecycle import Acquisition
 from asyncctx_trace.instrument.resources import Resource, kind_of
 from asyncctx_trace.instrument.tasks import current_task
@@ -125,7 +125,7 @@ def traced_manager(manager: Any, resource: Resource) -> TracedManager:
     return _classes[hasattr(cls, "__await__"), callable(manager)](manager, resource)
 
 
-@unobserved
+@suspended
 def newest(open_: list[Acquisition]) -> Acquisition:
     """Take out the newest acquisition of the running task, else the oldest of all."""
     if len(open_) == 1:

@@ -16,7 +16,7 @@ from asyncctx_trace.instrument.adapters import Adapter, AtCreation, Pair, adapte
 from asyncctx_trace.instrument.bytecode import Unfamiliar
 from asyncctx_trace.instrument.checkouts import checkout_watch
 from asyncctx_trace.instrument.conditions import ConditionWatch
-from asyncctx_trace.instrument.invisible import unobserved
+from asyncctx_trace.instrument.invisible import suspended
 from asyncctx_trace.instrument.launchers import module_details
 from asyncctx_trace.instrument.pairs import Watch, watch_of
 from asyncctx_trace.instrument.primitives import PRIMITIVES, Primitive
@@ -48,7 +48,7 @@ class Operation:
 def operations(scope: Scope) -> Iterator[Operation]:
     """All of them."""
 
-    @unobserved
+    @suspended
     def rewrite(value: Any) -> Any:
         if type(value) is CodeType:
             return rewritten(value, scope)
@@ -118,14 +118,14 @@ def _of_checkout(adapter: Adapter) -> Iterator[Operation]:
 def _creation(
     remember: Callable[[Any, Any], None], count: int, code: CodeType, *consts: object
 ) -> CodeType:
-    @unobserved
+    @suspended
     def made(*arguments: Any) -> None:
         remember(arguments[0], arguments[-1])
 
     return watched(code, made, _nothing, _nothing, count, *consts)
 
 
-@unobserved
+@suspended
 def _nothing(ticket: object, result: object) -> None:
     return None
 
@@ -191,7 +191,7 @@ def _protect(code: CodeType, changed: CodeType) -> None:
             known[changed] = known[code]
 
 
-@unobserved
+@suspended
 def _unrewritten(code: Any) -> Any:
     return original_of(code) if type(code) is CodeType else code
 

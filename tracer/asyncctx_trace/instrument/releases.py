@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from asyncctx_trace.instrument import hub, lifecycle
-from asyncctx_trace.instrument.invisible import unobserved
+from asyncctx_trace.instrument.invisible import suspended, unobserved
 from asyncctx_trace.instrument.lifecycle import ENDED, HOLDING, Acquisition
 from asyncctx_trace.instrument.resources import Resource, on_collected
 from asyncctx_trace.instrument.tasks import Task, current_task
@@ -163,6 +163,7 @@ def _block_ended(acquisition: Acquisition, error: BaseException | None) -> None:
         hub.switch_off(hub.listening, failure)
 
 
+@suspended
 def _forget(key: int, _: object) -> None:
     _refs.pop(key, None)
     collected(_by_item.pop(key, []))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from asyncctx_trace.instrument import hub
 from asyncctx_trace.instrument.adapters import Adapter, Checkout, Everywhere, adapter_for, itself
-from asyncctx_trace.instrument.invisible import quietly, unobserve, unobserved
+from asyncctx_trace.instrument.invisible import quietly, suspended, unobserve, unobserved
 from asyncctx_trace.instrument.naming import receiver
 from asyncctx_trace.instrument.sites import Place
 from asyncctx_trace.limits import LIMITED
@@ -331,12 +331,14 @@ def _nothing(acquisitions: list[Acquisition]) -> None:
 _collected: Callable[[list[Acquisition]], None] = _nothing
 
 
+@suspended
 def _forget(key: int, _: object) -> None:
     gone = _by_object.pop(key, None)
     if gone is not None and gone.taken:
         _collected(gone.taken)
 
 
+@suspended
 def _forget_kind(key: int, _: object) -> None:
     _kinds.pop(key, None)
 

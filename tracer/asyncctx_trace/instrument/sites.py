@@ -12,7 +12,7 @@ from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
 from asyncctx_trace.instrument import hub
-from asyncctx_trace.instrument.invisible import program_frame, unobserved
+from asyncctx_trace.instrument.invisible import program_frame, suspended, unobserved
 
 if TYPE_CHECKING:
     from asyncctx_trace.instrument.bytecode import Position
@@ -155,6 +155,7 @@ def _define_in(code: CodeType, line: int | None, text: str) -> int:
     )
 
 
+@suspended
 def _forget(key: int, _: object) -> None:
     _by_code.pop(key, None)
 

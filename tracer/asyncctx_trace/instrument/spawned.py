@@ -92,5 +92,6 @@ class SpawnWatch:
             hub.switch_off(hub.listening, error)
 
 
+@suspended
 def _forget(key: int, _: object) -> None:
     _spawned.pop(key, None)

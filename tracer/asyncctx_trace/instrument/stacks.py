@@ -10,7 +10,7 @@ from typing import Any
 
 from asyncctx_trace.instrument import hub, lifecycle, resources, sites
 from asyncctx_trace.instrument.careful import leaving
-from asyncctx_trace.instrument.invisible import program_frame, unobserved
+from asyncctx_trace.instrument.invisible import program_frame, suspended
 from asyncctx_trace.instrument.lifecycle import Acquisition
 from asyncctx_trace.instrument.surgery import filtering_awaitable, watched
 
@@ -38,7 +38,7 @@ class StackWatch:
         """``code``, of ``__aexit__``, that tells of each callback it calls."""
         return filtering_awaitable(code, _called_back, ("cb", "exc_details"), *consts)
 
-    @unobserved
+    @suspended
     def _asked(self, stack: Any, manager: Any) -> _Ticket | None:
         if hub.heard() is None:
             return None
@@ -61,7 +61,7 @@ class StackWatch:
             hub.switch_off(hub.listening, error)
             return None
 
-    @unobserved
+    @suspended
     def _got(self, ticket: _Ticket | None, result: Any) -> None:
         if ticket is None:
             return
@@ -73,13 +73,13 @@ class StackWatch:
             _refs[key] = weakref.ref(callback, partial(_forget, key))
             _open[key] = acquisition
 
-    @unobserved
+    @suspended
     def _failed(self, ticket: _Ticket | None, error: BaseException) -> None:
         if ticket is not None:
             lifecycle.enter_ended(ticket[0], error)
 
 
-@unobserved
+@suspended
 def _called_back(awaitable: Awaitable[Any], callback: Any, exc: Any) -> Awaitable[Any]:
     acquisition = _open.pop(id(callback), None)
     return (
@@ -89,6 +89,7 @@ def _called_back(awaitable: Awaitable[Any], callback: Any, exc: Any) -> Awaitabl
     )
 
 
+@suspended
 def _forget(key: int, _: object) -> None:
     _refs.pop(key, None)
     _open.pop(key, None)

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from asyncctx_trace.instrument import hub
-from asyncctx_trace.instrument.invisible import quietly, unobserved
+from asyncctx_trace.instrument.invisible import quietly, suspended, unobserved
 from asyncctx_trace.unpatched import unpatched
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _define(task: Task) -> Task:
     return task
 
 
-@unobserved
+@suspended
 def _gone(key: int, _: object) -> None:
     task = _tasks.pop(key, None)
     sink = hub.listening

@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar, cast, overload
 
 from asyncctx_trace.errors import NotTraceable
 from asyncctx_trace.instrument.adapters import AtCreation, adapter_for
+from asyncctx_trace.instrument.invisible import quietly, unobserved
 from asyncctx_trace.instrument.resources import kind_of, resource_of
 
 __all__ = ["traced", "untraced"]
@@ -39,6 +41,7 @@ def traced(
     resource: object = None,
     capacity: int | None = None,
 ) -> Callable[[T], T]: ...
+@unobserved
 def traced(
     *target: Any,
     name: str | None = None,
@@ -81,12 +84,12 @@ def traced(
     """
     options = {"name": name, "kind": kind, "resource": resource, "capacity": capacity}
     if not target:
-        return lambda target: _traced(target, options)
+        return partial(traced, **options)
     if len(target) > 1:
         raise NotTraceable("traced() takes one target: call it once for each")
     if sys.getrefcount(target[0]) <= _UNSHARED:
-        _remember_unused(target[0])
-    return _traced(target[0], options)
+        quietly(_remember_unused, target[0])
+    return quietly(_traced, target[0], options)
 
 
 def _references(*target: Any) -> int:
@@ -104,6 +107,7 @@ def _remember_unused(target: Any) -> None:
         adapter.capacity.remember(target, adapter.capacity.unused(target))
 
 
+@unobserved
 def untraced(target: T) -> T:
     """Return what was given to :func:`traced`.
 
@@ -121,6 +125,11 @@ def untraced(target: T) -> T:
         >>> untraced(traced(lock)) is lock
         True
     """
+    original: T = quietly(_untraced, target)
+    return original
+
+
+def _untraced(target: T) -> T:
     if isinstance(target, type):
         from asyncctx_trace.instrument.classes import is_traced_class, untraced_class
 
@@ -128,7 +137,7 @@ def untraced(target: T) -> T:
             untraced_class(target)
         return target
     if isinstance(target, staticmethod | classmethod):
-        return cast(T, type(target)(untraced(target.__func__)))
+        return cast(T, type(target)(_untraced(target.__func__)))
     if _is_proxy(target):
         return cast(T, target.__wrapped__)  # type: ignore[attr-defined]
     return cast(T, getattr(target, "__asyncctx_factory__", target))
@@ -186,17 +195,22 @@ def _traced_factory(factory: Callable[..., Any], options: dict[str, Any]) -> Cal
 
     options = {**options, "name": options["name"] or _name_of(factory)}
 
-    @functools.wraps(factory)
+    @unobserved
     def make(*args: Any, **kwargs: Any) -> Any:
         # Of all that may go wrong here, only what the factory raises is the caller's business:
         # what is no manager goes back untouched, for `async with` to complain about.
-        made = factory(*args, **kwargs)
-        if _is_proxy(made) or not kind_of(type(made)).manager or kind_of(type(made)).traced:
-            return made
-        return _traced(made, options)
+        return quietly(_traced_product, factory(*args, **kwargs), options)
 
+    functools.update_wrapper(make, factory)
     make.__asyncctx_factory__ = factory  # type: ignore[attr-defined]
     return make
+
+
+def _traced_product(made: Any, options: dict[str, Any]) -> Any:
+    kind = kind_of(type(made))
+    if _is_proxy(made) or not kind.manager or kind.traced:
+        return made
+    return _traced(made, options)
 
 
 def _is_proxy(target: object) -> bool:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
+from asyncctx_trace.instrument.invisible import suspended
+
 __all__ = ["Adapter", "AtCreation", "Checkout", "Everywhere", "Give", "Pair", "Take", "itself"]
 
 
@@ -92,6 +94,7 @@ class AtCreation:
         made = self._made.get(id(thing))
         return None if made is None else made[1]
 
+    @suspended
     def _forget(self, key: int, ref: object) -> None:
         made = self._made.get(key)
         if made is not None and made[0] is ref:

@@ -1,0 +1,136 @@
+"""Runs parts of ``everyway`` with a listener, and prints every event that it hears.
+
+``python listened.py settrace|setprofile|monitoring PART...``
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib.util
+import os
+import sys
+import types
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+TRACED = "asyncctx_trace" in sys.modules
+"""Whether somebody records us: otherwise ``traced`` is to do nothing."""
+
+if importlib.util.find_spec("trio") is not None:
+    import trio._core._run as trio_run
+
+    trio_run._ALLOW_DETERMINISTIC_SCHEDULING = True
+    trio_run._r.seed(0)
+
+    async def warm() -> None:
+        """Fill the caches of abstract classes, which more than we ask."""
+        async with trio_run.open_nursery():
+            with trio_run.CancelScope(deadline=0):
+                await trio_run.checkpoint()
+
+    trio_run.run(warm)
+
+import everyway  # noqa: E402 - see above
+
+from asyncctx_trace import untraced  # noqa: E402
+
+if not TRACED:
+    everyway.traced = untraced
+
+heard: list[str] = []
+UNHEARD = {
+    # There are more instructions in rewritten code: its own bytes are what differs.
+    "INSTRUCTION",
+    # It stands for BRANCH_LEFT and BRANCH_RIGHT.
+    *(["BRANCH"] if sys.version_info >= (3, 14) else []),
+}
+
+
+def place(code: types.CodeType, line: int | None) -> str:
+    """Where something happens."""
+    return f"{Path(code.co_filename).name} {code.co_qualname} {line}"
+
+
+def told(event: str, code: types.CodeType, line: int | None, *more: object) -> None:
+    """Take down an event."""
+    heard.append(" ".join(map(str, (event, place(code, line), *more))))
+
+
+def name_of(thing: object) -> str:
+    """The name of what is called or raised."""
+    return str(getattr(thing, "__qualname__", None) or type(thing).__qualname__)
+
+
+def tracer(frame: types.FrameType, event: str, arg: Any) -> Any:
+    """A trace and a profile function."""
+    more = [name_of(arg)] if event.startswith("c_") else []
+    if event == "exception":
+        more = [name_of(arg[1])]
+    told(event, frame.f_code, frame.f_lineno, *more)
+    return tracer
+
+
+def callback(name: str) -> Callable[..., None]:
+    """What ``sys.monitoring`` calls for events of this name."""
+
+    def hears(code: types.CodeType, where: int, *fact: Any) -> None:
+        line = where if name == "LINE" else line_at(code, where)
+        more: list[object] = []
+        if name in ("CALL", "C_RETURN", "C_RAISE"):
+            more = [name_of(fact[0])]
+        elif name in ("JUMP", "BRANCH", "BRANCH_LEFT", "BRANCH_RIGHT"):
+            more = [line_at(code, fact[0])]
+        elif fact and isinstance(fact[0], BaseException):
+            more = [name_of(fact[0])]
+        told(name, code, line, *more)
+
+    return hears
+
+
+def line_at(code: types.CodeType, offset: int) -> int | None:
+    """The line of an instruction."""
+    return next((line for start, end, line in code.co_lines() if start <= offset < end), None)
+
+
+@contextmanager
+def settrace() -> Iterator[None]:
+    """A debugger."""
+    sys.settrace(tracer)
+    yield
+    sys.settrace(None)
+
+
+@contextmanager
+def setprofile() -> Iterator[None]:
+    """A profiler."""
+    sys.setprofile(tracer)
+    yield
+    sys.setprofile(None)
+
+
+@contextmanager
+def monitoring() -> Iterator[None]:
+    """A tool that subscribes to everything."""
+    tool, events = sys.monitoring, 0
+    if tool.get_tool(1) is None:
+        tool.use_tool_id(1, "everything")
+    for name, event in vars(tool.events).items():
+        if event and name not in UNHEARD:
+            tool.register_callback(1, event, callback(name))
+            events |= event
+    tool.set_events(1, events)
+    yield
+    tool.set_events(1, 0)
+
+
+if __name__ == "__main__":
+    gc.disable()
+    for part in sys.argv[2:]:
+        heard.append(f"= {part}")
+        with globals()[sys.argv[1]]():
+            everyway.PARTS[part]()
+    sys.stdout.write("\n".join(heard) + "\n")
+    sys.stdout.flush()
+    os._exit(0)
