@@ -11,7 +11,7 @@ from typing import Any
 
 from asyncctx_trace.instrument import hub, lifecycle, resources, sites
 from asyncctx_trace.instrument.adapters import Adapter, Checkout, Give, Take
-from asyncctx_trace.instrument.frames import next_frame, program_frames
+from asyncctx_trace.instrument.frames import ProgramFrames, next_frame
 from asyncctx_trace.instrument.invisible import (
     is_ours,
     program_frame,
@@ -68,25 +68,25 @@ class CheckoutWatch:
 
     def __init__(self, checkout: Checkout) -> None:
         self.checkout = checkout
-        self.own: Callable[[str], bool] | None = None
-        """Which files are the program's own; ``None`` while only what the program has named is
-        recorded."""
-        self.library = checkout.takes[0].method.partition(".")[0] if checkout.takes else ""
+        self.installed = False
+        """Whether everything is recorded, and not only what the program has named."""
+        self._library = checkout.takes[0].method.partition(".")[0] if checkout.takes else ""
+        self.own_by(_PROGRAM.__contains__)
         module, _, name = checkout.manager.rpartition(".")
         self.enter = (module, f"{name}.__aenter__") if name else None
         """Module and name of the enter that is recorded by itself where the program enters."""
         for reader in (checkout.limit, checkout.resource, checkout.name):
             _hide(reader)
 
-    @unobserved
-    def is_own(self, file: str) -> bool:
-        """Tell whether ``file`` is the program's."""
-        return file in _PROGRAM if self.own is None else self.own(file)
+    def own_by(self, own: Callable[[str], bool]) -> None:
+        """Have ``own`` tell which files are the program's own."""
+        self.own = own
+        self.frames = ProgramFrames(own, self._library)
 
     @unobserved
     def site(self) -> int:
         """The line of the program that runs now, ``0`` where there is none in this task."""
-        found, _ = program_frames(self.is_own, self.library)
+        found, _ = self.frames.find()
         return sites.of_frame(found[0]) if found else 0
 
     def taking(self, take: Take, code: CodeType, *consts: object) -> CodeType:
@@ -127,7 +127,7 @@ class _Taking:
     @unobserved
     def _ask(self, pool: Any) -> _Out | None:
         watch = self._watch
-        if watch.own is None and not resources.is_named_pool(watch.checkout, pool):
+        if not watch.installed and not resources.is_named_pool(watch.checkout, pool):
             return None
         task = current_task()
         asking = task.id, id(pool)
@@ -161,13 +161,13 @@ class _Taking:
         outer = caller.f_back
         while outer is not None and outer.f_code.co_filename == contextlib.__file__:
             outer = outer.f_back
-        own = self._watch.is_own
+        own = self._watch.own
         return outer is not None and (is_ours(outer) or own(outer.f_code.co_filename))
 
     @unobserved
     def _caller(self) -> tuple[FrameType | None, bool]:
         """The program's frame, and whether the call counts: a library's own tasks do not."""
-        found, outermost = program_frames(self._watch.is_own, self._watch.library)
+        found, outermost = self._watch.frames.find()
         if found:
             return found[0], True
         # create_task(pool.getconn()): the method itself, or asyncio's wrapper, is all the task.

@@ -10,46 +10,73 @@ from typing import Any
 from asyncctx_trace.instrument import tasks
 from asyncctx_trace.instrument.invisible import is_ours, program_frame, unobserved
 
-__all__ = ["next_frame", "program_frames"]
+__all__ = ["ProgramFrames", "next_frame"]
 
 _LOOPS = frozenset({"asyncio.base_events", "asyncio.events", "asyncio.runners", "trio._core._run"})
 """Modules whose frames run tasks: below them is not the task, but who started the loop."""
+_OURS, _LOOP, _LIBRARY, _OWN = range(4)
+"""What a file is, for this purpose."""
 
 
-@unobserved
-def program_frames(
-    own: Callable[[str], bool], library: str, limit: int = 1
-) -> tuple[list[FrameType], FrameType | None]:
-    """Find the running task's innermost frames of the program's own code.
+class ProgramFrames:
+    """Finds the frames of the program's own code in the running task.
 
-    ``own`` tells of a file whether it is the program's; frames of the top-level package
-    ``library`` never count. Returns at most ``limit`` frames, innermost first, and the
-    outermost frame of the task.
+    ``own`` tells of a file whether it is the program's; files of the top-level package
+    ``library`` never are.
     """
-    last = _root()
-    found: list[FrameType] = []
-    outermost: FrameType | None = None
-    frame = program_frame()
-    greenlet = None
-    while frame is not None:
-        if not is_ours(frame):
-            module = frame.f_globals.get("__name__") or ""
-            if module in _LOOPS and frame is not last:
-                break
-            outermost = frame
-            if own(frame.f_code.co_filename) and module.partition(".")[0] != library:
-                found.append(frame)
-                if len(found) == limit:
+
+    def __init__(self, own: Callable[[str], bool], library: str) -> None:
+        self._own = own
+        self._library = library
+        self._files: dict[str, int] = {}
+
+    @unobserved
+    def find(self, limit: int = 1) -> tuple[list[FrameType], FrameType | None]:
+        """Return at most ``limit`` frames, innermost first, and the task's outermost frame.
+
+        The latter is the outermost one that was looked at, where ``limit`` is reached.
+        """
+        last = _root()
+        known = self._files.get
+        found: list[FrameType] = []
+        outermost: FrameType | None = None
+        frame = program_frame()
+        greenlet = None
+        while frame is not None:
+            kind = known(frame.f_code.co_filename)
+            if kind is None:
+                kind = self._classify(frame)
+            if kind:  # not ours
+                if kind == _LOOP and frame is not last:
                     break
-            if frame is last:
-                break
-        frame = frame.f_back
-        if frame is None:
-            # SQLAlchemy's asyncio extension runs its sync code in a greenlet of its own; the
-            # coroutine that started it is suspended in the parent.
-            greenlet = _greenlet() if greenlet is None else greenlet.parent
-            frame = None if greenlet is None else _suspended(greenlet)
-    return found, outermost
+                outermost = frame
+                if kind == _OWN:
+                    found.append(frame)
+                    if len(found) == limit:
+                        break
+                if frame is last:
+                    break
+            frame = frame.f_back
+            if frame is None:
+                # SQLAlchemy's asyncio extension runs its sync code in a greenlet of its own; the
+                # coroutine that started it is suspended in the parent.
+                greenlet = _greenlet() if greenlet is None else greenlet.parent
+                frame = None if greenlet is None else _suspended(greenlet)
+        return found, outermost
+
+    @unobserved
+    def _classify(self, frame: FrameType) -> int:
+        module = frame.f_globals.get("__name__") or ""
+        file = frame.f_code.co_filename
+        if is_ours(frame):
+            kind = _OURS
+        elif module in _LOOPS:
+            kind = _LOOP
+        else:
+            own = self._own(file) and module.partition(".")[0] != self._library
+            kind = _OWN if own else _LIBRARY
+        self._files[file] = kind
+        return kind
 
 
 @unobserved

@@ -96,7 +96,9 @@ def of_adapter(adapter: Adapter, scope: Scope) -> Iterator[Operation]:
         watch_of(adapter, adapter.pair).own = scope.__contains__
         yield from _of_pair(adapter, adapter.pair)
     if adapter.checkout is not None:
-        checkout_watch(adapter, adapter.checkout).own = scope.__contains__
+        watch = checkout_watch(adapter, adapter.checkout)
+        watch.installed = True
+        watch.own_by(scope.__contains__)
         yield from _of_checkout(adapter)
     if isinstance(adapter.capacity, AtCreation):
         method, count = adapter.capacity.initializer, adapter.capacity.argument + 1
