@@ -33,6 +33,10 @@ class Pool:
         item = await self.get()
         await asyncio.sleep(0)
         item.close()
+    def later(self):
+        loop = asyncio.get_running_loop()
+        loop.call_soon(lambda: self.kept.append(loop.create_task(self.use())))
+    kept = []
     def __aenter__(self): return self.opened()
     async def opened(self): return self
     async def __aexit__(self, *exc): pass
@@ -93,7 +97,7 @@ def test_each_item_is_one_acquisition_at_the_programs_line(tmp_path: Path) -> No
 
     assert [(t.at, t.enter, t.left) for t in found.of("pool")] == [
         ("get", "ok", True),
-        ("wait_for" if sys.version_info >= (3, 12) else "", "ok", True),  # there it is a task
+        ("wait_for", "ok", True),
         ("use", "ok", True),
     ]
     assert {(t.resource, t.capacity) for t in found.of("pool")} == {("pool", 2)}
@@ -147,21 +151,81 @@ def test_a_pool_without_a_limit_is_another_kind(tmp_path: Path) -> None:
     ]
 
 
+def test_a_task_made_of_a_librarys_coroutine_is_charged_to_the_line_that_made_it(
+    tmp_path: Path,
+) -> None:
+    """The method itself is a call of who made the task; any other coroutine is its own task."""
+    found = run(
+        tmp_path,
+        """
+        async def main():
+            pool = acme.Pool(3)
+            item = await asyncio.create_task(pool.get())  # get
+            item.close()
+            await asyncio.gather(pool.use(), pool.use())  # use
+            async with asyncio.TaskGroup() as group:
+                group.create_task(pool.use())  # group
+        asyncio.run(main())
+        """,
+    )
+
+    assert [(t.at, t.task, t.left) for t in found.of("pool")] == [
+        ("get", "Task-1", True),
+        ("use", "Task-3", True),
+        ("use", "Task-4", True),
+        ("group", "Task-5", True),
+    ]
+
+
+def test_a_site_knows_who_called_its_function(tmp_path: Path) -> None:
+    """The next line of the program's own code, whatever lies between."""
+    found = run(
+        tmp_path,
+        """
+        async def helper(pool):
+            return await pool.get()  # inside
+        async def main():
+            pool = acme.Pool(2)
+            await helper(pool)  # first
+            await asyncio.wait_for(helper(pool), 5)  # second
+        asyncio.run(main())
+        """,
+    )
+
+    second = "second" if sys.version_info >= (3, 12) else ""  # there it is a task of its own
+    assert [(t.at, t.caller) for t in found.of("pool")] == [("inside", "first"), ("inside", second)]
+
+
+def test_what_was_collected_without_being_given_back_is_noted(tmp_path: Path) -> None:
+    """It stays out of a pool that counts it."""
+    found = run(
+        tmp_path,
+        """
+        async def main():
+            pool = acme.Pool(2)
+            item = await pool.get()  # get
+            del item
+        asyncio.run(main())
+        """,
+    )
+
+    assert [(t.at, t.left, t.collected) for t in found.of("pool")] == [("get", False, True)]
+
+
 def test_a_librarys_own_tasks_are_not_charged_to_who_started_the_loop(tmp_path: Path) -> None:
     """What no line of the program asked for is left out."""
     found = run(
         tmp_path,
         """
-        class Worker:
-            pass
         async def main():
             pool = acme.Pool(1)
-            await asyncio.create_task(pool.use())
+            pool.later()
+            await asyncio.sleep(0.05)
         asyncio.run(main())  # not here
         """,
     )
 
-    assert "not here" not in {t.at for t in found.taken}
+    assert found.of("pool") == []
 
 
 def test_a_semaphore_first_seen_in_use_has_the_capacity_that_it_was_made_with(

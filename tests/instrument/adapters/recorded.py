@@ -11,6 +11,7 @@ from textwrap import dedent
 
 from asyncctx_trace.child import environment
 from asyncctx_trace.events import (
+    Collected,
     EnterEnded,
     EnterStarted,
     ExitEnded,
@@ -18,6 +19,7 @@ from asyncctx_trace.events import (
     Outcome,
     ResourceDefined,
     SiteDefined,
+    TaskDefined,
 )
 from asyncctx_trace.recording.reader import read
 from asyncctx_trace.recording.segments import create
@@ -45,6 +47,12 @@ class Taken:
     """When it was asked for, and given back, in ns."""
     left_at: str = ""
     """The comment on the line that gave it back."""
+    task: str = ""
+    """Who asked for it."""
+    caller: str = ""
+    """The comment on the line that called the function."""
+    collected: bool = False
+    """Whether it was garbage collected while it was out."""
 
 
 @dataclass
@@ -89,13 +97,20 @@ def recorded(folder: Path, source: str, *, status: int = 0, **variables: str) ->
 
 def _taken(recording: Path, lines: list[str]) -> list[Taken]:
     sites: dict[int, str] = {}
+    callers: dict[int, int | None] = {}
+    tasks: dict[int, str] = {}
     resources: dict[int, ResourceDefined] = {}
     taken: dict[int, Taken] = {}
     for event in read(recording):
         match event:
             case SiteDefined():
                 line = lines[event.line - 1] if event.file.endswith("program.py") else event.file
+                callers[event.site] = event.caller
                 sites[event.site] = line.partition("#")[2].strip() or line.strip()
+            case TaskDefined():
+                tasks[event.task] = event.name
+            case Collected():
+                taken[event.acquisition].collected = True
             case ResourceDefined():
                 resources[event.resource] = event
             case EnterStarted():
@@ -108,6 +123,8 @@ def _taken(recording: Path, lines: list[str]) -> list[Taken]:
                     sites.get(event.site, ""),
                     "" if around is None else around.kind,
                     asked=event.at,
+                    task=tasks[event.task],
+                    caller=sites.get(callers.get(event.site) or 0, ""),
                 )
             case EnterEnded():
                 taken[event.acquisition].enter = event.outcome.name.lower()

@@ -61,6 +61,28 @@ async def work(url):
     ]
 
 
+def test_requests_that_are_gathered_are_charged_to_that_line(folder: Path) -> None:
+    """Their tasks are made of the library's coroutines and have no line of the program."""
+    taken = aiohttp(
+        folder,
+        """
+async def work(url):
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=2)) as session:
+        responses = await asyncio.gather(*(session.get(url) for _ in range(2)))  # gather
+        task = asyncio.create_task(session.get(url))  # create_task
+        for response in [*responses, await task]:
+            await response.read()
+    print("done")
+""",
+    )
+
+    assert [(at, left) for _, _, at, _, left in taken] == [
+        ("gather", True),
+        ("gather", True),
+        ("create_task", True),
+    ]
+
+
 def test_a_response_that_is_never_released_keeps_others_out(folder: Path) -> None:
     """The request that waits for the connection is in its enter."""
     taken = aiohttp(

@@ -25,7 +25,7 @@ def test_commands_pipelines_and_subscriptions_take_from_the_pool(
 async def main():
     pool = pool_of(3)
     async with redis.Redis(connection_pool=pool) as client:
-        await client.set("key", "value")  # command
+        await asyncio.gather(client.set("key", "value"), client.ping())  # command
         async with client.pipeline() as pipe:  # pipeline
             pipe.get("key")
             print(await pipe.execute())  # execute
@@ -39,7 +39,8 @@ asyncio.run(main())
 
     assert run.stdout == "[b'value']\n"
     assert [(t.at, t.parent) for t in run.of("pool")] == [
-        ("command", "client"),
+        ("command", ""),
+        ("command", ""),
         ("execute", "pipeline"),
         ("subscribe", "subscription"),
     ]

@@ -9,7 +9,7 @@ from functools import partial
 from types import CodeType, FrameType, FunctionType
 from typing import Any
 
-from asyncctx_trace.instrument import hub, lifecycle, resources, sites
+from asyncctx_trace.instrument import hub, lifecycle, releases, resources, sites, spawned, tasks
 from asyncctx_trace.instrument.adapters import Adapter, Checkout, Give, Take
 from asyncctx_trace.instrument.frames import ProgramFrames, next_frame
 from asyncctx_trace.instrument.invisible import (
@@ -21,8 +21,9 @@ from asyncctx_trace.instrument.invisible import (
 )
 from asyncctx_trace.instrument.lifecycle import Acquisition
 from asyncctx_trace.instrument.scope import Scope
+from asyncctx_trace.instrument.sites import Place
 from asyncctx_trace.instrument.surgery import watched
-from asyncctx_trace.instrument.tasks import current_task
+from asyncctx_trace.instrument.tasks import Task, current_task
 
 __all__ = ["CheckoutWatch", "checkout_watch"]
 
@@ -32,12 +33,12 @@ _PROGRAM = Scope()
 class _Out:
     """One item that is out of its pool, or asked for."""
 
-    __slots__ = ("acquisition", "granted", "key", "leaving", "pool", "ref")
+    __slots__ = ("acquisition", "asking", "granted", "key", "leaving", "ref")
 
-    def __init__(self, acquisition: Acquisition, pool: int) -> None:
+    def __init__(self, acquisition: Acquisition, asking: tuple[int, int]) -> None:
         self.acquisition = acquisition
-        self.pool = pool
-        """The address of the pool."""
+        self.asking = asking
+        """The addresses of the task and the pool."""
         self.granted = False
         """Whether the wait is over."""
         self.leaving = False
@@ -49,9 +50,9 @@ class _Out:
 _out: dict[int, _Out] = {}
 """By the address of the item; an entry leaves before its address can be used again."""
 _asking: dict[tuple[int, int], _Out] = {}
-"""What a task asks for now, by the task's id and the pool's address."""
+"""What a task asks for now, by the addresses of the task and the pool."""
 _waiting: dict[int, _Out] = {}
-"""The same by the task's id, where another method ends the wait."""
+"""The same by the address of the task, where another method ends the wait."""
 _watches: dict[str, CheckoutWatch] = {}
 
 
@@ -89,10 +90,19 @@ class CheckoutWatch:
         found, _ = self.frames.find()
         return sites.of_frame(found[0]) if found else 0
 
+    @unobserved
+    def place(self, found: list[FrameType]) -> tuple[Place, int]:
+        """Where the first of these frames stands, and its site, which knows the second's."""
+        place = sites.entered_at(found[0])
+        if len(found) == 1:
+            return place, place.site
+        return place, place.called_from(sites.of_frame(found[1]))
+
     def taking(self, take: Take, code: CodeType, *consts: object) -> CodeType:
         """Return ``code``, of a take's method, that reports each of its calls."""
         hooks = _Taking(self, take)
-        return watched(code, hooks.asked, hooks.got, hooks.failed, take.arguments, *consts)
+        changed = watched(code, hooks.asked, hooks.got, hooks.failed, take.arguments, *consts)
+        return spawned.code_acquires(changed)
 
     def granting(self, code: CodeType, *consts: object) -> CodeType:
         """Return ``code``, of the method that ends a wait, that reports its return."""
@@ -129,23 +139,22 @@ class _Taking:
         watch = self._watch
         if not watch.installed and not resources.is_named_pool(watch.checkout, pool):
             return None
-        task = current_task()
-        asking = task.id, id(pool)
+        native, _ = tasks.running()
+        asking = id(native), id(pool)
         if asking in _asking or self._stands_for_itself():
             return None
-        frame, known = self._caller()
-        if not known:
+        caller = self._caller()
+        if caller is None:
             return None
-        place = None if frame is None else sites.entered_at(frame)
-        resource = resources.of_pool(watch.checkout, pool, "" if place is None else place.text)
+        task, site, text = caller
+        resource = resources.of_pool(watch.checkout, pool, text)
         manager = resources.manager_of(type(pool))
-        site = 0 if place is None else place.site
         acquisition = lifecycle.enter_started_by_call(manager, resource.id, site, task)
         if acquisition is None:
             return None
-        out = _asking[asking] = _Out(acquisition, id(pool))
+        out = _asking[asking] = _Out(acquisition, asking)
         if self._take.granted:
-            _waiting[task.id] = out
+            _waiting[id(native)] = out
         return out
 
     @unobserved
@@ -165,16 +174,28 @@ class _Taking:
         return outer is not None and (is_ours(outer) or own(outer.f_code.co_filename))
 
     @unobserved
-    def _caller(self) -> tuple[FrameType | None, bool]:
-        """The program's frame, and whether the call counts: a library's own tasks do not."""
-        found, outermost = self._watch.frames.find()
+    def _caller(self) -> tuple[Task, int, str] | None:
+        """Who asks, and the site and source of the program's line; ``None`` for a library's task.
+
+        Where no line of the program is in the task, it is the line that made a task of a
+        library's coroutine, as in ``gather(client.get(url), …)``.
+        """
+        made = spawned.spawned()
+        if made is not None:
+            return made.task, made.site, made.place.text
+        found, outermost = self._watch.frames.find(2)
         if found:
-            return found[0], True
-        # create_task(pool.getconn()): the method itself, or asyncio's wrapper, is all the task.
-        method = program_frame()
-        if outermost is None or outermost is method:
-            return None, outermost is not None
-        return None, outermost.f_globals.get("__name__") == "asyncio.tasks"
+            place, site = self._watch.place(found)
+            return current_task(), site, place.text
+        made = spawned.origin()
+        if made is not None:
+            return current_task(), made.site, made.place.text
+        # A loop that is not written in Python has made a task of the method itself.
+        if outermost is not None and (
+            outermost is program_frame() or outermost.f_globals.get("__name__") == "asyncio.tasks"
+        ):
+            return current_task(), 0, ""
+        return None
 
     @unobserved
     def got(self, out: _Out | None, result: Any) -> None:
@@ -226,7 +247,7 @@ class _Giving:
             return None
         if self._give.every:
             pools = set(map(id, item))
-            outs = [out for out in _out.values() if out.pool in pools]
+            outs = [out for out in _out.values() if out.asking[1] in pools]
         else:
             found = _out.get(id(item))
             outs = [] if found is None else [found]
@@ -254,7 +275,7 @@ def _begun() -> None:
 
 @unobserved
 def _granted(ticket: object, result: object) -> None:
-    out = _waiting.pop(current_task().id, None)
+    out = _waiting.pop(id(tasks.running()[0]), None)
     if out is not None:
         out.granted = True
         lifecycle.enter_ended(out.acquisition, None)
@@ -267,10 +288,9 @@ def _not_granted(ticket: object, error: BaseException) -> None:
 
 @unobserved
 def _answered(out: _Out) -> None:
-    task = out.acquisition.task.id
-    _asking.pop((task, out.pool), None)
-    if _waiting.get(task) is out:
-        del _waiting[task]
+    _asking.pop(out.asking, None)
+    if _waiting.get(out.asking[0]) is out:
+        del _waiting[out.asking[0]]
 
 
 @unobserved
@@ -291,6 +311,7 @@ def _end(out: _Out) -> None:
 def _gone(out: _Out, forgets: bool, _: object) -> None:
     if _out.get(out.key) is out:
         del _out[out.key]
+        releases.collected([out.acquisition])
         if forgets:
             _end(out)
 

@@ -36,7 +36,7 @@ class ProgramFrames:
 
         The latter is the outermost one that was looked at, where ``limit`` is reached.
         """
-        last = _root()
+        last = getattr(tasks.running()[1], "cr_frame", None)
         known = self._files.get
         found: list[FrameType] = []
         outermost: FrameType | None = None
@@ -86,22 +86,6 @@ def next_frame(frame: FrameType) -> FrameType | None:
     while found is not None and is_ours(found):
         found = found.f_back
     return found
-
-
-@unobserved
-def _root() -> FrameType | None:
-    """The frame of the running task's coroutine, where that is a plain one."""
-    try:
-        task: Any = tasks.native_task()
-    except RuntimeError:
-        task = None
-    if task is not None:
-        coroutine = task.get_coro()
-    else:
-        task = tasks._trio_task()
-        coroutine = None if task is None else task.coro
-    frame = getattr(coroutine, "cr_frame", None)
-    return frame if isinstance(frame, FrameType) else None
 
 
 @unobserved

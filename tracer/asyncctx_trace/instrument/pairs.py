@@ -171,7 +171,7 @@ class Watch:
         caller = outer(contended)
         made = spawned.spawned()
         if made is not None:
-            task, place, site = made
+            task, place, site, _ = made
         else:
             if caller is None:
                 return None

@@ -1,4 +1,4 @@
-"""Acquisitions that run as a task of their own: ``create_task(lock.acquire())``, ``shield``, …"""
+"""Tasks that the program makes of a library's coroutine: ``create_task(lock.acquire())``, …"""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from asyncctx_trace.instrument.callers import enclosing, place_of
 from asyncctx_trace.instrument.invisible import program_frame, suspended, unobserved
 from asyncctx_trace.instrument.sites import Place
 from asyncctx_trace.instrument.surgery import filtering_argument
-from asyncctx_trace.instrument.tasks import Task, current_task
+from asyncctx_trace.instrument.tasks import Task, current_task, plain_coroutine
 
-__all__ = ["CREATING", "Spawned", "SpawnWatch", "acquires", "spawned"]
+__all__ = ["CREATING", "Spawned", "SpawnWatch", "acquires", "code_acquires", "origin", "spawned"]
 
 CREATING = (
     ("asyncio.base_events", "BaseEventLoop.create_task", "coro"),
@@ -29,34 +29,49 @@ CREATING = (
 
 
 class Spawned(NamedTuple):
-    """Who made a task of a coroutine that acquires, and where."""
+    """Who made a task of a coroutine, and where."""
 
     task: Task
     place: Place
     site: int
+    acquires: bool
+    """Whether the coroutine does nothing but acquire."""
 
 
 _spawned: dict[int, tuple[weakref.ref[Any], Spawned]] = {}
 """By the address of the coroutine; an entry leaves with it."""
 _names: set[str] = {"_wrap_awaitable"}
-"""Names of the functions whose coroutines count."""
+"""Names of the functions that do nothing but acquire."""
+
+
+_codes: dict[int, CodeType] = {}
+"""The same by the address of the code."""
 
 
 def acquires(function: str) -> None:
-    """Have coroutines of functions with this name looked at."""
+    """Take coroutines of functions with this name as calls of whoever makes a task of them."""
     _names.add(function)
+
+
+def code_acquires(code: CodeType) -> CodeType:
+    """Do so with coroutines of this code; return it."""
+    _codes[id(code)] = code
+    return code
 
 
 @unobserved
 def spawned() -> Spawned | None:
     """Who made the task that runs now, if it does nothing but acquire."""
+    found = origin()
+    return found if found is not None and found.acquires else None
+
+
+@unobserved
+def origin() -> Spawned | None:
+    """Where the program made the task that runs now, if its coroutine is a library's."""
     if not _spawned:
         return None
-    try:
-        native: Any = tasks.native_task()
-    except RuntimeError:
-        return None
-    found = None if native is None else _spawned.get(id(native.get_coro()))
+    found = _spawned.get(id(tasks.running()[1]))
     return None if found is None else found[1]
 
 
@@ -72,22 +87,30 @@ class SpawnWatch:
 
     @suspended
     def _look(self, coroutine: Any) -> Any:
-        if type(coroutine) is CoroutineType and coroutine.cr_code.co_name in _names:
-            self._note(coroutine)
+        plain = plain_coroutine(coroutine)
+        if plain is not None:
+            code = plain.cr_code
+            acquires = code.co_name in _names or id(code) in _codes
+            if acquires or not self._own(code.co_filename):
+                self._note(plain, acquires)
         return coroutine
 
-    def _note(self, coroutine: CoroutineType[Any, Any, Any]) -> None:
+    def _note(self, coroutine: CoroutineType[Any, Any, Any], acquires: bool) -> None:
         if hub.heard() is None or id(coroutine) in _spawned:
             return
         try:
             creating = program_frame()
             frame = None if creating is None else enclosing(creating.f_back, self._own)
-            if frame is None:
-                return
-            place, site = place_of(frame, self._own)
+            if frame is not None:
+                place, site = place_of(frame, self._own)
+            else:  # a task of a library's task
+                above = origin()
+                if above is None:
+                    return
+                place, site = above.place, above.site
             key = id(coroutine)
             ref = weakref.ref(coroutine, partial(_forget, key))
-            _spawned[key] = ref, Spawned(current_task(), place, site)
+            _spawned[key] = ref, Spawned(current_task(), place, site, acquires)
         except Exception as error:
             hub.switch_off(hub.listening, error)
 

@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import partial
+from types import CoroutineType, MemberDescriptorType
 from typing import TYPE_CHECKING, Any
 
 from asyncctx_trace.instrument import hub
@@ -18,7 +19,7 @@ from asyncctx_trace.unpatched import unpatched
 if TYPE_CHECKING:
     from asyncctx_trace.instrument.lifecycle import Acquisition
 
-__all__ = ["Task", "current_task", "known", "native_task", "seen"]
+__all__ = ["Task", "current_task", "known", "native_task", "plain_coroutine", "running", "seen"]
 
 
 class Task:
@@ -119,6 +120,38 @@ def _replay(sink: hub.Sink) -> None:
 
 
 hub.on_attach(_replay)
+
+
+@unobserved
+def running() -> tuple[Any, Any]:
+    """Return the running task object of asyncio or trio, and its coroutine; ``None`` for none."""
+    try:
+        native = native_task()
+    except RuntimeError:
+        native = None
+    if native is not None:
+        return native, plain_coroutine(native.get_coro())
+    native = _trio_task()
+    return native, None if native is None else plain_coroutine(native.coro)
+
+
+@unobserved
+def plain_coroutine(awaitable: Any) -> Any:
+    """Return ``awaitable`` if it is a coroutine, or the one in its slot ``_coro``, else ``None``.
+
+    aiohttp's requests are objects that wrap a coroutine so. Runs no code of theirs.
+    """
+    if type(awaitable) is CoroutineType:
+        return awaitable
+    for base in type(awaitable).__mro__:
+        slot = base.__dict__.get("_coro")
+        if type(slot) is MemberDescriptorType:
+            try:
+                inner = slot.__get__(awaitable)
+            except AttributeError:
+                return None
+            return inner if type(inner) is CoroutineType else None
+    return None
 
 
 @unobserved
