@@ -533,6 +533,113 @@ async def a_generator_closed_by_the_task_that_left_it_early() -> None:
             break
 
 
+@clean()
+async def permits_that_the_jobs_give_back() -> None:
+    places = traced(asyncio.Semaphore(2), name="places")
+
+    async def job() -> None:
+        try:
+            await turn()
+        finally:
+            places.release()
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(6):
+            await places.acquire()
+            group.create_task(job())
+
+
+@clean()
+async def permits_that_callbacks_give_back() -> None:
+    places = traced(asyncio.Semaphore(2), name="places")
+    async with asyncio.TaskGroup() as group:
+        for _ in range(6):
+            await places.acquire()
+            group.create_task(turn()).add_done_callback(lambda _: places.release())
+
+
+@clean()
+async def a_permit_given_back_for_a_while_inside_its_block() -> None:
+    limit = traced(asyncio.Semaphore(1), name="limit")
+
+    async def fetch() -> None:
+        async with limit:
+            limit.release()
+            await turn()
+            await limit.acquire()
+
+    await asyncio.gather(fetch(), fetch(), fetch())
+
+
+@clean()
+async def a_semaphore_that_counts_what_is_there() -> None:
+    items = traced(asyncio.Semaphore(0), name="items")
+
+    async def consume() -> None:
+        await items.acquire()
+
+    for _ in range(3):
+        items.release()
+    await asyncio.gather(*(consume() for _ in range(3)))
+
+
+@clean()
+async def a_bucket_that_is_filled_again_by_a_task() -> None:
+    tokens = traced(asyncio.Semaphore(2), name="tokens")
+
+    async def refill() -> None:
+        for _ in range(3):
+            await pause()
+            tokens.release()
+
+    async def request() -> None:
+        await tokens.acquire()
+
+    filling = asyncio.create_task(refill())
+    await asyncio.gather(*(request() for _ in range(5)))
+    await filling
+
+
+@clean()
+async def a_limit_that_is_raised_on_purpose() -> None:
+    limit = traced(asyncio.Semaphore(1), name="limit")
+
+    async def work() -> None:
+        async with limit:
+            await pause()
+
+    async def raise_it() -> None:
+        limit.release()
+
+    first = asyncio.create_task(work())
+    await turn()
+    await asyncio.create_task(raise_it())
+    await asyncio.gather(first, work(), work())
+
+
+@clean()
+async def a_queue_on_a_condition_taken_by_calls() -> None:
+    condition = traced(asyncio.Condition(), name="queue")
+    items: list[int] = []
+
+    async def consume() -> None:
+        await condition.acquire()
+        try:
+            while not items:
+                await condition.wait()
+            items.pop()
+        finally:
+            condition.release()
+
+    async def produce() -> None:
+        await turn()
+        async with condition:
+            items.extend((1, 2))
+            condition.notify_all()
+
+    await asyncio.gather(consume(), consume(), produce())
+
+
 @pytest.mark.parametrize(
     ("possible", "main"), [pytest.param(*each, id=each[1].__name__) for each in CLEAN]
 )

@@ -362,6 +362,63 @@ async def a_lock_of_another_loop() -> None:
                 pass
 
 
+@planted("over-release")
+async def an_error_path_that_releases_what_the_block_releases_too() -> None:
+    limit = traced(asyncio.Semaphore(1), name="limit")
+
+    async def fetch(fails: bool) -> None:
+        async with limit:  # here
+            await turn()
+            if fails:
+                limit.release()
+
+    await fetch(fails=True)
+    await asyncio.gather(fetch(fails=False), fetch(fails=False))
+
+
+@planted("over-release")
+async def a_permit_released_in_an_except_and_in_a_finally() -> None:
+    limit = traced(asyncio.Semaphore(1), name="limit")
+
+    async def fetch(fails: bool) -> None:
+        await limit.acquire()  # here
+        try:
+            await turn()
+            if fails:
+                raise ConnectionError
+        except ConnectionError:
+            limit.release()
+        finally:
+            limit.release()
+
+    await fetch(fails=True)
+    await asyncio.gather(fetch(fails=False), fetch(fails=False))
+
+
+@planted("over-release", "possible")
+async def a_permit_given_back_by_the_job_and_by_its_callback() -> None:
+    limit = traced(asyncio.Semaphore(1), name="limit")
+
+    def give_back(_: object = None) -> None:
+        limit.release()
+
+    async def job() -> None:
+        give_back()
+
+    async def work() -> None:
+        async with limit:  # here
+            await turn()
+
+    async def producer() -> None:
+        await limit.acquire()
+        task = asyncio.create_task(job())
+        task.add_done_callback(give_back)
+
+    await asyncio.create_task(producer())
+    await pause()
+    await asyncio.gather(work(), work())
+
+
 @planted("ineffective-limit", "possible")
 async def a_semaphore_around_create_task() -> None:
     limit = traced(asyncio.Semaphore(2), name="limit")

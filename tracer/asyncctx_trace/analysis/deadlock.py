@@ -12,6 +12,7 @@ from asyncctx_trace.analysis.columns import rows_with
 from asyncctx_trace.analysis.completeness import is_complete
 from asyncctx_trace.analysis.components import components
 from asyncctx_trace.analysis.occupancy import contends, limit_of
+from asyncctx_trace.analysis.permits import is_anonymous
 from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
 from asyncctx_trace.events import Outcome, TaskDefined
 
@@ -192,6 +193,7 @@ def _rings(
                     max(timeline.enter_started[row] for row in component),
                 )
                 and not groups.intersection(component)
+                and not any(is_anonymous(timeline, hold) for hold in holds)
                 and all(
                     _exact(timeline, timeline.resource[row], len(blockers[row]))
                     for row in component

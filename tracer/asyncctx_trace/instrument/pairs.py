@@ -210,7 +210,7 @@ class Watch:
             if _is_left(task, resource):
                 return None
             acquisition = releases.match(resource, task, holder)
-            site = self._site(caller)
+            site = entered_at(caller).site if resource.by_word else self._site(caller)
             if acquisition is not None:
                 acquisition.state = LEAVING
                 if self._awaited:

@@ -20,6 +20,7 @@ from asyncctx_trace.analysis.findings.ineffective_limit import IneffectiveLimit
 from asyncctx_trace.analysis.findings.leak import Leak
 from asyncctx_trace.analysis.findings.lock_order_inversion import LockOrderInversion
 from asyncctx_trace.analysis.findings.out_of_order_exit import OutOfOrderExit
+from asyncctx_trace.analysis.findings.over_release import OverRelease
 from asyncctx_trace.analysis.findings.skipped_cleanup import SkippedCleanup
 from asyncctx_trace.analysis.findings.slow_cleanup import SlowCleanup
 from asyncctx_trace.analysis.findings.starved_pool import StarvedPool
@@ -47,6 +48,7 @@ _CHECKS = (
     LockOrderInversion,
     SkippedCleanup,
     ExpiredQuietly,
+    OverRelease,
     CleanupError,
     CleanupCancelled,
     StillWaiting,

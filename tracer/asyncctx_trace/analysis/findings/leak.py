@@ -9,6 +9,7 @@ from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.completeness import is_complete
 from asyncctx_trace.analysis.findings.finding import Certainty, Finding, by_place, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
+from asyncctx_trace.analysis.permits import handed_over, is_anonymous
 
 __all__ = ["Leak"]
 
@@ -48,6 +49,13 @@ def _judge(case: Case, row: int) -> Certainty | None:
     if not case.timeline.entered(row):
         return None
     task = case.timeline.task[row]
+    if is_anonymous(case.timeline, row):
+        resource = case.timeline.resource[row]
+        always = case.once(handed_over).get(resource)
+        if always is not None:  # others give back what is taken here
+            return None if always else _handed_over(case, task)
+        if case.timeline.resources[resource].kind == "signal":
+            return None  # released by others first, as often as there is something to take
     end = case.end_of(task)
     gone = task in case.timeline.task_ended
     if end == "ended" or (gone and end in ("closed", "killed")):
@@ -56,6 +64,11 @@ def _judge(case: Case, row: int) -> Certainty | None:
         since = case.timeline.enter_ended[row]
         return "certain" if is_complete(case.timeline, [task], since, until) else "possible"
     return "possible" if gone or end == "closed" else None
+
+
+def _handed_over(case: Case, task: int) -> Certainty | None:
+    """Whoever was to give it back may be anybody, as long as there is anybody."""
+    return "possible" if case.end_of(task) in ("ended", "closed") else None
 
 
 def _say(case: Case, rows: list[int]) -> str:

@@ -1,0 +1,126 @@
+"""More tasks in than a semaphore was made for, because it was released too often."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.completeness import is_complete
+from asyncctx_trace.analysis.findings.finding import Finding, times
+from asyncctx_trace.analysis.findings.thresholds import Thresholds
+from asyncctx_trace.analysis.timeline import NOT_YET
+from asyncctx_trace.events import ReleaseUnmatched
+
+__all__ = ["OverRelease"]
+
+
+class OverRelease(Finding):
+    """A semaphore was released more often than acquired, and then let in more than its capacity.
+
+    Certain where the task that released once too often had acquired it, too: it gave back twice
+    what it took once. Semaphores that others release to let tasks in are no limits, and neither
+    is one whose capacity a task raises by releasing what it never acquired.
+    """
+
+    kind = "over-release"
+    severity = "error"
+
+    @classmethod
+    def check(cls, case: Case, thresholds: Thresholds) -> Iterator[Finding]:
+        """Yield one for each semaphore."""
+        for resource in dict.fromkeys(each.resource for each in case.timeline.unmatched):
+            known = case.timeline.resources.get(resource)
+            if known is None or known.kind != "semaphore" or known.capacity is None:
+                continue
+            crowd = _first_crowd(case, resource, known.capacity)
+            if crowd is None:
+                continue
+            extra, certain = _extra_releases(case, resource, crowd.at)
+            if not extra:
+                continue
+            tasks = {case.timeline.task[row] for row in crowd.rows}
+            certain = certain and is_complete(
+                case.timeline, tasks | {each.task for each in extra}, case.start, crowd.at + 1
+            )
+            first = extra[0]
+            where = case.place(first.site) if first.site else "an unknown place"
+            yield cls.of(
+                case,
+                crowd.rows,
+                f"{crowd.most} tasks were in {case.where(crowd.rows[0])} at once, which is made "
+                f"for {known.capacity}: "
+                f"{where} released it in {case.task(first.task)} although nothing was left to "
+                f"give back{times(len(extra))}.",
+                certainty="certain" if certain else "possible",
+                at=crowd.at,
+                count=len(extra),
+                tasks=[each.task for each in extra],
+                sites=[each.site for each in extra if each.site],
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Crowd:
+    """The first moment at which there were more in than the capacity."""
+
+    at: int
+    rows: list[int]
+    """Who was in then."""
+    most: int
+    """How many there ever were at once."""
+
+
+def _first_crowd(case: Case, resource: int, capacity: int) -> _Crowd | None:
+    timeline = case.timeline
+    moves: list[tuple[int, int, int]] = []
+    for row in timeline.rows_of_resource.get(resource, ()):
+        if not timeline.entered(row) or not _own(case, row):
+            continue
+        moves.append((timeline.enter_ended[row], 1, row))
+        if timeline.exit_started[row] != NOT_YET:
+            moves.append((timeline.exit_started[row], 0, row))  # within one tick first
+    inside: dict[int, None] = {}
+    rows: list[int] = []
+    at = most = 0
+    for moment, enters, row in sorted(moves):
+        if enters:
+            inside[row] = None
+        else:
+            inside.pop(row, None)
+        most = max(most, len(inside))
+        if len(inside) > capacity and not rows:
+            at, rows = moment, list(inside)
+    return _Crowd(at, rows, most) if rows else None
+
+
+def _own(case: Case, row: int) -> bool:
+    """Whether who acquired in ``row`` gives it back itself: only then it is in until it does."""
+    timeline = case.timeline
+    if not timeline.by_call[row]:
+        return True
+    return timeline.exit_started[row] != NOT_YET and timeline.exit_task[row] == timeline.task[row]
+
+
+def _extra_releases(case: Case, resource: int, until: int) -> tuple[list[ReleaseUnmatched], bool]:
+    """The releases that were too many, and whether the one before ``until`` surely was."""
+    timeline = case.timeline
+    rows = timeline.rows_of_resource.get(resource, ())
+    acquired = {timeline.task[row] for row in rows}
+    giving_back = {_line(case, timeline.exit_site[row]) for row in rows if timeline.exit_site[row]}
+    own, others = [], []
+    for each in timeline.unmatched:
+        if each.resource != resource:
+            continue
+        if each.task in acquired:
+            own.append(each)
+        elif each.site and _line(case, each.site) in giving_back:
+            others.append(each)
+    if own and own[0].at <= until:
+        return own, True
+    return (others, False) if others and others[0].at <= until else ([], False)
+
+
+def _line(case: Case, site: int) -> tuple[str, int] | None:
+    known = case.timeline.sites.get(site)
+    return None if known is None else (known.file, known.line)
