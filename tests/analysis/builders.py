@@ -150,9 +150,9 @@ class Story:
         """The task is found finished and let go of."""
         self.events.append(TaskEnded(_at(at), self._tasks[task]))
 
-    def interrupted(self, at: float, reason: str = "SIGINT") -> None:
+    def interrupted(self, at: float, reason: str = "SIGINT", *, late: bool = False) -> None:
         """Somebody begins to end the process."""
-        self.events.append(Interrupted(_at(at), 1, reason))
+        self.events.append(Interrupted(_at(at), 1, reason, late))
 
     def ends(self, at: float, exit_code: int | None = 0) -> None:
         """The process is over, as its launcher has seen."""

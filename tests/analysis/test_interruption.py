@@ -383,6 +383,32 @@ def test_a_keyboard_interrupt_in_the_facts_counts_where_nothing_was_noted() -> N
     assert kinds(story) == [("deadlock", "certain")]
 
 
+def test_what_the_launcher_notes_late_is_dated_back() -> None:
+    """The terminal sends Ctrl-C to both, and the program may be faster."""
+    story = Story()
+    story.gives_up(100, story.asks(90, "three", "c"))
+    acquisitions = deadlock(story, 0)
+    unwind(story, 5001, acquisitions)
+    story.interrupted(5010, late=True)
+    story.ends(5020, None)
+    story.ends(5021, -2)
+
+    assert moment(story) == pytest.approx(5001, abs=0.001)
+    assert ("deadlock", "certain") in kinds(story)
+    assert "broken up" not in find(story.timeline())[0].summary
+
+
+def test_it_is_not_dated_back_over_work_that_was_begun() -> None:
+    """Then the cancellation was the program's own."""
+    story = Story()
+    story.gives_up(4900, story.asks(4890, "one", "a"))
+    story.pass_through("two", "b", 4950, 4951, 4952)
+    story.interrupted(5000, late=True)
+    story.ends(5021, -2)
+
+    assert moment(story) == 5000
+
+
 def test_a_program_that_still_runs_has_not_ended_of_anything() -> None:
     """It may go on any moment."""
     story = Story()

@@ -246,6 +246,9 @@ class Interrupted:
     """The process that was to end."""
     reason: str
     """The name of the signal, such as ``SIGINT``, or ``KeyboardInterrupt``."""
+    late: bool = False
+    """Whether another process noted it, which got the signal at the same time: the process may have
+    begun to end a little earlier."""
 
 
 @dataclass(frozen=True, slots=True)

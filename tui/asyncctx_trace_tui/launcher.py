@@ -140,10 +140,12 @@ class Program:
             else:
                 self._process.send_signal(number)
 
-    def _note_interruption(self, number: int) -> None:
-        """Stamp the moment before the signal can have an effect."""
+    def _note_interruption(self, number: int, *, late: bool = False) -> None:
+        """Stamp the moment of a signal; ``late`` if it may have had an effect already."""
         with contextlib.suppress(OSError):  # no room on the disk
-            self._notes.interrupted(time.monotonic_ns(), self.pid, signal.Signals(number).name)
+            self._notes.interrupted(
+                time.monotonic_ns(), self.pid, signal.Signals(number).name, late=late
+            )
 
     @contextlib.contextmanager
     def passing_signals_on(self) -> Iterator[None]:
@@ -154,7 +156,7 @@ class Program:
         """
 
         def note(number: int, frame: FrameType | None) -> None:
-            self._note_interruption(number)
+            self._note_interruption(number, late=True)
 
         def pass_on(number: int, frame: FrameType | None) -> None:
             self._signal(number)

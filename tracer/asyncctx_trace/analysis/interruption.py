@@ -22,6 +22,8 @@ from asyncctx_trace.outcome import Outcome
 __all__ = ["Interruption", "interruptions_of", "judged", "last_interruptions"]
 
 _KEYBOARD = "KeyboardInterrupt"
+_LATE = 250_000_000
+"""ns that the launcher may need to note a signal that the terminal sent to the program, too."""
 _BOOKKEEPING = frozenset({"exit stack", "task group", "timeout"})
 """Kinds of resources that shutting down may enter as well as work."""
 
@@ -111,12 +113,37 @@ def _candidates(timeline: Timeline, process: int) -> Iterator[Interruption]:
     own = timeline.processes[process].pid if process in timeline.processes else 0
     for note in timeline.interrupted:
         if note.pid in pids:
-            yield Interruption(note.at, process, note.pid, note.reason)
+            at = _backdated(timeline, process, note.at) if note.late else note.at
+            yield Interruption(at, process, note.pid, note.reason)
     if pids.intersection(note.pid for note in timeline.interrupted):
         return
     for (row, phase), error in timeline.errors.items():
         if error.type == f"builtins.{_KEYBOARD}" and _process_of(timeline, row) == process:
             yield Interruption(_ended(timeline, row, phase) - 1, process, own, _KEYBOARD)
+
+
+def _backdated(timeline: Timeline, process: int, at: int) -> int:
+    """When the process began to end, if that was within a quarter of a second before ``at``.
+
+    It did if nothing was begun since the first cancellation of that time. Judging the process a
+    little too early does no harm: what was so then was so.
+    """
+    since = at - _LATE
+    bad: list[int] = []
+    for times, outcomes in (
+        (timeline.enter_ended, timeline.enter_outcome),
+        (timeline.exit_started, timeline.body_outcome),
+        (timeline.exit_ended, timeline.exit_outcome),
+    ):
+        for row in compress(count(), map(lt, repeat(since), times)):
+            cancelled = times[row] <= at and outcomes[row] == Outcome.CANCELLED
+            if cancelled and _process_of(timeline, row) == process:
+                bad.append(times[row])
+    if not bad:
+        return at
+    began = min(bad) - 1
+    earlier = Interruption(began, process, 0, "")
+    return at if _worked_after(timeline, earlier, at) else began
 
 
 def _ancestry(timeline: Timeline, process: int) -> Iterator[int]:

@@ -258,7 +258,8 @@ class _Reading:
                     self._facts.append(Dropped(event.at, lost, text, of, later, stops))
                 case names.INTERRUPTED_EVENT:
                     pid = _int(event.attributes, names.PROCESS_PID)
-                    self._facts.append(Interrupted(event.at, pid, text))
+                    noted_late = bool(event.attributes.get(names.INTERRUPTED_LATE))
+                    self._facts.append(Interrupted(event.at, pid, text, noted_late))
                 case names.RELEASE_UNMATCHED_EVENT:
                     self._unmatched(event.at, event.attributes, self._base(span))
 

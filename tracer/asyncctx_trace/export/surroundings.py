@@ -86,8 +86,9 @@ class Surroundings:
                 if process is not None:
                     said[names.PROCESS_ORDINAL] = process
                 self._note(at, names.DROPPED_EVENT, said)
-            case Interrupted(at, pid, reason):
+            case Interrupted(at, pid, reason, late):
                 said = {names.PROCESS_PID: pid, names.TEXT: reason}
+                said[names.INTERRUPTED_LATE] = late
                 self._note(at, names.INTERRUPTED_EVENT, said)
             case ReleaseUnmatched():
                 self._note(event.at, names.RELEASE_UNMATCHED_EVENT, self._unmatched(event))

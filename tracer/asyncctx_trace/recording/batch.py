@@ -183,7 +183,8 @@ class Batch:
             case "dropped":
                 notes.append(Dropped(entry["at"], entry["acquisitions"], entry["reason"]))
             case "interrupted":
-                notes.append(Interrupted(entry["at"], entry["pid"], entry["reason"]))
+                late = entry.get("late", False)
+                notes.append(Interrupted(entry["at"], entry["pid"], entry["reason"], late))
             case "stopped":
                 writer.stop_reason = entry["reason"]
             case "given up":

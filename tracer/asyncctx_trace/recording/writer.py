@@ -115,13 +115,14 @@ class TextWriter:
         """So many acquisitions are missing."""
         self._write("dropped", at=at, acquisitions=acquisitions, reason=reason)
 
-    def interrupted(self, at: int, pid: int, reason: str) -> None:
+    def interrupted(self, at: int, pid: int, reason: str, *, late: bool = False) -> None:
         """Note that somebody began to end process ``pid`` at time ``at``.
 
-        ``reason`` is the name of a signal, or ``KeyboardInterrupt``. May be called by a signal
+        ``reason`` is the name of a signal, or ``KeyboardInterrupt``; ``late`` says that the process
+        got the signal at the same time as its launcher, who notes it. May be called by a signal
         handler, whatever the handler interrupts.
         """
-        self._interruptions.append({"at": at, "pid": pid, "reason": reason})
+        self._interruptions.append({"at": at, "pid": pid, "reason": reason, "late": late})
         self._write_interruptions()
 
     def process_ended(self, at: int, pid: int, exit_code: int | None) -> None:
