@@ -6,6 +6,7 @@ import asyncio
 import gc
 import linecache
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -502,6 +503,59 @@ def test_a_lock_that_is_collected_while_it_is_held_is_told(
 
     async def main() -> None:
         await asyncio.Semaphore(1).acquire()
+        gc.collect()
+
+    timeline = traced(main)
+
+    (hold,) = timeline
+    assert hold.collected is not None
+    assert hold.exit_started is None
+
+
+# -- exit stacks ----------------------------------------------------------------------------------
+
+
+class Service:
+    """Keeps what it opens on a stack of its own."""
+
+    def __init__(self) -> None:
+        self.stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Service:
+        await self.stack.enter_async_context(asyncio.Lock())
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.stack.__aexit__(*exc)
+
+
+def test_what_is_on_a_stack_says_where_the_stack_ended(traced: Callable[..., Timeline]) -> None:
+    """By ``aclose()``, by its own block, by hand."""
+
+    async def main() -> None:
+        closed = AsyncExitStack()
+        await closed.enter_async_context(asyncio.Lock())
+        await closed.aclose()
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(asyncio.Lock())
+        async with Service():
+            pass
+
+    timeline = traced(main)
+
+    assert [source(timeline, a.exit_site) for a in of(timeline, "lock")] == [
+        "await closed.aclose()",
+        "async with AsyncExitStack() as stack:",
+        "await self.stack.__aexit__(*exc)",
+    ]
+    assert {a.exit_site for a in of(timeline, "exit stack")} == {None}
+
+
+def test_a_stack_that_is_collected_unclosed_is_told(traced: Callable[..., Timeline]) -> None:
+    """What lies on it is never left."""
+
+    async def main() -> None:
+        await AsyncExitStack().enter_async_context(asyncio.Lock())
         gc.collect()
 
     timeline = traced(main)

@@ -48,11 +48,12 @@ def leaving(
     acquisition: Acquisition,
     body_error: BaseException | None,
     manager: object = None,
+    site: int = 0,
 ) -> Awaitable[Any]:
-    """Leave ``manager``, after a body that ended with ``body_error``."""
+    """Leave ``manager``, after a body that ended with ``body_error``, by a call at ``site``."""
     if _native is None:
-        return _leaving(awaitable, acquisition, body_error, manager)
-    started = partial(_exit_started, acquisition, body_error, manager)
+        return _leaving(awaitable, acquisition, body_error, manager, site)
+    started = partial(_exit_started, acquisition, body_error, manager, site)
     ended = partial(_exit_ended, acquisition, body_error)
     return cast(Awaitable[Any], _native.watched(awaitable, started, ended))
 
@@ -76,10 +77,10 @@ def _enter_ended(
 
 
 def _exit_started(
-    acquisition: Acquisition, body_error: BaseException | None, manager: object
+    acquisition: Acquisition, body_error: BaseException | None, manager: object, site: int
 ) -> None:
-    site = 0 if body_error is None else note_skipped(manager, acquisition)
-    lifecycle.exit_started(acquisition, body_error, site)
+    skipped = 0 if body_error is None else note_skipped(manager, acquisition)
+    lifecycle.exit_started(acquisition, body_error, skipped or site)
 
 
 def _exit_ended(
@@ -121,11 +122,11 @@ async def _leaving(
     awaitable: Awaitable[Any],
     acquisition: Acquisition,
     body_error: BaseException | None,
-    manager: object = None,
+    manager: object,
+    site: int,
 ) -> Any:
     failed = body_error is not None
-    site = 0 if body_error is None else note_skipped(manager, acquisition)
-    lifecycle.exit_started(acquisition, body_error, site)
+    _exit_started(acquisition, body_error, manager, site)
     try:
         value = await awaitable
     except BaseException as error:

@@ -8,7 +8,8 @@ from functools import partial
 from types import CodeType
 from typing import Any
 
-from asyncctx_trace.instrument import hub, lifecycle, resources, sites
+from asyncctx_trace.instrument import hub, lifecycle, releases, resources, sites
+from asyncctx_trace.instrument.callers import enclosing
 from asyncctx_trace.instrument.careful import leaving
 from asyncctx_trace.instrument.invisible import program_frame, suspended
 from asyncctx_trace.instrument.lifecycle import Acquisition
@@ -36,7 +37,7 @@ class StackWatch:
 
     def leaving(self, code: CodeType, *consts: object) -> CodeType:
         """``code``, of ``__aexit__``, that tells of each callback it calls."""
-        return filtering_awaitable(code, _called_back, ("cb", "exc_details"), *consts)
+        return filtering_awaitable(code, self._called_back, ("cb", "exc_details"), *consts)
 
     @suspended
     def _asked(self, stack: Any, manager: Any) -> _Ticket | None:
@@ -78,18 +79,21 @@ class StackWatch:
         if ticket is not None:
             lifecycle.enter_ended(ticket[0], error)
 
-
-@suspended
-def _called_back(awaitable: Awaitable[Any], callback: Any, exc: Any) -> Awaitable[Any]:
-    acquisition = _open.pop(id(callback), None)
-    return (
-        awaitable
-        if acquisition is None
-        else leaving(awaitable, acquisition, exc[1], getattr(callback, "__self__", None))
-    )
+    @suspended
+    def _called_back(self, awaitable: Awaitable[Any], callback: Any, exc: Any) -> Awaitable[Any]:
+        acquisition = _open.pop(id(callback), None)
+        if acquisition is None:
+            return awaitable
+        # The stack's end: `await stack.aclose()`, or that of its own `async with`.
+        frame = enclosing(program_frame(), self._own)
+        site = 0 if frame is None else sites.of_frame(frame)
+        manager = getattr(callback, "__self__", None)
+        return leaving(awaitable, acquisition, exc[1], manager, site)
 
 
 @suspended
 def _forget(key: int, _: object) -> None:
     _refs.pop(key, None)
-    _open.pop(key, None)
+    acquisition = _open.pop(key, None)
+    if acquisition is not None:
+        releases.collected([acquisition])
