@@ -106,6 +106,23 @@ def test_a_deadline_that_ended_a_deadlock_belongs_to_it() -> None:
     assert "timeout" in shape(groups)["deadlock"]
 
 
+def test_a_managers_enter_that_waited_inside_belongs_to_what_it_waited_for() -> None:
+    """A library's own pool is taken inside the manager that the program enters."""
+    story = Story()
+    story.resource("pool", "pool", 1)
+    story.resource("connection", "manager", None)
+    story.gets_in(0, story.asks(0, "a", "pool", 1))
+    outer = story.asks(1, "a", "connection", 2)
+    inner = story.asks(2, "a", "pool", 2)
+    story.gives_up(2000, inner, Outcome.TIMED_OUT, "TimeoutError")
+    story.gives_up(2001, outer, Outcome.ERROR, "TimeoutError: QueuePool limit")
+    story.ends(2002)
+    groups = groups_of(story)
+
+    assert groups[0].kind == "deadlock"
+    assert "enter-error" in shape(groups)["deadlock"]
+
+
 def test_a_leak_explains_the_pool_that_ran_dry() -> None:
     """Who was turned away is told under it."""
     story = Story()

@@ -100,6 +100,19 @@ def test_what_hung_when_it_was_interrupted_comes_first(lasts: bool, first: str) 
     assert sum("Interrupted" in sentence for sentence in told.opening) == 1
 
 
+def test_a_cleanup_that_hung_when_it_was_interrupted_comes_first_as_well() -> None:
+    """`pool.close()` that waits for ever hangs a program like a lock does."""
+    story = Story()
+    closing = story.asks(0, "main", "pool", 9)
+    story.gets_in(1, closing)
+    story.leaves(2, closing)
+    story.events.append(Interrupted(1_000_000_000 + 5_000_000_000, 1, "SIGINT"))
+    told = report(Case(story.timeline()))
+
+    assert len(told.opening) == 1
+    assert "main was in the exit of `pool` at app.py:9 for 5.00 s" in told.opening[0]
+
+
 def test_where_nothing_was_wrong_it_says_so() -> None:
     """And what was looked at."""
     story = Story()

@@ -41,6 +41,9 @@ def causes_of(case: Case, findings: Sequence[Finding]) -> dict[int, int]:
         if finding.kind in _CAUSES:
             for row in finding.rows:
                 by_row[row].append(index)
+                if not case.timeline.entered(row):
+                    for outer in _around(case, row):
+                        by_row[outer].append(index)
             for resource in _resources(case, finding):
                 by_resource[resource].append(index)
             if finding.kind == "deadlock":
@@ -89,6 +92,15 @@ def causes_of(case: Case, findings: Sequence[Finding]) -> dict[int, int]:
 
 def _same_acquisition(case: Case, cause: Finding, effect: Finding) -> bool:
     return not set(cause.rows).isdisjoint(effect.rows)
+
+
+def _waited_inside(case: Case, cause: Finding, effect: Finding) -> bool:
+    """The enters of ``effect`` waited for an acquisition of ``cause`` inside them."""
+    rows = set(effect.rows)
+    return any(
+        not case.timeline.entered(row) and not rows.isdisjoint(_around(case, row))
+        for row in cause.rows
+    )
 
 
 def _same_resource(case: Case, cause: Finding, effect: Finding) -> bool:
@@ -169,7 +181,7 @@ def _holder_waited_for_it(case: Case, cause: Finding, effect: Finding) -> bool:
     return len(effect.rows) > 1 and case.timeline.resource[effect.rows[1]] == cause.resource
 
 
-_STUCK = (_same_acquisition, _waits_in_the_ring)
+_STUCK = (_same_acquisition, _waits_in_the_ring, _waited_inside)
 _FAILED_ENTERS = ("timeout", "cancelled-in-enter", "enter-error", "still-waiting")
 _RULES: dict[tuple[str, str], tuple[Relation, ...]] = {
     **{
@@ -186,7 +198,7 @@ _RULES: dict[tuple[str, str], tuple[Relation, ...]] = {
     ("foreign-exit", "leak"): (_same_acquisition,),
     ("foreign-exit", "out-of-order-exit"): (_same_acquisition,),
     ("foreign-exit", "slow-cleanup"): (_same_acquisition,),
-    **{("starved-pool", kind): (_asked_for_it,) for kind in _FAILED_ENTERS},
+    **{("starved-pool", kind): (_asked_for_it, _waited_inside) for kind in _FAILED_ENTERS},
     ("starved-pool", "held-across-wait"): (_holder_waited_for_it,),
     ("enter-error", "timeout"): (_same_acquisition,),
     ("enter-error", "cancelled-in-enter"): (_same_acquisition,),

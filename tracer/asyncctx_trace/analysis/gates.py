@@ -11,12 +11,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from asyncctx_trace.analysis.budgets import Budget
+from asyncctx_trace.analysis.completeness import completeness
 from asyncctx_trace.analysis.findings import KINDS, Finding
 from asyncctx_trace.analysis.grouping import FindingGroup
 from asyncctx_trace.analysis.report import Report
+from asyncctx_trace.analysis.timeline import Timeline
 from asyncctx_trace.analysis.words import count, did_you_mean, plain
 
-__all__ = ["SELECTORS", "Gates", "kinds_in", "selects"]
+__all__ = ["SELECTORS", "Gates", "kinds_in", "selects", "what_is_missing"]
 
 SELECTORS = (*KINDS, "certain", "any")
 """What a gate can be told to look for: kinds of findings, the certain ones, or any."""
@@ -70,8 +72,8 @@ class Gates:
             if selector in self.fail_on and (line := _found(told, selector))
         ]
         lines += [f"gate is shut: {breach.summary}" for breach in told.breaches]
-        if self and told.missing:
-            lines.append(f"gate is shut: the evidence is incomplete: {_missing(told)}")
+        if self and (why := what_is_missing(told.case.timeline)):
+            lines.append(f"gate is shut: the evidence is incomplete: {why}")
         return lines
 
 
@@ -93,10 +95,14 @@ def _found(told: Report, selector: str) -> str:
     )
 
 
-def _missing(told: Report) -> str:
+def what_is_missing(timeline: Timeline) -> str:
+    """How many acquisitions a recording lacks, and why; ``""`` if it is complete."""
+    lost: dict[str, int] = {}
+    for gap in completeness(timeline):
+        lost[gap.reason] = lost.get(gap.reason, 0) + gap.acquisitions
     return "; ".join(
         f"{count(number, 'acquisition')} not recorded: {plain(reason)}" if number else plain(reason)
-        for reason, number in told.missing.items()
+        for reason, number in lost.items()
     )
 
 

@@ -117,7 +117,7 @@ class Report:
     @property
     def summary(self) -> str:
         """How much was found, in how much."""
-        return summary(self.case, self.groups, len(self.breaches))
+        return summary(self.case, self.groups, len(self.breaches), self.headline)
 
 
 def report(

@@ -21,7 +21,8 @@ _SHARE = 0.25
 """Tasks that waited on average, at every moment of the run, from which on that comes first."""
 _SHARE_OF_ERRORS = 2.0
 """The same where there is a certain finding that is an error."""
-_STUCK = ("deadlock", "still-waiting")
+_STUCK = ("deadlock", "slow-cleanup", "still-waiting")
+"""Kinds of tasks that may not go on."""
 _SYMPTOMS = (
     "held-across-wait",
     "lock-order-inversion",
@@ -44,6 +45,8 @@ class Headline:
     """The findings that it is about."""
     lasts: bool = False
     """Whether it is about something that still went on at the end."""
+    clean: bool = False
+    """Whether it says that there are no findings."""
 
 
 def headline(case: Case, groups: Sequence[FindingGroup], culprit: Culprit | None) -> Headline:
@@ -68,8 +71,10 @@ def headline(case: Case, groups: Sequence[FindingGroup], culprit: Culprit | None
             kind = f"possible {kind}"
         return Headline(f"{kind.capitalize()}: {first.sentence}", first, _lasts(case, first))
     if culprit is None:
-        return Headline("No findings: no task waited for another one.")
-    return Headline(f"No findings. Tasks waited longest because {_blocked(case, culprit)}")
+        return Headline("No findings: no task waited for another one.", clean=True)
+    return Headline(
+        f"No findings. Tasks waited longest because {_blocked(case, culprit)}", clean=True
+    )
 
 
 def opening(
@@ -87,8 +92,8 @@ def opening(
     return headline.sentence, last_moment
 
 
-def summary(case: Case, groups: Sequence[FindingGroup], breaches: int) -> str:
-    """How much was found, in how much."""
+def summary(case: Case, groups: Sequence[FindingGroup], breaches: int, first: Headline) -> str:
+    """How much was found, in how much; ``first`` is what was said before."""
     timeline = case.timeline
     if not len(timeline):
         return ""
@@ -97,7 +102,10 @@ def summary(case: Case, groups: Sequence[FindingGroup], breaches: int) -> str:
         f"{count(len(timeline.rows_of_resource), 'resource')} by "
         f"{count(len(timeline.rows_of_task), 'task')} in {duration(case.now - case.start)}"
     )
-    said = [f"{_found(groups)} in {seen}."] if groups else [f"{seen}."]
+    if groups:
+        said = [f"{_found(groups)} in {seen}."]
+    else:
+        said = [f"{seen}." if first.clean else f"No findings in {seen}."]
     if breaches:
         said.append(f"{count(breaches, 'budget')} exceeded.")
     return " ".join(said)
@@ -113,11 +121,16 @@ def _found(groups: Sequence[FindingGroup]) -> str:
 
 
 def _lasts(case: Case, group: FindingGroup) -> bool:
-    """Whether tasks of ``group`` were still stuck at the end."""
+    """Whether tasks of ``group`` were still stuck at the end, in an enter or in an exit."""
     if group.kind not in _STUCK:
         return False
-    ended = case.timeline.enter_ended
-    return any(ended[row] == NOT_YET for finding in group.findings for row in finding.rows)
+    timeline = case.timeline
+    rows = [row for finding in group.findings for row in finding.rows]
+    return any(
+        timeline.enter_ended[row] == NOT_YET
+        or (timeline.exit_started[row] != NOT_YET and timeline.exit_ended[row] == NOT_YET)
+        for row in rows
+    )
 
 
 def _explains(group: FindingGroup, culprit: Culprit) -> bool:

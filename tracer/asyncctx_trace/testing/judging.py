@@ -14,9 +14,9 @@ from asyncctx_trace.analysis.budgets import Breach
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.contention import contention_in
 from asyncctx_trace.analysis.findings import find_in
-from asyncctx_trace.analysis.gates import selects
+from asyncctx_trace.analysis.gates import selects, what_is_missing
 from asyncctx_trace.analysis.grouping import FindingGroup, group_findings
-from asyncctx_trace.analysis.words import count, plain
+from asyncctx_trace.analysis.words import plain
 from asyncctx_trace.testing.lifecycles import Lifecycles
 from asyncctx_trace.testing.settings import Settings
 
@@ -75,8 +75,8 @@ def judge(
     for breach in _breaches(case, settings, judgement):
         judgement.lines.append((f"budget {breach.budget.text}", plain(breach.summary)))
         judgement.broken.append(plain(breach.summary))
-    if settings.strict and case.timeline.dropped:
-        judgement.broken.append(f"the recording is incomplete: {_missing(case)}")
+    if settings.strict and (why := what_is_missing(case.timeline)):
+        judgement.broken.append(f"the recording is incomplete: {why}")
     return judgement
 
 
@@ -118,13 +118,6 @@ def _breaches(case: Case, settings: Settings, judgement: Judgement) -> Iterator[
             judgement.budgets.append(budget.text)
         if not unused or budget in settings.required:
             yield from breaches
-
-
-def _missing(case: Case) -> str:
-    return "; ".join(
-        f"{count(each.acquisitions, 'acquisition')} not recorded: {plain(each.reason)}"
-        for each in case.timeline.dropped[:3]
-    )
 
 
 def _key(case: Case, group: FindingGroup) -> str:

@@ -11,6 +11,7 @@ from time import monotonic_ns
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.contention import contention
 from asyncctx_trace.analysis.findings import Finding, Thresholds, find_in
+from asyncctx_trace.analysis.gates import what_is_missing
 from asyncctx_trace.analysis.spread import Spread
 from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
 from asyncctx_trace.analysis.words import duration, parse_duration, plain
@@ -102,8 +103,8 @@ class Lifecycles:
         """Return the case of a test that goes on, for an assertion: nothing may be missing."""
         __tracebackhide__ = True
         case = self.case()
-        reasons = dict.fromkeys(each.reason for each in case.timeline.dropped)
-        _claim(not reasons, f"the recording is incomplete: {'; '.join(reasons)}")
+        why = what_is_missing(case.timeline)
+        _claim(not why, f"the recording is incomplete: {why}")
         return case
 
     # -- claims -----------------------------------------------------------------------------

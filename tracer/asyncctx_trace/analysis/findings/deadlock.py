@@ -80,7 +80,7 @@ def describe(case: Case, ring: Ring) -> str:
             continue
         resource = timeline.resource[row]
         keepers = [hold for hold in ring.holds if timeline.resource[hold] == resource]
-        holders = list(dict.fromkeys(case.holder(hold, case.now) for hold in keepers))
+        holders = list(dict.fromkeys(case.holder(hold, ring.since) for hold in keepers))
         parts.append(
             f"{case.task(timeline.task[row])} waits for {case.where(row)} held by "
             f"{case.tasks(holders)} (taken at {case.place(timeline.site[holds[resource]])})"
