@@ -111,26 +111,27 @@ PATCHED = """
     def forbidden(*args, **options):
         raise RuntimeError("a blocking call on the event loop")
 
-    for module, names in {
-        os: ["open", "close", "write", "read", "fstat", "lseek", "posix_fallocate", "ftruncate"],
-        fcntl: ["flock", "lockf"],
-        mmap: ["mmap"],
-        threading: ["Lock", "RLock"],
-        time: ["sleep"],
-        builtins: ["open"],
-    }.items():
-        for name in names:
-            if hasattr(module, name):
-                setattr(module, name, forbidden)
-    for name in ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter_ns"):
-        frozen = (lambda: 0) if name.endswith("ns") else (lambda: 0.0)
-        real = getattr(time, name)
-        setattr(time, name, frozen)
-        # As freezegun does, in all modules.
-        for module in list(sys.modules.values()):
-            for key, value in list(vars(module).items()) if hasattr(module, "__dict__") else []:
-                if value is real and name != "monotonic":
-                    setattr(module, key, frozen)
+    def patch():
+        for module, names in {
+            os: ["open", "close", "write", "read", "fstat", "lseek", "posix_fallocate"],
+            fcntl: ["flock", "lockf"],
+            mmap: ["mmap"],
+            threading: ["Lock", "RLock"],
+            time: ["sleep"],
+            builtins: ["open"],
+        }.items():
+            for name in names:
+                if hasattr(module, name):
+                    setattr(module, name, forbidden)
+        for name in ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter_ns"):
+            frozen = (lambda: 0) if name.endswith("ns") else (lambda: 0.0)
+            real = getattr(time, name)
+            setattr(time, name, frozen)
+            # As freezegun does, in all modules.
+            for module in list(sys.modules.values()):
+                for key, value in list(vars(module).items()) if hasattr(module, "__dict__") else []:
+                    if value is real and name != "monotonic":
+                        setattr(module, key, frozen)
 """
 
 
@@ -140,7 +141,8 @@ def test_a_program_that_patches_what_recording_needs_is_recorded_to_its_end(
 ) -> None:
     """blockbuster forbids what blocks, freezegun stops the clocks, pyfakefs hides the disk."""
     monkeypatch.setenv("ASYNCCTX_TRACE_PURE", pure)
-    shell.write("app.py", "    import asyncio\n" + PATCHED + MANY_AT_ONCE)
+    inside_the_loop = MANY_AT_ONCE.replace("await asyncio.gather", "patch(); await asyncio.gather")
+    shell.write("app.py", PATCHED + inside_the_loop)
 
     ended = shell.trace("run", "-q", "-o", "x.actx", "app.py")
 
