@@ -48,13 +48,13 @@ class Story:
         number = self._tasks[name]
         self.events.append(TaskDefined(_at(at), number, name, "asyncio", above, 0, "MainThread"))
 
-    def site(self, line: int, file: str = "app.py") -> int:
+    def site(
+        self, line: int, file: str = "app.py", function: str = "main", caller: int | None = None
+    ) -> int:
         """Define a site; give its id."""
         if (file, line) not in self._sites:
-            self._sites[file, line] = len(self._sites) + 1
-            self.events.append(
-                SiteDefined(self._sites[file, line], file, line, "main", f"line {line}")
-            )
+            number = self._sites[file, line] = len(self._sites) + 1
+            self.events.append(SiteDefined(number, file, line, function, f"line {line}", caller))
         return self._sites[file, line]
 
     def asks(
@@ -67,13 +67,14 @@ class Story:
         *,
         by_call: bool = False,
         manager: str = "app.Manager",
+        site: int = 0,
     ) -> int:
         """``task`` begins to enter; gives the acquisition."""
         if task not in self._tasks:
             self.task(task)
         if resource not in self._resources:
             self.resource(resource)
-        site = self.site(line, file)
+        site = site or self.site(line, file)
         self._count += 1
         open_ = self._open.setdefault(task, [])
         self.events.append(

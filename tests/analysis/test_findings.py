@@ -245,23 +245,47 @@ def test_only_an_acquire_that_waited_was_in_a_deadlock(
 
 
 @pytest.mark.parametrize(
-    ("held_at", "expected"),
-    [((3, 3), ["starved-pool"]), ((2, 3), ["deadlock", "starved-pool"])],
-    ids=["the same line again and again", "a line that calls itself"],
+    ("held_in", "block", "expected"),
+    [
+        ("asks", "", ["deadlock", "starved-pool"]),
+        ("calls", "", ["deadlock", "starved-pool"]),
+        ("ended", "", ["starved-pool"]),
+        ("ended", "other", ["starved-pool"]),
+        ("goes on", "goes on", ["deadlock", "starved-pool"]),
+    ],
 )
-def test_a_line_that_forgets_to_give_back_is_in_no_deadlock(
-    held_at: tuple[int, int], expected: list[str]
+def test_a_pool_used_up_by_functions_that_have_ended_is_in_no_deadlock(
+    held_in: str, block: str, expected: list[str]
 ) -> None:
-    """A task that waits for what it took there before has a leak; one that holds it for a call
-    that needs another does not."""
+    """What they took is lost; what a function that runs holds excludes what it calls."""
     story = Story()
-    story.resource("db", "pool", 2)
-    for at, line in enumerate(held_at):
-        story.gets_in(at, story.asks(at, "t", "db", line, by_call=True))
-    story.gives_up(1000, story.asks(10, "t", "db", 3, by_call=True), Outcome.TIMED_OUT)
+    story.resource("db", "pool", 1)
+    story.resource("block", "session", None)
+    places = {name: story.site(line, function=name) for line, name in enumerate(PLACES, 1)}
+    if block:
+        story.gets_in(0, story.asks(0, "t", "block", site=places[block]))
+    story.gets_in(1, story.asks(1, "t", "db", site=places[held_in], by_call=True))
+    asks = story.site(9, function="asks", caller=places["calls"])
+    story.gives_up(1000, story.asks(10, "t", "db", site=asks, by_call=True), Outcome.TIMED_OUT)
 
     found = find(story.timeline())
     assert [f.kind for f in found if f.kind in ("deadlock", "starved-pool")] == expected
+
+
+PLACES = ("asks", "calls", "ended", "goes on", "other")
+
+
+def test_a_line_that_forgets_to_give_back_is_in_no_deadlock() -> None:
+    """A task that waits for what it took there before has a leak."""
+    story = Story()
+    story.resource("db", "pool", 2)
+    for at in range(2):
+        story.gets_in(at, story.asks(at, "t", "db", 3, by_call=True))
+    story.gives_up(1000, story.asks(10, "t", "db", 3, by_call=True), Outcome.TIMED_OUT)
+
+    found = find(story.timeline())
+    assert "starved-pool" in [f.kind for f in found]
+    assert "deadlock" not in [f.kind for f in found]
 
 
 def test_a_deadlock_names_the_block_that_keeps_what_was_taken_inside() -> None:

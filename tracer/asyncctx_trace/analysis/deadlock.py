@@ -204,19 +204,52 @@ def _rings(
 
 
 def _used_up(timeline: Timeline, wait: int, holds: list[int]) -> bool:
-    """Whether one task has emptied a resource by calling the same line again and again.
+    """Whether one task has emptied a resource by calls, and forgot to give back.
 
-    It waits for what it took there before and did not give back: a leak, and not two
-    acquisitions that exclude each other. A function that calls itself is called from another
-    line the first time, and so is at another site.
+    It waits for what it took before at the same line, or for connections of functions that have
+    ended: a leak, and not two acquisitions that exclude each other. A function that calls itself
+    is called from another line the first time, and so is at another site.
     """
     if not timeline.by_call[wait]:
         return False
-    statement = timeline.task[wait], timeline.site[wait]
+    known = timeline.resources.get(timeline.resource[wait])
+    is_pool = known is not None and known.kind == "pool"
     return all(
-        timeline.by_call[hold] and (timeline.task[hold], timeline.site[hold]) == statement
+        timeline.by_call[hold]
+        and timeline.task[hold] == timeline.task[wait]
+        and (
+            timeline.site[hold] == timeline.site[wait]
+            or (is_pool and _has_ended(timeline, hold, wait))
+        )
         for hold in holds
     )
+
+
+def _has_ended(timeline: Timeline, hold: int, wait: int) -> bool:
+    """Whether the function that took ``hold`` is not seen to run any more.
+
+    It runs if it asks for ``wait`` or has called the function that does, or if a block that it
+    entered around the call goes on.
+    """
+    function = _function(timeline, timeline.site[hold])
+    site = timeline.sites.get(timeline.site[wait])
+    callers = () if site is None or site.caller is None else (site.caller,)
+    if function in [_function(timeline, at) for at in (timeline.site[wait], *callers)]:
+        return False
+    asked = timeline.enter_started[wait]
+    return not any(
+        not timeline.by_call[block]
+        and timeline.entered(block)
+        and not NOT_YET < timeline.exit_ended[block] <= asked
+        and _function(timeline, timeline.site[block]) == function
+        for block in timeline.rows_of_task[timeline.task[hold]]
+        if timeline.enter_started[block] <= timeline.enter_started[hold]
+    )
+
+
+def _function(timeline: Timeline, site: int) -> tuple[str, str] | None:
+    known = timeline.sites.get(site)
+    return None if known is None else (known.file, known.function)
 
 
 def _hopeless(needs: Mapping[int, list[int | None]], groups: set[int]) -> set[int]:
