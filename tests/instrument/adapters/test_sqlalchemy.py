@@ -125,7 +125,9 @@ asyncio.run(main())
         PGDSN=postgres,
     )
 
-    assert [(t.at, t.left) for t in run.of("pool")] == [("take", True)]
+    [taken] = run.of("pool")
+    assert (taken.at, taken.left) == ("take", True)
+    assert taken.collected == ("gc.collect" in way)
 
 
 def test_a_session_that_is_never_closed_keeps_its_connection(folder: Path, postgres: str) -> None:

@@ -122,6 +122,7 @@ class _Taking:
         self._take = take
         _hide(take.item)
         _hide(take.pool)
+        _hide(take.holder)
 
     @unobserved
     def asked(self, *arguments: Any) -> _Out | None:
@@ -213,8 +214,12 @@ class _Taking:
         if before is not None:  # handed out again, so it went back in a way that is not known
             _end(before)
         _out[key] = out
+        holder = self._take.holder
         try:
-            out.ref = weakref.ref(item, partial(_gone, out, self._watch.checkout.forgets))
+            if holder is None:
+                out.ref = weakref.ref(item, partial(_gone, out, self._watch.checkout.forgets))
+            else:
+                out.ref = weakref.ref(_read(holder, result), partial(_lost, out))
         except TypeError:  # it stays in the table until it is given back
             pass
 
@@ -314,6 +319,12 @@ def _gone(out: _Out, forgets: bool, _: object) -> None:
         releases.collected([out.acquisition])
         if forgets:
             _end(out)
+
+
+@suspended
+def _lost(out: _Out, _: object) -> None:
+    if _out.get(out.key) is out and not out.leaving:
+        releases.collected([out.acquisition])
 
 
 @unobserved

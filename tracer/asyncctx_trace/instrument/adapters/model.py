@@ -134,6 +134,9 @@ class Take(NamedTuple):
     """How many leading arguments ``pool`` gets, ``self`` included."""
     granted: str = ""
     """The method whose return ends the wait, where ``method`` goes on after it."""
+    holder: Callable[[Any], Any] | None = None
+    """Called with the result of the method; returns the object whose garbage collection loses the
+    item, where that is not the item itself."""
 
 
 class Give(NamedTuple):

@@ -39,7 +39,11 @@ def _name(pool: Any) -> str:
 
 _record = attribute("_connection_record")
 _checkout = Checkout(
-    takes=(Take(f"{_POOL}._ConnectionRecord.checkout", _record, _async_pool, arguments=2),),
+    takes=(
+        Take(
+            f"{_POOL}._ConnectionRecord.checkout", _record, _async_pool, arguments=2, holder=itself
+        ),
+    ),
     gives=(
         Give(f"{_POOL}._ConnectionFairy._checkin", _record),
         Give(f"{_POOL}._ConnectionRecord.checkin", itself),
