@@ -43,7 +43,7 @@ def test_the_program_that_hangs_is_explained_while_it_hangs(tmp_path: Path) -> N
         os.killpg(running.pid, signal.SIGINT)  # as a terminal does
         _, rest = running.communicate(timeout=60)
 
-    assert said == f"{ANSWER}\n"
+    assert said.split() == ANSWER.split()
     assert "Interrupted" in rest
     assert "deadlock (certain)" in rest
 
