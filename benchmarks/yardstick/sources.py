@@ -9,7 +9,7 @@ import sysconfig
 import tarfile
 from pathlib import Path
 
-from benchmarks.yardstick.suites import Suite
+from benchmarks.yardstick.suites import CPYTHON, Suite
 
 __all__ = ["interpreter", "prepare"]
 
@@ -64,6 +64,6 @@ def _copy_interpreters_own(sources: Path) -> None:
     """Out of the standard library, so that they count as the program's own code."""
     tests = Path(sysconfig.get_path("stdlib"), "test")
     sources.mkdir(parents=True)
-    for pattern in ("test_*.py", "test_asyncio/test_*.py", "test_unittest/test_async_case.py"):
-        for path in tests.glob(pattern):
+    for name in CPYTHON:
+        for path in (*tests.glob(f"test_{name}.py"), *tests.glob(f"test_{name}/test_*.py")):
             shutil.copy(path, sources)

@@ -141,7 +141,7 @@ def at_place(place: Place, manager: Any, kind: Kind) -> int:
             found = _by_object.get(id(manager))
             return (found or quietly(_of_object, manager, "manager", _name(place, manager))).id
         place.known = kind
-        place.resource = quietly(_of_name, "manager", place.text).id
+        place.resource = quietly(_of_name, "manager", place.name).id
         return place.resource
     thing = _read(adapter.resource, manager)
     if isinstance(thing, str):
@@ -155,7 +155,7 @@ def at_place(place: Place, manager: Any, kind: Kind) -> int:
 
 
 def _name(place: Place, manager: object) -> str:
-    return place.text or type(manager).__qualname__
+    return place.name or type(manager).__qualname__
 
 
 def _adapted(adapter: Adapter, thing: object, name: str) -> Resource:

@@ -35,6 +35,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import CodeType
+from typing import TypeVar
 
 from asyncctx_trace.instrument.bytecode import (
     Assembly,
@@ -95,15 +96,28 @@ def has_async_with(code: CodeType) -> bool:
     return (_GET_AWAITABLE, _AFTER_ENTER) in zip(raw[::2], raw[1::2], strict=True)
 
 
+P = TypeVar("P")
+
+
 def bracketed(
-    code: CodeType, marks: Marks, place: Callable[[CodeType, Position], object], *consts: object
+    code: CodeType,
+    marks: Marks,
+    place: Callable[[CodeType, Position, P | None], P],
+    *consts: object,
 ) -> CodeType:
     """``code`` with marks; ``begin`` gets what ``place`` makes of a context expression's place.
 
+    Besides the position, ``place`` gets what it made of the place before on the same line.
     Raises Unfamiliar for code that no compiler known to us wrote.
     """
     assembly = Assembly(code)
-    _Bracketing(assembly, marks).run(lambda position: place(code, position))
+    last: dict[int | None, P] = {}
+
+    def placed(position: Position) -> P:
+        made = last[position[0]] = place(code, position, last.get(position[0]))
+        return made
+
+    _Bracketing(assembly, marks).run(placed)
     return assembly.assembled(*consts, stack=_MORE_STACK)
 
 

@@ -32,13 +32,28 @@ _by_code: dict[int, tuple[weakref.ref[CodeType], dict[int, Place]]] = {}
 class Place:
     """A site that is known before anybody comes by; it is defined when somebody does."""
 
-    __slots__ = ("_callers", "_code", "_position", "known", "resource", "site", "text")
+    __slots__ = (
+        "_before",
+        "_callers",
+        "_code",
+        "_position",
+        "known",
+        "name",
+        "resource",
+        "site",
+        "text",
+    )
 
-    def __init__(self, code: CodeType, position: Position) -> None:
+    def __init__(self, code: CodeType, position: Position, before: Place | None = None) -> None:
+        """``before`` is the place before this one on the same line of ``code``."""
         self._code: CodeType | None = code
         self._position = position
+        self._before = before
         self.site = 0
         self.text = ""
+        self.name = ""
+        """The text, with a number where the line has the same text before: two resources that
+        are made there have two names."""
         self.known: object = None
         """What is known of the class of manager that ``resource`` is right for."""
         self.resource = 0
@@ -62,9 +77,29 @@ class Place:
             self._code = None
             frame = frame or program_frame()
             namespace = None if frame is None else frame.f_globals
-            self.text = _item(source_of(code.co_filename, self._position, namespace))
+            text, same = self._read(code.co_filename, namespace)
+            self.text = _item(text)
+            self.name = f"{self.text} #{same + 1}" if same and self.text else self.text
             self.site = _define_in(code, self._position[0], self.text)
         return self.site
+
+    def _read(self, file: str, namespace: dict[str, Any] | None) -> tuple[str, int]:
+        """The source, and how many items before this one on the line have the same."""
+        earlier: list[Position] = []
+        place = self._before
+        while place is not None:
+            earlier.append(place._position)
+            place = place._before
+        line, _, column, _ = self._position
+        if line is not None and column is None:  # python -X no_debug_ranges
+            items = _items_on(file, line, namespace)
+            if items:
+                # The compiler may have copied the whole statement, such as that of a `finally`.
+                index = len(earlier) % len(items)
+                return items[index], items[:index].count(items[index])
+        text = source_of(file, self._position, namespace)
+        others = set(earlier) - {self._position}
+        return text, sum(source_of(file, other, namespace) == text for other in others)
 
 
 def define(file: str, line: int, function: str, text: str, caller: int = 0) -> int:
@@ -123,11 +158,7 @@ def source_of(file: str, position: Position, namespace: dict[str, Any] | None) -
     first, last, start, end = position
     if first is None or last is None:
         return ""
-    # Where the program has not asked for this file's lines, nothing is left behind in its cache.
-    kept = file in linecache.cache
-    lines = linecache.getlines(file, namespace)[first - 1 : last]
-    if not kept:
-        linecache.cache.pop(file, None)
+    lines = _lines(file, namespace)[first - 1 : last]
     if not lines:
         return ""
     if start is None or end is None:  # python -X no_debug_ranges
@@ -136,6 +167,36 @@ def source_of(file: str, position: Position, namespace: dict[str, Any] | None) -
     raw[-1] = raw[-1][:end]
     raw[0] = raw[0][start:]
     return " ".join(line.decode(errors="replace").strip() for line in raw)
+
+
+def _lines(file: str, namespace: dict[str, Any] | None) -> list[str]:
+    # Where the program has not asked for this file's lines, nothing is left behind in its cache.
+    kept = file in linecache.cache
+    lines = linecache.getlines(file, namespace)
+    if not kept:
+        linecache.cache.pop(file, None)
+    return lines
+
+
+def _items_on(file: str, line: int, namespace: dict[str, Any] | None) -> list[str]:
+    """What each ``async with`` enters that stands on ``line``, in order."""
+    import ast  # it is big, and needed only where code has no columns
+
+    source = "".join(_lines(file, namespace))
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):  # the file has changed since it was compiled
+        return []
+    found = [
+        item.context_expr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.AsyncWith)
+        for item in node.items
+        if item.context_expr.lineno == line
+    ]
+    found.sort(key=lambda expression: expression.col_offset)
+    texts = (ast.get_source_segment(source, expression) or "" for expression in found)
+    return [" ".join(part.strip() for part in text.splitlines()) for text in texts]
 
 
 def _item(text: str) -> str:
