@@ -6,7 +6,7 @@ import pytest
 
 from analysis.builders import MS, Story
 from asyncctx_trace.analysis.findings import KINDS, Finding, Thresholds, find
-from asyncctx_trace.events import Dropped, Outcome
+from asyncctx_trace.events import Collected, Dropped, Outcome
 
 
 def kinds(found: list[Finding]) -> list[tuple[str, str]]:
@@ -177,7 +177,8 @@ def crossed(lower: str, upper: str, *, by_call: bool = True, error: str = "") ->
     story = Story()
     for kind in dict.fromkeys((lower, upper)):
         story.resource(kind, kind, None)
-    first, second = story.asks(0, "t", lower, 1), story.asks(2, "t", upper, 2)
+    first = story.asks(0, "t", lower, 1, by_call=by_call)
+    second = story.asks(2, "t", upper, 2, by_call=by_call)
     story.gets_in(1, first)
     story.gets_in(3, second)
     story.leaves(4, first, line=7 if by_call else None)
@@ -338,3 +339,126 @@ def test_a_queue_that_grows_to_the_end_is_too_long_for_a_semaphore(
     found = find(story.timeline())
     assert [f.kind for f in found if f.kind == "starved-pool"] == expected
     assert all(f.certainty == "possible" for f in found if f.kind == "starved-pool")
+
+
+@pytest.mark.parametrize(
+    ("by_call", "exit_code", "expected"),
+    [
+        (False, -9, [("leak", "certain")]),
+        (True, -9, [("leak", "possible")]),
+        (True, 0, [("leak", "certain")]),
+    ],
+)
+def test_what_was_acquired_by_call_may_be_given_back_by_others_as_long_as_they_run(
+    by_call: bool, exit_code: int, expected: list[tuple[str, str]]
+) -> None:
+    """A connection on the stack of a service outlives the task that opened it."""
+    story = Story()
+    story.gets_in(1, story.asks(0, "startup", "client", by_call=by_call))
+    story.task_gone(5, "startup")
+    story.ends(10, exit_code)
+
+    assert kinds(find(story.timeline())) == expected
+
+
+@pytest.mark.parametrize(("by_others", "expected"), [(True, []), (False, ["leak"])])
+def test_a_semaphore_that_others_fill_up_again_has_no_leaks(
+    by_others: bool, expected: list[str]
+) -> None:
+    """Its permits are tokens; one whose holders give back their own has leaks."""
+    story = Story()
+    story.resource("tokens", "semaphore", 5)
+    one = story.asks(0, "request", "tokens", by_call=True)
+    story.gets_in(0, one)
+    story.task("clock")
+    story.leaves(5, one, task="clock" if by_others else None, line=9)
+    story.is_out(5, one)
+    story.gets_in(6, story.asks(6, "request", "tokens", by_call=True))
+    story.ends(10)
+
+    assert [kind for kind, _ in kinds(find(story.timeline()))] == expected
+
+
+def test_a_pool_s_exit_names_the_connection_that_it_waits_for() -> None:
+    """And is certain where nobody but its own task could give it back."""
+    story = Story()
+    story.resource("asyncpg.Pool", "open pool", None)
+    story.resource("pool", "pool", 3)
+    pool = story.asks(0, "main", "asyncpg.Pool", 18)
+    story.gets_in(1, pool)
+    story.gets_in(3, story.asks(2, "main", "pool", 9, by_call=True))
+    story.leaves(10, pool)
+    story.ends(5000, -9)
+    timeline = story.timeline()
+    (found,) = find(timeline)
+
+    assert (found.kind, found.certainty) == ("still-waiting", "certain")
+    assert "it waits for what main took from `pool` at app.py:9" in found.summary
+    assert [timeline.sites[site].line for site in found.sites] == [18, 9]
+
+
+def test_a_pool_s_slow_exit_says_who_kept_it() -> None:
+    """With the line at which the connection came back."""
+    story = Story()
+    story.resource("asyncpg.Pool", "open pool", None)
+    story.resource("pool", "pool", 3)
+    pool = story.asks(0, "main", "asyncpg.Pool", 18)
+    story.gets_in(1, pool)
+    taken = story.asks(2, "worker", "pool", 9, by_call=True)
+    story.gets_in(3, taken)
+    story.leaves(10, pool)
+    story.leaves(903, taken, line=12)
+    story.is_out(903, taken)
+    story.is_out(904, pool)
+    (found,) = find(story.timeline())
+
+    assert found.kind == "slow-cleanup"
+    assert found.summary.endswith(
+        "worker gave back what it had taken from `pool` at app.py:9 only at app.py:12 900 ms later."
+    )
+
+
+def test_an_exit_that_waits_inside_for_what_is_recorded_is_reported_once() -> None:
+    """For the innermost that waits, but for task groups."""
+    story = Story()
+    outer = story.asks(0, "main", "service", 1)
+    story.gets_in(1, outer)
+    story.leaves(2, outer)
+    inner = story.asks(3, "main", "client", 2)
+    story.gets_in(4, inner)
+    story.leaves(5, inner)
+    story.ends(5000, -9)
+
+    assert [found.summary.split(" has been")[0] for found in find(story.timeline())] == [
+        "the exit of `client` at app.py:2"
+    ]
+
+
+def test_what_was_collected_while_it_was_held_is_a_leak_that_says_so() -> None:
+    """Nobody can give it back any more."""
+    story = Story()
+    one = story.asks(0, "main", "pool", 3, by_call=True)
+    story.gets_in(1, one)
+    story.events.append(Collected(1_400_000_000, one))
+    story.ends(1000, -9)
+    (found,) = find(story.timeline())
+
+    assert (found.kind, found.certainty) == ("leak", "certain")
+    assert "what it holds was collected while it was held, after 399 ms" in found.summary
+
+
+def test_a_leak_inside_a_helper_names_its_caller() -> None:
+    """Where the helper is a generator that another acquisition entered."""
+    story = Story()
+    helper = story.asks(0, "main", "dependency", 30)
+    inner = story.asks(1, "main", "connection", 7)
+    story.gets_in(2, inner)
+    story.gets_in(3, helper)
+    story.leaves(4, helper)
+    story.is_out(5, helper)
+    story.ends(10)
+    timeline = story.timeline()
+    found = next(f for f in find(timeline) if f.kind == "leak")
+
+    assert "`connection` at app.py:7 (called from app.py:30) was entered by main" in found.summary
+    assert [timeline.sites[site].line for site in found.sites] == [7, 30]

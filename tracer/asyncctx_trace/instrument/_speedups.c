@@ -477,7 +477,7 @@ tell(PyObject *moment, PyObject **args, size_t count)
 
 /* New reference to the acquisition; NULL without an error if it takes the long way. */
 static PyObject *
-begun(PyObject *sink, PyObject *manager, PyObject *resource, PyObject *site)
+begun(PyObject *sink, PyObject *manager, PyObject *resource, PyObject *site, PyObject *flags)
 {
     PyObject *result = NULL, *id = NULL, *at = NULL, *open, *task_id;
     Acquisition *acquisition = NULL;
@@ -494,8 +494,9 @@ begun(PyObject *sink, PyObject *manager, PyObject *resource, PyObject *site)
     Py_ssize_t depth = PyList_GET_SIZE(open);
     PyObject *outer = depth > 0 ? PyList_GET_ITEM(open, depth - 1) : NULL;
     PyObject *parent = Py_NewRef(outer == NULL ? zero : ((Acquisition *)outer)->id);
-    PyObject *args[] = {sink, at, id, parent, task_id, manager, resource, site};
-    PyObject *done = PyObject_VectorcallMethod(s_enter_started, args, 8, NULL);
+    PyObject *args[] = {sink, at, id, parent, task_id, manager, resource, site, flags};
+    size_t count = flags == NULL ? 8 : 9;
+    PyObject *done = PyObject_VectorcallMethod(s_enter_started, args, count, NULL);
     if (done == NULL) {
         result = survive(sink) < 0 ? NULL : Py_NewRef(Py_None);
     }
@@ -535,10 +536,12 @@ static PyObject *
 enter_started(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
     PyObject *sink = listening();
-    if (sink != NULL && kwnames == NULL && PyVectorcall_NARGS(nargsf) == 3) {
+    Py_ssize_t count = PyVectorcall_NARGS(nargsf);
+    if (sink != NULL && kwnames == NULL && (count == 3 || count == 4)) {
         Py_INCREF(sink);
         PyThreadState *thread = suspend();
-        PyObject *acquisition = begun(sink, args[0], args[1], args[2]);
+        PyObject *acquisition = begun(
+            sink, args[0], args[1], args[2], count == 4 ? args[3] : NULL);
         go_on(thread);
         Py_DECREF(sink);
         if (acquisition != NULL || !give_way()) {
@@ -749,7 +752,7 @@ ticket_for(PyObject *sink, PyObject *place, PyObject *manager)
     Py_INCREF(id);
     Py_INCREF(site);
     if ((resource = resource_at(place, manager, kind)) != NULL) {
-        ticket = begun(sink, id, resource, site);
+        ticket = begun(sink, id, resource, site, NULL);
         Py_DECREF(resource);
     }
     Py_DECREF(site);

@@ -61,10 +61,11 @@ class Acquisition:
 
 @_compiled
 @unobserved
-def enter_started(manager: int, resource: int, site: int) -> Acquisition | None:
+def enter_started(manager: int, resource: int, site: int, flags: int = 0) -> Acquisition | None:
     """The running task asks; ``None`` when nobody listens, or nobody could be told.
 
-    Whoever calls this has seen by ``hub.heard`` that somebody listens.
+    Whoever calls this has seen by ``hub.heard`` that somebody listens. ``flags`` are bits of
+    ``EnterFlag``.
     """
     sink = hub.listening
     if sink is None:
@@ -78,9 +79,11 @@ def enter_started(manager: int, resource: int, site: int) -> Acquisition | None:
         open_ = task.open
         acquisition = Acquisition(next(_ids), task, resource)
         parent = open_[-1].id if open_ else 0
-        sink.enter_started(
-            unpatched.monotonic_ns(), acquisition.id, parent, task.id, manager, resource, site
-        )
+        at, number = unpatched.monotonic_ns(), acquisition.id
+        if flags:
+            sink.enter_started(at, number, parent, task.id, manager, resource, site, flags)
+        else:
+            sink.enter_started(at, number, parent, task.id, manager, resource, site)
     except _NO_ROOM:
         hub.missed(sink)
         return None

@@ -14,8 +14,12 @@ from asyncctx_trace.instrument.careful import leaving
 from asyncctx_trace.instrument.invisible import program_frame, suspended
 from asyncctx_trace.instrument.lifecycle import Acquisition
 from asyncctx_trace.instrument.surgery import filtering_awaitable, watched
+from asyncctx_trace.outcome import EnterFlag
 
 __all__ = ["StackWatch"]
+
+_BY_CALL = int(EnterFlag.BY_CALL)
+"""Any task may close the stack."""
 
 _Ticket = tuple[Acquisition, Any, Any]
 """acquisition, exit stack, manager"""
@@ -56,7 +60,7 @@ class StackWatch:
                 return None
             place = sites.entered_at(caller)
             resource = resources.at_place(place, manager, kind)
-            acquisition = lifecycle.enter_started(kind.manager, resource, place.site)
+            acquisition = lifecycle.enter_started(kind.manager, resource, place.site, _BY_CALL)
             return None if acquisition is None else (acquisition, stack, manager)
         except Exception as error:
             hub.switch_off(hub.listening, error)

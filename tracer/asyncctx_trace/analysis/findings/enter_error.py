@@ -45,12 +45,11 @@ class EnterError(Finding):
         timeline = case.timeline
         explained = {row for ring in case.once(rings_of) for row in (*ring.waits, *ring.behind)}
         groups: dict[tuple[int, int, str], list[int]] = {}
-        failed = [
-            row for row in rows_with(timeline.enter_outcome, Outcome.ERROR) if row not in explained
-        ]
+        failed = rows_with(timeline.enter_outcome, Outcome.ERROR)
         causes = {case.parents[row] for row in failed if _same_error(case, row, case.parents[row])}
+        told = explained | causes
         for row in failed:
-            if row not in causes and _is_a_fault(case, row):
+            if row not in told and _is_a_fault(case, row):
                 error = timeline.errors.get((row, "enter"))
                 key = timeline.resource[row], timeline.site[row], error.type if error else ""
                 groups.setdefault(key, []).append(row)

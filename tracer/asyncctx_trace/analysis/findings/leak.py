@@ -7,9 +7,13 @@ from math import inf
 
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.completeness import is_complete
+from asyncctx_trace.analysis.findings.callers import called_from, caller_sites
+from asyncctx_trace.analysis.findings.exits import exit_sites
 from asyncctx_trace.analysis.findings.finding import Certainty, Finding, by_place, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.permits import handed_over, is_anonymous
+from asyncctx_trace.analysis.timeline import NOT_YET
+from asyncctx_trace.analysis.words import duration
 
 __all__ = ["Leak"]
 
@@ -42,28 +46,32 @@ class Leak(Finding):
                     at=case.timeline.enter_ended[group[0]],
                     cost=sum(case.now - case.timeline.enter_ended[row] for row in group),
                     count=len(group),
+                    sites=[*exit_sites(case, group), *caller_sites(case, group)],
                 )
 
 
 def _judge(case: Case, row: int) -> Certainty | None:
-    if not case.timeline.entered(row):
+    timeline = case.timeline
+    if not timeline.entered(row):
         return None
-    task = case.timeline.task[row]
-    if is_anonymous(case.timeline, row):
-        resource = case.timeline.resource[row]
+    task = timeline.task[row]
+    if is_anonymous(timeline, row):
+        resource = timeline.resource[row]
         always = case.once(handed_over).get(resource)
         if always is not None:  # others give back what is taken here
             return None if always else _handed_over(case, task)
-        if case.timeline.resources[resource].kind == "signal":
+        if timeline.resources[resource].kind == "signal":
             return None  # released by others first, as often as there is something to take
     end = case.end_of(task)
-    gone = task in case.timeline.task_ended
-    if end == "ended" or (gone and end in ("closed", "killed")):
+    gone = task in timeline.task_ended
+    # What was acquired by call, or on a stack, others may give back as long as they run.
+    nobody_left = (gone and not timeline.by_call[row]) or row in timeline.collected
+    if end == "ended" or (nobody_left and end in ("closed", "killed")):
         # Once its task is gone nobody exits it: what is missing afterwards does not matter.
-        until = case.timeline.task_ended.get(task, inf)
-        since = case.timeline.enter_ended[row]
-        return "certain" if is_complete(case.timeline, [task], since, until) else "possible"
-    return "possible" if gone or end == "closed" else None
+        until = timeline.task_ended.get(task, inf) if nobody_left else inf
+        since = timeline.enter_ended[row]
+        return "certain" if is_complete(timeline, [task], since, until) else "possible"
+    return "possible" if gone or nobody_left or end == "closed" else None
 
 
 def _handed_over(case: Case, task: int) -> Certainty | None:
@@ -72,14 +80,22 @@ def _handed_over(case: Case, task: int) -> Certainty | None:
 
 
 def _say(case: Case, rows: list[int]) -> str:
-    task = case.timeline.task[rows[0]]
-    if task in case.timeline.task_ended:
+    timeline = case.timeline
+    row = rows[0]
+    task = timeline.task[row]
+    if row in timeline.collected:
+        held = duration(timeline.collected[row] - timeline.enter_ended[row])
+        why = f"what it holds was collected while it was held, after {held}"
+    elif timeline.exit_started[row] != NOT_YET:
+        by = timeline.exit_site[row]
+        why = f"its exit began{f' at {case.place(by)}' if by else ''} and never ended"
+    elif task in timeline.task_ended:
         why = "its task is gone"
     elif case.end_of(task) == "ended":
         why = "the program is over"
     else:
         why = "the recording is over"
     return (
-        f"{case.where(rows[0])} was entered by {case.task(task)} and never exited: "
-        f"{why}{times(len(rows))}."
+        f"{case.where(row)}{called_from(case, row)} was entered by {case.task(task)} and never "
+        f"exited: {why}{times(len(rows))}."
     )

@@ -90,18 +90,11 @@ def _order_matters(case: Case, lower: int, upper: int) -> bool:
         return True
     if timeline.resource[lower] == timeline.resource[upper] and set(kinds) == {"transaction"}:
         return True
-    # What ends with an `async with` lies within it by its syntax: only exits by call can be meant
-    # to come in another order.
-    by_call = timeline.exit_site[lower] and timeline.exit_site[upper]
-    return (
-        bool(by_call or _unfinished(case, lower, upper)) and _failed(case, lower, upper) != NOT_YET
-    )
-
-
-def _unfinished(case: Case, lower: int, upper: int) -> bool:
-    """Whether the failure of ``lower``, left by call, is why ``upper`` was never left."""
-    timeline = case.timeline
-    return bool(timeline.exit_site[lower]) and timeline.exit_started[upper] == NOT_YET
+    # What ends with an `async with` lies within it by its syntax: only what was entered on a stack
+    # or by call can be meant to be left in another order.
+    if not (timeline.by_call[lower] and timeline.by_call[upper]):
+        return False
+    return _failed(case, lower, upper) != NOT_YET
 
 
 def _failed(case: Case, lower: int, upper: int) -> int:

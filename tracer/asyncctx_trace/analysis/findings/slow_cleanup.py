@@ -7,9 +7,14 @@ from itertools import compress, count
 from operator import sub
 
 from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.findings.exits import kind_of, time_within
+from asyncctx_trace.analysis.findings.exits import exit_sites, kind_of, time_within
 from asyncctx_trace.analysis.findings.finding import Finding, by_place, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
+from asyncctx_trace.analysis.findings.unfinished_exits import (
+    describe_late,
+    not_given_back,
+)
+from asyncctx_trace.analysis.timeline import NOT_YET
 from asyncctx_trace.analysis.words import duration
 
 __all__ = ["SlowCleanup"]
@@ -32,27 +37,29 @@ class SlowCleanup(Finding):
         rows = [
             row
             for row in _long(case, limit)
-            if not case.abandoned(row)
-            and kind_of(case, row) != "task group"
+            if kind_of(case, row) != "task group"
             and case.exit_length(row) - time_within(case, row) >= limit
         ]
         for group in by_place(case, rows).values():
             group.sort(key=case.exit_length, reverse=True)
             row = group[0]
+            late = not_given_back(case, row)
             yield cls.of(
                 case,
-                group,
+                [row, *late, *group[1:]],
                 f"the exit of {case.where(row)} took {duration(case.exit_length(row))} in "
-                f"{case.task(case.timeline.exit_task[row])}{times(len(group))}.",
+                f"{case.task(case.timeline.exit_task[row])}{describe_late(case, late)}"
+                f"{times(len(group))}.",
                 at=case.timeline.exit_started[row],
                 cost=sum(map(case.exit_length, group)),
                 count=len(group),
+                sites=exit_sites(case, group),
             )
 
 
 def _long(case: Case, limit: int) -> list[int]:
-    """Rows whose exit took ``limit`` ns or more so far."""
+    """Rows whose exit took ``limit`` ns or more and is over; others are still waiting."""
     timeline = case.timeline
     took = map(sub, timeline.exit_ended, timeline.exit_started)
     rows = compress(count(), map(limit.__le__, took))
-    return sorted(row for row in {*rows, *timeline.in_flight} if case.exit_length(row) >= limit)
+    return [row for row in rows if timeline.exit_ended[row] != NOT_YET]

@@ -8,8 +8,14 @@ from math import inf
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.completeness import is_complete
 from asyncctx_trace.analysis.deadlock import rings_of
-from asyncctx_trace.analysis.findings.finding import Certainty, Finding, by_place
+from asyncctx_trace.analysis.findings.exits import exit_sites
+from asyncctx_trace.analysis.findings.finding import EVIDENCE, Certainty, Finding, by_place, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
+from asyncctx_trace.analysis.findings.unfinished_exits import (
+    describe_missing,
+    not_given_back,
+    unfinished_exits,
+)
 from asyncctx_trace.analysis.timeline import NOT_YET
 from asyncctx_trace.analysis.words import duration
 
@@ -17,9 +23,10 @@ __all__ = ["StillWaiting"]
 
 
 class StillWaiting(Finding):
-    """An enter that never ended, but for those that a deadlock explains.
+    """An enter or an exit that never ended, but for those that a deadlock explains.
 
-    Certain where the program came to its end by itself.
+    An enter is certain where the program came to its end by itself. An exit is certain where it
+    waits for what nobody but its own task, or one that is gone, could give back.
     """
 
     kind = "still-waiting"
@@ -50,7 +57,34 @@ class StillWaiting(Finding):
                     at=case.timeline.enter_started[group[0]],
                     cost=sum(_waited(case, row) for row in group),
                     count=len(group),
+                    sites=[case.timeline.site[hold] for hold in _holders(case, group)],
                 )
+        yield from cls._of_exits(case, thresholds)
+
+    @classmethod
+    def _of_exits(cls, case: Case, thresholds: Thresholds) -> Iterator[Finding]:
+        timeline = case.timeline
+        rows = unfinished_exits(case, thresholds.still_waiting)
+        for group in by_place(case, rows).values():
+            row = group[0]
+            missing = not_given_back(case, row)
+            task = timeline.exit_task[row]
+            nobody_else = missing and all(
+                timeline.task[each] == task or timeline.task[each] in timeline.task_ended
+                for each in missing
+            )
+            yield cls.of(
+                case,
+                [*group[:1], *missing, *group[1:]],
+                f"the exit of {case.where(row)} has been going on in {case.task(task)} "
+                f"for {duration(case.exit_length(row))}{describe_missing(case, missing)}"
+                f"{times(len(group))}.",
+                certainty="certain" if nobody_else and not timeline.dropped else "possible",
+                at=timeline.exit_started[row],
+                cost=sum(map(case.exit_length, group)),
+                count=len(group),
+                sites=exit_sites(case, group),
+            )
 
 
 def _is_stuck(case: Case, row: int) -> bool:
@@ -71,11 +105,15 @@ def _is_stuck(case: Case, row: int) -> bool:
     )
 
 
+def _holders(case: Case, rows: list[int]) -> list[int]:
+    return case.holders(case.timeline.resource[rows[0]], case.now)[:EVIDENCE]
+
+
 def _say(case: Case, rows: list[int]) -> str:
     timeline = case.timeline
     tasks = case.tasks([timeline.task[row] for row in rows])
     waits = "wait" if len(rows) > 1 else "waits"
-    holders = case.holders(timeline.resource[rows[0]], case.now)
+    holders = _holders(case, rows)
     words = (
         f"{tasks} still {waits} for {case.where(rows[0])}, since {duration(_waited(case, rows[0]))}"
     )
