@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -18,7 +19,10 @@ from asyncctx_trace_tui import scenario
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """The DSN of a private PostgreSQL."""
+    """The DSN of a private PostgreSQL, or of the one that ``ASYNCCTX_PG_DSN`` names."""
+    if "ASYNCCTX_PG_DSN" in os.environ:
+        yield os.environ["ASYNCCTX_PG_DSN"]
+        return
     keeper = scenario.find("pool").with_name("_postgres_server.py")
     with subprocess.Popen(
         [sys.executable, "-I", "-S", str(keeper), *sys.path],
@@ -38,8 +42,11 @@ def postgres() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a private Redis."""
+    """The URL of a private Redis, or of the one that ``ASYNCCTX_REDIS_URL`` names."""
     pytest.importorskip("redis")
+    if "ASYNCCTX_REDIS_URL" in os.environ:
+        yield os.environ["ASYNCCTX_REDIS_URL"]
+        return
     binary = shutil.which("redis-server") or shutil.which("valkey-server")
     if binary is None:
         pytest.skip("there is no redis-server on the PATH")
