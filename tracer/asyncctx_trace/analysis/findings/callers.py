@@ -2,39 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.findings.finding import EVIDENCE
 
-__all__ = ["called_from", "caller_of", "caller_sites"]
+__all__ = ["called_from", "caller_sites"]
 
-
-def caller_of(case: Case, row: int) -> int | None:
-    """Return the site at which the program called the function of ``row``, where it is known.
-
-    The site itself may say so. Otherwise, where another acquisition is around it in a generator or
-    method of its own, that one's site is the place that the program entered it from.
-    """
-    timeline = case.timeline
-    site = timeline.sites.get(timeline.site[row])
-    if site is None:
-        return None
-    if site.caller is not None:
-        return site.caller
-    around = case.parents[row]
-    asked = timeline.enter_started[row]
-    in_body = around >= 0 and timeline.entered(around) and timeline.enter_ended[around] <= asked
-    if around < 0 or in_body:  # there its own site says it all
-        return None
-    return timeline.site[around]
+_FAR = 8
+"""Helpers within helpers that are followed."""
 
 
 def called_from(case: Case, row: int) -> str:
-    """Say from where, ``""`` where that is not known."""
-    caller = caller_of(case, row)
+    """Say from where the function of ``row`` was called, ``""`` where that is not known."""
+    caller = next(_callers(case, row), None)
     return "" if caller is None else f" (called from {case.place(caller)})"
 
 
 def caller_sites(case: Case, rows: Iterable[int]) -> list[int]:
-    """Return the sites of the callers of ``rows`` that are known."""
-    return [site for row in rows if (site := caller_of(case, row)) is not None]
+    """Return the sites from which the functions of ``rows`` were called, and left by call."""
+    return list(
+        dict.fromkeys(site for row in islice(rows, EVIDENCE) for site in _callers(case, row))
+    )
+
+
+def _callers(case: Case, row: int) -> Iterator[int]:
+    """Yield sites, the nearest first.
+
+    A site itself may know its caller. Otherwise, where an acquisition was made in the enter of
+    another one, by a generator or a method, that one's site is the place that it was called from.
+    """
+    timeline = case.timeline
+    for _ in range(_FAR):
+        site = timeline.sites.get(timeline.site[row])
+        if site is not None and site.caller is not None:
+            yield site.caller
+        around = case.parents[row]
+        asked = timeline.enter_started[row]
+        if around < 0 or (timeline.entered(around) and timeline.enter_ended[around] <= asked):
+            return  # it stands in a body, where its own site says it all
+        yield timeline.site[around]
+        if timeline.exit_site[around]:
+            yield timeline.exit_site[around]
+        row = around

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.columns import rows_with
+from asyncctx_trace.analysis.findings.callers import caller_sites
 from asyncctx_trace.analysis.findings.exits import exit_sites, kind_of, own_error
 from asyncctx_trace.analysis.findings.finding import Finding, by_place, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
@@ -43,7 +44,7 @@ class CleanupError(Finding):
                 + f"{times(len(group))}.",
                 at=timeline.exit_ended[row],
                 count=len(group),
-                sites=exit_sites(case, group),
+                sites=[*exit_sites(case, group), *caller_sites(case, group)],
             )
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable
+from itertools import islice
 
 from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.findings.finding import EVIDENCE
 from asyncctx_trace.analysis.timeline import NOT_YET
 from asyncctx_trace.outcome import ExitFlag, Outcome
 
@@ -101,4 +103,4 @@ def closed_generator(case: Case, row: int) -> bool:
 
 def exit_sites(case: Case, rows: Iterable[int]) -> list[int]:
     """Return the sites of the calls that began the exits of ``rows``, where they are known."""
-    return [site for row in rows if (site := case.timeline.exit_site[row])]
+    return [site for row in islice(rows, EVIDENCE) if (site := case.timeline.exit_site[row])]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.columns import differing
+from asyncctx_trace.analysis.findings.callers import called_from, caller_sites
 from asyncctx_trace.analysis.findings.exits import (
     TASK_BOUND,
     closed_generator,
@@ -48,12 +49,12 @@ class ForeignExit(Finding):
             yield cls.of(
                 case,
                 group,
-                f"{case.where(row)} was entered in {case.task(timeline.task[row])} and exited in "
-                f"{case.task(timeline.exit_task[row])}{reasons[row]}{times(len(group))}.",
+                f"{case.where(row)}{called_from(case, row)} was entered in "
+                f"{case.task(timeline.task[row])} and exited in {case.task(timeline.exit_task[row])}{reasons[row]}{times(len(group))}.",
                 at=timeline.exit_started[row],
                 count=len(group),
                 tasks=[timeline.exit_task[row] for row in group],
-                sites=exit_sites(case, group),
+                sites=[*exit_sites(case, group), *caller_sites(case, group)],
             )
 
 

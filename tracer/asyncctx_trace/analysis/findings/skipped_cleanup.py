@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.columns import rows_with_flag
+from asyncctx_trace.analysis.findings.callers import caller_sites
 from asyncctx_trace.analysis.findings.exits import exit_sites
 from asyncctx_trace.analysis.findings.finding import Finding, by_place, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
@@ -43,5 +44,5 @@ class SkippedCleanup(Finding):
                 f"{times(len(group))}: put the `yield` in a `try` with a `finally`.",
                 at=timeline.exit_started[row],
                 count=len(group),
-                sites=exit_sites(case, group),
+                sites=[*exit_sites(case, group), *caller_sites(case, group)],
             )
