@@ -21,6 +21,7 @@ static PyObject *kinds;     /* address of a class -> Kind */
 static PyObject *by_object; /* address of an object -> Resource */
 static PyObject *by_name;   /* kind, name -> Resource */
 static PyObject *ids;       /* lifecycle._ids */
+static PyObject *by_code;   /* sites._by_code: address of a code -> reference, places */
 static PyObject *by_item;   /* releases._by_item: address of what a pool gave -> acquisitions */
 static PyObject *switch_off, *missed;
 static PyObject *at_place;  /* resources.at_place */
@@ -475,7 +476,8 @@ tell(PyObject *moment, PyObject **args, size_t count)
 
 /* -- the four moments ---------------------------------------------------------------------- */
 
-/* New reference to the acquisition; NULL without an error if it takes the long way. */
+/* New reference to the acquisition; NULL without an error if it takes the long way. `flags` may be
+   NULL. */
 static PyObject *
 begun(PyObject *sink, PyObject *manager, PyObject *resource, PyObject *site, PyObject *flags)
 {
@@ -1199,38 +1201,84 @@ watched(PyObject *module, PyObject *args)
     return (PyObject *)self;
 }
 
+/* -- sites ---------------------------------------------------------------------------------- */
+
+/* The place at which a frame stands now, if somebody has been there. */
+static PyObject *
+entered_at(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    if (kwnames == NULL && PyVectorcall_NARGS(nargsf) == 1 && PyFrame_Check(args[0])) {
+        PyCodeObject *code = PyFrame_GetCode((PyFrameObject *)args[0]);
+        PyObject *known = by_address(by_code, (PyObject *)code), *place = NULL;
+        if (known != NULL && PyTuple_Check(known) && PyTuple_GET_SIZE(known) == 2) {
+            PyObject *at = PyLong_FromLong(PyFrame_GetLasti((PyFrameObject *)args[0]));
+            if (at != NULL) {
+                place = Py_XNewRef(PyDict_GetItemWithError(PyTuple_GET_ITEM(known, 1), at));
+                Py_DECREF(at);
+            }
+        }
+        Py_DECREF(code);
+        if (place != NULL || !give_way()) {
+            return place;
+        }
+    }
+    return otherwise(self, args, nargsf, kwnames);
+}
+
 /* -- the gates before `pairs` --------------------------------------------------------------- */
 
-/* Whether the method that runs was called by `__aenter__` or the like in its own module: then
-   somebody else tells of it. Anything less plain is for `Watch._from_inside`. */
-static int
-called_from_inside(void)
+/* The frame that called the method that runs, a new reference; NULL if there is none. */
+static PyFrameObject *
+caller_of_method(void)
 {
     PyFrameObject *method = PyEval_GetFrame();
-    PyFrameObject *caller = method == NULL ? NULL : PyFrame_GetBack(method);
-    if (caller == NULL) {
+    return method == NULL ? NULL : PyFrame_GetBack(method);
+}
+
+/* Whether that is `__aenter__` or the like in the method's own module: then somebody else tells
+   of it. Anything less plain is for `callers.outer`. */
+static int
+is_inside(PyFrameObject *caller)
+{
+    PyFrameObject *method = PyEval_GetFrame();
+    if (caller == NULL || method == NULL) {
         return 0;
     }
-    PyObject *globals = PyFrame_GetGlobals(method), *of_caller = PyFrame_GetGlobals(caller);
     PyCodeObject *code = PyFrame_GetCode(caller);
     PyObject *name = code->co_name;
-    int result = globals == of_caller && PyUnicode_GET_LENGTH(name) > 2
-                 && PyUnicode_READ_CHAR(name, 0) == '_' && PyUnicode_READ_CHAR(name, 1) == '_'
-                 && PyUnicode_READ_CHAR(name, 2) == 'a';
+    int result = PyUnicode_GET_LENGTH(name) > 2 && PyUnicode_READ_CHAR(name, 0) == '_'
+                 && PyUnicode_READ_CHAR(name, 1) == '_' && PyUnicode_READ_CHAR(name, 2) == 'a';
     Py_DECREF(code);
-    Py_DECREF(globals);
-    Py_DECREF(of_caller);
-    Py_DECREF(caller);
+    if (result) {
+        PyObject *globals = PyFrame_GetGlobals(method), *of_caller = PyFrame_GetGlobals(caller);
+        result = globals == of_caller;
+        Py_DECREF(globals);
+        Py_DECREF(of_caller);
+    }
     return result;
+}
+
+/* The Python function, which is told who has called the method: it takes a thing, perhaps its
+   holder, and the frame. Gives up the reference to `caller`. */
+static PyObject *
+with_caller(PyObject *self, PyObject *const *args, size_t nargsf, PyFrameObject *caller)
+{
+    Py_ssize_t count = PyVectorcall_NARGS(nargsf);
+    PyObject *more[] = {args[0], count > 1 ? args[1] : Py_None, (PyObject *)caller};
+    PyObject *done = otherwise(self, more, caller == NULL ? 2 : 3, NULL);
+    Py_XDECREF(caller);
+    return done;
 }
 
 static PyObject *
 asked(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
-    if (called_from_inside()) {
+    PyFrameObject *caller = caller_of_method();
+    if (is_inside(caller)) {
+        Py_DECREF(caller);
         return Py_NewRef(Py_None);
     }
-    return otherwise(self, args, nargsf, kwnames);
+    return with_caller(self, args, nargsf, caller);
 }
 
 /* Whether a block of this resource is being left: its exit releases it at once. */
@@ -1246,17 +1294,19 @@ is_left(PyObject *resource)
 static PyObject *
 releasing(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
-    if (kwnames == NULL && PyVectorcall_NARGS(nargsf) > 0) {
-        PyObject *resource = by_address(by_object, args[0]);
-        PyObject *taken = resource == NULL ? NULL : get(&resource_taken, resource);
-        int by_call = taken != NULL && PyList_CheckExact(taken) && PyList_GET_SIZE(taken) > 0;
-        /* Nobody has acquired it at all, or an `async with` has, which is told of by itself. */
-        if ((resource == NULL || (!by_call && (is_left(resource) || called_from_inside())))
-            && give_way()) {
-            return Py_NewRef(Py_None);
-        }
+    PyObject *resource = by_address(by_object, args[0]);
+    PyObject *taken = resource == NULL ? NULL : get(&resource_taken, resource);
+    int by_call = taken != NULL && PyList_CheckExact(taken) && PyList_GET_SIZE(taken) > 0;
+    /* Nobody has acquired it at all, or an `async with` has, which is told of by itself. */
+    if (resource == NULL || (!by_call && is_left(resource))) {
+        return give_way() ? Py_NewRef(Py_None) : NULL;
     }
-    return PyErr_Occurred() ? NULL : otherwise(self, args, nargsf, kwnames);
+    PyFrameObject *caller = caller_of_method();
+    if (!by_call && is_inside(caller)) {
+        Py_DECREF(caller);
+        return Py_NewRef(Py_None);
+    }
+    return with_caller(self, args, nargsf, caller);
 }
 
 static PyObject *
@@ -1298,6 +1348,7 @@ static const struct {
     {"suppressed", otherwise},
     {"passed_on", otherwise},
     {"not_cleaned", otherwise},
+    {"entered_at", entered_at},
     {"_asked", asked},
     {"_got", unless_none},
     {"_releasing", releasing},
@@ -1358,6 +1409,9 @@ stand_in(PyObject *module, PyObject *original)
         if (PyUnicode_CompareWithASCIIString(name, moments[index].name) == 0) {
             if (moments[index].function == enter_started) {
                 Py_XSETREF(ids, global_of(original, "_ids")); /* both ways count on */
+            }
+            else if (moments[index].function == entered_at) {
+                Py_XSETREF(by_code, global_of(original, "_by_code"));
             }
             else if (moments[index].function == returning) {
                 Py_XSETREF(by_item, of(ROOM("releases"), "_by_item"));

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from types import FrameType
 
+from asyncctx_trace.compiled import compiled
 from asyncctx_trace.instrument import sites
 from asyncctx_trace.instrument.invisible import program_frame, unobserved
 from asyncctx_trace.instrument.resources import kind_of
 from asyncctx_trace.instrument.sites import Place
 
-__all__ = ["METHODS", "enclosing", "outer", "place_of"]
+__all__ = ["METHODS", "enclosing", "entered_at", "outer", "place_of"]
+
+entered_at = compiled(__package__)(sites.entered_at)
 
 METHODS = frozenset(
     {
@@ -37,13 +40,16 @@ Own = Callable[[str], bool]
 
 
 @unobserved
-def outer(contended: object) -> FrameType | None:
+def outer(contended: object, caller: FrameType | None = None) -> FrameType | None:
     """The frame that calls the method that runs now, past other methods of what is acquired.
 
-    ``None`` where that is part of an ``async with``, which is recorded for itself or not at all.
+    It is ``caller``, if that is known, or one further out. ``None`` where that is part of an
+    ``async with``, which is recorded for itself or not at all.
     """
-    method = program_frame()
-    frame = None if method is None else method.f_back
+    frame = caller
+    if frame is None:
+        method = program_frame()
+        frame = None if method is None else method.f_back
     while frame is not None and frame.f_code.co_name in METHODS and _is_of(frame, contended):
         if frame.f_code.co_name.startswith("__a"):
             return None
@@ -68,11 +74,13 @@ def enclosing(frame: FrameType | None, own: Own) -> FrameType | None:
 @unobserved
 def place_of(frame: FrameType, own: Own) -> tuple[Place, int]:
     """Where ``frame`` stands, and the site for it that knows who called its function."""
-    place = sites.entered_at(frame)
-    caller = enclosing(frame.f_back, own)
-    if caller is None:
-        return place, place.site
-    return place, place.called_from(sites.entered_at(caller).site)
+    place = entered_at(frame)
+    caller = frame.f_back
+    if caller is None or not own(caller.f_code.co_filename):
+        caller = enclosing(caller, own)
+        if caller is None:
+            return place, place.site
+    return place, place.called_from(entered_at(caller).site)
 
 
 def _is_of(frame: FrameType, contended: object) -> bool:

@@ -13,6 +13,7 @@ from asyncctx_trace.outcome import EnterFlag, Outcome, outcome_of
 from asyncctx_trace.unpatched import unpatched
 
 __all__ = [
+    "BY_CALL",
     "ENDED",
     "ENTERING",
     "ENTERING_ELSEWHERE",
@@ -33,7 +34,7 @@ ENTERING, HOLDING, LEAVING, ENDED, ENTERING_ELSEWHERE = range(5)
 
 _ids = itertools.count(1)
 _OK = int(Outcome.OK)
-_BY_CALL = int(EnterFlag.BY_CALL)
+BY_CALL = int(EnterFlag.BY_CALL)
 _NO_ROOM = (RecursionError, MemoryError)
 """The program is at the end of its stack or memory: nothing can be told, by nobody's fault."""
 _compiled = compiled(__package__)
@@ -121,7 +122,7 @@ def enter_started_by_call(
     acquisition.state = ENTERING_ELSEWHERE if elsewhere else ENTERING
     try:
         sink.enter_started(
-            unpatched.monotonic_ns(), number, parent, task.id, manager, resource, site, _BY_CALL
+            unpatched.monotonic_ns(), number, parent, task.id, manager, resource, site, BY_CALL
         )
     except _NO_ROOM:
         hub.missed(sink)

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from inspect import CO_COROUTINE, CO_ITERABLE_COROUTINE
 from types import CodeType, FrameType, FunctionType
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from asyncctx_trace.compiled import compiled
 from asyncctx_trace.instrument import hub, lifecycle, releases, resources, spawned
 from asyncctx_trace.instrument.adapters import Adapter, Pair, itself
-from asyncctx_trace.instrument.callers import enclosing, outer, place_of
+from asyncctx_trace.instrument.callers import METHODS, enclosing, entered_at, outer, place_of
 from asyncctx_trace.instrument.invisible import unobserved
-from asyncctx_trace.instrument.lifecycle import ENTERING, HOLDING, LEAVING, Acquisition
-from asyncctx_trace.instrument.resources import Resource
-from asyncctx_trace.instrument.sites import Place, entered_at
+from asyncctx_trace.instrument.lifecycle import BY_CALL, ENTERING, HOLDING, LEAVING, Acquisition
+from asyncctx_trace.instrument.releases import _given_back
+from asyncctx_trace.instrument.resources import Resource, _by_object, _kinds
+from asyncctx_trace.instrument.spawned import _spawned
 from asyncctx_trace.instrument.surgery import watched
 from asyncctx_trace.instrument.tasks import Task, current_task
 
@@ -30,35 +31,18 @@ _Calls: TypeAlias = tuple[Callable[..., object], Callable[..., object], Callable
 _watches: dict[tuple[str, Pair], Watch] = {}
 
 
-class _Asked(NamedTuple):
-    """A call that acquires, and may get in."""
+_AskedNow: TypeAlias = tuple[Task, int, Resource, int, object, bool]
+"""A call that acquires: for which task, the manager, the resource, the site, who is to hold it
+where the call says so, and whether another task acquires on behalf of this one.
 
-    acquisition: Acquisition
-    resource: Resource
-    again: bool
-    """Whether it is that of a block which had given back what it holds."""
-    holder: object
-    """Who is to hold it, where the call says so."""
+Plain tuples: named ones take half as long to make as all the rest."""
 
+_Asked: TypeAlias = tuple[Acquisition, Resource, bool, object]
+"""One that has begun: the acquisition, the resource, whether it is that of a block which had given
+back what it holds, and who is to hold it."""
 
-class _AskedNow(NamedTuple):
-    """A call that acquires at once or raises."""
-
-    task: Task
-    manager: int
-    resource: Resource
-    site: int
-    holder: object
-    elsewhere: bool
-    """Whether another task acquires on behalf of this one."""
-
-
-class _Releasing(NamedTuple):
-    """A call that releases."""
-
-    resource: Resource
-    acquisition: Acquisition | None
-    site: int
+_Releasing: TypeAlias = tuple[Resource, Acquisition | None, int]
+"""A call that releases: the resource, what it ends, the site."""
 
 
 def watch_of(adapter: Adapter, pair: Pair) -> Watch:
@@ -95,6 +79,8 @@ class Watch:
         self._adapter = adapter
         self._by_result = by_result
         self._by_argument = by_argument
+        self._itself = adapter.resource is itself
+        """Whether what the methods are called on is what is contended for."""
         self._awaited = False
         """Whether the release is awaited."""
         self.own: Callable[[str], bool] = _nothing
@@ -117,7 +103,7 @@ class Watch:
         calls: _Calls
         if self._by_result:
             calls = self._returning, self._returned, self._not_returned
-        elif self._adapter.resource is itself:
+        elif self._itself:
             calls = self._releasing, self._released, self._not_released
         else:
             # What is released is found by what the adapter reads off, not by the object itself.
@@ -127,9 +113,11 @@ class Watch:
 
     # -- acquiring --------------------------------------------------------------------------
 
-    def _asked(self, thing: Any, holder: Any = None) -> _Asked | None:
+    def _asked(
+        self, thing: Any, holder: Any = None, caller: FrameType | None = None
+    ) -> _Asked | None:
         try:
-            asked = self._ask(thing, holder)
+            asked = self._ask(thing, holder, caller)
             return None if asked is None else _begin(asked)
         except Exception as error:
             hub.switch_off(hub.listening, error)
@@ -138,19 +126,22 @@ class Watch:
     def _got(self, asked: _Asked | None, result: Any) -> None:
         if asked is None:
             return
-        lifecycle.enter_ended(asked.acquisition, None)
+        acquisition, resource, again, holder = asked
+        lifecycle.enter_ended(acquisition, None)
         if self._by_result:
-            releases.keep_item(result, asked.acquisition)
-        elif not asked.again:
-            releases.keep(asked.resource, asked.acquisition, asked.holder)
+            releases.keep_item(result, acquisition)
+        elif not again:
+            releases.keep(resource, acquisition, holder)
 
     def _failed(self, asked: _Asked | None, error: BaseException) -> None:
         if asked is not None:
-            lifecycle.enter_ended(asked.acquisition, error)
+            lifecycle.enter_ended(asked[0], error)
 
-    def _asked_now(self, thing: Any, holder: Any = None) -> _AskedNow | None:
+    def _asked_now(
+        self, thing: Any, holder: Any = None, caller: FrameType | None = None
+    ) -> _AskedNow | None:
         try:
-            return self._ask(thing, holder)
+            return self._ask(thing, holder, caller)
         except Exception as error:
             hub.switch_off(hub.listening, error)
             return None
@@ -162,60 +153,66 @@ class Watch:
     def _not_got(self, asked: _AskedNow | None, error: BaseException) -> None:
         """Nobody has waited, and nothing is acquired."""
 
-    def _ask(self, thing: Any, holder: Any) -> _AskedNow | None:
+    def _ask(self, thing: Any, holder: Any, caller: FrameType | None) -> _AskedNow | None:
         """What is acquired by whom, ``None`` for a call that is not told of."""
         if hub.heard() is None:
             return None
-        contended = resources.contended(self._adapter, thing)
-        known = resources.of_object(contended)
-        caller = outer(contended)
-        made = spawned.spawned()
+        contended = thing if self._itself else resources.contended(self._adapter, thing)
+        known = _by_object.get(id(contended))
+        if caller is None or caller.f_code.co_name in METHODS:
+            caller = outer(contended, caller)
+        made = spawned.spawned() if _spawned else None
         if made is not None:
             task, place, site, _ = made
         else:
             if caller is None:
                 return None
-            task = current_task()
             named = known is not None and known.by_word
-            if _is_part(task, known, direct=named or self.own(caller.f_code.co_filename)):
+            direct = named or self.own(caller.f_code.co_filename)
+            task = current_task()
+            if task.open and task.open[-1].state == ENTERING and _is_part(task, known, direct):
                 return None
-            found = self._place(caller, known)
-            if found is None:
+            frame = caller if direct else enclosing(caller, self.own)
+            if frame is None:
                 return None
-            place, site = found
-        kind = resources.kind_of(type(thing))
+            if named:
+                place = entered_at(frame)
+                site = place.site
+            else:
+                place, site = place_of(frame, self.own)
+        cls = type(thing)
+        kind = _kinds.get(id(cls)) or resources.kind_of(cls)
         resource = known or resources.of_pair(kind.adapter or self._adapter, thing, place.text)
-        manager = kind.manager or resources.manager_of(type(thing))
-        return _AskedNow(task, manager, resource, site, holder, made is not None)
-
-    def _place(self, caller: FrameType, known: Resource | None) -> tuple[Place, int] | None:
-        if known is not None and known.by_word:
-            place = entered_at(caller)
-            return place, place.site
-        frame = enclosing(caller, self.own)
-        return None if frame is None else place_of(frame, self.own)
+        manager = kind.manager or resources.manager_of(cls)
+        return task, manager, resource, site, holder, made is not None
 
     # -- releasing --------------------------------------------------------------------------
 
-    def _releasing(self, thing: Any, holder: Any = None) -> _Releasing | None:
+    def _releasing(
+        self, thing: Any, holder: Any = None, caller: FrameType | None = None
+    ) -> _Releasing | None:
         try:
-            contended = resources.contended(self._adapter, thing)
-            resource = resources.of_object(contended)
+            contended = thing if self._itself else resources.contended(self._adapter, thing)
+            resource = _by_object.get(id(contended))
             if resource is None:
                 return None
-            caller = outer(contended)
+            if caller is None or caller.f_code.co_name in METHODS:
+                caller = outer(contended, caller)
             if caller is None:
                 return None
             task = current_task()
-            if _is_left(task, resource):
+            if task.open and _is_left(task, resource):
                 return None
             acquisition = releases.match(resource, task, holder)
-            site = entered_at(caller).site if resource.by_word else self._site(caller)
+            if resource.by_word or self.own(caller.f_code.co_filename):
+                site = entered_at(caller).site
+            else:
+                site = self._site(caller)
             if acquisition is not None:
                 acquisition.state = LEAVING
                 if self._awaited:
                     lifecycle.exit_started(acquisition, None, site)
-            return _Releasing(resource, acquisition, site)
+            return resource, acquisition, site
         except Exception as error:
             hub.switch_off(hub.listening, error)
             return None
@@ -280,31 +277,30 @@ for _name, _method in list(vars(Watch).items()):
 @unobserved
 def _begin(asked: _AskedNow) -> _Asked | None:
     task, manager, resource, site, holder, elsewhere = asked
-    before = releases.given_back(resource, task)
-    acquisition = lifecycle.enter_started_by_call(
-        manager, resource.id, site, task, before, elsewhere=elsewhere
-    )
-    if acquisition is None:
-        return None
-    return _Asked(acquisition, resource, before is not None, holder)
+    before = releases.given_back(resource, task) if _given_back else None
+    if elsewhere or before is not None:
+        acquisition = lifecycle.enter_started_by_call(
+            manager, resource.id, site, task, before, elsewhere=elsewhere
+        )
+    else:
+        acquisition = lifecycle.enter_started(manager, resource.id, site, BY_CALL)
+    return None if acquisition is None else (acquisition, resource, before is not None, holder)
 
 
 @unobserved
-def _is_part(task: Task, resource: Resource | None, *, direct: bool) -> bool:
-    """Whether ``task`` is about to acquire already, and the call serves that.
+def _is_part(task: Task, resource: Resource | None, direct: bool) -> bool:
+    """Whether the call, ``direct`` or not, serves what ``task`` is about to acquire already.
 
     An ``async with`` may call ``acquire``, which may call another method that is watched; and a
     library's primitive may wrap another one's.
     """
-    innermost = task.open[-1] if task.open else None
-    if innermost is None or innermost.state != ENTERING:
-        return False
-    return not direct or (resource is not None and innermost.resource == resource.id)
+    return not direct or (resource is not None and task.open[-1].resource == resource.id)
 
 
 @unobserved
 def _is_left(task: Task, resource: Resource) -> bool:
     """Whether ``task`` is leaving a block of this resource, which releases it."""
-    return any(
-        each.state == LEAVING and each.resource == resource.id for each in reversed(task.open)
-    )
+    for each in reversed(task.open):
+        if each.state == LEAVING and each.resource == resource.id:
+            return True
+    return False

@@ -36,9 +36,11 @@ _given_back: list[tuple[Acquisition, Resource, int]] = []
 @unobserved
 def keep(resource: Resource, acquisition: Acquisition, holder: object = None) -> None:
     """``acquisition`` is open, and was made by a call, for ``holder`` where that is said."""
-    if resource.taken is None:
-        resource.taken = []
-    resource.taken.append(acquisition)
+    taken = resource.taken
+    if taken is None:
+        resource.taken = [acquisition]
+    else:
+        taken.append(acquisition)
     if holder is not None:
         _by_holder[resource.id, id(holder)] = acquisition
 
@@ -83,6 +85,8 @@ def match(resource: Resource, task: Task, holder: object = None) -> Acquisition 
         if acquisition is not None and acquisition.state == HOLDING:
             return acquisition
     taken = resource.taken or ()
+    if taken and taken[-1].task is task and taken[-1].state == HOLDING:
+        return taken[-1]
     for acquisition in reversed(taken):
         if acquisition.task is task and acquisition.state == HOLDING:
             return acquisition
@@ -103,10 +107,13 @@ def released(resource: Resource, acquisition: Acquisition, site: int) -> None:
 @unobserved
 def forget(resource: Resource, acquisition: Acquisition, site: int) -> None:
     """Note that ``acquisition`` was ended by a call at ``site``."""
-    if not resource.taken or acquisition not in resource.taken:
+    taken = resource.taken
+    if taken and taken[-1] is acquisition:
+        taken.pop()
+    elif taken and acquisition in taken:
+        taken.remove(acquisition)
+    else:
         _given_back.append((acquisition, resource, site))
-        return
-    resource.taken.remove(acquisition)
 
 
 @unobserved
