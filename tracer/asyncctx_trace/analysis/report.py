@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cached_property
+from functools import cached_property, partial
 
 from asyncctx_trace.analysis.blame import Blame, blame
 from asyncctx_trace.analysis.budgets import Breach, Budget
@@ -57,14 +57,48 @@ class Report:
     """Those of ``uses`` in their order, with those together that are alike."""
     blames: dict[int, Blame]
     """By resource, of those that tasks contend for."""
-    cleanups: list[Cleanup]
-    orders: list[Order]
-    mishaps: list[Mishap]
-    path: CriticalPath
+    shown_tasks: frozenset[int]
+    """The tasks that the report is about."""
+    some_tasks: bool = False
+    """Whether they were chosen."""
     sort: str = "wait"
     """The key of SORTS by which resources are sorted."""
     anchor: Anchor | None = None
     """Turns times into the time of day."""
+
+    # What only a full report shows is worked out when it is asked for.
+
+    @cached_property
+    def cleanups(self) -> list[Cleanup]:
+        """What was cleaned up, the slowest first."""
+        return [each for each in cleanups(self.case) if each.resource in self._shown]
+
+    @cached_property
+    def orders(self) -> list[Order]:
+        """The ways in which tasks cleaned up, the most frequent first."""
+        return [
+            order
+            for order in orders(self.case)
+            if self.shown_tasks.intersection(order.tasks)
+            and any(resource in self._shown for resource, _ in order.left)
+        ]
+
+    @cached_property
+    def mishaps(self) -> list[Mishap]:
+        """What went wrong first, and what followed."""
+        return [each for each in mishaps(self.case) if each.first.task in self.shown_tasks]
+
+    @cached_property
+    def path(self) -> CriticalPath:
+        """What determined when the run, or the last of the chosen tasks, ended."""
+        if not self.some_tasks:
+            return critical_path(self.case)
+        last = max(self.shown_tasks, key=partial(_last_seen, self.case), default=None)
+        return critical_path(self.case, last)
+
+    @cached_property
+    def _shown(self) -> frozenset[int]:
+        return frozenset(use.resource for use in self.uses)
 
     @property
     def dropped(self) -> int:
@@ -167,7 +201,6 @@ def report(
     sorted_uses = sorted((u for u in uses if u.resource in shown), key=SORTS[sort])  # type: ignore[arg-type]  # each key is comparable to its own kind
     resources_shown = group_resources(case, [use.resource for use in sorted_uses])
     blames = {r: blame(case, r) for r in case.limited if r in shown}
-    last = max(shown_tasks, key=lambda task: _last_seen(case, task), default=None)
     return Report(
         case=case,
         findings=findings,
@@ -177,15 +210,8 @@ def report(
         uses=sorted_uses,
         resources=resources_shown,
         blames=blames,
-        cleanups=[each for each in cleanups(case) if each.resource in shown],
-        orders=[
-            order
-            for order in orders(case)
-            if shown_tasks.intersection(order.tasks)
-            and any(resource in shown for resource, _ in order.left)
-        ],
-        mishaps=[each for each in mishaps(case) if each.first.task in shown_tasks],
-        path=critical_path(case, last if tasks else None),
+        shown_tasks=frozenset(shown_tasks),
+        some_tasks=bool(tasks),
         sort=sort,
         anchor=anchor,
     )

@@ -98,14 +98,10 @@ def _gates(told: Report) -> Iterator[RenderableType]:
 def _left_out(told: Report, extent: Extent) -> Iterator[RenderableType]:
     """What ``--full`` shows on top of it."""
     more = list(left_out_findings(told, extent))
-    if told.cleanups:
-        more.append("cleanup")
-    if told.mishaps:
+    if told.case.timeline.errors:
         more.append("errors and what followed")
-    if told.path.steps:
-        more.append("the critical path")
     if told.uses:
-        more.append("the order of entering")
+        more += ["cleanup", "the critical path", "the order of entering"]
     if more:
         yield Text(f"\n--full adds: {', '.join(more)}", style="dim")
 
