@@ -365,8 +365,10 @@ def _take_collected(timeline: Timeline, facts: _Facts, known: _Known, over: Inte
     ended = {row: place for place, row in enumerate(over.tolist()) if row >= 0}
     places = known.places(facts.id("acquisition", where))
     for fact, place in zip(where.tolist(), places.tolist(), strict=True):
+        if place < 0:  # of an acquisition that ended in an earlier batch
+            continue
         row = int(known.rows[place])
-        if place >= 0 and fact < ended.get(row, len(facts)):
+        if fact < ended.get(row, len(facts)):
             timeline.collected[row] = int(facts.at[fact])
 
 
