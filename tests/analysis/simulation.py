@@ -214,3 +214,31 @@ def scenes(*, cancellation: bool = True) -> st.SearchStrategy[Scene]:
         return Scene(capacities, tasks, cancelled)
 
     return draw_scene()
+
+
+def scenes_in_order(*, cancellation: bool = True) -> st.SearchStrategy[Scene]:
+    """Correct ones: each task takes resources in the order of their numbers, and none twice."""
+
+    @st.composite
+    def draw_scene(draw: st.DrawFn) -> Scene:
+        capacities = tuple(draw(st.lists(st.integers(1, 3), min_size=1, max_size=4)))
+        sleeps = st.integers(0, 6)
+
+        def program(lowest: int) -> Program:
+            doing: list[Sleep | Use] = []
+            for _ in range(draw(st.integers(0, 2))):
+                doing.append(draw(sleeps))
+                if lowest <= len(capacities) and draw(st.booleans()):
+                    resource = draw(st.integers(lowest, len(capacities)))
+                    doing.append((resource, program(resource + 1)))
+            return tuple(doing)
+
+        tasks = tuple(program(1) for _ in range(draw(st.integers(1, 5))))
+        cancelled: dict[int, int] = {}
+        if cancellation:
+            cancelled = draw(
+                st.dictionaries(st.integers(1, len(tasks)), st.integers(1, 20), max_size=2)
+            )
+        return Scene(capacities, tasks, cancelled)
+
+    return draw_scene()

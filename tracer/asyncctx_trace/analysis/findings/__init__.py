@@ -33,6 +33,7 @@ from asyncctx_trace.analysis.unclear_shutdown import parts
 
 __all__ = [
     "KINDS",
+    "OBSERVATIONS",
     "SEVERITIES",
     "Certainty",
     "Finding",
@@ -66,6 +67,20 @@ _CHECKS = (
 
 KINDS = tuple(check.kind for check in _CHECKS)
 """Every kind of finding, the gravest first."""
+
+OBSERVATIONS = frozenset(
+    {
+        EnterError.kind,
+        HeldAcrossWait.kind,
+        SlowCleanup.kind,
+        StarvedPool.kind,
+        SuppressedError.kind,
+        Timeout.kind,
+    }
+)
+"""Kinds of which ``certain`` says that it happened, not that it is wrong: a program may mean it.
+
+Of all others it says that no correct program does that, in no schedule."""
 
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 """The gravest first."""

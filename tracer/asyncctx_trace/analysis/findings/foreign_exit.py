@@ -50,7 +50,8 @@ class ForeignExit(Finding):
                 case,
                 group,
                 f"{case.where(row)}{called_from(case, row)} was entered in "
-                f"{case.task(timeline.task[row])} and exited in {case.task(timeline.exit_task[row])}{reasons[row]}{times(len(group))}.",
+                f"{case.task(timeline.task[row])} and exited in "
+                f"{case.task(timeline.exit_task[row])}{reasons[row]}{times(len(group))}.",
                 at=timeline.exit_started[row],
                 count=len(group),
                 tasks=[timeline.exit_task[row] for row in group],
