@@ -835,35 +835,93 @@ leaving(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 
 /* -- an awaitable that is watched ----------------------------------------------------------- */
 
-/* Awaits what it was made of, and calls `start` before its first step and `end` after its last:
-   `end(ticket, value, error)`, one of the two being None. No frame is below that of what it awaits,
-   and nobody hears of it. Otherwise it looks like what it awaits. */
+/* What `careful.py` knows: the four moments, and what is done besides when something failed. */
+static PyObject *on_enter_started, *on_enter_ended, *on_exit_started, *on_exit_ended;
+static PyObject *site_of, *failed_exit_started, *failed_exit_ended;
+
+/* Where a watched awaitable is. */
+enum { NOT_STARTED, STARTED, OVER };
+
+/* Awaits what a manager gave for entering it, or leaving it, and tells of its first step and its
+   last. No frame of ours is below that of what it awaits, and nobody hears of it. Otherwise it
+   looks like what it awaits. */
 typedef struct {
     PyObject_HEAD
     PyObject *awaitable;
     PyObject *iterator; /* what it is advanced by, from the first step on */
-    PyObject *start;    /* until the first step */
-    PyObject *end;      /* until the last */
-    PyObject *ticket;
+    PyObject *acquisition;
+    PyObject *opened; /* of an enter: what gets the acquisition; NULL for an exit */
+    PyObject *manager, *resource; /* of an enter: ids; of an exit: the manager, or None */
+    PyObject *site;               /* of an exit that begins by a call */
+    PyObject *body_error;         /* of an exit, or None */
+    int state;
 } Watched;
 
 static PyTypeObject WatchedType;
 
+/* The site at which the program's frame stands, a new reference; as `_site_of` finds it. */
+static PyObject *
+current_site(void)
+{
+    PyFrameObject *frame = PyEval_GetFrame();
+    if (frame == NULL) {
+        return Py_NewRef(zero);
+    }
+    PyCodeObject *code = PyFrame_GetCode(frame);
+    PyObject *known = by_address(by_code, (PyObject *)code), *place = NULL;
+    Py_DECREF(code);
+    if (known != NULL && PyTuple_CheckExact(known) && PyTuple_GET_SIZE(known) == 2) {
+        PyObject *offset = PyLong_FromLong(PyFrame_GetLasti(frame));
+        if (offset != NULL) {
+            place = PyDict_GetItemWithError(PyTuple_GET_ITEM(known, 1), offset);
+            Py_DECREF(offset);
+        }
+    }
+    if (place != NULL) {
+        return Py_XNewRef(get(&place_site, place));
+    }
+    return PyErr_Occurred() ? NULL : PyObject_CallOneArg(site_of, (PyObject *)frame);
+}
+
+static PyObject *
+begin_enter(Watched *self)
+{
+    PyObject *site = current_site();
+    if (site == NULL) {
+        return NULL;
+    }
+    PyObject *args[] = {self->manager, self->resource, site};
+    PyObject *acquisition = PyObject_Vectorcall(on_enter_started, args, 3, NULL);
+    Py_DECREF(site);
+    return acquisition;
+}
+
 static int
 watched_start(Watched *self)
 {
-    PyObject *start = self->start;
-    if (start == NULL) {
+    if (self->state != NOT_STARTED) {
         return 0;
     }
-    self->start = NULL;
+    self->state = STARTED;
     PyThreadState *thread = suspend();
-    self->ticket = PyObject_CallNoArgs(start);
+    PyObject *done;
+    if (self->opened != NULL) {
+        done = begin_enter(self);
+        Py_XSETREF(self->acquisition, Py_XNewRef(done));
+    }
+    else if (self->body_error == Py_None) {
+        PyObject *args[] = {self->acquisition, Py_None, self->site};
+        done = PyObject_Vectorcall(on_exit_started, args, 3, NULL);
+    }
+    else {
+        done = PyObject_CallFunctionObjArgs(failed_exit_started, self->acquisition,
+                                            self->body_error, self->manager, self->site, NULL);
+    }
     go_on(thread);
-    Py_DECREF(start);
-    if (self->ticket == NULL) {
+    if (done == NULL) {
         return -1;
     }
+    Py_DECREF(done);
     if (PyCoro_CheckExact(self->awaitable) || PyGen_CheckExact(self->awaitable)) {
         self->iterator = Py_NewRef(self->awaitable);
         return 0;
@@ -878,15 +936,41 @@ watched_start(Watched *self)
     return iterator == NULL ? -1 : 0;
 }
 
+/* New reference; NULL for what must go through, such as an interrupt. */
+static PyObject *
+tell_end(Watched *self, PyObject *value, PyObject *error)
+{
+    PyObject *acquisition = self->acquisition;
+    if (acquisition == NULL || acquisition == Py_None) {
+        return Py_NewRef(Py_None);
+    }
+    if (self->opened == NULL) {
+        if (error == NULL && self->body_error == Py_None) {
+            return PyObject_CallOneArg(on_exit_ended, acquisition);
+        }
+        return PyObject_CallFunctionObjArgs(failed_exit_ended, acquisition, self->body_error,
+                                            value == NULL ? Py_None : value,
+                                            error == NULL ? Py_None : error, NULL);
+    }
+    if (error != NULL) {
+        return PyObject_CallFunctionObjArgs(on_enter_ended, acquisition, error, NULL);
+    }
+    PyObject *opened = PyObject_CallOneArg(self->opened, acquisition);
+    if (opened == NULL) {
+        return NULL;
+    }
+    Py_DECREF(opened);
+    return PyObject_CallOneArg(on_enter_ended, acquisition);
+}
+
 /* It has come to its end, with `value`, or with the error that is set. */
 static int
 watched_end(Watched *self, PyObject *value)
 {
-    PyObject *end = self->end, *ticket = self->ticket;
-    if (end == NULL) {
+    if (self->state == OVER) {
         return 0;
     }
-    self->end = self->ticket = NULL;
+    self->state = OVER;
     PyObject *type = NULL, *error = NULL, *traceback = NULL;
     if (value == NULL) {
         PyErr_Fetch(&type, &error, &traceback);
@@ -896,13 +980,11 @@ watched_end(Watched *self, PyObject *value)
         }
     }
     PyThreadState *thread = suspend();
-    PyObject *done = PyObject_CallFunctionObjArgs(
-        end, ticket == NULL ? Py_None : ticket, value == NULL ? Py_None : value,
-        error == NULL ? Py_None : error, NULL);
+    PyObject *done = tell_end(self, value, error);
     go_on(thread);
-    Py_DECREF(end);
-    Py_XDECREF(ticket);
-    if (done == NULL) { /* an interrupt */
+    Py_CLEAR(self->acquisition);
+    Py_CLEAR(self->body_error);
+    if (done == NULL) {
         Py_XDECREF(type);
         Py_XDECREF(error);
         Py_XDECREF(traceback);
@@ -1013,7 +1095,9 @@ watched_throw(Watched *self, PyObject *args)
         }
         result = PYGEN_RETURN;
     }
-    Py_CLEAR(self->start); /* an error thrown in before the first step: nothing was begun */
+    if (self->state == NOT_STARTED) {
+        self->state = OVER; /* thrown in before the first step: nothing was begun */
+    }
     result = watched_result(self, result, &value);
     return watched_step(result, value);
 }
@@ -1034,14 +1118,13 @@ watched_close(Watched *self, PyObject *nothing)
         done = PyObject_CallNoArgs(close);
         Py_DECREF(close);
     }
-    if (self->start != NULL) { /* it never began */
-        Py_CLEAR(self->start);
-        Py_CLEAR(self->end);
+    if (self->state == NOT_STARTED) {
+        self->state = OVER;
     }
     else if (done == NULL) {
         watched_end(self, NULL);
     }
-    else if (self->end != NULL) {
+    else if (self->state == STARTED) {
         PyErr_SetNone(PyExc_GeneratorExit);
         if (watched_end(self, NULL) == 0) {
             PyErr_Clear();
@@ -1057,7 +1140,7 @@ static void
 watched_finalize(PyObject *object)
 {
     Watched *self = (Watched *)object;
-    if (self->start != NULL || self->end == NULL) {
+    if (self->state != STARTED) {
         return;
     }
     PyObject *type, *error, *traceback;
@@ -1107,9 +1190,12 @@ watched_traverse(Watched *self, visitproc visit, void *arg)
 {
     Py_VISIT(self->awaitable);
     Py_VISIT(self->iterator);
-    Py_VISIT(self->start);
-    Py_VISIT(self->end);
-    Py_VISIT(self->ticket);
+    Py_VISIT(self->acquisition);
+    Py_VISIT(self->opened);
+    Py_VISIT(self->manager);
+    Py_VISIT(self->resource);
+    Py_VISIT(self->site);
+    Py_VISIT(self->body_error);
     return 0;
 }
 
@@ -1117,9 +1203,12 @@ static int
 watched_clear(Watched *self)
 {
     Py_CLEAR(self->iterator);
-    Py_CLEAR(self->start);
-    Py_CLEAR(self->end);
-    Py_CLEAR(self->ticket);
+    Py_CLEAR(self->acquisition);
+    Py_CLEAR(self->opened);
+    Py_CLEAR(self->manager);
+    Py_CLEAR(self->resource);
+    Py_CLEAR(self->site);
+    Py_CLEAR(self->body_error);
     Py_CLEAR(self->awaitable);
     return 0;
 }
@@ -1178,24 +1267,64 @@ is_coroutine_of_generator(PyObject *thing)
     return result;
 }
 
-/* watched(awaitable, start, end); what is not awaitable comes back as it is. */
-static PyObject *
-watched(PyObject *module, PyObject *args)
+static Watched *
+new_watched(PyObject *awaitable)
 {
-    PyObject *awaitable, *start, *end;
-    if (!PyArg_ParseTuple(args, "OOO", &awaitable, &start, &end)) {
-        return NULL;
-    }
-    PyAsyncMethods *async = Py_TYPE(awaitable)->tp_as_async;
-    if ((async == NULL || async->am_await == NULL) && !is_coroutine_of_generator(awaitable)) {
-        return Py_NewRef(awaitable);
-    }
     Watched *self = PyObject_GC_New(Watched, &WatchedType);
     if (self != NULL) {
         self->awaitable = Py_NewRef(awaitable);
-        self->start = Py_NewRef(start);
-        self->end = Py_NewRef(end);
-        self->iterator = self->ticket = NULL;
+        self->iterator = self->acquisition = self->opened = self->manager = NULL;
+        self->resource = self->site = self->body_error = NULL;
+        self->state = NOT_STARTED;
+    }
+    return self;
+}
+
+static int
+is_awaitable(PyObject *thing)
+{
+    PyAsyncMethods *async = Py_TYPE(thing)->tp_as_async;
+    return (async != NULL && async->am_await != NULL) || is_coroutine_of_generator(thing);
+}
+
+/* await_enter(awaitable, manager, resource, opened); what cannot be awaited comes back as it is,
+   for the interpreter to complain about. */
+static PyObject *
+await_enter(PyObject *moment, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    if (kwnames != NULL || PyVectorcall_NARGS(nargsf) != 4) {
+        return otherwise(moment, args, nargsf, kwnames);
+    }
+    if (!is_awaitable(args[0])) {
+        return Py_NewRef(args[0]);
+    }
+    Watched *self = new_watched(args[0]);
+    if (self != NULL) {
+        self->manager = Py_NewRef(args[1]);
+        self->resource = Py_NewRef(args[2]);
+        self->opened = Py_NewRef(args[3]);
+        PyObject_GC_Track((PyObject *)self);
+    }
+    return (PyObject *)self;
+}
+
+/* await_exit(awaitable, acquisition, body_error[, manager[, site]]) */
+static PyObject *
+await_exit(PyObject *moment, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    Py_ssize_t count = PyVectorcall_NARGS(nargsf);
+    if (kwnames != NULL || count < 3 || count > 5) {
+        return otherwise(moment, args, nargsf, kwnames);
+    }
+    if (!is_awaitable(args[0])) {
+        return Py_NewRef(args[0]);
+    }
+    Watched *self = new_watched(args[0]);
+    if (self != NULL) {
+        self->acquisition = Py_NewRef(args[1]);
+        self->body_error = Py_NewRef(args[2]);
+        self->manager = Py_NewRef(count > 3 ? args[3] : Py_None);
+        self->site = Py_NewRef(count > 4 ? args[4] : zero);
         PyObject_GC_Track((PyObject *)self);
     }
     return (PyObject *)self;
@@ -1362,6 +1491,8 @@ static const struct {
     {"_not_returned", unless_none},
     {"_returning", returning},
     {"_returned", unless_none},
+    {"await_enter", await_enter},
+    {"await_exit", await_exit},
 };
 
 /* Attribute `name` of the module `room` of this package. */
@@ -1384,6 +1515,30 @@ global_of(PyObject *function, const char *name)
         function = PyMethod_GET_FUNCTION(function);
     }
     return PyMapping_GetItemString(PyFunction_GET_GLOBALS(function), name);
+}
+
+/* What the module of `await_exit` has. */
+static int
+bind_awaiting(PyObject *function)
+{
+    const struct {
+        PyObject **variable;
+        const char *name;
+    } wanted[] = {
+        {&on_enter_started, "enter_started"},
+        {&on_enter_ended, "enter_ended"},
+        {&on_exit_started, "exit_started"},
+        {&on_exit_ended, "exit_ended"},
+        {&site_of, "_site_of"},
+        {&failed_exit_started, "_failed_exit_started"},
+        {&failed_exit_ended, "_failed_exit_ended"},
+    };
+    for (size_t index = 0; index < Py_ARRAY_LENGTH(wanted); index++) {
+        if ((*wanted[index].variable = global_of(function, wanted[index].name)) == NULL) {
+            return -1;
+        }
+    }
+    return 0;
 }
 
 static int bind(void);
@@ -1413,6 +1568,9 @@ stand_in(PyObject *module, PyObject *original)
             else if (moments[index].function == entered_at) {
                 Py_XSETREF(by_code, global_of(original, "_by_code"));
             }
+            else if (moments[index].function == await_exit && bind_awaiting(original) < 0) {
+                break;
+            }
             else if (moments[index].function == returning) {
                 Py_XSETREF(by_item, of(ROOM("releases"), "_by_item"));
             }
@@ -1435,7 +1593,6 @@ suspended(PyObject *module, PyObject *function)
 
 static PyMethodDef methods[] = {
     {"stand_in", stand_in, METH_O, "What does the same as a function or class, compiled."},
-    {"watched", watched, METH_VARARGS, "An awaitable that tells of its first and last step."},
     {"suspended", suspended, METH_O, "The function, with tracing suspended while it runs."},
     {NULL},
 };

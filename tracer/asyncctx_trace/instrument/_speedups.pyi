@@ -1,5 +1,5 @@
-from collections.abc import Awaitable, Callable
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -13,12 +13,3 @@ def suspended(function: T, /) -> T:
 
 def quietly(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
     """Call the function with tracing suspended in this thread."""
-
-def watched(
-    awaitable: Awaitable[T],
-    start: Callable[[], object],
-    end: Callable[[Any, Any, BaseException | None], object],
-    /,
-) -> Awaitable[T]:
-    """``awaitable``, which calls ``start()`` before its first step, and after its last
-    ``end(ticket, value, error)``, where one of the latter is None; both with tracing suspended."""

@@ -9,142 +9,100 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Awaitable, Callable
-from functools import partial
-from types import CodeType, FrameType, FunctionType
-from typing import Any, cast
+from types import FrameType
+from typing import Any
 
-from asyncctx_trace.compiled import extension
-from asyncctx_trace.instrument import lifecycle, sites
+from asyncctx_trace.compiled import compiled
 from asyncctx_trace.instrument.exit_flags import note_skipped
-from asyncctx_trace.instrument.invisible import invisible, program_frame, suspended, unobserved
-from asyncctx_trace.instrument.lifecycle import Acquisition
+from asyncctx_trace.instrument.invisible import invisible, is_ours, suspended, unobserved
+from asyncctx_trace.instrument.lifecycle import (
+    Acquisition,
+    enter_ended,
+    enter_started,
+    exit_ended,
+    exit_started,
+)
+from asyncctx_trace.instrument.sites import entered_at
 
-__all__ = ["entering", "leaving", "special"]
+__all__ = ["await_enter", "await_exit", "special"]
 
-_native = extension(__package__)
-
-
-@suspended
-def entering(
-    awaitable: Awaitable[Any],
-    manager: int,
-    resource: int,
-    opened: Callable[[Acquisition], object],
-) -> Awaitable[Any]:
-    """Enter; ``opened`` gets the acquisition before the body may begin."""
-    if _native is None:
-        return _entering(awaitable, manager, resource, opened)
-    return cast(
-        Awaitable[Any],
-        _native.watched(
-            awaitable, partial(_enter_started, manager, resource), partial(_enter_ended, opened)
-        ),
-    )
+_CONTEXTLIB = contextlib.__file__
+_compiled = compiled(__package__)
 
 
-@suspended
-def leaving(
-    awaitable: Awaitable[Any],
+@unobserved
+def _site_of(frame: FrameType) -> int:
+    """The site at which ``frame`` enters; for an exit stack, where it was given the manager."""
+    while frame.f_code.co_filename == _CONTEXTLIB and frame.f_back is not None:
+        frame = frame.f_back
+    return entered_at(frame).site
+
+
+def _failed_exit_started(
+    acquisition: Acquisition, body_error: BaseException, manager: object, site: int
+) -> None:
+    exit_started(acquisition, body_error, note_skipped(manager, acquisition) or site)
+
+
+def _failed_exit_ended(
     acquisition: Acquisition,
     body_error: BaseException | None,
-    manager: object = None,
-    site: int = 0,
-) -> Awaitable[Any]:
-    """Leave ``manager``, after a body that ended with ``body_error``, by a call at ``site``."""
-    if _native is None:
-        return _leaving(awaitable, acquisition, body_error, manager, site)
-    started = partial(_exit_started, acquisition, body_error, manager, site)
-    ended = partial(_exit_ended, acquisition, body_error)
-    return cast(Awaitable[Any], _native.watched(awaitable, started, ended))
-
-
-def _enter_started(manager: int, resource: int) -> Acquisition | None:
-    frame = program_frame()
-    site = 0 if frame is None else sites.of_frame(_asking(frame))
-    return lifecycle.enter_started(manager, resource, site)
-
-
-def _enter_ended(
-    opened: Callable[[Acquisition], object],
-    acquisition: Acquisition | None,
     value: object,
     error: BaseException | None,
 ) -> None:
-    if acquisition is not None:
-        if error is None:
-            opened(acquisition)
-        lifecycle.enter_ended(acquisition, error)
+    """Either the body failed, or the exit, or both."""
+    exit_ended(acquisition, error, error is None and _is_true(value), body_error)
 
 
-def _exit_started(
-    acquisition: Acquisition, body_error: BaseException | None, manager: object, site: int
-) -> None:
-    skipped = 0 if body_error is None else note_skipped(manager, acquisition)
-    lifecycle.exit_started(acquisition, body_error, skipped or site)
-
-
-def _exit_ended(
-    acquisition: Acquisition,
-    body_error: BaseException | None,
-    _: None,
-    value: object,
-    error: BaseException | None,
-) -> None:
-    suppressed = error is None and body_error is not None and _is_true(value)
-    lifecycle.exit_ended(acquisition, error, suppressed, body_error)
-
-
+@_compiled
 @invisible
-async def _entering(
+async def await_enter(
     awaitable: Awaitable[Any],
     manager: int,
     resource: int,
     opened: Callable[[Acquisition], object],
 ) -> Any:
-    acquisition = lifecycle.enter_started(
-        manager, resource, sites.of_frame(_asking(sys._getframe(1)))
-    )
+    """Enter; ``opened`` gets the acquisition before the body may begin."""
+    acquisition = enter_started(manager, resource, _site_of(sys._getframe(1)))
     if acquisition is None:
         return await awaitable
     try:
         value = await awaitable
     except BaseException as error:
-        lifecycle.enter_ended(acquisition, error)
-        _step_out(error, _ENTERING)
+        enter_ended(acquisition, error)
+        _step_out(error)
         raise
     opened(acquisition)
-    lifecycle.enter_ended(acquisition, None)
+    enter_ended(acquisition, None)
     return value
 
 
+@_compiled
 @invisible
-async def _leaving(
+async def await_exit(
     awaitable: Awaitable[Any],
     acquisition: Acquisition,
     body_error: BaseException | None,
-    manager: object,
-    site: int,
+    manager: object = None,
+    site: int = 0,
 ) -> Any:
-    failed = body_error is not None
-    _exit_started(acquisition, body_error, manager, site)
+    """Leave ``manager``, after a body that ended with ``body_error``, by a call at ``site``."""
+    if body_error is None:
+        exit_started(acquisition, None, site)
+    else:
+        _failed_exit_started(acquisition, body_error, manager, site)
     try:
         value = await awaitable
     except BaseException as error:
-        lifecycle.exit_ended(acquisition, error, False, body_error)
+        exit_ended(acquisition, error, False, body_error)
         del body_error
-        _step_out(error, _LEAVING)
+        _step_out(error)
         raise
-    del body_error
-    lifecycle.exit_ended(acquisition, None, failed and _is_true(value))
+    if body_error is None:
+        exit_ended(acquisition)
+    else:
+        _failed_exit_ended(acquisition, body_error, value, None)
     return value
-
-
-@unobserved
-def _asking(frame: FrameType) -> FrameType:
-    """The frame that enters; for an exit stack, the one that has given it the manager."""
-    while frame.f_code.co_filename == contextlib.__file__ and frame.f_back is not None:
-        frame = frame.f_back
-    return frame
 
 
 @unobserved
@@ -159,13 +117,9 @@ def _is_true(value: object) -> bool:
     return bool(value)
 
 
-_ENTERING: CodeType = cast(FunctionType, _entering).__code__
-_LEAVING: CodeType = cast(FunctionType, _leaving).__code__
-
-
-def _step_out(error: BaseException, code: CodeType) -> None:
+def _step_out(error: BaseException) -> None:
     traceback = error.__traceback__
-    if traceback is not None and traceback.tb_frame.f_code is code:
+    if traceback is not None and is_ours(traceback.tb_frame):
         error.__traceback__ = traceback.tb_next
 
 

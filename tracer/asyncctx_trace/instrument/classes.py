@@ -13,7 +13,7 @@ from functools import partial, update_wrapper
 from typing import Any
 
 from asyncctx_trace.errors import NotTraceable
-from asyncctx_trace.instrument.careful import entering, leaving
+from asyncctx_trace.instrument.careful import await_enter, await_exit
 from asyncctx_trace.instrument.hub import heard
 from asyncctx_trace.instrument.invisible import program_frame, quietly, suspended, unobserved
 from asyncctx_trace.instrument.lifecycle import Acquisition
@@ -125,7 +125,7 @@ def _telling_enter(
         if heard() is None or _is_of_subclass(self, "__aenter__"):
             return awaitable
         resource = resource_of(self, **options)
-        return entering(awaitable, manager_of(type(self)), resource.id, partial(_opened, self))
+        return await_enter(awaitable, manager_of(type(self)), resource.id, partial(_opened, self))
 
     return __aenter__
 
@@ -143,7 +143,7 @@ def _telling_exit(
         open_ = _open.get(id(self))
         if not open_ or _is_of_subclass(self, "__aexit__"):
             return awaitable
-        return leaving(awaitable, newest(open_), exc[1] if len(exc) > 1 else None, self)
+        return await_exit(awaitable, newest(open_), exc[1] if len(exc) > 1 else None, self)
 
     return __aexit__
 

@@ -9,7 +9,7 @@ from typing import Any
 import wrapt
 
 from asyncctx_trace.instrument import hub
-from asyncctx_trace.instrument.careful import entering, leaving, special
+from asyncctx_trace.instrument.careful import await_enter, await_exit, special
 from asyncctx_trace.instrument.hub import heard
 from asyncctx_trace.instrument.invisible import suspended, unobserved
 from asyncctx_trace.instrument.lifecycle import Acquisition
@@ -53,7 +53,7 @@ class TracedManager(wrapt.ObjectProxy):  # type: ignore[type-arg,unused-ignore] 
         )
         if (hub.listening if hub.looking is None else heard()) is None:
             return awaitable
-        return entering(awaitable, watch.manager, watch.resource.id, watch.open.append)
+        return await_enter(awaitable, watch.manager, watch.resource.id, watch.open.append)
 
     @unobserved
     def __aexit__(self, *exc: Any) -> Awaitable[Any]:  # type: ignore[override,unused-ignore]
@@ -63,9 +63,11 @@ class TracedManager(wrapt.ObjectProxy):  # type: ignore[type-arg,unused-ignore] 
             if watch.plain
             else special(manager, "__aexit__")(*exc)
         )
-        if not watch.open:
+        open_ = watch.open
+        if not open_:
             return awaitable
-        return leaving(awaitable, newest(watch.open), exc[1] if len(exc) > 1 else None, manager)
+        acquisition = open_.pop() if len(open_) == 1 else newest(open_)
+        return await_exit(awaitable, acquisition, exc[1] if len(exc) > 1 else None, manager)
 
     def __repr__(self) -> str:
         return repr(self.__wrapped__)
@@ -128,8 +130,6 @@ def traced_manager(manager: Any, resource: Resource) -> TracedManager:
 @suspended
 def newest(open_: list[Acquisition]) -> Acquisition:
     """Take out the newest acquisition of the running task, else the oldest of all."""
-    if len(open_) == 1:
-        return open_.pop()
     task = current_task()
     for index in range(len(open_) - 1, -1, -1):
         if open_[index].task is task:

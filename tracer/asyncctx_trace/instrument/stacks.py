@@ -10,7 +10,7 @@ from typing import Any
 
 from asyncctx_trace.instrument import hub, lifecycle, releases, resources, sites
 from asyncctx_trace.instrument.callers import enclosing
-from asyncctx_trace.instrument.careful import leaving
+from asyncctx_trace.instrument.careful import await_exit
 from asyncctx_trace.instrument.invisible import program_frame, suspended
 from asyncctx_trace.instrument.lifecycle import Acquisition
 from asyncctx_trace.instrument.surgery import filtering_awaitable, watched
@@ -92,7 +92,7 @@ class StackWatch:
         frame = enclosing(program_frame(), self._own)
         site = 0 if frame is None else sites.of_frame(frame)
         manager = getattr(callback, "__self__", None)
-        return leaving(awaitable, acquisition, exc[1], manager, site)
+        return await_exit(awaitable, acquisition, exc[1], manager, site)
 
 
 @suspended
