@@ -352,6 +352,29 @@ SCRIPTS: dict[str, tuple[str, int | None]] = {
         """,
         1,
     ),
+    "a metaclass that sees every look-up": (
+        """
+        class Meta(type):
+            def __getattribute__(cls, name):
+                seen.append(name)
+                return super().__getattribute__(name)
+        seen = []
+        class Seen(metaclass=Meta):
+            async def __aenter__(self): return self
+            async def __aexit__(self, *e): return False
+        async def main():
+            seen.clear()
+            async with Seen(): pass
+            try:
+                async with Seen(): raise ValueError
+            except ValueError: pass
+            async with contextlib.AsyncExitStack() as stack:
+                await stack.enter_async_context(Seen())
+        asyncio.run(main())
+        print(seen)
+        """,
+        4,
+    ),
     "the limit of recursion": (
         """
         async def deep(n):

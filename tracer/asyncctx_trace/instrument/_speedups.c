@@ -1538,7 +1538,8 @@ bind_awaiting(PyObject *function)
             return -1;
         }
     }
-    return 0;
+    Py_XSETREF(by_code, of(ROOM("sites"), "_by_code"));
+    return by_code == NULL ? -1 : 0;
 }
 
 static int bind(void);

@@ -22,6 +22,7 @@ from asyncctx_trace.instrument.lifecycle import (
     exit_ended,
     exit_started,
 )
+from asyncctx_trace.instrument.lookups import module_name, on_type
 from asyncctx_trace.instrument.sites import entered_at
 
 __all__ = ["await_enter", "await_exit", "special"]
@@ -112,7 +113,7 @@ def _is_true(value: object) -> bool:
     The interpreter will ask once; to ask twice would be seen.
     """
     cls = type(value)
-    if cls.__module__ != "builtins" and (hasattr(cls, "__bool__") or hasattr(cls, "__len__")):
+    if module_name(cls) != "builtins" and (on_type(cls, "__bool__") or on_type(cls, "__len__")):
         return False
     return bool(value)
 
@@ -127,9 +128,8 @@ def _step_out(error: BaseException) -> None:
 def special(thing: object, name: str) -> Any:
     """``name`` bound to ``thing``, looked up on the type alone as the interpreter does."""
     cls = type(thing)
-    for base in cls.__mro__:
-        if name in base.__dict__:
-            found = base.__dict__[name]
-            bind = getattr(type(found), "__get__", None)
-            return found if bind is None else bind(found, thing, cls)
-    raise AttributeError(name)
+    found = on_type(cls, name)
+    if found is None:
+        raise AttributeError(name)
+    bind = on_type(type(found), "__get__")
+    return found if bind is None else bind(found, thing, cls)

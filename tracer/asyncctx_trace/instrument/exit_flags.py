@@ -13,6 +13,7 @@ from types import CodeType, TracebackType
 from asyncctx_trace.instrument import handlers, sites
 from asyncctx_trace.instrument.invisible import is_ours, program_frame, quietly, unobserved
 from asyncctx_trace.instrument.lifecycle import LEAVING, Acquisition, on_failed_exit
+from asyncctx_trace.instrument.lookups import mro
 from asyncctx_trace.instrument.surgery import calling_after_store
 from asyncctx_trace.instrument.tasks import current_task
 from asyncctx_trace.outcome import ExitFlag, Outcome, outcome_of
@@ -98,7 +99,7 @@ def note_skipped(manager: object, acquisition: Acquisition) -> int:
     Returns 0 where the manager is no generator's, or nothing of the end is lost: where a handler
     is around the ``yield``, or what follows it is no cleanup.
     """
-    if not isinstance(manager, GeneratorManager):
+    if GeneratorManager not in mro(type(manager)):
         return 0
     site: int = quietly(_skipped_yield, manager, acquisition)
     return site

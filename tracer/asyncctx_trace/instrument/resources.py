@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from asyncctx_trace.instrument import hub
 from asyncctx_trace.instrument.adapters import Adapter, Checkout, Everywhere, adapter_for, itself
 from asyncctx_trace.instrument.invisible import quietly, suspended, unobserve, unobserved
+from asyncctx_trace.instrument.lookups import full_name, on_type, qualified_name
 from asyncctx_trace.instrument.naming import receiver
 from asyncctx_trace.instrument.sites import Place
 from asyncctx_trace.limits import LIMITED
@@ -74,7 +75,7 @@ class Kind:
         """Whether its managers are resources themselves, if they are known as such."""
         self.plain = False
         """Whether both methods are functions, so that they are called as one thinks."""
-        enter, exit = _on_type(cls, "__aenter__"), _on_type(cls, "__aexit__")
+        enter, exit = on_type(cls, "__aenter__"), on_type(cls, "__aexit__")
         if enter is not None and exit is not None:
             self.plain = type(enter) is type(exit) is FunctionType
             self.manager = manager_of(cls)
@@ -99,7 +100,7 @@ _kinds: dict[int, Kind] = {}
 
 def manager_of(cls: type) -> int:
     """The id of a class of managers."""
-    name = f"{cls.__module__}.{cls.__qualname__}"
+    name = full_name(cls)
     manager = _managers.get(name)
     if manager is None:
         manager = _managers[name] = len(_managers) + 1
@@ -155,7 +156,7 @@ def at_place(place: Place, manager: Any, kind: Kind) -> int:
 
 
 def _name(place: Place, manager: object) -> str:
-    return place.name or type(manager).__qualname__
+    return place.name or qualified_name(type(manager))
 
 
 def _adapted(adapter: Adapter, thing: object, name: str) -> Resource:
@@ -199,7 +200,7 @@ def of_pair(adapter: Adapter, thing: object, text: str) -> Resource:
         methods = _ACQUIRE
         if adapter.pair is not None:
             methods = adapter.pair.acquire.rpartition(".")[2], *methods
-        named = receiver(text, methods) or type(thing).__qualname__
+        named = receiver(text, methods) or qualified_name(type(thing))
         found = quietly(_adapted, adapter, contended_, named)
     return found
 
@@ -221,7 +222,7 @@ def of_pool(checkout: Checkout, pool: object, text: str) -> Resource:
 def _of_new_pool(checkout: Checkout, pool: object, thing: object, text: str) -> Resource:
     named = _read(checkout.name, pool) or receiver(text, checkout.methods)
     kind, capacity = kind_and_capacity("pool", _read(checkout.limit, pool))
-    return _of_object(thing, kind, str(named or type(pool).__qualname__), capacity)
+    return _of_object(thing, kind, str(named or qualified_name(type(pool))), capacity)
 
 
 def is_named_pool(checkout: Checkout, pool: object) -> bool:
@@ -261,19 +262,12 @@ def resource_of(
                 read, capacity = kind_and_capacity(adapter.kind, _read(adapter.capacity, resource))
                 kind = kind or read
     kind = kind or (adapter.kind if adapter else "manager")
-    named = name or cls.__qualname__
+    named = name or qualified_name(cls)
     if isinstance(resource, str):
         return _of_name(kind, name or resource, capacity)
     if resource is None:
         return _of_name(kind, named, capacity)
-    return _of_object(resource, kind, name or type(resource).__qualname__, capacity)
-
-
-def _on_type(cls: type, name: str) -> Any:
-    for base in cls.__mro__:
-        if name in base.__dict__:
-            return base.__dict__[name]
-    return None
+    return _of_object(resource, kind, name or qualified_name(type(resource)), capacity)
 
 
 @unobserved

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from asyncctx_trace.instrument import hub
 from asyncctx_trace.instrument.invisible import quietly, suspended, unobserved
+from asyncctx_trace.instrument.lookups import on_type
 from asyncctx_trace.unpatched import unpatched
 
 if TYPE_CHECKING:
@@ -143,15 +144,14 @@ def plain_coroutine(awaitable: Any) -> Any:
     """
     if type(awaitable) is CoroutineType:
         return awaitable
-    for base in type(awaitable).__mro__:
-        slot = base.__dict__.get("_coro")
-        if type(slot) is MemberDescriptorType:
-            try:
-                inner = slot.__get__(awaitable)
-            except AttributeError:
-                return None
-            return inner if type(inner) is CoroutineType else None
-    return None
+    slot = on_type(type(awaitable), "_coro")
+    if type(slot) is not MemberDescriptorType:
+        return None
+    try:
+        inner = slot.__get__(awaitable)
+    except AttributeError:
+        return None
+    return inner if type(inner) is CoroutineType else None
 
 
 @unobserved

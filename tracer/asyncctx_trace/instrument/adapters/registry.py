@@ -8,6 +8,7 @@ from collections.abc import Callable
 from importlib import import_module
 
 from asyncctx_trace.instrument.adapters.model import Adapter
+from asyncctx_trace.instrument.lookups import full_name, module_name, mro
 
 __all__ = [
     "ENTRY_POINTS",
@@ -73,9 +74,9 @@ def on_new_adapter(notify: Callable[[Adapter], None] | None) -> None:
 def adapter_for(cls: type) -> Adapter | None:
     """Return the entry for ``cls`` or the nearest of its bases, ``None`` for an unknown manager."""
     _read_announced()
-    for base in cls.__mro__:
-        load_family(base.__module__.partition(".")[0])
-        found = _by_name.get(f"{base.__module__}.{base.__qualname__}")
+    for base in mro(cls):
+        load_family(module_name(base).partition(".")[0])
+        found = _by_name.get(full_name(base))
         if found is not None:
             return found
     return None

@@ -1,0 +1,44 @@
+"""Look at classes as the interpreter does, without running any code of a metaclass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["full_name", "module_name", "mro", "on_type", "qualified_name"]
+
+_mro: Any = type.__dict__["__mro__"].__get__
+_namespace: Any = type.__dict__["__dict__"].__get__
+_module: Any = type.__dict__["__module__"].__get__
+_qualified_name: Any = type.__dict__["__qualname__"].__get__
+
+
+def mro(cls: type) -> tuple[type, ...]:
+    """The class and its bases, in the order of look-ups."""
+    found: tuple[type, ...] = _mro(cls)
+    return found
+
+
+def module_name(cls: type) -> str:
+    """``cls.__module__``; ``"?"`` where that is not a string."""
+    name = _module(cls)
+    return name if isinstance(name, str) else "?"
+
+
+def qualified_name(cls: type) -> str:
+    """``cls.__qualname__``."""
+    name: str = _qualified_name(cls)
+    return name
+
+
+def full_name(cls: type) -> str:
+    """``module.QualifiedName``."""
+    return f"{module_name(cls)}.{qualified_name(cls)}"
+
+
+def on_type(cls: type, name: str) -> Any:
+    """What ``name`` stands for in the class or its nearest base, unbound; ``None`` if nothing."""
+    for base in mro(cls):
+        namespace = _namespace(base)
+        if name in namespace:
+            return namespace[name]
+    return None
