@@ -435,7 +435,7 @@ def test_a_gate_that_is_shut_says_why_even_if_it_is_to_be_quiet(shell: Shell) ->
     shut = shell.trace("run", "--quiet", "--budget", "db lock:hold.max<1ns", "app.py")
     kept = shell.trace("run", "--quiet", "--budget", "db lock:hold.max<1min", "app.py")
 
-    assert shut.err.startswith("asyncctx-trace: gate is shut: budget db lock:hold.max<1ns: it is ")
+    assert shut.err.startswith("asyncctx-trace: check failed: budget db lock:hold.max<1ns: it is ")
     assert len(shut.err.splitlines()) == 1
     assert (kept.code, kept.err) == (0, "")
 
@@ -459,7 +459,7 @@ def test_a_report_that_fails_is_not_the_programs_fault(shell: Shell, code: int) 
     assert "asyncctx-trace: the report failed: " in plain.err
     assert "Traceback" not in plain.err
     assert gated.code == (code or 1)
-    assert gated.err.startswith("asyncctx-trace: gate is shut: the report failed: ")
+    assert gated.err.startswith("asyncctx-trace: check failed: the report failed: ")
     assert len(gated.err.splitlines()) == 1
 
 

@@ -91,17 +91,17 @@ def test_gates_decide_on_the_exit_code(recording: Path, options: list[str], code
         (
             ["--fail-on", "leak,certain"],
             [
-                "gate --fail-on leak is shut: leak (certain): `db lock` at app.py:12 was entered",
-                "gate --fail-on certain is shut: leak (certain): `db lock` at app.py:12 was",
+                "check --fail-on leak failed: leak (certain): `db lock` at app.py:12 was entered",
+                "check --fail-on certain failed: leak (certain): `db lock` at app.py:12 was",
             ],
         ),
         (
             ["--budget", "db lock:wait.max<5ms"],
-            ["gate is shut: budget db lock:wait.max<5ms: it is 60.0 ms, 55.0 ms over 5.00 ms"],
+            ["check failed: budget db lock:wait.max<5ms: it is 60.0 ms, 55.0 ms over 5.00 ms"],
         ),
         (
             ["--budget", "db look:wait.max<5ms"],
-            ["gate is shut: budget db look:wait.max<5ms: no resource is named 'db look': did you"],
+            ["check failed: budget db look:wait.max<5ms: no resource is named 'db look': did you"],
         ),
     ],
 )
@@ -127,7 +127,7 @@ def test_a_gate_does_not_pass_on_incomplete_evidence(
 
     assert call("report", recording, "--fail-on", "deadlock") == 1
     assert capsys.readouterr().err == (
-        "asyncctx-trace: gate is shut: the evidence is incomplete: 7 acquisitions not recorded: "
+        "asyncctx-trace: check failed: the evidence is incomplete: 7 acquisitions not recorded: "
         "no room on the disk\n"
     )
     assert call("report", recording) == 0

@@ -62,7 +62,7 @@ class Gates:
         return bool(self.fail_on or self.budgets)
 
     def shut(self, told: Report) -> list[str]:
-        """A line for each gate that is shut, which says why; none where all pass.
+        """Return a line for each check that fails, with the reason.
 
         ``told`` is a report that was made with these budgets.
         """
@@ -71,9 +71,9 @@ class Gates:
             for selector in SELECTORS
             if selector in self.fail_on and (line := _found(told, selector))
         ]
-        lines += [f"gate is shut: {breach.summary}" for breach in told.breaches]
+        lines += [f"check failed: {breach.summary}" for breach in told.breaches]
         if self and (why := what_is_missing(told.case.timeline)):
-            lines.append(f"gate is shut: the evidence is incomplete: {why}")
+            lines.append(f"check failed: the evidence is incomplete: {why}")
         return lines
 
 
@@ -90,7 +90,7 @@ def _found(told: Report, selector: str) -> str:
     first = groups[0]
     which = "" if len(groups) == 1 else f"{len(groups)} findings, the first: "
     return (
-        f"gate --fail-on {selector} is shut: {which}"
+        f"check --fail-on {selector} failed: {which}"
         f"{first.kind} ({first.certainty}): {plain(first.sentence)}"
     )
 

@@ -25,15 +25,17 @@ __all__ = ["command"]
     type=click.Choice(("text", "json")),
     default="text",
     show_default=True,
-    help="For people, or for programs (docs/report-json.md).",
+    help="Text for people, JSON for programs (docs/report-json.md).",
 )
 @click.option(
-    "--exit-code", is_flag=True, help="Exit with 1 if anything became slower or a finding is new."
+    "--exit-code",
+    is_flag=True,
+    help="Exit with 1 if something became slower or there is a new finding.",
 )
 def command(before: Path, after: Path, format_: str, exit_code: bool) -> None:
-    """Tell what became different from the recording BEFORE to the recording AFTER.
+    """Compare the recordings BEFORE and AFTER.
 
-    They are aligned by resource and source, so lines may have moved in between.
+    Resources and sites are matched by name and source text, so lines may have moved.
     """
     from asyncctx_trace.analysis.comparison import compare
 

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 __all__ = ["FAILED", "gate_options", "say_shut"]
 
 FAILED = 1
-"""The exit code of a command whose gate is shut."""
+"""The exit code of a command of which a check failed."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def say_shut(lines: Iterable[str]) -> None:
-    """Write why gates are shut to stderr, a line for each."""
+    """Write one line to stderr for each check that failed."""
     for line in lines:
         click.echo(f"asyncctx-trace: {line}", err=True)
 
@@ -57,7 +57,7 @@ def gate_options(command: F) -> F:
         multiple=True,
         callback=_kinds,
         metavar="KINDS",
-        help="Exit with 1 on these findings: `deadlock,leak,…`, `certain` or `any`.",
+        help="Exit with 1 if there is such a finding: `deadlock,leak,…`, `certain` or `any`.",
     )
     @click.option(
         "--budget",

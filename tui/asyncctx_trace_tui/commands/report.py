@@ -82,19 +82,26 @@ def _thresholds(ctx: click.Context, param: click.Parameter, values: tuple[str, .
 )
 @click.option("--full", is_flag=True, help="Show everything, not only what fits on a screen.")
 @click.option(
-    "--task", "tasks", multiple=True, metavar="NAME", help="Only tasks of this name (`*`: any)."
+    "--task",
+    "tasks",
+    multiple=True,
+    metavar="NAME",
+    help="Only tasks with this name; `*` matches anything.",
 )
 @click.option(
-    "--resource", "resources", multiple=True, metavar="NAME", help="Only resources of this name."
+    "--resource", "resources", multiple=True, metavar="NAME", help="Only resources with this name."
 )
 @click.option(
     "--since",
     callback=_time,
     metavar="TIME",
-    help="Ignore what ended before: `1.5s` after the start, or the time of day `15:04:05`.",
+    help="Ignore what ended before this time: `1.5s` after the start, or `15:04:05`.",
 )
 @click.option(
-    "--until", callback=_time, metavar="TIME", help="Ignore everything later, as `90s` or `15:04`."
+    "--until",
+    callback=_time,
+    metavar="TIME",
+    help="Ignore everything after this time: `90s` after the start, or `15:04`.",
 )
 @click.option(
     "--threshold",

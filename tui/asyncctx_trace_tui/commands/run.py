@@ -67,34 +67,38 @@ class _LikePython(click.Command):
 )
 @click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
 @click.option(
-    "--keep", metavar="SIZE|TIME", help="Keep only the newest part, such as `200MB` or `10m`."
+    "--keep",
+    metavar="SIZE|TIME",
+    help="Limit the recording to its newest part, such as `200MB` or `10m`.",
 )
 @click.option(
     "--headless",
     is_flag=True,
-    help="No app: the program owns the terminal, a report follows at its end.",
+    help="Run without the app: the program uses the terminal, and a report follows at its end.",
 )
 @click.option(
     "-q",
     "--quiet",
     is_flag=True,
-    help="Headless without the report. Gates that are shut still say why.",
+    help="Like --headless, without the report. Failed checks still print a line.",
 )
 @click.option(
     "--include",
     multiple=True,
     metavar="NAMES",
-    help="Trace these modules too, such as `asyncpg,aiohttp`.",
+    help="Trace these modules as well, such as `asyncpg,aiohttp`.",
 )
-@click.option("--exclude", multiple=True, metavar="NAMES", help="Leave these modules alone.")
+@click.option("--exclude", multiple=True, metavar="NAMES", help="Do not trace these modules.")
 @click.option(
     "--all",
     "everything",
     is_flag=True,
-    help="Trace every module, the standard library and installed packages included.",
+    help="Trace every module, including installed packages and the standard library.",
 )
 @click.option(
-    "--otlp", metavar="[URL]", help="Send spans to an OTLP endpoint while it runs (Jaeger, …)."
+    "--otlp",
+    metavar="[URL]",
+    help="Send spans to an OTLP endpoint, such as Jaeger, while the program runs.",
 )
 @gate_options
 def command(
@@ -113,7 +117,7 @@ def command(
     """Run a program under the tracer, as `python TARGET [ARGS]...` would run it.
 
     TARGET is a script, a folder or zip with a __main__, the name of a bundled scenario, or
-    -m MODULE. On a terminal the app opens and follows it live.
+    -m MODULE. On a terminal, the app opens and shows the program while it runs.
     """
     options: dict[str, Any] = {
         "include": _names(include),
@@ -171,7 +175,7 @@ def _report(recording: Path, gates: Gates | None, *, told: bool) -> list[str]:
         from asyncctx_trace.analysis.words import plain
 
         why = f"the report failed: {type(error).__name__}: {plain(str(error))}"
-        shut = [f"gate is shut: {why}"] if gates else []
+        shut = [f"check failed: {why}"] if gates else []
         if not gates:
             with suppress(OSError):
                 click.echo(f"asyncctx-trace: {why}", err=True)
@@ -207,7 +211,7 @@ def _target(words: tuple[str, ...]) -> list[str]:
 
         return [str(find(target)), *arguments]
     if not os.access(target, os.R_OK):
-        raise AsyncctxTraceError(f"{target} cannot be read: check its permissions")
+        raise AsyncctxTraceError(f"cannot read {target}: check its permissions")
     return list(words)
 
 
