@@ -415,6 +415,22 @@ async def a_semaphore_taken_now_and_then_by_the_creator_of_many_tasks() -> None:
                     await turn()
 
 
+@clean("cancelled-in-enter", "timeout", "lock-order-inversion")
+async def a_second_lock_asked_for_with_a_deadline_and_the_first_let_go_of() -> None:
+    first, second = lock("first"), lock("second")
+
+    async def both(one: asyncio.Lock, other: asyncio.Lock, again: float) -> None:
+        while True:
+            async with one:
+                await pause()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(SHORT), other:
+                        return
+            await asyncio.sleep(again)
+
+    await asyncio.gather(both(first, second, SHORT), both(second, first, 10 * SHORT))
+
+
 @clean()
 async def a_burst_of_jobs_behind_a_semaphore() -> None:
     permits = traced(asyncio.Semaphore(2), name="permits")

@@ -462,3 +462,25 @@ def test_a_leak_inside_a_helper_names_its_caller() -> None:
 
     assert "`connection` at app.py:7 (called from app.py:30) was entered by main" in found.summary
     assert [timeline.sites[site].line for site in found.sites] == [7, 30]
+
+
+def test_a_deadlock_whose_members_are_cancelled_one_by_one_is_told_once() -> None:
+    """With all that it had at first."""
+    story = Story()
+    story.resource("group", "task group", None)
+    table = story.asks(0, "parent", "table", 1)
+    story.gets_in(0, table)
+    group = story.asks(1, "parent", "group", 2)
+    story.gets_in(1, group)
+    for number in range(3):
+        story.task(f"child {number}", at=2, parent="parent")
+    waits = [story.asks(3, f"child {number}", "table", 3) for number in range(3)]
+    story.leaves(4, group)
+    for number, wait in enumerate(waits):
+        story.gives_up(500 + number, wait)
+    story.is_out(510, group)
+    story.leaves(511, table)
+    story.is_out(512, table)
+    found = [finding for finding in find(story.timeline()) if finding.kind == "deadlock"]
+
+    assert [len(finding.tasks) for finding in found] == [4]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
+from asyncctx_trace.analysis.attempts import Attempts
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.columns import rows_with
 from asyncctx_trace.analysis.completeness import is_complete
@@ -16,7 +17,7 @@ from asyncctx_trace.analysis.permits import is_anonymous
 from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
 from asyncctx_trace.events import Outcome, TaskDefined
 
-__all__ = ["Ring", "deadlocks_at", "is_group", "rings_of"]
+__all__ = ["Ring", "avoided", "deadlocks_at", "is_group", "rings_of"]
 
 _NOT_IN = (0, *(outcome for outcome in Outcome if outcome is not Outcome.OK))
 
@@ -75,7 +76,16 @@ def deadlocks_at(timeline: Timeline, now: int) -> list[Ring]:
 
 def rings_of(case: Case) -> list[Ring]:
     """Every ring that ever closed: those that last, and those that an error, a cancellation or a
-    timeout broke open again."""
+    timeout broke open again. Left out are those that the tasks themselves are prepared for."""
+    return [ring for ring in case.once(_closed_rings) if not _is_backed_off(case, ring)]
+
+
+def avoided(case: Case) -> list[Ring]:
+    """The rings out of which a member backed off as it had planned to."""
+    return [ring for ring in case.once(_closed_rings) if _is_backed_off(case, ring)]
+
+
+def _closed_rings(case: Case) -> list[Ring]:
     timeline = case.timeline
     rings: dict[frozenset[int], Ring] = {}
     behind: dict[frozenset[int], set[int]] = {}
@@ -112,6 +122,29 @@ def _stuck(case: Case) -> Iterator[tuple[int, list[int]]]:
             if at >= timeline.enter_started[row]:
                 last.setdefault(at, []).append(row)
     yield from sorted(last.items())
+
+
+def _is_backed_off(case: Case, ring: Ring) -> bool:
+    """Whether a member gave up by its own plan: it could go on, and so could the others.
+
+    Whoever asks for a second lock with a deadline, lets go of the first one where that passes, and
+    tries again, avoids deadlocks in this way. The deadline passes inside the hold, whose body goes
+    on without an error.
+    """
+    timeline = case.timeline
+    attempts = case.once(Attempts)
+    return any(
+        timeline.enter_outcome[row] in (Outcome.CANCELLED, Outcome.TIMED_OUT)
+        and timeline.resources[timeline.resource[row]].kind != "pool"
+        and attempts.succeeded_later(row)
+        and all(
+            timeline.body_outcome[hold] == Outcome.OK
+            for hold in ring.holds
+            if timeline.task[hold] == timeline.task[row]
+        )
+        for row in ring.waits
+        if not is_group(timeline, row)
+    )
 
 
 def _raised_at_once(timeline: Timeline, row: int) -> bool:

@@ -23,8 +23,12 @@ class Deadlock(Finding):
     @classmethod
     def check(cls, case: Case, thresholds: Thresholds) -> Iterator[Finding]:
         """One for each ring that ever closed."""
-        for ring in case.once(rings_of):
-            yield cls.from_ring(case, ring)
+        rings = case.once(rings_of)
+        members = [frozenset(ring.waits) for ring in rings]
+        for ring, waits in zip(rings, members, strict=True):
+            # Where the members are cancelled one after the other, what is left is a ring as well.
+            if not any(waits < others for others in members):
+                yield cls.from_ring(case, ring)
 
     @classmethod
     def from_ring(cls, case: Case, ring: Ring) -> Finding:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from asyncctx_trace.analysis.attempts import Attempts
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.columns import rows_with
 from asyncctx_trace.analysis.deadlock import rings_of
-from asyncctx_trace.analysis.findings.attempts import Attempts
 from asyncctx_trace.analysis.findings.exits import kind_of
 from asyncctx_trace.analysis.findings.finding import Finding, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.deadlock import rings_of
+from asyncctx_trace.analysis.deadlock import avoided, rings_of
 from asyncctx_trace.analysis.findings.finding import Finding
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.lock_order import Inversion, inversions
@@ -28,13 +28,14 @@ class LockOrderInversion(Finding):
     def check(cls, case: Case, thresholds: Thresholds) -> Iterator[Finding]:
         """One for each pair or ring, but for those that did hang."""
         timeline = case.timeline
-        hung = {
-            frozenset(timeline.resource[row] for row in ring.waits) for ring in case.once(rings_of)
+        known = {
+            frozenset(timeline.resource[row] for row in ring.waits)
+            for ring in (*case.once(rings_of), *case.once(avoided))
         }
         for inversion in inversions(case):
             rows = [row for n in inversion.nestings for row in (n.inner, n.outer)]
             resources = frozenset(timeline.resource[row] for row in rows)
-            if resources in hung:
+            if resources in known:
                 continue
             exclusive = all(
                 timeline.resources[resource].kind != "condition"

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from itertools import compress, pairwise
 from operator import sub
 
+from asyncctx_trace.analysis.attempts import Attempts
 from asyncctx_trace.analysis.blame import blame
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.columns import entered, holds_of, waits_of
-from asyncctx_trace.analysis.findings.attempts import Attempts
 from asyncctx_trace.analysis.findings.exits import kind_of
 from asyncctx_trace.analysis.findings.finding import Finding
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
