@@ -65,5 +65,6 @@ def _copy_interpreters_own(sources: Path) -> None:
     tests = Path(sysconfig.get_path("stdlib"), "test")
     sources.mkdir(parents=True)
     for name in CPYTHON:
-        for path in (*tests.glob(f"test_{name}.py"), *tests.glob(f"test_{name}/test_*.py")):
+        # A package's tests run programs that lie beside them.
+        for path in (*tests.glob(f"test_{name}.py"), *tests.glob(f"test_{name}/[!_]*.py")):
             shutil.copy(path, sources)
