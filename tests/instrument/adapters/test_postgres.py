@@ -113,7 +113,7 @@ asyncio.run(pooled(work))
 
 def test_psycopg_by_block_and_by_call(folder: Path, postgres: str) -> None:
     """Each is one acquisition of the pool, at the program's line."""
-    pytest.importorskip("psycopg_pool")
+    pytest.importorskip("psycopg_pool", exc_type=ImportError)  # libpq may be missing
     run = recorded(
         folder,
         PSYCOPG
@@ -148,7 +148,7 @@ def test_psycopg_close_gives_back_where_the_pool_says_so(
     folder: Path, postgres: str, returns: bool, left: bool
 ) -> None:
     """With ``close_returns``; without it the pool goes on counting the closed connection."""
-    pytest.importorskip("psycopg_pool", minversion="3.3")
+    pytest.importorskip("psycopg_pool", minversion="3.3", exc_type=ImportError)
     run = recorded(
         folder,
         PSYCOPG
@@ -166,7 +166,7 @@ asyncio.run(pooled(work, close_returns={returns}))
 
 def test_psycopg_without_a_limit_keeps_nobody_out(folder: Path, postgres: str) -> None:
     """A null pool of any size is another kind than a pool."""
-    pytest.importorskip("psycopg_pool")
+    pytest.importorskip("psycopg_pool", exc_type=ImportError)  # libpq may be missing
     run = recorded(
         folder,
         """
@@ -187,7 +187,7 @@ asyncio.run(main())
 
 def test_psycopg_with_no_server_nobody_holds_anything(folder: Path) -> None:
     """The opened pool has nothing to give, and is not held itself."""
-    pytest.importorskip("psycopg_pool")
+    pytest.importorskip("psycopg_pool", exc_type=ImportError)  # libpq may be missing
     run = recorded(
         folder,
         PSYCOPG
