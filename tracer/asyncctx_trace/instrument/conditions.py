@@ -49,7 +49,9 @@ class _Asleep:
         if self.acquisition is None:
             return
         lifecycle.enter_ended(self.acquisition, None)
-        if not self.again:
+        if self.again:
+            releases.taken_again(self.acquisition)
+        else:
             releases.keep(self.resource, self.acquisition)
 
 

@@ -130,7 +130,9 @@ class Watch:
         lifecycle.enter_ended(acquisition, None)
         if self._by_result:
             releases.keep_item(result, acquisition)
-        elif not again:
+        elif again:
+            releases.taken_again(acquisition)
+        else:
             releases.keep(resource, acquisition, holder)
 
     def _failed(self, asked: _Asked | None, error: BaseException) -> None:
@@ -198,13 +200,18 @@ class Watch:
                 return None
             if caller is None or caller.f_code.co_name in METHODS:
                 caller = outer(contended, caller)
-            if caller is None:
+            made = spawned.spawned() if _spawned else None
+            if made is None and caller is None:
                 return None
-            task = current_task()
+            task = current_task() if made is None else made.task
             if task.open and _is_left(task, resource):
                 return None
             acquisition = releases.match(resource, task, holder)
-            if resource.by_word or self.own(caller.f_code.co_filename):
+            if made is not None:  # a condition's wait() in a task of its own
+                site = made.site
+            elif caller is None:
+                site = 0
+            elif resource.by_word or self.own(caller.f_code.co_filename):
                 site = entered_at(caller).site
             else:
                 site = self._site(caller)

@@ -22,6 +22,7 @@ __all__ = [
     "release_unmatched",
     "released",
     "take_item",
+    "taken_again",
 ]
 
 _by_item: dict[int, list[Acquisition]] = {}
@@ -123,6 +124,15 @@ def given_back(resource: Resource, task: Task) -> Acquisition | None:
         if its is resource and acquisition.task is task and acquisition.state == ENDED:
             return acquisition
     return None
+
+
+@unobserved
+def taken_again(acquisition: Acquisition) -> None:
+    """The block of ``acquisition`` holds again what was released inside it."""
+    for index, entry in enumerate(_given_back):
+        if entry[0] is acquisition:
+            del _given_back[index]
+            return
 
 
 @unobserved

@@ -40,8 +40,8 @@ class Spawned(NamedTuple):
 
 _spawned: dict[int, tuple[weakref.ref[Any], Spawned]] = {}
 """By the address of the coroutine; an entry leaves with it."""
-_names: set[str] = {"_wrap_awaitable"}
-"""Names of the functions that do nothing but acquire."""
+_names: set[str] = {"_wrap_awaitable", "wait", "wait_for"}
+"""Names of functions that do nothing but acquire, or wait for a condition."""
 
 
 _codes: dict[int, CodeType] = {}
