@@ -49,7 +49,7 @@ print(json.dumps({"each": busy / one, "rate": one / ((now() - begun) / 1e9)}))
 _FOLLOWER = """
 import asyncio, json, resource, sys, time
 from pathlib import Path
-from asyncctx_trace_tui.app import TraceApp
+from asyncctx_trace_tui.app.application import TraceApp
 
 async def main():
     app = TraceApp(Path(sys.argv[1]))

@@ -22,9 +22,9 @@ import asyncio, itertools, json, random, sys, time
 from pathlib import Path
 from textual import events
 from textual.drivers.headless_driver import HeadlessDriver
-from asyncctx_trace_tui.app import TraceApp
-from asyncctx_trace_tui.settings import Settings
-from asyncctx_trace_tui.widgets.lanes import Lanes
+from asyncctx_trace_tui.app.application import TraceApp
+from asyncctx_trace_tui.storage.settings import Settings
+from asyncctx_trace_tui.app.widgets.lanes import Lanes
 
 class Terminal(HeadlessDriver):
     # Unlike the headless one it is given what a terminal would be given.

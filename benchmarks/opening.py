@@ -20,9 +20,9 @@ _FIRST_FRAME = (
 import asyncio, json, sys, time
 from pathlib import Path
 started = time.perf_counter()
-from asyncctx_trace_tui.app import TraceApp
-from asyncctx_trace_tui.settings import Settings
-from asyncctx_trace_tui.widgets.lanes import Lanes
+from asyncctx_trace_tui.app.application import TraceApp
+from asyncctx_trace_tui.storage.settings import Settings
+from asyncctx_trace_tui.app.widgets.lanes import Lanes
 
 class Watched(TraceApp):
     first = all = None

@@ -5,8 +5,8 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from asyncctx_trace.export import otlp_json
-from asyncctx_trace.export.sources import open_source
+from asyncctx_trace.export.formats import otlp_json
+from asyncctx_trace.sources import open_source
 from benchmarks.measure import Row
 from benchmarks.recordings import synthetic
 

@@ -16,11 +16,11 @@ import pytest
 import asyncctx_trace
 from asyncctx_trace.instrument.operations import operations
 from asyncctx_trace.instrument.scope import Scope
+from asyncctx_trace.otel import conventions
 from asyncctx_trace.outcome import EnterFlag, ExitFlag
 from asyncctx_trace.recording import format as layout
 from asyncctx_trace.recording.segments import create
 from asyncctx_trace.recording.writer import Recorder
-from asyncctx_trace.spans import conventions
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

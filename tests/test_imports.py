@@ -34,4 +34,4 @@ def test_the_library_loads_no_screen_no_sdk_and_no_driver() -> None:
 
 def test_the_command_line_loads_no_screen_before_it_is_asked() -> None:
     """--help must answer at once."""
-    assert loaded_by("import asyncctx_trace_tui.commands") & HEAVY == set()
+    assert loaded_by("import asyncctx_trace_tui.cli") & HEAVY == set()

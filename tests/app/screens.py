@@ -10,8 +10,8 @@ from typing import Any
 from textual.pilot import Pilot
 
 from app.stories import MS, START
-from asyncctx_trace_tui.app import TraceApp
-from asyncctx_trace_tui.settings import Settings
+from asyncctx_trace_tui.app.application import TraceApp
+from asyncctx_trace_tui.storage.settings import Settings
 
 __all__ = ["Clock", "FakeProgram", "Stage", "staged"]
 

@@ -14,12 +14,12 @@ from app.stories import MS, START, Story, three_workers
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.timeline import Timeline
 from asyncctx_trace.recording.reader import Recording
-from asyncctx_trace_tui import answers as answers_module
-from asyncctx_trace_tui.answers import Answers, as_it_stands
-from asyncctx_trace_tui.app import TraceApp
-from asyncctx_trace_tui.aside import aside
-from asyncctx_trace_tui.chain import ready
-from asyncctx_trace_tui.settings import Settings
+from asyncctx_trace_tui.app.application import TraceApp
+from asyncctx_trace_tui.app.background import aside
+from asyncctx_trace_tui.storage.settings import Settings
+from asyncctx_trace_tui.view import answers as answers_module
+from asyncctx_trace_tui.view.answers import Answers, as_it_stands
+from asyncctx_trace_tui.view.chain import ready
 
 SECOND = 1000 * MS
 

@@ -14,11 +14,11 @@ from app.screens import FakeProgram, staged
 from app.stories import MS, START, Story, three_workers
 from asyncctx_trace.errors import NotARecording
 from asyncctx_trace.recording.reader import Recording
-from asyncctx_trace_tui.app import TraceApp
-from asyncctx_trace_tui.launcher import Program
-from asyncctx_trace_tui.scene import Scene
-from asyncctx_trace_tui.settings import Settings
-from asyncctx_trace_tui.widgets.sentences import Sentences
+from asyncctx_trace_tui.app.application import TraceApp
+from asyncctx_trace_tui.app.widgets.sentences import Sentences
+from asyncctx_trace_tui.run.launcher import Program
+from asyncctx_trace_tui.storage.settings import Settings
+from asyncctx_trace_tui.view.state import Scene
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from app.loops import in_a_loop
 from app.screens import staged
 from app.stories import Story
 from asyncctx_trace.outcome import Outcome
-from asyncctx_trace_tui.picture import picture
-from asyncctx_trace_tui.settings import Settings
+from asyncctx_trace_tui.app.screenshot import picture
+from asyncctx_trace_tui.storage.settings import Settings
 
 GOLDENS = Path(__file__).parent / "goldens"
 

@@ -20,12 +20,12 @@ from app.loops import in_a_loop
 from app.screens import staged
 from app.stories import Story, three_workers
 from asyncctx_trace.analysis.timeline import Timeline
-from asyncctx_trace.export import html
+from asyncctx_trace.export.formats import html
 from asyncctx_trace.recording.reader import read
-from asyncctx_trace_tui.commands import main
-from asyncctx_trace_tui.settings import Settings
-from asyncctx_trace_tui.snapshot import snapshot
-from asyncctx_trace_tui.writing import whole_file
+from asyncctx_trace_tui.app.snapshot import snapshot
+from asyncctx_trace_tui.cli import main
+from asyncctx_trace_tui.storage.atomic_write import whole_file
+from asyncctx_trace_tui.storage.settings import Settings
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
@@ -127,7 +127,7 @@ def test_ctrl_c_on_the_command_line_leaves_no_half_file(workers: Path, tmp_path:
     patient = f"""
 import sys, time
 from asyncctx_trace.export import html
-from asyncctx_trace_tui.commands import main
+from asyncctx_trace_tui.cli import main
 def slow(timeline, *, running):
     yield "half"
     print("half way", flush=True)

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from asyncctx_trace import record, traced
-from asyncctx_trace.export.sources import open_source
-from asyncctx_trace_tui.commands import main
+from asyncctx_trace.sources import open_source
+from asyncctx_trace_tui.cli import main
 
 from . import otlp_receiver as otlp
 from .builders import contention, recorded

@@ -17,13 +17,13 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from asyncctx_trace.analysis.timeline import Timeline
-from asyncctx_trace.export import jaeger, otlp_json
-from asyncctx_trace.export.endpoint import endpoint_for
-from asyncctx_trace.export.facts import facts_of
-from asyncctx_trace.export.jaeger_query import Jaeger, JaegerError
-from asyncctx_trace.export.sender import Sender
-from asyncctx_trace.export.sources import open_source
+from asyncctx_trace.export.delivery.endpoint import endpoint_for
+from asyncctx_trace.export.delivery.sender import Sender
+from asyncctx_trace.export.formats import jaeger, otlp_json
 from asyncctx_trace.export.span import Span
+from asyncctx_trace.importers.jaeger_query import Jaeger, JaegerError
+from asyncctx_trace.importers.spans import facts_of
+from asyncctx_trace.sources import open_source
 
 from .builders import contention, recorded
 

@@ -13,10 +13,10 @@ import grpc
 import pytest
 
 from asyncctx_trace import record
-from asyncctx_trace.export.endpoint import BadEndpoint, Endpoint, endpoint_for
-from asyncctx_trace.export.sender import Account, Sender
-from asyncctx_trace.export.sources import open_source
-from asyncctx_trace.export.stream import OtlpStream
+from asyncctx_trace.export.delivery.endpoint import BadEndpoint, Endpoint, endpoint_for
+from asyncctx_trace.export.delivery.sender import Account, Sender
+from asyncctx_trace.export.delivery.stream import OtlpStream
+from asyncctx_trace.sources import open_source
 
 from . import otlp_receiver as otlp
 from .builders import contention, leak, many, recorded

@@ -37,14 +37,14 @@ from asyncctx_trace.events import (
     TaskDefined,
     TaskEnded,
 )
-from asyncctx_trace.export import otlp_json
-from asyncctx_trace.export.facts import facts_of
-from asyncctx_trace.export.otlp_json import NotOtlp
-from asyncctx_trace.export.otlp_protobuf import request
-from asyncctx_trace.export.sources import open_source
+from asyncctx_trace.export.formats import otlp_json
+from asyncctx_trace.export.formats.otlp_json import NotOtlp
+from asyncctx_trace.export.formats.otlp_protobuf import request
 from asyncctx_trace.export.spans import SpanMaker
+from asyncctx_trace.importers.spans import facts_of
 from asyncctx_trace.outcome import ExitFlag
 from asyncctx_trace.recording.format import Anchor
+from asyncctx_trace.sources import open_source
 
 from .builders import contention, leak, recorded
 

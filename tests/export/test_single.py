@@ -10,8 +10,8 @@ from asyncctx_trace.analysis.timeline import Timeline
 from asyncctx_trace.export.single import spans_of
 from asyncctx_trace.export.span import Span
 from asyncctx_trace.export.spans import SpanMaker
+from asyncctx_trace.otel import conventions as names
 from asyncctx_trace.recording.reader import Recording
-from asyncctx_trace.spans import conventions as names
 
 from .builders import Program, contention, leak, recorded
 

@@ -11,8 +11,8 @@ import pytest
 
 from asyncctx_trace import traced
 from asyncctx_trace.analysis.timeline import Timeline
-from asyncctx_trace.export import jaeger, perfetto
-from asyncctx_trace.export.sources import Source, open_source
+from asyncctx_trace.export.formats import jaeger, perfetto
+from asyncctx_trace.sources import Source, open_source
 
 from .builders import contention, leak, recorded
 

@@ -13,8 +13,8 @@ import pytest
 from asyncctx_trace.outcome import Outcome
 from asyncctx_trace.recording.format import Anchor
 from asyncctx_trace.recording.writer import TextWriter
-from asyncctx_trace_tui.commands import main
-from asyncctx_trace_tui.commands import report as report_command
+from asyncctx_trace_tui.cli import main
+from asyncctx_trace_tui.cli import report as report_command
 from recording.builders import LOCK, define_words, recorder
 
 OK = int(Outcome.OK)

@@ -43,8 +43,8 @@ from asyncctx_trace.instrument.adapters import (
 )
 from asyncctx_trace.instrument.switch import install, uninstall
 from asyncctx_trace.instrument.traced import traced, untraced
+from asyncctx_trace.otel.runtime import Telemetry, configure, seek_providers
 from asyncctx_trace.session import record, record_from_environment
-from asyncctx_trace.telemetry import Telemetry, configure, seek_providers
 
 __all__ = [
     "Adapter",

@@ -1,5 +1,5 @@
 """``python -m asyncctx_trace_tui``: the command line."""
 
-from asyncctx_trace_tui.commands import main
+from asyncctx_trace_tui.cli import main
 
 main()

@@ -8,8 +8,8 @@ from asyncctx_trace.analysis.timeline import Acquisition, Timeline
 from asyncctx_trace.events import Collected, EnterEnded, EnterStarted, Event, ExitEnded, ExitStarted
 from asyncctx_trace.export.span import Span
 from asyncctx_trace.export.spans import SpanMaker
+from asyncctx_trace.otel import conventions as names
 from asyncctx_trace.recording.format import Anchor
-from asyncctx_trace.spans import conventions as names
 
 __all__ = ["spans_of"]
 

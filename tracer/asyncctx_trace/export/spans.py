@@ -22,10 +22,10 @@ from asyncctx_trace.events import (
 )
 from asyncctx_trace.export.span import Link, Span, SpanEvent
 from asyncctx_trace.export.surroundings import Surroundings, Trace
+from asyncctx_trace.otel import conventions as names
+from asyncctx_trace.otel.attributes import of_exit_flags, of_lifecycle, of_phase, of_site
+from asyncctx_trace.otel.holders import Contention
 from asyncctx_trace.recording.format import Anchor
-from asyncctx_trace.spans import conventions as names
-from asyncctx_trace.spans.attributes import of_exit_flags, of_lifecycle, of_phase, of_site
-from asyncctx_trace.spans.contention import Contention
 
 __all__ = ["NEW_TRACE_AFTER", "SpanMaker"]
 

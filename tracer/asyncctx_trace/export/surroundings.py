@@ -24,9 +24,9 @@ from asyncctx_trace.events import (
 )
 from asyncctx_trace.export.span import Attributes, Link, Origin, Span, SpanEvent
 from asyncctx_trace.limits import limit_of
+from asyncctx_trace.otel import conventions as names
+from asyncctx_trace.otel.attributes import of_resource, of_site
 from asyncctx_trace.recording.format import Anchor
-from asyncctx_trace.spans import conventions as names
-from asyncctx_trace.spans.attributes import of_resource, of_site
 
 __all__ = ["Surroundings", "Trace"]
 

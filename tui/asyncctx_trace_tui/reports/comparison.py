@@ -14,7 +14,7 @@ from asyncctx_trace.analysis.comparison import Change, Comparison
 from asyncctx_trace.analysis.findings import Finding
 from asyncctx_trace_tui.reports.names import NAME, place, resource
 from asyncctx_trace_tui.reports.tables import draw, screen_width, table
-from asyncctx_trace_tui.text import duration, plain, shorten
+from asyncctx_trace_tui.view.text import duration, plain, shorten
 
 __all__ = ["render_comparison"]
 

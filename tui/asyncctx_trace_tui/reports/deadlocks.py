@@ -22,7 +22,7 @@ from asyncctx_trace.events import (
     TaskEnded,
 )
 from asyncctx_trace.recording.reader import Recording
-from asyncctx_trace_tui.text import plain
+from asyncctx_trace_tui.view.text import plain
 
 __all__ = ["DeadlockAlarm", "DeadlockWatch"]
 

@@ -9,7 +9,7 @@ from asyncctx_trace.analysis.grouping import FindingGroup
 from asyncctx_trace.analysis.report import Report
 from asyncctx_trace_tui.reports.charges import charges
 from asyncctx_trace_tui.reports.names import distinct_names, place
-from asyncctx_trace_tui.text import duration, percent, plain
+from asyncctx_trace_tui.view.text import duration, percent, plain
 
 __all__ = ["render_markdown"]
 

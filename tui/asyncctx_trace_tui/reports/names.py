@@ -9,7 +9,7 @@ from pathlib import Path
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.report import Report
 from asyncctx_trace.analysis.resource_groups import ResourceGroup
-from asyncctx_trace_tui.text import duration, plain, shorten
+from asyncctx_trace_tui.view.text import duration, plain, shorten
 
 __all__ = [
     "NAME",

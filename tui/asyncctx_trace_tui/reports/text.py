@@ -23,7 +23,7 @@ from asyncctx_trace_tui.reports.text_tables import (
     resources,
     who_got_in,
 )
-from asyncctx_trace_tui.text import plain
+from asyncctx_trace_tui.view.text import plain
 
 __all__ = ["render_report", "render_text"]
 

@@ -25,7 +25,7 @@ from asyncctx_trace_tui.reports.names import (
     task,
 )
 from asyncctx_trace_tui.reports.tables import table
-from asyncctx_trace_tui.text import duration, percent, plain, shorten
+from asyncctx_trace_tui.view.text import duration, percent, plain, shorten
 
 __all__ = [
     "blame",

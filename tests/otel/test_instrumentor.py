@@ -1,0 +1,89 @@
+"""`opentelemetry-instrument`, as people use it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from asyncctx_trace.instrument import hub
+from asyncctx_trace.otel.autoinstrument import AsyncctxTraceInstrumentor
+
+PROGRAM = """\
+import asyncio
+
+async def main():
+    async with asyncio.Lock():
+        pass
+
+asyncio.run(main())
+"""
+
+
+def instrumented(tmp_path: Path, **environment: str) -> list[str]:
+    """The names of the spans that the program gives without a word of ours in it."""
+    (tmp_path / "app.py").write_text(PROGRAM)
+    ended = subprocess.run(
+        [
+            str(Path(sysconfig.get_path("scripts"), "opentelemetry-instrument")),
+            *("--traces_exporter", "console"),
+            *("--metrics_exporter", "none"),
+            *("--logs_exporter", "none"),
+            sys.executable,
+            "app.py",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env={**os.environ, **environment},
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    names, text, decoder = [], ended.stdout.strip(), json.JSONDecoder()
+    while text:
+        span, end = decoder.raw_decode(text)
+        names.append(span["name"])
+        text = text[end:].strip()
+    return names
+
+
+def test_a_program_without_a_word_of_ours(tmp_path: Path) -> None:
+    """The entry point is found, and its spans go where all others go."""
+    enter, body, exit_, lifecycle = instrumented(tmp_path)
+
+    assert [enter, body, exit_] == ["enter", "body", "exit"]
+    assert lifecycle.startswith("async with asyncio.Lock")
+
+
+def test_it_can_be_left_out(tmp_path: Path) -> None:
+    """By name, like every other instrumentation."""
+    assert instrumented(tmp_path, OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="asyncctx_trace") == []
+
+
+def test_uninstrument_leaves_no_trace() -> None:
+    """Code, provider and listeners are what they were, and it can be switched on again."""
+    exporter, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    before = dict(vars(provider)), list(sys.meta_path), list(sys.path_hooks)
+    source = compile(PROGRAM.replace("asyncio.run(main())", ""), __file__, "exec")
+    for _ in range(2):
+        AsyncctxTraceInstrumentor().instrument(tracer_provider=provider)
+        assert AsyncctxTraceInstrumentor().is_instrumented_by_opentelemetry
+        AsyncctxTraceInstrumentor().uninstrument()
+        AsyncctxTraceInstrumentor().uninstrument()
+        assert not AsyncctxTraceInstrumentor().is_instrumented_by_opentelemetry
+
+    program: dict[str, object] = {}
+    exec(source, program)
+    assert (dict(vars(provider)), list(sys.meta_path), list(sys.path_hooks)) == before
+    assert hub.listening is None
+    assert hub.looking is None
+    assert exporter.get_finished_spans() == ()

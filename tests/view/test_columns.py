@@ -1,0 +1,168 @@
+"""Many columns worked out at once look as they do one by one."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.stories import START
+from asyncctx_trace.analysis.timeline import Timeline
+from asyncctx_trace.events import EnterEnded, EnterStarted, ExitEnded, ExitStarted, Fact
+from asyncctx_trace.outcome import Outcome
+from asyncctx_trace_tui.view import lanes as tracks_module
+from asyncctx_trace_tui.view.activity import Overview
+from asyncctx_trace_tui.view.cells import ASCII, UNICODE, Glyphs, Stroke, draw
+from asyncctx_trace_tui.view.interval_index import Presence
+from asyncctx_trace_tui.view.lanes import Track, Tracks
+from asyncctx_trace_tui.view.units import Unit
+from asyncctx_trace_tui.view.viewport import Viewport
+
+pytest.importorskip("numpy")
+
+OUTCOMES = st.sampled_from([Outcome.OK, Outcome.OK, Outcome.OK, Outcome.ERROR, Outcome.TIMED_OUT])
+PASSES = st.lists(
+    st.tuples(
+        *(st.integers(0, most) for most in (9, 30, 30, 30)),
+        *(OUTCOMES for _ in range(3)),
+    ),
+    min_size=1,
+    max_size=40,
+)
+"""Pause, wait, hold and cleanup of one task, one after the other, and how each phase ended."""
+WINDOWS = st.builds(
+    Viewport,
+    st.integers(START - 200, START + 2000),
+    st.integers(1, 90),
+    st.integers(1, 120),
+)
+
+
+def story(passes: list[tuple[int, ...]], left_out: int) -> list[list[Fact]]:
+    """The facts of each acquisition; the last one lacks its ``left_out`` last."""
+    told: list[list[Fact]] = []
+    at = START
+    for id, (pause, wait, hold, cleanup, *outcomes) in enumerate(passes, 1):
+        enter, body, exit = map(Outcome, outcomes)
+        begun = at + pause
+        got_in, left = begun + wait, begun + wait + hold
+        facts: list[Fact] = [
+            EnterStarted(begun, id, None, 1, "asyncio.locks.Lock", 1, 1),
+            EnterEnded(got_in, id, enter, None),
+            ExitStarted(left, id, 1, body, None),
+            ExitEnded(left + cleanup, id, exit, False, None),
+        ]
+        if enter is not Outcome.OK:
+            del facts[2:]
+        at = facts[-1].at
+        told.append(facts)
+    told[-1] = told[-1][: max(1, 4 - left_out)]
+    return told
+
+
+def strokes(track: Track, viewport: Viewport, now: int, glyphs: Glyphs) -> list[Stroke]:
+    return draw(
+        track,
+        viewport,
+        now,
+        glyphs,
+        label=lambda row: f"r{row}",
+        holder=lambda row: f"task{row % 8}",
+    )
+
+
+@settings(deadline=None)
+@given(
+    passes=PASSES,
+    left_out=st.integers(0, 3),
+    viewport=WINDOWS,
+    later=st.integers(0, 500),
+    glyphs=st.sampled_from([UNICODE, ASCII]),
+    kind=st.sampled_from([Track, Unit]),
+    seen_at=st.integers(0, 40),
+)
+def test_a_lane_drawn_at_once_is_the_lane_drawn_one_by_one(
+    passes: list[tuple[int, ...]],
+    left_out: int,
+    viewport: Viewport,
+    later: int,
+    glyphs: Glyphs,
+    kind: type[Track],
+    seen_at: int,
+) -> None:
+    """Whatever happened, wherever one looks, however often it was looked at while it grew."""
+    timeline = Timeline()
+    one_by_one, at_once = kind(timeline), kind(timeline)
+    told = story(passes, left_out)
+    now = told[-1][-1].at + later
+    with pytest.MonkeyPatch.context() as patch:
+
+        def drawn(track: Track, many: int) -> list[Stroke]:
+            patch.setattr(tracks_module, "_MANY", many)
+            return strokes(track, viewport, now, glyphs)
+
+        for number, facts in enumerate(told):
+            timeline.extend(facts)
+            if kind is Track or timeline.entered(number):
+                one_by_one.rows.append(number)
+                at_once.rows.append(number)
+            if number == seen_at:
+                assert drawn(at_once, 0) == drawn(one_by_one, 1_000)
+
+        assert drawn(at_once, 0) == drawn(one_by_one, 1_000)
+        assert at_once.starts == one_by_one.starts
+        assert at_once.sums == one_by_one.sums
+        assert list(at_once.problems(viewport)) == list(one_by_one.problems(viewport))
+
+
+@settings(deadline=None)
+@given(
+    passes=PASSES,
+    left_out=st.integers(0, 3),
+    at=st.integers(START, START + 2000),
+    chunk=st.integers(1, 9),
+)
+def test_who_is_there_is_found_without_asking_everyone(
+    passes: list[tuple[int, ...]], left_out: int, at: int, chunk: int
+) -> None:
+    """The same as a look at every acquisition, also of a timeline that has grown since."""
+    timeline = Timeline()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("asyncctx_trace_tui.view.interval_index._CHUNK", chunk)
+        presence = Presence(timeline)
+        for facts in story(passes, left_out):
+            for fact in facts:
+                timeline.extend([fact])
+                if fact.at % 3 == 0:
+                    presence.at(at)
+
+        assert presence.at(at) == [
+            a.row for a in timeline if a.enter_started <= at and (a.ended is None or at <= a.ended)
+        ]
+
+
+@settings(deadline=None)
+@given(passes=PASSES, left_out=st.integers(0, 3), viewport=WINDOWS, later=st.integers(0, 500))
+def test_sums_over_all_tasks_are_the_same(
+    passes: list[tuple[int, ...]], left_out: int, viewport: Viewport, later: int
+) -> None:
+    """All rows at once, or lane by lane; nested ones do not count twice."""
+    told = story(passes, left_out)
+    timeline = Timeline(fact for facts in told for fact in facts)
+    nested = EnterStarted(told[-1][-1].at, 1_000, None, 1, "asyncio.locks.Lock", 1, 1)
+    timeline.extend([nested])
+    now = told[-1][-1].at + later
+    tracks = Tracks(timeline)
+    tracks.update()
+    found = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("asyncctx_trace_tui.view.activity._AT_ONCE", 7)
+        for many in (0, 1_000):
+            patch.setattr(tracks_module, "_MANY", many)
+            overview = Overview(viewport, now)
+            for _ in overview.sum_up(tracks):
+                pass
+            totals = [tracks.totals(phase, now) for phase in range(3)]
+            found.append((overview.waits, overview.holds, totals))
+
+    assert found[0] == found[1]

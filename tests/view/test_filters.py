@@ -1,0 +1,77 @@
+"""Filter expressions, each against a small story."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.stories import MS, START, Story
+from asyncctx_trace.analysis.timeline import Timeline
+from asyncctx_trace.outcome import Outcome
+from asyncctx_trace_tui.view.filters import FilterError, parse, parse_duration
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Timeline:
+    """Row 0: anna at the pool, 5 ms of waiting. Row 1: bert [x] at the lock, with an error."""
+    told = Story(tmp_path / "x.actx").task(1, "anna").task(2, "bert [x]")
+    told.resource(1, "pool", "pool", 2).resource(2, "lock")
+    told.pass_(1, 1, 0, 5, 50, 51)
+    told.pass_(2, 2, 10, 11, 30, 31, outcomes=(Outcome.OK, Outcome.ERROR), error=KeyError("gone"))
+    return told.timeline(100)
+
+
+@pytest.mark.parametrize(
+    ("expression", "rows"),
+    [
+        ("anna", [0]),
+        ("task:a*", [0]),
+        ("task:[x]", [1]),
+        ("resource:pool wait>2ms", [0]),
+        ("wait>=5ms", [0]),
+        ("wait<5ms", [1]),
+        ("hold>30ms", [0]),
+        ("cleanup=1ms", [0, 1]),
+        ("outcome:error", [1]),
+        ("outcome:ok", [0]),
+        ("error:KeyError", [1]),
+        ("site:app.py:12", [0, 1]),
+        ("kind:lock", [1]),
+        ("-kind:lock", [0]),
+        ("'bert [x]'", [1]),
+        ("manager:Lock", [0, 1]),
+        ("nobody", []),
+    ],
+)
+def test_terms(story: Timeline, expression: str, rows: list[int]) -> None:
+    """Each says which acquisitions it means."""
+    wanted = parse(expression)
+
+    assert wanted is not None
+    assert [row for row in range(2) if wanted(story, row, START + 100 * MS)] == rows
+
+
+@pytest.mark.parametrize("expression", ["tsak:x", "wait>soon", "'open", "wait>5parsecs"])
+def test_nonsense_is_told_in_one_line(expression: str) -> None:
+    """With what would make sense."""
+    with pytest.raises(FilterError) as told:
+        parse(expression)
+
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "ns"),
+    [("5ms", 5 * MS), ("50µs", 50_000), ("1.5 s", 1500 * MS), ("2min", 120_000 * MS)],
+)
+def test_durations(text: str, ns: int) -> None:
+    """As people write them."""
+
+    assert parse_duration(text) == ns
+
+
+def test_nothing_asked_is_no_filter() -> None:
+    """An empty expression shows all."""
+
+    assert parse("  ") is None

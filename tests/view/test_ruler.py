@@ -1,0 +1,48 @@
+"""The ruler: round times that leave room for their labels."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asyncctx_trace_tui.view.time_axis import clock, ticks
+from asyncctx_trace_tui.view.viewport import Viewport
+
+
+@given(st.integers(0, 10**16), st.integers(1, 10**13), st.integers(20, 300), st.integers(0, 10**16))
+def test_labels_never_touch(start: int, per_column: int, width: int, origin: int) -> None:
+    """At every zoom, each label ends before the next mark."""
+    found = ticks(Viewport(start, per_column, width), origin)
+
+    assert all(0 <= tick.column < width for tick in found)
+    for tick, following in pairwise(found):
+        assert tick.column + 1 + len(tick.label) < following.column
+
+
+@pytest.mark.parametrize(
+    ("ns", "precision", "words"),
+    [
+        (0, 10**9, "0s"),
+        (2_500_000_000, 10**8, "2.5s"),
+        (1, 1, "0.000000001s"),
+        (-20_000_000, 10**7, "-0.02s"),
+        (61 * 10**9, 10**9, "1:01"),
+        (3_723_004_000_000, 10**6, "1:02:03.004"),
+    ],
+)
+def test_a_clock_reads_as_people_write_it(ns: int, precision: int, words: str) -> None:
+    """Seconds, then minutes, then hours; digits as far as the zoom makes them matter."""
+
+    assert clock(ns, precision) == words
+
+
+def test_marks_are_round_times_since_the_start() -> None:
+    """A recording of ten seconds on a hundred columns gets a mark for every second."""
+    origin = 123_456_789
+    found = ticks(Viewport.fitting(origin, origin + 10 * 10**9, 100), origin)
+
+    assert [tick.label for tick in found] == [f"{second}s" for second in range(11)][: len(found)]
+    assert found[0].column == 0

@@ -1,0 +1,1 @@
+"""Send spans to an endpoint."""

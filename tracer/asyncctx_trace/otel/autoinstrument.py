@@ -1,0 +1,83 @@
+"""The instrumentor that ``opentelemetry-instrument`` loads."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from asyncctx_trace.instrument.installing import install, install_at_start, uninstall
+from asyncctx_trace.otel.runtime import Telemetry, configure
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
+
+__all__ = ["AsyncctxTraceInstrumentor"]
+
+
+class AsyncctxTraceInstrumentor:
+    """Make spans of every ``async with`` of the program's own modules.
+
+    It has the interface of OpenTelemetry's ``BaseInstrumentor`` and does not import it.
+    """
+
+    _on: ClassVar[Telemetry | None] = None
+    """One for the process: two instrumentors would tell everything twice."""
+
+    @property
+    def is_instrumented_by_opentelemetry(self) -> bool:
+        """Whether :meth:`instrument` is in effect."""
+        return self._on is not None
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """Return the required packages: none."""
+        return ()
+
+    def instrument(
+        self,
+        *,
+        tracer_provider: TracerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
+        include: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        all: bool = False,
+        **_: Any,
+    ) -> None:
+        """Start tracing.
+
+        Args:
+            tracer_provider: As for :func:`asyncctx_trace.configure`.
+            meter_provider: As for :func:`asyncctx_trace.configure`.
+            include: As for :func:`asyncctx_trace.install`.
+            exclude: As for :func:`asyncctx_trace.install`.
+            all: As for :func:`asyncctx_trace.install`.
+        """
+        if self._on is not None:
+            logging.getLogger(__name__).warning(
+                "asyncctx-trace is already instrumented: call uninstrument() first"
+            )
+            return
+        if _begun():
+            install(include, exclude, all=all)
+        else:
+            install_at_start(include, exclude, all)
+        AsyncctxTraceInstrumentor._on = configure(
+            tracer_provider=tracer_provider, meter_provider=meter_provider
+        )
+
+    def uninstrument(self, **_: Any) -> None:
+        """Stop tracing and restore the code and the providers."""
+        telemetry = self._on
+        if telemetry is None:
+            return
+        AsyncctxTraceInstrumentor._on = None
+        uninstall()
+        telemetry.close()
+
+
+def _begun() -> bool:
+    """Whether the main module runs already: it does not while the interpreter starts."""
+    main = sys.modules.get("__main__")
+    return getattr(main, "__file__", None) is not None or hasattr(sys, "ps1")

@@ -1,0 +1,74 @@
+"""Durations and queues of acquisitions as OpenTelemetry measurements."""
+
+from __future__ import annotations
+
+from opentelemetry.metrics import Histogram, Meter, MeterProvider
+
+from asyncctx_trace.otel import conventions as names
+from asyncctx_trace.otel.acquisition import LiveAcquisition, ResourceWords
+
+__all__ = ["Measurements"]
+
+_BOUNDARIES = [
+    1e-5, 1e-4, 5e-4, 1e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 1e-1, 2.5e-1, 5e-1, 1, 2.5, 5, 10, 60,
+]  # fmt: skip
+"""Seconds; OpenTelemetry's defaults are made for milliseconds."""
+
+
+class Measurements:
+    """Takes each acquisition as it asks, gets in, gives up and ends."""
+
+    def __init__(self, provider: MeterProvider, version: str) -> None:
+        meter = provider.get_meter(names.SCOPE, version)
+        self._wait = _histogram(
+            meter, names.WAIT_DURATION, "Duration of the enter: waiting for the resource."
+        )
+        self._hold = _histogram(
+            meter, names.HOLD_DURATION, "Duration of the body: holding the resource."
+        )
+        self._cleanup = _histogram(
+            meter, names.CLEANUP_DURATION, "Duration of the exit: cleaning up."
+        )
+        self._waiters = meter.create_up_down_counter(
+            names.WAITERS, "{acquisition}", "Acquisitions that wait for the resource."
+        )
+        self._holders = meter.create_up_down_counter(
+            names.HOLDERS, "{acquisition}", "Acquisitions that hold the resource."
+        )
+
+    def asked(self, live: LiveAcquisition) -> None:
+        """It waits."""
+        self._waiters.add(1, _resource(live.resource))
+
+    def answered(self, live: LiveAcquisition) -> None:
+        """It waits no longer: it got in, or did not."""
+        attributes = _resource(live.resource)
+        self._waiters.add(-1, attributes)
+        if live.entered:
+            self._holders.add(1, attributes)
+        waited = (live.enter_ended - live.enter_started) / 1e9
+        self._wait.record(waited, {**attributes, names.OUTCOME: names.OUTCOMES[live.enter_outcome]})
+
+    def ended(self, live: LiveAcquisition) -> None:
+        """It has let go."""
+        attributes = _resource(live.resource)
+        self._holders.add(-1, attributes)
+        held = (live.exit_started - live.enter_ended) / 1e9
+        self._hold.record(held, {**attributes, names.OUTCOME: names.OUTCOMES[live.body_outcome]})
+        cleaned = (live.exit_ended - live.exit_started) / 1e9
+        self._cleanup.record(
+            cleaned, {**attributes, names.OUTCOME: names.OUTCOMES[live.exit_outcome]}
+        )
+
+
+def _histogram(meter: Meter, name: str, description: str) -> Histogram:
+    try:
+        return meter.create_histogram(
+            name, "s", description, explicit_bucket_boundaries_advisory=_BOUNDARIES
+        )
+    except TypeError:  # opentelemetry-api before 1.30 takes no advice
+        return meter.create_histogram(name, "s", description)
+
+
+def _resource(resource: ResourceWords) -> dict[str, str]:
+    return {names.RESOURCE_KIND: resource.kind, names.RESOURCE_NAME: resource.name}

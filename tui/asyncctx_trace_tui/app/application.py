@@ -1,0 +1,306 @@
+"""The Textual app over one recording, live or finished."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from asyncctx_trace.errors import RecordingError
+from asyncctx_trace.recording.reader import Recording
+from asyncctx_trace.sources import follow
+from asyncctx_trace_tui.app.background import aside
+from asyncctx_trace_tui.app.screens.help import shown_keys
+from asyncctx_trace_tui.app.screens.trace import TraceScreen, sections
+from asyncctx_trace_tui.app.screenshot import picture, text
+from asyncctx_trace_tui.app.themes import DEFAULT, THEMES
+from asyncctx_trace_tui.app.widgets.palette import DEFAULTS
+from asyncctx_trace_tui.app.widgets.title import Title
+from asyncctx_trace_tui.reports.deadlocks import DeadlockAlarm
+from asyncctx_trace_tui.storage.atomic_write import Saving, Stopped, whole_file
+from asyncctx_trace_tui.storage.settings import KeymapError, Settings, load, load_keymap, save
+from asyncctx_trace_tui.view.answers import Work, as_it_stands
+from asyncctx_trace_tui.view.cells import ASCII, UNICODE
+from asyncctx_trace_tui.view.state import Scene
+
+__all__ = ["RunningProgram", "TraceApp"]
+
+_FRAME = 1 / 30
+_ALARM = 0.5
+"""Seconds between two looks for deadlocks."""
+_PROGRESS = 0.1
+"""Seconds between two words of how far reading has come."""
+_SEGMENTS = 16
+"""Segments of facts read at a time while a long recording is opened: some 11,000 acquisitions."""
+
+
+class RunningProgram(Protocol):
+    """What the app needs of the program that it follows."""
+
+    pid: int
+
+    def exit_code(self) -> int | None:
+        """How it ended, ``None`` while it runs; does not wait."""
+
+    def stop(self) -> int:
+        """Ask it to stop, then make it; waits until no process is left."""
+
+
+class TraceApp(App[None]):
+    """Shows a recording; with ``program``, follows it live and ends it on quitting.
+
+    Raises what opening a recording raises, before it touches the terminal.
+    """
+
+    TITLE = "asyncctx-trace"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q,ctrl+q", "quit", "Quit", key_display="q", id="quit", priority=False),
+        Binding("ctrl+c", "quit", "Quit", show=False, id="interrupt"),
+        Binding("colon,ctrl+p", "command_palette", "Commands", key_display=":", id="commands",
+                tooltip="Open the command palette"),
+        Binding("T", "next_theme", "Theme", id="theme", tooltip="Use the next theme"),
+        Binding("A", "ascii", "ASCII", show=False, id="ascii",
+                tooltip="Use ASCII or Unicode glyphs"),
+        Binding("x", "save('svg')", "Picture", show=False, id="save-svg",
+                tooltip="Save the screen as an SVG picture"),
+        Binding("X", "save('txt')", "Text", show=False, id="save-text",
+                tooltip="Save the screen as plain text"),
+        Binding("ctrl+x", "save_page", "Page", show=False, id="save-page",
+                tooltip="Save the whole recording as one HTML page; Escape cancels"),
+    ]  # fmt: skip
+
+    def __init__(
+        self,
+        recording: Path,
+        program: RunningProgram | None = None,
+        speed: float | None = None,
+        *,
+        clock: Callable[[], int] = time.monotonic_ns,
+        settings: Settings | None = None,
+    ) -> None:
+        """``settings`` are used and never saved; without them, the user's own are, and kept."""
+        self.recording = follow(recording)
+        self._remembers = settings is None
+        self.settings = settings or load()
+        self.path = recording
+        self.program = program
+        self.clock = clock
+        self.glyphs = ASCII if self.settings.ascii else UNICODE
+        self.scene = Scene(following=program is not None, speed=speed or 1.0)
+        self._told = 0.0
+        self._deadlocks = DeadlockAlarm()
+        if isinstance(self.recording, Recording):
+            self.scene.anchor = self.recording.anchor
+        super().__init__()
+        for theme in THEMES:
+            self.register_theme(theme)
+        known = self.settings.theme in self.available_themes
+        self.theme = self.settings.theme if known else DEFAULT
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return DEFAULTS
+
+    def on_mount(self) -> None:
+        # A terminal that is closed, or a polite kill, ends the app as `q` does.
+        if threading.current_thread() is threading.main_thread():
+            loop = asyncio.get_running_loop()
+            for name in ("SIGTERM", "SIGHUP"):
+                if hasattr(signal, name) and hasattr(loop, "add_signal_handler"):
+                    loop.add_signal_handler(getattr(signal, name), self.exit)
+        self.trace_screen = TraceScreen(self.scene, self.glyphs)
+        self.push_screen(self.trace_screen)
+        try:
+            self._use_keymap(load_keymap() if self._remembers else {})
+        except KeymapError as error:
+            self.notify(str(error), severity="error", timeout=10, markup=False)
+        self.theme_changed_signal.subscribe(self, lambda _: self._remember())
+        self.set_interval(_FRAME, self._go_on)
+        self.set_interval(_ALARM, self.tell_deadlocks)
+
+    def _use_keymap(self, keymap: dict[str, str]) -> None:
+        known = {binding.id for _, bindings in sections(self) for binding in bindings}
+        unknown = [name for name in keymap if name not in known]
+        self.set_keymap({name: keys for name, keys in keymap.items() if name in known})
+        if unknown:
+            raise KeymapError(
+                f"unknown command in the keymap: {', '.join(unknown)}; docs/app.md lists all"
+            )
+
+    def on_unmount(self) -> None:
+        if self.scene.saving is not None:
+            self.scene.saving.stop(wait=1)
+        self.recording.close()
+
+    async def _go_on(self) -> None:
+        self.tick()
+        while self.scene.loading:
+            await asyncio.sleep(0)  # keys and the title come first, but nothing waits for a clock
+            self.tick()
+
+    async def run_action(self, *arguments: Any, **options: Any) -> bool:
+        """Do what a key means, and show what came of it at once."""
+        handled = await super().run_action(*arguments, **options)
+        if handled:
+            self._show_scene()
+        return handled
+
+    def tick(self) -> None:
+        """One frame: read what has come, move the play head, show it."""
+        scene, live = self.scene, self._writing()
+        until = time.perf_counter() + _FRAME
+        try:
+            while True:
+                batch = self.recording.poll(_SEGMENTS)
+                scene.behind = self.recording.behind
+                scene.feed(batch, self.clock(), live)
+                if not len(batch) or time.perf_counter() > until:
+                    break
+        except RecordingError as error:
+            self.exit(return_code=2, message=f"asyncctx-trace: {error}")
+            return
+        if scene.wall_start is None and scene.timeline.start is not None:
+            scene.wall_start = self.recording.anchor.wall(scene.timeline.start) / 1e9
+        scene.advance(self.clock())
+        if not scene.loading or time.perf_counter() > self._told + _PROGRESS:
+            self._told = time.perf_counter()
+            self._show_scene()
+        if not scene.loading and (work := scene.answers.work()) is not None:
+            self.run_worker(self._answer(work))
+
+    def _show_scene(self) -> None:
+        if self.trace_screen.is_mounted:
+            self.trace_screen.follow_scene()
+
+    def tell_deadlocks(self) -> None:
+        """Say of each deadlock, while the program hangs, who waits for whom."""
+        scene = self.scene
+        if scene.live and not scene.loading:
+            for line in self._deadlocks.new_deadlocks(scene.timeline, self.clock()):
+                self.notify(line, severity="error", timeout=20, markup=False)
+
+    def _writing(self) -> bool:
+        """Whether more may come; asked before reading, so that the last facts are not missed."""
+        running = self.program is not None and self.program.exit_code() is None
+        return running or self.recording.alive
+
+    async def action_quit(self) -> None:
+        """Leave; a program that still runs is ended first, while the app stays answering."""
+        if self.program is None or self.program.exit_code() is not None:
+            self.exit()
+            return
+        title = self.trace_screen.query_one(Title)
+        if title.stopping:
+            return
+        title.stopping = True
+        self.run_worker(self._stop_and_exit(self.program), name="stop the program")
+
+    async def _stop_and_exit(self, program: RunningProgram) -> None:
+        await aside(program.stop)
+        # At the very end of the worker: the app's end would cancel one that has not come to its.
+        self.exit()
+
+    async def _answer(self, work: Work) -> None:
+        """Have ``work`` done aside: the screen goes on while a long recording is looked into."""
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(_FRAME / 100)
+        try:
+            await aside(lambda: work.do(lambda: self.is_running))
+        finally:
+            sys.setswitchinterval(before)
+        self.scene.answers.take(work)
+
+    # -- commands ---------------------------------------------------------------------------
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Textual's own, and every key's."""
+        yield from super().get_system_commands(screen)
+        if screen is self.trace_screen:
+            for _, bindings in sections(self):
+                for binding in bindings:
+                    name = binding.action.partition("(")[0]
+                    owner = screen if hasattr(screen, f"action_{name}") else self
+                    yield SystemCommand(
+                        binding.tooltip or binding.description,
+                        f"key {shown_keys(binding)}",
+                        partial(owner.run_action, binding.action),
+                    )
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """Command -> its keys, where the user has chosen others."""
+        return dict(self._keymap)
+
+    def action_next_theme(self) -> None:
+        """Dark, light, colour-blind-safe, dark again."""
+        names = [theme.name for theme in THEMES]
+        here = names.index(self.theme) if self.theme in names else -1
+        self.theme = names[(here + 1) % len(names)]
+        self.notify(self.theme.removeprefix("asyncctx-"), timeout=2)
+
+    def action_ascii(self) -> None:
+        """Draw with ASCII alone, or with all glyphs again."""
+        self.glyphs = UNICODE if self.glyphs is ASCII else ASCII
+        self.trace_screen.glyphs = self.glyphs
+        self.trace_screen.redraw_all()
+        self._remember()
+
+    def _remember(self) -> None:
+        self.settings = Settings(theme=self.theme, ascii=self.glyphs is ASCII)
+        if self._remembers:
+            try:
+                save(self.settings)
+            except OSError as error:
+                self.notify(f"cannot save the settings: {error}", severity="warning", markup=False)
+
+    def action_save(self, suffix: str) -> None:
+        """Save what is seen beside the user's other files."""
+        path = self._free_path(suffix)
+        try:
+            with whole_file(path) as file:
+                file.write(picture(self) if suffix == "svg" else text(self))
+        except OSError as error:
+            self.notify(f"cannot save: {error}", severity="error", markup=False)
+        else:
+            self.notify(f"saved {path.name}", timeout=4, markup=False)
+
+    def action_save_page(self) -> None:
+        """Save the recording as an HTML page, while the app goes on; Escape stops it."""
+        if self.scene.saving is None and not self.scene.loading:
+            self.scene.saving = Saving(self._free_path("html"))
+            self.run_worker(self._save_page(self.scene.saving))
+
+    async def _save_page(self, saving: Saving) -> None:
+        from asyncctx_trace.export.formats import html
+
+        scene = self.scene
+        timeline = as_it_stands(scene.timeline) if scene.live else scene.timeline
+        page = partial(html.write, timeline, running=scene.live)
+        try:
+            await aside(lambda: saving.write(page))
+            said = f"saved {saving.path.name}"
+        except Stopped:
+            said = f"stopped: {saving.path.name} was not written"
+        except OSError as error:
+            said = f"cannot save: {error}"
+        if scene.saving is saving:
+            scene.saving = None
+        self.notify(said, timeout=4, markup=False)
+
+    def _free_path(self, suffix: str) -> Path:
+        """A file in the current folder that does not exist yet."""
+        stem = self.path.stem or "recording"
+        path, number = Path(f"{stem}.{suffix}"), 1
+        while path.exists():
+            number += 1
+            path = Path(f"{stem}-{number}.{suffix}")
+        return path

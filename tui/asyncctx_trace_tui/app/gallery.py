@@ -1,0 +1,206 @@
+"""What there is to look at: the bundled scenarios, the latest recordings, a script of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import ClassVar
+
+from rich.cells import cell_len, set_cell_size
+from rich.text import Text
+from textual import on
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.widgets import Footer, Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from asyncctx_trace_tui.app.themes import DEFAULT, THEMES
+from asyncctx_trace_tui.app.widgets.palette import DEFAULTS
+from asyncctx_trace_tui.run import scenarios
+from asyncctx_trace_tui.storage import paths
+from asyncctx_trace_tui.storage.settings import Settings, load
+from asyncctx_trace_tui.view.text import plain
+
+__all__ = ["Choice", "Gallery", "latest"]
+
+_LATEST = 20
+_WIDTH = 38
+"""Columns of one entry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What was chosen: the words of a subcommand."""
+
+    command: str
+    words: tuple[str, ...]
+    title: str = ""
+    story: str = ""
+
+
+def latest(folder: Path) -> list[Path]:
+    """The newest recordings in ``folder``, the newest first; none where there is no folder."""
+    try:
+        found = [(path.stat().st_mtime, path) for path in folder.glob("*.actx")]
+    except OSError:
+        return []
+    return [path for _, path in sorted(found, reverse=True)[:_LATEST]]
+
+
+class Gallery(App[Choice]):
+    """Gives the choice, or ``None`` for none."""
+
+    TITLE = "asyncctx-trace"
+    ENABLE_COMMAND_PALETTE = False
+
+    CSS = """
+    #title { height: 1; padding: 0 1; background: $panel; text-style: bold; }
+    OptionList { width: 46; border: none; background: $background; }
+    #story { width: 1fr; padding: 1 2; border-left: solid $foreground 20%; }
+    #story Static { height: auto; }
+    #script { dock: bottom; display: none; border: none; height: 1; }
+    #script.-asking { display: block; }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "choose", "Run or open", show=True),
+        Binding("j", "cursor(1)", "Down", show=False),
+        Binding("k", "cursor(-1)", "Up", show=False),
+        Binding("s", "script", "Trace a script of mine"),
+        Binding("q,ctrl+q,ctrl+c", "leave", "Quit", key_display="q"),
+    ]
+
+    def __init__(
+        self,
+        *,
+        settings: Settings | None = None,
+        folder: Path | None = None,
+        highlight: int = 0,
+    ) -> None:
+        """``folder`` holds the recordings; ``highlight`` is the line to begin at."""
+        super().__init__()
+        self._settings = settings or load()
+        self._folder = folder or paths.recordings()
+        self._choices: dict[str, Choice] = {}
+        self.highlight = highlight
+        for theme in THEMES:
+            self.register_theme(theme)
+        known = self._settings.theme in self.available_themes
+        self.theme = self._settings.theme if known else DEFAULT
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return DEFAULTS
+
+    def compose(self) -> ComposeResult:
+        yield Static("asyncctx-trace: watch what every `async with` does", id="title", markup=False)
+        with Horizontal():
+            yield OptionList(*self._options(), markup=False)
+            with VerticalScroll(id="story", can_focus=False):
+                yield Static(markup=False)
+        yield Input(
+            id="script", placeholder="a script and its arguments, or -m module; Enter runs it"
+        )
+        yield Footer(compact=True)
+
+    def on_mount(self) -> None:
+        options = self.query_one(OptionList)
+        options.focus()
+        options.highlighted = min(self.highlight, options.option_count - 1)
+        if options.highlighted_option is not None and options.highlighted_option.disabled:
+            options.action_cursor_down()
+
+    def _options(self) -> Iterable[Option | None]:
+        yield Option(Text("Scenarios", "dim"), disabled=True)
+        for each in scenarios.all():
+            choice = Choice("run", (str(each.path),), each.title, _flowing(each.story))
+            yield self._option(f"{each.name:<12} {each.title}", choice)
+        yield None
+        yield Option(Text("Latest recordings", "dim"), disabled=True)
+        found = latest(self._folder)
+        for path in found:
+            yield self._option(path.stem, Choice("replay", (str(path),), path.name, _about(path)))
+        if not found:
+            yield Option(Text("  none yet", "dim"), disabled=True)
+        yield None
+        yield self._option(
+            "Trace a script of mine…",
+            Choice(
+                "ask",
+                (),
+                "Trace a script of mine",
+                "Any script or module runs as under plain python, and every `async with` in it "
+                "shows up. No line of it has to change.",
+            ),
+        )
+
+    def _option(self, words: str, choice: Choice) -> Option:
+        id = f"choice-{len(self._choices)}"
+        self._choices[id] = choice
+        words = plain(words)
+        if cell_len(words) > _WIDTH:
+            words = set_cell_size(words, _WIDTH - 1) + "…"
+        return Option(Text(f"  {words}"), id=id)
+
+    @on(OptionList.OptionHighlighted)
+    def _tell(self, event: OptionList.OptionHighlighted) -> None:
+        choice = self._choices.get(event.option.id or "")
+        if choice is not None:
+            story = Text(f"{choice.title}\n\n", "bold")
+            story.append(Text(choice.story, "not bold"))
+            self.query_one("#story Static", Static).update(story)
+
+    @on(OptionList.OptionSelected)
+    def _chosen(self, event: OptionList.OptionSelected) -> None:
+        self.highlight = event.option_index
+        choice = self._choices.get(event.option.id or "")
+        if choice is None:
+            return
+        if choice.command == "ask":
+            self.action_script()
+        else:
+            self.exit(choice)
+
+    @on(Input.Submitted)
+    def _script_given(self, event: Input.Submitted) -> None:
+        import shlex
+
+        try:
+            words = shlex.split(event.value)
+        except ValueError:
+            self.notify("missing closing quotation mark", severity="error")
+            return
+        if words:
+            self.exit(Choice("run", tuple(words)))
+
+    def action_choose(self) -> None:
+        """Run or open what is highlighted."""
+        self.query_one(OptionList).action_select()
+
+    def action_cursor(self, by: int) -> None:
+        """One line up or down."""
+        options = self.query_one(OptionList)
+        (options.action_cursor_down if by > 0 else options.action_cursor_up)()
+
+    def action_script(self) -> None:
+        """Ask for a script."""
+        script = self.query_one("#script", Input)
+        script.add_class("-asking")
+        script.focus()
+
+    def action_leave(self) -> None:
+        """Choose nothing."""
+        self.exit(None)
+
+
+def _about(path: Path) -> str:
+    seen = path.stat()
+    when = datetime.fromtimestamp(seen.st_mtime).astimezone()
+    return f"recorded {when:%Y-%m-%d %H:%M}, {seen.st_size / 1e6:.1f} MB\n\n{path}"
+
+
+def _flowing(text: str) -> str:
+    """Paragraphs as one line each, for the screen to wrap."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))

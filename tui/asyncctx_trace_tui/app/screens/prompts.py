@@ -1,0 +1,151 @@
+"""The keys that ask: search, filter, a time to go to, and how the lanes are arranged."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.widgets import Input
+
+from asyncctx_trace_tui.app.screens.navigation import Moving
+from asyncctx_trace_tui.view.cells import Glyphs
+from asyncctx_trace_tui.view.chain import blamed, chain, ready
+from asyncctx_trace_tui.view.filters import FilterError, Predicate, parse, parse_duration
+from asyncctx_trace_tui.view.state import NOT_KNOWN, Scene
+
+__all__ = ["Asking", "Prompt"]
+
+_EXAMPLES = {
+    "search": "search: a word, or task:worker-* resource:pool wait>5ms outcome:error",
+    "filter": "show only tasks with: task:worker-* resource:pool wait>5ms outcome:error",
+    "time": "go to a time since the start: 1.5s, 250ms, +10ms, -1s",
+}
+
+
+class Prompt(Input):
+    """One line at the bottom that asks for one thing."""
+
+    DEFAULT_CSS = """
+    Prompt { display: none; dock: bottom; height: 1; border: none; padding: 0 1; }
+    Prompt.-asking { display: block; }
+    Prompt:focus { border: none; }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "Leave", show=False),
+    ]
+
+    purpose = ""
+
+    def ask(self, purpose: str, value: str = "") -> None:
+        """Come up and take the keys."""
+        self.purpose = purpose
+        self.placeholder = _EXAMPLES[purpose]
+        self.value = value
+        self.add_class("-asking")
+        self.focus()
+
+    def action_leave(self) -> None:
+        """Go away unanswered."""
+        self.remove_class("-asking")
+        self.screen.set_focus(None)
+
+
+class Asking(Moving):
+    """A screen that can be asked where something is."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "ask('search')", "Search", id="search",
+                tooltip="Search tasks, resources, sites and errors"),
+        Binding("n", "again(1)", "Next match", show=False, id="next-match",
+                tooltip="Go to the next match"),
+        Binding("N", "again(-1)", "Previous match", show=False, id="previous-match",
+                tooltip="Go to the previous match"),
+        Binding("ampersand", "ask('filter')", "Filter", id="filter",
+                tooltip="Filter tasks; an empty filter shows all"),
+        Binding("t", "ask('time')", "To a time", show=False, id="to-time",
+                tooltip="Go to a time"),
+        Binding("u", "blame", "Who blocks", show=False, id="blame",
+                tooltip="Select the task that the selected task waits for"),
+        Binding("o", "sort", "Sort", show=False, id="sort",
+                tooltip="Sort lanes by first event, wait or hold; in view 6, sort the table"),
+        Binding("p", "pin", "Pin", show=False, id="pin",
+                tooltip="Pin the lane to the top, or unpin it"),
+        Binding("c", "fold", "Fold", show=False, id="fold",
+                tooltip="Fold or unfold the nested acquisitions of the lane"),
+    ]  # fmt: skip
+
+    def __init__(self, scene: Scene, glyphs: Glyphs) -> None:
+        super().__init__(scene, glyphs)
+        self._wanted: Predicate | None = None
+
+    def action_ask(self, purpose: str) -> None:
+        """Open the prompt."""
+        value = self.scene.ordering.expression if purpose == "filter" else ""
+        self.query_one(Prompt).ask(purpose, value)
+
+    @on(Prompt.Submitted)
+    def _answered(self, event: Prompt.Submitted) -> None:
+        prompt = self.query_one(Prompt)
+        try:
+            match prompt.purpose:
+                case "search":
+                    self._wanted = parse(event.value)
+                    self.action_again(1)
+                case "filter":
+                    self.scene.ordering.filter(event.value)
+                case "time":
+                    self._go_to(event.value.strip())
+        except FilterError as error:
+            self.notify(str(error), severity="error", markup=False)
+            return
+        prompt.action_leave()
+
+    def action_again(self, by: int) -> None:
+        """Go to the next acquisition that was searched for, or to the previous one."""
+        if self._wanted is None:
+            self.notify("no search yet: press /", timeout=2)
+        elif not self.scene.find(self._wanted, by):
+            self.notify("no match", severity="warning", timeout=2)
+
+    def _go_to(self, time: str) -> None:
+        scene = self.scene
+        at = parse_duration(time.lstrip("+-"))
+        if time.startswith("+"):
+            at += scene.playback.at
+        elif time.startswith("-"):
+            at = scene.playback.at - at
+        else:
+            at += scene.origin
+        scene.playback.pause()
+        scene.go(at)
+
+    def action_blame(self) -> None:
+        """One hop along the chain of waiting."""
+        scene = self.scene
+        if scene.task is None:
+            return
+        if not scene.answer(ready):
+            self.notify(NOT_KNOWN, timeout=2)
+            return
+        link = blamed(chain(scene.case, scene.task, scene.playback.at))
+        if link is None:
+            self.notify("the selected task does not wait", timeout=2)
+        else:
+            scene.row = scene.resource = None
+            scene.task = link.task
+
+    def action_sort(self) -> None:
+        """Arrange the lanes another way."""
+        self.notify(f"lanes sorted by {self.scene.ordering.next_sort()}", timeout=2)
+
+    def action_pin(self) -> None:
+        """Keep the selected lane on top, or let it go."""
+        if self.scene.task is not None:
+            self.scene.ordering.pin(self.scene.task)
+
+    def action_fold(self) -> None:
+        """Fold the selected lane, or unfold it."""
+        if self.scene.task is not None:
+            self.scene.ordering.fold(self.scene.task)

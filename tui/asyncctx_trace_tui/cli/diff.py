@@ -1,0 +1,64 @@
+"""``asyncctx-trace diff``: tell what became different from one recording to another."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from asyncctx_trace_tui.cli.gates import FAILED
+
+if TYPE_CHECKING:
+    from asyncctx_trace.analysis.case import Case
+
+__all__ = ["command"]
+
+
+@click.command("diff")
+@click.argument("before", type=click.Path(path_type=Path))
+@click.argument("after", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(("text", "json")),
+    default="text",
+    show_default=True,
+    help="Text for people, JSON for programs (docs/report-json.md).",
+)
+@click.option(
+    "--exit-code",
+    is_flag=True,
+    help="Exit with 1 if something became slower or there is a new finding.",
+)
+def command(before: Path, after: Path, format_: str, exit_code: bool) -> None:
+    """Compare the recordings BEFORE and AFTER.
+
+    Resources and sites are matched by name and source text, so lines may have moved.
+    """
+    from asyncctx_trace.analysis.comparison import compare
+
+    told = compare(_case(before), _case(after))
+    if format_ == "json":
+        from asyncctx_trace_tui.reports.comparison_json import render_comparison_json
+
+        text = render_comparison_json(told, str(before), str(after))
+    else:
+        from asyncctx_trace_tui.reports.comparison import render_comparison
+        from asyncctx_trace_tui.reports.tables import screen_width, wants_color
+
+        text = render_comparison(
+            told, color=wants_color(sys.stdout), width=screen_width(sys.stdout)
+        )
+    click.echo(text, nl=False)
+    sys.exit(FAILED if exit_code and (told.slower or told.new_findings) else 0)
+
+
+def _case(file: Path) -> Case:
+    from asyncctx_trace.analysis.case import Case
+    from asyncctx_trace.analysis.timeline import Timeline
+    from asyncctx_trace.sources import open_source
+
+    source = open_source(file)
+    return Case(Timeline(source.events), running=source.running)

@@ -1,0 +1,203 @@
+"""``asyncctx-trace export``: turn a recording into another tool's format, or send it there."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from asyncctx_trace_tui.storage.atomic_write import size, whole_file, write_pieces
+
+if TYPE_CHECKING:
+    from asyncctx_trace.export.delivery.sender import Account
+    from asyncctx_trace.sources import Source
+
+__all__ = ["command", "opened"]
+
+FORMATS = ("otlp-json", "jaeger", "perfetto", "html", "svg", "text")
+FROM_ENVIRONMENT = ""
+"""Stands for ``--otlp`` without a URL."""
+
+
+@click.command("export")
+@click.argument("file", metavar="FILE")
+@click.option(
+    "--otlp",
+    metavar="[URL]",
+    is_flag=False,
+    flag_value=FROM_ENVIRONMENT,
+    help="Send spans to an OTLP endpoint. Default URL: OTEL_EXPORTER_OTLP_ENDPOINT, or "
+    "http://localhost:4318.",
+)
+@click.option("--grpc", is_flag=True, help="Use gRPC (default for port 4317).")
+@click.option("--format", "format_", type=click.Choice(FORMATS), help="Convert to this format.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    default="-",
+    metavar="PATH",
+    help="Write to PATH (default: standard output).",
+)
+@click.option(
+    "--new-trace-after",
+    type=click.FloatRange(min=0),
+    default=300.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Begin a new, linked trace for what begins later than this in a trace.",
+)
+@click.option(
+    "--retry-for",
+    type=click.FloatRange(min=0),
+    default=15.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to retry if the endpoint fails.",
+)
+def command(
+    file: str,
+    otlp: str | None,
+    grpc: bool,
+    format_: str | None,
+    output: str,
+    new_trace_after: float,
+    retry_for: float,
+) -> None:
+    """Send the recording FILE to an endpoint (--otlp), or convert it (--format).
+
+    FILE may also contain OTLP JSON Lines; - is standard input. FILE is not changed, and its spans
+    have the same ids each time: to send what did not arrive, run the command again.
+    """
+    if (otlp is None) == (format_ is None):
+        raise click.UsageError(
+            "give either --otlp, to send spans, or --format, to convert the recording"
+        )
+    from asyncctx_trace.sources import open_source
+
+    if format_ is None:
+        from asyncctx_trace.export.delivery.endpoint import endpoint_for
+        from asyncctx_trace.export.delivery.sender import Sender
+
+        endpoint = endpoint_for(otlp or None, grpc=grpc or None)
+        with Sender(endpoint, patience=retry_for) as sender:
+            source = open_source(file)
+            _send(sender.send(source.spans(new_trace_after)))
+        account = sender.account
+        click.echo(f"{endpoint}: {account}", err=True)
+        _tell_left_out(source)
+        if not account.complete:
+            _complain(account, file)
+            sys.exit(1)
+        return
+    _spare(file, output)
+    if format_ == "svg" or format_ == "text":
+        from asyncctx_trace_tui.app.snapshot import snapshot
+
+        shown = snapshot(Path(file), "svg" if format_ == "svg" else "text")
+        with opened(output) as out:
+            out.write(shown)
+        return
+    tell = _progress(output)
+    try:
+        tell(0)
+        source = open_source(file)
+        pieces = _written(source, format_, new_trace_after)
+        with opened(output) as out:
+            write_pieces(pieces, out, tell)
+    finally:
+        if output != "-" and sys.stderr.isatty():
+            click.echo("\r\x1b[K", nl=False, err=True)
+    _tell_left_out(source)
+
+
+def _written(source: Source, format_: str, new_trace_after: float) -> Iterable[str]:
+    match format_:
+        case "otlp-json":
+            from asyncctx_trace.export.formats import otlp_json
+
+            return (line + "\n" for line in otlp_json.write(source.spans(new_trace_after)))
+        case "jaeger":
+            from asyncctx_trace.export.formats import jaeger
+
+            return jaeger.write(source.spans(new_trace_after))
+        case "html":
+            from asyncctx_trace.analysis.timeline import Timeline
+            from asyncctx_trace.export.formats import html
+
+            return html.write(Timeline(source.events), running=source.running)
+        case _:
+            from asyncctx_trace.analysis.timeline import Timeline
+            from asyncctx_trace.export.formats import perfetto
+
+            return perfetto.write(Timeline(source.events))
+
+
+@contextmanager
+def opened(output: str) -> Iterator[TextIO]:
+    """The file ``output`` to write to, as a whole or not at all; standard output for ``-``."""
+    if output == "-":
+        sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]  # it is a file
+        yield sys.stdout
+        sys.stdout.flush()
+    else:
+        with whole_file(Path(output)) as file:
+            yield file
+
+
+def _progress(output: str) -> Callable[[int], bool]:
+    """Says on a terminal, ten times a second at most, how much is written."""
+    if output == "-" or not sys.stderr.isatty():
+        return lambda written: True
+    said = 0.0
+
+    def tell(written: int) -> bool:
+        nonlocal said
+        if time.monotonic() - said > 0.1:
+            said = time.monotonic()
+            click.echo(f"\r\x1b[Kwriting {output}: {size(written)}", nl=False, err=True)
+        return True
+
+    return tell
+
+
+def _spare(file: str, output: str) -> None:
+    if "-" not in (file, output) and Path(output).exists() and Path(output).samefile(file):
+        raise click.UsageError(f"{output} is the recording itself: choose another file")
+
+
+def _send(progress: Iterable[Account]) -> None:
+    watched = sys.stderr.isatty()
+    for account in progress:
+        if watched:
+            click.echo(f"\r{account} …", nl=False, err=True)
+    if watched:
+        click.echo("\r\x1b[K", nl=False, err=True)
+
+
+def _complain(account: Account, file: str) -> None:
+    from asyncctx_trace.analysis.words import plain
+
+    for said, times in account.problems.items():
+        click.echo(
+            f"asyncctx-trace: {plain(said)}" + (f" ({times}×)" if times > 1 else ""), err=True
+        )
+    if account.failed and file != "-":
+        click.echo(
+            f"asyncctx-trace: to send the rest, run the same command again ({file} is unchanged)",
+            err=True,
+        )
+
+
+def _tell_left_out(source: Source) -> None:
+    left = source.in_flight
+    if left:
+        click.echo(
+            f"left out {left} acquisitions that have not ended: export again later",
+            err=True,
+        )

@@ -1,0 +1,71 @@
+"""``asyncctx-trace fetch``: get traces out of a running Jaeger, as OTLP JSON Lines."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import click
+
+from asyncctx_trace_tui.cli.export import opened
+
+__all__ = ["command"]
+
+
+@click.command("fetch")
+@click.argument("url", metavar="URL")
+@click.option("--trace", metavar="ID", help="Download the trace with this id.")
+@click.option("--service", metavar="NAME", help="Download the latest traces of this service.")
+@click.option(
+    "--last",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    show_default=True,
+    metavar="MINUTES",
+    help="With --service: how far back to search.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="With --service: the largest number of traces.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    default="-",
+    metavar="FILE",
+    help="Write to FILE (default: standard output).",
+)
+def command(
+    url: str,
+    trace: str | None,
+    service: str | None,
+    last: float,
+    limit: int,
+    output: str,
+) -> None:
+    """Download traces from the Jaeger at URL, such as http://localhost:16686.
+
+    The result is OTLP JSON Lines, which `replay`, `report` and `export` can read:
+
+        asyncctx-trace fetch http://localhost:16686 --trace ID -o trace.jsonl
+    """
+    if (trace is None) == (service is None):
+        raise click.UsageError("give either --trace ID or --service NAME")
+    from asyncctx_trace.export.formats import otlp_json
+    from asyncctx_trace.importers.jaeger_query import Jaeger
+
+    jaeger = Jaeger(url)
+    if trace is not None:
+        spans = jaeger.trace(trace)
+    else:
+        assert service is not None
+        spans = jaeger.search(service, since=timedelta(minutes=last), limit=limit)
+    with opened(output) as out:
+        for line in otlp_json.write(spans):
+            out.write(line + "\n")
+    if output != "-":
+        traces = len({span.trace for span in spans})
+        click.echo(f"wrote {len(spans)} spans of {traces} traces to {output}", err=True)

@@ -1,0 +1,44 @@
+"""``asyncctx-trace replay``: play a recording in the app."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from asyncctx_trace.errors import AsyncctxTraceError
+
+__all__ = ["command"]
+
+
+@click.command(options_metavar="[OPTIONS]")
+@click.argument("recording", metavar="FILE", type=click.Path(path_type=Path))
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True, max=100_000),
+    default=1.0,
+    metavar="X",
+    show_default=True,
+    help="Speed of play: 2 is twice as fast as it happened, 0.5 is half as fast.",
+)
+def command(recording: Path, speed: float) -> None:
+    """Play the recording FILE in the app, from its start.
+
+    If a program still writes to it, the app follows. FILE may also contain OTLP JSON Lines; - is
+    standard input.
+    """
+    piped = str(recording) == "-"
+    served = "TEXTUAL_DRIVER" in os.environ  # the terminal is a browser
+    if not served and not ((piped or sys.stdin.isatty()) and sys.stdout.isatty()):
+        raise AsyncctxTraceError(
+            f"the app needs a terminal; without one, use `asyncctx-trace report {recording}`"
+        )
+    from asyncctx_trace_tui.app.application import TraceApp
+
+    app = TraceApp(recording, speed=speed)
+    if piped:  # it has been read to its end: the keys come from the terminal
+        os.dup2(os.open("/dev/tty", os.O_RDWR), sys.stdin.fileno())
+    app.run()
+    sys.exit(app.return_code or 0)

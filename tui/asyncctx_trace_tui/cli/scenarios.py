@@ -1,0 +1,35 @@
+"""``asyncctx-trace scenarios``: lists the bundled scenarios."""
+
+from __future__ import annotations
+
+import click
+
+from asyncctx_trace_tui.run import scenarios
+
+__all__ = ["command"]
+
+
+@click.command("scenarios")
+@click.argument("name", required=False)
+def command(name: str | None) -> None:
+    """List the bundled scenarios, or describe the scenario NAME.
+
+    Each is a plain script that can be read from top to bottom. `asyncctx-trace run NAME` runs it.
+    """
+    if name is None:
+        _list()
+    else:
+        _tell(scenarios.find(name).stem)
+
+
+def _list() -> None:
+    found = scenarios.all()
+    width = max(len(each.name) for each in found)
+    for each in found:
+        click.echo(f"{each.name:{width}}  {each.title}")
+    click.echo(f"\nTo run one: `asyncctx-trace run NAME`. The scripts are in {scenarios.folder()}.")
+
+
+def _tell(name: str) -> None:
+    [told] = [each for each in scenarios.all() if each.name == name]
+    click.echo(f"{told.title}\n\n{told.story}\n\n{told.path}")

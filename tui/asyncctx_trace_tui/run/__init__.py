@@ -1,0 +1,1 @@
+"""Start a traced program and look after it."""

@@ -1,0 +1,85 @@
+"""The bundled scenarios, found by name in a checkout as in an installed wheel."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+
+from asyncctx_trace.errors import AsyncctxTraceError
+
+__all__ = ["ORDER", "NoSuchScenario", "Scenario", "all", "find", "folder"]
+
+ORDER = (
+    "connection",
+    "exceptions",
+    "generator",
+    "lock",
+    "semaphore",
+    "condition",
+    "files",
+    "nested",
+    "exit_stack",
+    "pool",
+    "timeout",
+    "aclose",
+    "task_group",
+    "cancel",
+    "deadlock",
+    "leak",
+    "trio_nursery",
+)
+"""The order in which a learner best meets them."""
+
+
+class NoSuchScenario(AsyncctxTraceError):
+    """No bundled scenario has the name that was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A bundled script and what its docstring says of it."""
+
+    name: str
+    title: str
+    """The docstring's first line, without the full stop."""
+    story: str
+    """The rest of the docstring."""
+    path: Path
+
+
+def folder() -> Path:
+    """Where the scenarios lie: beside the source roots, or inside the installed package."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "scenarios"
+    return installed if installed.is_dir() else package.parents[1] / "scenarios"
+
+
+def find(name: str) -> Path:
+    """The script of the scenario ``name``; raises NoSuchScenario, which names the nearest."""
+    paths = _paths()
+    if name in paths:
+        return paths[name]
+    begin_so = [each for each in paths if name and each.startswith(name)]
+    near = begin_so or difflib.get_close_matches(name, paths, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    raise NoSuchScenario(f"unknown scenario {name!r}: {hint}`asyncctx-trace scenarios` lists all")
+
+
+def all() -> list[Scenario]:
+    """Every bundled scenario in the order of learning; reads the scripts, runs none."""
+    return [_read(name, path) for name, path in _paths().items()]
+
+
+def _paths() -> dict[str, Path]:
+    found = {path.stem: path for path in folder().glob("[!_]*.py")}
+    return {
+        name: found[name] for name in [*ORDER, *sorted(found.keys() - {*ORDER})] if name in found
+    }
+
+
+def _read(name: str, path: Path) -> Scenario:
+    docstring = ast.get_docstring(ast.parse(path.read_bytes())) or name
+    title, _, story = docstring.partition("\n")
+    return Scenario(name, title.strip().rstrip("."), story.strip(), path)

@@ -1,0 +1,1 @@
+"""Where files of the terminal side lie and how they are written."""

@@ -1,0 +1,174 @@
+"""What holds at one moment of a timeline, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from asyncctx_trace.analysis.timeline import Acquisition, Timeline
+from asyncctx_trace.events import Outcome
+from asyncctx_trace_tui.view.lanes import Tracks
+from asyncctx_trace_tui.view.text import duration, plain, shorten
+
+__all__ = [
+    "Moment",
+    "happened",
+    "in_line",
+    "moments",
+    "resource_name",
+    "sentence",
+    "task_name",
+]
+
+_NAME = 32
+"""Columns that a name may take in a sentence."""
+_LISTED = 4
+"""Names in a list before the rest is a number."""
+
+_GOT_IN_NOT = {
+    Outcome.ERROR: "failed to enter",
+    Outcome.CANCELLED: "was cancelled while it waited for",
+    Outcome.TIMED_OUT: "ran out of time while it waited for",
+}
+_LEFT = {
+    Outcome.OK: "",
+    Outcome.ERROR: ", with an error",
+    Outcome.CANCELLED: ", cancelled",
+    Outcome.TIMED_OUT: ", out of time",
+}
+_CLEANED = {
+    Outcome.OK: "has cleaned up",
+    Outcome.ERROR: "failed to clean up",
+    Outcome.CANCELLED: "was cancelled while it cleaned up",
+    Outcome.TIMED_OUT: "ran out of time while it cleaned up",
+}
+
+
+@dataclass(slots=True)
+class Moment:
+    """Who is at one resource; each list in the order in which they asked."""
+
+    resource: int
+    holders: list[Acquisition] = field(default_factory=list)
+    cleaners: list[Acquisition] = field(default_factory=list)
+    waiters: list[Acquisition] = field(default_factory=list)
+
+
+def moments(tracks: Tracks, at: int) -> list[Moment]:
+    """The resources that somebody is at, at time ``at``; the most waited for come first."""
+    found: dict[int, Moment] = {}
+    timeline = tracks.timeline
+    for acquisition in sorted(map(timeline.acquisition, tracks.open_at(at)), key=_asked):
+        moment = found.setdefault(acquisition.resource, Moment(acquisition.resource))
+        match acquisition.phase_at(at):
+            case "enter":
+                moment.waiters.append(acquisition)
+            case "body":
+                moment.holders.append(acquisition)
+            case "exit":
+                moment.cleaners.append(acquisition)
+    return sorted(found.values(), key=lambda moment: (-len(moment.waiters), moment.resource))
+
+
+def sentence(timeline: Timeline, moment: Moment, at: int) -> str:
+    """Who holds, who cleans up, who waits: ``a holds `x` for 3 ms · b, c wait``."""
+    name = f"`{resource_name(timeline, moment.resource)}`"
+    parts = []
+    for who, verb, plural, since in (
+        (moment.holders, "holds", "hold", _got_in),
+        (moment.cleaners, "cleans up", "clean up", _left),
+    ):
+        if len(who) == 1:
+            time = duration(at - since(who[0]))
+            parts.append(f"{task_name(timeline, who[0].task)} {verb} {name} for {time}")
+        elif who:
+            names = [
+                f"{task_name(timeline, each.task)} ({duration(at - since(each))})" for each in who
+            ]
+            parts.append(f"{_listed(names)} {plural} {name}")
+    if moment.waiters:
+        names = [task_name(timeline, each.task) for each in moment.waiters]
+        verb = "waits" if len(names) == 1 else "wait"
+        parts.append(f"{_listed(names)} {verb}" + ("" if parts else f" for {name}"))
+    return " · ".join(parts)
+
+
+def in_line(timeline: Timeline, moment: Moment, at: int) -> list[str]:
+    """Holders and waiters by name, a line each, in queue order, with how long."""
+    lines = [f"`{resource_name(timeline, moment.resource)}`"]
+    for who, verb in ((moment.holders, "held by"), (moment.cleaners, "cleaned up by")):
+        lines += [
+            f"{verb} {task_name(timeline, a.task)} for {duration(at - _got_in(a))}" for a in who
+        ]
+    return lines + [
+        f"{place}. in line: {task_name(timeline, a.task)}, for {duration(at - a.enter_started)}"
+        for place, a in enumerate(moment.waiters, 1)
+    ]
+
+
+def happened(tracks: Tracks, at: int) -> Iterator[str]:
+    """What the facts at exactly the time ``at`` say, a line each."""
+    timeline = tracks.timeline
+    columns = (
+        *(timeline.enter_started, timeline.enter_ended),
+        *(timeline.exit_started, timeline.exit_ended),
+    )
+    for row in tracks.there_at(at):
+        if any(column[row] == at for column in columns):
+            yield from _facts(timeline, timeline.acquisition(row), at)
+    for line in timeline.printed[-1:] if timeline.end == at else ():
+        if line.at == at:
+            yield f"printed: {plain(line.text)}"
+
+
+def task_name(timeline: Timeline, task: int) -> str:
+    """The name of a task, short and plain; a number where it has none."""
+    defined = timeline.tasks.get(task)
+    return shorten(defined.name, _NAME) if defined is not None else f"task {task}"
+
+
+def resource_name(timeline: Timeline, resource: int) -> str:
+    """The name of a resource, short and plain; a number where it has none."""
+    defined = timeline.resources.get(resource)
+    return shorten(defined.name, _NAME) if defined is not None else f"resource {resource}"
+
+
+def _facts(timeline: Timeline, a: Acquisition, at: int) -> Iterator[str]:
+    who = task_name(timeline, a.task)
+    what = f"`{resource_name(timeline, a.resource)}`"
+    if a.enter_started == at:
+        yield f"{who} asks for {what}"
+    if a.enter_ended == at:
+        waited = duration(at - a.enter_started)
+        if a.entered:
+            yield f"{who} gets {what} after {waited}"
+        elif a.enter_outcome is not None:
+            yield f"{who} {_GOT_IN_NOT[a.enter_outcome]} {what} after {waited}"
+    if a.exit_started == at and a.body_outcome is not None:
+        held = duration(at - _got_in(a))
+        by = task_name(timeline, a.exit_task)
+        yield f"{by} leaves {what} after {held}{_LEFT[a.body_outcome]}"
+    if a.exit_ended == at and a.exit_outcome is not None:
+        took = duration(at - _left(a))
+        by = task_name(timeline, a.exit_task)
+        suppressed = " and suppressed the error" if a.suppressed else ""
+        yield f"{by} {_CLEANED[a.exit_outcome]} {what} in {took}{suppressed}"
+
+
+def _asked(acquisition: Acquisition) -> int:
+    return acquisition.enter_started
+
+
+def _got_in(acquisition: Acquisition) -> int:
+    return acquisition.enter_ended or acquisition.enter_started
+
+
+def _left(acquisition: Acquisition) -> int:
+    return acquisition.exit_started or _got_in(acquisition)
+
+
+def _listed(names: Sequence[str] | Iterable[str]) -> str:
+    names = list(names)
+    if len(names) > _LISTED + 1:
+        names = [*names[:_LISTED], f"{len(names) - _LISTED} more"]
+    return ", ".join(names)

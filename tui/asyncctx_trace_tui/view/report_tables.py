@@ -1,0 +1,166 @@
+"""The tables of the report, for a screen that sorts them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from asyncctx_trace.analysis.blame import blame
+from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.cleanup import cleanups
+from asyncctx_trace.analysis.contention import contention_in
+from asyncctx_trace.analysis.critical_path import critical_path
+from asyncctx_trace_tui.view.text import duration, percent, shorten
+
+__all__ = ["TABLES", "Line", "ReportTable"]
+
+_NAME = 30
+"""Columns of a name."""
+
+
+class Line(NamedTuple):
+    """One line of a table, and the resource and time that it leads to."""
+
+    values: tuple[Any, ...]
+    """What to sort by, a column each."""
+    resource: int | None
+    at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportTable:
+    """Headings, how each column's values are shown, and what analysis has to say."""
+
+    title: str
+    columns: dict[str, Callable[[Any], str]]
+    lines: Callable[[Case], Sequence[Line]]
+
+
+def _text(value: str) -> str:
+    return shorten(value, _NAME)
+
+
+def _count(value: int) -> str:
+    return f"{value:,}"
+
+
+def _resources(case: Case) -> list[Line]:
+    return [
+        Line(
+            (
+                *(use.name, use.kind, use.acquisitions, use.contended, use.wait.p50, use.wait.max),
+                *(use.hold.p50, use.hold.max, use.most_waiters),
+            ),
+            use.resource,
+            use.most_waiters_at,
+        )
+        for use in contention_in(case)
+    ]
+
+
+def _holders(case: Case) -> list[Line]:
+    lines = []
+    for resource in case.limited:
+        found = blame(case, resource)
+        sums: dict[tuple[int, int], int] = {}
+        for share in found.shares:
+            key = share.task, share.site
+            sums[key] = sums.get(key, 0) + share.ns
+        lines += [
+            Line(
+                (case.resource(resource), case.task(task), case.place(site), ns, ns / found.total),
+                resource,
+            )
+            for (task, site), ns in sums.items()
+        ]
+    return sorted(lines, key=lambda line: -line.values[3])
+
+
+def _cleanups(case: Case) -> list[Line]:
+    return [
+        Line(
+            (
+                *(case.resource(each.resource), case.place(each.site), each.exits, each.failed),
+                *(each.cut_off, each.suppressed, each.under_error, each.under_cancellation),
+                each.slowest,
+            ),
+            each.resource,
+        )
+        for each in cleanups(case)
+    ]
+
+
+def _path(case: Case) -> list[Line]:
+    path = critical_path(case)
+    doing = {"enter": "entering", "body": "holding", "exit": "cleaning up"}
+    return [
+        Line(
+            (
+                "outside of any" if phase is None else doing[phase],
+                "" if resource is None else case.resource(resource),
+                "" if site is None else case.place(site),
+                ns,
+                ns / path.length if path.length else 0,
+            ),
+            resource,
+        )
+        for (phase, resource, site), ns in path.shares(case)
+    ]
+
+
+TABLES = (
+    ReportTable(
+        "Resources",
+        {
+            "resource": _text,
+            "kind": _text,
+            "acquired": _count,
+            "contended": _count,
+            "wait p50": duration,
+            "wait max": duration,
+            "hold p50": duration,
+            "hold max": duration,
+            "most waiters": _count,
+        },
+        _resources,
+    ),
+    ReportTable(
+        "Who kept them waiting",
+        {
+            "waited for": _text,
+            "held by": _text,
+            "at": _text,
+            "waited": duration,
+            "share": percent,
+        },
+        _holders,
+    ),
+    ReportTable(
+        "Cleanup",
+        {
+            "resource": _text,
+            "at": _text,
+            "exits": _count,
+            "failed": _count,
+            "cut off": _count,
+            "swallowed": _count,
+            "after errors": _count,
+            "after cancellations": _count,
+            "slowest": duration,
+        },
+        _cleanups,
+    ),
+    ReportTable(
+        "Critical path",
+        {
+            "doing": _text,
+            "resource": _text,
+            "at": _text,
+            "spent": duration,
+            "share": percent,
+        },
+        _path,
+    ),
+)
+"""In the order in which a key goes through them."""
