@@ -126,7 +126,7 @@ def test_ctrl_c_on_the_command_line_leaves_no_half_file(workers: Path, tmp_path:
     """With a real process, which stands in the middle of writing."""
     patient = f"""
 import sys, time
-from asyncctx_trace.export import html
+from asyncctx_trace.export.formats import html
 from asyncctx_trace_tui.cli import main
 def slow(timeline, *, running):
     yield "half"
