@@ -219,7 +219,7 @@ async def test_every_view_answers_while_a_long_program_runs(tmp_path: Path) -> N
             await looked_into(stage)
             seen[key] = stage.text
 
-        assert all("being worked out" not in text for text in seen.values())
+        assert all("computing" not in text for text in seen.values())
         assert "█" in next(line for line in seen["2"].splitlines() if "1 of 1" in line)
         assert "worker-1 waits for nobody" in seen["3"]
         assert "1  0.100s  db lock  in 1.00 ms" in seen["4"]

@@ -182,7 +182,7 @@ async def test_source_says_what_it_cannot_show(tmp_path: Path) -> None:
     async with staged(story.end(120)) as stage:
         await stage.press("5")
 
-        assert "cannot be shown: it is no regular file" in stage.text
+        assert "cannot be shown: it is not a regular file" in stage.text
 
 
 @in_a_loop

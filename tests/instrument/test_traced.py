@@ -385,7 +385,7 @@ def test_traced_twice_traces_once_and_untraced_gives_the_original() -> None:
 @pytest.mark.parametrize(
     ("wrong", "advice"),
     [
-        (42, "give it an async context manager"),
+        (42, "pass an async context manager"),
         (int, "has no __aenter__"),
         (open, None),
         (contextlib.nullcontext().__enter__, None),

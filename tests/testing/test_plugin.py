@@ -599,7 +599,7 @@ def test_a_judgement_that_fails_is_not_the_tests_fault(session: pytest.Pytester)
     )
 
     result.assert_outcomes(passed=2, errors=1)
-    result.stdout.fnmatch_lines(["*the findings could not be told: *"])
+    result.stdout.fnmatch_lines(["*cannot determine the findings: *"])
 
 
 def test_a_test_that_cannot_be_recorded_runs_all_the_same(session: pytest.Pytester) -> None:

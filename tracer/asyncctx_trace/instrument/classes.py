@@ -45,7 +45,7 @@ def traced_class(cls: type, options: dict[str, Any]) -> None:
     except TypeError as error:
         raise NotTraceable(
             f"traced() cannot change the class {cls.__qualname__} ({error}): "
-            "give it the managers themselves, or a function that makes them"
+            "pass the managers themselves, or a function that makes them"
         ) from None
     forget_kinds()
 

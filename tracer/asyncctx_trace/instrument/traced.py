@@ -18,7 +18,7 @@ __all__ = ["traced", "untraced"]
 T = TypeVar("T")
 
 _GIVE = (
-    "give it an async context manager (an object with __aenter__ and __aexit__), a class of "
+    "pass an async context manager (an object with __aenter__ and __aexit__), a class of "
     "them, or a function that returns one"
 )
 

@@ -192,7 +192,7 @@ class _Plugin:
                 run.lifecycles, settings, failed=run.failed, outliving=self.outliving
             )
         except Exception as error:  # ours: a test that forbids nothing does not fail by it
-            line = f"the findings could not be told: {type(error).__name__}: {error}"
+            line = f"cannot determine the findings: {type(error).__name__}: {error}"
             run.judgement = Judgement([("", line)], [line] if settings.strict else [])
         return run.judgement.broken
 

@@ -44,7 +44,7 @@ def listing(path: str) -> Listing:
     try:
         seen = Path(path).stat()
         if not stat.S_ISREG(seen.st_mode):
-            return Listing(path, (), "it is no regular file")
+            return Listing(path, (), "it is not a regular file")
         if seen.st_size > _LARGEST:
             return Listing(path, (), f"it is larger than {_LARGEST // 10**6} MB")
         text = Path(path).read_bytes().decode("utf-8", "replace")

@@ -25,7 +25,7 @@ __all__ = ["NOT_KNOWN", "Scene"]
 
 _LIVE_SPAN = 10_000_000_000
 """How much time is in view at first while a program runs, in ns."""
-NOT_KNOWN = "being worked out…"
+NOT_KNOWN = "computing…"
 """Stands where an answer is still missing."""
 
 T = TypeVar("T")

@@ -90,7 +90,7 @@ class Sentences(SceneView):
                     found = [other for other in found if other is not moment]
                     break
         lines += [(sentence(timeline, moment, at), "text") for moment in found]
-        lines = lines or [("nobody holds or waits for anything", "faint")]
+        lines = lines or [("no task holds or waits for anything", "faint")]
         height, width = self.content_size.height, max(1, self.content_size.width)
         fit = 0
         while fit < len(lines) and (height := height - -(-len(lines[fit][0]) // width)) >= 0:
