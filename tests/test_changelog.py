@@ -35,3 +35,8 @@ def test_a_release_collects_every_fragment() -> None:
     done = subprocess.run(draft, cwd=ROOT, capture_output=True, text=True, check=True)
 
     assert done.stdout.count("\n- ") == len(FRAGMENTS)
+
+
+def test_no_change_is_written_to_the_changelog_by_hand() -> None:
+    """Only a release writes there, so that branches do not conflict."""
+    assert "unreleased" not in (ROOT / "CHANGELOG.md").read_text("utf-8").lower()
