@@ -55,7 +55,6 @@ async def main() -> int:
 EXPECTS = {
     "findings": {
         "deadlock": ["account of bert"],
-        "held-across-wait": ["account of anna", "account of bert"],
         "timeout": ["timeout"],
     },
     "cleanup": {

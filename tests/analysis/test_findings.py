@@ -71,7 +71,7 @@ def test_where_facts_are_missing_no_deadlock_is_certain() -> None:
 
 
 def test_who_waits_behind_a_deadlock_is_part_of_it_and_told_once() -> None:
-    """And not as still waiting besides."""
+    """And not as still waiting, or as held across a wait, besides."""
     story = Story()
     for task, first, second in (("a", "x", "y"), ("b", "y", "x")):
         story.gets_in(1, story.asks(0, task, first, 1))
@@ -81,7 +81,7 @@ def test_who_waits_behind_a_deadlock_is_part_of_it_and_told_once() -> None:
     story.ends(5000, -9)
     found = find(story.timeline())
 
-    assert [finding.kind for finding in found] == ["deadlock"] + 2 * ["held-across-wait"]
+    assert [finding.kind for finding in found] == ["deadlock"]
     assert "and 3 more behind them: nobody can go on" in found[0].summary
     assert len(found[0].tasks) == 5
 
@@ -111,10 +111,72 @@ def test_only_a_pool_of_known_size_can_be_too_small(
     """A lock is not there to be larger."""
     story = Story()
     story.resource("db", kind, capacity)
-    for number in range(4):
-        story.pass_through(f"t{number}", "db", 0, number * 30, number * 30 + 20)
+    story.pass_through("t0", "db", 0, 0, 100)
+    story.gives_up(50, story.asks(0, "t1", "db"), Outcome.TIMED_OUT)
 
-    assert kinds(find(story.timeline())) == expected
+    found = [f for f in find(story.timeline()) if f.kind == "starved-pool"]
+    assert kinds(found) == expected
+
+
+@pytest.mark.parametrize("slow", [10, 2000])
+def test_equal_jobs_may_wait_for_a_pool_but_slow_holders_starve_quick_users(slow: int) -> None:
+    """However long the jobs of a burst are, they are let through one after the other."""
+    burst = Story()
+    burst.resource("db", "pool", 1)
+    for number in range(10):
+        burst.pass_through(f"t{number}", "db", 0, number * slow, number * slow + slow)
+    assert kinds(find(burst.timeline())) == []
+
+    export = Story()
+    export.resource("db", "pool", 1)
+    export.pass_through("export", "db", 0, 0, slow, line=7)
+    for number in range(10):
+        export.pass_through(f"t{number}", "db", 1, slow + number, slow + number + 1)
+    timeline = export.timeline()
+    found = find(timeline)
+
+    assert kinds(found) == ([] if slow == 10 else [("starved-pool", "possible")])
+    assert all([timeline.sites[site].line for site in f.sites] == [1, 7] for f in found)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "again", "expected"),
+    [
+        (Outcome.TIMED_OUT, False, [("starved-pool", "certain")]),
+        (Outcome.ERROR, False, [("starved-pool", "certain")]),
+        (Outcome.TIMED_OUT, True, []),
+        (Outcome.ERROR, True, []),
+        (Outcome.CANCELLED, False, []),
+    ],
+)
+def test_a_pool_was_too_small_for_who_had_to_give_up_and_did_not_get_in_later(
+    outcome: Outcome, again: bool, expected: list[tuple[str, str]]
+) -> None:
+    """Pools raise a deadline's error, or one of their own, while they are full."""
+    story = Story()
+    story.resource("db", "pool", 1)
+    story.pass_through("export", "db", 0, 0, 500, line=3)
+    story.gives_up(100, story.asks(10, "request", "db", 9), outcome)
+    if again:
+        story.pass_through("request", "db", 200, 500, 900, line=9)
+    found = [f for f in find(story.timeline()) if f.kind == "starved-pool"]
+
+    assert kinds(found) == expected
+
+
+@pytest.mark.parametrize(("exit_code", "expected"), [(0, "certain"), (-9, "certain"), (None, None)])
+def test_a_pool_was_too_small_for_who_never_got_in(
+    exit_code: int | None, expected: str | None
+) -> None:
+    """As far as nothing moved for long; who only just arrived may have got in next."""
+    story = Story()
+    story.resource("db", "pool", 1)
+    story.gets_in(0, story.asks(0, "export", "db", 3))
+    story.asks(10, "request", "db", 9)
+    story.ends(300 if exit_code is None else 5000, -9 if exit_code is None else exit_code)
+    found = [f.certainty for f in find(story.timeline()) if f.kind == "starved-pool"]
+
+    assert found == ([] if expected is None else [expected])
 
 
 def test_thresholds_decide_what_is_slow() -> None:

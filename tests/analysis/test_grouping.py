@@ -51,6 +51,7 @@ def test_certain_groups_come_first() -> None:
     story.resource("db pool", "pool", 1)
     for number in range(6):
         story.pass_through(f"t{number}", "db pool", 0, 40 * number, 40 * number + 40)
+    story.gives_up(200, story.asks(1, "late", "db pool"), Outcome.TIMED_OUT)
     story.gets_in(1, story.asks(0, "killed", "file", 9))
     story.ends(300, exit_code=None)  # closed its recording, nobody has seen it end
     groups = groups_of(story)
@@ -203,8 +204,9 @@ def test_a_leak_at_the_end_does_not_explain_a_queue_before_it() -> None:
     """Not even where the one who leaks has queued with the others."""
     story = Story()
     story.resource("db pool", "pool", 1)
+    story.pass_through("slow", "db pool", 0, 0, 232, line=3)
     for number in range(8):
-        story.pass_through(f"t{number}", "db pool", 0, 30 * number, 30 * number + 30, line=2)
+        story.pass_through(f"t{number}", "db pool", 0, 232 + number, 233 + number, line=2)
     last = story.asks(0, "forgets", "db pool", 2)
     story.gets_in(240, last)
     story.task_gone(250, "forgets")

@@ -227,8 +227,9 @@ async def a_pool_too_small() -> None:
     pool = Pool(2)
 
     async def request() -> None:
-        async with pool.acquire():  # here
-            await pause()
+        with suppress(TimeoutError):
+            async with traced(asyncio.timeout(3 * SHORT)), pool.acquire():  # here
+                await pause()
 
     await asyncio.gather(*(request() for _ in range(12)))
 

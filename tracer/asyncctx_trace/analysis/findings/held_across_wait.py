@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.deadlock import rings_of
 from asyncctx_trace.analysis.findings.finding import Finding, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.lock_order import nestings
@@ -16,7 +17,10 @@ __all__ = ["HeldAcrossWait"]
 
 
 class HeldAcrossWait(Finding):
-    """While a task waited for one resource, others waited for another that it held."""
+    """While a task waited for one resource, others waited for another that it held.
+
+    But for waits inside a deadlock, which says so itself.
+    """
 
     kind = "held-across-wait"
     severity = "note"
@@ -25,10 +29,11 @@ class HeldAcrossWait(Finding):
     def check(cls, case: Case, thresholds: Thresholds) -> Iterator[Finding]:
         """One for each site of the hold and site of the wait, the worst first."""
         timeline = case.timeline
+        explained = {row for ring in case.once(rings_of) for row in (*ring.waits, *ring.behind)}
         groups: dict[tuple[int, int, int], list[tuple[int, int]]] = defaultdict(list)
         cost: dict[tuple[int, int, int], int] = defaultdict(int)
         for inner, _, around in case.once(nestings):
-            if not case.contended(inner):
+            if inner in explained or not case.contended(inner):
                 continue
             span = wait_of(timeline, inner, case.now)
             for outer in around:

@@ -6,13 +6,16 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import compress, pairwise
 from operator import sub
+from statistics import median
 
 from asyncctx_trace.analysis.attempts import Attempts
 from asyncctx_trace.analysis.blame import blame
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.columns import entered, holds_of, waits_of
+from asyncctx_trace.analysis.deadlock import rings_of
 from asyncctx_trace.analysis.findings.exits import kind_of
-from asyncctx_trace.analysis.findings.finding import Finding
+from asyncctx_trace.analysis.findings.finding import Certainty, Finding
+from asyncctx_trace.analysis.findings.still_waiting import is_stuck
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.timeline import NOT_YET
 from asyncctx_trace.analysis.words import duration
@@ -25,11 +28,18 @@ _PARTS = 4
 """Parts of the time during which tasks asked, at whose ends a growing queue is longer each."""
 
 
-class StarvedPool(Finding):
-    """It was full, and those who queued waited longer than they then held it.
+_NOTICED = 100_000_000
+"""ns from which on a person notices a wait (Miller 1968; Nielsen 1993)."""
+_MUCH_LONGER = 10
+"""How many times longer a slow holder holds it than those who wait for it do."""
 
-    Certain for pools. A semaphore is there to make tasks queue: only where a deadline passed in
-    its queue, or where the queue grew until the end, is it possibly too small.
+
+class StarvedPool(Finding):
+    """It was full, and those who queued had to give up or waited much longer than they held it.
+
+    Certain for a pool in whose queue a deadline passed, or in which somebody never got in. A queue
+    alone is no fault, neither of a semaphore nor of a pool: it is possibly too small where the
+    queue grew until the end, or where slow holders of a pool kept out those who are quick.
     """
 
     kind = "starved-pool"
@@ -56,10 +66,9 @@ class StarvedPool(Finding):
         queued = list(compress(timeline.rows_of_resource[resource], met))
         came, left = holds_of(timeline, queued, case.now)
         held = sum(left) - sum(came)
-        if waited <= held:
-            return
-        late = _overtaken_by_deadlines(case, queued)
-        if definition.kind in _BOUNDS and not late and not _grew(case, resource, queued):
+        late = _turned_away(case, queued)
+        certainty = _judge(case, resource, queued, thresholds, late, waited > held)
+        if certainty is None:
             return
         most, when = case.occupancy(resource).most_waiters()
         asked, answered = waits_of(timeline, queued, case.now)
@@ -74,7 +83,7 @@ class StarvedPool(Finding):
             f"`{case.resource(resource)}` lets in {definition.capacity} at once and had up to "
             f"{most} waiting: {len(queued)} waited {duration(waited)} in all{held_at}, "
             f"{_fate(case, queued, held, late)}.",
-            certainty="certain" if definition.kind == "pool" else "possible",
+            certainty=certainty,
             at=when or timeline.enter_started[longest],
             cost=waited,
             count=len(queued),
@@ -88,28 +97,84 @@ def _fate(case: Case, queued: list[int], held: int, late: int) -> str:
     if not inside:
         return "and none of them got in"
     some = "" if inside == len(queued) else f"{inside} got in and "
-    missed = f", and deadlines passed for {late}" if late else ""
+    missed = f", and {late} had to give up" if late else ""
     return f"and then {some}held it for {duration(held)}{missed}"
 
 
-def _overtaken_by_deadlines(case: Case, queued: Sequence[int]) -> int:
-    """Count those in the queue whose deadline passed and who did not get in later."""
-    attempts = case.once(Attempts)
-    return sum(
-        _deadline_passed(case, row) and not attempts.succeeded_later(row)
+def _judge(
+    case: Case,
+    resource: int,
+    queued: list[int],
+    thresholds: Thresholds,
+    late: int,
+    waited_longer: bool,
+) -> Certainty | None:
+    """Whether it was too small; ``waited_longer`` than they held it, did those who queued."""
+    if case.timeline.resources[resource].kind in _BOUNDS:
+        return "possible" if waited_longer and (late or _grew(case, resource, queued)) else None
+    explained = {row for ring in case.once(rings_of) for row in (*ring.waits, *ring.behind)}
+    never = any(
+        case.timeline.enter_ended[row] == NOT_YET
+        and row not in explained
+        and is_stuck(case, row, thresholds.still_waiting)
         for row in queued
-        if case.timeline.enter_outcome[row] in (Outcome.TIMED_OUT, Outcome.CANCELLED)
     )
+    if late or (never and not case.running):
+        return "certain"
+    if waited_longer and (never or _grew(case, resource, queued)):
+        return "possible"
+    return "possible" if _slow_keep_out_quick(case, resource, queued) else None
 
 
-def _deadline_passed(case: Case, row: int) -> bool:
+def _turned_away(case: Case, queued: Sequence[int]) -> int:
+    """Count those in the queue who had to give up, and did not get in later.
+
+    A deadline passed, or the pool raised while it was full.
+    """
+    attempts = case.once(Attempts)
+    return sum(_had_to_give_up(case, row) and not attempts.succeeded_later(row) for row in queued)
+
+
+def _had_to_give_up(case: Case, row: int) -> bool:
     timeline = case.timeline
-    return timeline.enter_outcome[row] == Outcome.TIMED_OUT or any(
-        timeline.exit_outcome[around] == Outcome.TIMED_OUT
-        and kind_of(case, around) == "timeout"
-        and timeline.exit_started[around] >= timeline.enter_ended[row]
-        for around in case.held_around(row)
+    outcome = timeline.enter_outcome[row]
+    if outcome == Outcome.ERROR:
+        occupancy = case.occupancy(timeline.resource[row])
+        held = len(occupancy.holders_at(timeline.enter_ended[row] - 1))
+        return held >= occupancy.limit
+    return outcome == Outcome.TIMED_OUT or (
+        outcome == Outcome.CANCELLED
+        and any(
+            timeline.exit_outcome[around] == Outcome.TIMED_OUT
+            and kind_of(case, around) == "timeout"
+            and timeline.exit_started[around] >= timeline.enter_ended[row]
+            for around in case.held_around(row)
+        )
     )
+
+
+def _slow_keep_out_quick(case: Case, resource: int, queued: Sequence[int]) -> bool:
+    """Whether a noticeable wait is due to holds that are much longer than those of the waiters.
+
+    Jobs of one length that come in a burst wait for each other, and that is what a pool is for.
+    """
+    timeline = case.timeline
+    asked, answered = waits_of(timeline, queued, case.now)
+    if max(map(sub, answered, asked)) < _NOTICED:
+        return False
+    own = [case.body_length(row) for row in entered(timeline, queued)]
+    charged = [(site, ns) for site, way, ns in blame(case, resource).by_site() if len(way) == 1]
+    if not own or not charged:
+        return False
+    site = charged[0][0]
+    holds = [
+        case.body_length(row)
+        for row in timeline.rows_of_resource[resource]
+        if timeline.site[row] == site and timeline.entered(row)
+    ]
+    # Who meets one of several holds at random meets the long ones more often.
+    met = sum(length * length for length in holds) // max(sum(holds), 1)
+    return met > _MUCH_LONGER * median(own)
 
 
 def _grew(case: Case, resource: int, queued: Sequence[int]) -> bool:

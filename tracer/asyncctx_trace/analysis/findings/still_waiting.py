@@ -19,7 +19,7 @@ from asyncctx_trace.analysis.findings.unfinished_exits import (
 from asyncctx_trace.analysis.timeline import NOT_YET
 from asyncctx_trace.analysis.words import duration
 
-__all__ = ["StillWaiting"]
+__all__ = ["StillWaiting", "is_stuck"]
 
 
 class StillWaiting(Finding):
@@ -40,9 +40,7 @@ class StillWaiting(Finding):
         for row in case.timeline.in_flight:
             if case.timeline.enter_ended[row] == NOT_YET and row not in explained:
                 over = case.end_of(case.timeline.task[row]) == "ended"
-                if over or (
-                    _waited(case, row) >= thresholds.still_waiting and _is_stuck(case, row)
-                ):
+                if is_stuck(case, row, thresholds.still_waiting):
                     task, asked = case.timeline.task[row], case.timeline.enter_started[row]
                     certain = over and is_complete(case.timeline, [task], asked, inf)
                     judged["certain" if certain else "possible"].append(row)
@@ -87,13 +85,17 @@ class StillWaiting(Finding):
             )
 
 
-def _is_stuck(case: Case, row: int) -> bool:
-    """Whether nothing has moved since ``row`` began to wait.
+def is_stuck(case: Case, row: int, threshold: int) -> bool:
+    """Whether ``row`` waited until the program was over, or for ``threshold`` ns while none moved.
 
     Those who wait in a queue that moves are only busy. What waits for no holder at all (for a
     connection, for the next item) is how an idle service looks when it is stopped.
     """
     timeline = case.timeline
+    if case.end_of(timeline.task[row]) == "ended":
+        return True
+    if _waited(case, row) < threshold:
+        return False
     resource, asked = timeline.resource[row], timeline.enter_started[row]
     holders = case.holders(resource, case.now)
     if resource not in case.limited or not holders:
