@@ -138,6 +138,23 @@ async def a_pool_large_enough_for_nested_use() -> None:
 
 
 @clean()
+async def a_limit_that_fast_jobs_raise() -> None:
+    limit = traced(asyncio.Semaphore(2), name="limit")
+
+    async def job(fast: bool) -> None:
+        await turn()
+        if fast:
+            limit.release()  # let in one more from now on
+        limit.release()
+
+    tasks = []
+    for number in range(12):
+        await limit.acquire()
+        tasks.append(asyncio.create_task(job(number % 2 == 0)))
+    await asyncio.gather(*tasks)
+
+
+@clean()
 async def a_pool_in_which_queues_are_short() -> None:
     pool = Pool(2)
 

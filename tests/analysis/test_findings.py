@@ -546,3 +546,35 @@ def test_a_deadlock_whose_members_are_cancelled_one_by_one_is_told_once() -> Non
     found = [finding for finding in find(story.timeline()) if finding.kind == "deadlock"]
 
     assert [len(finding.tasks) for finding in found] == [4]
+
+
+@pytest.mark.parametrize(
+    ("manager", "parent", "expected"),
+    [
+        ("lib.pool.Pool", "main", ["cleanup-error"]),
+        ("lib.pool.Pool", None, ["leak", "cleanup-error"]),  # taken by a task of somebody else
+        ("other.Pool", "main", ["leak", "cleanup-error"]),
+    ],
+)
+def test_what_a_failed_cleanup_would_have_given_back_is_told_with_it(
+    manager: str, parent: str | None, expected: list[str]
+) -> None:
+    """A session that fails to close keeps the connection that its library took in a query."""
+    story = Story()
+    story.resource("session", "session", None)
+    story.resource("db", "pool", 5)
+    story.task("main")
+    story.task("query", 2, parent)
+    session = story.asks(0, "main", "session", 18, manager="lib.Session")
+    story.gets_in(1, session)
+    story.gets_in(4, story.asks(3, "query", "db", 13, by_call=True, manager=manager))
+    story.leaves(10, session)
+    story.is_out(11, session, Outcome.ERROR, "InterfaceError: another operation is in progress")
+    story.ends(20)
+    timeline = story.timeline()
+    found = find(timeline)
+
+    assert [each.kind for each in found] == expected
+    [failed] = [each for each in found if each.kind == "cleanup-error"]
+    told = "; what query took from `db` at app.py:13 was never given back." in failed.summary
+    assert told == (expected == ["cleanup-error"])

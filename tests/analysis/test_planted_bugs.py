@@ -397,6 +397,23 @@ async def a_permit_released_in_an_except_and_in_a_finally() -> None:
 
 
 @planted("over-release", "possible")
+async def permits_each_given_back_by_the_job_and_by_its_callback() -> None:
+    limit = traced(asyncio.Semaphore(3), name="limit")
+
+    async def job() -> None:
+        await turn()
+        limit.release()
+
+    tasks = []
+    for _ in range(12):
+        await limit.acquire()  # here
+        task = asyncio.create_task(job())
+        task.add_done_callback(lambda _: limit.release())
+        tasks.append(task)
+    await asyncio.gather(*tasks)
+
+
+@planted("over-release", "possible")
 async def a_permit_given_back_by_the_job_and_by_its_callback() -> None:
     limit = traced(asyncio.Semaphore(1), name="limit")
 

@@ -9,6 +9,7 @@ from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.completeness import is_complete
 from asyncctx_trace.analysis.findings.callers import called_from, caller_sites
 from asyncctx_trace.analysis.findings.exits import exit_sites
+from asyncctx_trace.analysis.findings.failed_cleanups import left_by_failed_cleanups
 from asyncctx_trace.analysis.findings.finding import Certainty, Finding, by_place, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.permits import handed_over, is_anonymous
@@ -32,8 +33,9 @@ class Leak(Finding):
     def check(cls, case: Case, thresholds: Thresholds) -> Iterator[Finding]:
         """One for each resource and site."""
         judged: dict[Certainty, list[int]] = {"certain": [], "possible": []}
+        explained = case.once(left_by_failed_cleanups)
         for row in case.timeline.in_flight:
-            certainty = _judge(case, row)
+            certainty = None if row in explained else _judge(case, row)
             if certainty is not None:
                 judged[certainty].append(row)
         for certainty, rows in judged.items():

@@ -19,7 +19,8 @@ class OverRelease(Finding):
     """A semaphore was released more often than acquired, and then let in more than its capacity.
 
     Certain where the task that released once too often had acquired it, too: it gave back twice
-    what it took once. Semaphores that others release to let tasks in are no limits, and neither
+    what it took once. Possible where only the counter proves it: every permit was released at two
+    places. Semaphores that others release to let tasks in are no limits, and neither
     is one whose capacity a task raises by releasing what it never acquired.
     """
 
@@ -35,9 +36,11 @@ class OverRelease(Finding):
                 continue
             crowd = _first_crowd(case, resource, known.capacity)
             if crowd is None:
+                yield from cls._counted(case, resource, known.capacity)
                 continue
             extra, certain = _extra_releases(case, resource, crowd.at)
             if not extra:
+                yield from cls._counted(case, resource, known.capacity)
                 continue
             tasks = {case.timeline.task[row] for row in crowd.rows}
             certain = certain and is_complete(
@@ -58,6 +61,44 @@ class OverRelease(Finding):
                 tasks=[each.task for each in extra],
                 sites=[each.site for each in extra if each.site],
             )
+
+    @classmethod
+    def _counted(cls, case: Case, resource: int, capacity: int) -> Iterator[Finding]:
+        """Yield one if each permit was released at several places.
+
+        Each of two places (a ``finally``, a done callback) gives back as many as were acquired.
+        A limit that is raised on purpose, or a signal, is released at one such place at most.
+        """
+        timeline = case.timeline
+        rows = [row for row in timeline.rows_of_resource.get(resource, ()) if timeline.entered(row)]
+        unmatched = [each for each in timeline.unmatched if each.resource == resource]
+        released: dict[int, int] = {}
+        open_ = 0
+        for row in rows:
+            if timeline.exit_started[row] == NOT_YET:
+                open_ += 1
+            site = timeline.exit_site[row]
+            released[site] = released.get(site, 0) + (timeline.exit_started[row] != NOT_YET)
+        for each in unmatched:
+            released[each.site or 0] = released.get(each.site or 0, 0) + 1
+        twice = [
+            site for site, count in released.items() if site and count >= len(rows) - open_ > 1
+        ]
+        value = capacity - open_ + len(unmatched)
+        if not capacity or len(twice) < 2 or value <= capacity or timeline.dropped:
+            return
+        places = " and at ".join(case.place(site) for site in sorted(twice))
+        yield cls.of(
+            case,
+            [rows[0]],
+            f"{case.where(rows[0])} was acquired {len(rows)} times and released "
+            f"{sum(released.values())} times, at {places}: it was made for {capacity} and lets in "
+            f"{value} now.",
+            certainty="possible",
+            at=unmatched[0].at,
+            count=len(unmatched),
+            sites=sorted(twice),
+        )
 
 
 @dataclass(frozen=True, slots=True)
