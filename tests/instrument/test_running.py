@@ -341,3 +341,39 @@ def test_installed_and_uninstalled_by_the_program_itself(tmp_path: Path) -> None
     )
 
     assert (done.stdout, done.stderr) == ("6\n0 True True\n", "")
+
+
+@pytest.mark.skipif(
+    not (find_spec("_interpreters") or find_spec("_xxsubinterpreters")),
+    reason="interpreters cannot be created",
+)
+def test_an_interpreter_within_the_process_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It records nothing and sees its own environment; programs started later are recorded."""
+    write(
+        tmp_path,
+        module=LOCKED + "asyncio.run(locked())",
+        script="""
+        import multiprocessing
+        try:
+            import _interpreters as interpreters
+            run = interpreters.exec
+        except ImportError:
+            import _xxsubinterpreters as interpreters
+            run = interpreters.run_string
+        if __name__ == "__main__":
+            inside = interpreters.create()
+            run(inside, "import module, os, sys; print(sorted(os.environ.items()), sys.path)")
+            interpreters.destroy(inside)
+        import module
+        if __name__ == "__main__":
+            process = multiprocessing.get_context("spawn").Process(target=module.locked)
+            process.start()
+            process.join()
+        """,
+    )
+
+    assert both_ways(tmp_path, "script.py").acquisitions == 2
+    monkeypatch.setenv("PYTHONPATH", "elsewhere")
+    assert both_ways(tmp_path, "script.py").acquisitions == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import sys
@@ -44,9 +45,12 @@ def begin() -> None:
 
     Whatever goes wrong here is said in one line on stderr: the program runs on, unrecorded.
     """
-    launched = os.environ.pop(LAUNCH, None)
-    if launched is None:
+    if LAUNCH not in os.environ:
         return
+    if not _is_main_interpreter():
+        _hide_launch()
+        return
+    launched = os.environ.pop(LAUNCH)
     settings = json.loads(launched)
     ours = os.environ.pop("PYTHONPATH")
     if settings["pythonpath"] is not None:
@@ -73,6 +77,33 @@ def begin() -> None:
         )
     except Exception as error:
         print(f"asyncctx-trace: not recording process {os.getpid()}: {error}", file=sys.stderr)
+
+
+def _is_main_interpreter() -> bool:
+    """Return whether this interpreter is the process's first one.
+
+    Interpreters that a program creates in its own process start in the same way. They would write
+    to the recording beside the first one, and without the C extension, which refuses to load there.
+    """
+    for name in "_interpreters", "_xxsubinterpreters":  # the second until CPython 3.12
+        with contextlib.suppress(ImportError):
+            interpreters = importlib.import_module(name)
+            return bool(interpreters.get_current() == interpreters.get_main())
+    return True  # Python code cannot create others
+
+
+def _hide_launch() -> None:
+    """Take the launch out of ``os.environ`` alone.
+
+    The environment of the process is that of the first interpreter, which passes the launch on.
+    """
+    environ: Any = os.environ
+    settings = json.loads(environ[LAUNCH])
+    with contextlib.suppress(AttributeError):  # implementation details
+        seen = environ._data
+        del seen[environ.encodekey(LAUNCH)], seen[environ.encodekey("PYTHONPATH")]
+        if settings["pythonpath"] is not None:
+            seen[environ.encodekey("PYTHONPATH")] = environ.encodevalue(settings["pythonpath"])
 
 
 def _is_worker() -> bool:
