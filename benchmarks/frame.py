@@ -23,8 +23,8 @@ from pathlib import Path
 from textual import events
 from textual.drivers.headless_driver import HeadlessDriver
 from asyncctx_trace_tui.app.application import TraceApp
-from asyncctx_trace_tui.storage.settings import Settings
-from asyncctx_trace_tui.app.widgets.lanes import Lanes
+from asyncctx_trace_tui.storage.app_settings import Settings
+from asyncctx_trace_tui.app.widgets.panes.task_lanes import Lanes
 
 class Terminal(HeadlessDriver):
     # Unlike the headless one it is given what a terminal would be given.

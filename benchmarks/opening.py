@@ -21,8 +21,8 @@ import asyncio, json, sys, time
 from pathlib import Path
 started = time.perf_counter()
 from asyncctx_trace_tui.app.application import TraceApp
-from asyncctx_trace_tui.storage.settings import Settings
-from asyncctx_trace_tui.app.widgets.lanes import Lanes
+from asyncctx_trace_tui.storage.app_settings import Settings
+from asyncctx_trace_tui.app.widgets.panes.task_lanes import Lanes
 
 class Watched(TraceApp):
     first = all = None

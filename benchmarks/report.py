@@ -22,7 +22,7 @@ REPORT = (
 import io, json, sys, time
 from pathlib import Path
 started = time.process_time()
-from asyncctx_trace_tui.cli.report import print_report
+from asyncctx_trace_tui.cli.report_printing import print_report
 print_report(Path(sys.argv[1]), io.StringIO())
 seconds = time.process_time() - started
 print(json.dumps({"seconds": seconds, "peak": peak()}))

@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 
 from app.stories import MS, START
 from asyncctx_trace_tui.app.application import TraceApp
-from asyncctx_trace_tui.storage.settings import Settings
+from asyncctx_trace_tui.storage.app_settings import Settings
 
 __all__ = ["Clock", "FakeProgram", "Stage", "staged"]
 

@@ -15,8 +15,8 @@ from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.timeline import Timeline
 from asyncctx_trace.recording.reader import Recording
 from asyncctx_trace_tui.app.application import TraceApp
-from asyncctx_trace_tui.app.background import aside
-from asyncctx_trace_tui.storage.settings import Settings
+from asyncctx_trace_tui.app.background_thread import aside
+from asyncctx_trace_tui.storage.app_settings import Settings
 from asyncctx_trace_tui.view import answers as answers_module
 from asyncctx_trace_tui.view.answers import Answers, as_it_stands
 from asyncctx_trace_tui.view.chain import ready

@@ -15,9 +15,9 @@ from app.stories import MS, START, Story, three_workers
 from asyncctx_trace.errors import NotARecording
 from asyncctx_trace.recording.reader import Recording
 from asyncctx_trace_tui.app.application import TraceApp
-from asyncctx_trace_tui.app.widgets.sentences import Sentences
+from asyncctx_trace_tui.app.widgets.panes.narration_panel import Sentences
 from asyncctx_trace_tui.run.launcher import Program
-from asyncctx_trace_tui.storage.settings import Settings
+from asyncctx_trace_tui.storage.app_settings import Settings
 from asyncctx_trace_tui.view.state import Scene
 
 

@@ -10,14 +10,14 @@ from textual.widgets import Input, OptionList, Static
 from app.loops import in_a_loop
 from app.stories import three_workers
 from asyncctx_trace_tui.app.gallery import Gallery, latest
-from asyncctx_trace_tui.run import scenarios
-from asyncctx_trace_tui.storage.settings import Settings
+from asyncctx_trace_tui.run import bundled_scenarios
+from asyncctx_trace_tui.storage.app_settings import Settings
 
 
 @in_a_loop
 async def test_the_first_scenario_is_told_and_can_be_chosen(tmp_path: Path) -> None:
     """Its story stands beside the list."""
-    first = scenarios.all()[0]
+    first = bundled_scenarios.all()[0]
     gallery = Gallery(settings=Settings(), folder=tmp_path)
     async with gallery.run_test(size=(100, 30)) as pilot:
         await pilot.pause()
@@ -43,7 +43,7 @@ async def test_all_scenarios_and_the_latest_recordings_are_listed(tmp_path: Path
         listed = [str(options.get_option_at_index(i).prompt) for i in range(options.option_count)]
 
     assert [path.stem for path in latest(tmp_path)] == ["new", "old"]
-    for each in scenarios.all():
+    for each in bundled_scenarios.all():
         assert any(each.name in line for line in listed)
     assert [line.strip() for line in listed if line.strip() in ("new", "old")] == ["new", "old"]
 

@@ -13,7 +13,7 @@ from app.screens import staged
 from app.stories import Story
 from asyncctx_trace.outcome import Outcome
 from asyncctx_trace_tui.app.screenshot import picture
-from asyncctx_trace_tui.storage.settings import Settings
+from asyncctx_trace_tui.storage.app_settings import Settings
 
 GOLDENS = Path(__file__).parent / "goldens"
 

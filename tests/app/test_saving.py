@@ -22,10 +22,10 @@ from app.stories import Story, three_workers
 from asyncctx_trace.analysis.timeline import Timeline
 from asyncctx_trace.export.formats import html
 from asyncctx_trace.recording.reader import read
-from asyncctx_trace_tui.app.snapshot import snapshot
+from asyncctx_trace_tui.app.offscreen import snapshot
 from asyncctx_trace_tui.cli import main
+from asyncctx_trace_tui.storage.app_settings import Settings
 from asyncctx_trace_tui.storage.atomic_write import whole_file
-from asyncctx_trace_tui.storage.settings import Settings
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 

@@ -10,9 +10,9 @@ from app.loops import in_a_loop
 from app.screens import staged
 from app.stories import three_workers
 from asyncctx_trace_tui.app.application import TraceApp
-from asyncctx_trace_tui.app.screens.trace import sections
+from asyncctx_trace_tui.app.screens.trace_screen import sections
 from asyncctx_trace_tui.app.themes import THEMES
-from asyncctx_trace_tui.storage.settings import KeymapError, Settings, load, load_keymap, save
+from asyncctx_trace_tui.storage.app_settings import KeymapError, Settings, load, load_keymap, save
 
 
 @pytest.fixture

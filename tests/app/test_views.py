@@ -13,8 +13,8 @@ from app.stories import MS, START, Story, three_workers
 from asyncctx_trace.export.spans import SpanMaker
 from asyncctx_trace.outcome import Outcome
 from asyncctx_trace.recording.reader import Recording
-from asyncctx_trace_tui.app.widgets.lanes import Lanes
-from asyncctx_trace_tui.app.widgets.viewbar import VIEWS
+from asyncctx_trace_tui.app.widgets.bars.view_bar import VIEWS
+from asyncctx_trace_tui.app.widgets.panes.task_lanes import Lanes
 
 
 async def at(stage: Stage, ms: float) -> None:

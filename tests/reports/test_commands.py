@@ -14,7 +14,8 @@ from asyncctx_trace.outcome import Outcome
 from asyncctx_trace.recording.format import Anchor
 from asyncctx_trace.recording.writer import TextWriter
 from asyncctx_trace_tui.cli import main
-from asyncctx_trace_tui.cli import report as report_command
+from asyncctx_trace_tui.cli.report_printing import print_report
+from asyncctx_trace_tui.reports import loading
 from recording.builders import LOCK, define_words, recorder
 
 OK = int(Outcome.OK)
@@ -165,7 +166,7 @@ def test_the_time_of_day_is_a_moment_as_well(
     time.tzset()
     anchor = Anchor(wall_ns=1_700_000_000 * 10**9, monotonic_ns=7 * 10**9)  # 22:13:20
 
-    at = report_command._at(anchor, datetime_time.fromisoformat(clock))
+    at = loading._monotonic(anchor, datetime_time.fromisoformat(clock))
 
     assert at == 7 * 10**9 + round(seconds * 10**9)
 
@@ -244,9 +245,9 @@ def test_a_recording_read_piece_by_piece_tells_the_same(
     writer.close()
     told = []
     for piece in (1, 1_000):
-        monkeypatch.setattr(report_command, "_PIECE", piece)
+        monkeypatch.setattr(loading, "_BATCH", piece)
         out = StringIO()
-        report_command.print_report(path, out, format_="json")
+        print_report(path, out, format_="json")
         told.append(out.getvalue())
 
     assert told[0] == told[1]

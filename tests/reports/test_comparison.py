@@ -7,7 +7,7 @@ import re
 from analysis.builders import MS, Story
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.comparison import Comparison, compare
-from asyncctx_trace_tui.reports.comparison import render_comparison
+from asyncctx_trace_tui.reports.comparison_text import render_comparison
 
 
 def day(*, hold: float = 10, moved: int = 0, leak: bool = False, crossed: bool = False) -> Case:

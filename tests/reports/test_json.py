@@ -12,7 +12,7 @@ from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.comparison import compare
 from asyncctx_trace.analysis.report import report
 from asyncctx_trace_tui.reports.comparison_json import render_comparison_json
-from asyncctx_trace_tui.reports.json_format import render_json
+from asyncctx_trace_tui.reports.json_report import render_json
 
 from .test_text import a_bad_day
 

@@ -12,9 +12,9 @@ from asyncctx_trace.analysis.critical_path import critical_path
 from asyncctx_trace.analysis.report import report
 from asyncctx_trace.analysis.timeline import Timeline
 from asyncctx_trace.recording.reader import read
-from asyncctx_trace_tui.reports.json_format import render_json
-from asyncctx_trace_tui.reports.markdown import render_markdown
-from asyncctx_trace_tui.reports.text import render_report
+from asyncctx_trace_tui.reports.json_report import render_json
+from asyncctx_trace_tui.reports.markdown_report import render_markdown
+from asyncctx_trace_tui.reports.text_report import render_report
 from recording.builders import LOCK, define_words, recorder
 
 SCENE = Scene((1, 1), (((2, ((1, (3,)),)),), (5, (2, (1,))), ((1, (4,)),)))

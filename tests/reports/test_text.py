@@ -12,8 +12,8 @@ from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.report import report
 from asyncctx_trace.events import Dropped, Outcome
 from asyncctx_trace.recording.format import Anchor
-from asyncctx_trace_tui.reports.markdown import render_markdown
-from asyncctx_trace_tui.reports.text import render_report, render_text
+from asyncctx_trace_tui.reports.markdown_report import render_markdown
+from asyncctx_trace_tui.reports.text_report import render_report, render_text
 
 HOSTILE = "\x1b[2J[red]<b>`*pwn*` @octocat | \n\u202e" + "x" * 10_000
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from asyncctx_trace_tui.run import scenarios
+from asyncctx_trace_tui.run import bundled_scenarios
 
 from .runs import PYTHONS, Run, Runs
 
@@ -18,7 +18,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         cases = [
             pytest.param((python, name), id=name if python is PYTHONS[0] else f"{name} {python}")
             for python in PYTHONS
-            for name in scenarios.ORDER
+            for name in bundled_scenarios.ORDER
         ]
         metafunc.parametrize("run", cases, indirect=True)
 

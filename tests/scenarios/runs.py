@@ -16,7 +16,7 @@ from typing import Any
 
 from asyncctx_trace.analysis.timeline import Timeline
 from asyncctx_trace.recording.reader import read
-from asyncctx_trace_tui.run import scenarios
+from asyncctx_trace_tui.run import bundled_scenarios
 
 __all__ = ["PYTHONS", "Run", "Runs", "declared_by"]
 
@@ -79,7 +79,9 @@ class Runs:
         run = ["-m", "asyncctx_trace_tui", "run", "--quiet", "-o", str(recording), name]
         self._begun[python, name] = (
             self._workers.submit(self._once, f"{stem}-traced", python, *run),
-            self._workers.submit(self._once, f"{stem}-plain", python, str(scenarios.find(name))),
+            self._workers.submit(
+                self._once, f"{stem}-plain", python, str(bundled_scenarios.find(name))
+            ),
             recording,
         )
 
@@ -118,7 +120,7 @@ class Runs:
 
 def declared_by(name: str) -> dict[str, Any]:
     """The ``EXPECTS`` of a scenario, read without running it."""
-    for statement in ast.parse(scenarios.find(name).read_bytes()).body:
+    for statement in ast.parse(bundled_scenarios.find(name).read_bytes()).body:
         match statement:
             case ast.Assign(targets=[ast.Name(id="EXPECTS")], value=value):
                 declared: dict[str, Any] = ast.literal_eval(value)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from asyncctx_trace_tui.run import scenarios
+from asyncctx_trace_tui.run import bundled_scenarios
 
 
 def trace(*words: str) -> subprocess.CompletedProcess[str]:
@@ -18,14 +18,14 @@ def trace(*words: str) -> subprocess.CompletedProcess[str]:
 
 def test_every_script_has_its_place_in_the_order() -> None:
     """What begins with an underscore helps the others and is none itself."""
-    names = [each.name for each in scenarios.all()]
+    names = [each.name for each in bundled_scenarios.all()]
 
-    assert tuple(names) == scenarios.ORDER
+    assert tuple(names) == bundled_scenarios.ORDER
 
 
 def test_a_name_leads_to_its_script() -> None:
     """As it would be given to ``python``."""
-    path = scenarios.find("exit_stack")
+    path = bundled_scenarios.find("exit_stack")
 
     assert path.name == "exit_stack.py"
     assert path.is_file()
@@ -34,8 +34,8 @@ def test_a_name_leads_to_its_script() -> None:
 @pytest.mark.parametrize("name", ["_postgres", "", "../lock", "lock.py"])
 def test_only_names_are_names(name: str) -> None:
     """No helper, no path, no suffix."""
-    with pytest.raises(scenarios.NoSuchScenario):
-        scenarios.find(name)
+    with pytest.raises(bundled_scenarios.NoSuchScenario):
+        bundled_scenarios.find(name)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_the_list_has_them_all() -> None:
     """One a line, with its title."""
     lines = trace("scenarios").stdout.splitlines()
 
-    for each, line in zip(scenarios.all(), lines, strict=False):
+    for each, line in zip(bundled_scenarios.all(), lines, strict=False):
         assert line.split() == [each.name, *each.title.split()]
 
 
@@ -66,4 +66,4 @@ def test_a_name_tells_its_story() -> None:
     told = trace("scenarios", "leak").stdout
 
     assert told.startswith("Entered, and never left\n")
-    assert told.endswith(f"{scenarios.find('leak')}\n")
+    assert told.endswith(f"{bundled_scenarios.find('leak')}\n")

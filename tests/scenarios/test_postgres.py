@@ -20,7 +20,7 @@ from types import ModuleType
 
 import pytest
 
-from asyncctx_trace_tui.run import scenarios
+from asyncctx_trace_tui.run import bundled_scenarios
 
 pytest.importorskip("asyncpg")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
@@ -28,7 +28,7 @@ root = pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become somebody else"
 )
 
-POOL = scenarios.find("pool")
+POOL = bundled_scenarios.find("pool")
 SCENARIOS = POOL.parent
 ASK = """
 import asyncio, sys

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from asyncctx_trace_tui.run import scenarios
-from asyncctx_trace_tui.run.scenarios import Scenario
+from asyncctx_trace_tui.run import bundled_scenarios
+from asyncctx_trace_tui.run.bundled_scenarios import Scenario
 
 from .runs import declared_by
 
 
-@pytest.fixture(params=scenarios.all(), ids=lambda each: each.name)
+@pytest.fixture(params=bundled_scenarios.all(), ids=lambda each: each.name)
 def script(request: pytest.FixtureRequest) -> Scenario:
     """Each of them."""
     script: Scenario = request.param
@@ -62,7 +62,7 @@ def test_a_missing_library_is_told_in_one_line(
     """With the way to get it; what is shown for another runtime only is skipped."""
     (tmp_path / f"{library}.py").write_text(f"raise ImportError('no {library}')")
     done = subprocess.run(
-        [sys.executable, scenarios.find(name)],
+        [sys.executable, bundled_scenarios.find(name)],
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         capture_output=True,
         text=True,

@@ -10,12 +10,13 @@ from app.stories import START
 from asyncctx_trace.analysis.timeline import Timeline
 from asyncctx_trace.events import EnterEnded, EnterStarted, ExitEnded, ExitStarted, Fact
 from asyncctx_trace.outcome import Outcome
-from asyncctx_trace_tui.view import lanes as tracks_module
-from asyncctx_trace_tui.view.activity import Overview
-from asyncctx_trace_tui.view.cells import ASCII, UNICODE, Glyphs, Stroke, draw
-from asyncctx_trace_tui.view.interval_index import Presence
-from asyncctx_trace_tui.view.lanes import Track, Tracks
-from asyncctx_trace_tui.view.units import Unit
+from asyncctx_trace_tui.view.cells.activity import Overview
+from asyncctx_trace_tui.view.cells.drawing import Stroke, draw
+from asyncctx_trace_tui.view.cells.glyphs import ASCII, UNICODE, Glyphs
+from asyncctx_trace_tui.view.lanes import kernels
+from asyncctx_trace_tui.view.lanes.interval_index import Presence
+from asyncctx_trace_tui.view.lanes.lane_set import Tracks
+from asyncctx_trace_tui.view.lanes.tracks import Track, UnitTrack
 from asyncctx_trace_tui.view.viewport import Viewport
 
 pytest.importorskip("numpy")
@@ -78,7 +79,7 @@ def strokes(track: Track, viewport: Viewport, now: int, glyphs: Glyphs) -> list[
     viewport=WINDOWS,
     later=st.integers(0, 500),
     glyphs=st.sampled_from([UNICODE, ASCII]),
-    kind=st.sampled_from([Track, Unit]),
+    kind=st.sampled_from([Track, UnitTrack]),
     seen_at=st.integers(0, 40),
 )
 def test_a_lane_drawn_at_once_is_the_lane_drawn_one_by_one(
@@ -98,7 +99,7 @@ def test_a_lane_drawn_at_once_is_the_lane_drawn_one_by_one(
     with pytest.MonkeyPatch.context() as patch:
 
         def drawn(track: Track, many: int) -> list[Stroke]:
-            patch.setattr(tracks_module, "_MANY", many)
+            patch.setattr(kernels, "_MANY", many)
             return strokes(track, viewport, now, glyphs)
 
         for number, facts in enumerate(told):
@@ -128,7 +129,7 @@ def test_who_is_there_is_found_without_asking_everyone(
     """The same as a look at every acquisition, also of a timeline that has grown since."""
     timeline = Timeline()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("asyncctx_trace_tui.view.interval_index._CHUNK", chunk)
+        patch.setattr("asyncctx_trace_tui.view.lanes.interval_index._CHUNK", chunk)
         presence = Presence(timeline)
         for facts in story(passes, left_out):
             for fact in facts:
@@ -156,9 +157,9 @@ def test_sums_over_all_tasks_are_the_same(
     tracks.update()
     found = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("asyncctx_trace_tui.view.activity._AT_ONCE", 7)
+        patch.setattr("asyncctx_trace_tui.view.cells.activity._AT_ONCE", 7)
         for many in (0, 1_000):
-            patch.setattr(tracks_module, "_MANY", many)
+            patch.setattr(kernels, "_MANY", many)
             overview = Overview(viewport, now)
             for _ in overview.sum_up(tracks):
                 pass

@@ -8,8 +8,9 @@ import pytest
 
 from app.stories import MS, START, Story, three_workers
 from asyncctx_trace.outcome import Outcome
-from asyncctx_trace_tui.view.cells import ASCII, UNICODE, Glyphs, draw, plain_text
-from asyncctx_trace_tui.view.lanes import Tracks
+from asyncctx_trace_tui.view.cells.drawing import draw, plain_text
+from asyncctx_trace_tui.view.cells.glyphs import ASCII, UNICODE, Glyphs
+from asyncctx_trace_tui.view.lanes.lane_set import Tracks
 from asyncctx_trace_tui.view.viewport import Viewport
 
 

@@ -11,7 +11,8 @@ from app.stories import MS, START, Story
 from asyncctx_trace.analysis.timeline import Timeline
 from asyncctx_trace.events import EnterEnded, EnterStarted, ExitEnded, ExitStarted
 from asyncctx_trace.outcome import Outcome
-from asyncctx_trace_tui.view.lanes import Track, Tracks
+from asyncctx_trace_tui.view.lanes.lane_set import Tracks
+from asyncctx_trace_tui.view.lanes.tracks import Track
 from asyncctx_trace_tui.view.viewport import Viewport
 
 NOW = START + 10_000 * MS

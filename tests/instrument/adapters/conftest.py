@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from asyncctx_trace_tui.run import scenarios
+from asyncctx_trace_tui.run import bundled_scenarios
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +23,7 @@ def postgres() -> Iterator[str]:
     if "ASYNCCTX_PG_DSN" in os.environ:
         yield os.environ["ASYNCCTX_PG_DSN"]
         return
-    keeper = scenarios.find("pool").with_name("_postgres_server.py")
+    keeper = bundled_scenarios.find("pool").with_name("_postgres_server.py")
     with subprocess.Popen(
         [sys.executable, "-I", "-S", str(keeper), *sys.path],
         stdin=subprocess.PIPE,

@@ -19,18 +19,25 @@ from textual.screen import Screen
 from asyncctx_trace.errors import RecordingError
 from asyncctx_trace.recording.reader import Recording
 from asyncctx_trace.sources import follow
-from asyncctx_trace_tui.app.background import aside
-from asyncctx_trace_tui.app.screens.help import shown_keys
-from asyncctx_trace_tui.app.screens.trace import TraceScreen, sections
+from asyncctx_trace_tui.app.background_thread import aside
+from asyncctx_trace_tui.app.screens.help_screen import shown_keys
+from asyncctx_trace_tui.app.screens.trace_screen import TraceScreen, sections
 from asyncctx_trace_tui.app.screenshot import picture, text
-from asyncctx_trace_tui.app.themes import DEFAULT, THEMES
+from asyncctx_trace_tui.app.themes import THEMES
+from asyncctx_trace_tui.app.widgets.bars.title_bar import Title
 from asyncctx_trace_tui.app.widgets.palette import DEFAULTS
-from asyncctx_trace_tui.app.widgets.title import Title
 from asyncctx_trace_tui.reports.deadlocks import DeadlockAlarm
+from asyncctx_trace_tui.storage.app_settings import (
+    DEFAULT_THEME,
+    KeymapError,
+    Settings,
+    load,
+    load_keymap,
+    save,
+)
 from asyncctx_trace_tui.storage.atomic_write import Saving, Stopped, whole_file
-from asyncctx_trace_tui.storage.settings import KeymapError, Settings, load, load_keymap, save
 from asyncctx_trace_tui.view.answers import Work, as_it_stands
-from asyncctx_trace_tui.view.cells import ASCII, UNICODE
+from asyncctx_trace_tui.view.cells.glyphs import ASCII, UNICODE
 from asyncctx_trace_tui.view.state import Scene
 
 __all__ = ["RunningProgram", "TraceApp"]
@@ -105,7 +112,7 @@ class TraceApp(App[None]):
         for theme in THEMES:
             self.register_theme(theme)
         known = self.settings.theme in self.available_themes
-        self.theme = self.settings.theme if known else DEFAULT
+        self.theme = self.settings.theme if known else DEFAULT_THEME
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return DEFAULTS

@@ -17,12 +17,12 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from asyncctx_trace_tui.app.themes import DEFAULT, THEMES
+from asyncctx_trace.analysis.words import plain
+from asyncctx_trace_tui.app.themes import THEMES
 from asyncctx_trace_tui.app.widgets.palette import DEFAULTS
-from asyncctx_trace_tui.run import scenarios
+from asyncctx_trace_tui.run import bundled_scenarios
 from asyncctx_trace_tui.storage import paths
-from asyncctx_trace_tui.storage.settings import Settings, load
-from asyncctx_trace_tui.view.text import plain
+from asyncctx_trace_tui.storage.app_settings import DEFAULT_THEME, Settings, load
 
 __all__ = ["Choice", "Gallery", "latest"]
 
@@ -89,7 +89,7 @@ class Gallery(App[Choice]):
         for theme in THEMES:
             self.register_theme(theme)
         known = self._settings.theme in self.available_themes
-        self.theme = self._settings.theme if known else DEFAULT
+        self.theme = self._settings.theme if known else DEFAULT_THEME
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return DEFAULTS
@@ -114,7 +114,7 @@ class Gallery(App[Choice]):
 
     def _options(self) -> Iterable[Option | None]:
         yield Option(Text("Scenarios", "dim"), disabled=True)
-        for each in scenarios.all():
+        for each in bundled_scenarios.all():
             choice = Choice("run", (str(each.path),), each.title, _flowing(each.story))
             yield self._option(f"{each.name:<12} {each.title}", choice)
         yield None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from textual.theme import Theme
 
-__all__ = ["DEFAULT", "THEMES"]
+from asyncctx_trace_tui.storage.app_settings import DEFAULT_THEME
 
-DEFAULT = "asyncctx-dark"
+__all__ = ["THEMES"]
 
 THEMES = (
     Theme(
-        name=DEFAULT,
+        name=DEFAULT_THEME,
         primary="#2fb8a6",
         secondary="#5b8def",
         accent="#f2b134",

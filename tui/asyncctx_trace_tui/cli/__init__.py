@@ -1,7 +1,7 @@
-"""The command line: finds the file of a subcommand when it is called.
+"""The command line: one module per subcommand, imported when it is called.
 
-Neither click nor a subcommand is loaded before it is needed: ``--help`` is to answer at once, and
-importing click takes longer than everything else about it.
+Neither click nor a subcommand is imported before it is needed: importing click takes longer than
+everything else that ``--help`` does.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ COMMANDS = {
     "recordings": "List recordings, or delete old ones.",
     "scenarios": "List the bundled scenarios.",
 }
-"""Subcommand -> what it does. Each lives in the module of its name, imported only when called:
-the texts are here so that --help need not open them."""
+"""Subcommand -> what it does. Each is the module of its name; the texts are here so that ``--help``
+need not import them."""
 
 _USAGE = "Usage: asyncctx-trace COMMAND [ARGS]..."
 _ABOUT = """See what every `async with` in a Python program does: which task holds a resource,
@@ -32,34 +32,34 @@ which tasks wait for it, what was cleaned up, in which order, and what never was
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """The console script: every error that is not a bug of ours is one clear line.
+    """Run the command line ``argv`` (default: ``sys.argv[1:]``), printing errors as one line.
 
-    Always ends by SystemExit: 0, the traced program's exit code, or 2 after a wrong call.
+    Always raises SystemExit: 0, the traced program's exit code, or 2 after a usage error.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
-    if words[:1] in (["-h"], ["--help"]):
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] in (["-h"], ["--help"]):
         print(_help())
         sys.exit(0)
     from asyncctx_trace.errors import AsyncctxTraceError
 
     try:
-        sys.exit(_dispatch(words))
+        sys.exit(_dispatch(arguments))
     except AsyncctxTraceError as error:
-        sys.exit(_complain(str(error)))
+        sys.exit(_usage_error(str(error)))
     except BrokenPipeError:  # `asyncctx-trace report FILE | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        sys.exit(_complain(f"{where}{error.strerror or error}"))
+        sys.exit(_usage_error(f"{where}{error.strerror or error}"))
 
 
-def _dispatch(words: list[str]) -> int:
-    match words:
+def _dispatch(arguments: list[str]) -> int:
+    match arguments:
         case [] if sys.stdin.isatty() and sys.stdout.isatty():
-            from asyncctx_trace_tui.cli.gallery import open_gallery
+            from asyncctx_trace_tui.cli.gallery_loop import open_gallery
 
-            return open_gallery()
+            return open_gallery(_run_command)
         case []:
             print(_help())
             return 0
@@ -68,17 +68,23 @@ def _dispatch(words: list[str]) -> int:
 
             from asyncctx_trace.compiled import is_compiled
 
-            how = "compiled" if is_compiled("asyncctx_trace.recording") else "pure Python"
-            print(f"asyncctx-trace {version('asyncctx-trace')} ({how})")
+            implementation = (
+                "compiled" if is_compiled("asyncctx_trace.recording") else "pure Python"
+            )
+            print(f"asyncctx-trace {version('asyncctx-trace')} ({implementation})")
             return 0
         case [name, *rest] if name in COMMANDS:
-            import importlib
-
-            module = importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
-            module.command.main(args=rest, prog_name=f"asyncctx-trace {name}")
+            _run_command(name, rest)
             return 0
         case _:
-            return _complain(f"unknown command {words[0]!r}: {_nearest(words[0])}")
+            return _usage_error(f"unknown command {arguments[0]!r}: {_suggestion(arguments[0])}")
+
+
+def _run_command(name: str, arguments: Sequence[str]) -> None:
+    import importlib
+
+    module = importlib.import_module(f"{__name__}.{name}")
+    module.command.main(args=list(arguments), prog_name=f"asyncctx-trace {name}")
 
 
 def _help() -> str:
@@ -91,13 +97,13 @@ def _help() -> str:
     )
 
 
-def _nearest(name: str) -> str:
+def _suggestion(name: str) -> str:
     from difflib import get_close_matches
 
     near = get_close_matches(name, COMMANDS, n=1)
     return f"did you mean {near[0]!r}?" if near else "see asyncctx-trace --help"
 
 
-def _complain(line: str) -> int:
+def _usage_error(line: str) -> int:
     print(f"asyncctx-trace: {line}", file=sys.stderr)
     return 2

@@ -1,4 +1,4 @@
-"""``asyncctx-trace diff``: tell what became different from one recording to another."""
+"""``asyncctx-trace diff``: compare two recordings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from asyncctx_trace_tui.cli.gates import FAILED
+from asyncctx_trace_tui.cli.check_options import FAILED
 
 if TYPE_CHECKING:
     from asyncctx_trace.analysis.case import Case
@@ -39,26 +39,25 @@ def command(before: Path, after: Path, format_: str, exit_code: bool) -> None:
     """
     from asyncctx_trace.analysis.comparison import compare
 
-    told = compare(_case(before), _case(after))
+    result = compare(_case(before), _case(after))
     if format_ == "json":
         from asyncctx_trace_tui.reports.comparison_json import render_comparison_json
 
-        text = render_comparison_json(told, str(before), str(after))
+        text = render_comparison_json(result, str(before), str(after))
     else:
-        from asyncctx_trace_tui.reports.comparison import render_comparison
-        from asyncctx_trace_tui.reports.tables import screen_width, wants_color
+        from asyncctx_trace_tui.reports.comparison_text import render_comparison
+        from asyncctx_trace_tui.reports.rich_tables import screen_width, wants_color
 
         text = render_comparison(
-            told, color=wants_color(sys.stdout), width=screen_width(sys.stdout)
+            result, color=wants_color(sys.stdout), width=screen_width(sys.stdout)
         )
     click.echo(text, nl=False)
-    sys.exit(FAILED if exit_code and (told.slower or told.new_findings) else 0)
+    sys.exit(FAILED if exit_code and (result.slower or result.new_findings) else 0)
 
 
 def _case(file: Path) -> Case:
     from asyncctx_trace.analysis.case import Case
-    from asyncctx_trace.analysis.timeline import Timeline
-    from asyncctx_trace.sources import open_source
+    from asyncctx_trace_tui.reports.loading import load_recording
 
-    source = open_source(file)
-    return Case(Timeline(source.events), running=source.running)
+    loaded = load_recording(file)
+    return Case(loaded.timeline, running=loaded.running)

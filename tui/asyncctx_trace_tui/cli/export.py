@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 import click
 
-from asyncctx_trace_tui.storage.atomic_write import size, whole_file, write_pieces
+from asyncctx_trace_tui.cli.output_file import open_output
+from asyncctx_trace_tui.storage.atomic_write import size, write_pieces
 
 if TYPE_CHECKING:
     from asyncctx_trace.export.delivery.sender import Account
     from asyncctx_trace.sources import Source
 
-__all__ = ["command", "opened"]
+__all__ = ["command"]
 
 FORMATS = ("otlp-json", "jaeger", "perfetto", "html", "svg", "text")
 FROM_ENVIRONMENT = ""
@@ -97,10 +97,10 @@ def command(
         return
     _spare(file, output)
     if format_ == "svg" or format_ == "text":
-        from asyncctx_trace_tui.app.snapshot import snapshot
+        from asyncctx_trace_tui.app.offscreen import snapshot
 
         shown = snapshot(Path(file), "svg" if format_ == "svg" else "text")
-        with opened(output) as out:
+        with open_output(output) as out:
             out.write(shown)
         return
     tell = _progress(output)
@@ -108,7 +108,7 @@ def command(
         tell(0)
         source = open_source(file)
         pieces = _written(source, format_, new_trace_after)
-        with opened(output) as out:
+        with open_output(output) as out:
             write_pieces(pieces, out, tell)
     finally:
         if output != "-" and sys.stderr.isatty():
@@ -136,18 +136,6 @@ def _written(source: Source, format_: str, new_trace_after: float) -> Iterable[s
             from asyncctx_trace.export.formats import perfetto
 
             return perfetto.write(Timeline(source.events))
-
-
-@contextmanager
-def opened(output: str) -> Iterator[TextIO]:
-    """The file ``output`` to write to, as a whole or not at all; standard output for ``-``."""
-    if output == "-":
-        sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]  # it is a file
-        yield sys.stdout
-        sys.stdout.flush()
-    else:
-        with whole_file(Path(output)) as file:
-            yield file
 
 
 def _progress(output: str) -> Callable[[int], bool]:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import click
 
-from asyncctx_trace_tui.cli.export import opened
+from asyncctx_trace_tui.cli.output_file import open_output
 
 __all__ = ["command"]
 
@@ -63,7 +63,7 @@ def command(
     else:
         assert service is not None
         spans = jaeger.search(service, since=timedelta(minutes=last), limit=limit)
-    with opened(output) as out:
+    with open_output(output) as out:
         for line in otlp_json.write(spans):
             out.write(line + "\n")
     if output != "-":

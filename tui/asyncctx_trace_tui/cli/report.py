@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import closing
-from datetime import datetime, time, timedelta
+from datetime import time
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 import click
 
-from asyncctx_trace_tui.cli.gates import FAILED, gate_options, say_shut
+from asyncctx_trace_tui.cli.check_options import FAILED, check_options, print_failed_checks
+from asyncctx_trace_tui.cli.report_printing import print_report
 
 if TYPE_CHECKING:
     from asyncctx_trace.analysis.findings import Thresholds
     from asyncctx_trace.analysis.gates import Gates
-    from asyncctx_trace.analysis.selection import Piece
-    from asyncctx_trace.analysis.timeline import Timeline
-    from asyncctx_trace.recording.format import Anchor
-    from asyncctx_trace.sources import Followed
 
-__all__ = ["command", "print_report"]
+__all__ = ["command"]
 
 _SORTS = ("wait", "max", "avg", "contended", "hold", "cleanup", "acquisitions", "name")
 _FORMATS = ("text", "json", "markdown")
-_PIECE = 64
-"""Segments read at a time: some 2 MB."""
 
 
 def _time(ctx: click.Context, param: click.Parameter, value: str | None) -> int | time | None:
@@ -112,7 +105,7 @@ def _thresholds(ctx: click.Context, param: click.Parameter, values: tuple[str, .
     help="Report what takes longer, such as slow-cleanup=50ms; also held-across-wait, "
     "starved-pool, still-waiting.",
 )
-@gate_options
+@check_options
 def command(
     file: Path,
     format_: str,
@@ -124,7 +117,7 @@ def command(
     since: int | time | None,
     until: int | time | None,
     thresholds: Thresholds,
-    gates: Gates | None,
+    checks: Gates | None,
 ) -> None:
     """Print a report on the recording FILE: the culprit, the findings, who kept whom waiting.
 
@@ -132,10 +125,10 @@ def command(
 
     The report takes about 50 lines. It says how much is left out; --full shows everything.
     """
-    shut = print_report(
+    failed = print_report(
         file,
         sys.stdout,
-        gates=gates,
+        checks=checks,
         format_=format_,
         sort=sort,
         by=by,
@@ -146,107 +139,5 @@ def command(
         until=until,
         thresholds=thresholds,
     )
-    say_shut(shut)
-    sys.exit(FAILED if shut else 0)
-
-
-def print_report(
-    file: Path,
-    out: TextIO | None,
-    *,
-    gates: Gates | None = None,
-    format_: str = "text",
-    sort: str = "wait",
-    by: str = "site",
-    full: bool = False,
-    tasks: tuple[str, ...] = (),
-    resources: tuple[str, ...] = (),
-    since: int | time | None = None,
-    until: int | time | None = None,
-    thresholds: Thresholds | None = None,
-) -> list[str]:
-    """Write the report on the recording ``file`` to ``out``, with colours on a terminal.
-
-    Returns a line for each of ``gates`` that is shut; without ``out`` that is all it does. Raises
-    RecordingError.
-    """
-    from asyncctx_trace.analysis.case import Case
-    from asyncctx_trace.analysis.report import report
-
-    if since is None and until is None:
-        timeline, running, anchor = _read(file)
-    else:
-        timeline, running, anchor = _read_between(file, since, until)
-    told = report(
-        Case(timeline, running=running),
-        thresholds=thresholds,
-        budgets=gates.budgets if gates else (),
-        tasks=tasks,
-        resources=resources,
-        sort=sort,
-        anchor=anchor,
-    )
-    if out is not None:
-        if format_ == "json":
-            from asyncctx_trace_tui.reports.json_format import render_json
-
-            text = render_json(told, str(file))
-        elif format_ == "markdown":
-            from asyncctx_trace_tui.reports.markdown import render_markdown
-
-            text = render_markdown(told)
-        else:
-            from asyncctx_trace_tui.reports.tables import screen_width, wants_color
-            from asyncctx_trace_tui.reports.text import render_report
-
-            text = render_report(
-                told, color=wants_color(out), width=screen_width(out), by=by, full=full
-            )
-        click.echo(text, file=out, nl=False)
-    return gates.shut(told) if gates else []
-
-
-def _read(file: Path) -> tuple[Timeline, bool, Anchor]:
-    """What ``file`` tells, whether more may come, and what turns its times into those of day."""
-    from asyncctx_trace.analysis.timeline import Timeline
-    from asyncctx_trace.sources import follow
-
-    timeline = Timeline()
-    with closing(follow(file)) as source:
-        for piece in _pieces(source):
-            timeline.extend(piece)
-        return timeline, source.alive, source.anchor
-
-
-def _read_between(
-    file: Path, since: int | time | None, until: int | time | None
-) -> tuple[Timeline, bool, Anchor]:
-    """The same of the time between two moments, in ns from the start."""
-    from asyncctx_trace.analysis.selection import between
-    from asyncctx_trace.sources import follow
-
-    with closing(follow(file)) as source:
-        timeline, more = between(
-            _pieces(source),
-            since if isinstance(since, int) else None,
-            until if isinstance(until, int) else None,
-            since_at=_at(source.anchor, since) if isinstance(since, time) else None,
-            until_at=_at(source.anchor, until) if isinstance(until, time) else None,
-        )
-        return timeline, more or source.alive, source.anchor
-
-
-def _at(anchor: Anchor, clock: time) -> int:
-    """The monotonic time at which it was ``clock`` first in the recording, in local time."""
-    began = datetime.fromtimestamp(anchor.wall_ns / 1e9)
-    then = datetime.combine(began.date(), clock)
-    if then < began.replace(microsecond=0):
-        then += timedelta(days=1)
-    return anchor.monotonic_ns + round(then.timestamp() * 1e9) - anchor.wall_ns
-
-
-def _pieces(source: Followed) -> Iterator[Piece]:
-    """Piece by piece: of a large recording no more is in memory than what becomes of it."""
-    yield source.poll(_PIECE)
-    while source.behind:
-        yield source.poll(_PIECE)
+    print_failed_checks(failed)
+    sys.exit(FAILED if failed else 0)

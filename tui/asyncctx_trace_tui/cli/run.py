@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from asyncctx_trace.errors import AsyncctxTraceError
-from asyncctx_trace_tui.cli.gates import FAILED, gate_options, say_shut
+from asyncctx_trace_tui.cli.check_options import FAILED, check_options, print_failed_checks
 from asyncctx_trace_tui.run.launcher import Program
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class _LikePython(click.Command):
     metavar="[URL]",
     help="Send spans to an OTLP endpoint, such as Jaeger, while the program runs.",
 )
-@gate_options
+@check_options
 def command(
     words: tuple[str, ...],
     output: Path | None,
@@ -112,7 +112,7 @@ def command(
     exclude: tuple[str, ...],
     everything: bool,
     otlp: str | None,
-    gates: Gates | None,
+    checks: Gates | None,
 ) -> None:
     """Run a program under the tracer, as `python TARGET [ARGS]...` would run it.
 
@@ -141,9 +141,9 @@ def command(
     else:
         code = _in_the_app(program)
         click.echo(f"exit code: {_as_shells_say(code)}", err=True)
-    shut: list[str] = []
-    if gates or (headless and not quiet):
-        shut = _report(recording, gates, told=headless and not quiet)
+    failed: list[str] = []
+    if checks or (headless and not quiet):
+        failed = _report(recording, checks, told=headless and not quiet)
     if stream is not None:
         from asyncctx_trace.analysis.words import plain
 
@@ -158,30 +158,30 @@ def command(
             )
     if not quiet:
         click.echo(f"recording: {recording}", err=True)
-    sys.exit(_as_shells_say(code) or (FAILED if shut else 0))
+    sys.exit(_as_shells_say(code) or (FAILED if failed else 0))
 
 
-def _report(recording: Path, gates: Gates | None, *, told: bool) -> list[str]:
-    """Report on ``recording`` if it is to be ``told``; the gates that are shut, each in a line.
+def _report(recording: Path, checks: Gates | None, *, told: bool) -> list[str]:
+    """Report on ``recording`` if it is to be ``told``; the checks that are failed, each in a line.
 
-    Whatever fails in here is ours, not the program's: it is said in a line, shuts the gates, and
+    Whatever fails in here is ours, not the program's: it is said in a line, shuts the checks, and
     leaves the program's exit code alone.
     """
-    from asyncctx_trace_tui.cli.report import print_report
+    from asyncctx_trace_tui.cli.report_printing import print_report
 
     try:
-        shut = print_report(recording, sys.stderr if told else None, gates=gates)
+        failed = print_report(recording, sys.stderr if told else None, checks=checks)
     except Exception as error:
         from asyncctx_trace.analysis.words import plain
 
         why = f"the report failed: {type(error).__name__}: {plain(str(error))}"
-        shut = [f"check failed: {why}"] if gates else []
-        if not gates:
+        failed = [f"check failed: {why}"] if checks else []
+        if not checks:
             with suppress(OSError):
                 click.echo(f"asyncctx-trace: {why}", err=True)
     with suppress(OSError):
-        say_shut(shut)
-    return shut
+        print_failed_checks(failed)
+    return failed
 
 
 def _stream(recording: Path, url: str) -> OtlpStream:
@@ -207,7 +207,7 @@ def _target(words: tuple[str, ...]) -> list[str]:
             raise click.UsageError("-m needs the name of a module")
         return list(words)
     if not os.path.lexists(target):
-        from asyncctx_trace_tui.run.scenarios import find
+        from asyncctx_trace_tui.run.bundled_scenarios import find
 
         return [str(find(target)), *arguments]
     if not os.access(target, os.R_OK):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from asyncctx_trace_tui.run import scenarios
+from asyncctx_trace_tui.run import bundled_scenarios
 
 __all__ = ["command"]
 
@@ -19,17 +19,19 @@ def command(name: str | None) -> None:
     if name is None:
         _list()
     else:
-        _tell(scenarios.find(name).stem)
+        _tell(bundled_scenarios.find(name).stem)
 
 
 def _list() -> None:
-    found = scenarios.all()
+    found = bundled_scenarios.all()
     width = max(len(each.name) for each in found)
     for each in found:
         click.echo(f"{each.name:{width}}  {each.title}")
-    click.echo(f"\nTo run one: `asyncctx-trace run NAME`. The scripts are in {scenarios.folder()}.")
+    click.echo(
+        f"\nTo run one: `asyncctx-trace run NAME`. The scripts are in {bundled_scenarios.folder()}."
+    )
 
 
 def _tell(name: str) -> None:
-    [told] = [each for each in scenarios.all() if each.name == name]
+    [told] = [each for each in bundled_scenarios.all() if each.name == name]
     click.echo(f"{told.title}\n\n{told.story}\n\n{told.path}")

@@ -1,19 +1,20 @@
-"""What a recording tells, one file a format.
+"""Reports on recordings, one module per format.
 
-================  =====================================================
-room              what it is
-================  =====================================================
-text              the report for people at a terminal, by its sections:
-text_findings     the findings
+================  ================================================================
+module            contents
+================  ================================================================
+text_report       the report for a terminal, composed of
+text_findings     the findings and
 text_tables       the tables
-extent            how much of everything is shown
-charges           who kept whom waiting, in rows
-markdown          the report for a pull request
-json_format       the report for programs; ``docs/report-json.md``
-comparison        two recordings side by side, for people
+markdown_report   the report for a pull request
+json_report       the report for programs, see ``docs/report-json.md``
+comparison_text   the comparison of two recordings for a terminal
 comparison_json   the same for programs
-tables            tables drawn to a string
-names             names, sites and moments of the program, safe to show
+extent            how many findings and rows are shown
+charges           who kept whom waiting, as table rows
+labels            names, sites and times of the traced program, safe to print
+rich_tables       Rich tables rendered to a string
+loading           a recording read into a timeline, whole or between two times
 deadlocks         a growing recording watched for deadlocks
-================  =====================================================
+================  ================================================================
 """

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from asyncctx_trace.analysis.report import Report
 from asyncctx_trace.analysis.resource_groups import ResourceGroup
-from asyncctx_trace_tui.reports.names import distinct_names, resource
+from asyncctx_trace_tui.reports.labels import distinct_names, resource
 
 __all__ = ["charges"]
 

@@ -8,8 +8,8 @@ from typing import Any
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.cleanup import Order
 from asyncctx_trace.analysis.comparison import Change, Comparison
-from asyncctx_trace_tui.reports.json_format import VERSION, finding_as_dict, spread_as_dict
-from asyncctx_trace_tui.reports.names import resource
+from asyncctx_trace_tui.reports.json_report import VERSION, finding_as_dict, spread_as_dict
+from asyncctx_trace_tui.reports.labels import resource
 
 __all__ = ["render_comparison_json"]
 

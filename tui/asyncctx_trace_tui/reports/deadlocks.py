@@ -9,6 +9,7 @@ from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.deadlock import deadlocks_at
 from asyncctx_trace.analysis.findings.deadlock import describe
 from asyncctx_trace.analysis.timeline import Timeline
+from asyncctx_trace.analysis.words import plain
 from asyncctx_trace.events import (
     EnterEnded,
     EnterStarted,
@@ -22,7 +23,6 @@ from asyncctx_trace.events import (
     TaskEnded,
 )
 from asyncctx_trace.recording.reader import Recording
-from asyncctx_trace_tui.view.text import plain
 
 __all__ = ["DeadlockAlarm", "DeadlockWatch"]
 

@@ -10,10 +10,9 @@ from rich.text import Text
 
 from asyncctx_trace.analysis.grouping import FindingGroup
 from asyncctx_trace.analysis.report import Report
-from asyncctx_trace.analysis.words import count
+from asyncctx_trace.analysis.words import count, cut, plain
 from asyncctx_trace_tui.reports.extent import Extent
-from asyncctx_trace_tui.reports.names import group_name, moment, short_place
-from asyncctx_trace_tui.view.text import cut, plain
+from asyncctx_trace_tui.reports.labels import group_name, moment, short_place
 
 __all__ = ["findings", "left_out_findings"]
 

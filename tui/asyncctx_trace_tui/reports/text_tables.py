@@ -14,9 +14,10 @@ from asyncctx_trace.analysis.cleanup import Cleanup
 from asyncctx_trace.analysis.contention import ResourceUse, got_in
 from asyncctx_trace.analysis.mishaps import BadEnd, Mishap
 from asyncctx_trace.analysis.report import Report
+from asyncctx_trace.analysis.words import duration, percent, plain, shorten
 from asyncctx_trace_tui.reports.charges import charges
 from asyncctx_trace_tui.reports.extent import Extent
-from asyncctx_trace_tui.reports.names import (
+from asyncctx_trace_tui.reports.labels import (
     NAME,
     distinct_names,
     moment,
@@ -24,8 +25,7 @@ from asyncctx_trace_tui.reports.names import (
     short_place,
     task,
 )
-from asyncctx_trace_tui.reports.tables import table
-from asyncctx_trace_tui.view.text import duration, percent, plain, shorten
+from asyncctx_trace_tui.reports.rich_tables import table
 
 __all__ = [
     "blame",

@@ -7,9 +7,9 @@ import sys
 import time
 from contextlib import suppress
 
+from asyncctx_trace.analysis.words import plain
 from asyncctx_trace_tui.reports.deadlocks import DeadlockWatch
 from asyncctx_trace_tui.run.launcher import Program
-from asyncctx_trace_tui.view.text import plain
 
 __all__ = ["see_it_through"]
 

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from asyncctx_trace.analysis.case import Case
-from asyncctx_trace_tui.view.narration import resource_name, task_name
-from asyncctx_trace_tui.view.text import duration
+from asyncctx_trace.analysis.words import duration, shorten
 
 __all__ = ["Link", "blamed", "chain", "ready"]
 
 _DEEPEST = 50
+_NAME = 32
+"""Cells of a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +53,11 @@ def _links(
     case: Case, task: int, at: int, depth: int, held: int | None, above: tuple[int, ...]
 ) -> Iterator[Link]:
     timeline = case.timeline
-    name = task_name(timeline, task)
+    name = _task(case, task)
     parts = [name]
     if held is not None:
         since = duration(at - timeline.enter_ended[held])
-        parts.append(f"holds `{resource_name(timeline, timeline.resource[held])}` for {since}")
+        parts.append(f"holds `{_resource(case, timeline.resource[held])}` for {since}")
     if task in above:
         yield Link(depth, task, held, " ".join(parts) + ": deadlock, the circle closes", True)
         return
@@ -66,10 +67,18 @@ def _links(
         yield Link(depth, task, held, words)
         return
     waits = duration(at - timeline.enter_started[waiting])
-    what = resource_name(timeline, timeline.resource[waiting])
+    what = _resource(case, timeline.resource[waiting])
     parts.append(("and " if held is not None else "") + f"waits for `{what}` for {waits}")
     yield Link(depth, task, waiting if held is None else held, " ".join(parts))
     if depth < _DEEPEST:
         for row in case.holders(timeline.resource[waiting], at):
             holder = case.holder(row, at)
             yield from _links(case, holder, at, depth + 1, row, (*above, task))
+
+
+def _task(case: Case, task: int) -> str:
+    return shorten(case.task(task), _NAME)
+
+
+def _resource(case: Case, resource: int) -> str:
+    return shorten(case.resource(resource), _NAME)

@@ -6,22 +6,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from asyncctx_trace.analysis.timeline import Acquisition, Timeline
+from asyncctx_trace.analysis.words import duration, plain
 from asyncctx_trace.events import Outcome
-from asyncctx_trace_tui.view.lanes import Tracks
-from asyncctx_trace_tui.view.text import duration, plain, shorten
+from asyncctx_trace_tui.view.display_names import resource_name, task_name
+from asyncctx_trace_tui.view.lanes.lane_set import Tracks
 
 __all__ = [
     "Moment",
     "happened",
     "in_line",
     "moments",
-    "resource_name",
     "sentence",
-    "task_name",
 ]
 
-_NAME = 32
-"""Columns that a name may take in a sentence."""
 _LISTED = 4
 """Names in a list before the rest is a number."""
 
@@ -119,18 +116,6 @@ def happened(tracks: Tracks, at: int) -> Iterator[str]:
     for line in timeline.printed[-1:] if timeline.end == at else ():
         if line.at == at:
             yield f"printed: {plain(line.text)}"
-
-
-def task_name(timeline: Timeline, task: int) -> str:
-    """The name of a task, short and plain; a number where it has none."""
-    defined = timeline.tasks.get(task)
-    return shorten(defined.name, _NAME) if defined is not None else f"task {task}"
-
-
-def resource_name(timeline: Timeline, resource: int) -> str:
-    """The name of a resource, short and plain; a number where it has none."""
-    defined = timeline.resources.get(resource)
-    return shorten(defined.name, _NAME) if defined is not None else f"resource {resource}"
 
 
 def _facts(timeline: Timeline, a: Acquisition, at: int) -> Iterator[str]:

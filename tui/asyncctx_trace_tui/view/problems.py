@@ -5,14 +5,15 @@ from __future__ import annotations
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.findings import Thresholds, find_in
 from asyncctx_trace.analysis.timeline import NOT_YET
+from asyncctx_trace.analysis.words import duration, shorten
 from asyncctx_trace.events import Outcome
-from asyncctx_trace_tui.view.narration import resource_name, task_name
-from asyncctx_trace_tui.view.text import duration
 
 __all__ = ["Place", "problems"]
 
 _LONGEST = 5
 """How many of the longest waits count as problems."""
+_NAME = 32
+"""Cells of a name."""
 _WORDS = {
     Outcome.ERROR: "error",
     Outcome.CANCELLED: "cancelled",
@@ -34,16 +35,16 @@ def problems(case: Case) -> list[Place]:
             (timeline.exit_ended[row], timeline.exit_outcome[row]),
         ):
             if outcome not in (0, Outcome.OK):
-                who = task_name(timeline, timeline.task[row])
-                what = resource_name(timeline, timeline.resource[row])
+                who = _task(case, timeline.task[row])
+                what = _resource(case, timeline.resource[row])
                 places.append((at, row, f"{_WORDS[Outcome(outcome)]}: {who} at `{what}`"))
     waits = sorted(((_wait(case, row), row) for row in range(len(timeline))), reverse=True)[
         :_LONGEST
     ]
     for length, row in waits:
         if case.contended(row):
-            who = task_name(timeline, timeline.task[row])
-            what = resource_name(timeline, timeline.resource[row])
+            who = _task(case, timeline.task[row])
+            what = _resource(case, timeline.resource[row])
             words = f"long wait: {who} for `{what}`, {duration(length)}"
             places.append((timeline.enter_started[row], row, words))
     for finding in find_in(case, Thresholds()):
@@ -55,3 +56,11 @@ def problems(case: Case) -> list[Place]:
 def _wait(case: Case, row: int) -> int:
     end = case.timeline.enter_ended[row]
     return (case.now if end == NOT_YET else end) - case.timeline.enter_started[row]
+
+
+def _task(case: Case, task: int) -> str:
+    return shorten(case.task(task), _NAME)
+
+
+def _resource(case: Case, resource: int) -> str:
+    return shorten(case.resource(resource), _NAME)

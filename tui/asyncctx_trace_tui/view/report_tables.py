@@ -11,7 +11,7 @@ from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.cleanup import cleanups
 from asyncctx_trace.analysis.contention import contention_in
 from asyncctx_trace.analysis.critical_path import critical_path
-from asyncctx_trace_tui.view.text import duration, percent, shorten
+from asyncctx_trace.analysis.words import duration, percent, shorten
 
 __all__ = ["TABLES", "Line", "ReportTable"]
 

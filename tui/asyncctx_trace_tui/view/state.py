@@ -15,8 +15,8 @@ from asyncctx_trace.recording.format import Anchor
 from asyncctx_trace_tui.storage.atomic_write import Saving
 from asyncctx_trace_tui.view.answers import Answers
 from asyncctx_trace_tui.view.filters import Predicate
-from asyncctx_trace_tui.view.lane_order import Ordering
-from asyncctx_trace_tui.view.lanes import Lane, Tracks
+from asyncctx_trace_tui.view.lanes.lane_set import Lane, Tracks
+from asyncctx_trace_tui.view.lanes.order import Ordering
 from asyncctx_trace_tui.view.playback import Playback
 from asyncctx_trace_tui.view.problems import problems
 from asyncctx_trace_tui.view.viewport import Viewport

@@ -1,36 +1,33 @@
-"""Who held which unit of a resource's capacity, and when."""
+"""Assign the holders of a resource to the units of its capacity."""
 
 from __future__ import annotations
 
+from array import array
 from heapq import heapify, heappop, heappush
 
 from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
 from asyncctx_trace.outcome import Outcome
-from asyncctx_trace_tui.view.lanes import NEVER, Track
 
-__all__ = ["Unit", "units"]
+__all__ = ["rows_by_unit"]
 
 _OK = int(Outcome.OK)
+_NEVER = 1 << 62
+"""Sorts after the end of every acquisition, in ns."""
 
 
-class Unit(Track):
-    """What one unit of a resource's capacity was held by; waits are left out."""
+def rows_by_unit(timeline: Timeline, resource: int) -> list[array[int]]:
+    """Return the rows that held each unit of ``resource``, in order of time.
 
-    holds_only = True
-
-
-def units(timeline: Timeline, resource: int) -> list[Unit]:
-    """The units of a resource: each holder takes the first that is free when it gets in.
-
-    Where none is, it takes over from one that cleans up: a release lets the next one in before
-    the exit around it is over.
+    A holder gets the first free unit. If no unit is free, it takes the unit of a holder whose exit
+    has started: a release admits the next waiter before the exit around it has ended. The number
+    of units is the largest number of simultaneous holders. O(n log n) for n acquisitions.
     """
     entered = sorted(
         (timeline.enter_ended[row], row)
         for row in timeline.rows_of_resource.get(resource, ())
         if timeline.enter_outcome[row] == _OK
     )
-    found: list[Unit] = []
+    units: list[array[int]] = []
     free: list[int] = []
     busy: list[tuple[int, int, int]] = []
     for at, row in entered:
@@ -42,13 +39,13 @@ def units(timeline: Timeline, resource: int) -> list[Unit]:
             heapify(busy)
             free.append(leaving[1])
         elif not free:
-            free.append(len(found))
-            found.append(Unit(timeline))
-        number = heappop(free)
-        found[number].rows.append(row)
+            free.append(len(units))
+            units.append(array("q"))
+        unit = heappop(free)
+        units[unit].append(row)
         ended = timeline.exit_ended[row]
-        heappush(busy, (NEVER if ended == NOT_YET else ended, number, row))
-    return found
+        heappush(busy, (_NEVER if ended == NOT_YET else ended, unit, row))
+    return units
 
 
 def _leaves(timeline: Timeline, row: int, at: int) -> bool:

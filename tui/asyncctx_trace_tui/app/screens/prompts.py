@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
 from asyncctx_trace_tui.app.screens.navigation import Moving
-from asyncctx_trace_tui.view.cells import Glyphs
+from asyncctx_trace_tui.view.cells.glyphs import Glyphs
 from asyncctx_trace_tui.view.chain import blamed, chain, ready
 from asyncctx_trace_tui.view.filters import FilterError, Predicate, parse, parse_duration
 from asyncctx_trace_tui.view.state import NOT_KNOWN, Scene

@@ -14,11 +14,11 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from asyncctx_trace_tui.app.widgets.view import SceneView
-from asyncctx_trace_tui.view.cells import Glyphs
-from asyncctx_trace_tui.view.names import full_names
+from asyncctx_trace.analysis.words import shorten
+from asyncctx_trace_tui.app.widgets.scene_view import SceneView
+from asyncctx_trace_tui.view.cells.glyphs import Glyphs
+from asyncctx_trace_tui.view.display_names import full_names
 from asyncctx_trace_tui.view.state import Scene
-from asyncctx_trace_tui.view.text import shorten
 
 __all__ = ["Page", "Piece", "Words"]
 

@@ -1,0 +1,43 @@
+"""A picture of a recording, taken without a terminal."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any, Literal
+
+from textual.pilot import Pilot
+
+from asyncctx_trace_tui.app.application import TraceApp
+from asyncctx_trace_tui.app.screenshot import picture, text
+from asyncctx_trace_tui.storage.app_settings import Settings
+
+__all__ = ["snapshot"]
+
+
+def snapshot(
+    recording: Path,
+    kind: Literal["svg", "text"],
+    size: tuple[int, int] = (120, 36),
+    settings: Settings | None = None,
+) -> str:
+    """All of ``recording`` as the app shows it at its end, in ``size`` columns and lines.
+
+    Raises what opening a recording raises.
+    """
+    app = TraceApp(recording, settings=settings or Settings())
+    taken: list[str] = []
+
+    async def take(pilot: Pilot[Any]) -> None:
+        await pilot.pause()
+        while app.scene.loading:
+            app.tick()
+        app.scene.playback.pause()
+        app.scene.go(app.scene.playback.last)
+        app.tick()
+        await pilot.pause()
+        taken.append(picture(app, recording.name) if kind == "svg" else text(app))
+        app.exit()
+
+    asyncio.run(app.run_async(headless=True, size=size, auto_pilot=take))
+    return taken[0]

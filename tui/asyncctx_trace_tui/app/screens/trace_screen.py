@@ -1,0 +1,249 @@
+"""The screen of one recording: eight views of it at one play head."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from textual import on
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.widgets import ContentSwitcher
+
+from asyncctx_trace_tui.app.screens.help_screen import Help, Section
+from asyncctx_trace_tui.app.screens.navigation import Moving
+from asyncctx_trace_tui.app.screens.prompts import Asking, Prompt
+from asyncctx_trace_tui.app.widgets.bars.key_bar import Keys
+from asyncctx_trace_tui.app.widgets.bars.minimap import Minimap
+from asyncctx_trace_tui.app.widgets.bars.time_ruler import Ruler
+from asyncctx_trace_tui.app.widgets.bars.title_bar import Title
+from asyncctx_trace_tui.app.widgets.bars.view_bar import VIEWS, ViewBar
+from asyncctx_trace_tui.app.widgets.panes.acquisition_details import Details
+from asyncctx_trace_tui.app.widgets.panes.cleanup_order import Cleanup
+from asyncctx_trace_tui.app.widgets.panes.findings_list import FindingList, Findings
+from asyncctx_trace_tui.app.widgets.panes.narration_panel import Sentences
+from asyncctx_trace_tui.app.widgets.panes.program_output import Output
+from asyncctx_trace_tui.app.widgets.panes.report_table import Report
+from asyncctx_trace_tui.app.widgets.panes.resource_lanes import ResourceLine, Resources
+from asyncctx_trace_tui.app.widgets.panes.source_code import Source
+from asyncctx_trace_tui.app.widgets.panes.task_lanes import LaneLine, Lanes
+from asyncctx_trace_tui.app.widgets.panes.wait_chains import Waits
+from asyncctx_trace_tui.app.widgets.scene_view import SceneView
+from asyncctx_trace_tui.app.widgets.text_page import Page
+from asyncctx_trace_tui.app.widgets.time_rows import TimeRows
+
+__all__ = ["TraceScreen", "own_bindings", "sections"]
+
+_WIDTHS = [(0, "-narrow"), (110, "-wide")]
+_HEIGHTS = [(0, "-short"), (32, "-middle"), (45, "-tall")]
+
+
+class TraceScreen(Asking):
+    """Everything about one recording; 1 to 8 choose the view."""
+
+    CSS = """
+    #main { height: 1fr; }
+    #below { height: 9; }
+    #sentences { height: 4; }
+    TraceScreen.-wide #below { layout: horizontal; height: 10; }
+    TraceScreen.-wide.-tall #below { height: 14; }
+    TraceScreen.-wide #sentences { width: 1fr; height: 100%; }
+    TraceScreen.-wide #output { width: 1fr; height: 100%; }
+    TraceScreen.-page.-short #output { display: none; }
+    TraceScreen.-page.-short #below { height: 4; }
+    TraceScreen.-narrow.-queue #output { display: none; }
+    TraceScreen.-narrow.-queue #sentences { height: 9; }
+    TraceScreen.-view-output #below { display: none; }
+    TraceScreen.-silent #below #output { display: none; }
+    TraceScreen.-silent #sentences { height: 100%; }
+    TraceScreen.-silent.-narrow #below { height: 5; }
+    TraceScreen.-silent.-narrow.-queue #below { height: 9; }
+    """
+
+    HORIZONTAL_BREAKPOINTS = _WIDTHS
+    VERTICAL_BREAKPOINTS = _HEIGHTS
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(
+            Binding(str(number), f"view('{view}')", view.capitalize(), show=False, id=view,
+                    tooltip=f"Show the view {view}")
+            for number, view in enumerate(VIEWS, 1)
+        ),
+        Binding("up,k", "select(-1)", "Task above", show=False, id="up",
+                tooltip="Select the task above"),
+        Binding("down,j", "select(1)", "Task below", show=False, id="down",
+                tooltip="Select the task below"),
+        Binding("b", "table", "Next table", show=False, id="table",
+                tooltip="In view 6, show the next table of the report"),
+        Binding("question_mark", "help", "Help", id="help", tooltip="Show this page"),
+    ]  # fmt: skip
+
+    def compose(self) -> ComposeResult:
+        scene, glyphs = self.scene, self.glyphs
+        yield Title(scene, glyphs)
+        yield ViewBar(scene, glyphs)
+        yield Minimap(scene, glyphs)
+        yield Ruler(scene, glyphs)
+        with ContentSwitcher(initial="lanes", id="main"):
+            yield Lanes(scene, glyphs)
+            yield Resources(scene, glyphs)
+            yield Waits(scene, glyphs, id="waits")
+            yield Cleanup(scene, glyphs, id="cleanup")
+            yield Source(scene, glyphs, id="source")
+            yield Findings(scene, glyphs)
+            yield Output(scene, glyphs, id="output-page")
+            yield Details(scene, glyphs, id="details")
+        with Container(id="below"):
+            yield Sentences(scene, glyphs)
+            yield Output(scene, glyphs)
+        yield Prompt(id="prompt")
+        yield Keys(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        self.query_one(Lanes).focus()
+
+    def follow_scene(self) -> None:
+        """Show what the scene has come to be."""
+        self.set_class(not self.scene.timeline.printed, "-silent")
+        for view in self._views():
+            # While a long recording is read, only the title tells how far it has come.
+            if view.is_on_screen and (not self.scene.loading or isinstance(view, Title)):
+                view.follow_scene()
+
+    def redraw_all(self) -> None:
+        """The glyphs have changed: draw everything anew."""
+        for view in self._views():
+            view.glyphs = self.glyphs
+            view.redraw()
+            view.refresh()
+
+    def _views(self) -> list[SceneView]:
+        # A query by type knows only the first base of each class.
+        return [widget for widget in self.query("*") if isinstance(widget, SceneView)]
+
+    def action_view(self, view: str) -> None:
+        """Show another view at the same play head, with the same selection."""
+        shown = {"tasks": "lanes", "output": "output-page"}.get(view, view)
+        self.query_one(ContentSwitcher).current = shown
+        self.query_one(ViewBar).view = view
+        self.query_one(Sentences).queue = view == "resources"
+        self.set_class(view not in ("tasks", "resources"), "-page")
+        self.set_class(view == "output", "-view-output")
+        self.set_class(view == "resources", "-queue")
+        chosen = self.query_one(f"#{shown}")
+        (chosen.query_one(FindingList) if view == "findings" else chosen).focus()
+        self.call_after_refresh(self.follow_scene)
+
+    def action_select(self, by: int) -> None:
+        """Select the task above or below; in the view of resources, the resource."""
+        if self.query_one(ViewBar).view == "resources":
+            known = list(self.scene.timeline.rows_of_resource)
+            if known:
+                here = self.scene.selected_resource
+                index = known.index(here) + by if here in known else 0
+                self.scene.resource = known[min(max(index, 0), len(known) - 1)]
+            return
+        self.scene.select_task(by)
+        self.query_one(Lanes).show_selected()
+
+    def action_sort(self) -> None:
+        """Sort what is on screen: the table of the report, or the lanes."""
+        if self.query_one(ViewBar).view == "findings":
+            self.query_one(Report).sort_next()
+        else:
+            super().action_sort()
+
+    def action_table(self) -> None:
+        """The next table of the report, which comes up if it is not on screen."""
+        if self.query_one(ViewBar).view == "findings":
+            self.query_one(Report).next_table()
+        else:
+            self.action_view("findings")
+
+    def action_help(self) -> None:
+        """All keys on one page."""
+        self.app.push_screen(Help(sections(self.app), self.glyphs))
+
+    # -- what was chosen --------------------------------------------------------------------
+
+    def _stand(self, at: int) -> None:
+        self.scene.playback.pause()
+        self.scene.go(at)
+
+    @on(ViewBar.Chosen)
+    def _view_chosen(self, message: ViewBar.Chosen) -> None:
+        self.action_view(message.view)
+
+    @on(TimeRows.Clicked)
+    def _clicked(self, message: TimeRows.Clicked) -> None:
+        scene, line, at = self.scene, message.line, message.at
+        if at is not None:
+            self._stand(at)
+        row = message.rows.row_at(line, at) if at is not None else None
+        if row is not None:
+            scene.select_row(row)
+        elif isinstance(line, LaneLine):
+            scene.task = line.task
+            scene.row = None
+        if isinstance(line, ResourceLine):
+            scene.resource = line.resource
+
+    @on(TimeRows.Dragged)
+    def _dragged(self, message: TimeRows.Dragged) -> None:
+        self.scene.pan(message.columns)
+
+    @on(TimeRows.Wheeled)
+    def _wheeled(self, message: TimeRows.Wheeled) -> None:
+        self.scene.tied = False
+        self.scene.zoom(message.by, message.at)
+
+    @on(Output.Chosen)
+    @on(Minimap.Chosen)
+    def _time_chosen(self, message: Output.Chosen | Minimap.Chosen) -> None:
+        self._stand(message.at)
+
+    @on(Page.GoTo)
+    def _led_to(self, message: Page.GoTo) -> None:
+        scene = self.scene
+        at = message.at
+        if at is None and message.row is not None:
+            at = scene.timeline.enter_started[message.row]
+            if scene.timeline.acquisition(message.row).phase_at(scene.playback.at) is not None:
+                at = scene.playback.at  # it is going on here: stay
+        if at is not None:
+            self._stand(at)
+        if message.row is not None:
+            scene.select_row(message.row)
+        if self.query_one(ViewBar).view == "findings":
+            self.action_view("tasks")
+
+    @on(Report.GoTo)
+    def _resource_chosen(self, message: Report.GoTo) -> None:
+        if message.at is not None:
+            self._stand(message.at)
+        self.scene.resource = message.resource
+        self.action_view("resources")
+
+
+_SECTIONS = {
+    Moving: "Moving",
+    Asking: "Searching and arranging",
+    TraceScreen: "Views",
+}
+
+
+def sections(app: App[Any]) -> list[Section]:
+    """Every command of the screen and the app under a title, with the keys that it has now."""
+    keymap = getattr(app, "keys", {})
+    found = [(title, own_bindings(each)) for each, title in _SECTIONS.items()]
+    found.append(("All of it", own_bindings(type(app))))
+    return [
+        (title, [replace(b, key=keymap.get(b.id or "", b.key)) for b in bindings])
+        for title, bindings in found
+    ]
+
+
+def own_bindings(node: type) -> list[Binding]:
+    """What a class itself binds."""
+    return [each for each in vars(node).get("BINDINGS", ()) if isinstance(each, Binding)]

@@ -1,0 +1,102 @@
+"""The whole run in one line, with the window in it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from time import perf_counter
+
+from rich.segment import Segment
+from textual import events
+from textual.message import Message
+from textual.strip import Strip
+
+from asyncctx_trace_tui.app.widgets.scene_view import SceneView
+from asyncctx_trace_tui.app.widgets.time_rows import names_width
+from asyncctx_trace_tui.view.cells.activity import Overview
+from asyncctx_trace_tui.view.cells.glyphs import Glyphs
+from asyncctx_trace_tui.view.state import Scene
+from asyncctx_trace_tui.view.viewport import Viewport
+
+__all__ = ["Minimap"]
+
+_BUDGET = 0.004
+"""Seconds of one frame that may go into summing up lanes."""
+_LASTS = 1_000_000_000
+
+
+class Minimap(SceneView):
+    """How much was waited (amber) and held (teal) at any time by all tasks together."""
+
+    DEFAULT_CSS = """
+    Minimap { height: 1; }
+    """
+
+    class Chosen(Message):
+        """A time on the map was clicked."""
+
+        def __init__(self, at: int) -> None:
+            self.at = at
+            super().__init__()
+
+    def __init__(self, scene: Scene, glyphs: Glyphs) -> None:
+        super().__init__(id="minimap")
+        self.scene = scene
+        self.glyphs = glyphs
+        self._overview = self._next = Overview(Viewport(0, 1, 1), 0)
+        self._work: Iterator[None] | None = None
+        self._wanted: Hashable = None
+        """What is being summed up."""
+        self._summed: Hashable = None
+
+    def look(self) -> Hashable:
+        self._sum_up()
+        scene = self.scene
+        whole = self._overview.viewport
+        return self._summed, scene.viewport, whole.column_of(scene.playback.at), self.size
+
+    def _sum_up(self) -> None:
+        """Go on with summing up, a few ms at a time; begin anew when there is more to sum."""
+        scene = self.scene
+        width = max(1, self.size.width - names_width(scene, self.app.size.width))
+        recent = scene.now // _LASTS if scene.live else scene.now
+        wanted = len(scene.timeline.facts) if not scene.live else 0, recent, width
+        if self._work is None and wanted != self._summed and scene.timeline.start is not None:
+            self._next = Overview(Viewport.fitting(scene.origin, scene.now, width), scene.now)
+            self._wanted = wanted
+            self._work = self._next.sum_up(scene.tracks)
+        if self._work is not None:
+            until = perf_counter() + _BUDGET
+            for _ in self._work:
+                if perf_counter() > until:
+                    return
+            self._overview, self._summed, self._work = self._next, self._wanted, None
+
+    def render_line(self, y: int) -> Strip:
+        inks, scene = self.inks, self.scene
+        gutter = names_width(scene, self.app.size.width)
+        overview = self._overview
+        whole, sums = overview.viewport, list(zip(overview.waits, overview.holds, strict=True))
+        first = whole.column_of(scene.viewport.start)
+        last = whole.column_of(scene.viewport.end - 1)
+        head = whole.column_of(scene.playback.at)
+        most = max((sum(each) for each in sums), default=0)
+        segments = [Segment("  all".ljust(gutter), inks.style("faint"))]
+        heights = self.glyphs.heights
+        for column, (wait, hold) in enumerate(sums):
+            total = wait + hold
+            inside = first <= column <= last
+            glyph = (
+                heights[min(len(heights) - 1, int(total / most * len(heights)))] if total else " "
+            )
+            ink = "wait" if wait > hold else "hold"
+            if column == head:
+                glyph, ink = self.glyphs.head, "head"
+            segments.append(
+                Segment(glyph, inks.style(ink, "selected" if inside else "", future=not inside))
+            )
+        return Strip(segments).simplify().adjust_cell_length(self.size.width, inks.style("text"))
+
+    def on_click(self, event: events.Click) -> None:
+        column = event.x - names_width(self.scene, self.app.size.width)
+        if column >= 0:
+            self.post_message(self.Chosen(self._overview.viewport.time_of(column)))

@@ -1,0 +1,1 @@
+"""The panes of the trace screen, one per view."""

@@ -1,0 +1,144 @@
+"""Everything that is known of the selected acquisition."""
+
+from __future__ import annotations
+
+import ast
+import json
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Hashable
+from contextlib import suppress
+
+from asyncctx_trace.analysis.timeline import Acquisition, Phase
+from asyncctx_trace.analysis.words import duration, plain
+from asyncctx_trace.events import ErrorText, Outcome
+from asyncctx_trace.export.single import spans_of
+from asyncctx_trace.recording.format import Anchor
+from asyncctx_trace_tui.app.widgets.text_page import Page, Piece, Words
+from asyncctx_trace_tui.view.display_names import resource_name, task_name
+from asyncctx_trace_tui.view.time_axis import clock
+
+__all__ = ["Details"]
+
+_NAMES = {"enter": "waited", "body": "held", "exit": "cleaned up"}
+_SHOWN = 20
+"""Acquisitions within this one that are listed."""
+_OUTCOMES = {
+    Outcome.OK: "ok",
+    Outcome.ERROR: "error",
+    Outcome.CANCELLED: "cancelled",
+    Outcome.TIMED_OUT: "timed out",
+}
+
+
+class Details(Page):
+    """Phases with exact times, outcome, error, site, resource, parents and children."""
+
+    _kin: tuple[Hashable, int | None, list[int]] = (None, None, [])
+    """Of which acquisition, the one around it, those within it."""
+
+    def words(self) -> list[Words]:
+        scene = self.scene
+        timeline = scene.timeline
+        row = scene.selected_row
+        if row is None:
+            return [Words.of("no acquisition is selected", "faint")]
+        a = timeline.acquisition(row)
+        resource = timeline.resources.get(a.resource)
+        site = timeline.sites.get(a.site)
+        lines = [
+            _line("acquisition", f"{a.id}"),
+            _line("task", task_name(timeline, a.task)),
+            _line("resource", resource_name(timeline, a.resource)),
+        ]
+        if resource is not None:
+            capacity = "not known" if resource.capacity is None else str(resource.capacity)
+            lines.append(_line("kind", f"{resource.kind}, capacity {capacity}"))
+        lines.append(_line("manager", a.manager))
+        if site is not None:
+            within = f" in {site.function}" if site.function else ""
+            lines.append(_line("site", f"{site.file}:{site.line}{within}"))
+            lines.append(_line("source", _statement(site.text)))
+        lines.append(Words.of(""))
+        lines += self._phase(a, "enter", a.enter_outcome, a.enter_error)
+        lines += self._phase(a, "body", a.body_outcome, a.body_error)
+        lines += self._phase(a, "exit", a.exit_outcome, a.exit_error)
+        if a.suppressed:
+            lines.append(_line("", "the exit suppressed the error of the body", "wait"))
+        if a.exit_task != a.task:
+            lines.append(_line("", f"cleaned up by {task_name(timeline, a.exit_task)}", "wait"))
+        lines += self._family(a)
+        if scene.anchor is not None:
+            lines += self._spans(a, scene.anchor)
+        return lines
+
+    def _phase(
+        self, a: Acquisition, phase: Phase, outcome: Outcome | None, error: ErrorText | None
+    ) -> list[Words]:
+        span = a.span_of(phase, self.scene.now)
+        name = _NAMES[phase]
+        if span is None:
+            return [_line(name, "not yet" if a.ended is None else "never", "faint")]
+        start, end = span
+        origin = self.scene.origin
+        ending = clock(end - origin, 1) if outcome is not None else "now"
+        words = f"{duration(end - start)}, from {clock(start - origin, 1)} to {ending}"
+        said = "goes on" if outcome is None else _OUTCOMES[outcome]
+        ink = "text" if outcome in (None, Outcome.OK) else "error"
+        lines = [_line(name, f"{words} · {said}", ink, at=start)]
+        if error is not None:
+            lines.append(_line("", plain(f"{error.type}: {error.message}"), "error"))
+        return lines
+
+    def _spans(self, a: Acquisition, anchor: Anchor) -> list[Words]:
+        """Its spans, wherever this recording is exported to."""
+        *phases, lifecycle = spans_of(self.scene.timeline, a.row, anchor)
+        lines = [Words.of(""), _line("span id", f"{lifecycle.id:016x}")]
+        lines += [_line(span.name, f"{span.id:016x}") for span in phases]
+        lines.append(Words.of(""))
+        for name, value in lifecycle.attributes.items():
+            said = json.dumps(value, ensure_ascii=False)
+            lines.append(Words((Piece(f"  {name} = ", "faint"), Piece(plain(said)))))
+        return lines
+
+    def _family(self, a: Acquisition) -> list[Words]:
+        timeline = self.scene.timeline
+        its = timeline.rows_of_task.get(a.task, array("q"))
+        here = bisect_left(its, a.row)
+        ended = self.scene.now if a.ended is None else a.ended
+        until = bisect_right(its, ended, lo=here, key=timeline.enter_started.__getitem__)
+        if self._kin[0] != (a.row, until):
+            outer = None
+            with suppress(ValueError):  # there is none, or it began before the recording
+                outer = timeline.id.index(a.parent or 0)
+            inner = [row for row in its[here + 1 : until] if timeline.parent[row] == a.id]
+            self._kin = (a.row, until), outer, inner
+        _, outer, inner = self._kin
+        lines = [Words.of("")]
+        if outer is not None:
+            lines.append(self._relative("within", outer))
+        lines += [self._relative("around", row) for row in inner[:_SHOWN]]
+        if len(inner) > _SHOWN:
+            lines.append(_line("", f"and {len(inner) - _SHOWN:,} more", "faint"))
+        return lines
+
+    def _relative(self, how: str, row: int) -> Words:
+        timeline = self.scene.timeline
+        return _line(how, resource_name(timeline, timeline.resource[row]), row=row)
+
+
+def _statement(text: str) -> str:
+    """The line of an ``async with``; Python 3.11 gives the whole statement as its place."""
+    if not text.startswith("async with "):
+        return f"async with {text}:" if text else ""
+    for colon in (place for place, sign in enumerate(text) if sign == ":"):
+        with suppress(SyntaxError):
+            ast.parse(f"async def f():\n {text[: colon + 1]} pass")
+            return text[: colon + 1]
+    return text
+
+
+def _line(
+    name: str, value: str, ink: str = "text", *, row: int | None = None, at: int | None = None
+) -> Words:
+    return Words((Piece(f"{name:>12}  ", "faint"), Piece(plain(value), ink)), row, at)

@@ -1,0 +1,106 @@
+"""What is open in the selected task, and the order in which it cleans up."""
+
+from __future__ import annotations
+
+from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.cleanup import Unwinding, unwindings
+from asyncctx_trace.analysis.timeline import NOT_YET, Acquisition
+from asyncctx_trace.analysis.words import duration
+from asyncctx_trace.events import Outcome
+from asyncctx_trace_tui.app.widgets.text_page import Page, Piece, Words
+from asyncctx_trace_tui.view.display_names import resource_name, task_name
+from asyncctx_trace_tui.view.state import NOT_KNOWN
+from asyncctx_trace_tui.view.time_axis import clock
+
+__all__ = ["Cleanup"]
+
+_SHOWN = 30
+"""Exits of the past that are listed."""
+
+
+class Cleanup(Page):
+    """The stack as it stands, innermost first; then the exits, numbered as they happened."""
+
+    def words(self) -> list[Words]:
+        scene = self.scene
+        if scene.task is None:
+            return [Words.of("no task has been seen yet", "faint")]
+        name = task_name(scene.timeline, scene.task)
+        at = scene.playback.at
+        found = scene.answer(_all_unwindings)
+        if found is None:
+            return [Words.of(NOT_KNOWN, "faint")]
+        opened = [scene.timeline.acquisition(row) for row in scene.case.held_by(scene.task, at)]
+        lines = [Words.of(f"Open in {name}, the innermost first", "faint")]
+        lines += [self._open(each, at) for each in reversed(opened)]
+        if not opened:
+            lines.append(Words.of("nothing is open", "text"))
+        lines += [Words.of(""), Words.of(f"Cleaned up by {name}, the last one first", "faint")]
+        return lines + self._exits(scene.task, at, found)
+
+    def _open(self, a: Acquisition, at: int) -> Words:
+        timeline = self.scene.timeline
+        what = resource_name(timeline, a.resource)
+        since = duration(at - (a.enter_ended or a.enter_started))
+        leaving = a.phase_at(at) == "exit"
+        glyph, ink = (self.glyphs.full[2], "cleanup") if leaving else (self.glyphs.full[1], "hold")
+        pieces = [
+            Piece("   " * a.depth + glyph + " ", ink),
+            Piece(what),
+            Piece(f"  {since} so far · {self.scene.case.place(a.site)}", "faint"),
+        ]
+        if leaving and a.body_error is not None:
+            pieces.append(Piece(f"  {a.body_error.type}: {a.body_error.message}", "error"))
+        return Words(tuple(pieces), row=a.row)
+
+    def _exits(self, task: int, at: int, found: list[Unwinding]) -> list[Words]:
+        scene = self.scene
+        timeline = scene.timeline
+        done = [row for started, row in scene.case.exits.get(task, []) if started <= at]
+        if not done:
+            return [Words.of("nothing yet", "text")]
+        expected = {
+            row: expected
+            for unwinding in found
+            if unwinding.task == task and not unwinding.in_order
+            for row, expected in zip(unwinding.left, reversed(unwinding.entered), strict=True)
+        }
+        lines = []
+        for number, row in reversed(list(enumerate(done, 1))[-_SHOWN:]):
+            a = timeline.acquisition(row)
+            lines.append(self._exit(number, a, at, expected.get(row)))
+        return lines
+
+    def _exit(self, number: int, a: Acquisition, at: int, expected: int | None) -> Words:
+        scene = self.scene
+        timeline = scene.timeline
+        started = a.exit_started or 0
+        if a.exit_ended is None or a.exit_ended > at:
+            took = f"for {duration(at - started)} so far"
+        else:
+            took = f"in {duration(a.exit_ended - started)}"
+        pieces = [
+            Piece(f"{number:>4}  ", "head"),
+            Piece(f"{clock(started - scene.origin)}  ", "faint"),
+            Piece(resource_name(timeline, a.resource)),
+            Piece(f"  {took}", "faint"),
+        ]
+        if expected is not None and expected != a.row:
+            name = resource_name(timeline, timeline.resource[expected])
+            pieces.append(Piece(f"  expected here: {name}", "wait"))
+        if a.body_error is not None:
+            pieces.append(Piece(f"  passed through: {_short(a.body_error.type)}", "cancelled"))
+        if a.suppressed:
+            pieces.append(Piece("  suppressed", "wait"))
+        if a.exit_outcome not in (None, Outcome.OK) and a.exit_error is not None:
+            pieces.append(Piece(f"  failed: {_short(a.exit_error.type)}", "error"))
+        return Words(tuple(pieces), row=a.row, at=started if started != NOT_YET else None)
+
+
+def _all_unwindings(case: Case) -> list[Unwinding]:
+    _ = case.exits, case.parents  # worked out here, where it may take its time
+    return list(unwindings(case))
+
+
+def _short(type: str) -> str:
+    return type.rpartition(".")[2]

@@ -1,0 +1,102 @@
+"""The verdict and the findings by cause, each leading to its place in time."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from textwrap import wrap
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from asyncctx_trace.analysis.blame import blame
+from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.culprit import culprit_of
+from asyncctx_trace.analysis.findings import Thresholds, find_in
+from asyncctx_trace.analysis.grouping import FindingGroup, group_findings
+from asyncctx_trace.analysis.resource_groups import group_resources
+from asyncctx_trace.analysis.verdict import Headline, headline
+from asyncctx_trace.analysis.words import plain
+from asyncctx_trace_tui.app.widgets.panes.report_table import Report
+from asyncctx_trace_tui.app.widgets.text_page import Page, Piece, Words
+from asyncctx_trace_tui.view.cells.glyphs import Glyphs
+from asyncctx_trace_tui.view.state import NOT_KNOWN, Scene
+from asyncctx_trace_tui.view.time_axis import clock
+
+__all__ = ["FindingList", "Findings"]
+
+_INKS = {"error": "error", "warning": "wait", "note": "faint"}
+_INDENT = 3
+_SCROLLBAR = 1
+"""Cells of the bar that comes once the lines have been counted."""
+_SIGNS = {"error": "!!", "warning": "! ", "note": "· "}
+
+
+class FindingList(Page):
+    """The verdict, then the findings, the gravest first, each with what follows from it."""
+
+    def look(self) -> Hashable:
+        self.scene.answer(_verdict)  # asked for as long as they are seen
+        return self.scene.answers.revision, self.size, self.cursor, self.has_focus
+
+    def words(self) -> list[Words]:
+        told = self.scene.answer(_verdict)
+        if told is None:
+            return [Words.of(NOT_KNOWN, "faint")]
+        first, groups, row, at = told
+        width = max(20, self.scrollable_content_region.width - _INDENT - _SCROLLBAR)
+        lines = [Words.of(line, row=row, at=at) for line in wrap(plain(first.sentence), width)]
+        for group in groups:
+            lines += self._told(group, width, said=group is first.group)
+        return lines
+
+    def _told(self, group: FindingGroup, width: int, *, said: bool) -> Iterator[Words]:
+        """A heading, then its sentence over as many lines as it takes, if it is not ``said``."""
+        shown = group.findings[0]
+        row = shown.rows[0] if shown.rows else None
+        since = clock(group.first - self.scene.origin)
+        heading = Piece(f"{_SIGNS[group.severity]} {group.kind}  ", _INKS[group.severity])
+        times = f"  {group.count:,} times" if group.count > 1 else ""
+        certainty = "" if group.certainty == "certain" else "  possible"
+        yield Words((heading, Piece(since + times + certainty, "faint")), row, shown.at)
+        for line in [] if said else wrap(plain(group.sentence), width):
+            yield Words((Piece(" " * _INDENT + line),))
+        for effect in group.consequences:
+            first = effect.findings[0]
+            words = f"follows from it: {effect.kind}, {effect.count:,} times"
+            yield Words(
+                (Piece(" " * _INDENT + words, "faint"),),
+                first.rows[0] if first.rows else None,
+                first.at,
+            )
+
+
+class Findings(Vertical):
+    """The list above, the table below."""
+
+    DEFAULT_CSS = """
+    Findings { height: 1fr; }
+    """
+
+    def __init__(self, scene: Scene, glyphs: Glyphs) -> None:
+        super().__init__(id="findings")
+        self.scene = scene
+        self.glyphs = glyphs
+
+    def compose(self) -> ComposeResult:
+        yield FindingList(self.scene, self.glyphs, id="finding-list")
+        yield Report(self.scene, self.glyphs)
+
+
+def _verdict(case: Case) -> tuple[Headline, list[FindingGroup], int | None, int | None]:
+    """The headline, all groups, and the acquisition and time that the headline is about."""
+    groups = group_findings(case, find_in(case, Thresholds()))
+    resources = group_resources(case, list(case.timeline.rows_of_resource))
+    blames = {resource: blame(case, resource) for resource in case.limited}
+    culprit = culprit_of(case, blames, resources)
+    first = headline(case, groups, culprit)
+    if first.group is not None:
+        worst = first.group.findings[0]
+        return first, groups, worst.rows[0] if worst.rows else None, worst.at
+    if culprit is None:
+        return first, groups, None, None
+    return first, groups, culprit.row, case.timeline.enter_ended[culprit.row]

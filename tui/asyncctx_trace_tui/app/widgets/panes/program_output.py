@@ -1,0 +1,137 @@
+"""What the program printed, line by line, tied to the play head."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Hashable
+from operator import attrgetter
+from typing import ClassVar
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from asyncctx_trace.analysis.words import plain, shorten
+from asyncctx_trace_tui.app.widgets.scene_view import SceneView
+from asyncctx_trace_tui.view.cells.glyphs import Glyphs
+from asyncctx_trace_tui.view.state import Scene
+from asyncctx_trace_tui.view.time_axis import clock
+
+__all__ = ["Output"]
+
+_ESCAPES = re.compile(r"\x1b\[[0-9;:?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
+"""Colours, cursor moves and titles that a program sends to a terminal."""
+_BEFORE = 13
+"""Columns before the words of a line."""
+_LONGEST = 2_000
+"""Characters of a tip."""
+
+
+class Output(ScrollView, SceneView, can_focus=True, inherit_bindings=False):
+    """Each line stamped; those that the play head has not reached are faint."""
+
+    DEFAULT_CSS = """
+    Output { height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1;
+             border-top: solid $foreground 20%; border-title-color: $foreground 60%; }
+    Output:focus { border-top: solid $accent; }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", "Previous line", show=False),
+        Binding("down,j", "move(1)", "Next line", show=False),
+        Binding("pageup", "move(-10)", "Ten lines up", show=False),
+        Binding("pagedown", "move(10)", "Ten lines down", show=False),
+    ]
+
+    class Chosen(Message):
+        """A line was chosen: the play head should go there."""
+
+        def __init__(self, at: int) -> None:
+            self.at = at
+            super().__init__()
+
+    def __init__(self, scene: Scene, glyphs: Glyphs, *, id: str = "output") -> None:
+        super().__init__(id=id)
+        self.scene = scene
+        self.glyphs = glyphs
+        self.border_title = "Output"
+
+    @property
+    def reached(self) -> int:
+        """How many lines had been printed by the time of the play head."""
+        return bisect_right(
+            self.scene.timeline.printed, self.scene.playback.at, key=attrgetter("at")
+        )
+
+    def look(self) -> Hashable:
+        return self.reached, len(self.scene.timeline.printed), self.size
+
+    def redraw(self) -> None:
+        printed = self.scene.timeline.printed
+        self.virtual_size = Size(self.scrollable_content_region.width, len(printed))
+        height = self.scrollable_content_region.height
+        top = round(self.scroll_y)
+        reached = self.reached
+        if not top < reached <= top + height:
+            self.scroll_to(y=max(0, reached - height), animate=False, force=True)
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        index = y + self.scroll_offset.y
+        width = self.scrollable_content_region.width
+        printed = self.scene.timeline.printed
+        blank = self.inks.style("text")
+        if index >= len(printed):
+            text = ""
+            if y == 0 and not printed:
+                text = " the program has printed nothing"
+            return Strip([Segment(text, self.inks.style("faint"))]).adjust_cell_length(width, blank)
+        line, reached = printed[index], self.reached
+        stamp = clock(line.at - self.scene.origin).rjust(9)
+        errors = line.stream == "stderr"
+        text = shorten(_words(line.text), max(1, width - cell_len(stamp) - 4))
+        current = index == reached - 1
+        future = index >= reached
+        paper = "selected" if current else ""
+        mark = self.glyphs.selected if current else " "
+        style = self.inks.style
+        return Strip(
+            [
+                Segment(mark, style("head", paper)),
+                Segment(stamp, style("faint", paper, future=future)),
+                Segment(" ! " if errors else "   ", style("error", paper, future=future)),
+                Segment(text, style("text", paper, future=future)),
+            ]
+        ).adjust_cell_length(width, style("text", paper))
+
+    def action_move(self, by: int) -> None:
+        """The play head goes to the line ``by`` further down."""
+        printed = self.scene.timeline.printed
+        if printed:
+            index = min(max(self.reached - 1 + by, 0), len(printed) - 1)
+            self.post_message(self.Chosen(printed[index].at))
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """A line that is cut is told in full in the tip."""
+        offset = event.get_content_offset(self)
+        printed = self.scene.timeline.printed
+        index = -1 if offset is None else offset.y + self.scroll_offset.y
+        words = _words(printed[index].text) if 0 <= index < len(printed) else ""
+        cut = cell_len(words) > self.scrollable_content_region.width - _BEFORE
+        self.tell(plain(words)[:_LONGEST] if cut else None)
+
+    def on_click(self, event: events.Click) -> None:
+        offset = event.get_content_offset(self)
+        printed = self.scene.timeline.printed
+        if offset is not None and offset.y + self.scroll_offset.y < len(printed):
+            self.post_message(self.Chosen(printed[offset.y + self.scroll_offset.y].at))
+
+
+def _words(text: str) -> str:
+    return _ESCAPES.sub("", text).expandtabs()

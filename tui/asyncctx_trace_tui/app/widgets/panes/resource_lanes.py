@@ -1,0 +1,231 @@
+"""The lanes of resources: who holds each unit when, and the queue of those who wait."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Hashable, Sequence
+from itertools import accumulate
+from typing import Literal, NamedTuple
+
+from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.occupancy import Occupancy
+from asyncctx_trace.analysis.words import plain
+from asyncctx_trace_tui.app.widgets.palette import task_ink
+from asyncctx_trace_tui.app.widgets.time_rows import Name, TimeRows
+from asyncctx_trace_tui.view.cells.drawing import Stroke, draw
+from asyncctx_trace_tui.view.cells.glyphs import Glyphs
+from asyncctx_trace_tui.view.display_names import resource_name, task_name
+from asyncctx_trace_tui.view.lanes.tracks import UnitTrack
+from asyncctx_trace_tui.view.narration import moments, sentence
+from asyncctx_trace_tui.view.state import NOT_KNOWN, Scene
+from asyncctx_trace_tui.view.units import rows_by_unit
+from asyncctx_trace_tui.view.viewport import Viewport
+
+__all__ = ["ResourceLine", "Resources"]
+
+_MOST_UNITS = 40
+"""Units of one resource that get a line each; the rest are counted."""
+
+
+_TALLEST = 4
+"""Lines that the curve of a queue takes up where there is room."""
+_THICKEST = 2
+"""The same for a unit."""
+
+
+class ResourceLine(NamedTuple):
+    """One line: the queue of a resource, one of its units, how many are left out, or space."""
+
+    resource: int
+    kind: Literal["queue", "unit", "more", "space"]
+    unit: int = 0
+    part: int = 0
+    """Which line, from the top, of several where there is room."""
+
+
+class Queue:
+    """How many waited on average in any slice of time: sums once, two bisections a column."""
+
+    def __init__(self, occupancy: Occupancy) -> None:
+        self._times = occupancy.times
+        self._waiters = occupancy.waiters
+        lengths = ((end - start) * waiters for start, end, waiters, _ in occupancy)
+        self._before = list(accumulate(lengths, initial=0))
+        self.most = max(occupancy.waiters, default=0)
+
+    def mean(self, start: int, end: int) -> float:
+        """Waiters between two times, on average."""
+        return (self._until(end) - self._until(start)) / (end - start)
+
+    def _until(self, at: int) -> int:
+        step = bisect_right(self._times, at) - 1
+        if step < 0:
+            return 0
+        if step + 1 >= len(self._times):
+            return self._before[-1]
+        return self._before[step] + (at - self._times[step]) * self._waiters[step]
+
+
+class Resources(TimeRows[ResourceLine]):
+    """Above, the queue as a filled curve; below it a line per unit, coloured by holder."""
+
+    def __init__(self, scene: Scene, glyphs: Glyphs) -> None:
+        super().__init__(scene, glyphs, id="resources")
+        self._found: dict[int, tuple[list[UnitTrack], Queue]] = {}
+        self._orders: dict[int, int] = {}
+        self._tall: dict[int, int] = {}
+        """Lines of each queue."""
+        self._thick = 1
+        """Lines of a unit."""
+
+    def lay_out(self, height: int) -> list[ResourceLine]:
+        if not self._work_out():
+            return []
+        limited = self.scene.case.limited
+        # What tasks contend for comes first.
+        order = sorted(self._found, key=lambda each: each not in limited)
+        rows = {resource: self._rows_of(resource) for resource in order}
+        units = sum(min(count, _MOST_UNITS) for count in rows.values())
+        queues = [each for each in order if each in limited and self._queue_of(each).most]
+        free = height - units - 2 * len(order) - sum(count > _MOST_UNITS for count in rows.values())
+        tall = 1 + max(0, min(_TALLEST - 1, free // max(1, len(queues))))
+        self._tall = dict.fromkeys(queues, tall)
+        free -= (tall - 1) * len(queues)
+        self._thick = 1 + max(0, min(_THICKEST - 1, free // max(1, units)))
+        lines = []
+        for resource in order:
+            high = self._tall.get(resource, 1)
+            lines += [ResourceLine(resource, "queue", part=part) for part in range(high)]
+            lines += [
+                ResourceLine(resource, "unit", number, part)
+                for number in range(min(_MOST_UNITS, rows[resource]))
+                for part in range(self._thick)
+            ]
+            if rows[resource] > _MOST_UNITS:
+                lines.append(ResourceLine(resource, "more", rows[resource] - _MOST_UNITS))
+            lines.append(ResourceLine(resource, "space"))
+        return lines
+
+    def _rows_of(self, resource: int) -> int:
+        """How many units have a row: all that there are, and all that were ever held at once."""
+        known = self.scene.timeline.resources.get(resource)
+        capacity = known.capacity if known is not None else None
+        return max(capacity or 0, len(self._units_of(resource)))
+
+    def _work_out(self) -> bool:
+        """Take over what analysis has found; ``False`` while it has not."""
+        found = self.scene.answer(_units_and_queues)
+        if found is None:
+            self.border_title = NOT_KNOWN
+            return False
+        self.border_title = None
+        if found is not self._found:
+            self._found = found
+            self._orders = {task: order for order, task in enumerate(self.scene.tracks.lanes)}
+        return True
+
+    def _units_of(self, resource: int) -> list[UnitTrack]:
+        return self._found[resource][0]
+
+    def _queue_of(self, resource: int) -> Queue:
+        return self._found[resource][1]
+
+    def stamp(self, line: ResourceLine) -> Hashable:
+        scene = self.scene
+        if line.kind != "unit":
+            return id(self._found)
+        now = 8 * (scene.now - scene.viewport.start) // scene.viewport.per_column
+        found = self._units_of(line.resource)
+        return found[line.unit].stamp(now) if line.unit < len(found) else ()
+
+    def setting(self) -> Hashable:
+        shown = tuple(self._tall.values()), self._thick, self.scene.answers.revision
+        return *shown, self.scene.selected_resource, self.border_title
+
+    def title_of(self, line: ResourceLine) -> Name:
+        timeline = self.scene.timeline
+        selected = line.resource == self.scene.selected_resource and line.kind != "space"
+        match line.kind:
+            case "queue" if line.part == 0:
+                mark = self.glyphs.selected if selected else " "
+                return Name(mark, resource_name(timeline, line.resource), "text", selected)
+            case "queue" if line.part == self._tall.get(line.resource, 1) - 1:
+                most = self._queue_of(line.resource).most
+                return Name(" ", f"up to {most}", "wait", selected)
+            case "unit" if line.part == 0:
+                known = timeline.resources.get(line.resource)
+                capacity = known.capacity if known else None
+                number = f" {line.unit + 1}"
+                if capacity and capacity < 100:
+                    number += f" of {capacity}"
+                if capacity and line.unit >= capacity:
+                    number = " beyond"
+                return Name(" ", number, "faint", selected)
+            case "more":
+                return Name(" ", f"{line.unit:,} more", "faint", selected)
+            case _:
+                return Name(selected=selected)
+
+    def strokes(self, line: ResourceLine) -> Sequence[Stroke]:
+        scene = self.scene
+        if line.kind == "queue":
+            return [Stroke(self._curve(line, scene.viewport), "wait", "")]
+        units = self._units_of(line.resource)
+        if line.kind != "unit" or line.unit >= len(units):
+            return [Stroke(" " * scene.viewport.width, "idle", "")]
+        unit = units[line.unit]
+        as_of = scene.answers.as_of
+        return draw(
+            unit,
+            scene.viewport,
+            scene.now if as_of is None else as_of,
+            self.glyphs,
+            label=None if line.part else self._holder_label,
+            holder=self._holder_ink,
+        )
+
+    def _curve(self, line: ResourceLine, viewport: Viewport) -> str:
+        """The part of the curve that falls into one of its lines."""
+        queue, steps = self._queue_of(line.resource), self.glyphs.heights
+        tall = self._tall.get(line.resource, 1)
+        below = (tall - 1 - line.part) * len(steps)
+        cells = []
+        for column in range(viewport.width):
+            mean = queue.mean(viewport.time_of(column), viewport.time_of(column + 1))
+            # However short a wait, it is seen; the longest queue fills all lines.
+            level = max(1, round(mean / queue.most * tall * len(steps))) if mean else 0
+            here = min(max(level - below, 0), len(steps))
+            cells.append(steps[here - 1] if here else " ")
+        return "".join(cells)
+
+    def _holder_ink(self, row: int) -> str:
+        return task_ink(self._orders.get(self.scene.timeline.task[row], 0))
+
+    def _holder_label(self, row: int) -> str:
+        name = task_name(self.scene.timeline, self.scene.timeline.task[row])
+        return name if name.isascii() else ""
+
+    def tip(self, line: ResourceLine, at: int | None) -> str | None:
+        timeline = self.scene.timeline
+        if at is None:
+            known = timeline.resources.get(line.resource)
+            return f"{known.kind} {plain(known.name)[:500]}" if known else None
+        found = [m for m in moments(self.scene.tracks, at) if m.resource == line.resource]
+        return sentence(timeline, found[0], at) if found else None
+
+    def row_at(self, line: ResourceLine, at: int) -> int | None:
+        """The acquisition that holds a unit at a time."""
+        if line.kind != "unit":
+            return None
+        units = self._units_of(line.resource)
+        return units[line.unit].row_at(at) if line.unit < len(units) else None
+
+
+def _units_and_queues(case: Case) -> dict[int, tuple[list[UnitTrack], Queue]]:
+    return {
+        resource: (
+            [UnitTrack(case.timeline, rows) for rows in rows_by_unit(case.timeline, resource)],
+            Queue(case.occupancy(resource)),
+        )
+        for resource in case.timeline.rows_of_resource
+    }

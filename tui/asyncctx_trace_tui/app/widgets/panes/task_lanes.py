@@ -1,0 +1,239 @@
+"""The lanes of tasks: acquisitions stacked, three phases told apart, arrows of who unblocked."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from itertools import islice, takewhile
+from typing import NamedTuple
+
+from asyncctx_trace.analysis.wakeups import wakeups
+from asyncctx_trace.analysis.words import duration, plain
+from asyncctx_trace_tui.app.widgets.palette import task_ink
+from asyncctx_trace_tui.app.widgets.time_rows import Name, TimeRows
+from asyncctx_trace_tui.view.cells.drawing import Stroke, draw
+from asyncctx_trace_tui.view.cells.glyphs import Glyphs
+from asyncctx_trace_tui.view.display_names import resource_name, task_name
+from asyncctx_trace_tui.view.lanes.lane_set import Lane
+from asyncctx_trace_tui.view.lanes.tracks import Track
+from asyncctx_trace_tui.view.state import Scene
+
+__all__ = ["LaneLine", "Lanes"]
+
+_THICKEST = 3
+"""Lines that one track takes up where there is room."""
+_PHASES = {"enter": "waits for", "body": "holds", "exit": "cleans up"}
+
+
+class LaneLine(NamedTuple):
+    """One line of the timeline."""
+
+    task: int
+    track: Track | None
+    """None for the space between lanes."""
+    depth: int
+    part: int = 0
+    """Which line of several that a track takes up where there is room."""
+    hidden: int = 0
+    """How many tracks below it are folded away."""
+
+
+class Lanes(TimeRows[LaneLine]):
+    """A lane per task, in the order that the viewer wants."""
+
+    def __init__(self, scene: Scene, glyphs: Glyphs) -> None:
+        super().__init__(scene, glyphs, id="lanes")
+        self._thick = 1
+        self._lines: list[LaneLine] = []
+        self._laid_out: Hashable = None
+        """What the lines were laid out for."""
+        self._first: dict[int, int] = {}
+        """Task -> the place of its first line."""
+        self._arrow: tuple[Hashable, dict[LaneLine, dict[int, tuple[str, str]]]] = (None, {})
+
+    def lay_out(self, height: int) -> list[LaneLine]:
+        scene = self.scene
+        lanes, ordering = scene.lanes, scene.ordering
+        asked = id(lanes), scene.tracks.revision, ordering.revision, height
+        if asked != self._laid_out:
+            self._laid_out = asked
+            self._lines = self._lay_out(lanes, ordering.folded, height)
+        return self._lines
+
+    def _lay_out(self, lanes: list[Lane], folded: set[int], height: int) -> list[LaneLine]:
+        tracks = {lane.task: lane.tracks[: 1 if lane.task in folded else None] for lane in lanes}
+        needed = sum(map(len, tracks.values()))
+        spaced = needed + len(lanes) <= height
+        free = height - len(lanes)
+        self._thick = max(1, min(_THICKEST, free // needed)) if spaced and needed else 1
+        self._first = {}
+        lines: list[LaneLine] = []
+        for lane in lanes:
+            shown = tracks[lane.task]
+            hidden = len(lane.tracks) - len(shown)
+            self._first[lane.task] = len(lines)
+            lines += [
+                LaneLine(lane.task, track, depth, part, hidden)
+                for depth, track in enumerate(shown)
+                for part in range(self._thick)
+            ]
+            if spaced:
+                lines.append(LaneLine(lane.task, None, len(lane.tracks)))
+        return lines
+
+    def _lines_of(self, task: int) -> Iterator[tuple[int, LaneLine]]:
+        """The lines of a task, each with its place."""
+        if task in self._first:
+            first = self._first[task]
+            own = takewhile(lambda line: line.task == task, islice(self.lines, first, None))
+            yield from enumerate(own, first)
+
+    def stamp(self, line: LaneLine) -> Hashable:
+        if line.track is None:
+            return ()
+        scene = self.scene
+        ended = scene.timeline.task_ended.get(line.task)
+        # What grows is drawn anew for every eighth of a column.
+        now = 8 * (scene.now - scene.viewport.start) // scene.viewport.per_column
+        return line.track.stamp(now), now // 8 if ended is None else ended
+
+    def setting(self) -> Hashable:
+        return self._thick, self.scene.row, self._arrow_for()
+
+    @property
+    def _middle(self) -> int:
+        """The part of a track's lines that carries its words."""
+        return (self._thick - 1) // 2
+
+    def title_of(self, line: LaneLine) -> Name:
+        scene = self.scene
+        selected = line.task == scene.task and line.track is not None
+        if line.depth or line.part != self._middle or line.track is None:
+            return Name(selected=selected)
+        mark = self.glyphs.selected if selected else " "
+        if line.task in scene.ordering.pinned:
+            mark = mark.strip() + self.glyphs.pinned
+        text = task_name(scene.timeline, line.task)
+        if line.hidden:
+            text = f"{text} {self.glyphs.folded}{line.hidden}"
+        return Name(mark, text, task_ink(scene.tracks.lanes[line.task].order), selected)
+
+    def strokes(self, line: LaneLine) -> Sequence[Stroke]:
+        scene = self.scene
+        if line.track is None:
+            return [Stroke(" " * scene.viewport.width, "idle", "")]
+        middle = line.part == self._middle
+        return draw(
+            line.track,
+            scene.viewport,
+            scene.now,
+            self.glyphs,
+            alive=self._life(line.task) if middle and not line.depth else None,
+            label=self.bar_label if middle else None,
+            # Bars that touch are told apart by what they lie in.
+            holder=(lambda _: "hold-within") if line.depth % 2 else None,
+        )
+
+    def _life(self, task: int) -> tuple[int, int, str]:
+        """The line of a task's life, halfway down its outermost track."""
+        timeline = self.scene.timeline
+        first = timeline.enter_started[timeline.rows_of_task[task][0]]
+        defined = timeline.tasks.get(task)
+        if defined is not None:
+            first = min(first, defined.at)
+        ended = timeline.task_ended.get(task, self.scene.now)
+        glyph = self.glyphs.alive if self._thick % 2 else self.glyphs.alive_low
+        return max(first, self.scene.origin), ended, glyph
+
+    # -- arrows -----------------------------------------------------------------------------
+
+    def overlay(self, line: LaneLine) -> dict[int, tuple[str, str]]:
+        return {**self._brackets(line), **self._arrow[1].get(line, {})}
+
+    def _brackets(self, line: LaneLine) -> dict[int, tuple[str, str]]:
+        """Around the acquisition that was chosen, as far as it is in view."""
+        scene, row = self.scene, self.scene.row
+        timeline, viewport = scene.timeline, scene.viewport
+        if row is None or line.track is None or timeline.task[row] != line.task:
+            return {}
+        ended = timeline.acquisition(row).ended
+        first = viewport.column_of(timeline.enter_started[row])
+        last = viewport.column_of(scene.now if ended is None else ended)
+        if timeline.depth[row] != line.depth or last < 0 or first >= viewport.width:
+            return {}
+        right = {min(last, viewport.width - 1): ("]", "arrow")}
+        return {**right, max(first, 0): ("[", "arrow")}
+
+    def _arrow_for(self) -> Hashable:
+        """Draw the arrow from the exit that let the selected acquisition in, if one did."""
+        scene = self.scene
+        row, source = scene.selected_row, None
+        if row is not None and not (scene.playback.playing or scene.playback.following):
+            woken = scene.answer(wakeups)
+            source = None if woken is None else woken.get(row)
+        if row is None or source is None:
+            self._arrow = None, {}
+        else:
+            key = row, source, scene.viewport, len(self.lines), self._thick
+            if key != self._arrow[0]:
+                self._arrow = key, self._draw_arrow(source, row)
+        return self._arrow[0]
+
+    def _draw_arrow(self, source: int, row: int) -> dict[LaneLine, dict[int, tuple[str, str]]]:
+        timeline, viewport = self.scene.timeline, self.scene.viewport
+        column = viewport.column_of(timeline.enter_ended[row])
+        first, last = self._line_of(source), self._line_of(row)
+        if first is None or last is None or not 0 <= column < viewport.width:
+            return {}
+        down = last > first
+        between = range(first + 1, last) if down else range(last + 1, first)
+        found = {self.lines[y]: {column: (self.glyphs.arrow_body, "arrow")} for y in between}
+        found[self.lines[first]] = {column: (self.glyphs.arrow_start[down], "arrow")}
+        found[self.lines[last]] = {column: (self.glyphs.arrow_end[down], "arrow")}
+        return found
+
+    def _line_of(self, row: int) -> int | None:
+        timeline = self.scene.timeline
+        task, depth = timeline.task[row], timeline.depth[row]
+        return next(
+            (
+                y
+                for y, line in self._lines_of(task)
+                if line.depth == depth and line.part == self._middle
+            ),
+            None,
+        )
+
+    # -- the mouse --------------------------------------------------------------------------
+
+    def tip(self, line: LaneLine, at: int | None) -> str | None:
+        scene = self.scene
+        timeline = scene.timeline
+        if at is None or line.track is None:
+            defined = timeline.tasks.get(line.task)
+            return plain(defined.name)[:500] if defined is not None else None
+        row = line.track.row_at(at)
+        if row is None:
+            return None
+        a = timeline.acquisition(row)
+        phase = a.phase_at(at)
+        span = a.span_of(phase, scene.now) if phase is not None else None
+        if phase is None or span is None:
+            return None
+        return (
+            f"{task_name(timeline, a.task)} {_PHASES[phase]} "
+            f"`{resource_name(timeline, a.resource)}`\n{duration(span[1] - span[0])}"
+            f" · {scene.case.place(a.site)}"
+        )
+
+    def row_at(self, line: LaneLine, at: int) -> int | None:
+        """The acquisition at a place on the timeline."""
+        return line.track.row_at(at) if line.track is not None else None
+
+    def show_selected(self) -> None:
+        """Scroll so far that the selected lane is in view."""
+        task = self.scene.task
+        ours = [y for y, _ in self._lines_of(task)] if task is not None else []
+        height = self.scrollable_content_region.height
+        if ours and not self.scroll_y <= ours[0] <= ours[-1] < self.scroll_y + height:
+            top = ours[0] if ours[0] < self.scroll_y else ours[-1] - height + 1
+            self.scroll_to(y=max(0, min(top, ours[0])), animate=False, force=True)

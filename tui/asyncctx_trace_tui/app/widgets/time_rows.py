@@ -1,0 +1,343 @@
+"""Rows along the time axis: names at the left, strokes at the right, the play head across."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.filter import ANSIToTruecolor, LineFilter
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from asyncctx_trace.analysis.words import shorten
+from asyncctx_trace_tui.app.widgets.palette import Inks
+from asyncctx_trace_tui.app.widgets.scene_view import SceneView
+from asyncctx_trace_tui.view.cells.drawing import Stroke
+from asyncctx_trace_tui.view.cells.glyphs import Glyphs
+from asyncctx_trace_tui.view.display_names import resource_name
+from asyncctx_trace_tui.view.state import Scene
+
+__all__ = ["Name", "TimeRows", "names_width"]
+
+_NARROWEST, _WIDEST = 10, 26
+"""Columns for the names at the left."""
+_LABEL = 24
+"""Columns that a name may take inside a bar."""
+
+Line = TypeVar("Line", bound=Hashable)
+
+
+class Name(NamedTuple):
+    """What stands left of a line."""
+
+    mark: str = " "
+    text: str = ""
+    ink: str = "faint"
+    selected: bool = False
+
+
+def names_width(scene: Scene, width: int) -> int:
+    """Columns left of the timeline for names, in a terminal of ``width``."""
+    return max(_NARROWEST, min(scene.longest_name + 3, _WIDEST, width // 4))
+
+
+class TimeRows(ScrollView, SceneView, Generic[Line], can_focus=True, inherit_bindings=False):
+    """Lines over the scene's viewport; scrolls up and down alone.
+
+    A line is drawn once for each window and kept until its stamp changes, whatever the play head
+    does. Subclasses say what the lines are, and how one looks.
+    """
+
+    DEFAULT_CSS = """
+    TimeRows { height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1; }
+    """
+
+    class Clicked(Message):
+        """A place was chosen with the mouse: a line, and a time unless its name was meant."""
+
+        def __init__(self, rows: TimeRows[Any], line: Hashable, at: int | None) -> None:
+            self.rows = rows
+            self.line = line
+            self.at = at
+            super().__init__()
+
+    class Dragged(Message):
+        """The timeline was pulled sideways by so many columns."""
+
+        def __init__(self, columns: int) -> None:
+            self.columns = columns
+            super().__init__()
+
+    class Wheeled(Message):
+        """The wheel was turned over a time: closer where ``by`` is above 0."""
+
+        def __init__(self, by: int, at: int) -> None:
+            self.by = by
+            self.at = at
+            super().__init__()
+
+    def __init__(self, scene: Scene, glyphs: Glyphs, *, id: str) -> None:
+        super().__init__(id=id)
+        self.scene = scene
+        self.glyphs = glyphs
+        self.names_width = _NARROWEST
+        self.lines: list[Line] = []
+        self._kept: dict[Line, tuple[Hashable, Sequence[Stroke]]] = {}
+        """Line -> what it was drawn for, and how."""
+        self._shown: dict[int, Hashable] = {}
+        """Line on screen -> how it looked when last drawn, the play head aside."""
+        self._head: int | None = None
+        self._setting: Hashable = None
+        self._common: Hashable = None
+        """What all lines depend on beside the window."""
+        self._pressed: int | None = None
+        """The column at which the mouse went down, ``None`` while it is up."""
+        self._pulled = False
+
+    # -- what subclasses say ----------------------------------------------------------------
+
+    def lay_out(self, height: int) -> list[Line]:
+        """The lines from the top, for a widget of ``height``."""
+        raise NotImplementedError
+
+    def stamp(self, line: Line) -> Hashable:
+        """A value that differs whenever the line looks different in the same window."""
+        raise NotImplementedError
+
+    def title_of(self, line: Line) -> Name:
+        """What stands left of the line."""
+        raise NotImplementedError
+
+    def strokes(self, line: Line) -> Sequence[Stroke]:
+        """The line over the whole width of the window."""
+        raise NotImplementedError
+
+    def overlay(self, line: Line) -> dict[int, tuple[str, str]]:
+        """Column -> glyph and ink that is drawn over the line."""
+        return {}
+
+    def setting(self) -> Hashable:
+        """A value that differs whenever all lines must be drawn again."""
+        return ()
+
+    # -- following the scene ----------------------------------------------------------------
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._measure()
+
+    def _measure(self) -> None:
+        scene, region = self.scene, self.scrollable_content_region
+        self.names_width = names_width(scene, self.app.size.width)
+        scene.resize(region.width - self.names_width)
+        lines = self.lay_out(region.height)
+        if lines is not self.lines and lines != self.lines:
+            self.lines = lines
+            self.virtual_size = Size(region.width, len(lines))
+            self._shown.clear()
+
+    def look(self) -> Hashable:
+        scene = self.scene
+        return (
+            scene.viewport,
+            scene.viewport.column_of(scene.playback.at),
+            scene.now,
+            len(scene.timeline.facts),
+            len(scene.timeline.tasks),
+            scene.task,
+            scene.ordering.revision,
+            self.setting(),
+            self.size,
+        )
+
+    def redraw(self) -> None:
+        self._measure()
+        scene = self.scene
+        self._common = scene.ordering.revision, self.setting(), self.glyphs
+        setting = (
+            *(scene.viewport, scene.task, self.names_width, self.app.theme),
+            self._common,
+        )
+        head = scene.viewport.column_of(scene.playback.at)
+        if setting != self._setting:
+            self._setting, self._head = setting, head
+            self._shown.clear()
+            self.refresh()
+            return
+        top, width, height = self.scroll_offset.y, self.size.width, self.size.height
+        regions = [
+            Region(0, y, width, 1)
+            for y, line in enumerate(self.lines[top : top + height])
+            if self._shown.get(y) != (line, self.stamp(line))
+        ]
+        if head != self._head:
+            left, right = sorted((head, self._head or 0))
+            left, right = max(0, left), min(scene.viewport.width - 1, right)
+            if left <= right:
+                regions.append(Region(self.names_width + left, 0, right - left + 1, height))
+            self._head = head
+        if regions:
+            self.refresh(*regions)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Without the one that translates the colours of terminals: all inks are exact ones."""
+        filters = super().get_line_filters()
+        return [each for each in filters if not isinstance(each, ANSIToTruecolor)]
+
+    # -- drawing ----------------------------------------------------------------------------
+
+    def render_line(self, y: int) -> Strip:
+        index = y + self.scroll_offset.y
+        if index >= len(self.lines):
+            return Strip.blank(self.scrollable_content_region.width, self.inks.style("text"))
+        scene, line = self.scene, self.lines[index]
+        stamp = self.stamp(line)
+        self._shown[y] = line, stamp
+        head = scene.viewport.column_of(scene.playback.at)
+        segments = self._inked(self._draw(line, stamp), head)
+        over = self.overlay(line)
+        if over:
+            segments = _laid_over(segments, over, self.inks)
+        return Strip([*self._titled(line), *segments], self.names_width + scene.viewport.width)
+
+    def _titled(self, line: Line) -> list[Segment]:
+        mark, text, ink, selected = self.title_of(line)
+        text = shorten(text, self.names_width - 3)
+        paper = "selected" if selected else ""
+        padding = " " * (self.names_width - 2 - cell_len(text))
+        return [
+            Segment(f"{mark:<2}", self.inks.style("head", paper)),
+            Segment(text + padding, self.inks.style(ink, paper)),
+        ]
+
+    def _draw(self, line: Line, stamp: Hashable) -> Sequence[Stroke]:
+        whole = stamp, self.scene.viewport, self._common
+        kept = self._kept.get(line)
+        if kept is not None and kept[0] == whole:
+            return kept[1]
+        if len(self._kept) > 4 * max(50, self.size.height):
+            self._kept.clear()
+        strokes = self.strokes(line)
+        self._kept[line] = whole, strokes
+        return strokes
+
+    def _inked(self, strokes: Sequence[Stroke], head: int) -> list[Segment]:
+        """In full ink up to the play head at the column ``head``, paler behind it."""
+        segments: list[Segment] = []
+        style = self.inks.style
+        end = 0
+        for text, ink, paper in strokes:
+            start, end = end, end + len(text)
+            if end <= head:
+                segments.append(Segment(text, style(ink, paper)))
+            elif start > head:
+                segments.append(Segment(text, style(ink, paper, future=True)))
+            else:
+                at = head - start
+                parts = text[:at], text[at + 1 :]
+                if parts[0]:
+                    segments.append(Segment(parts[0], style(ink, paper)))
+                if at >= 0:
+                    segments.append(self._head_on(text[at], style(ink, paper)))
+                if parts[1]:
+                    segments.append(Segment(parts[1], style(ink, paper, future=True)))
+        return segments
+
+    def _head_on(self, char: str, under: Style) -> Segment:
+        """The play head over one cell, whose colour it keeps behind itself."""
+        style = self.inks.style("head")
+        solid = char in (self.glyphs.full[1], *self.glyphs.heights[4:])
+        back = under.color if solid else under.bgcolor
+        if back is not None:
+            style = style.from_color(style.color, back)
+        return Segment(self.glyphs.head, style)
+
+    def bar_label(self, row: int) -> str:
+        """The resource of a row, for inside its bar; nothing where its width is doubtful."""
+        timeline = self.scene.timeline
+        name = shorten(resource_name(timeline, timeline.resource[row]), _LABEL)
+        return name if cell_len(name) == len(name) else ""
+
+    # -- the mouse --------------------------------------------------------------------------
+
+    def place(self, event: events.MouseEvent) -> tuple[Line | None, int | None]:
+        """The line and the time under the mouse."""
+        offset = event.get_content_offset(self)
+        if offset is None:
+            return None, None
+        index = offset.y + self.scroll_offset.y
+        column = offset.x - self.names_width
+        at = self.scene.viewport.time_of(column) if column >= 0 else None
+        return (self.lines[index] if index < len(self.lines) else None), at
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        self._pressed, self._pulled = event.x, False
+        self.capture_mouse()
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        if self._pressed is not None and event.x != self._pressed:
+            self.post_message(self.Dragged(self._pressed - event.x))
+            self._pressed, self._pulled = event.x, True
+        elif self._pressed is None:
+            line, at = self.place(event)
+            self.tell(None if line is None else self.tip(line, at))
+
+    def on_mouse_up(self, event: events.MouseUp) -> None:
+        self.release_mouse()
+        pressed, self._pressed = self._pressed, None
+        if pressed is not None and not self._pulled:
+            line, at = self.place(event)
+            if line is not None:
+                self.post_message(self.Clicked(self, line, at))
+
+    def row_at(self, line: Line, at: int) -> int | None:
+        """The acquisition at a place, if there is one."""
+        return None
+
+    def tip(self, line: Line, at: int | None) -> str | None:
+        """What the pointer on a line at a time tells; ``at`` is ``None`` over the name."""
+        return None
+
+    def _on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        self._wheel(event, 1)
+
+    def _on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        self._wheel(event, -1)
+
+    def _wheel(self, event: events.MouseEvent, by: int) -> None:
+        """Over the names the wheel scrolls, over the timeline it zooms."""
+        _, at = self.place(event)
+        if at is None or event.ctrl or event.shift:
+            self.scroll_relative(y=-3 * by, animate=False, force=True)
+        else:
+            self.post_message(self.Wheeled(by, at))
+        event.stop()
+        event.prevent_default()
+
+
+def _laid_over(
+    segments: list[Segment], cells: dict[int, tuple[str, str]], inks: Inks
+) -> list[Segment]:
+    """``segments``, whose characters are columns, with other glyphs and inks in some of them."""
+    found: list[Segment] = []
+    columns = iter(sorted(cells))
+    column = next(columns, None)
+    end = 0
+    for segment in segments:
+        start, end = end, end + len(segment.text)
+        text, style = segment.text, segment.style
+        while column is not None and column < end:
+            before, text = text[: column - start], text[column - start + 1 :]
+            if before:
+                found.append(Segment(before, style))
+            glyph, ink = cells[column]
+            found.append(Segment(glyph, inks.style(ink)))
+            start, column = column + 1, next(columns, None)
+        if text:
+            found.append(segment if len(text) == len(segment.text) else Segment(text, style))
+    return found

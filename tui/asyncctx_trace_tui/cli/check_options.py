@@ -1,0 +1,81 @@
+"""The options ``--fail-on`` and ``--budget``, which make a command fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from asyncctx_trace.analysis.budgets import Budget
+
+__all__ = ["FAILED", "check_options", "print_failed_checks"]
+
+FAILED = 1
+"""Exit code of a command if a check failed."""
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def print_failed_checks(lines: Iterable[str]) -> None:
+    """Write one line to stderr for each check that failed."""
+    for line in lines:
+        click.echo(f"asyncctx-trace: {line}", err=True)
+
+
+def _kinds(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> frozenset[str]:
+    if not values:
+        return frozenset()
+    from asyncctx_trace.analysis.gates import kinds_in
+
+    try:
+        return kinds_in(values)
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, param) from None
+
+
+def _budgets(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> tuple[Budget, ...]:
+    if not values:
+        return ()
+    from asyncctx_trace.analysis.budgets import Budget
+
+    try:
+        return tuple(map(Budget.parse, values))
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, param) from None
+
+
+def check_options(command: F) -> F:
+    """Add ``--fail-on`` and ``--budget``; pass them on as ``checks: Gates | None``."""
+
+    @click.option(
+        "--fail-on",
+        multiple=True,
+        callback=_kinds,
+        metavar="KINDS",
+        help="Exit with 1 if there is such a finding: `deadlock,leak,…`, `certain` or `any`.",
+    )
+    @click.option(
+        "--budget",
+        "budgets",
+        multiple=True,
+        callback=_budgets,
+        metavar="BUDGET",
+        help="Exit with 1 if exceeded: `db pool:wait.p99<5ms`. May be repeated.",
+    )
+    @wraps(command)
+    def checked(
+        *args: Any, fail_on: frozenset[str], budgets: tuple[Budget, ...], **kwargs: Any
+    ) -> Any:
+        checks = None
+        if fail_on or budgets:
+            from asyncctx_trace.analysis.gates import Gates
+
+            checks = Gates(fail_on, budgets)
+        return command(*args, checks=checks, **kwargs)
+
+    return checked  # type: ignore[return-value]  # only the parameters differ

@@ -1,0 +1,109 @@
+"""Two recordings side by side, for people at a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.cleanup import Order
+from asyncctx_trace.analysis.comparison import Change, Comparison
+from asyncctx_trace.analysis.findings import Finding
+from asyncctx_trace.analysis.words import duration, plain, shorten
+from asyncctx_trace_tui.reports.labels import NAME, place, resource
+from asyncctx_trace_tui.reports.rich_tables import draw, screen_width, table
+
+__all__ = ["render_comparison"]
+
+_LINES = 12
+
+
+def render_comparison(told: Comparison, *, color: bool, width: int | None = None) -> str:
+    """``told`` in text; plain without escapes unless ``color``."""
+    return draw(_parts(told), color=color, width=width or screen_width(out=None))
+
+
+def _parts(told: Comparison) -> Iterator[RenderableType]:
+    slower, faster = told.slower, told.faster
+    new, gone = told.new_findings, told.gone_findings
+    places = told.appeared + told.disappeared
+    if not (slower or faster or new or gone or places or told.new_orders or told.gone_orders):
+        yield Text("No difference that is more than noise.", style="bold")
+        return
+    yield Text(
+        f"{len(slower)} slower, {len(faster)} faster, {len(new)} new findings, {len(gone)} gone.",
+        style="bold",
+    )
+    yield from _findings("New findings", told.after, new, "red")
+    yield from _findings("Findings that are gone", told.before, gone, "green")
+    yield from _durations("Slower", slower)
+    yield from _durations("Faster", faster)
+    yield from _places("New places", told.appeared)
+    yield from _places("Places that are gone", told.disappeared)
+    yield from _orders("New orders of cleanup", told.after, told.new_orders)
+    yield from _orders("Orders of cleanup that are gone", told.before, told.gone_orders)
+
+
+def _findings(
+    title: str, case: Case, findings: list[Finding], style: str
+) -> Iterator[RenderableType]:
+    if findings:
+        yield Text(f"\n{title}", style="bold")
+    for finding in findings:
+        where = place(case, finding.sites[0]) if finding.sites else ""
+        kind = (f"  {finding.kind}", style)
+        summary = plain(finding.summary)
+        yield Text.assemble(kind, f" ({finding.certainty}) {where}: {summary}")
+
+
+def _durations(title: str, grown: list[tuple[Change, str, int]]) -> Iterator[RenderableType]:
+    if not grown:
+        return
+    yield Text(f"\n{title}", style="bold")
+    numbers = ("p95 before", "p95 after", "difference")
+    drawn = table("resource", "at", "phase", *numbers, numbers=numbers)
+    for change, phase, ns in grown[:_LINES]:
+        drawn.add_row(
+            Text(shorten(change.place[1], NAME)),
+            Text(shorten(f"{change.place[2]}:{change.after_line}", 48)),
+            phase,
+            duration(change.before[phase].p95),
+            duration(change.after[phase].p95),
+            f"{'+' if ns > 0 else ''}{duration(ns)}",
+        )
+    yield drawn
+    yield from _more(len(grown))
+
+
+def _places(title: str, changes: list[Change]) -> Iterator[RenderableType]:
+    if not changes:
+        return
+    yield Text(f"\n{title}", style="bold")
+    drawn = table("resource", "at", "times", numbers=("times",))
+    for change in changes[:_LINES]:
+        line = change.after_line or change.before_line
+        times = (change.after or change.before)["wait"].count
+        where = shorten(f"{change.place[2]}:{line}", NAME)
+        drawn.add_row(Text(shorten(change.place[1], NAME)), Text(where), str(times))
+    yield drawn
+    yield from _more(len(changes))
+
+
+def _orders(title: str, case: Case, orders: list[Order]) -> Iterator[RenderableType]:
+    if not orders:
+        return
+    yield Text(f"\n{title}", style="bold")
+    drawn: Table = table("exits, one after the other", "times", numbers=("times",))
+    for order in orders[:_LINES]:
+        exits = [resource(case, number) for number, _ in order.left[:_LINES]]
+        drawn.add_row(Text(" → ".join(exits)), str(order.times))
+    yield drawn
+    yield from _more(len(orders))
+
+
+def _more(count: int) -> Iterator[RenderableType]:
+    if count > _LINES:
+        yield Text(f"and {count - _LINES} more")

@@ -1,0 +1,133 @@
+"""Names, sites and moments of the traced program, safe to show."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from pathlib import Path
+
+from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.report import Report
+from asyncctx_trace.analysis.resource_groups import ResourceGroup
+from asyncctx_trace.analysis.words import duration, plain, shorten
+
+__all__ = [
+    "NAME",
+    "day_and_time",
+    "distinct_names",
+    "group_name",
+    "moment",
+    "path",
+    "place",
+    "resource",
+    "short_place",
+    "task",
+    "time_of_day",
+    "way",
+]
+
+NAME = 32
+"""Cells for one name in a table."""
+
+
+def place(case: Case, site: int) -> str:
+    """A site as ``src/app.py:12``: as seen from here, so that an editor can jump to it."""
+    known = case.timeline.sites.get(site)
+    return f"{path(known.file)}:{known.line}" if known else "?"
+
+
+def short_place(case: Case, site: int, width: int = NAME) -> str:
+    """The same in ``width`` cells: of a long path the last parts, ``…/shop/app.py:12``."""
+    whole = place(case, site)
+    if len(whole) <= width:
+        return whole
+    parts = whole.replace(os.sep, "/").split("/")
+    kept = parts[-1]
+    for part in reversed(parts[:-1]):
+        if len(kept) + len(part) + 3 > width:
+            break
+        kept = f"{part}/{kept}"
+    return shorten(f"…/{kept}", width)
+
+
+def path(file: str) -> str:
+    """A path, relative to the current folder where that is shorter."""
+    try:
+        relative = os.path.relpath(file, Path.cwd()) if os.path.isabs(file) else file  # noqa: PTH117  # a name, perhaps of another system
+    except (ValueError, OSError):  # another drive; no current folder
+        return plain(file)
+    return plain(relative if len(relative) < len(file) else file)
+
+
+def task(case: Case, number: int) -> str:
+    """The name of a task."""
+    known = case.timeline.tasks.get(number)
+    return shorten(known.name, NAME) if known else f"task {number}"
+
+
+def resource(case: Case, number: int) -> str:
+    """The name of a resource."""
+    known = case.timeline.resources.get(number)
+    return shorten(known.name, NAME) if known else f"resource {number}"
+
+
+def group_name(group: ResourceGroup, width: int = NAME) -> str:
+    """One resource by its name; several that are alike as ``20 × name``."""
+    if len(group) == 1:
+        return shorten(group.name, width)
+    count = f"{len(group)} × "
+    return count + shorten(group.name, width - len(count))
+
+
+def distinct_names(told: Report) -> dict[int, str]:
+    """Resource -> the name in tables; groups of the same name are told apart by size or number."""
+    groups: dict[str, list[ResourceGroup]] = {}
+    for group in told.resources:
+        groups.setdefault(group_name(group), []).append(group)
+    names: dict[int, str] = {}
+    for alike in groups.values():
+        sizes = [group.capacity for group in alike]
+        for number, group in enumerate(alike, 1):
+            suffix = ""
+            if len(alike) > 1:
+                by_size = group.capacity is not None and sizes.count(group.capacity) == 1
+                suffix = f" (of {group.capacity})" if by_size else f" #{number}"
+            shown = group_name(group, NAME - len(suffix)) + suffix
+            names.update(dict.fromkeys(group.resources, shown))
+    return names
+
+
+def way(case: Case, resources: tuple[int, ...]) -> str:
+    """From the resource that was waited for to the one that was held."""
+    return " → ".join(resource(case, each) for each in resources)
+
+
+# -- moments --------------------------------------------------------------------------------
+
+
+def moment(told: Report, at: int) -> str:
+    """A moment as ``7.05 s (15:04:05)``: since the start, and by the clock on the wall."""
+    clock = time_of_day(told, at)
+    return duration(at - told.case.start) + (f" ({clock})" if clock else "")
+
+
+def time_of_day(told: Report, at: int) -> str:
+    """A moment as ``15:04:05`` in local time; ``""`` where it is not known."""
+    there = _local(told, at)
+    return "" if there is None else f"{there:%H:%M:%S}"
+
+
+def day_and_time(told: Report, at: int) -> str:
+    """A moment as ``2026-01-31 15:04:05`` in local time; ``""`` where it is not known."""
+    there = _local(told, at)
+    return "" if there is None else f"{there:%Y-%m-%d %H:%M:%S}"
+
+
+def _local(told: Report, at: int) -> datetime | None:
+    wall = told.wall_ns(at)
+    if wall is None:
+        return None
+    try:
+        return datetime.fromtimestamp(wall / 1e9)
+    except (ValueError, OverflowError, OSError):  # a recording may say anything
+        return None

@@ -1,0 +1,132 @@
+"""The report for a pull request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from asyncctx_trace.analysis.grouping import FindingGroup
+from asyncctx_trace.analysis.report import Report
+from asyncctx_trace.analysis.words import duration, percent, plain
+from asyncctx_trace_tui.reports.charges import charges
+from asyncctx_trace_tui.reports.labels import distinct_names, place
+
+__all__ = ["render_markdown"]
+
+_LINES = 10
+_GROUPS = 10
+_MARKS = {"error": "🛑", "warning": "⚠️", "note": "ℹ️"}
+_CODE = re.compile(r"`([^`]+)`")
+_ACTIVE = re.compile(r"([\\`*_{}\[\]<>#|~!&@])")
+
+
+def render_markdown(told: Report) -> str:
+    """``told`` in GitHub's Markdown; names of the program are text, never markup or mentions."""
+    return "\n".join(_lines(told)) + "\n"
+
+
+def _lines(told: Report) -> Iterator[str]:
+    case = told.case
+    first, *more = told.opening
+    yield f"**asyncctx-trace:** {_sentence(first)}"
+    for sentence in more:
+        yield f"\n{_sentence(sentence)}"
+    if told.summary:
+        yield f"\n{_escaped(told.summary)}"
+    if told.missing:
+        yield ""
+    for reason, number in told.missing.items():
+        lost = f"{number:,} acquisitions are missing" if number else "incomplete"
+        yield f"- 🛑 **{lost}**: {_escaped(reason)}"
+    if told.breaches or told.groups:
+        yield ""
+    for breach in told.breaches:
+        yield f"- 🛑 **budget** {_sentence(breach.summary)}"
+    for group in told.groups[:_GROUPS]:
+        yield from _group(told, group)
+    yield from _more("groups of findings", len(told.groups) - _GROUPS)
+    if not told.uses:
+        return
+    names = distinct_names(told)
+    shown = [(names[group.resources[0]], use) for group, use in told.grouped_uses[:_LINES]]
+    yield ""
+    yield from _table(
+        [
+            "resource",
+            "kind",
+            "acquired",
+            "contended",
+            "wait p50",
+            "wait p99",
+            "wait max",
+            "hold p50",
+            "hold max",
+        ],
+        2,
+        (
+            [
+                _escaped(name),
+                _escaped(use.kind),
+                f"{use.acquisitions:,}",
+                percent(use.contended_share) if use.contends else "–",
+                duration(use.wait.p50),
+                duration(use.wait.p99),
+                duration(use.wait.max),
+                duration(use.hold.p50),
+                duration(use.hold.max),
+            ]
+            for name, use in shown
+        ),
+    )
+    total = sum(blamed.total for blamed in told.blames.values())
+    blames = [
+        [_escaped(path), f"`{_code(place(case, site))}`", duration(ns), percent(ns / total)]
+        for path, site, ns in charges(told, "site")
+        if site is not None
+    ]
+    if blames:
+        yield ""
+        yield from _table(["waited for", "held at", "waited", "share"], 2, blames[:_LINES])
+    yield from _more("resources", len(told.grouped_uses) - _LINES)
+
+
+def _group(told: Report, group: FindingGroup) -> Iterator[str]:
+    """A bullet for the group, and one below it for each kind of consequence."""
+    yield f"- {_MARKS[group.severity]} {_heading(told, group)}: {_sentence(group.sentence)}"
+    for consequence in group.consequences:
+        yield f"  - follows from it: {_heading(told, consequence)}"
+
+
+def _heading(told: Report, group: FindingGroup) -> str:
+    times = f" ×{group.count:,}" if group.count > 1 else ""
+    where = f" `{_code(place(told.case, group.sites[0]))}`" if group.sites else ""
+    return f"**{group.kind}** ({group.certainty}){times}{where}"
+
+
+def _more(what: str, left: int) -> Iterator[str]:
+    if left > 0:
+        yield f"\n… and {left} more {what}."
+
+
+def _table(columns: list[str], names: int, rows: Iterable[list[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(columns)} |"
+    yield f"|{'---|' * names}{'--:|' * (len(columns) - names)}"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+
+
+def _escaped(text: str) -> str:
+    return _ACTIVE.sub(r"\\\1", plain(text))
+
+
+def _sentence(text: str) -> str:
+    """A sentence of ours: what stands in backticks in it is a code span."""
+    parts = _CODE.split(plain(text))  # outside, inside, outside, …
+    return "".join(
+        f"`{_code(part)}`" if index % 2 else _escaped(part) for index, part in enumerate(parts)
+    )
+
+
+def _code(text: str) -> str:
+    # Within backticks nothing but a backtick is active, and in a table the bar.
+    return plain(text).replace("`", "'").replace("|", "¦")

@@ -1,0 +1,1 @@
+"""Lanes drawn as terminal cells: characters with a foreground and a background."""

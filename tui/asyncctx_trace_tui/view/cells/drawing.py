@@ -1,0 +1,119 @@
+"""A track as characters: which glyph, ink and paper each column gets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+from typing import NamedTuple
+
+from asyncctx_trace.events import Outcome
+from asyncctx_trace_tui.view.cells.glyphs import Glyphs
+from asyncctx_trace_tui.view.cells.style import HOLD, IDLE, Look, look, looks
+from asyncctx_trace_tui.view.lanes.kernels import numpy_for
+from asyncctx_trace_tui.view.lanes.tracks import Track
+from asyncctx_trace_tui.view.viewport import Viewport
+
+__all__ = ["Stroke", "draw", "plain_text"]
+
+_ROOM = 5
+"""Columns that a bar must have more of to carry a name."""
+_MARKS: dict[Outcome, str] = {
+    Outcome.ERROR: "error",
+    Outcome.CANCELLED: "cancelled",
+    Outcome.TIMED_OUT: "timed-out",
+}
+
+
+class Stroke(NamedTuple):
+    """Neighbouring columns that look alike but for their characters."""
+
+    text: str
+    ink: str
+    paper: str
+
+
+def draw(
+    track: Track,
+    viewport: Viewport,
+    now: int,
+    glyphs: Glyphs,
+    *,
+    alive: tuple[int, int, str] | None = None,
+    label: Callable[[int], str] | None = None,
+    holder: Callable[[int], str] | None = None,
+) -> list[Stroke]:
+    """The whole width of ``viewport``; the texts together have as many characters as columns.
+
+    ``alive`` is from when to when the task lived, and the glyph of that, drawn where nothing else
+    is; ``label`` names the acquisition of a row inside its bar, where there is room; ``holder``
+    gives another ink for the holding of a row.
+    """
+    width = viewport.width
+    cells: list[Look] = [(" ", IDLE, "")] * width
+    if alive is not None:
+        first = max(0, viewport.column_of(alive[0]))
+        last = min(width - 1, viewport.column_of(alive[1]))
+        if first <= last:
+            cells[first : last + 1] = [(alive[2], IDLE, "")] * (last - first + 1)
+    for column, length, row in _paint(cells, track, viewport, now, glyphs, holder):
+        name = label(row) if label is not None else ""
+        if 0 < len(name) <= length - 2:
+            char, ink, paper = cells[column]
+            # On a bar the name is cut out; in a wait or a cleanup it stands on its own.
+            ink, paper = ("name", ink) if char == glyphs.full[1] else (ink, paper)
+            cells[column + 1 : column + 1 + len(name)] = [(char, ink, paper) for char in name]
+    for problem in track.problems(viewport):
+        mark = glyphs.outcomes[problem.outcome], _MARKS[problem.outcome], ""
+        cells[viewport.column_of(problem.at)] = mark
+    return _strokes(cells)
+
+
+def plain_text(strokes: Iterable[Stroke]) -> str:
+    """The characters alone."""
+    return "".join(stroke.text for stroke in strokes)
+
+
+def _paint(
+    cells: list[Look],
+    track: Track,
+    viewport: Viewport,
+    now: int,
+    glyphs: Glyphs,
+    holder: Callable[[int], str] | None,
+) -> list[tuple[int, int, int]]:
+    """Fill the cells in which there is something.
+
+    Gives column, length and row of each bar that has room for a name.
+    """
+    fast = numpy_for(track.index_at(viewport.end) - track.index_at(viewport.start))
+    if fast is not None:
+        columns = fast.Columns(track, viewport, now)
+        rows = columns.row.tolist() if holder is not None else []
+        for column, cell in zip(*looks(columns, viewport.per_column, glyphs), strict=True):
+            if holder is not None and cell[1] == HOLD:
+                cell = cell[0], holder(rows[column]), cell[2]
+            cells[column] = cell
+        named: list[tuple[int, int, int]] = columns.bars(_ROOM)
+        return named
+    bars = []
+    for run in track.runs(viewport, now):
+        char, ink, paper = look(run, viewport.per_column, glyphs)
+        if holder is not None and ink == HOLD:
+            ink = holder(run.row)
+        cells[run.column : run.column + run.length] = [(char, ink, paper)] * run.length
+        if run.length > _ROOM:
+            bars.append((run.column, run.length, run.row))
+    return bars
+
+
+def _strokes(cells: list[Look]) -> list[Stroke]:
+    text = "".join([cell[0] for cell in cells])
+    ends = [
+        column
+        for column, (one, other) in enumerate(pairwise(cells), 1)
+        if one is not other and (one[1] != other[1] or one[2] != other[2])
+    ]
+    return [
+        Stroke(text[start:end], *cells[start][1:])
+        for start, end in pairwise([0, *ends, len(cells)])
+    ]

@@ -1,0 +1,100 @@
+"""How a column looks: which glyph, ink and paper stand for its shares of each phase."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from asyncctx_trace_tui.view.lanes.shares import Run, Shares
+
+if TYPE_CHECKING:
+    from asyncctx_trace_tui.view.cells.glyphs import Glyphs
+    from asyncctx_trace_tui.view.lanes.numpy_tracks import Columns
+
+__all__ = ["HOLD", "IDLE", "Look", "look", "looks"]
+
+PHASES = ("wait", "hold", "cleanup")
+HOLD = PHASES[1]
+IDLE = "idle"
+
+_PAPERS = ("", "", "cleanup-back")
+"""What lies behind the glyphs of a phase: hatching alone would be too faint."""
+
+Look: TypeAlias = tuple[str, str, str]
+"""Glyph, ink and paper."""
+
+_known: dict[int, dict[int, Look]] = {}
+"""By alphabet and by what :func:`looks` tells columns apart by."""
+
+
+def look(run: Run, slice: int, glyphs: Glyphs) -> Look:
+    """Character, ink and paper of one column of ``slice`` ns."""
+    shares = run.shares
+    wait, hold, cleanup = shares
+    first = 0 if wait >= hold and wait >= cleanup else 1 if hold >= cleanup else 2
+    others = ((1, 2), (0, 2), (0, 1))[first]
+    second = others[0] if shares[others[0]] >= shares[others[1]] else others[1]
+    if shares[first] == slice:
+        return glyphs.full[first], PHASES[first], _PAPERS[first]
+    idle = slice - sum(shares)
+    if shares[second] * 8 >= slice:
+        return _two(shares, slice, idle, first, second, glyphs)
+    ink = PHASES[first]
+    share = sum(shares) / slice
+    if first != 1:
+        if share < 0.25:
+            return glyphs.little[first], ink, ""
+        return glyphs.full[first], ink, _PAPERS[first]
+    level = min(7, int(share * 8))
+    left, right = run.touches
+    if left and not right:
+        return glyphs.lefts[level], ink, ""
+    if right and not left:
+        return glyphs.rights[level], ink, ""
+    return glyphs.heights[level], ink, ""
+
+
+def _two(shares: Shares, slice: int, idle: int, first: int, second: int, glyphs: Glyphs) -> Look:
+    """Two phases that both take up much of one column."""
+    if idle * 8 >= slice:
+        return glyphs.mixed, PHASES[first], PHASES[second]
+    earlier, later = min(first, second), max(first, second)
+    level = min(6, max(0, round(shares[earlier] * 8 / slice) - 1))
+    # As dense as a wait's own glyph, or the edge of the wait would stand out as solid.
+    ink = "wait-back" if earlier == 0 else PHASES[earlier]
+    return glyphs.lefts[level], ink, "cleanup-back" if later == 2 else PHASES[later]
+
+
+def looks(columns: Columns, slice: int, glyphs: Glyphs) -> tuple[list[int], list[Look]]:
+    """The columns in which there is something, and the look of each, as :func:`look` says.
+
+    It depends on few things: which phases take up most, and how many eighths. Columns that agree
+    in these share one look.
+    """
+    import numpy as np
+
+    shares = np.stack([columns.wait, columns.hold, columns.cleanup])
+    total = shares.sum(axis=0)
+    busy = np.flatnonzero(total)
+    shares, total = shares[:, busy], total[busy]
+    left, right = columns.left[busy], columns.right[busy]
+    wait, hold, cleanup = shares
+    first = np.argmax(shares, axis=0)
+    second = np.choose(first, [1 + (cleanup > hold), 2 * (cleanup > wait), 1 * (hold > wait)])
+    each = np.arange(len(busy))
+    most, next_most = shares[first, each], shares[second, each]
+    eighths = (total / slice * 8).astype(np.int64)
+    edge = np.rint(shares[np.minimum(first, second), each] * 8 / slice).astype(np.int64)
+    codes = first
+    for feature, values in (
+        *((second, 3), (eighths, 9), (edge, 9), (most == slice, 2), (next_most * 8 >= slice, 2)),
+        *(((slice - total) * 8 >= slice, 2), (left, 2), (right, 2)),
+    ):
+        codes = codes * values + feature
+    known = _known.setdefault(id(glyphs), {})
+    numbers = codes.tolist()
+    for code in set(numbers).difference(known):
+        one = numbers.index(code)
+        touches = bool(left[one]), bool(right[one])
+        run = Run(0, 1, Shares(*shares[:, one].tolist()), 0, touches)
+        known[code] = look(run, slice, glyphs)
+    return busy.tolist(), [known[code] for code in numbers]

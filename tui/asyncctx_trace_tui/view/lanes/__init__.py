@@ -1,0 +1,1 @@
+"""Acquisitions arranged in lanes, and the time they spend in each phase."""

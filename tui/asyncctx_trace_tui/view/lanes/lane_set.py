@@ -1,0 +1,90 @@
+"""The lanes of a timeline, one per task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import compress, islice
+
+from asyncctx_trace.analysis.timeline import Timeline
+from asyncctx_trace_tui.view.lanes.interval_index import Presence
+from asyncctx_trace_tui.view.lanes.kernels import numpy_for
+from asyncctx_trace_tui.view.lanes.shares import NEVER
+from asyncctx_trace_tui.view.lanes.tracks import Track
+
+__all__ = ["Lane", "Tracks"]
+
+
+class Lane:
+    """The tracks of one task, outermost acquisitions first."""
+
+    def __init__(self, timeline: Timeline, task: int, order: int) -> None:
+        self.task = task
+        self.order = order
+        """Its place among all lanes, in the order in which their tasks were first seen."""
+        self._timeline = timeline
+        self._rows = timeline.rows_of_task[task]
+        self._dealt = 0
+        """How many of the rows have been dealt out to tracks; 0 while one track has them all."""
+        self.tracks = [Track(timeline, self._rows)]
+
+    def deal(self) -> None:
+        """Give each row that is new to the track of its depth."""
+        if not self._dealt:
+            self.tracks = [Track(self._timeline)]
+        tracks, depths = self.tracks, self._timeline.depth
+        for row in self._rows[self._dealt :]:
+            depth = depths[row]
+            while len(tracks) <= depth:
+                tracks.append(Track(self._timeline))
+            tracks[depth].rows.append(row)
+        self._dealt = len(self._rows)
+
+
+class Tracks:
+    """The lanes of a timeline, in the order in which their tasks were first seen."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        self.timeline = timeline
+        self.lanes: dict[int, Lane] = {}
+        self.revision = 0
+        """Grows when there are more lanes, or more tracks in one."""
+        self._known = 0
+        self._nested: set[int] = set()
+        """Tasks that were in two acquisitions at once."""
+        self._presence = Presence(timeline)
+
+    def update(self) -> None:
+        """Take in the acquisitions that the timeline has got since the last call."""
+        timeline, lanes, known = self.timeline, self.lanes, self._known
+        if known == len(timeline):
+            return
+        if len(lanes) < len(timeline.rows_of_task):
+            for task in islice(timeline.rows_of_task, len(lanes), None):
+                lanes[task] = Lane(timeline, task, len(lanes))
+            self.revision += 1
+        tasks = timeline.task[known:]
+        self._nested.update(compress(tasks, timeline.depth[known:]))
+        for task in self._nested.intersection(tasks):
+            before = len(lanes[task].tracks)
+            lanes[task].deal()
+            self.revision += len(lanes[task].tracks) > before
+        self._known = len(timeline)
+
+    def totals(self, phase: int, now: int) -> list[int]:
+        """By lane in order: all the time spent in a phase (0, 1, 2) until ``now``."""
+        fast = numpy_for(len(self.timeline))
+        if fast is not None:
+            found: list[int] = fast.totals(self.timeline, phase, now)
+            return found
+        return [
+            sum(track.elapsed(NEVER, now)[phase] for track in lane.tracks)
+            for lane in self.lanes.values()
+        ]
+
+    def there_at(self, at: int) -> list[int]:
+        """The rows that have begun by ``at`` and not ended before it, in order."""
+        return self._presence.at(at)
+
+    def open_at(self, at: int) -> Iterator[int]:
+        """The rows of all acquisitions that are in any phase at ``at``, in order."""
+        return (row for row in self.there_at(at) if self.timeline.phase_at(row, at) is not None)

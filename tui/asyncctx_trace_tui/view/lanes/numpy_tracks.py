@@ -1,0 +1,181 @@
+"""Many rows and columns worked out at once, with numpy: the same as one by one."""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
+from asyncctx_trace.outcome import Outcome
+from asyncctx_trace_tui.view.lanes.shares import NEVER, TrackColumns
+from asyncctx_trace_tui.view.viewport import Viewport
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Integers = NDArray[np.int64]
+    Truths = NDArray[np.bool_]
+
+__all__ = ["ColumnSums", "Columns", "ended_badly", "sum_up", "totals"]
+
+_AT_ONCE = 100_000
+"""Rows whose times are in memory beside their columns."""
+
+
+def sum_up(track: TrackColumns) -> None:
+    """Take the rows that ``track`` has not summed up yet into its sums."""
+    rows = _view(track.rows)[max(0, len(track.starts) - 1) :]
+    entered, body, exit, ended = _edges(track.timeline, rows, track.holds_only)
+    new = len(track.rows) - len(track.starts)
+    del rows  # or the rows could not grow again
+    track.starts.frombytes(entered[-new:].tobytes())
+    for column, begun, over in zip(
+        track.sums, (entered, body, exit), (body, exit, ended), strict=True
+    ):
+        spent = np.cumsum(over[:-1] - begun[:-1])
+        if column:
+            spent += column[-1]
+        else:
+            spent = np.concatenate([np.zeros(1, np.int64), spent])
+        column.frombytes(spent.tobytes())
+
+
+def ended_badly(timeline: Timeline, rows: array[int]) -> list[int]:
+    """Those of ``rows`` with a phase that did not end well."""
+    which = _view(rows)
+    outcomes = (
+        np.frombuffer(column, np.uint8)[which]
+        for column in (timeline.enter_outcome, timeline.body_outcome, timeline.exit_outcome)
+    )
+    worst = np.maximum.reduce(list(outcomes))
+    found: list[int] = which[worst > Outcome.OK].tolist()
+    return found
+
+
+def totals(timeline: Timeline, phase: int, now: int) -> list[int]:
+    """All the time that each task spent in a phase, in the order in which they were first seen."""
+    tasks = np.fromiter(timeline.rows_of_task, np.int64, len(timeline.rows_of_task))
+    order = np.argsort(tasks)
+    spent = np.zeros(len(tasks), np.int64)
+    for first in range(0, len(timeline), _AT_ONCE):
+        rows = np.arange(first, min(first + _AT_ONCE, len(timeline)))
+        edges = _edges(timeline, rows, False)
+        took = np.minimum(edges[phase + 1], now) - np.minimum(edges[phase], now)
+        place = np.searchsorted(tasks[order], _view(timeline.task)[rows])
+        np.add.at(spent, order[place], took)
+    found: list[int] = spent.tolist()
+    return found
+
+
+class Columns:
+    """What :meth:`Track.runs` gives, column by column; times at its edges, not sampled."""
+
+    def __init__(self, track: TrackColumns, viewport: Viewport, now: int) -> None:
+        track.sum_up()
+        starts = _view(track.starts)
+        edges = viewport.start + viewport.per_column * np.arange(viewport.width + 1)
+        index = np.searchsorted(starts, edges, side="right") - 1
+        begun, known = index >= 0, np.maximum(index, 0)
+        rows = _view(track.rows)
+        entered, body, exit, ended = _edges(track.timeline, rows[known], track.holds_only)
+        at = np.minimum(edges, now)
+        self.wait, self.hold, self.cleanup = (
+            np.diff(
+                np.where(
+                    begun,
+                    _view(column)[known] + np.maximum(0, np.minimum(at, until) - since),
+                    0,
+                )
+            )
+            for column, since, until in zip(
+                track.sums, (entered, body, exit), (body, exit, ended), strict=True
+            )
+        )
+        alive = begun & (edges < now) & (edges < ended)
+        phase = np.where(edges < body, 0, np.where(edges < exit, 1, 2))
+        until = np.minimum(np.where(edges < body, body, np.where(edges < exit, exit, ended)), now)
+        self.left: Truths = alive[:-1]
+        begins = begun & (starts[known] == edges)
+        self.right: Truths = (alive & ~begins)[1:]
+        self._whole: Truths = alive[:-1] & (until[:-1] >= edges[1:])
+        """Whether the column lies within one phase of one acquisition."""
+        last = np.where(self._whole, index[:-1], (index - begins)[1:])
+        self.row: Integers = rows[np.maximum(last, 0)]
+        """The acquisition that begins last in each column, or reaches into it."""
+        self._state = 3 * index[:-1] + phase[:-1]
+
+    def bars(self, longer_than: int) -> list[tuple[int, int, int]]:
+        """Column, length and row of what stays in one phase for more than so many columns."""
+        whole, state = self._whole, self._state
+        goes_on = whole[1:] & whole[:-1] & (state[1:] == state[:-1])
+        firsts = np.flatnonzero(whole & ~np.concatenate([[False], goes_on]))
+        lasts = np.flatnonzero(whole & ~np.concatenate([goes_on, [False]]))
+        lengths = lasts - firsts + 1
+        long = lengths > longer_than
+        rows = self.row[firsts[long]]
+        return list(zip(firsts[long].tolist(), lengths[long].tolist(), rows.tolist(), strict=True))
+
+
+class ColumnSums:
+    """The time that outermost acquisitions spent in each column, all tasks together."""
+
+    def __init__(self, viewport: Viewport, now: int) -> None:
+        self._viewport = viewport
+        self._now = now
+        # Of the ends of waits and so on that lie in a column: how many, and what is left of the
+        # column behind them. The last column holds what lies behind the view.
+        self._counts = np.zeros((3, viewport.width + 1), np.int64)
+        self._rests = np.zeros((3, viewport.width + 1), np.int64)
+
+    def add(self, timeline: Timeline, first: int, last: int) -> None:
+        """Take in the outermost of the rows from ``first`` to before ``last``."""
+        viewport = self._viewport
+        rows = first + np.flatnonzero(np.frombuffer(timeline.depth, np.uint16)[first:last] == 0)
+        entered, body, _, ended = _edges(timeline, rows, False)
+        for number, times in enumerate((entered, body, ended)):
+            passed = np.minimum(times, self._now) - viewport.start
+            column, within = np.divmod(np.clip(passed, 0, viewport.span), viewport.per_column)
+            self._counts[number] += np.bincount(column, minlength=viewport.width + 1)
+            np.add.at(self._rests[number], column, viewport.per_column - within)
+
+    @property
+    def waits(self) -> list[int]:
+        """By column, in ns."""
+        return self._between(0, 1)
+
+    @property
+    def holds(self) -> list[int]:
+        """The same; cleanups among them."""
+        return self._between(1, 2)
+
+    def _between(self, begin: int, end: int) -> list[int]:
+        counts = self._counts[begin] - self._counts[end]
+        rests = self._rests[begin] - self._rests[end]
+        spent = (np.cumsum(counts) - counts) * self._viewport.per_column + rests
+        found: list[int] = spent[:-1].tolist()
+        return found
+
+
+def _view(column: array[int]) -> Integers:
+    return np.frombuffer(column, np.int64)
+
+
+def _edges(
+    timeline: Timeline, rows: Integers, holds_only: bool
+) -> tuple[Integers, Integers, Integers, Integers]:
+    """:meth:`Track.edges` of many rows."""
+    entered = _view(timeline.enter_started)[rows]
+    body = _view(timeline.enter_ended)[rows]
+    waiting = body == NOT_YET
+    body = np.where(waiting, NEVER, body)
+    if holds_only:
+        entered = np.where(waiting, entered, body)
+    got_in = np.frombuffer(timeline.enter_outcome, np.uint8)[rows] == Outcome.OK
+    out = waiting | ~got_in
+    exit = _view(timeline.exit_started)[rows]
+    exit = np.where(out, body, np.where(exit == NOT_YET, NEVER, exit))
+    ended = _view(timeline.exit_ended)[rows]
+    ended = np.where(out, body, np.where(ended == NOT_YET, NEVER, ended))
+    return entered, body, exit, ended

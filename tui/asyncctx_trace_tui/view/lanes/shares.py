@@ -1,0 +1,66 @@
+"""The values that tracks are summed up to: time per phase, runs of equal columns, problems."""
+
+from __future__ import annotations
+
+from array import array
+from typing import NamedTuple, Protocol
+
+from asyncctx_trace.analysis.timeline import Timeline
+from asyncctx_trace.events import Outcome
+
+__all__ = ["NEVER", "NO_TIME", "Problem", "Run", "Shares", "TrackColumns"]
+
+NEVER = 1 << 62
+"""Stands for the time of an event that has not happened, in ns."""
+
+
+class Shares(NamedTuple):
+    """Time spent in each phase, in ns."""
+
+    wait: int
+    hold: int
+    cleanup: int
+
+    def minus(self, other: Shares) -> Shares:
+        """What came on top of ``other``."""
+        return Shares(self.wait - other.wait, self.hold - other.hold, self.cleanup - other.cleanup)
+
+
+class Run(NamedTuple):
+    """Neighbouring columns in one and the same state, or a single column of several."""
+
+    column: int
+    length: int
+    shares: Shares
+    """Of one column."""
+    row: int
+    """The acquisition that begins last in it, or reaches into it; -1 while there is none."""
+    touches: tuple[bool, bool]
+    """Whether a phase reaches in from the left, or out to the right."""
+
+
+class Problem(NamedTuple):
+    """A phase that did not end well."""
+
+    at: int
+    outcome: Outcome
+    row: int
+
+
+NO_TIME = Shares(0, 0, 0)
+
+
+class TrackColumns(Protocol):
+    """The columns of a track, as its numpy implementation needs them."""
+
+    timeline: Timeline
+    rows: array[int]
+    """Rows of the timeline, in order."""
+    starts: array[int]
+    """The start of each row that has been summed up, in ns."""
+    sums: tuple[array[int], array[int], array[int]]
+    """The time in each phase before each of these rows, in ns."""
+    holds_only: bool
+
+    def sum_up(self) -> None:
+        """Add the rows that were appended since the last call."""

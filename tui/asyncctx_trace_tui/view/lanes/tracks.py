@@ -1,0 +1,189 @@
+"""Acquisitions that follow each other without overlap, summed up for any slice of time."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from operator import attrgetter
+
+from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
+from asyncctx_trace.events import Outcome
+from asyncctx_trace_tui.view.lanes.kernels import numpy_for
+from asyncctx_trace_tui.view.lanes.shares import NEVER, NO_TIME, Problem, Run, Shares
+from asyncctx_trace_tui.view.viewport import Viewport
+
+__all__ = ["Track", "UnitTrack"]
+
+_OK = int(Outcome.OK)
+_when = attrgetter("at")
+
+
+class Track:
+    """Acquisitions of one timeline that follow each other without overlap.
+
+    Only the last may be in flight, which makes the sums of all others final. Rows are summed up
+    when they are first asked for: most lanes of a large recording are never looked at.
+    """
+
+    holds_only = False
+    """Whether waits are left out."""
+
+    def __init__(self, timeline: Timeline, rows: array[int] | None = None) -> None:
+        self.timeline = timeline
+        self.rows = array("q") if rows is None else rows
+        """In order; who gave them lets them grow at the end."""
+        self.starts = array("q")
+        """When each row that has been summed up begins."""
+        self.sums = (array("q"), array("q"), array("q"))
+        """The time spent waiting, holding and cleaning up before each of them."""
+        self._problems: list[Problem] = []
+        """Of all of them but the last, in order."""
+
+    def sum_up(self) -> None:
+        """Take in the rows that have come since the last call."""
+        known, rows = len(self.starts), self.rows
+        if known == len(rows):
+            return
+        fast = numpy_for(len(rows) - known)
+        if fast is not None:
+            fast.sum_up(self)
+            badly = fast.ended_badly(self.timeline, rows[max(0, known - 1) : -1])
+        else:
+            for index in range(known, len(rows)):
+                before = self._elapsed(index - 1, NEVER, NEVER)
+                self.starts.append(self.edges(rows[index])[0])
+                for column, spent in zip(self.sums, before, strict=True):
+                    column.append(spent)
+            badly = list(rows[max(0, known - 1) : -1])
+        for row in badly:
+            self._problems += self._problems_of(row)
+
+    def index_at(self, at: int) -> int:
+        """The index of the last acquisition that has begun by ``at``, -1 if none has."""
+        self.sum_up()
+        return bisect_right(self.starts, at) - 1
+
+    def row_at(self, at: int) -> int | None:
+        """The row of the acquisition that is in any phase at ``at``."""
+        index = self.index_at(at)
+        if index < 0:
+            return None
+        row = self.rows[index]
+        return row if at < self.edges(row)[3] else None
+
+    def elapsed(self, at: int, now: int) -> Shares:
+        """The time spent in each phase until ``at``; what is in flight is so until ``now``."""
+        return self._elapsed(self.index_at(at), at, now)
+
+    def _elapsed(self, index: int, at: int, now: int) -> Shares:
+        if index < 0:
+            return NO_TIME
+        entered, body, exit, ended = self.edges(self.rows[index])
+        at = min(at, now)
+        waits, holds, cleanups = self.sums
+        return Shares(
+            waits[index] + max(0, min(at, body) - entered),
+            holds[index] + max(0, min(at, exit) - body),
+            cleanups[index] + max(0, min(at, ended) - exit),
+        )
+
+    def runs(self, viewport: Viewport, now: int) -> Iterator[Run]:
+        """The columns of ``viewport`` that are not empty, from left to right."""
+        column, width, step = 0, viewport.width, viewport.per_column
+        at, index = viewport.start, self.index_at(viewport.start)
+        state, until = self._state(index, at, now)
+        before: Shares | None = None
+        while column < width:
+            same = min((until - at) // step, width - column)
+            if same >= 1:
+                if state is not None:
+                    shares = Shares(*(step if state == phase else 0 for phase in range(3)))
+                    yield Run(column, same, shares, self.rows[index], (True, True))
+                column, at, before = column + same, at + same * step, None
+                index = bisect_right(self.starts, at, lo=max(0, index)) - 1
+                state, until = self._state(index, at, now)
+                continue
+            # What is known at the end of a column is known at the start of the next.
+            end = at + step
+            if before is None:
+                before = self._elapsed(index, at, now)
+            following = bisect_right(self.starts, end, lo=max(0, index)) - 1
+            after = self._elapsed(following, end, now)
+            state_after, until = self._state(following, end, now)
+            shares = after.minus(before)
+            if any(shares):
+                begins_after = following >= 0 and self.starts[following] == end
+                last = following - begins_after
+                out = state_after is not None and not begins_after
+                yield Run(column, 1, shares, self.rows[last], (state is not None, out))
+            column, at, index, state, before = column + 1, end, following, state_after, after
+
+    def problems(self, viewport: Viewport) -> Iterator[Problem]:
+        """What did not end well, at most one in each column of ``viewport``."""
+        self.sum_up()
+        known = self._problems
+        index = bisect_left(known, viewport.start, key=_when)
+        while index < len(known) and known[index].at < viewport.end:
+            yield known[index]
+            column = viewport.column_of(known[index].at)
+            index = bisect_left(known, viewport.time_of(column + 1), lo=index + 1, key=_when)
+        if self.rows:
+            yield from (p for p in self._problems_of(self.rows[-1]) if viewport.shows(p.at))
+
+    def stamp(self, now: int) -> tuple[int, ...]:
+        """Differs whenever the track looks different; ``now`` counts while it is in flight."""
+        if not self.rows:
+            return ()
+        row = self.rows[-1]
+        _, body, exit, ended = self.edges(row)
+        return (len(self.rows), body, exit, ended, now if ended == NEVER else 0)
+
+    def _problems_of(self, row: int) -> Iterator[Problem]:
+        timeline = self.timeline
+        for at, outcome in (
+            (timeline.enter_ended[row], timeline.enter_outcome[row]),
+            (timeline.exit_started[row], timeline.body_outcome[row]),
+            (timeline.exit_ended[row], timeline.exit_outcome[row]),
+        ):
+            if outcome not in (0, _OK):
+                yield Problem(at, Outcome(outcome), row)
+
+    def _state(self, index: int, at: int, now: int) -> tuple[int | None, int]:
+        """The phase at ``at`` (0, 1, 2, or None) and until when that stays so."""
+        following = self.starts[index + 1] if index + 1 < len(self.starts) else NEVER
+        if index < 0 or at >= now:
+            return None, following
+        _, body, exit, ended = self.edges(self.rows[index])
+        for phase, edge in enumerate((body, exit, ended)):
+            if at < edge:
+                return phase, min(edge, now)
+        return None, following
+
+    def edges(self, row: int) -> tuple[int, int, int, int]:
+        """When enter, body and exit begin and all ends; ``NEVER`` where that has not come.
+
+        An acquisition that did not get in ends with its enter, and so do its empty phases.
+        """
+        timeline = self.timeline
+        entered = timeline.enter_started[row]
+        body = timeline.enter_ended[row]
+        if body == NOT_YET:
+            return entered, NEVER, NEVER, NEVER
+        if self.holds_only:
+            entered = body
+        if timeline.enter_outcome[row] != _OK:
+            return entered, body, body, body
+        exit, ended = timeline.exit_started[row], timeline.exit_ended[row]
+        return (
+            entered,
+            body,
+            NEVER if exit == NOT_YET else exit,
+            NEVER if ended == NOT_YET else ended,
+        )
+
+
+class UnitTrack(Track):
+    """The acquisitions that held one unit of a resource; waits are left out."""
+
+    holds_only = True
