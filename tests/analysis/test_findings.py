@@ -53,7 +53,7 @@ def test_while_the_program_runs_nothing_open_is_a_leak_for_certain() -> None:
     found = find(story.timeline(), running=True)
 
     assert kinds(found) == [("leak", "possible")]
-    assert "its task is gone" in found[0].summary
+    assert "its task is done" in found[0].summary
 
 
 def test_where_facts_are_missing_no_deadlock_is_certain() -> None:
@@ -578,3 +578,39 @@ def test_what_a_failed_cleanup_would_have_given_back_is_told_with_it(
     [failed] = [each for each in found if each.kind == "cleanup-error"]
     told = "; what query took from `db` at app.py:13 was never given back." in failed.summary
     assert told == (expected == ["cleanup-error"])
+
+
+@pytest.mark.parametrize(("hold", "expected"), [(10, [("still-waiting", "possible")]), (1000, [])])
+def test_a_queue_is_stuck_once_it_stands_much_longer_than_it_ever_did(
+    hold: int, expected: list[tuple[str, str]]
+) -> None:
+    """Even if it had moved since the task began to wait; long jobs only take their time."""
+    story = Story()
+    story.pass_through("one", "lock", 0, 0, hold)
+    story.gets_in(hold, story.asks(1, "two", "lock", 4))
+    story.asks(2, "three", "lock", 4)
+    story.ends(hold + 3000, -9)
+
+    assert [each for each in kinds(find(story.timeline())) if each[0] != "leak"] == expected
+
+
+@pytest.mark.parametrize("handed_over", [True, False])
+def test_a_lock_kept_by_a_task_that_is_done_says_who_waits_for_it(handed_over: bool) -> None:
+    """Unless others have given it back before: then they may do so again."""
+    story = Story()
+    first = story.asks(0, "first", "lock", 4, by_call=True)
+    story.gets_in(0, first)
+    story.task("other")
+    story.leaves(10, first, task="other" if handed_over else None)
+    story.is_out(10, first)
+    story.gets_in(20, story.asks(20, "second", "lock", 4, by_call=True))
+    story.asks(21, "third", "lock", 4, by_call=True)
+    story.task_gone(3000, "second")
+    story.ends(3000, -9)
+    found = [each for each in find(story.timeline()) if each.kind == "leak"]
+
+    assert [each.certainty for each in found] == ([] if handed_over else ["possible"])
+    assert all(
+        each.summary.endswith("exited: its task is done; third still waits for it.")
+        for each in found
+    )

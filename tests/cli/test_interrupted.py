@@ -15,6 +15,8 @@ from textwrap import dedent
 
 import pytest
 
+from asyncctx_trace.analysis.findings import find
+from asyncctx_trace.analysis.timeline import Timeline
 from asyncctx_trace.events import Interrupted
 from asyncctx_trace.recording.reader import read
 
@@ -342,3 +344,34 @@ def test_a_program_that_survives_ctrl_c_is_judged_by_what_it_does_later(shell: S
 
     report = json.loads(shell.trace("report", "x.actx", "--format", "json").out)
     assert report["interrupted"] is None
+
+
+FORGOTTEN = """
+    import asyncio, os
+
+    async def update(lock, fails):
+        await lock.acquire()
+        if fails:
+            raise ValueError("left without a release")
+        lock.release()
+
+    async def main():
+        lock = asyncio.Lock()
+        tasks = [asyncio.create_task(update(lock, fails)) for fails in (False, True, False)]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        print(os.getpid(), flush=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    asyncio.run(main())
+"""
+
+
+def test_a_task_that_is_done_is_told_of_even_where_somebody_keeps_it(shell: Shell) -> None:
+    """As of the signal, without waiting for the garbage collector."""
+    (shell.folder / "app.py").write_text(dedent(FORGOTTEN))
+    with hanging(shell) as it:
+        os.kill(it.program, signal.SIGINT)
+    timeline = Timeline(read(it.recording))
+    [leak] = [each for each in find(timeline) if each.kind == "leak"]
+
+    assert "its task is done; Task-4 still waits for it" in leak.summary

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from asyncctx_trace.errors import AlreadyRecording, AsyncctxTraceError
 from asyncctx_trace.instrument import hub, resources
 from asyncctx_trace.instrument import tasks as tasks_
+from asyncctx_trace.unpatched import unpatched
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -148,6 +149,7 @@ def stop() -> None:
     recorder, _recorder = _recorder, None
     atexit.unregister(stop)
     if recorder is not None:
+        tasks_.note_finished(unpatched.monotonic_ns())
         hub.detach(recorder)
         try:
             recorder.close()

@@ -148,7 +148,15 @@ def _copy_the_rest(
     result.processes = timeline.processes
     result.resources, result.sites = timeline.resources, timeline.sites
     result.tasks = {task: each for task, each in timeline.tasks.items() if known(task, each.at)}
-    result.task_ended = {task: at for task, at in timeline.task_ended.items() if known(task, at)}
+    # A task that had finished when the signal came is told of with the signal, which the launcher
+    # may have noted a little earlier.
+    stamps = sorted(each.at for each in timeline.interrupted if not each.late)
+    finished = {
+        next((stamp for stamp in stamps if stamp >= moment), None) for moment in until.values()
+    }
+    result.task_ended = {
+        task: at for task, at in timeline.task_ended.items() if known(task, at) or at in finished
+    }
     result.unmatched = [each for each in timeline.unmatched if known(each.task, each.at)]
     result.printed = [each for each in timeline.printed if each.at <= end]
     result.marks = [each for each in timeline.marks if each.at <= end]

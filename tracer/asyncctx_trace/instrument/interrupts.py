@@ -13,7 +13,7 @@ from itertools import pairwise
 from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any
 
-from asyncctx_trace.instrument import hub
+from asyncctx_trace.instrument import hub, tasks
 from asyncctx_trace.instrument.bytecode import Unfamiliar
 from asyncctx_trace.instrument.invisible import program_frame, quietly, suspended, unobserved
 from asyncctx_trace.instrument.program import Original, original_of
@@ -82,7 +82,7 @@ def _handler_called() -> None:
         frame = program_frame()
         number = None if frame is None else _delivered(frame)
         if number is not None:
-            quietly(hub.interrupted, unpatched.monotonic_ns(), unpatched.getpid(), _NAMES[number])
+            quietly(_note, _NAMES[number])
     except Exception as error:
         hub.switch_off(hub.listening, error)
 
@@ -125,9 +125,14 @@ def loop_failed(_: None, error: BaseException) -> None:
         handler = _signal.getsignal(_signal.SIGINT)
         # Any other handler has stamped its call.
         if handler is _signal.default_int_handler:
-            quietly(
-                hub.interrupted, unpatched.monotonic_ns(), unpatched.getpid(), "KeyboardInterrupt"
-            )
+            quietly(_note, "KeyboardInterrupt")
+
+
+def _note(reason: str) -> None:
+    at = unpatched.monotonic_ns()
+    # Stamped with the same time: these tasks had ended before anything followed from the signal.
+    tasks.note_finished(at)
+    hub.interrupted(at, unpatched.getpid(), reason)
 
 
 def code_of_handler(code: CodeType, *consts: object) -> CodeType:

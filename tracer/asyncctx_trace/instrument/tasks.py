@@ -20,7 +20,16 @@ from asyncctx_trace.unpatched import unpatched
 if TYPE_CHECKING:
     from asyncctx_trace.instrument.lifecycle import Acquisition
 
-__all__ = ["Task", "current_task", "known", "native_task", "plain_coroutine", "running", "seen"]
+__all__ = [
+    "Task",
+    "current_task",
+    "known",
+    "native_task",
+    "note_finished",
+    "plain_coroutine",
+    "running",
+    "seen",
+]
 
 
 class Task:
@@ -47,6 +56,8 @@ class Task:
 _next_id = itertools.count(1).__next__
 _tasks: dict[int, Task] = {}
 """By the address of the native task; an entry leaves before its address can be used again."""
+_finished: set[int] = set()
+"""Tasks that are told to have ended although their objects live."""
 _outside: threading.local = threading.local()
 # A new task inherits its creator's context: the one way to learn who created it that leaves
 # the program's task factory and the tasks themselves alone.
@@ -103,11 +114,43 @@ def _define(task: Task) -> Task:
 def _gone(key: int, _: object) -> None:
     task = _tasks.pop(key, None)
     sink = hub.listening
-    if task is not None and sink is not None:
+    if task is not None and task.id in _finished:
+        _finished.discard(task.id)
+    elif task is not None and sink is not None:
         try:
             sink.task_ended(unpatched.monotonic_ns(), task.id)
         except Exception as error:
             hub.switch_off(sink, error)
+
+
+@suspended
+def note_finished(at: int) -> None:
+    """Tell that tasks have ended which are still referenced and hold something.
+
+    Called at the few moments at which we run anyway: who ends is not asked to tell us.
+    """
+    sink = hub.listening
+    if sink is None:
+        return
+    for task in known():
+        native = task.ref() if task.open and task.ref is not None else None
+        if native is None or task.id in _finished or not _is_finished(native, task.runtime):
+            continue
+        _finished.add(task.id)
+        try:
+            sink.task_ended(at, task.id)
+        except Exception as error:
+            hub.switch_off(sink, error)
+
+
+@unobserved
+def _is_finished(native: Any, runtime: str) -> bool:
+    """Whether the coroutine of a task has run to its end."""
+    coroutine = native.coro if runtime == "trio" else native.get_coro()
+    if coroutine is None:  # a task that ended at once lets go of it
+        return True
+    plain = plain_coroutine(coroutine)
+    return plain is not None and plain.cr_frame is None
 
 
 def known() -> list[Task]:

@@ -10,7 +10,7 @@ from asyncctx_trace.analysis.completeness import is_complete
 from asyncctx_trace.analysis.findings.callers import called_from, caller_sites
 from asyncctx_trace.analysis.findings.exits import exit_sites
 from asyncctx_trace.analysis.findings.failed_cleanups import left_by_failed_cleanups
-from asyncctx_trace.analysis.findings.finding import Certainty, Finding, by_place, times
+from asyncctx_trace.analysis.findings.finding import EVIDENCE, Certainty, Finding, by_place, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.permits import handed_over, is_anonymous
 from asyncctx_trace.analysis.timeline import NOT_YET
@@ -48,7 +48,12 @@ class Leak(Finding):
                     at=case.timeline.enter_ended[group[0]],
                     cost=sum(case.now - case.timeline.enter_ended[row] for row in group),
                     count=len(group),
-                    sites=[*exit_sites(case, group), *caller_sites(case, group)],
+                    tasks=[case.timeline.task[row] for row in _waiting(case, group)],
+                    sites=[
+                        *exit_sites(case, group),
+                        *caller_sites(case, group),
+                        *(case.timeline.site[row] for row in _waiting(case, group)),
+                    ],
                 )
 
 
@@ -73,7 +78,18 @@ def _judge(case: Case, row: int) -> Certainty | None:
         until = timeline.task_ended.get(task, inf) if nobody_left else inf
         since = timeline.enter_ended[row]
         return "certain" if is_complete(timeline, [task], since, until) else "possible"
+    if gone and timeline.by_call[row] and end != "closed" and _given_back_by_others(case, row):
+        return None
     return "possible" if gone or nobody_left or end == "closed" else None
+
+
+def _given_back_by_others(case: Case, row: int) -> bool:
+    """Whether other tasks gave back what was taken from the same resource before."""
+    timeline = case.timeline
+    return any(
+        timeline.exit_task[other] != timeline.task[other]
+        for other in timeline.rows_of_resource[timeline.resource[row]]
+    )
 
 
 def _handed_over(case: Case, task: int) -> Certainty | None:
@@ -92,12 +108,37 @@ def _say(case: Case, rows: list[int]) -> str:
         by = timeline.exit_site[row]
         why = f"its exit began{f' at {case.place(by)}' if by else ''} and never ended"
     elif task in timeline.task_ended:
-        why = "its task is gone"
+        why = "its task is done"
     elif case.end_of(task) == "ended":
         why = "the program is over"
     else:
         why = "the recording is over"
     return (
         f"{case.where(row)}{called_from(case, row)} was entered by {case.task(task)} and never "
-        f"exited: {why}{times(len(rows))}."
+        f"exited: {why}{_kept_out(case, rows)}{times(len(rows))}."
     )
+
+
+def _kept_out(case: Case, rows: list[int]) -> str:
+    """Say who waits for what was not given back."""
+    waiting = _waiting(case, rows)
+    if not waiting:
+        return ""
+    tasks = list(dict.fromkeys(case.timeline.task[row] for row in waiting))
+    return f"; {case.tasks(tasks)} still {'waits' if len(tasks) == 1 else 'wait'} for it"
+
+
+def _waiting(case: Case, rows: list[int]) -> list[int]:
+    """Return the rows that wait for the resource of ``rows`` while it is full."""
+    timeline = case.timeline
+    resource = timeline.resource[rows[0]]
+    if resource not in case.limited:
+        return []
+    holders = len(case.holders(resource, case.now))
+    if holders < case.occupancy(resource).limit:
+        return []
+    return [
+        row
+        for row in timeline.in_flight
+        if timeline.resource[row] == resource and timeline.enter_ended[row] == NOT_YET
+    ][:EVIDENCE]

@@ -21,6 +21,9 @@ from asyncctx_trace.analysis.words import duration
 
 __all__ = ["StillWaiting", "is_stuck"]
 
+_MUCH_LONGER = 10
+"""How many times longer than any hold before a queue must not have moved to be stuck."""
+
 
 class StillWaiting(Finding):
     """An enter or an exit that never ended, but for those that a deadlock explains.
@@ -88,7 +91,8 @@ class StillWaiting(Finding):
 def is_stuck(case: Case, row: int, threshold: int) -> bool:
     """Whether ``row`` waited until the program was over, or for ``threshold`` ns while none moved.
 
-    Those who wait in a queue that moves are only busy. What waits for no holder at all (for a
+    Those who wait in a queue that moves are only busy. It stands still where somebody holds the
+    resource much longer than anybody held it before. What waits for no holder at all (for a
     connection, for the next item) is how an idle service looks when it is stopped.
     """
     timeline = case.timeline
@@ -100,11 +104,20 @@ def is_stuck(case: Case, row: int, threshold: int) -> bool:
     holders = case.holders(resource, case.now)
     if resource not in case.limited or not holders:
         return case.interruption is None or not case.interruption.asks_politely
-    return not any(
-        timeline.exit_ended[other] > asked
-        or (timeline.entered(other) and timeline.enter_ended[other] > asked)
-        for other in timeline.rows_of_resource[resource]
+    rows = timeline.rows_of_resource[resource]
+    moved = max(
+        max(timeline.exit_ended[other], timeline.enter_ended[other])
+        for other in rows
+        if timeline.entered(other)
     )
+    if moved <= asked:
+        return True
+    holds = [
+        timeline.exit_ended[other] - timeline.enter_ended[other]
+        for other in rows
+        if timeline.exit_ended[other] != NOT_YET
+    ]
+    return case.now - moved >= max(threshold, _MUCH_LONGER * max(holds, default=0))
 
 
 def _holders(case: Case, rows: list[int]) -> list[int]:
