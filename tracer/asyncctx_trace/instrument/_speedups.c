@@ -21,6 +21,7 @@ static PyObject *kinds;     /* address of a class -> Kind */
 static PyObject *by_object; /* address of an object -> Resource */
 static PyObject *by_name;   /* kind, name -> Resource */
 static PyObject *ids;       /* lifecycle._ids */
+static PyObject *passed;    /* spawned._passed: address of a code or a class -> reference */
 static PyObject *by_code;   /* sites._by_code: address of a code -> reference, places */
 static PyObject *by_item;   /* releases._by_item: address of what a pool gave -> acquisitions */
 static PyObject *switch_off, *missed;
@@ -28,7 +29,7 @@ static PyObject *at_place;  /* resources.at_place */
 static PyObject *ok;        /* int(Outcome.OK) */
 static PyObject *zero;
 
-static PyObject *s_listening, *s_looking, *s_native_task;
+static PyObject *s_cr_code, *s_listening, *s_looking, *s_native_task;
 static PyObject *s_throw, *s_close;
 static PyObject *s_enter_started, *s_enter_ended, *s_exit_started, *s_exit_ended;
 
@@ -1354,6 +1355,27 @@ entered_at(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnam
     return otherwise(self, args, nargsf, kwnames);
 }
 
+/* -- the gate before `spawned` --------------------------------------------------------------- */
+
+/* Of what a task is made, a coroutine or a future: nothing is to be noted of most. */
+static PyObject *
+look(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    if (kwnames == NULL && PyVectorcall_NARGS(nargsf) == 1) {
+        PyObject *kind = PyCoro_CheckExact(args[0]) ? PyObject_GetAttr(args[0], s_cr_code)
+                                                    : Py_NewRef(Py_TYPE(args[0]));
+        PyObject *known = kind == NULL ? NULL : by_address(passed, kind);
+        Py_XDECREF(kind);
+        if (known != NULL) {
+            return Py_NewRef(args[0]);
+        }
+        if (!give_way()) {
+            return NULL;
+        }
+    }
+    return otherwise(self, args, nargsf, kwnames);
+}
+
 /* -- the gates before `pairs` --------------------------------------------------------------- */
 
 /* The frame that called the method that runs, a new reference; NULL if there is none. */
@@ -1478,6 +1500,7 @@ static const struct {
     {"passed_on", otherwise},
     {"not_cleaned", otherwise},
     {"entered_at", entered_at},
+    {"_look", look},
     {"_asked", asked},
     {"_got", unless_none},
     {"_releasing", releasing},
@@ -1566,6 +1589,9 @@ stand_in(PyObject *module, PyObject *original)
             if (moments[index].function == enter_started) {
                 Py_XSETREF(ids, global_of(original, "_ids")); /* both ways count on */
             }
+            else if (moments[index].function == look) {
+                Py_XSETREF(passed, global_of(original, "_passed"));
+            }
             else if (moments[index].function == entered_at) {
                 Py_XSETREF(by_code, global_of(original, "_by_code"));
             }
@@ -1640,6 +1666,7 @@ bind(void)
     SLOT(place_site, "site");
     SLOT(place_known, "known");
     SLOT(place_resource, "resource");
+    HAVE(s_cr_code, PyUnicode_InternFromString("cr_code"));
     HAVE(s_listening, PyUnicode_InternFromString("listening"));
     HAVE(s_looking, PyUnicode_InternFromString("looking"));
     HAVE(s_native_task, PyUnicode_InternFromString("native_task"));

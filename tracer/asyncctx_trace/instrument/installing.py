@@ -142,12 +142,13 @@ class _Waiting:
     def add(self, operations: Iterator[Operation]) -> None:
         """Perform these now or later."""
         for operation in operations:
-            module = sys.modules.get(operation.module)
+            name = operation.needed_by or operation.module
+            module = sys.modules.get(name)
             spec = getattr(module, "__spec__", None)
             if module is not None and not getattr(spec, "_initializing", False):
                 perform(operation)
             else:
-                self._by_module.setdefault(operation.module, []).append(operation)
+                self._by_module.setdefault(name, []).append(operation)
 
     def perform(self, name: str) -> None:
         """Perform what waits for this module, which has been loaded."""

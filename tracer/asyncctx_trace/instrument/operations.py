@@ -43,6 +43,8 @@ class Operation:
     """Qualified name in the module."""
     operate: Callable[..., CodeType]
     """code, constants to add -> code"""
+    needed_by: str = ""
+    """The module whose import makes it necessary, where that is another one."""
 
 
 def operations(scope: Scope) -> Iterator[Operation]:
@@ -86,8 +88,9 @@ def operations(scope: Scope) -> Iterator[Operation]:
     for method in ("notify", "notify_all"):
         yield Operation("trio._sync", f"Condition.{method}", conditions.notifying)
     creations = SpawnWatch(scope.__contains__)
-    for module, function, argument in CREATING:
-        yield Operation(module, function, partial(creations.creating, argument))
+    for module, function, argument, needed_by in CREATING:
+        look = partial(creations.creating, argument)
+        yield Operation(module, function, look, needed_by)
 
 
 def of_adapter(adapter: Adapter, scope: Scope) -> Iterator[Operation]:

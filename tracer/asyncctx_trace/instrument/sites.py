@@ -217,8 +217,13 @@ def _define_in(code: CodeType, line: int | None, text: str) -> int:
 
 
 @suspended
-def _forget(key: int, _: object) -> None:
-    _by_code.pop(key, None)
+def _forget(
+    key: int,
+    _: object,
+    by_code: dict[int, tuple[weakref.ref[CodeType], dict[int, Place]]] = _by_code,
+) -> None:
+    # Compiled code keeps the table: it may be used when this module's names are gone already.
+    by_code.pop(key, None)
 
 
 def _replay(sink: hub.Sink) -> None:

@@ -8,9 +8,11 @@ from functools import partial
 from types import CodeType, CoroutineType
 from typing import Any, NamedTuple
 
+from asyncctx_trace.compiled import compiled
 from asyncctx_trace.instrument import hub, tasks
 from asyncctx_trace.instrument.callers import enclosing, place_of
 from asyncctx_trace.instrument.invisible import program_frame, suspended, unobserved
+from asyncctx_trace.instrument.lookups import on_type
 from asyncctx_trace.instrument.sites import Place
 from asyncctx_trace.instrument.surgery import filtering_argument
 from asyncctx_trace.instrument.tasks import Task, current_task, plain_coroutine
@@ -18,14 +20,17 @@ from asyncctx_trace.instrument.tasks import Task, current_task, plain_coroutine
 __all__ = ["CREATING", "Spawned", "SpawnWatch", "acquires", "code_acquires", "origin", "spawned"]
 
 CREATING = (
-    ("asyncio.base_events", "BaseEventLoop.create_task", "coro"),
-    # For loops that are not written in Python.
-    ("asyncio.tasks", "create_task", "coro"),
-    ("asyncio.tasks", "ensure_future", "coro_or_future"),
-    ("asyncio.tasks", "_ensure_future", "coro_or_future"),
-    ("asyncio.taskgroups", "TaskGroup.create_task", "coro"),
+    ("asyncio.base_events", "BaseEventLoop.create_task", "coro", ""),
+    # uvloop's loop is not written in Python: what calls its method is patched instead.
+    ("asyncio.tasks", "create_task", "coro", "uvloop"),
+    ("asyncio.tasks", "ensure_future", "coro_or_future", "uvloop"),
+    ("asyncio.tasks", "_ensure_future", "coro_or_future", "uvloop"),
+    ("asyncio.taskgroups", "TaskGroup.create_task", "coro", "uvloop"),
 )
-"""Module, function and argument of whatever makes a task of a coroutine."""
+"""What makes a task of a coroutine: the module, the function, the argument, and the module that
+makes it necessary to look there."""
+
+_compiled = compiled(__package__)
 
 
 class Spawned(NamedTuple):
@@ -48,14 +53,21 @@ _codes: dict[int, CodeType] = {}
 """The same by the address of the code."""
 
 
+_passed: dict[int, weakref.ref[Any]] = {}
+"""Code of the program's own coroutines, and classes of what is no coroutine, by address: nothing is
+noted of tasks made of them."""
+
+
 def acquires(function: str) -> None:
     """Take coroutines of functions with this name as calls of whoever makes a task of them."""
     _names.add(function)
+    _passed.clear()
 
 
 def code_acquires(code: CodeType) -> CodeType:
     """Do so with coroutines of this code; return it."""
     _codes[id(code)] = code
+    _passed.clear()
     return code
 
 
@@ -80,19 +92,27 @@ class SpawnWatch:
 
     def __init__(self, own: Callable[[str], bool]) -> None:
         self._own = own
+        _passed.clear()
 
     def creating(self, argument: str, code: CodeType, *consts: object) -> CodeType:
         """``code``, of what makes a task, that shows us the coroutine."""
-        return filtering_argument(code, argument, self._look, *consts)
+        return filtering_argument(code, argument, _compiled(self._look), *consts)
 
-    @suspended
+    @unobserved
     def _look(self, coroutine: Any) -> Any:
         plain = plain_coroutine(coroutine)
-        if plain is not None:
-            code = plain.cr_code
+        if plain is None:
+            cls = type(coroutine)
+            if on_type(cls, "_coro") is None:  # a future, to be awaited by gather() or so
+                _pass(cls)
+            return coroutine
+        code = plain.cr_code
+        if id(code) not in _passed:
             acquires = code.co_name in _names or id(code) in _codes
             if acquires or not self._own(code.co_filename):
                 self._note(plain, acquires)
+            else:
+                _pass(code)
         return coroutine
 
     def _note(self, coroutine: CoroutineType[Any, Any, Any], acquires: bool) -> None:
@@ -113,6 +133,18 @@ class SpawnWatch:
             _spawned[key] = ref, Spawned(current_task(), place, site, acquires)
         except Exception as error:
             hub.switch_off(hub.listening, error)
+
+
+def _pass(thing: Any) -> None:
+    key = id(thing)
+    _passed[key] = weakref.ref(thing, partial(_forget_passed, key))
+
+
+@suspended
+def _forget_passed(key: int, ref: object, passed: dict[int, weakref.ref[Any]] = _passed) -> None:
+    # Compiled code keeps the table: it may be used when this module's names are gone already.
+    if passed.get(key) is ref:
+        del passed[key]
 
 
 @suspended
