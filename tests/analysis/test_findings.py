@@ -140,23 +140,24 @@ def test_equal_jobs_may_wait_for_a_pool_but_slow_holders_starve_quick_users(slow
 
 
 @pytest.mark.parametrize(
-    ("outcome", "again", "expected"),
+    ("outcome", "error", "again", "expected"),
     [
-        (Outcome.TIMED_OUT, False, [("starved-pool", "certain")]),
-        (Outcome.ERROR, False, [("starved-pool", "certain")]),
-        (Outcome.TIMED_OUT, True, []),
-        (Outcome.ERROR, True, []),
-        (Outcome.CANCELLED, False, []),
+        (Outcome.TIMED_OUT, "TimeoutError", False, [("starved-pool", "certain")]),
+        (Outcome.ERROR, "PoolTimeout", False, [("starved-pool", "certain")]),
+        (Outcome.ERROR, "PoolClosed: the pool is being closed", False, []),
+        (Outcome.TIMED_OUT, "TimeoutError", True, []),
+        (Outcome.ERROR, "PoolTimeout", True, []),
+        (Outcome.CANCELLED, "CancelledError", False, []),
     ],
 )
 def test_a_pool_was_too_small_for_who_had_to_give_up_and_did_not_get_in_later(
-    outcome: Outcome, again: bool, expected: list[tuple[str, str]]
+    outcome: Outcome, error: str, again: bool, expected: list[tuple[str, str]]
 ) -> None:
     """Pools raise a deadline's error, or one of their own, while they are full."""
     story = Story()
     story.resource("db", "pool", 1)
     story.pass_through("export", "db", 0, 0, 500, line=3)
-    story.gives_up(100, story.asks(10, "request", "db", 9), outcome)
+    story.gives_up(100, story.asks(10, "request", "db", 9), outcome, error)
     if again:
         story.pass_through("request", "db", 200, 500, 900, line=9)
     found = [f for f in find(story.timeline()) if f.kind == "starved-pool"]

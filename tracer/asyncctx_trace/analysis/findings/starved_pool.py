@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import compress, pairwise
@@ -28,6 +29,8 @@ _PARTS = 4
 """Parts of the time during which tasks asked, at whose ends a growing queue is longer each."""
 
 
+_CLOSED = re.compile(r"clos", re.IGNORECASE)
+"""Errors of a pool that is being closed, as at the end of a program, and not too small."""
 _NOTICED = 100_000_000
 """ns from which on a person notices a wait (Miller 1968; Nielsen 1993)."""
 _MUCH_LONGER = 10
@@ -139,6 +142,9 @@ def _had_to_give_up(case: Case, row: int) -> bool:
     timeline = case.timeline
     outcome = timeline.enter_outcome[row]
     if outcome == Outcome.ERROR:
+        error = timeline.errors.get((row, "enter"))
+        if error is not None and _CLOSED.search(f"{error.type} {error.message}"):
+            return False
         occupancy = case.occupancy(timeline.resource[row])
         held = len(occupancy.holders_at(timeline.enter_ended[row] - 1))
         return held >= occupancy.limit
