@@ -55,7 +55,7 @@ class Stage:
     @property
     def at(self) -> float:
         """Where the play head is, in ms."""
-        return (self.app.scene.playback.at - START) / MS
+        return (self.app.state.playback.at - START) / MS
 
     @property
     def lines(self) -> list[str]:

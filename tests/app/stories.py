@@ -32,7 +32,7 @@ class Story:
         self.writer.site_defined(1, file, line, "worker", "db_lock")
         self._facts: list[tuple[float, Callable[[], None]]] = []
         self._acquisitions = 0
-        self._told: dict[int, list[tuple[int, tuple[float, ...]]]] = {}
+        self._last_drawn: dict[int, list[tuple[int, tuple[float, ...]]]] = {}
         """By task: its acquisitions, to tell which one another lies in."""
 
     def task(self, id: int, name: str, at: float = 0) -> Story:
@@ -58,11 +58,11 @@ class Story:
         id, writer = self._acquisitions, self.writer
         inside = [
             outer
-            for outer, its in self._told.get(task, [])
+            for outer, its in self._last_drawn.get(task, [])
             if its[0] <= times[0] and (len(its) < 4 or times[0] < its[-1])
         ]
         parent = inside[-1] if inside else 0
-        self._told.setdefault(task, []).append((id, times))
+        self._last_drawn.setdefault(task, []).append((id, times))
         enter, body, exit = (
             (each, None if each == Outcome.OK else error)
             for each in (*outcomes, *[Outcome.OK] * 3)[:3]
@@ -73,8 +73,8 @@ class Story:
             lambda at: writer.exit_started(at, id, task, *body),
             lambda at: writer.exit_ended(at, id, exit[0], False, exit[1]),
         )
-        for tell, time in zip(told, times, strict=False):
-            self._facts.append((time, partial(tell, START + round(time * MS))))
+        for show_tooltip, time in zip(told, times, strict=False):
+            self._facts.append((time, partial(show_tooltip, START + round(time * MS))))
         return self
 
     def printed(self, at: float, text: str, stream: str = "stdout") -> Story:

@@ -15,10 +15,10 @@ from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.timeline import Timeline
 from asyncctx_trace.recording.reader import Recording
 from asyncctx_trace_tui.app.application import TraceApp
-from asyncctx_trace_tui.app.background_thread import aside
+from asyncctx_trace_tui.app.background_thread import run_in_thread
 from asyncctx_trace_tui.storage.app_settings import Settings
 from asyncctx_trace_tui.view import answers as answers_module
-from asyncctx_trace_tui.view.answers import Answers, as_it_stands
+from asyncctx_trace_tui.view.answers import Answers, frozen_copy
 from asyncctx_trace_tui.view.chain import ready
 
 SECOND = 1000 * MS
@@ -57,7 +57,7 @@ class Growing:
     def now(self) -> int:
         return START + self.seconds * SECOND
 
-    def look(self) -> int | None:
+    def render_key(self) -> int | None:
         """Ask, and have at once done what there is to do."""
         asked = self.answers.ask(how_many)
         work = self.answers.work()
@@ -73,7 +73,7 @@ def test_what_is_said_of_a_growing_timeline_is_renewed(tmp_path: Path) -> None:
     growing.go_on(4)
     said = []
     for _ in range(7):
-        said.append(growing.look())
+        said.append(growing.render_key())
         growing.go_on(1)
 
     assert said == [None, 5, 5, 5, 8, 8, 8]
@@ -105,7 +105,7 @@ def test_what_nobody_asks_any_more_is_not_worked_out_again(tmp_path: Path) -> No
     """Ten seconds after the last question the timeline is left alone."""
     growing = Growing(tmp_path / "x.actx")
     growing.go_on(1)
-    growing.look()
+    growing.render_key()
     growing.go_on(20)
 
     assert growing.answers.work() is None
@@ -138,14 +138,14 @@ async def test_nothing_is_asked_of_a_recording_before_all_of_it_is_read(tmp_path
     path = story.end(12_000)
     app = TraceApp(path, clock=lambda: START, settings=Settings())
     async with app.run_test() as pilot:
-        app.scene.answer(how_many)
-        begun_with = len(app.scene.timeline) if not app.scene.loading else 3000
-        while app.scene.loading:
+        app.state.answer(how_many)
+        begun_with = len(app.state.timeline) if not app.state.loading else 3000
+        while app.state.loading:
             app.tick()
             await pilot.pause()
 
         assert begun_with == 3000
-        assert len(app.scene.timeline) == 3000
+        assert len(app.state.timeline) == 3000
 
 
 def test_a_copy_does_not_grow(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_a_copy_does_not_grow(tmp_path: Path) -> None:
     story = three_workers(tmp_path / "x.actx").tell()
     recording = Recording(story.path)
     timeline = Timeline(recording.poll())
-    copied = as_it_stands(timeline)
+    copied = frozen_copy(timeline)
     before = [copied.acquisition(row) for row in range(len(copied))], list(copied.facts)
     story.pass_(1, 1, 400, 401, 402, 403).printed(404, "late").task(9, "late", 404).tell()
     timeline.extend(recording.poll())
@@ -177,7 +177,7 @@ async def test_a_long_finished_recording_is_looked_into_aside(tmp_path: Path) ->
     async with staged(three_workers(tmp_path / "x.actx").end(320)) as stage:
         await stage.settle(60)
         await stage.press("space", "down", "down")
-        first = stage.app.scene.answer(ready)
+        first = stage.app.state.answer(ready)
         await stage.press("3")
         await looked_into(stage)
 
@@ -235,7 +235,7 @@ def test_who_leaves_does_not_wait_for_work_that_goes_on() -> None:
         over.wait()
 
     async def leave() -> None:
-        task = asyncio.create_task(aside(work))
+        task = asyncio.create_task(run_in_thread(work))
         await asyncio.to_thread(going_on.wait)
         task.cancel()
 
@@ -248,4 +248,4 @@ def test_who_leaves_does_not_wait_for_work_that_goes_on() -> None:
 def test_what_goes_wrong_aside_is_raised_to_who_waits() -> None:
     """As if it had been called."""
     with pytest.raises(ZeroDivisionError):
-        asyncio.run(aside(lambda: 1 // 0))
+        asyncio.run(run_in_thread(lambda: 1 // 0))

@@ -18,7 +18,7 @@ from asyncctx_trace_tui.app.application import TraceApp
 from asyncctx_trace_tui.app.widgets.panes.narration_panel import Sentences
 from asyncctx_trace_tui.run.launcher import Program
 from asyncctx_trace_tui.storage.app_settings import Settings
-from asyncctx_trace_tui.view.state import Scene
+from asyncctx_trace_tui.view.state import ViewState
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ async def test_arrows_move_by_columns_home_and_end_to_the_ends(workers: Path) ->
     """The play head goes where it is sent and stays there."""
     async with staged(workers) as stage:
         await stage.press("space", "right", "right", "right", "left")
-        column = stage.app.scene.viewport.per_column / 1e6
+        column = stage.app.state.viewport.per_column / 1e6
         moved = stage.at
         await stage.press("end")
         end = stage.at
@@ -109,15 +109,15 @@ async def test_plus_and_minus_zoom_around_the_play_head(workers: Path) -> None:
     """The play head stays in its column, the time around it stretches."""
     async with staged(workers) as stage:
         await stage.press("space", *["full_stop"] * 4)
-        before = stage.app.scene.viewport
+        before = stage.app.state.viewport
         await stage.press("plus", "plus")
-        near = stage.app.scene.viewport
+        near = stage.app.state.viewport
         await stage.press("minus", "minus")
-        at = stage.app.scene.playback.at
+        at = stage.app.state.playback.at
 
         assert near.per_column == before.per_column // 4
         assert near.column_of(at) == before.column_of(at)
-        assert stage.app.scene.viewport.column_of(at) == before.column_of(at)
+        assert stage.app.state.viewport.column_of(at) == before.column_of(at)
 
 
 @in_a_loop
@@ -156,10 +156,10 @@ async def test_facts_that_come_are_shown_and_the_window_goes_with_them(tmp_path:
     async with staged(story.path, ms=100, program=FakeProgram()) as stage:
         story.task(2, "late", at=14_000).pass_(2, 1, 14_000, 14_001).tell()
         await stage.settle(15_000)
-        head = stage.app.scene.viewport.column_of(stage.app.scene.playback.at)
+        head = stage.app.state.viewport.column_of(stage.app.state.playback.at)
 
         assert "█" in stage.lane("late")
-        assert 0 <= head < stage.app.scene.viewport.width
+        assert 0 <= head < stage.app.state.viewport.width
 
 
 @in_a_loop
@@ -176,7 +176,7 @@ async def test_the_end_of_the_program_is_shown(tmp_path: Path) -> None:
 
         assert "exit code 3" in stage.lines[0]
         assert stage.at == 200
-        assert stage.app.scene.viewport.span < 1000 * MS  # all of it in view, and little else
+        assert stage.app.state.viewport.span < 1000 * MS  # all of it in view, and little else
 
 
 @in_a_loop
@@ -202,7 +202,7 @@ async def test_quitting_leaves_no_process(tmp_path: Path) -> None:
     )
     app = TraceApp(program.recording, program=program, settings=Settings())
     async with app.run_test(size=(80, 24)) as pilot:
-        while not app.scene.timeline.printed:
+        while not app.state.timeline.printed:
             await pilot.pause(0.02)
         await pilot.press("q")
         await app.workers.wait_for_complete()
@@ -266,7 +266,7 @@ async def test_a_click_moves_the_play_head_and_selects_the_lane(workers: Path) -
         assert 100 < clicked < 200
         assert "[" in chosen
         assert "]" in chosen
-        assert stage.app.scene.task == 2
+        assert stage.app.state.task == 2
         assert stage.at == 250
 
 
@@ -283,12 +283,12 @@ async def test_before_the_first_fact_the_app_waits(tmp_path: Path) -> None:
 @in_a_loop
 async def test_words_may_be_drawn_while_a_recording_is_read(workers: Path) -> None:
     """A terminal that is resized draws them, though there are no lanes yet of what was read."""
-    reading = Scene(following=False)
+    reading = ViewState(following=False)
     reading.feed(Recording(workers).poll(), START, live=False)
     async with staged(workers) as stage:
         sentences = stage.app.trace_screen.query_one(Sentences)
         before = str(sentences.render())
-        sentences.scene = reading
+        sentences.state = reading
 
         assert "worker-1" in before
         assert reading.loading

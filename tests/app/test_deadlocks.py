@@ -16,12 +16,12 @@ async def test_a_deadlock_is_told_as_it_happens_and_once(tmp_path: Path) -> None
     story.task(1, "anna").task(2, "bert[red]")
     story.pass_(1, 1, 0, 0).pass_(2, 2, 0, 0).pass_(1, 2, 10).pass_(2, 1, 10).tell()
     async with staged(story.path, (120, 36), ms=50, program=FakeProgram()) as stage:
-        stage.app.tell_deadlocks()
+        stage.app.notify_deadlocks()
         await stage.settle()
         early = list(stage.app._notifications)
         for ms in (500, 1000):
             await stage.settle(ms)
-            stage.app.tell_deadlocks()
+            stage.app.notify_deadlocks()
         told = [notification.message for notification in stage.app._notifications]
 
         assert early == []

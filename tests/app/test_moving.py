@@ -72,7 +72,7 @@ async def test_marks_measure_what_lies_between(workers: Path) -> None:
         await stage.press("full_stop", "full_stop", "m")
         said = stage.text
         await stage.press("z")
-        viewport = stage.app.scene.viewport
+        viewport = stage.app.state.viewport
         await stage.press("apostrophe")
         first = stage.at
         await stage.press("apostrophe")
@@ -111,7 +111,7 @@ async def test_search_goes_from_match_to_match(workers: Path) -> None:
         await stage.press("N")
 
         assert (first, second, stage.at) == (10, 20, 10)
-        assert stage.app.scene.task == 2
+        assert stage.app.state.task == 2
 
 
 @in_a_loop
@@ -198,11 +198,11 @@ async def test_it_plays_backwards(workers: Path) -> None:
 async def test_the_window_is_panned_and_fitted(workers: Path) -> None:
     """Panning leaves the play head; f shows all again."""
     async with staged(workers) as stage:
-        whole = stage.app.scene.viewport
+        whole = stage.app.state.viewport
         await stage.press("space", "w", "w", "d", "d", "a")
-        panned = stage.app.scene.viewport
+        panned = stage.app.state.viewport
         await stage.press("f")
-        fitted = stage.app.scene.viewport
+        fitted = stage.app.state.viewport
 
         assert panned.start > whole.start
         assert panned.per_column == whole.per_column // 4
@@ -217,7 +217,7 @@ async def test_zoom_reaches_single_nanoseconds(workers: Path) -> None:
     async with staged(workers) as stage:
         await stage.press("space", *["full_stop"] * 4, *["plus"] * 40)
 
-        assert stage.app.scene.viewport.per_column == 1
+        assert stage.app.state.viewport.per_column == 1
         assert "█" in stage.lane("worker-1")
         assert "0.100000000s" in stage.text
 
@@ -228,13 +228,13 @@ async def test_the_wheel_zooms_where_it_points_and_a_drag_pans(workers: Path) ->
     async with staged(workers, (120, 36)) as stage:
         await stage.press("space")
         lanes = stage.app.screen.query_one("#lanes")
-        before = stage.app.scene.viewport
+        before = stage.app.state.viewport
         pointed = before.time_of(80 - lanes.names_width)  # type: ignore[attr-defined]
         await stage.pilot._post_mouse_events(
             [_scroll_up()], "#lanes", (80, 5), button=0
         )  # fmt: skip
         await stage.settle()
-        near = stage.app.scene.viewport
+        near = stage.app.state.viewport
         await stage.pilot.mouse_down("#lanes", (80, 5))
         await stage.pilot.hover("#lanes", (70, 5))
         await stage.pilot.mouse_up("#lanes", (70, 5))
@@ -242,7 +242,7 @@ async def test_the_wheel_zooms_where_it_points_and_a_drag_pans(workers: Path) ->
 
         assert near.per_column == before.per_column // 2
         assert near.column_of(pointed) == before.column_of(pointed)
-        assert stage.app.scene.viewport.start == near.start + 10 * near.per_column
+        assert stage.app.state.viewport.start == near.start + 10 * near.per_column
         assert stage.at == 0
 
 

@@ -25,7 +25,7 @@ from asyncctx_trace.recording.reader import read
 from asyncctx_trace_tui.app.offscreen import snapshot
 from asyncctx_trace_tui.cli import main
 from asyncctx_trace_tui.storage.app_settings import Settings
-from asyncctx_trace_tui.storage.atomic_write import whole_file
+from asyncctx_trace_tui.storage.atomic_write import open_atomic
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
@@ -100,14 +100,14 @@ def test_a_file_is_written_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
     path.write_text("old")
 
     def interrupted() -> None:
-        with whole_file(path) as file:
+        with open_atomic(path) as file:
             file.write("half of the n")
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     left = path.read_text()
-    with whole_file(path) as file:
+    with open_atomic(path) as file:
         file.write("new")
 
     assert (left, path.read_text()) == ("old", "new")
@@ -116,7 +116,7 @@ def test_a_file_is_written_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
 
 def test_what_is_no_file_takes_what_it_is_given() -> None:
     """A device is not replaced."""
-    with whole_file(Path(os.devnull)) as file:
+    with open_atomic(Path(os.devnull)) as file:
         file.write("gone")
 
     assert Path(os.devnull).is_char_device()

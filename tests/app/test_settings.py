@@ -56,11 +56,11 @@ async def test_a_key_can_be_changed(workers: Path) -> None:
     async with staged(workers) as stage:
         stage.app.set_keymap({"play": "P"})
         await stage.press("space")
-        still = stage.app.scene.playback.playing
+        still = stage.app.state.playback.playing
         await stage.press("P")
 
         assert still
-        assert not stage.app.scene.playback.playing
+        assert not stage.app.state.playback.playing
 
 
 def test_the_user_s_own_settings_and_keys_are_used_and_kept(
@@ -90,11 +90,11 @@ def test_the_user_s_own_settings_and_keys_are_used_and_kept(
 async def test_phases_have_colours_of_their_own_in_every_theme(workers: Path, theme: str) -> None:
     """Waiting, holding, cleaning up, trouble, and the paper below them."""
     async with staged(workers, settings=Settings(theme=theme)) as stage:
-        inks = stage.app.screen.query_one("#lanes").inks  # type: ignore[attr-defined]
+        palette = stage.app.screen.query_one("#lanes").palette  # type: ignore[attr-defined]
         names = ("wait", "hold", "cleanup", "error", "idle")
-        colours = {inks.style(name).color for name in names}
+        colours = {palette.style(name).color for name in names}
 
-        assert len(colours | {inks.style("text").bgcolor}) == len(names) + 1
+        assert len(colours | {palette.style("text").bgcolor}) == len(names) + 1
 
 
 def test_a_keymap_that_names_no_command_says_which(
@@ -107,18 +107,18 @@ def test_a_keymap_that_names_no_command_says_which(
     (folder / "keymap.toml").write_text('plai = "P"\nreverse = "f7"\n')
 
     @in_a_loop
-    async def look() -> None:
+    async def render_key() -> None:
         app = TraceApp(workers)
         async with app.run_test(size=(100, 30), notifications=True) as pilot:
             await pilot.press("f7")
             await pilot.pause()
 
-            assert app.scene.playback.backwards
+            assert app.state.playback.backwards
             assert [n.message for n in app._notifications] == [
                 "unknown command in the keymap: plai; docs/app.md lists all"
             ]
 
-    look()
+    render_key()
 
 
 @in_a_loop

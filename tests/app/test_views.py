@@ -123,7 +123,7 @@ async def test_waits_lead_to_the_one_to_blame_and_a_key_hops_there(workers: Path
 
         assert "worker-3 waits for `db lock` for 40.0 ms" in tree
         assert "└─ worker-1 holds `db lock` for 60.0 ms" in tree
-        assert stage.app.scene.task == 1
+        assert stage.app.state.task == 1
         assert "worker-1 waits for nobody" in stage.text
 
 
@@ -198,7 +198,7 @@ async def test_a_finding_leads_to_its_place_and_time(tmp_path: Path) -> None:
         await stage.press("enter")
 
         assert "cleanup-error" in listed
-        assert stage.app.scene.task == 2
+        assert stage.app.state.task == 2
         assert stage.at in (50, 60)
         assert "░" in stage.lane("bert")
 
@@ -268,9 +268,9 @@ async def test_an_arrow_leads_from_the_exit_to_the_enter_it_unblocked(workers: P
     """At the time at which the second worker got in, from the first one's lane to its own."""
     async with staged(workers, (100, 36)) as stage:
         await stage.press("space")
-        stage.app.scene.select_row(1)
+        stage.app.state.select_row(1)
         await stage.settle()
-        lanes, viewport = stage.app.screen.query_one(Lanes), stage.app.scene.viewport
+        lanes, viewport = stage.app.screen.query_one(Lanes), stage.app.state.viewport
         column = lanes.names_width + viewport.column_of(START + 101 * MS)
         cells = [line[column] for line in stage.lines[4:]]
 

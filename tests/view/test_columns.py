@@ -11,11 +11,11 @@ from asyncctx_trace.analysis.timeline import Timeline
 from asyncctx_trace.events import EnterEnded, EnterStarted, ExitEnded, ExitStarted, Fact
 from asyncctx_trace.outcome import Outcome
 from asyncctx_trace_tui.view.cells.activity import Overview
-from asyncctx_trace_tui.view.cells.drawing import Stroke, draw
+from asyncctx_trace_tui.view.cells.drawing import CellSegment, draw
 from asyncctx_trace_tui.view.cells.glyphs import ASCII, UNICODE, Glyphs
 from asyncctx_trace_tui.view.lanes import kernels
-from asyncctx_trace_tui.view.lanes.interval_index import Presence
-from asyncctx_trace_tui.view.lanes.lane_set import Tracks
+from asyncctx_trace_tui.view.lanes.interval_index import IntervalIndex
+from asyncctx_trace_tui.view.lanes.lane_set import LaneSet
 from asyncctx_trace_tui.view.lanes.tracks import Track, UnitTrack
 from asyncctx_trace_tui.view.viewport import Viewport
 
@@ -61,7 +61,7 @@ def story(passes: list[tuple[int, ...]], left_out: int) -> list[list[Fact]]:
     return told
 
 
-def strokes(track: Track, viewport: Viewport, now: int, glyphs: Glyphs) -> list[Stroke]:
+def cell_segments(track: Track, viewport: Viewport, now: int, glyphs: Glyphs) -> list[CellSegment]:
     return draw(
         track,
         viewport,
@@ -98,9 +98,9 @@ def test_a_lane_drawn_at_once_is_the_lane_drawn_one_by_one(
     now = told[-1][-1].at + later
     with pytest.MonkeyPatch.context() as patch:
 
-        def drawn(track: Track, many: int) -> list[Stroke]:
+        def drawn(track: Track, many: int) -> list[CellSegment]:
             patch.setattr(kernels, "_MANY", many)
-            return strokes(track, viewport, now, glyphs)
+            return cell_segments(track, viewport, now, glyphs)
 
         for number, facts in enumerate(told):
             timeline.extend(facts)
@@ -130,7 +130,7 @@ def test_who_is_there_is_found_without_asking_everyone(
     timeline = Timeline()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("asyncctx_trace_tui.view.lanes.interval_index._CHUNK", chunk)
-        presence = Presence(timeline)
+        presence = IntervalIndex(timeline)
         for facts in story(passes, left_out):
             for fact in facts:
                 timeline.extend([fact])
@@ -153,7 +153,7 @@ def test_sums_over_all_tasks_are_the_same(
     nested = EnterStarted(told[-1][-1].at, 1_000, None, 1, "asyncio.locks.Lock", 1, 1)
     timeline.extend([nested])
     now = told[-1][-1].at + later
-    tracks = Tracks(timeline)
+    tracks = LaneSet(timeline)
     tracks.update()
     found = []
     with pytest.MonkeyPatch.context() as patch:

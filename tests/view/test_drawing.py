@@ -10,7 +10,7 @@ from app.stories import MS, START, Story, three_workers
 from asyncctx_trace.outcome import Outcome
 from asyncctx_trace_tui.view.cells.drawing import draw, plain_text
 from asyncctx_trace_tui.view.cells.glyphs import ASCII, UNICODE, Glyphs
-from asyncctx_trace_tui.view.lanes.lane_set import Tracks
+from asyncctx_trace_tui.view.lanes.lane_set import LaneSet
 from asyncctx_trace_tui.view.viewport import Viewport
 
 
@@ -18,7 +18,7 @@ def lanes(
     story: Story, first: float, last: float, width: int, glyphs: Glyphs = UNICODE
 ) -> list[str]:
     """Each track of a story between two times, as text."""
-    tracks = Tracks(story.timeline(at=1000))
+    tracks = LaneSet(story.timeline(at=1000))
     tracks.update()
     viewport = Viewport.fitting(START + round(first * MS), START + round(last * MS) - 1, width)
     now = START + 1000 * MS

@@ -11,7 +11,7 @@ from app.stories import MS, START, Story
 from asyncctx_trace.analysis.timeline import Timeline
 from asyncctx_trace.events import EnterEnded, EnterStarted, ExitEnded, ExitStarted
 from asyncctx_trace.outcome import Outcome
-from asyncctx_trace_tui.view.lanes.lane_set import Tracks
+from asyncctx_trace_tui.view.lanes.lane_set import LaneSet
 from asyncctx_trace_tui.view.lanes.tracks import Track
 from asyncctx_trace_tui.view.viewport import Viewport
 
@@ -37,7 +37,7 @@ def track_of(passes: list[tuple[int, ...]], left_out: int = 0) -> Track:
             ExitEnded(times[3], id, Outcome.OK, False, None),
         ]
         timeline.extend(facts[: 4 - left_out] if id == len(passes) else facts)
-    tracks = Tracks(timeline)
+    tracks = LaneSet(timeline)
     tracks.update()
     [lane] = tracks.lanes.values()
     [track] = lane.tracks
@@ -89,7 +89,7 @@ def test_a_wait_of_50_us_among_hours_is_still_seen(tmp_path: Path) -> None:
     hour = 3_600_000
     story = Story(tmp_path / "x.actx").task(1, "t").resource(1, "r")
     story.pass_(1, 1, hour, hour + 0.05, outcomes=(Outcome.TIMED_OUT,))
-    tracks = Tracks(story.timeline(at=3 * hour))
+    tracks = LaneSet(story.timeline(at=3 * hour))
     tracks.update()
     viewport = Viewport.fitting(START, START + 3 * hour * MS, 100)
     runs = list(tracks.lanes[1].tracks[0].runs(viewport, viewport.end))
@@ -101,7 +101,7 @@ def test_nested_acquisitions_get_tracks_of_their_own(tmp_path: Path) -> None:
     """One within the other, two tracks; one after the other, the same track."""
     story = Story(tmp_path / "x.actx").task(1, "t").resource(1, "outer").resource(2, "inner")
     story.pass_(1, 1, 0, 1, 100, 101).pass_(1, 2, 10, 11, 20, 21).pass_(1, 2, 30, 31, 40, 41)
-    tracks = Tracks(story.timeline(at=200))
+    tracks = LaneSet(story.timeline(at=200))
     tracks.update()
 
     assert [list(track.rows) for track in tracks.lanes[1].tracks] == [[0], [1, 2]]
@@ -112,7 +112,7 @@ def test_problems_are_found_where_they_happened(tmp_path: Path) -> None:
     story = Story(tmp_path / "x.actx").task(1, "t").resource(1, "r")
     for number in range(100):
         story.pass_(1, 1, number, number + 0.5, outcomes=(Outcome.CANCELLED,))
-    tracks = Tracks(story.timeline(at=200))
+    tracks = LaneSet(story.timeline(at=200))
     tracks.update()
     track = tracks.lanes[1].tracks[0]
     seen = list(track.problems(Viewport(START + 10 * MS, 10 * MS, 5)))

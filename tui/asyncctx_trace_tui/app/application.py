@@ -19,7 +19,7 @@ from textual.screen import Screen
 from asyncctx_trace.errors import RecordingError
 from asyncctx_trace.recording.reader import Recording
 from asyncctx_trace.sources import follow
-from asyncctx_trace_tui.app.background_thread import aside
+from asyncctx_trace_tui.app.background_thread import run_in_thread
 from asyncctx_trace_tui.app.screens.help_screen import shown_keys
 from asyncctx_trace_tui.app.screens.trace_screen import TraceScreen, sections
 from asyncctx_trace_tui.app.screenshot import picture, text
@@ -35,10 +35,10 @@ from asyncctx_trace_tui.storage.app_settings import (
     load_keymap,
     save,
 )
-from asyncctx_trace_tui.storage.atomic_write import Saving, Stopped, whole_file
-from asyncctx_trace_tui.view.answers import Work, as_it_stands
+from asyncctx_trace_tui.storage.atomic_write import BackgroundSave, WriteCancelled, open_atomic
+from asyncctx_trace_tui.view.answers import Job, frozen_copy
 from asyncctx_trace_tui.view.cells.glyphs import ASCII, UNICODE
-from asyncctx_trace_tui.view.state import Scene
+from asyncctx_trace_tui.view.state import ViewState
 
 __all__ = ["RunningProgram", "TraceApp"]
 
@@ -97,17 +97,17 @@ class TraceApp(App[None]):
     ) -> None:
         """``settings`` are used and never saved; without them, the user's own are, and kept."""
         self.recording = follow(recording)
-        self._remembers = settings is None
+        self._persist_settings = settings is None
         self.settings = settings or load()
         self.path = recording
         self.program = program
         self.clock = clock
         self.glyphs = ASCII if self.settings.ascii else UNICODE
-        self.scene = Scene(following=program is not None, speed=speed or 1.0)
-        self._told = 0.0
+        self.state = ViewState(following=program is not None, speed=speed or 1.0)
+        self._last_drawn = 0.0
         self._deadlocks = DeadlockAlarm()
         if isinstance(self.recording, Recording):
-            self.scene.anchor = self.recording.anchor
+            self.state.anchor = self.recording.anchor
         super().__init__()
         for theme in THEMES:
             self.register_theme(theme)
@@ -124,15 +124,15 @@ class TraceApp(App[None]):
             for name in ("SIGTERM", "SIGHUP"):
                 if hasattr(signal, name) and hasattr(loop, "add_signal_handler"):
                     loop.add_signal_handler(getattr(signal, name), self.exit)
-        self.trace_screen = TraceScreen(self.scene, self.glyphs)
+        self.trace_screen = TraceScreen(self.state, self.glyphs)
         self.push_screen(self.trace_screen)
         try:
-            self._use_keymap(load_keymap() if self._remembers else {})
+            self._use_keymap(load_keymap() if self._persist_settings else {})
         except KeymapError as error:
             self.notify(str(error), severity="error", timeout=10, markup=False)
-        self.theme_changed_signal.subscribe(self, lambda _: self._remember())
+        self.theme_changed_signal.subscribe(self, lambda _: self._save_settings())
         self.set_interval(_FRAME, self._go_on)
-        self.set_interval(_ALARM, self.tell_deadlocks)
+        self.set_interval(_ALARM, self.notify_deadlocks)
 
     def _use_keymap(self, keymap: dict[str, str]) -> None:
         known = {binding.id for _, bindings in sections(self) for binding in bindings}
@@ -144,13 +144,13 @@ class TraceApp(App[None]):
             )
 
     def on_unmount(self) -> None:
-        if self.scene.saving is not None:
-            self.scene.saving.stop(wait=1)
+        if self.state.saving is not None:
+            self.state.saving.stop(wait=1)
         self.recording.close()
 
     async def _go_on(self) -> None:
         self.tick()
-        while self.scene.loading:
+        while self.state.loading:
             await asyncio.sleep(0)  # keys and the title come first, but nothing waits for a clock
             self.tick()
 
@@ -158,41 +158,41 @@ class TraceApp(App[None]):
         """Do what a key means, and show what came of it at once."""
         handled = await super().run_action(*arguments, **options)
         if handled:
-            self._show_scene()
+            self._show_state()
         return handled
 
     def tick(self) -> None:
         """One frame: read what has come, move the play head, show it."""
-        scene, live = self.scene, self._writing()
+        state, live = self.state, self._writing()
         until = time.perf_counter() + _FRAME
         try:
             while True:
                 batch = self.recording.poll(_SEGMENTS)
-                scene.behind = self.recording.behind
-                scene.feed(batch, self.clock(), live)
+                state.behind = self.recording.behind
+                state.feed(batch, self.clock(), live)
                 if not len(batch) or time.perf_counter() > until:
                     break
         except RecordingError as error:
             self.exit(return_code=2, message=f"asyncctx-trace: {error}")
             return
-        if scene.wall_start is None and scene.timeline.start is not None:
-            scene.wall_start = self.recording.anchor.wall(scene.timeline.start) / 1e9
-        scene.advance(self.clock())
-        if not scene.loading or time.perf_counter() > self._told + _PROGRESS:
-            self._told = time.perf_counter()
-            self._show_scene()
-        if not scene.loading and (work := scene.answers.work()) is not None:
+        if state.wall_start is None and state.timeline.start is not None:
+            state.wall_start = self.recording.anchor.wall(state.timeline.start) / 1e9
+        state.advance(self.clock())
+        if not state.loading or time.perf_counter() > self._last_drawn + _PROGRESS:
+            self._last_drawn = time.perf_counter()
+            self._show_state()
+        if not state.loading and (work := state.answers.work()) is not None:
             self.run_worker(self._answer(work))
 
-    def _show_scene(self) -> None:
+    def _show_state(self) -> None:
         if self.trace_screen.is_mounted:
-            self.trace_screen.follow_scene()
+            self.trace_screen.update_from_state()
 
-    def tell_deadlocks(self) -> None:
+    def notify_deadlocks(self) -> None:
         """Say of each deadlock, while the program hangs, who waits for whom."""
-        scene = self.scene
-        if scene.live and not scene.loading:
-            for line in self._deadlocks.new_deadlocks(scene.timeline, self.clock()):
+        state = self.state
+        if state.live and not state.loading:
+            for line in self._deadlocks.new_deadlocks(state.timeline, self.clock()):
                 self.notify(line, severity="error", timeout=20, markup=False)
 
     def _writing(self) -> bool:
@@ -212,19 +212,19 @@ class TraceApp(App[None]):
         self.run_worker(self._stop_and_exit(self.program), name="stop the program")
 
     async def _stop_and_exit(self, program: RunningProgram) -> None:
-        await aside(program.stop)
+        await run_in_thread(program.stop)
         # At the very end of the worker: the app's end would cancel one that has not come to its.
         self.exit()
 
-    async def _answer(self, work: Work) -> None:
+    async def _answer(self, work: Job) -> None:
         """Have ``work`` done aside: the screen goes on while a long recording is looked into."""
         before = sys.getswitchinterval()
         sys.setswitchinterval(_FRAME / 100)
         try:
-            await aside(lambda: work.do(lambda: self.is_running))
+            await run_in_thread(lambda: work.do(lambda: self.is_running))
         finally:
             sys.setswitchinterval(before)
-        self.scene.answers.take(work)
+        self.state.answers.take(work)
 
     # -- commands ---------------------------------------------------------------------------
 
@@ -259,11 +259,11 @@ class TraceApp(App[None]):
         self.glyphs = UNICODE if self.glyphs is ASCII else ASCII
         self.trace_screen.glyphs = self.glyphs
         self.trace_screen.redraw_all()
-        self._remember()
+        self._save_settings()
 
-    def _remember(self) -> None:
+    def _save_settings(self) -> None:
         self.settings = Settings(theme=self.theme, ascii=self.glyphs is ASCII)
-        if self._remembers:
+        if self._persist_settings:
             try:
                 save(self.settings)
             except OSError as error:
@@ -273,7 +273,7 @@ class TraceApp(App[None]):
         """Save what is seen beside the user's other files."""
         path = self._free_path(suffix)
         try:
-            with whole_file(path) as file:
+            with open_atomic(path) as file:
                 file.write(picture(self) if suffix == "svg" else text(self))
         except OSError as error:
             self.notify(f"cannot save: {error}", severity="error", markup=False)
@@ -282,25 +282,25 @@ class TraceApp(App[None]):
 
     def action_save_page(self) -> None:
         """Save the recording as an HTML page, while the app goes on; Escape stops it."""
-        if self.scene.saving is None and not self.scene.loading:
-            self.scene.saving = Saving(self._free_path("html"))
-            self.run_worker(self._save_page(self.scene.saving))
+        if self.state.saving is None and not self.state.loading:
+            self.state.saving = BackgroundSave(self._free_path("html"))
+            self.run_worker(self._save_page(self.state.saving))
 
-    async def _save_page(self, saving: Saving) -> None:
+    async def _save_page(self, saving: BackgroundSave) -> None:
         from asyncctx_trace.export.formats import html
 
-        scene = self.scene
-        timeline = as_it_stands(scene.timeline) if scene.live else scene.timeline
-        page = partial(html.write, timeline, running=scene.live)
+        state = self.state
+        timeline = frozen_copy(state.timeline) if state.live else state.timeline
+        page = partial(html.write, timeline, running=state.live)
         try:
-            await aside(lambda: saving.write(page))
+            await run_in_thread(lambda: saving.write(page))
             said = f"saved {saving.path.name}"
-        except Stopped:
+        except WriteCancelled:
             said = f"stopped: {saving.path.name} was not written"
         except OSError as error:
             said = f"cannot save: {error}"
-        if scene.saving is saving:
-            scene.saving = None
+        if state.saving is saving:
+            state.saving = None
         self.notify(said, timeout=4, markup=False)
 
     def _free_path(self, suffix: str) -> Path:

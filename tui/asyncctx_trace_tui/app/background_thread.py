@@ -8,12 +8,12 @@ from collections.abc import Callable
 from threading import Thread
 from typing import TypeVar
 
-__all__ = ["aside"]
+__all__ = ["run_in_thread"]
 
 T = TypeVar("T")
 
 
-async def aside(work: Callable[[], T]) -> T:
+async def run_in_thread(work: Callable[[], T]) -> T:
     """What ``work`` gives or raises; whoever stops waiting leaves it behind.
 
     A loop's own executor would keep the program from ending until the work is done.

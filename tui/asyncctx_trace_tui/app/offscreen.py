@@ -30,10 +30,10 @@ def snapshot(
 
     async def take(pilot: Pilot[Any]) -> None:
         await pilot.pause()
-        while app.scene.loading:
+        while app.state.loading:
             app.tick()
-        app.scene.playback.pause()
-        app.scene.go(app.scene.playback.last)
+        app.state.playback.pause()
+        app.state.go(app.state.playback.last)
         app.tick()
         await pilot.pause()
         taken.append(picture(app, recording.name) if kind == "svg" else text(app))

@@ -62,10 +62,10 @@ def _seamless(segments: Iterable[Segment]) -> Iterator[Segment]:
         if segment.control or segment.style is None or "█" not in segment.text:
             yield segment
             continue
-        paper = Style.from_color(None, segment.style.color)
+        background = Style.from_color(None, segment.style.color)
         for part in _SOLID.split(segment.text):
             if part.startswith("█"):
-                yield Segment(" " * len(part), paper)
+                yield Segment(" " * len(part), background)
             elif part:
                 yield Segment(part, segment.style)
 

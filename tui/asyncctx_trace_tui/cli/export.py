@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from asyncctx_trace_tui.cli.output_file import open_output
-from asyncctx_trace_tui.storage.atomic_write import size, write_pieces
+from asyncctx_trace_tui.storage.atomic_write import size, write_chunks
 
 if TYPE_CHECKING:
     from asyncctx_trace.export.delivery.sender import Account
@@ -109,7 +109,7 @@ def command(
         source = open_source(file)
         pieces = _written(source, format_, new_trace_after)
         with open_output(output) as out:
-            write_pieces(pieces, out, tell)
+            write_chunks(pieces, out, tell)
     finally:
         if output != "-" and sys.stderr.isatty():
             click.echo("\r\x1b[K", nl=False, err=True)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from asyncctx_trace_tui.storage.atomic_write import whole_file
+from asyncctx_trace_tui.storage.atomic_write import open_atomic
 
 __all__ = ["open_output"]
 
@@ -21,5 +21,5 @@ def open_output(output: str) -> Iterator[TextIO]:
         yield sys.stdout
         sys.stdout.flush()
     else:
-        with whole_file(Path(output)) as file:
+        with open_atomic(Path(output)) as file:
             yield file

@@ -135,9 +135,9 @@ def command(
     if stream is not None:
         stream.start()
     if headless:
-        from asyncctx_trace_tui.run.headless import see_it_through
+        from asyncctx_trace_tui.run.headless import run_headless
 
-        code = see_it_through(program, tell=not quiet)
+        code = run_headless(program, tell=not quiet)
     else:
         code = _in_the_app(program)
         click.echo(f"exit code: {_as_shells_say(code)}", err=True)

@@ -7,24 +7,24 @@ from typing import TypeAlias
 
 from asyncctx_trace.analysis.report import Report
 from asyncctx_trace.analysis.resource_groups import ResourceGroup
-from asyncctx_trace_tui.reports.labels import distinct_names, resource
+from asyncctx_trace_tui.reports.labels import distinct_names, resource_label
 
 __all__ = ["charges"]
 
 Way: TypeAlias = tuple[ResourceGroup | int, ...]
 
 
-def charges(told: Report, by: str) -> list[tuple[str, int | None, int]]:
+def charges(report: Report, by: str) -> list[tuple[str, int | None, int]]:
     """What was waited for, the site (or with ``by="task"`` the task) that held it, and ns.
 
     Resources that are alike are one; the most time comes first. The holder is ``None`` where
     none is known.
     """
-    group_of = {each: group for group in told.resources for each in group.resources}
-    named = distinct_names(told)
+    group_of = {each: group for group in report.resources for each in group.resources}
+    named = distinct_names(report)
     sums: dict[tuple[Way, int | None], int] = defaultdict(int)
     names: dict[Way, str] = {}
-    for number, blamed in told.blames.items():
+    for number, blamed in report.blames.items():
         charged: list[tuple[int | None, tuple[int, ...], int]] = (
             [(site, way, ns) for site, way, ns in blamed.by_site()]
             if by == "site"
@@ -36,7 +36,7 @@ def charges(told: Report, by: str) -> list[tuple[str, int | None, int]]:
             key = tuple(group_of.get(each, each) for each in way)
             if key not in names:
                 names[key] = " → ".join(
-                    named.get(each) or resource(told.case, each) for each in way
+                    named.get(each) or resource_label(report.case, each) for each in way
                 )
             sums[key, holder] += ns
     ranked = sorted(sums.items(), key=lambda each: -each[1])

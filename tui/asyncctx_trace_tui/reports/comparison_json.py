@@ -9,36 +9,37 @@ from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.cleanup import Order
 from asyncctx_trace.analysis.comparison import Change, Comparison
 from asyncctx_trace_tui.reports.json_report import VERSION, finding_as_dict, spread_as_dict
-from asyncctx_trace_tui.reports.labels import resource
+from asyncctx_trace_tui.reports.labels import resource_label
 
 __all__ = ["render_comparison_json"]
 
 
-def render_comparison_json(told: Comparison, before: str, after: str) -> str:
-    """``told`` about the recordings ``before`` and ``after`` as one JSON object."""
-    return json.dumps(_as_dict(told, before, after), indent=2) + "\n"
+def render_comparison_json(comparison: Comparison, before: str, after: str) -> str:
+    """``comparison`` about the recordings ``before`` and ``after`` as one JSON object."""
+    return json.dumps(_as_dict(comparison, before, after), indent=2) + "\n"
 
 
-def _as_dict(told: Comparison, before: str, after: str) -> dict[str, Any]:
+def _as_dict(comparison: Comparison, before: str, after: str) -> dict[str, Any]:
+    new, gone = comparison.new_findings, comparison.gone_findings
     return {
         "schema": "asyncctx-trace/diff",
         "version": VERSION,
         "before": before,
         "after": after,
-        "slower": [_grown(*each) for each in told.slower],
-        "faster": [_grown(*each) for each in told.faster],
+        "slower": [_grown(*each) for each in comparison.slower],
+        "faster": [_grown(*each) for each in comparison.faster],
         "places": [
             {
                 **_place(change),
                 "before": _spreads(change.before),
                 "after": _spreads(change.after),
             }
-            for change in told.changes
+            for change in comparison.changes
         ],
-        "new_findings": [finding_as_dict(told.after, each) for each in told.new_findings],
-        "gone_findings": [finding_as_dict(told.before, each) for each in told.gone_findings],
-        "new_cleanup_orders": [_order(told.after, each) for each in told.new_orders],
-        "gone_cleanup_orders": [_order(told.before, each) for each in told.gone_orders],
+        "new_findings": [finding_as_dict(comparison.after, each) for each in new],
+        "gone_findings": [finding_as_dict(comparison.before, each) for each in gone],
+        "new_cleanup_orders": [_order(comparison.after, each) for each in comparison.new_orders],
+        "gone_cleanup_orders": [_order(comparison.before, each) for each in comparison.gone_orders],
     }
 
 
@@ -70,7 +71,7 @@ def _spreads(spreads: dict[str, Any]) -> dict[str, Any] | None:
 
 def _order(case: Case, order: Order) -> dict[str, Any]:
     return {
-        "exits": [resource(case, number) for number, _ in order.left],
+        "exits": [resource_label(case, number) for number, _ in order.left],
         "in_order": order.in_order,
         "times": order.times,
     }

@@ -13,7 +13,7 @@ from asyncctx_trace.analysis.cleanup import Order
 from asyncctx_trace.analysis.comparison import Change, Comparison
 from asyncctx_trace.analysis.findings import Finding
 from asyncctx_trace.analysis.words import duration, plain, shorten
-from asyncctx_trace_tui.reports.labels import NAME, place, resource
+from asyncctx_trace_tui.reports.labels import NAME, resource_label, site_label
 from asyncctx_trace_tui.reports.rich_tables import draw, screen_width, table
 
 __all__ = ["render_comparison"]
@@ -21,30 +21,32 @@ __all__ = ["render_comparison"]
 _LINES = 12
 
 
-def render_comparison(told: Comparison, *, color: bool, width: int | None = None) -> str:
-    """``told`` in text; plain without escapes unless ``color``."""
-    return draw(_parts(told), color=color, width=width or screen_width(out=None))
+def render_comparison(comparison: Comparison, *, color: bool, width: int | None = None) -> str:
+    """``comparison`` in text; plain without escapes unless ``color``."""
+    return draw(_parts(comparison), color=color, width=width or screen_width(out=None))
 
 
-def _parts(told: Comparison) -> Iterator[RenderableType]:
-    slower, faster = told.slower, told.faster
-    new, gone = told.new_findings, told.gone_findings
-    places = told.appeared + told.disappeared
-    if not (slower or faster or new or gone or places or told.new_orders or told.gone_orders):
+def _parts(comparison: Comparison) -> Iterator[RenderableType]:
+    slower, faster = comparison.slower, comparison.faster
+    new, gone = comparison.new_findings, comparison.gone_findings
+    places = comparison.appeared + comparison.disappeared
+    if not (
+        slower or faster or new or gone or places or comparison.new_orders or comparison.gone_orders
+    ):
         yield Text("No difference that is more than noise.", style="bold")
         return
     yield Text(
         f"{len(slower)} slower, {len(faster)} faster, {len(new)} new findings, {len(gone)} gone.",
         style="bold",
     )
-    yield from _findings("New findings", told.after, new, "red")
-    yield from _findings("Findings that are gone", told.before, gone, "green")
+    yield from _findings("New findings", comparison.after, new, "red")
+    yield from _findings("Findings that are gone", comparison.before, gone, "green")
     yield from _durations("Slower", slower)
     yield from _durations("Faster", faster)
-    yield from _places("New places", told.appeared)
-    yield from _places("Places that are gone", told.disappeared)
-    yield from _orders("New orders of cleanup", told.after, told.new_orders)
-    yield from _orders("Orders of cleanup that are gone", told.before, told.gone_orders)
+    yield from _places("New places", comparison.appeared)
+    yield from _places("Places that are gone", comparison.disappeared)
+    yield from _orders("New orders of cleanup", comparison.after, comparison.new_orders)
+    yield from _orders("Orders of cleanup that are gone", comparison.before, comparison.gone_orders)
 
 
 def _findings(
@@ -53,7 +55,7 @@ def _findings(
     if findings:
         yield Text(f"\n{title}", style="bold")
     for finding in findings:
-        where = place(case, finding.sites[0]) if finding.sites else ""
+        where = site_label(case, finding.sites[0]) if finding.sites else ""
         kind = (f"  {finding.kind}", style)
         summary = plain(finding.summary)
         yield Text.assemble(kind, f" ({finding.certainty}) {where}: {summary}")
@@ -98,7 +100,7 @@ def _orders(title: str, case: Case, orders: list[Order]) -> Iterator[RenderableT
     yield Text(f"\n{title}", style="bold")
     drawn: Table = table("exits, one after the other", "times", numbers=("times",))
     for order in orders[:_LINES]:
-        exits = [resource(case, number) for number, _ in order.left[:_LINES]]
+        exits = [resource_label(case, number) for number, _ in order.left[:_LINES]]
         drawn.add_row(Text(" → ".join(exits)), str(order.times))
     yield drawn
     yield from _more(len(orders))

@@ -31,7 +31,7 @@ class DeadlockAlarm:
     """Tells each deadlock of a growing timeline once."""
 
     def __init__(self) -> None:
-        self._told: set[frozenset[int]] = set()
+        self._last_drawn: set[frozenset[int]] = set()
 
     def new_deadlocks(self, timeline: Timeline, now: int) -> list[str]:
         """A line for each that lasts at ``now`` (``time.monotonic_ns()``) and is not told yet."""
@@ -39,8 +39,8 @@ class DeadlockAlarm:
         case = Case(timeline, now, running=True)
         for ring in deadlocks_at(timeline, now):
             members = frozenset(timeline.id[row] for row in ring.waits)
-            if members not in self._told:
-                self._told.add(members)
+            if members not in self._last_drawn:
+                self._last_drawn.add(members)
                 words = "deadlock" if ring.certain else "perhaps a deadlock"
                 lines.append(plain(f"{words}: {describe(case, ring)}"))
         return lines

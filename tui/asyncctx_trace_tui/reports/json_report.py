@@ -1,4 +1,4 @@
-"""The report for programs; its schema is told in ``docs/report-json.md``."""
+"""The report for programs; its schema is documented in ``docs/report-json.md``."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _STEPS = 10_000
 """How many of the last steps of the critical path are written."""
 
 
-def render_json(told: Report, file: str) -> str:
-    """``told`` about the recording ``file`` as one JSON object."""
-    return json.dumps(as_dict(told, file), indent=2) + "\n"
+def render_json(report: Report, file: str) -> str:
+    """``report`` about the recording ``file`` as one JSON object."""
+    return json.dumps(as_dict(report, file), indent=2) + "\n"
 
 
-def as_dict(told: Report, file: str) -> dict[str, Any]:
-    """``told`` as plain values; times are integer ns, moments count from the recording's start."""
-    case = told.case
+def as_dict(report: Report, file: str) -> dict[str, Any]:
+    """``report`` as plain values; times are integer ns, counted from the start of the recording."""
+    case = report.case
     timeline = case.timeline
     return {
         "schema": "asyncctx-trace/report",
@@ -46,29 +46,29 @@ def as_dict(told: Report, file: str) -> dict[str, Any]:
             "in_flight": len(timeline.in_flight),
             "tasks": len(timeline.rows_of_task),
             "running": case.running,
-            "started_at": _time_of_day(told, case.start),
-            "ended_at": _time_of_day(told, case.now),
+            "started_at": _time_of_day(report, case.start),
+            "ended_at": _time_of_day(report, case.now),
         },
-        "verdict": told.verdict,
-        "interrupted": _interrupted(told),
-        "headline": told.headline.sentence,
-        "culprit": None if told.culprit is None else _culprit(case, told.culprit),
+        "verdict": report.verdict,
+        "interrupted": _interrupted(report),
+        "headline": report.headline.sentence,
+        "culprit": None if report.culprit is None else _culprit(case, report.culprit),
         "dropped": {
-            "acquisitions": told.dropped,
+            "acquisitions": report.dropped,
             "reasons": [each.reason for each in timeline.dropped],
         },
-        "findings": [finding_as_dict(case, finding) for finding in told.findings],
-        "groups": _groups(told),
+        "findings": [finding_as_dict(case, finding) for finding in report.findings],
+        "groups": _groups(report),
         "budgets": [
             {
                 "budget": breach.budget.text,
                 "resource": None if breach.resource is None else _resource(case, breach.resource),
                 "summary": breach.summary,
             }
-            for breach in told.breaches
+            for breach in report.breaches
         ],
-        "resources": [_use(told, use) for use in told.uses],
-        "resource_groups": [_resource_group(group) for group in told.resources],
+        "resources": [_use(report, use) for use in report.uses],
+        "resource_groups": [_resource_group(group) for group in report.resources],
         "cleanup": [
             {
                 "resource": _resource(case, each.resource),
@@ -82,7 +82,7 @@ def as_dict(told: Report, file: str) -> dict[str, Any]:
                 "overlapping": each.overlapping,
                 "slowest_ns": each.slowest,
             }
-            for each in told.cleanups
+            for each in report.cleanups
         ],
         "cleanup_order": [
             {
@@ -95,17 +95,17 @@ def as_dict(told: Report, file: str) -> dict[str, Any]:
                 "times": order.times,
                 "tasks": [_task(case, task) for task in list(order.tasks)[:20]],
             }
-            for order in told.orders
+            for order in report.orders
         ],
         "mishaps": [
             {
                 "first": _bad_end(case, mishap.first),
                 "followed": [_bad_end(case, end) for end in mishap.followed],
             }
-            for mishap in told.mishaps
+            for mishap in report.mishaps
         ],
-        "critical_path": [_step(case, step) for step in told.path.steps[-_STEPS:]],
-        "critical_path_left_out": max(0, len(told.path.steps) - _STEPS),
+        "critical_path": [_step(case, step) for step in report.path.steps[-_STEPS:]],
+        "critical_path_left_out": max(0, len(report.path.steps) - _STEPS),
         "critical_path_shares": [
             {
                 "phase": phase,
@@ -113,17 +113,17 @@ def as_dict(told: Report, file: str) -> dict[str, Any]:
                 "site": None if site is None else site_as_dict(case, site),
                 "ns": ns,
             }
-            for (phase, resource, site), ns in told.path.shares(case)
+            for (phase, resource, site), ns in report.path.shares(case)
         ],
     }
 
 
-def _groups(told: Report) -> list[dict[str, Any]]:
+def _groups(report: Report) -> list[dict[str, Any]]:
     """The groups of findings, each naming its findings by their index in ``findings``."""
-    index = {id(finding): number for number, finding in enumerate(told.findings)}
+    index = {id(finding): number for number, finding in enumerate(report.findings)}
 
     def as_dict(group: FindingGroup) -> dict[str, Any]:
-        case = told.case
+        case = report.case
         return {
             "kind": group.kind,
             "severity": group.severity,
@@ -139,7 +139,7 @@ def _groups(told: Report) -> list[dict[str, Any]]:
             "consequences": [as_dict(each) for each in group.consequences],
         }
 
-    return [as_dict(group) for group in told.groups]
+    return [as_dict(group) for group in report.groups]
 
 
 def _resource_group(group: ResourceGroup) -> dict[str, Any]:
@@ -168,8 +168,8 @@ def _culprit(case: Case, culprit: Culprit) -> dict[str, Any]:
     }
 
 
-def _interrupted(told: Report) -> dict[str, Any] | None:
-    case = told.case
+def _interrupted(report: Report) -> dict[str, Any] | None:
+    case = report.case
     timeline = case.timeline
     cause = ended_by(case)
     if cause is None:
@@ -177,7 +177,7 @@ def _interrupted(told: Report) -> dict[str, Any] | None:
     return {
         "by": cause,
         "at_ns": case.now - case.start,
-        "summary": told.last_moment,
+        "summary": report.last_moment,
         "waiting": [
             {
                 "resource": _resource(case, timeline.resource[wait.rows[0]]),
@@ -201,9 +201,9 @@ def _interrupted(told: Report) -> dict[str, Any] | None:
     }
 
 
-def _time_of_day(told: Report, at: int) -> str | None:
+def _time_of_day(report: Report, at: int) -> str | None:
     """ISO 8601 in UTC, or ``None``."""
-    wall = told.wall_ns(at)
+    wall = report.wall_ns(at)
     try:
         return None if wall is None else datetime.fromtimestamp(wall / 1e9, UTC).isoformat()
     except (ValueError, OverflowError, OSError):  # a recording may say anything
@@ -255,9 +255,9 @@ def site_as_dict(case: Case, site: int) -> dict[str, Any]:
     }
 
 
-def _use(told: Report, use: ResourceUse) -> dict[str, Any]:
-    case = told.case
-    blamed = told.blames.get(use.resource)
+def _use(report: Report, use: ResourceUse) -> dict[str, Any]:
+    case = report.case
+    blamed = report.blames.get(use.resource)
     when = use.most_waiters_at
     return {
         "id": use.resource,

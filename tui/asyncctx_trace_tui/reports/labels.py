@@ -13,32 +13,32 @@ from asyncctx_trace.analysis.words import duration, plain, shorten
 
 __all__ = [
     "NAME",
-    "day_and_time",
+    "date_and_time",
     "distinct_names",
     "group_name",
-    "moment",
-    "path",
-    "place",
-    "resource",
-    "short_place",
-    "task",
+    "time_label",
+    "short_path",
+    "site_label",
+    "resource_label",
+    "short_site_label",
+    "task_label",
     "time_of_day",
-    "way",
+    "path_label",
 ]
 
 NAME = 32
 """Cells for one name in a table."""
 
 
-def place(case: Case, site: int) -> str:
+def site_label(case: Case, site: int) -> str:
     """A site as ``src/app.py:12``: as seen from here, so that an editor can jump to it."""
     known = case.timeline.sites.get(site)
-    return f"{path(known.file)}:{known.line}" if known else "?"
+    return f"{short_path(known.file)}:{known.line}" if known else "?"
 
 
-def short_place(case: Case, site: int, width: int = NAME) -> str:
+def short_site_label(case: Case, site: int, width: int = NAME) -> str:
     """The same in ``width`` cells: of a long path the last parts, ``…/shop/app.py:12``."""
-    whole = place(case, site)
+    whole = site_label(case, site)
     if len(whole) <= width:
         return whole
     parts = whole.replace(os.sep, "/").split("/")
@@ -50,7 +50,7 @@ def short_place(case: Case, site: int, width: int = NAME) -> str:
     return shorten(f"…/{kept}", width)
 
 
-def path(file: str) -> str:
+def short_path(file: str) -> str:
     """A path, relative to the current folder where that is shorter."""
     try:
         relative = os.path.relpath(file, Path.cwd()) if os.path.isabs(file) else file  # noqa: PTH117  # a name, perhaps of another system
@@ -59,13 +59,13 @@ def path(file: str) -> str:
     return plain(relative if len(relative) < len(file) else file)
 
 
-def task(case: Case, number: int) -> str:
+def task_label(case: Case, number: int) -> str:
     """The name of a task."""
     known = case.timeline.tasks.get(number)
     return shorten(known.name, NAME) if known else f"task {number}"
 
 
-def resource(case: Case, number: int) -> str:
+def resource_label(case: Case, number: int) -> str:
     """The name of a resource."""
     known = case.timeline.resources.get(number)
     return shorten(known.name, NAME) if known else f"resource {number}"
@@ -79,10 +79,10 @@ def group_name(group: ResourceGroup, width: int = NAME) -> str:
     return count + shorten(group.name, width - len(count))
 
 
-def distinct_names(told: Report) -> dict[int, str]:
-    """Resource -> the name in tables; groups of the same name are told apart by size or number."""
+def distinct_names(report: Report) -> dict[int, str]:
+    """Resource -> the name in tables; a size or number is added to equal names of groups."""
     groups: dict[str, list[ResourceGroup]] = {}
-    for group in told.resources:
+    for group in report.resources:
         groups.setdefault(group_name(group), []).append(group)
     names: dict[int, str] = {}
     for alike in groups.values():
@@ -97,34 +97,34 @@ def distinct_names(told: Report) -> dict[int, str]:
     return names
 
 
-def way(case: Case, resources: tuple[int, ...]) -> str:
+def path_label(case: Case, resources: tuple[int, ...]) -> str:
     """From the resource that was waited for to the one that was held."""
-    return " → ".join(resource(case, each) for each in resources)
+    return " → ".join(resource_label(case, each) for each in resources)
 
 
 # -- moments --------------------------------------------------------------------------------
 
 
-def moment(told: Report, at: int) -> str:
+def time_label(report: Report, at: int) -> str:
     """A moment as ``7.05 s (15:04:05)``: since the start, and by the clock on the wall."""
-    clock = time_of_day(told, at)
-    return duration(at - told.case.start) + (f" ({clock})" if clock else "")
+    clock = time_of_day(report, at)
+    return duration(at - report.case.start) + (f" ({clock})" if clock else "")
 
 
-def time_of_day(told: Report, at: int) -> str:
+def time_of_day(report: Report, at: int) -> str:
     """A moment as ``15:04:05`` in local time; ``""`` where it is not known."""
-    there = _local(told, at)
+    there = _local(report, at)
     return "" if there is None else f"{there:%H:%M:%S}"
 
 
-def day_and_time(told: Report, at: int) -> str:
+def date_and_time(report: Report, at: int) -> str:
     """A moment as ``2026-01-31 15:04:05`` in local time; ``""`` where it is not known."""
-    there = _local(told, at)
+    there = _local(report, at)
     return "" if there is None else f"{there:%Y-%m-%d %H:%M:%S}"
 
 
-def _local(told: Report, at: int) -> datetime | None:
-    wall = told.wall_ns(at)
+def _local(report: Report, at: int) -> datetime | None:
+    wall = report.wall_ns(at)
     if wall is None:
         return None
     try:

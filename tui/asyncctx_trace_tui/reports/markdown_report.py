@@ -9,7 +9,7 @@ from asyncctx_trace.analysis.grouping import FindingGroup
 from asyncctx_trace.analysis.report import Report
 from asyncctx_trace.analysis.words import duration, percent, plain
 from asyncctx_trace_tui.reports.charges import charges
-from asyncctx_trace_tui.reports.labels import distinct_names, place
+from asyncctx_trace_tui.reports.labels import distinct_names, site_label
 
 __all__ = ["render_markdown"]
 
@@ -20,35 +20,35 @@ _CODE = re.compile(r"`([^`]+)`")
 _ACTIVE = re.compile(r"([\\`*_{}\[\]<>#|~!&@])")
 
 
-def render_markdown(told: Report) -> str:
-    """``told`` in GitHub's Markdown; names of the program are text, never markup or mentions."""
-    return "\n".join(_lines(told)) + "\n"
+def render_markdown(report: Report) -> str:
+    """``report`` in GitHub's Markdown; names of the program are text, never markup or mentions."""
+    return "\n".join(_lines(report)) + "\n"
 
 
-def _lines(told: Report) -> Iterator[str]:
-    case = told.case
-    first, *more = told.opening
+def _lines(report: Report) -> Iterator[str]:
+    case = report.case
+    first, *more = report.opening
     yield f"**asyncctx-trace:** {_sentence(first)}"
     for sentence in more:
         yield f"\n{_sentence(sentence)}"
-    if told.summary:
-        yield f"\n{_escaped(told.summary)}"
-    if told.missing:
+    if report.summary:
+        yield f"\n{_escaped(report.summary)}"
+    if report.missing:
         yield ""
-    for reason, number in told.missing.items():
+    for reason, number in report.missing.items():
         lost = f"{number:,} acquisitions are missing" if number else "incomplete"
         yield f"- 🛑 **{lost}**: {_escaped(reason)}"
-    if told.breaches or told.groups:
+    if report.breaches or report.groups:
         yield ""
-    for breach in told.breaches:
+    for breach in report.breaches:
         yield f"- 🛑 **budget** {_sentence(breach.summary)}"
-    for group in told.groups[:_GROUPS]:
-        yield from _group(told, group)
-    yield from _more("groups of findings", len(told.groups) - _GROUPS)
-    if not told.uses:
+    for group in report.groups[:_GROUPS]:
+        yield from _group(report, group)
+    yield from _more("groups of findings", len(report.groups) - _GROUPS)
+    if not report.uses:
         return
-    names = distinct_names(told)
-    shown = [(names[group.resources[0]], use) for group, use in told.grouped_uses[:_LINES]]
+    names = distinct_names(report)
+    shown = [(names[group.resources[0]], use) for group, use in report.grouped_uses[:_LINES]]
     yield ""
     yield from _table(
         [
@@ -78,28 +78,28 @@ def _lines(told: Report) -> Iterator[str]:
             for name, use in shown
         ),
     )
-    total = sum(blamed.total for blamed in told.blames.values())
+    total = sum(blamed.total for blamed in report.blames.values())
     blames = [
-        [_escaped(path), f"`{_code(place(case, site))}`", duration(ns), percent(ns / total)]
-        for path, site, ns in charges(told, "site")
+        [_escaped(path), f"`{_code(site_label(case, site))}`", duration(ns), percent(ns / total)]
+        for path, site, ns in charges(report, "site")
         if site is not None
     ]
     if blames:
         yield ""
         yield from _table(["waited for", "held at", "waited", "share"], 2, blames[:_LINES])
-    yield from _more("resources", len(told.grouped_uses) - _LINES)
+    yield from _more("resources", len(report.grouped_uses) - _LINES)
 
 
-def _group(told: Report, group: FindingGroup) -> Iterator[str]:
+def _group(report: Report, group: FindingGroup) -> Iterator[str]:
     """A bullet for the group, and one below it for each kind of consequence."""
-    yield f"- {_MARKS[group.severity]} {_heading(told, group)}: {_sentence(group.sentence)}"
+    yield f"- {_MARKS[group.severity]} {_heading(report, group)}: {_sentence(group.sentence)}"
     for consequence in group.consequences:
-        yield f"  - follows from it: {_heading(told, consequence)}"
+        yield f"  - follows from it: {_heading(report, consequence)}"
 
 
-def _heading(told: Report, group: FindingGroup) -> str:
+def _heading(report: Report, group: FindingGroup) -> str:
     times = f" ×{group.count:,}" if group.count > 1 else ""
-    where = f" `{_code(place(told.case, group.sites[0]))}`" if group.sites else ""
+    where = f" `{_code(site_label(report.case, group.sites[0]))}`" if group.sites else ""
     return f"**{group.kind}** ({group.certainty}){times}{where}"
 
 

@@ -12,7 +12,7 @@ from asyncctx_trace.analysis.grouping import FindingGroup
 from asyncctx_trace.analysis.report import Report
 from asyncctx_trace.analysis.words import count, cut, plain
 from asyncctx_trace_tui.reports.extent import Extent
-from asyncctx_trace_tui.reports.labels import group_name, moment, short_place
+from asyncctx_trace_tui.reports.labels import group_name, short_site_label, time_label
 
 __all__ = ["findings", "left_out_findings"]
 
@@ -28,35 +28,35 @@ _CONSEQUENCES = 3
 """Kinds of consequences named in one line."""
 
 
-def findings(told: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
+def findings(report: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
     """The groups, the gravest first."""
-    for group in told.groups[: extent.groups]:
-        yield from _group(told, group, extent, width)
-    if left := _left(told, extent):
+    for group in report.groups[: extent.groups]:
+        yield from _group(report, group, extent, width)
+    if left := _left(report, extent):
         groups = "group" if left == 1 else "groups"
         yield Text(f"\nand {left} more {groups} of findings: --full", style="dim")
 
 
-def left_out_findings(told: Report, extent: Extent) -> Iterator[str]:
+def left_out_findings(report: Report, extent: Extent) -> Iterator[str]:
     """How many findings are not shown one by one."""
-    single = len(told.findings) - len(told.groups[: extent.groups])
+    single = len(report.findings) - len(report.groups[: extent.groups])
     if single > 0:
         yield f"{count(single, 'single finding')}"
 
 
-def _left(told: Report, extent: Extent) -> int:
-    return 0 if extent.groups is None else max(0, len(told.groups) - extent.groups)
+def _left(report: Report, extent: Extent) -> int:
+    return 0 if extent.groups is None else max(0, len(report.groups) - extent.groups)
 
 
 def _group(
-    told: Report, group: FindingGroup, extent: Extent, width: int
+    report: Report, group: FindingGroup, extent: Extent, width: int
 ) -> Iterator[RenderableType]:
     yield Text.assemble(
         "\n",
         (group.kind, _STYLES[group.severity]),
         f" ({group.certainty}) ",
-        (_sites(told, group, None if extent.full else _SITES), "underline"),
-        f"  {_when(told, group)}",
+        (_sites(report, group, None if extent.full else _SITES), "underline"),
+        f"  {_when(report, group)}",
     )
     room = width - _INDENT
     if extent.full:
@@ -67,7 +67,7 @@ def _group(
                 line = f"↳ {consequence.kind}: {plain(finding.summary)}"
                 yield Padding(Text(line), (0, 0, 0, _INDENT))
         return
-    if group is not told.headline.group or told.headline.sentence not in told.opening:
+    if group is not report.headline.group or report.headline.sentence not in report.opening:
         sentence = group.sentence
         if about := _about(group):
             sentence = f"{about}; for example: {sentence}"
@@ -75,20 +75,22 @@ def _group(
     elif about := _about(group):
         yield Padding(Text(about), (0, 0, 0, _INDENT))
     if group.consequences:
-        yield Padding(Text(cut(_consequences(told, group), 2 * room)), (0, 0, 0, _INDENT))
+        yield Padding(Text(cut(_consequences(report, group), 2 * room)), (0, 0, 0, _INDENT))
 
 
-def _sites(told: Report, group: FindingGroup, most: int | None) -> str:
-    places = [short_place(told.case, site, _PLACE) for site in group.sites[:most]]
+def _sites(report: Report, group: FindingGroup, most: int | None) -> str:
+    places = [short_site_label(report.case, site, _PLACE) for site in group.sites[:most]]
     more = len(group.sites) - len(places)
     return ", ".join(places) + (f" and {more} more" if more else "")
 
 
-def _when(told: Report, group: FindingGroup) -> str:
+def _when(report: Report, group: FindingGroup) -> str:
     times = f"×{group.count:,} " if group.count > 1 else ""
     if group.last > group.first:
-        return f"{times}between {moment(told, group.first)} and {moment(told, group.last)}"
-    return f"{times}{'first ' if group.count > 1 else ''}at {moment(told, group.first)}"
+        return (
+            f"{times}between {time_label(report, group.first)} and {time_label(report, group.last)}"
+        )
+    return f"{times}{'first ' if group.count > 1 else ''}at {time_label(report, group.first)}"
 
 
 def _about(group: FindingGroup) -> str:
@@ -105,10 +107,10 @@ def _about(group: FindingGroup) -> str:
     return ", ".join(names) + (f" and {more} more" if more else "")
 
 
-def _consequences(told: Report, group: FindingGroup) -> str:
+def _consequences(report: Report, group: FindingGroup) -> str:
     said = []
     for each in group.consequences[:_CONSEQUENCES]:
         times = f" ×{each.count:,}" if each.count > 1 else ""
-        said.append(f"{each.kind}{times} at {_sites(told, each, 1)}")
+        said.append(f"{each.kind}{times} at {_sites(report, each, 1)}")
     more = len(group.consequences) - len(said)
     return f"↳ follows from it: {'; '.join(said)}" + (f"; and {more} more" if more else "")

@@ -8,11 +8,12 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.report import Report, report
+from asyncctx_trace.analysis.report import Report
+from asyncctx_trace.analysis.report import report as make_report
 from asyncctx_trace.analysis.timeline import Timeline
 from asyncctx_trace.analysis.words import plain
 from asyncctx_trace_tui.reports.extent import Extent
-from asyncctx_trace_tui.reports.labels import day_and_time
+from asyncctx_trace_tui.reports.labels import date_and_time
 from asyncctx_trace_tui.reports.rich_tables import draw, screen_width
 from asyncctx_trace_tui.reports.text_findings import findings, left_out_findings
 from asyncctx_trace_tui.reports.text_tables import (
@@ -37,70 +38,70 @@ Section = Callable[[Report, Extent, int], Iterator[RenderableType]]
 
 def render_text(timeline: Timeline, *, color: bool, width: int | None = None) -> str:
     """The report on ``timeline``; plain text without escapes unless ``color``."""
-    return render_report(report(Case(timeline)), color=color, width=width)
+    return render_report(make_report(Case(timeline)), color=color, width=width)
 
 
 def render_report(
-    told: Report, *, color: bool, width: int | None = None, by: str = "site", full: bool = False
+    report: Report, *, color: bool, width: int | None = None, by: str = "site", full: bool = False
 ) -> str:
-    """``told`` in text, ``width`` columns wide, by default as many as there are.
+    """``report`` in text, ``width`` columns wide, by default as many as there are.
 
     It takes about 50 lines: the verdict, the first groups of findings, the first rows of the
     tables. What is left out is counted; ``full`` shows it all. ``by`` is that of :class:`Extent`.
     """
     columns = width or screen_width()
     if full:
-        return draw(_parts(told, Extent(None, None, by), columns), color=color, width=columns)
+        return draw(_parts(report, Extent(None, None, by), columns), color=color, width=columns)
     text = ""
     for groups, rows in ((5, 10), (5, 7), (5, 5), (5, 3), (3, 3)):
-        text = draw(_parts(told, Extent(groups, rows, by), columns), color=color, width=columns)
+        text = draw(_parts(report, Extent(groups, rows, by), columns), color=color, width=columns)
         if text.count("\n") <= _LINES:
             break
     return text
 
 
-def _parts(told: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
-    first, *more = told.opening
+def _parts(report: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
+    first, *more = report.opening
     yield Text(plain(first), style="bold")
     yield from (Text(plain(sentence)) for sentence in more)
-    yield from _summary(told)
-    yield from _gates(told)
-    if not told.uses and not told.findings:
+    yield from _summary(report)
+    yield from _gates(report)
+    if not report.uses and not report.findings:
         return
     for section in _SECTIONS if extent.full else _FIRST:
-        yield from section(told, extent, width)
+        yield from section(report, extent, width)
     if not extent.full:
-        yield from _left_out(told, extent)
+        yield from _left_out(report, extent)
 
 
-def _summary(told: Report) -> Iterator[RenderableType]:
-    case = told.case
-    if not told.summary:
+def _summary(report: Report) -> Iterator[RenderableType]:
+    case = report.case
+    if not report.summary:
         return
-    start, end = day_and_time(told, case.start), day_and_time(told, case.now)
+    start, end = date_and_time(report, case.start), date_and_time(report, case.now)
     if not start:
         when = ""
     elif start == end:
         when = f" At {start}."
     else:
         when = f" From {start} to {end.removeprefix(start[:11])}."
-    yield Text(told.summary + when)
+    yield Text(report.summary + when)
 
 
-def _gates(told: Report) -> Iterator[RenderableType]:
-    for reason, number in told.missing.items():
+def _gates(report: Report) -> Iterator[RenderableType]:
+    for reason, number in report.missing.items():
         lost = f"{number:,} acquisitions are missing: " if number else "Incomplete: "
         yield Text(lost + plain(reason), style="red")
-    for breach in told.breaches:
+    for breach in report.breaches:
         yield Text.assemble(("exceeded ", "bold red"), plain(breach.summary))
 
 
-def _left_out(told: Report, extent: Extent) -> Iterator[RenderableType]:
+def _left_out(report: Report, extent: Extent) -> Iterator[RenderableType]:
     """What ``--full`` shows on top of it."""
-    more = list(left_out_findings(told, extent))
-    if told.case.timeline.errors:
+    more = list(left_out_findings(report, extent))
+    if report.case.timeline.errors:
         more.append("errors and what followed")
-    if told.uses:
+    if report.uses:
         more += ["cleanup", "the critical path", "the order of entering"]
     if more:
         yield Text(f"\n--full adds: {', '.join(more)}", style="dim")

@@ -20,10 +20,10 @@ from asyncctx_trace_tui.reports.extent import Extent
 from asyncctx_trace_tui.reports.labels import (
     NAME,
     distinct_names,
-    moment,
-    resource,
-    short_place,
-    task,
+    resource_label,
+    short_site_label,
+    task_label,
+    time_label,
 )
 from asyncctx_trace_tui.reports.rich_tables import table
 
@@ -49,66 +49,68 @@ _WAY = 44
 """Cells for the resources from the one that was waited for to the one that was held."""
 
 
-def resources(told: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
+def resources(report: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
     """One row for each resource; in a short report one for all that are alike."""
     if extent.full:
-        rows = [(shorten(use.name, NAME), use) for use in told.uses]
+        rows = [(shorten(use.name, NAME), use) for use in report.uses]
     else:
-        names = distinct_names(told)
-        rows = [(names[group.resources[0]], use) for group, use in told.grouped_uses]
+        names = distinct_names(report)
+        rows = [(names[group.resources[0]], use) for group, use in report.grouped_uses]
     shown = rows[: extent.rows]
-    more = len(told.uses) - sum(map(len, told.resources[: extent.rows])) if not extent.full else 0
+    more = (
+        len(report.uses) - sum(map(len, report.resources[: extent.rows])) if not extent.full else 0
+    )
     yield from _titled("Resources", _resources(shown, width), len(rows) - len(shown), more)
 
 
-def blame(told: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
+def blame(report: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
     """Who kept whom waiting, the longest first."""
-    rows = charges(told, extent.by)
+    rows = charges(report, extent.by)
     held = "held at" if extent.by == "site" else "held by"
     drawn = table("waited for", held, "waited", "share", numbers=("waited", "share"))
     shown = rows[: extent.rows]
-    total = sum(blamed.total for blamed in told.blames.values())
-    show = short_place if extent.by == "site" else task
+    total = sum(blamed.total for blamed in report.blames.values())
+    show = short_site_label if extent.by == "site" else task_label
     for path, holder, ns in shown:
-        who = "(no holder known)" if holder is None else show(told.case, holder)
+        who = "(no holder known)" if holder is None else show(report.case, holder)
         drawn.add_row(Text(shorten(path, _WAY)), Text(who), duration(ns), percent(ns / total))
     yield from _titled("Who kept them waiting", drawn, len(rows) - len(shown))
 
 
-def cleanups(told: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
+def cleanups(report: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
     """The exits of each resource at each site."""
-    shown = told.cleanups[: extent.rows]
-    yield from _titled("Cleanup", _cleanups(told.case, shown), len(told.cleanups) - len(shown))
+    shown = report.cleanups[: extent.rows]
+    yield from _titled("Cleanup", _cleanups(report.case, shown), len(report.cleanups) - len(shown))
 
 
-def orders(told: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
+def orders(report: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
     """In which order tasks cleaned up."""
-    shown = told.orders[: extent.rows]
+    shown = report.orders[: extent.rows]
     drawn = table("exits, one after the other", "times", "last in, first out", numbers=("times",))
     for order in shown:
-        left = [resource(told.case, each) for each, _ in order.left[:_IN_ORDER]]
+        left = [resource_label(report.case, each) for each, _ in order.left[:_IN_ORDER]]
         more = len(order.left) - len(left)
         drawn.add_row(
             Text(" → ".join([*left, f"{more} more"] if more else left)),
             f"{order.times:,}",
             "yes" if order.in_order else Text("no", style="red"),
         )
-    yield from _titled("Order of cleanup", drawn, len(told.orders) - len(shown))
+    yield from _titled("Order of cleanup", drawn, len(report.orders) - len(shown))
 
 
-def failures(told: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
+def failures(report: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
     """Each error that no earlier one explains, with what followed."""
-    shown = told.mishaps[: extent.rows]
+    shown = report.mishaps[: extent.rows]
     if shown:
         yield Text("\nWhat went wrong first", style="bold")
     for mishap in shown:
-        yield Padding(Text(_failure(told, mishap)), (0, 0, 0, 2))
-    yield from _more(len(told.mishaps) - len(shown))
+        yield Padding(Text(_failure(report, mishap)), (0, 0, 0, 2))
+    yield from _more(len(report.mishaps) - len(shown))
 
 
-def critical_path(told: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
+def critical_path(report: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
     """What determined when the run ended."""
-    case, path = told.case, told.path
+    case, path = report.case, report.path
     drawn = table("spent", "share", "doing", numbers=("spent", "share"))
     shares = path.shares(case)
     shown = shares[: extent.rows]
@@ -117,18 +119,18 @@ def critical_path(told: Report, extent: Extent, width: int) -> Iterator[Renderab
             doing = "outside of any `async with`"
         else:
             what = {"enter": "entering", "body": "in", "exit": "cleaning up"}[phase]
-            doing = f"{what} {resource(case, number)} at {short_place(case, site)}"
+            doing = f"{what} {resource_label(case, number)} at {short_site_label(case, site)}"
         drawn.add_row(duration(ns), percent(ns / path.length if path.length else 0), Text(doing))
     yield from _titled("Critical path", drawn, len(shares) - len(shown))
 
 
-def who_got_in(told: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
+def who_got_in(report: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
     """The first tasks that entered each resource, in order."""
-    shown = told.uses[: extent.rows]
+    shown = report.uses[: extent.rows]
     yield Text("\nWho got in, in order", style="bold")
     for use in shown:
-        yield Padding(_got_in(told.case, use), (0, 0, 0, 2))
-    yield from _more(len(told.uses) - len(shown))
+        yield Padding(_got_in(report.case, use), (0, 0, 0, 2))
+    yield from _more(len(report.uses) - len(shown))
 
 
 # -- helpers --------------------------------------------------------------------------------
@@ -197,25 +199,25 @@ def _cleanups(case: Case, shown: list[Cleanup]) -> Table:
         "after\ncancellations": lambda each: each.under_cancellation,
         "overlapping": lambda each: each.overlapping,
     }
-    happened = {name: count for name, count in columns.items() if any(map(count, shown))}
-    numbers = ("exits", *happened, "slowest")
+    events_at = {name: count for name, count in columns.items() if any(map(count, shown))}
+    numbers = ("exits", *events_at, "slowest")
     drawn = table("resource", "at", *numbers, numbers=numbers)
     for each in shown:
         drawn.add_row(
-            Text(resource(case, each.resource)),
-            Text(short_place(case, each.site)),
+            Text(resource_label(case, each.resource)),
+            Text(short_site_label(case, each.site)),
             f"{each.exits:,}",
-            *(f"{count(each):,}" for count in happened.values()),
+            *(f"{count(each):,}" for count in events_at.values()),
             duration(each.slowest),
         )
     return drawn
 
 
-def _failure(told: Report, mishap: Mishap) -> str:
-    case, first = told.case, mishap.first
+def _failure(report: Report, mishap: Mishap) -> str:
+    case, first = report.case, mishap.first
     error = case.error(first.row, first.phase) or first.outcome.name.lower()
     line = (
-        f"after {moment(told, first.at)} in {task(case, first.task)}: "
+        f"after {time_label(report, first.at)} in {task_label(case, first.task)}: "
         f"{plain(error)} in the {_bad_end(case, first)}"
     )
     followed = [f"the {_bad_end(case, end)}" for end in mishap.followed[:_IN_ORDER]]
@@ -231,7 +233,7 @@ def _bad_end(case: Case, end: BadEnd) -> str:
 
 def _got_in(case: Case, use: ResourceUse) -> Text:
     rows = got_in(case.timeline, use.resource)
-    names = [task(case, case.timeline.task[row]) for row in rows[:_IN_ORDER]]
+    names = [task_label(case, case.timeline.task[row]) for row in rows[:_IN_ORDER]]
     left_out = len(rows) - len(names)
     if left_out:
         names.append(f"{left_out:,} more")

@@ -11,18 +11,18 @@ from asyncctx_trace.analysis.words import plain
 from asyncctx_trace_tui.reports.deadlocks import DeadlockWatch
 from asyncctx_trace_tui.run.launcher import Program
 
-__all__ = ["see_it_through"]
+__all__ = ["run_headless"]
 
 _LOOK = 0.5
 """Seconds between two looks at what the program waits for."""
 
 
-def see_it_through(program: Program, *, tell: bool) -> int:
+def run_headless(program: Program, *, tell: bool) -> int:
     """Wait for the end of ``program``; its exit code, a signal as ``-n``.
 
     With ``tell`` a line on stderr says of each deadlock, certain or possible, as it happens.
     """
-    with program.passing_signals_on():
+    with program.forwarding_signals():
         if not tell:
             return program.wait()
         try:

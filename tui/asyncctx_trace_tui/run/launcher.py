@@ -22,7 +22,7 @@ from asyncctx_trace.recording.writer import TextWriter
 
 __all__ = ["Program", "interpreter"]
 
-_SAID_BY_ENVIRONMENT = {
+_FLAGS_FROM_ENVIRONMENT = {
     "PYTHONDONTWRITEBYTECODE": "-B",
     "PYTHONOPTIMIZE": "-O",
     "PYTHONVERBOSE": "-v",
@@ -42,7 +42,7 @@ def interpreter() -> list[str]:
     """The Python that runs us, with the flags it was given (``-X dev``, ``-O``, ``-W error`` …)."""
     flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
     # What the environment says, the program hears by itself, and need not find in its argv.
-    said = {flag for name, flag in _SAID_BY_ENVIRONMENT.items() if os.environ.get(name)}
+    said = {flag for name, flag in _FLAGS_FROM_ENVIRONMENT.items() if os.environ.get(name)}
     return [sys.executable, *(flag for flag in flags if flag not in said)]
 
 
@@ -94,24 +94,24 @@ class Program:
         )
         self.pid = self._process.pid
         self._readers = [
-            threading.Thread(target=self._keep_lines, args=(name, stream), daemon=True)
+            threading.Thread(target=self._record_output, args=(name, stream), daemon=True)
             for name, stream in (("stdout", self._process.stdout), ("stderr", self._process.stderr))
             if stream is not None
         ]
         for reader in self._readers:
             reader.start()
-        threading.Thread(target=self._beat, daemon=True).start()
+        threading.Thread(target=self._write_heartbeats, daemon=True).start()
 
     def exit_code(self) -> int | None:
         """How it ended (a signal as ``-n``), or ``None`` while it runs; never waits."""
         if self._process.poll() is None:
             return None
-        return self._see_end()
+        return self._record_end()
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait for its end, at most ``timeout`` seconds, then raises subprocess.TimeoutExpired."""
         self._process.wait(timeout)
-        return self._see_end()
+        return self._record_end()
 
     def interrupt(self) -> None:
         """Ask it to stop as Ctrl-C does."""
@@ -133,14 +133,14 @@ class Program:
 
     def _signal(self, number: int) -> None:
         if self._process.poll() is None:
-            self._note_interruption(number)
+            self._record_interruption(number)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             if self.captured and hasattr(os, "killpg"):
                 os.killpg(self.pid, number)
             else:
                 self._process.send_signal(number)
 
-    def _note_interruption(self, number: int, *, late: bool = False) -> None:
+    def _record_interruption(self, number: int, *, late: bool = False) -> None:
         """Stamp the moment of a signal; ``late`` if it may have had an effect already."""
         with contextlib.suppress(OSError):  # no room on the disk
             self._notes.interrupted(
@@ -148,7 +148,7 @@ class Program:
             )
 
     @contextlib.contextmanager
-    def passing_signals_on(self) -> Iterator[None]:
+    def forwarding_signals(self) -> Iterator[None]:
         """While inside, our signals are the program's: Ctrl-C is its to answer, not ours.
 
         The terminal sends Ctrl-C to both of us, so we only note it; what is sent to us alone is
@@ -156,7 +156,7 @@ class Program:
         """
 
         def note(number: int, frame: FrameType | None) -> None:
-            self._note_interruption(number, late=True)
+            self._record_interruption(number, late=True)
 
         def pass_on(number: int, frame: FrameType | None) -> None:
             self._signal(number)
@@ -173,7 +173,7 @@ class Program:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _see_end(self) -> int:
+    def _record_end(self) -> int:
         """Note the end in the recording, once; what it printed before comes first."""
         at = time.monotonic_ns()
         self._over.set()
@@ -188,12 +188,12 @@ class Program:
                 self._exit_code = self._process.returncode
         return self._exit_code
 
-    def _beat(self) -> None:
+    def _write_heartbeats(self) -> None:
         """Note from time to time that the program runs: if we are both killed, how long it hung."""
         while not self._over.wait(_HEARTBEAT):
             self._notes.heartbeat(time.monotonic_ns())
 
-    def _keep_lines(self, name: str, stream: IO[bytes]) -> None:
+    def _record_output(self, name: str, stream: IO[bytes]) -> None:
         with contextlib.suppress(OSError), stream:
             for line in _lines(stream.fileno(), _IDLE):
                 at = time.monotonic_ns()

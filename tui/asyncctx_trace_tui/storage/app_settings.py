@@ -33,7 +33,7 @@ class Settings:
 def load(path: Path | None = None) -> Settings:
     """The settings in ``path``; what is missing there, or makes no sense, is as at first."""
     path = path or paths.settings()
-    poor = Settings(ascii=_poor_terminal())
+    poor = Settings(ascii=_is_limited_terminal())
     try:
         read = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
@@ -78,6 +78,6 @@ def load_keymap(path: Path | None = None) -> dict[str, str]:
     return read
 
 
-def _poor_terminal() -> bool:
+def _is_limited_terminal() -> bool:
     encoding = (getattr(sys.stdout, "encoding", None) or "utf-8").lower()
     return "utf" not in encoding or os.environ.get("TERM") in ("dumb", "linux", "vt100")

@@ -10,15 +10,15 @@ from pathlib import Path
 from threading import Event
 from typing import TextIO
 
-__all__ = ["Saving", "Stopped", "size", "whole_file", "write_pieces"]
+__all__ = ["BackgroundSave", "WriteCancelled", "size", "open_atomic", "write_chunks"]
 
 
-class Stopped(Exception):
+class WriteCancelled(Exception):
     """Nobody wants what was being written any more."""
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[TextIO]:
+def open_atomic(path: Path) -> Iterator[TextIO]:
     """A file to write to that takes its place at ``path`` when all is written.
 
     Whatever goes wrong inside, an interrupt too, leaves ``path`` as it was. It says what the
@@ -46,7 +46,7 @@ def whole_file(path: Path) -> Iterator[TextIO]:
         raise
 
 
-def write_pieces(
+def write_chunks(
     pieces: Iterable[str], file: TextIO, tell: Callable[[int], bool] = lambda written: True
 ) -> None:
     """Write one piece after the other, telling how many characters there are by now.
@@ -56,14 +56,14 @@ def write_pieces(
     written = 0
     for piece in pieces:
         if not tell(written):
-            raise Stopped
+            raise WriteCancelled
         file.write(piece)
         written += len(piece)
     if not tell(written):
-        raise Stopped
+        raise WriteCancelled
 
 
-class Saving:
+class BackgroundSave:
     """A file that is being written aside; it says how far it has come, and can be stopped."""
 
     def __init__(self, path: Path) -> None:
@@ -82,8 +82,8 @@ class Saving:
         """All of it; raises OSError, or Stopped where nobody wants it any more."""
         try:
             ready = pieces()
-            with whole_file(self.path) as file:
-                write_pieces(ready, file, self._tell)
+            with open_atomic(self.path) as file:
+                write_chunks(ready, file, self._tell)
         finally:
             self._over.set()
 

@@ -11,23 +11,23 @@ from typing import TypeAlias, TypeVar, cast
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.timeline import Timeline
 
-__all__ = ["Answers", "Question", "Work", "as_it_stands"]
+__all__ = ["Answers", "Question", "Job", "frozen_copy"]
 
 T = TypeVar("T")
 Question: TypeAlias = Callable[[Case], object]
 
 _AT_ONCE = 20_000
 """Acquisitions up to which any question is answered within a frame or two."""
-_LASTS = 2_000_000_000
+_MAX_AGE = 2_000_000_000
 """How long what was said of a growing timeline is good enough, in ns."""
-_REST = 2
+_REST_FACTOR = 2
 """How many times as long as the last look took is waited before the next one."""
-_FORGOTTEN = 10_000_000_000
+_EXPIRES_AFTER = 10_000_000_000
 """A question that was not asked for so long is not worked out again, in ns."""
 
 
 @dataclass(slots=True)
-class Work:
+class Job:
     """Questions to be put to one case, by whoever has the time: a thread, as nothing grows here."""
 
     case: Case
@@ -62,12 +62,12 @@ class Answers:
         self._facts = -1
         """How many facts the case has."""
         self._known: dict[Question, object] = {}
-        self._asked: dict[Question, int] = {}
+        self._last_asked: dict[Question, int] = {}
         """When each was asked last."""
-        self._still = False
+        self._frozen = False
         """Whether the case is about something that does not grow."""
         self._due = 0
-        self._work: Work | None = None
+        self._work: Job | None = None
 
     @property
     def as_of(self) -> int | None:
@@ -92,39 +92,39 @@ class Answers:
         """The answer, if it is known already; else it will be worked out."""
         if self._short:
             return self.case.once(question)
-        self._asked[question] = self._now
+        self._last_asked[question] = self._now
         return cast("T | None", self._known.get(question))
 
-    def work(self) -> Work | None:
+    def work(self) -> Job | None:
         """What is to be worked out aside now; :meth:`take` what came of it before asking again."""
-        if self._work is not None or not self._asked or self._short:
+        if self._work is not None or not self._last_asked or self._short:
             return None
-        asked = [q for q, at in self._asked.items() if self._now - at <= _FORGOTTEN]
+        asked = [q for q, at in self._last_asked.items() if self._now - at <= _EXPIRES_AFTER]
         case = self.case
-        if not self._still or self._stale:
-            shown = as_it_stands(self._timeline) if self._growing else self._timeline
+        if not self._frozen or self._stale:
+            shown = frozen_copy(self._timeline) if self._growing else self._timeline
             case = Case(shown, self._now, running=self._live)
         else:
             asked = [question for question in asked if question not in self._known]
         if asked:
-            self._work = Work(case, asked, self._now, {})
+            self._work = Job(case, asked, self._now, {})
         return self._work
 
-    def take(self, work: Work) -> None:
+    def take(self, work: Job) -> None:
         """``work`` has been done: from now on this is shown."""
         self._work = None
         if work.case is not self.case:
             self._show(work.case, still=True)
         self._known |= work.answers
         self.revision += 1
-        self._due = self._now + max(_LASTS, _REST * (self._now - work.begun))
+        self._due = self._now + max(_MAX_AGE, _REST_FACTOR * (self._now - work.begun))
 
     def _show(self, case: Case, *, still: bool) -> None:
-        self.case, self._still = case, still
+        self.case, self._frozen = case, still
         self.revision += 1
         self._facts = len(case.timeline.facts)
         self._known = {}
-        self._due = self._now + _LASTS
+        self._due = self._now + _MAX_AGE
 
     @property
     def _short(self) -> bool:
@@ -139,16 +139,16 @@ class Answers:
         return self._facts != len(self._timeline.facts)
 
 
-def as_it_stands(timeline: Timeline) -> Timeline:
+def frozen_copy(timeline: Timeline) -> Timeline:
     """A copy that does not grow with the original, made in a few ms for a million acquisitions."""
     copied = copy(timeline)
     for name, value in vars(timeline).items():
         if isinstance(value, dict):
-            setattr(copied, name, {key: _apart(each) for key, each in value.items()})
+            setattr(copied, name, {key: _copied(each) for key, each in value.items()})
         else:
-            setattr(copied, name, _apart(value))
+            setattr(copied, name, _copied(value))
     return copied
 
 
-def _apart(value: object) -> object:
+def _copied(value: object) -> object:
     return value[:] if isinstance(value, array | list) else value

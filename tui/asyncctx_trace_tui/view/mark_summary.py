@@ -5,13 +5,13 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 
 from asyncctx_trace.analysis.words import duration
-from asyncctx_trace_tui.view.lanes.lane_set import Tracks
+from asyncctx_trace_tui.view.lanes.lane_set import LaneSet
 from asyncctx_trace_tui.view.lanes.shares import Shares
 
 __all__ = ["between"]
 
 
-def between(tracks: Tracks, first: int, last: int, now: int) -> str:
+def between(tracks: LaneSet, first: int, last: int, now: int) -> str:
     """How long it is from ``first`` to ``last``, how many facts fell in it, who did what in sum."""
     first, last = min(first, last), max(first, last)
     total = Shares(0, 0, 0)

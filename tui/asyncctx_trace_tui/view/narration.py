@@ -9,13 +9,13 @@ from asyncctx_trace.analysis.timeline import Acquisition, Timeline
 from asyncctx_trace.analysis.words import duration, plain
 from asyncctx_trace.events import Outcome
 from asyncctx_trace_tui.view.display_names import resource_name, task_name
-from asyncctx_trace_tui.view.lanes.lane_set import Tracks
+from asyncctx_trace_tui.view.lanes.lane_set import LaneSet
 
 __all__ = [
-    "Moment",
-    "happened",
-    "in_line",
-    "moments",
+    "Occupants",
+    "events_at",
+    "describe_queue",
+    "occupants_at",
     "sentence",
 ]
 
@@ -42,7 +42,7 @@ _CLEANED = {
 
 
 @dataclass(slots=True)
-class Moment:
+class Occupants:
     """Who is at one resource; each list in the order in which they asked."""
 
     resource: int
@@ -51,12 +51,12 @@ class Moment:
     waiters: list[Acquisition] = field(default_factory=list)
 
 
-def moments(tracks: Tracks, at: int) -> list[Moment]:
+def occupants_at(tracks: LaneSet, at: int) -> list[Occupants]:
     """The resources that somebody is at, at time ``at``; the most waited for come first."""
-    found: dict[int, Moment] = {}
+    found: dict[int, Occupants] = {}
     timeline = tracks.timeline
-    for acquisition in sorted(map(timeline.acquisition, tracks.open_at(at)), key=_asked):
-        moment = found.setdefault(acquisition.resource, Moment(acquisition.resource))
+    for acquisition in sorted(map(timeline.acquisition, tracks.open_at(at)), key=_last_asked):
+        moment = found.setdefault(acquisition.resource, Occupants(acquisition.resource))
         match acquisition.phase_at(at):
             case "enter":
                 moment.waiters.append(acquisition)
@@ -67,7 +67,7 @@ def moments(tracks: Tracks, at: int) -> list[Moment]:
     return sorted(found.values(), key=lambda moment: (-len(moment.waiters), moment.resource))
 
 
-def sentence(timeline: Timeline, moment: Moment, at: int) -> str:
+def sentence(timeline: Timeline, moment: Occupants, at: int) -> str:
     """Who holds, who cleans up, who waits: ``a holds `x` for 3 ms · b, c wait``."""
     name = f"`{resource_name(timeline, moment.resource)}`"
     parts = []
@@ -90,7 +90,7 @@ def sentence(timeline: Timeline, moment: Moment, at: int) -> str:
     return " · ".join(parts)
 
 
-def in_line(timeline: Timeline, moment: Moment, at: int) -> list[str]:
+def describe_queue(timeline: Timeline, moment: Occupants, at: int) -> list[str]:
     """Holders and waiters by name, a line each, in queue order, with how long."""
     lines = [f"`{resource_name(timeline, moment.resource)}`"]
     for who, verb in ((moment.holders, "held by"), (moment.cleaners, "cleaned up by")):
@@ -103,14 +103,14 @@ def in_line(timeline: Timeline, moment: Moment, at: int) -> list[str]:
     ]
 
 
-def happened(tracks: Tracks, at: int) -> Iterator[str]:
+def events_at(tracks: LaneSet, at: int) -> Iterator[str]:
     """What the facts at exactly the time ``at`` say, a line each."""
     timeline = tracks.timeline
     columns = (
         *(timeline.enter_started, timeline.enter_ended),
         *(timeline.exit_started, timeline.exit_ended),
     )
-    for row in tracks.there_at(at):
+    for row in tracks.rows_at(at):
         if any(column[row] == at for column in columns):
             yield from _facts(timeline, timeline.acquisition(row), at)
     for line in timeline.printed[-1:] if timeline.end == at else ():
@@ -140,7 +140,7 @@ def _facts(timeline: Timeline, a: Acquisition, at: int) -> Iterator[str]:
         yield f"{by} {_CLEANED[a.exit_outcome]} {what} in {took}{suppressed}"
 
 
-def _asked(acquisition: Acquisition) -> int:
+def _last_asked(acquisition: Acquisition) -> int:
     return acquisition.enter_started
 
 

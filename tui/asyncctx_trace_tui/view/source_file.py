@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Listing", "Word", "listing"]
+__all__ = ["SourceFile", "Word", "read_source"]
 
 _LARGEST = 2_000_000
 """Bytes of a script that is shown."""
@@ -23,7 +23,7 @@ class Word(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Listing:
+class SourceFile:
     """The lines of a file, or why they cannot be shown."""
 
     path: str
@@ -39,20 +39,20 @@ class Listing:
 
 
 @lru_cache(maxsize=32)
-def listing(path: str) -> Listing:
+def read_source(path: str) -> SourceFile:
     """The file ``path``: only regular files of sensible size are opened."""
     try:
         seen = Path(path).stat()
         if not stat.S_ISREG(seen.st_mode):
-            return Listing(path, (), "it is not a regular file")
+            return SourceFile(path, (), "it is not a regular file")
         if seen.st_size > _LARGEST:
-            return Listing(path, (), f"it is larger than {_LARGEST // 10**6} MB")
+            return SourceFile(path, (), f"it is larger than {_LARGEST // 10**6} MB")
         text = Path(path).read_bytes().decode("utf-8", "replace")
     except FileNotFoundError:
-        return Listing(path, (), "it is not on this machine")
+        return SourceFile(path, (), "it is not on this machine")
     except (OSError, ValueError) as error:
-        return Listing(path, (), getattr(error, "strerror", None) or str(error))
-    return Listing(path, tuple(text.expandtabs().split("\n")), "", seen.st_mtime)
+        return SourceFile(path, (), getattr(error, "strerror", None) or str(error))
+    return SourceFile(path, tuple(text.expandtabs().split("\n")), "", seen.st_mtime)
 
 
 def _words(text: str) -> Iterator[tuple[Word, ...]]:

@@ -12,31 +12,31 @@ from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
 from asyncctx_trace.events import Event
 from asyncctx_trace.recording.batch import Batch
 from asyncctx_trace.recording.format import Anchor
-from asyncctx_trace_tui.storage.atomic_write import Saving
+from asyncctx_trace_tui.storage.atomic_write import BackgroundSave
 from asyncctx_trace_tui.view.answers import Answers
 from asyncctx_trace_tui.view.filters import Predicate
-from asyncctx_trace_tui.view.lanes.lane_set import Lane, Tracks
-from asyncctx_trace_tui.view.lanes.order import Ordering
+from asyncctx_trace_tui.view.lanes.lane_set import Lane, LaneSet
+from asyncctx_trace_tui.view.lanes.order import LaneOrder
 from asyncctx_trace_tui.view.playback import Playback
 from asyncctx_trace_tui.view.problems import problems
 from asyncctx_trace_tui.view.viewport import Viewport
 
-__all__ = ["NOT_KNOWN", "Scene"]
+__all__ = ["COMPUTING", "ViewState"]
 
 _LIVE_SPAN = 10_000_000_000
 """How much time is in view at first while a program runs, in ns."""
-NOT_KNOWN = "computing…"
+COMPUTING = "computing…"
 """Stands where an answer is still missing."""
 
 T = TypeVar("T")
 
 
-class Scene:
+class ViewState:
     """The one state that all views of the app share; knows no screen."""
 
     def __init__(self, *, following: bool, speed: float = 1.0) -> None:
         self.timeline = Timeline()
-        self.tracks = Tracks(self.timeline)
+        self.tracks = LaneSet(self.timeline)
         self.answers = Answers(self.timeline)
         self.playback = Playback(speed=speed)
         self.viewport = Viewport(0, 1, 80)
@@ -45,7 +45,7 @@ class Scene:
         self.now = 0
         """Until when acquisitions in flight are known to be so."""
         self.exit_code: int | None = None
-        self.ordering = Ordering()
+        self.lane_order = LaneOrder()
         self.task: int | None = None
         """The selected task."""
         self.row: int | None = None
@@ -58,15 +58,15 @@ class Scene:
         """The recording's, where it is one of ours."""
         self.wall_start: float | None = None
         """Seconds since 1970 at the origin."""
-        self.tied = True
+        self.following_head = True
         """Whether the window goes with the play head."""
         self._following = following
-        self.saving: Saving | None = None
+        self.saving: BackgroundSave | None = None
         """What is being written to a file."""
         self.behind = True
         """Whether there is more to read than was read so far."""
         self._begun = False
-        self._framed = False
+        self._viewport_chosen = False
         """Whether the viewer chose which window to see."""
         self._named: tuple[tuple[int, ...], int] = ((), 0)
 
@@ -99,7 +99,7 @@ class Scene:
         self.playback.extend(timeline.start, self.now)
         if not self._begun and not self.behind:
             self._begin()
-        elif before and not self.live and not self._framed:
+        elif before and not self.live and not self._viewport_chosen:
             self.fit()  # it is over: show all of it, unless the viewer chose what to see
         if self.task is None and self.tracks.lanes:
             self.task = next(iter(self.tracks.lanes))
@@ -127,12 +127,12 @@ class Scene:
         """Real time is now ``clock``: the play head moves, and the window with it."""
         moving = self.playback.playing or self.playback.following
         self.playback.advance(clock)
-        if moving and self.tied:
+        if moving and self.following_head:
             self.keep_head_in_view()
 
     def keep_head_in_view(self) -> None:
         """Move the window by as little as shows the play head with some room around it."""
-        self.tied = True
+        self.following_head = True
         viewport, at = self.viewport, self.playback.at
         # Where the recording ends there is nothing more to see, so no need for room.
         ends = self.origin if at < viewport.start + viewport.span // 2 else self.now
@@ -159,7 +159,7 @@ class Scene:
 
     def zoom(self, by: int, around: int | None = None) -> None:
         """Closer where ``by`` is above 0, around the play head unless told otherwise."""
-        self._framed = True
+        self._viewport_chosen = True
         around = self.playback.at if around is None else around
         if not self.viewport.shows(around):
             self.viewport = self.viewport.around(around)
@@ -170,8 +170,8 @@ class Scene:
 
     def pan(self, columns: int) -> None:
         """Move the window and leave the play head to itself."""
-        self._framed = True
-        self.tied = False
+        self._viewport_chosen = True
+        self.following_head = False
         self.viewport = self.viewport.panned(columns).kept_near(self.origin, self.now)
 
     def fit(self) -> None:
@@ -195,7 +195,7 @@ class Scene:
     @property
     def lanes(self) -> list[Lane]:
         """The lanes to show, from the top."""
-        return self.ordering.arrange(self.tracks, self.now)
+        return self.lane_order.arrange(self.tracks, self.now)
 
     def select_task(self, by: int) -> None:
         """Select the task ``by`` lanes further down, or up where negative."""
@@ -253,7 +253,7 @@ class Scene:
         """Go to the next problem, with ``by`` below 0 to the previous one; says what is there."""
         places = self.answer(problems)
         if places is None:
-            return NOT_KNOWN
+            return COMPUTING
         if not self.playback.step([place[0] for place in places], by):
             return None
         _, row, words = next(place for place in places if place[0] == self.playback.at)
@@ -262,7 +262,7 @@ class Scene:
         self.keep_head_in_view()
         return words
 
-    def facts_of(self, rows: Iterable[int]) -> list[int]:
+    def event_times(self, rows: Iterable[int]) -> list[int]:
         """The times of all facts of some acquisitions, in order."""
         t = self.timeline
         columns = (t.enter_started, t.enter_ended, t.exit_started, t.exit_ended)
@@ -270,7 +270,7 @@ class Scene:
 
     def step_among(self, rows: Iterable[int], by: int) -> bool:
         """The play head goes to the next fact of these acquisitions, or the previous one."""
-        found = self.playback.step(self.facts_of(rows), by)
+        found = self.playback.step(self.event_times(rows), by)
         self.keep_head_in_view()
         return found
 
@@ -311,7 +311,7 @@ class Scene:
             last = self.timeline.acquisition(row).ended or self.now
         else:
             return
-        self._framed = True
+        self._viewport_chosen = True
         room = max(1, (last - first) // 20)
-        self.tied = False
+        self.following_head = False
         self.viewport = Viewport.fitting(first - room, last + room, self.viewport.width)

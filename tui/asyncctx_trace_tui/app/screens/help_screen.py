@@ -14,7 +14,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from asyncctx_trace_tui.app.widgets.palette import inks
+from asyncctx_trace_tui.app.widgets.palette import theme_palette
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
 
 __all__ = ["Help", "Section", "shown_keys"]
@@ -98,13 +98,13 @@ class Help(ModalScreen[None]):
     def _legend(self) -> Table:
         style, glyphs = self._style, self._glyphs
         table = self._titled("What is drawn")
-        for glyph, ink, words in zip(
+        for glyph, foreground, words in zip(
             glyphs.full,
             ("wait", "hold", "cleanup"),
             ("enter: waits", "body: holds", "exit: cleans up"),
             strict=True,
         ):
-            table.add_row(Text(glyph * 4, style(ink)), Text(words))
+            table.add_row(Text(glyph * 4, style(foreground)), Text(words))
         for outcome, glyph in glyphs.outcomes.items():
             words = outcome.name.lower().replace("_", " ")
             table.add_row(Text(glyph, style(words.replace(" ", "-"))), Text(words))
@@ -123,9 +123,9 @@ class Help(ModalScreen[None]):
             table.add_row(keys, Text(binding.tooltip or binding.description))
         return table
 
-    def _style(self, ink: str) -> Style:
+    def _style(self, foreground: str) -> Style:
         """An ink on the paper of this page."""
-        style = inks(self.app.theme_variables).style(ink)
+        style = theme_palette(self.app.theme_variables).style(foreground)
         return Style(color=style.color, bold=style.bold)
 
     def _titled(self, title: str) -> Table:

@@ -9,12 +9,12 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
-from asyncctx_trace_tui.view.state import Scene
+from asyncctx_trace_tui.view.state import ViewState
 
-__all__ = ["Moving"]
+__all__ = ["NavigationScreen"]
 
 
-class Moving(Screen[None]):
+class NavigationScreen(Screen[None]):
     """A screen over a scene that can be moved through; it shows nothing yet."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -55,7 +55,7 @@ class Moving(Screen[None]):
                 tooltip="Play slower, down to ×0.01"),
         Binding("right_square_bracket", "faster", "Faster", show=False, id="faster",
                 tooltip="Play faster, up to ×100"),
-        Binding("r", "turn", "Reverse", show=False, id="reverse",
+        Binding("r", "reverse", "Reverse", show=False, id="reverse",
                 tooltip="Reverse the direction of play"),
         Binding("home,g", "go_to_start", "Ends", key_display="Home/End", id="start",
                 tooltip="Go to the start"),
@@ -72,47 +72,47 @@ class Moving(Screen[None]):
                 tooltip="Set mark A, then mark B, at the play head; a third one starts again"),
         Binding("apostrophe", "go_to_mark", "To mark", show=False, id="to-mark",
                 tooltip="Go to the next mark: A, B, or one that the program made"),
-        Binding("escape", "forget", "Forget", show=False, id="forget",
+        Binding("escape", "clear", "Clear", show=False, id="forget",
                 tooltip="Clear the selection and marks A and B; cancel saving"),
     ]  # fmt: skip
 
-    def __init__(self, scene: Scene, glyphs: Glyphs) -> None:
+    def __init__(self, state: ViewState, glyphs: Glyphs) -> None:
         super().__init__()
-        self.scene = scene
+        self.state = state
         self.glyphs = glyphs
 
     def action_play(self) -> None:
         """Play or stand still."""
-        self.scene.row = self.scene.resource = None
-        self.scene.playback.toggle()
+        self.state.row = self.state.resource = None
+        self.state.playback.toggle()
 
     def action_nudge(self, columns: int) -> None:
         """Move the play head by columns."""
-        self.scene.nudge(columns)
+        self.state.nudge(columns)
 
     def action_step(self, by: int) -> None:
         """Go to the next or the previous fact."""
-        if not self.scene.step(by):
+        if not self.state.step(by):
             self.app.bell()
 
     def action_step_task(self, by: int) -> None:
         """The same among the facts of the selected task."""
-        scene = self.scene
-        self._step_among(scene.timeline.rows_of_task.get(scene.task or 0, ()), by)
+        state = self.state
+        self._step_among(state.timeline.rows_of_task.get(state.task or 0, ()), by)
 
     def action_step_resource(self, by: int) -> None:
         """The same among the facts of the selected resource."""
-        scene = self.scene
-        resource = scene.resource = scene.selected_resource
-        self._step_among(scene.timeline.rows_of_resource.get(resource or 0, ()), by)
+        state = self.state
+        resource = state.resource = state.selected_resource
+        self._step_among(state.timeline.rows_of_resource.get(resource or 0, ()), by)
 
     def _step_among(self, rows: Iterable[int], by: int) -> None:
-        if not self.scene.step_among(rows, by):
+        if not self.state.step_among(rows, by):
             self.app.bell()
 
     def action_problem(self, by: int) -> None:
         """Go to the next or the previous problem, and say what it is."""
-        words = self.scene.jump(by)
+        words = self.state.jump(by)
         if words is None:
             where = "after" if by > 0 else "before"
             self.notify(f"no problem {where} the play head", timeout=2)
@@ -121,65 +121,65 @@ class Moving(Screen[None]):
 
     def action_zoom(self, by: int) -> None:
         """Look closer, or from further away."""
-        self.scene.zoom(by)
+        self.state.zoom(by)
 
     def action_slower(self) -> None:
         """Replay at the next lower speed."""
-        self.scene.playback.slower()
+        self.state.playback.slower()
 
     def action_faster(self) -> None:
         """Replay at the next higher speed."""
-        self.scene.playback.faster()
+        self.state.playback.faster()
 
-    def action_turn(self) -> None:
+    def action_reverse(self) -> None:
         """Replay the other way."""
-        self.scene.playback.turn()
+        self.state.playback.turn()
 
     def action_go_to_start(self) -> None:
         """The play head goes to the first fact."""
-        self.scene.playback.pause()
-        self.scene.go(self.scene.origin)
+        self.state.playback.pause()
+        self.state.go(self.state.origin)
 
     def action_go_to_end(self) -> None:
         """The play head goes to the end; while the program runs, it stays there."""
-        scene = self.scene
-        scene.playback.pause()
-        scene.go(scene.playback.last)
-        if scene.live:
-            scene.playback.follow()
+        state = self.state
+        state.playback.pause()
+        state.go(state.playback.last)
+        if state.live:
+            state.playback.follow()
 
     def action_pan(self, by: int) -> None:
         """Move the window by an eighth of itself."""
-        self.scene.pan(by * max(1, self.scene.viewport.width // 8))
+        self.state.pan(by * max(1, self.state.viewport.width // 8))
 
     def action_fit(self) -> None:
         """Have all of the recording in view."""
-        self.scene.fit()
+        self.state.fit()
 
     def action_fit_selection(self) -> None:
         """Have what is selected in view."""
-        self.scene.fit_selection()
+        self.state.fit_selection()
 
     def action_mark(self) -> None:
         """Put a mark at the play head."""
-        letter = self.scene.mark()
+        letter = self.state.mark()
         self.notify(f"mark {letter} set", timeout=2)
 
     def action_go_to_mark(self) -> None:
         """Go to the next of the marks, the first after the last."""
-        told = [mark.at for mark in self.scene.timeline.marks]
-        marks = sorted([*told, *self.scene.marks.values()])
+        told = [mark.at for mark in self.state.timeline.marks]
+        marks = sorted([*told, *self.state.marks.values()])
         if marks:
-            later = [at for at in marks if at > self.scene.playback.at]
-            self.scene.playback.pause()
-            self.scene.go((later or marks)[0])
+            later = [at for at in marks if at > self.state.playback.at]
+            self.state.playback.pause()
+            self.state.go((later or marks)[0])
 
-    def action_forget(self) -> None:
+    def action_clear(self) -> None:
         """Forget what is being saved, or else the marks and what was chosen."""
-        if self.scene.saving is not None:
-            self.scene.saving.stop()
-            self.scene.saving = None
+        if self.state.saving is not None:
+            self.state.saving.stop()
+            self.state.saving = None
             return
         self.app.clear_notifications()
-        self.scene.marks.clear()
-        self.scene.row = self.scene.resource = None
+        self.state.marks.clear()
+        self.state.row = self.state.resource = None

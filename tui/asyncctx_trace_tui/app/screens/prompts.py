@@ -8,13 +8,13 @@ from textual import on
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
-from asyncctx_trace_tui.app.screens.navigation import Moving
+from asyncctx_trace_tui.app.screens.navigation import NavigationScreen
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
 from asyncctx_trace_tui.view.chain import blamed, chain, ready
 from asyncctx_trace_tui.view.filters import FilterError, Predicate, parse, parse_duration
-from asyncctx_trace_tui.view.state import NOT_KNOWN, Scene
+from asyncctx_trace_tui.view.state import COMPUTING, ViewState
 
-__all__ = ["Asking", "Prompt"]
+__all__ = ["PromptScreen", "Prompt"]
 
 _EXAMPLES = {
     "search": "search: a word, or task:worker-* resource:pool wait>5ms outcome:error",
@@ -52,15 +52,15 @@ class Prompt(Input):
         self.screen.set_focus(None)
 
 
-class Asking(Moving):
+class PromptScreen(NavigationScreen):
     """A screen that can be asked where something is."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "ask('search')", "Search", id="search",
                 tooltip="Search tasks, resources, sites and errors"),
-        Binding("n", "again(1)", "Next match", show=False, id="next-match",
+        Binding("n", "next_match(1)", "Next match", show=False, id="next-match",
                 tooltip="Go to the next match"),
-        Binding("N", "again(-1)", "Previous match", show=False, id="previous-match",
+        Binding("N", "next_match(-1)", "Previous match", show=False, id="previous-match",
                 tooltip="Go to the previous match"),
         Binding("ampersand", "ask('filter')", "Filter", id="filter",
                 tooltip="Filter tasks; an empty filter shows all"),
@@ -76,13 +76,13 @@ class Asking(Moving):
                 tooltip="Fold or unfold the nested acquisitions of the lane"),
     ]  # fmt: skip
 
-    def __init__(self, scene: Scene, glyphs: Glyphs) -> None:
-        super().__init__(scene, glyphs)
+    def __init__(self, state: ViewState, glyphs: Glyphs) -> None:
+        super().__init__(state, glyphs)
         self._wanted: Predicate | None = None
 
     def action_ask(self, purpose: str) -> None:
         """Open the prompt."""
-        value = self.scene.ordering.expression if purpose == "filter" else ""
+        value = self.state.lane_order.expression if purpose == "filter" else ""
         self.query_one(Prompt).ask(purpose, value)
 
     @on(Prompt.Submitted)
@@ -92,9 +92,9 @@ class Asking(Moving):
             match prompt.purpose:
                 case "search":
                     self._wanted = parse(event.value)
-                    self.action_again(1)
+                    self.action_next_match(1)
                 case "filter":
-                    self.scene.ordering.filter(event.value)
+                    self.state.lane_order.filter(event.value)
                 case "time":
                     self._go_to(event.value.strip())
         except FilterError as error:
@@ -102,50 +102,50 @@ class Asking(Moving):
             return
         prompt.action_leave()
 
-    def action_again(self, by: int) -> None:
+    def action_next_match(self, by: int) -> None:
         """Go to the next acquisition that was searched for, or to the previous one."""
         if self._wanted is None:
             self.notify("no search yet: press /", timeout=2)
-        elif not self.scene.find(self._wanted, by):
+        elif not self.state.find(self._wanted, by):
             self.notify("no match", severity="warning", timeout=2)
 
     def _go_to(self, time: str) -> None:
-        scene = self.scene
+        state = self.state
         at = parse_duration(time.lstrip("+-"))
         if time.startswith("+"):
-            at += scene.playback.at
+            at += state.playback.at
         elif time.startswith("-"):
-            at = scene.playback.at - at
+            at = state.playback.at - at
         else:
-            at += scene.origin
-        scene.playback.pause()
-        scene.go(at)
+            at += state.origin
+        state.playback.pause()
+        state.go(at)
 
     def action_blame(self) -> None:
         """One hop along the chain of waiting."""
-        scene = self.scene
-        if scene.task is None:
+        state = self.state
+        if state.task is None:
             return
-        if not scene.answer(ready):
-            self.notify(NOT_KNOWN, timeout=2)
+        if not state.answer(ready):
+            self.notify(COMPUTING, timeout=2)
             return
-        link = blamed(chain(scene.case, scene.task, scene.playback.at))
+        link = blamed(chain(state.case, state.task, state.playback.at))
         if link is None:
             self.notify("the selected task does not wait", timeout=2)
         else:
-            scene.row = scene.resource = None
-            scene.task = link.task
+            state.row = state.resource = None
+            state.task = link.task
 
     def action_sort(self) -> None:
         """Arrange the lanes another way."""
-        self.notify(f"lanes sorted by {self.scene.ordering.next_sort()}", timeout=2)
+        self.notify(f"lanes sorted by {self.state.lane_order.next_sort()}", timeout=2)
 
     def action_pin(self) -> None:
         """Keep the selected lane on top, or let it go."""
-        if self.scene.task is not None:
-            self.scene.ordering.pin(self.scene.task)
+        if self.state.task is not None:
+            self.state.lane_order.pin(self.state.task)
 
     def action_fold(self) -> None:
         """Fold the selected lane, or unfold it."""
-        if self.scene.task is not None:
-            self.scene.ordering.fold(self.scene.task)
+        if self.state.task is not None:
+            self.state.lane_order.fold(self.state.task)

@@ -12,8 +12,8 @@ from textual.containers import Container
 from textual.widgets import ContentSwitcher
 
 from asyncctx_trace_tui.app.screens.help_screen import Help, Section
-from asyncctx_trace_tui.app.screens.navigation import Moving
-from asyncctx_trace_tui.app.screens.prompts import Asking, Prompt
+from asyncctx_trace_tui.app.screens.navigation import NavigationScreen
+from asyncctx_trace_tui.app.screens.prompts import Prompt, PromptScreen
 from asyncctx_trace_tui.app.widgets.bars.key_bar import Keys
 from asyncctx_trace_tui.app.widgets.bars.minimap import Minimap
 from asyncctx_trace_tui.app.widgets.bars.time_ruler import Ruler
@@ -29,8 +29,8 @@ from asyncctx_trace_tui.app.widgets.panes.resource_lanes import ResourceLine, Re
 from asyncctx_trace_tui.app.widgets.panes.source_code import Source
 from asyncctx_trace_tui.app.widgets.panes.task_lanes import LaneLine, Lanes
 from asyncctx_trace_tui.app.widgets.panes.wait_chains import Waits
-from asyncctx_trace_tui.app.widgets.scene_view import SceneView
-from asyncctx_trace_tui.app.widgets.text_page import Page
+from asyncctx_trace_tui.app.widgets.state_widget import StateWidget
+from asyncctx_trace_tui.app.widgets.text_page import TextPage
 from asyncctx_trace_tui.app.widgets.time_rows import TimeRows
 
 __all__ = ["TraceScreen", "own_bindings", "sections"]
@@ -39,7 +39,7 @@ _WIDTHS = [(0, "-narrow"), (110, "-wide")]
 _HEIGHTS = [(0, "-short"), (32, "-middle"), (45, "-tall")]
 
 
-class TraceScreen(Asking):
+class TraceScreen(PromptScreen):
     """Everything about one recording; 1 to 8 choose the view."""
 
     CSS = """
@@ -80,36 +80,36 @@ class TraceScreen(Asking):
     ]  # fmt: skip
 
     def compose(self) -> ComposeResult:
-        scene, glyphs = self.scene, self.glyphs
-        yield Title(scene, glyphs)
-        yield ViewBar(scene, glyphs)
-        yield Minimap(scene, glyphs)
-        yield Ruler(scene, glyphs)
+        state, glyphs = self.state, self.glyphs
+        yield Title(state, glyphs)
+        yield ViewBar(state, glyphs)
+        yield Minimap(state, glyphs)
+        yield Ruler(state, glyphs)
         with ContentSwitcher(initial="lanes", id="main"):
-            yield Lanes(scene, glyphs)
-            yield Resources(scene, glyphs)
-            yield Waits(scene, glyphs, id="waits")
-            yield Cleanup(scene, glyphs, id="cleanup")
-            yield Source(scene, glyphs, id="source")
-            yield Findings(scene, glyphs)
-            yield Output(scene, glyphs, id="output-page")
-            yield Details(scene, glyphs, id="details")
+            yield Lanes(state, glyphs)
+            yield Resources(state, glyphs)
+            yield Waits(state, glyphs, id="waits")
+            yield Cleanup(state, glyphs, id="cleanup")
+            yield Source(state, glyphs, id="source")
+            yield Findings(state, glyphs)
+            yield Output(state, glyphs, id="output-page")
+            yield Details(state, glyphs, id="details")
         with Container(id="below"):
-            yield Sentences(scene, glyphs)
-            yield Output(scene, glyphs)
+            yield Sentences(state, glyphs)
+            yield Output(state, glyphs)
         yield Prompt(id="prompt")
         yield Keys(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
         self.query_one(Lanes).focus()
 
-    def follow_scene(self) -> None:
+    def update_from_state(self) -> None:
         """Show what the scene has come to be."""
-        self.set_class(not self.scene.timeline.printed, "-silent")
+        self.set_class(not self.state.timeline.printed, "-silent")
         for view in self._views():
             # While a long recording is read, only the title tells how far it has come.
-            if view.is_on_screen and (not self.scene.loading or isinstance(view, Title)):
-                view.follow_scene()
+            if view.is_on_screen and (not self.state.loading or isinstance(view, Title)):
+                view.update_from_state()
 
     def redraw_all(self) -> None:
         """The glyphs have changed: draw everything anew."""
@@ -118,9 +118,9 @@ class TraceScreen(Asking):
             view.redraw()
             view.refresh()
 
-    def _views(self) -> list[SceneView]:
+    def _views(self) -> list[StateWidget]:
         # A query by type knows only the first base of each class.
-        return [widget for widget in self.query("*") if isinstance(widget, SceneView)]
+        return [widget for widget in self.query("*") if isinstance(widget, StateWidget)]
 
     def action_view(self, view: str) -> None:
         """Show another view at the same play head, with the same selection."""
@@ -133,18 +133,18 @@ class TraceScreen(Asking):
         self.set_class(view == "resources", "-queue")
         chosen = self.query_one(f"#{shown}")
         (chosen.query_one(FindingList) if view == "findings" else chosen).focus()
-        self.call_after_refresh(self.follow_scene)
+        self.call_after_refresh(self.update_from_state)
 
     def action_select(self, by: int) -> None:
         """Select the task above or below; in the view of resources, the resource."""
         if self.query_one(ViewBar).view == "resources":
-            known = list(self.scene.timeline.rows_of_resource)
+            known = list(self.state.timeline.rows_of_resource)
             if known:
-                here = self.scene.selected_resource
+                here = self.state.selected_resource
                 index = known.index(here) + by if here in known else 0
-                self.scene.resource = known[min(max(index, 0), len(known) - 1)]
+                self.state.resource = known[min(max(index, 0), len(known) - 1)]
             return
-        self.scene.select_task(by)
+        self.state.select_task(by)
         self.query_one(Lanes).show_selected()
 
     def action_sort(self) -> None:
@@ -168,8 +168,8 @@ class TraceScreen(Asking):
     # -- what was chosen --------------------------------------------------------------------
 
     def _stand(self, at: int) -> None:
-        self.scene.playback.pause()
-        self.scene.go(at)
+        self.state.playback.pause()
+        self.state.go(at)
 
     @on(ViewBar.Chosen)
     def _view_chosen(self, message: ViewBar.Chosen) -> None:
@@ -177,44 +177,44 @@ class TraceScreen(Asking):
 
     @on(TimeRows.Clicked)
     def _clicked(self, message: TimeRows.Clicked) -> None:
-        scene, line, at = self.scene, message.line, message.at
+        state, line, at = self.state, message.line, message.at
         if at is not None:
             self._stand(at)
         row = message.rows.row_at(line, at) if at is not None else None
         if row is not None:
-            scene.select_row(row)
+            state.select_row(row)
         elif isinstance(line, LaneLine):
-            scene.task = line.task
-            scene.row = None
+            state.task = line.task
+            state.row = None
         if isinstance(line, ResourceLine):
-            scene.resource = line.resource
+            state.resource = line.resource
 
     @on(TimeRows.Dragged)
     def _dragged(self, message: TimeRows.Dragged) -> None:
-        self.scene.pan(message.columns)
+        self.state.pan(message.columns)
 
     @on(TimeRows.Wheeled)
     def _wheeled(self, message: TimeRows.Wheeled) -> None:
-        self.scene.tied = False
-        self.scene.zoom(message.by, message.at)
+        self.state.following_head = False
+        self.state.zoom(message.by, message.at)
 
     @on(Output.Chosen)
     @on(Minimap.Chosen)
     def _time_chosen(self, message: Output.Chosen | Minimap.Chosen) -> None:
         self._stand(message.at)
 
-    @on(Page.GoTo)
-    def _led_to(self, message: Page.GoTo) -> None:
-        scene = self.scene
+    @on(TextPage.GoTo)
+    def _led_to(self, message: TextPage.GoTo) -> None:
+        state = self.state
         at = message.at
         if at is None and message.row is not None:
-            at = scene.timeline.enter_started[message.row]
-            if scene.timeline.acquisition(message.row).phase_at(scene.playback.at) is not None:
-                at = scene.playback.at  # it is going on here: stay
+            at = state.timeline.enter_started[message.row]
+            if state.timeline.acquisition(message.row).phase_at(state.playback.at) is not None:
+                at = state.playback.at  # it is going on here: stay
         if at is not None:
             self._stand(at)
         if message.row is not None:
-            scene.select_row(message.row)
+            state.select_row(message.row)
         if self.query_one(ViewBar).view == "findings":
             self.action_view("tasks")
 
@@ -222,13 +222,13 @@ class TraceScreen(Asking):
     def _resource_chosen(self, message: Report.GoTo) -> None:
         if message.at is not None:
             self._stand(message.at)
-        self.scene.resource = message.resource
+        self.state.resource = message.resource
         self.action_view("resources")
 
 
 _SECTIONS = {
-    Moving: "Moving",
-    Asking: "Searching and arranging",
+    NavigationScreen: "Moving",
+    PromptScreen: "Searching and arranging",
     TraceScreen: "Views",
 }
 

@@ -15,45 +15,45 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from asyncctx_trace.analysis.words import shorten
-from asyncctx_trace_tui.app.widgets.scene_view import SceneView
+from asyncctx_trace_tui.app.widgets.state_widget import StateWidget
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
 from asyncctx_trace_tui.view.display_names import full_names
-from asyncctx_trace_tui.view.state import Scene
+from asyncctx_trace_tui.view.state import ViewState
 
-__all__ = ["Page", "Piece", "Words"]
+__all__ = ["TextPage", "Span", "TextLine"]
 
 _LONGEST = 1_000
 """Characters of a tip."""
 
 
-class Piece(NamedTuple):
+class Span(NamedTuple):
     """Part of a line in one ink."""
 
     text: str
-    ink: str = "text"
-    paper: str = ""
+    foreground: str = "text"
+    background: str = ""
 
 
-class Words(NamedTuple):
+class TextLine(NamedTuple):
     """One line, and the acquisition and time that it leads to, if any."""
 
-    pieces: tuple[Piece, ...]
+    spans: tuple[Span, ...]
     row: int | None = None
     at: int | None = None
 
     @classmethod
     def of(
-        cls, text: str, ink: str = "text", *, row: int | None = None, at: int | None = None
-    ) -> Words:
+        cls, text: str, foreground: str = "text", *, row: int | None = None, at: int | None = None
+    ) -> TextLine:
         """A line in one ink."""
-        return cls((Piece(text, ink),), row, at)
+        return cls((Span(text, foreground),), row, at)
 
 
-class Page(ScrollView, SceneView, can_focus=True, inherit_bindings=False):
+class TextPage(ScrollView, StateWidget, can_focus=True, inherit_bindings=False):
     """Subclasses say their :meth:`words`; Enter or a click goes where a line leads."""
 
     DEFAULT_CSS = """
-    Page { height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1; padding: 0 1; }
+    TextPage { height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1; padding: 0 1; }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -72,31 +72,31 @@ class Page(ScrollView, SceneView, can_focus=True, inherit_bindings=False):
             self.at = at
             super().__init__()
 
-    def __init__(self, scene: Scene, glyphs: Glyphs, *, id: str) -> None:
+    def __init__(self, state: ViewState, glyphs: Glyphs, *, id: str) -> None:
         super().__init__(id=id)
-        self.scene = scene
+        self.state = state
         self.glyphs = glyphs
         self.cursor = 0
-        self._words: list[Words] = []
+        self._words: list[TextLine] = []
 
-    def words(self) -> list[Words]:
+    def words(self) -> list[TextLine]:
         """The lines as they should be now."""
         raise NotImplementedError
 
-    def kept_in_view(self) -> int | None:
+    def anchor_line(self) -> int | None:
         """The line that must be in view, if one must."""
         return None
 
-    def look(self) -> Hashable:
-        scene = self.scene
+    def render_key(self) -> Hashable:
+        state = self.state
         return (
-            scene.playback.at,
-            scene.task,
-            scene.selected_row,
-            scene.selected_resource,
-            len(scene.timeline.facts),
-            scene.now if scene.live else None,
-            scene.answers.revision,
+            state.playback.at,
+            state.task,
+            state.selected_row,
+            state.selected_resource,
+            len(state.timeline.facts),
+            state.now if state.live else None,
+            state.answers.revision,
             self.size,
             self.cursor,
             self.has_focus,
@@ -107,7 +107,7 @@ class Page(ScrollView, SceneView, can_focus=True, inherit_bindings=False):
         self.cursor = min(self.cursor, max(0, len(self._words) - 1))
         width = self.scrollable_content_region.width
         self.virtual_size = Size(width, len(self._words))
-        anchor = self.kept_in_view()
+        anchor = self.anchor_line()
         if anchor is not None:
             height = self.scrollable_content_region.height
             if not self.scroll_y <= anchor < self.scroll_y + height:
@@ -117,39 +117,42 @@ class Page(ScrollView, SceneView, can_focus=True, inherit_bindings=False):
     def render_line(self, y: int) -> Strip:
         index = y + self.scroll_offset.y
         width = self.scrollable_content_region.width
-        style = self.inks.style
+        style = self.palette.style
         if index >= len(self._words):
             return Strip.blank(width, style("text"))
         words = self._words[index]
-        here = index == self.cursor and self.has_focus and self._leads(words)
+        here = index == self.cursor and self.has_focus and self._leads_somewhere(words)
+        highlight = "selected" if here else ""
         segments, left = [], width
-        for text, ink, paper in words.pieces:
+        for text, foreground, background in words.spans:
             text = self.fit(text, left)
             left -= cell_len(text)
-            segments.append(Segment(text, style(ink, paper or ("selected" if here else ""))))
-        back = words.pieces[-1].paper if words.pieces else ""
-        return Strip(segments).adjust_cell_length(
-            width, style("text", back or ("selected" if here else ""))
-        )
+            segments.append(
+                Segment(text, style(foreground, background or ("selected" if here else "")))
+            )
+        back = words.spans[-1].background if words.spans else ""
+        return Strip(segments).adjust_cell_length(width, style("text", back or highlight))
 
     def fit(self, text: str, width: int) -> str:
         """``text`` in at most ``width`` columns."""
         return shorten(text, width)
 
     @staticmethod
-    def _leads(words: Words) -> bool:
+    def _leads_somewhere(words: TextLine) -> bool:
         return words.row is not None or words.at is not None
 
     def action_cursor(self, by: int) -> None:
         """Move the cursor, or scroll a page whose lines lead nowhere."""
-        if not any(map(self._leads, self._words)):
+        if not any(map(self._leads_somewhere, self._words)):
             self.scroll_relative(y=by, animate=False, force=True)
             return
         step = 1 if by > 0 else -1
         for _ in range(abs(by)):
             # From one line that leads somewhere to the next.
             nearest = self.cursor + step
-            while 0 <= nearest < len(self._words) and not self._leads(self._words[nearest]):
+            while 0 <= nearest < len(self._words) and not self._leads_somewhere(
+                self._words[nearest]
+            ):
                 nearest += step
             if 0 <= nearest < len(self._words):
                 self.cursor = nearest
@@ -162,28 +165,30 @@ class Page(ScrollView, SceneView, can_focus=True, inherit_bindings=False):
         """Go where the line under the cursor leads."""
         if self.cursor < len(self._words):
             words = self._words[self.cursor]
-            if self._leads(words):
+            if self._leads_somewhere(words):
                 self.post_message(self.GoTo(words.row, words.at))
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
         """What is cut, or stands for an acquisition, is told in full in the tip."""
         offset = event.get_content_offset(self)
         index = -1 if offset is None else offset.y + self.scroll_offset.y
-        self.tell(self._tip(self._words[index]) if 0 <= index < len(self._words) else None)
+        self.show_tooltip(
+            self._tooltip_for(self._words[index]) if 0 <= index < len(self._words) else None
+        )
 
-    def _tip(self, words: Words) -> str | None:
-        told = []
-        text = "".join(piece.text for piece in words.pieces).strip()
+    def _tooltip_for(self, words: TextLine) -> str | None:
+        result = []
+        text = "".join(piece.text for piece in words.spans).strip()
         if cell_len(text) > self.scrollable_content_region.width:
-            told.append(text)
+            result.append(text)
         if words.row is not None:
-            told += full_names(self.scene.timeline, words.row)
-        return "\n".join(told)[:_LONGEST] or None
+            result += full_names(self.state.timeline, words.row)
+        return "\n".join(result)[:_LONGEST] or None
 
     def on_click(self, event: events.Click) -> None:
         offset = event.get_content_offset(self)
         if offset is not None and offset.y + self.scroll_offset.y < len(self._words):
             self.cursor = offset.y + self.scroll_offset.y
-            while self.cursor and not self._leads(self._words[self.cursor]):
+            while self.cursor and not self._leads_somewhere(self._words[self.cursor]):
                 self.cursor -= 1  # a line that goes on leads where its beginning does
             self.action_go()

@@ -16,14 +16,14 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from asyncctx_trace.analysis.words import shorten
-from asyncctx_trace_tui.app.widgets.palette import Inks
-from asyncctx_trace_tui.app.widgets.scene_view import SceneView
-from asyncctx_trace_tui.view.cells.drawing import Stroke
+from asyncctx_trace_tui.app.widgets.palette import Palette
+from asyncctx_trace_tui.app.widgets.state_widget import StateWidget
+from asyncctx_trace_tui.view.cells.drawing import CellSegment
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
 from asyncctx_trace_tui.view.display_names import resource_name
-from asyncctx_trace_tui.view.state import Scene
+from asyncctx_trace_tui.view.state import ViewState
 
-__all__ = ["Name", "TimeRows", "names_width"]
+__all__ = ["LineLabel", "TimeRows", "names_width"]
 
 _NARROWEST, _WIDEST = 10, 26
 """Columns for the names at the left."""
@@ -33,21 +33,21 @@ _LABEL = 24
 Line = TypeVar("Line", bound=Hashable)
 
 
-class Name(NamedTuple):
+class LineLabel(NamedTuple):
     """What stands left of a line."""
 
     mark: str = " "
     text: str = ""
-    ink: str = "faint"
+    foreground: str = "faint"
     selected: bool = False
 
 
-def names_width(scene: Scene, width: int) -> int:
+def names_width(state: ViewState, width: int) -> int:
     """Columns left of the timeline for names, in a terminal of ``width``."""
-    return max(_NARROWEST, min(scene.longest_name + 3, _WIDEST, width // 4))
+    return max(_NARROWEST, min(state.longest_name + 3, _WIDEST, width // 4))
 
 
-class TimeRows(ScrollView, SceneView, Generic[Line], can_focus=True, inherit_bindings=False):
+class TimeRows(ScrollView, StateWidget, Generic[Line], can_focus=True, inherit_bindings=False):
     """Lines over the scene's viewport; scrolls up and down alone.
 
     A line is drawn once for each window and kept until its stamp changes, whatever the play head
@@ -82,13 +82,13 @@ class TimeRows(ScrollView, SceneView, Generic[Line], can_focus=True, inherit_bin
             self.at = at
             super().__init__()
 
-    def __init__(self, scene: Scene, glyphs: Glyphs, *, id: str) -> None:
+    def __init__(self, state: ViewState, glyphs: Glyphs, *, id: str) -> None:
         super().__init__(id=id)
-        self.scene = scene
+        self.state = state
         self.glyphs = glyphs
         self.names_width = _NARROWEST
         self.lines: list[Line] = []
-        self._kept: dict[Line, tuple[Hashable, Sequence[Stroke]]] = {}
+        self._kept: dict[Line, tuple[Hashable, Sequence[CellSegment]]] = {}
         """Line -> what it was drawn for, and how."""
         self._shown: dict[int, Hashable] = {}
         """Line on screen -> how it looked when last drawn, the play head aside."""
@@ -106,15 +106,15 @@ class TimeRows(ScrollView, SceneView, Generic[Line], can_focus=True, inherit_bin
         """The lines from the top, for a widget of ``height``."""
         raise NotImplementedError
 
-    def stamp(self, line: Line) -> Hashable:
+    def line_key(self, line: Line) -> Hashable:
         """A value that differs whenever the line looks different in the same window."""
         raise NotImplementedError
 
-    def title_of(self, line: Line) -> Name:
+    def label_of(self, line: Line) -> LineLabel:
         """What stands left of the line."""
         raise NotImplementedError
 
-    def strokes(self, line: Line) -> Sequence[Stroke]:
+    def cell_segments(self, line: Line) -> Sequence[CellSegment]:
         """The line over the whole width of the window."""
         raise NotImplementedError
 
@@ -122,7 +122,7 @@ class TimeRows(ScrollView, SceneView, Generic[Line], can_focus=True, inherit_bin
         """Column -> glyph and ink that is drawn over the line."""
         return {}
 
-    def setting(self) -> Hashable:
+    def shared_key(self) -> Hashable:
         """A value that differs whenever all lines must be drawn again."""
         return ()
 
@@ -132,40 +132,40 @@ class TimeRows(ScrollView, SceneView, Generic[Line], can_focus=True, inherit_bin
         self._measure()
 
     def _measure(self) -> None:
-        scene, region = self.scene, self.scrollable_content_region
-        self.names_width = names_width(scene, self.app.size.width)
-        scene.resize(region.width - self.names_width)
+        state, region = self.state, self.scrollable_content_region
+        self.names_width = names_width(state, self.app.size.width)
+        state.resize(region.width - self.names_width)
         lines = self.lay_out(region.height)
         if lines is not self.lines and lines != self.lines:
             self.lines = lines
             self.virtual_size = Size(region.width, len(lines))
             self._shown.clear()
 
-    def look(self) -> Hashable:
-        scene = self.scene
+    def render_key(self) -> Hashable:
+        state = self.state
         return (
-            scene.viewport,
-            scene.viewport.column_of(scene.playback.at),
-            scene.now,
-            len(scene.timeline.facts),
-            len(scene.timeline.tasks),
-            scene.task,
-            scene.ordering.revision,
-            self.setting(),
+            state.viewport,
+            state.viewport.column_of(state.playback.at),
+            state.now,
+            len(state.timeline.facts),
+            len(state.timeline.tasks),
+            state.task,
+            state.lane_order.revision,
+            self.shared_key(),
             self.size,
         )
 
     def redraw(self) -> None:
         self._measure()
-        scene = self.scene
-        self._common = scene.ordering.revision, self.setting(), self.glyphs
-        setting = (
-            *(scene.viewport, scene.task, self.names_width, self.app.theme),
+        state = self.state
+        self._common = state.lane_order.revision, self.shared_key(), self.glyphs
+        shared_key = (
+            *(state.viewport, state.task, self.names_width, self.app.theme),
             self._common,
         )
-        head = scene.viewport.column_of(scene.playback.at)
-        if setting != self._setting:
-            self._setting, self._head = setting, head
+        head = state.viewport.column_of(state.playback.at)
+        if shared_key != self._setting:
+            self._setting, self._head = shared_key, head
             self._shown.clear()
             self.refresh()
             return
@@ -173,11 +173,11 @@ class TimeRows(ScrollView, SceneView, Generic[Line], can_focus=True, inherit_bin
         regions = [
             Region(0, y, width, 1)
             for y, line in enumerate(self.lines[top : top + height])
-            if self._shown.get(y) != (line, self.stamp(line))
+            if self._shown.get(y) != (line, self.line_key(line))
         ]
         if head != self._head:
             left, right = sorted((head, self._head or 0))
-            left, right = max(0, left), min(scene.viewport.width - 1, right)
+            left, right = max(0, left), min(state.viewport.width - 1, right)
             if left <= right:
                 regions.append(Region(self.names_width + left, 0, right - left + 1, height))
             self._head = head
@@ -194,63 +194,63 @@ class TimeRows(ScrollView, SceneView, Generic[Line], can_focus=True, inherit_bin
     def render_line(self, y: int) -> Strip:
         index = y + self.scroll_offset.y
         if index >= len(self.lines):
-            return Strip.blank(self.scrollable_content_region.width, self.inks.style("text"))
-        scene, line = self.scene, self.lines[index]
-        stamp = self.stamp(line)
-        self._shown[y] = line, stamp
-        head = scene.viewport.column_of(scene.playback.at)
-        segments = self._inked(self._draw(line, stamp), head)
+            return Strip.blank(self.scrollable_content_region.width, self.palette.style("text"))
+        state, line = self.state, self.lines[index]
+        line_key = self.line_key(line)
+        self._shown[y] = line, line_key
+        head = state.viewport.column_of(state.playback.at)
+        segments = self._styled(self._draw(line, line_key), head)
         over = self.overlay(line)
         if over:
-            segments = _laid_over(segments, over, self.inks)
-        return Strip([*self._titled(line), *segments], self.names_width + scene.viewport.width)
+            segments = _laid_over(segments, over, self.palette)
+        return Strip([*self._titled(line), *segments], self.names_width + state.viewport.width)
 
     def _titled(self, line: Line) -> list[Segment]:
-        mark, text, ink, selected = self.title_of(line)
+        mark, text, foreground, selected = self.label_of(line)
         text = shorten(text, self.names_width - 3)
-        paper = "selected" if selected else ""
+        background = "selected" if selected else ""
         padding = " " * (self.names_width - 2 - cell_len(text))
         return [
-            Segment(f"{mark:<2}", self.inks.style("head", paper)),
-            Segment(text + padding, self.inks.style(ink, paper)),
+            Segment(f"{mark:<2}", self.palette.style("head", background)),
+            Segment(text + padding, self.palette.style(foreground, background)),
         ]
 
-    def _draw(self, line: Line, stamp: Hashable) -> Sequence[Stroke]:
-        whole = stamp, self.scene.viewport, self._common
+    def _draw(self, line: Line, line_key: Hashable) -> Sequence[CellSegment]:
+        whole = line_key, self.state.viewport, self._common
         kept = self._kept.get(line)
         if kept is not None and kept[0] == whole:
             return kept[1]
         if len(self._kept) > 4 * max(50, self.size.height):
             self._kept.clear()
-        strokes = self.strokes(line)
-        self._kept[line] = whole, strokes
-        return strokes
+        cell_segments = self.cell_segments(line)
+        self._kept[line] = whole, cell_segments
+        return cell_segments
 
-    def _inked(self, strokes: Sequence[Stroke], head: int) -> list[Segment]:
+    def _styled(self, cell_segments: Sequence[CellSegment], head: int) -> list[Segment]:
         """In full ink up to the play head at the column ``head``, paler behind it."""
         segments: list[Segment] = []
-        style = self.inks.style
+        style = self.palette.style
         end = 0
-        for text, ink, paper in strokes:
+        for text, foreground, background in cell_segments:
             start, end = end, end + len(text)
             if end <= head:
-                segments.append(Segment(text, style(ink, paper)))
+                segments.append(Segment(text, style(foreground, background)))
             elif start > head:
-                segments.append(Segment(text, style(ink, paper, future=True)))
+                segments.append(Segment(text, style(foreground, background, future=True)))
             else:
                 at = head - start
                 parts = text[:at], text[at + 1 :]
                 if parts[0]:
-                    segments.append(Segment(parts[0], style(ink, paper)))
+                    segments.append(Segment(parts[0], style(foreground, background)))
                 if at >= 0:
-                    segments.append(self._head_on(text[at], style(ink, paper)))
+                    segments.append(self._head_on(text[at], style(foreground, background)))
                 if parts[1]:
-                    segments.append(Segment(parts[1], style(ink, paper, future=True)))
+                    segments.append(Segment(parts[1], style(foreground, background, future=True)))
         return segments
 
     def _head_on(self, char: str, under: Style) -> Segment:
         """The play head over one cell, whose colour it keeps behind itself."""
-        style = self.inks.style("head")
+        style = self.palette.style("head")
         solid = char in (self.glyphs.full[1], *self.glyphs.heights[4:])
         back = under.color if solid else under.bgcolor
         if back is not None:
@@ -259,7 +259,7 @@ class TimeRows(ScrollView, SceneView, Generic[Line], can_focus=True, inherit_bin
 
     def bar_label(self, row: int) -> str:
         """The resource of a row, for inside its bar; nothing where its width is doubtful."""
-        timeline = self.scene.timeline
+        timeline = self.state.timeline
         name = shorten(resource_name(timeline, timeline.resource[row]), _LABEL)
         return name if cell_len(name) == len(name) else ""
 
@@ -272,7 +272,7 @@ class TimeRows(ScrollView, SceneView, Generic[Line], can_focus=True, inherit_bin
             return None, None
         index = offset.y + self.scroll_offset.y
         column = offset.x - self.names_width
-        at = self.scene.viewport.time_of(column) if column >= 0 else None
+        at = self.state.viewport.time_of(column) if column >= 0 else None
         return (self.lines[index] if index < len(self.lines) else None), at
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
@@ -285,7 +285,7 @@ class TimeRows(ScrollView, SceneView, Generic[Line], can_focus=True, inherit_bin
             self._pressed, self._pulled = event.x, True
         elif self._pressed is None:
             line, at = self.place(event)
-            self.tell(None if line is None else self.tip(line, at))
+            self.show_tooltip(None if line is None else self.tooltip_for(line, at))
 
     def on_mouse_up(self, event: events.MouseUp) -> None:
         self.release_mouse()
@@ -299,7 +299,7 @@ class TimeRows(ScrollView, SceneView, Generic[Line], can_focus=True, inherit_bin
         """The acquisition at a place, if there is one."""
         return None
 
-    def tip(self, line: Line, at: int | None) -> str | None:
+    def tooltip_for(self, line: Line, at: int | None) -> str | None:
         """What the pointer on a line at a time tells; ``at`` is ``None`` over the name."""
         return None
 
@@ -321,7 +321,7 @@ class TimeRows(ScrollView, SceneView, Generic[Line], can_focus=True, inherit_bin
 
 
 def _laid_over(
-    segments: list[Segment], cells: dict[int, tuple[str, str]], inks: Inks
+    segments: list[Segment], cells: dict[int, tuple[str, str]], palette: Palette
 ) -> list[Segment]:
     """``segments``, whose characters are columns, with other glyphs and inks in some of them."""
     found: list[Segment] = []
@@ -335,8 +335,8 @@ def _laid_over(
             before, text = text[: column - start], text[column - start + 1 :]
             if before:
                 found.append(Segment(before, style))
-            glyph, ink = cells[column]
-            found.append(Segment(glyph, inks.style(ink)))
+            glyph, foreground = cells[column]
+            found.append(Segment(glyph, palette.style(foreground)))
             start, column = column + 1, next(columns, None)
         if text:
             found.append(segment if len(text) == len(segment.text) else Segment(text, style))

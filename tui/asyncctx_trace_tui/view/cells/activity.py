@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from asyncctx_trace_tui.view.lanes.kernels import numpy_for
-from asyncctx_trace_tui.view.lanes.lane_set import Tracks
+from asyncctx_trace_tui.view.lanes.lane_set import LaneSet
 from asyncctx_trace_tui.view.viewport import Viewport
 
 __all__ = ["Overview"]
@@ -28,7 +28,7 @@ class Overview:
         self.holds = [0] * viewport.width
         """The same; cleanups among them."""
 
-    def sum_up(self, tracks: Tracks) -> Iterator[None]:
+    def sum_up(self, tracks: LaneSet) -> Iterator[None]:
         """Yields after each step; the sums are right after the last."""
         timeline = tracks.timeline
         fast = numpy_for(len(timeline))

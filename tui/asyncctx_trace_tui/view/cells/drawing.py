@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from asyncctx_trace.events import Outcome
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
-from asyncctx_trace_tui.view.cells.style import HOLD, IDLE, Look, look, looks
+from asyncctx_trace_tui.view.cells.style import HOLD, IDLE, Cell, cell_of, cells_of
 from asyncctx_trace_tui.view.lanes.kernels import numpy_for
 from asyncctx_trace_tui.view.lanes.tracks import Track
 from asyncctx_trace_tui.view.viewport import Viewport
 
-__all__ = ["Stroke", "draw", "plain_text"]
+__all__ = ["CellSegment", "draw", "plain_text"]
 
 _ROOM = 5
 """Columns that a bar must have more of to carry a name."""
@@ -24,12 +24,12 @@ _MARKS: dict[Outcome, str] = {
 }
 
 
-class Stroke(NamedTuple):
+class CellSegment(NamedTuple):
     """Neighbouring columns that look alike but for their characters."""
 
     text: str
-    ink: str
-    paper: str
+    foreground: str
+    background: str
 
 
 def draw(
@@ -41,7 +41,7 @@ def draw(
     alive: tuple[int, int, str] | None = None,
     label: Callable[[int], str] | None = None,
     holder: Callable[[int], str] | None = None,
-) -> list[Stroke]:
+) -> list[CellSegment]:
     """The whole width of ``viewport``; the texts together have as many characters as columns.
 
     ``alive`` is from when to when the task lived, and the glyph of that, drawn where nothing else
@@ -49,7 +49,7 @@ def draw(
     gives another ink for the holding of a row.
     """
     width = viewport.width
-    cells: list[Look] = [(" ", IDLE, "")] * width
+    cells: list[Cell] = [(" ", IDLE, "")] * width
     if alive is not None:
         first = max(0, viewport.column_of(alive[0]))
         last = min(width - 1, viewport.column_of(alive[1]))
@@ -58,23 +58,27 @@ def draw(
     for column, length, row in _paint(cells, track, viewport, now, glyphs, holder):
         name = label(row) if label is not None else ""
         if 0 < len(name) <= length - 2:
-            char, ink, paper = cells[column]
+            char, foreground, background = cells[column]
             # On a bar the name is cut out; in a wait or a cleanup it stands on its own.
-            ink, paper = ("name", ink) if char == glyphs.full[1] else (ink, paper)
-            cells[column + 1 : column + 1 + len(name)] = [(char, ink, paper) for char in name]
+            foreground, background = (
+                ("name", foreground) if char == glyphs.full[1] else (foreground, background)
+            )
+            cells[column + 1 : column + 1 + len(name)] = [
+                (char, foreground, background) for char in name
+            ]
     for problem in track.problems(viewport):
         mark = glyphs.outcomes[problem.outcome], _MARKS[problem.outcome], ""
         cells[viewport.column_of(problem.at)] = mark
-    return _strokes(cells)
+    return _cell_segments(cells)
 
 
-def plain_text(strokes: Iterable[Stroke]) -> str:
+def plain_text(cell_segments: Iterable[CellSegment]) -> str:
     """The characters alone."""
-    return "".join(stroke.text for stroke in strokes)
+    return "".join(stroke.text for stroke in cell_segments)
 
 
 def _paint(
-    cells: list[Look],
+    cells: list[Cell],
     track: Track,
     viewport: Viewport,
     now: int,
@@ -89,7 +93,7 @@ def _paint(
     if fast is not None:
         columns = fast.Columns(track, viewport, now)
         rows = columns.row.tolist() if holder is not None else []
-        for column, cell in zip(*looks(columns, viewport.per_column, glyphs), strict=True):
+        for column, cell in zip(*cells_of(columns, viewport.per_column, glyphs), strict=True):
             if holder is not None and cell[1] == HOLD:
                 cell = cell[0], holder(rows[column]), cell[2]
             cells[column] = cell
@@ -97,16 +101,16 @@ def _paint(
         return named
     bars = []
     for run in track.runs(viewport, now):
-        char, ink, paper = look(run, viewport.per_column, glyphs)
-        if holder is not None and ink == HOLD:
-            ink = holder(run.row)
-        cells[run.column : run.column + run.length] = [(char, ink, paper)] * run.length
+        char, foreground, background = cell_of(run, viewport.per_column, glyphs)
+        if holder is not None and foreground == HOLD:
+            foreground = holder(run.row)
+        cells[run.column : run.column + run.length] = [(char, foreground, background)] * run.length
         if run.length > _ROOM:
             bars.append((run.column, run.length, run.row))
     return bars
 
 
-def _strokes(cells: list[Look]) -> list[Stroke]:
+def _cell_segments(cells: list[Cell]) -> list[CellSegment]:
     text = "".join([cell[0] for cell in cells])
     ends = [
         column
@@ -114,6 +118,6 @@ def _strokes(cells: list[Look]) -> list[Stroke]:
         if one is not other and (one[1] != other[1] or one[2] != other[2])
     ]
     return [
-        Stroke(text[start:end], *cells[start][1:])
+        CellSegment(text[start:end], *cells[start][1:])
         for start, end in pairwise([0, *ends, len(cells)])
     ]

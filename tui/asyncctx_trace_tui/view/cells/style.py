@@ -10,23 +10,23 @@ if TYPE_CHECKING:
     from asyncctx_trace_tui.view.cells.glyphs import Glyphs
     from asyncctx_trace_tui.view.lanes.numpy_tracks import Columns
 
-__all__ = ["HOLD", "IDLE", "Look", "look", "looks"]
+__all__ = ["HOLD", "IDLE", "Cell", "cell_of", "cells_of"]
 
 PHASES = ("wait", "hold", "cleanup")
 HOLD = PHASES[1]
 IDLE = "idle"
 
-_PAPERS = ("", "", "cleanup-back")
+_BACKGROUNDS = ("", "", "cleanup-back")
 """What lies behind the glyphs of a phase: hatching alone would be too faint."""
 
-Look: TypeAlias = tuple[str, str, str]
+Cell: TypeAlias = tuple[str, str, str]
 """Glyph, ink and paper."""
 
-_known: dict[int, dict[int, Look]] = {}
+_known: dict[int, dict[int, Cell]] = {}
 """By alphabet and by what :func:`looks` tells columns apart by."""
 
 
-def look(run: Run, slice: int, glyphs: Glyphs) -> Look:
+def cell_of(run: Run, slice: int, glyphs: Glyphs) -> Cell:
     """Character, ink and paper of one column of ``slice`` ns."""
     shares = run.shares
     wait, hold, cleanup = shares
@@ -34,37 +34,37 @@ def look(run: Run, slice: int, glyphs: Glyphs) -> Look:
     others = ((1, 2), (0, 2), (0, 1))[first]
     second = others[0] if shares[others[0]] >= shares[others[1]] else others[1]
     if shares[first] == slice:
-        return glyphs.full[first], PHASES[first], _PAPERS[first]
+        return glyphs.full[first], PHASES[first], _BACKGROUNDS[first]
     idle = slice - sum(shares)
     if shares[second] * 8 >= slice:
         return _two(shares, slice, idle, first, second, glyphs)
-    ink = PHASES[first]
+    foreground = PHASES[first]
     share = sum(shares) / slice
     if first != 1:
         if share < 0.25:
-            return glyphs.little[first], ink, ""
-        return glyphs.full[first], ink, _PAPERS[first]
+            return glyphs.little[first], foreground, ""
+        return glyphs.full[first], foreground, _BACKGROUNDS[first]
     level = min(7, int(share * 8))
     left, right = run.touches
     if left and not right:
-        return glyphs.lefts[level], ink, ""
+        return glyphs.lefts[level], foreground, ""
     if right and not left:
-        return glyphs.rights[level], ink, ""
-    return glyphs.heights[level], ink, ""
+        return glyphs.rights[level], foreground, ""
+    return glyphs.heights[level], foreground, ""
 
 
-def _two(shares: Shares, slice: int, idle: int, first: int, second: int, glyphs: Glyphs) -> Look:
+def _two(shares: Shares, slice: int, idle: int, first: int, second: int, glyphs: Glyphs) -> Cell:
     """Two phases that both take up much of one column."""
     if idle * 8 >= slice:
         return glyphs.mixed, PHASES[first], PHASES[second]
     earlier, later = min(first, second), max(first, second)
     level = min(6, max(0, round(shares[earlier] * 8 / slice) - 1))
     # As dense as a wait's own glyph, or the edge of the wait would stand out as solid.
-    ink = "wait-back" if earlier == 0 else PHASES[earlier]
-    return glyphs.lefts[level], ink, "cleanup-back" if later == 2 else PHASES[later]
+    foreground = "wait-back" if earlier == 0 else PHASES[earlier]
+    return glyphs.lefts[level], foreground, "cleanup-back" if later == 2 else PHASES[later]
 
 
-def looks(columns: Columns, slice: int, glyphs: Glyphs) -> tuple[list[int], list[Look]]:
+def cells_of(columns: Columns, slice: int, glyphs: Glyphs) -> tuple[list[int], list[Cell]]:
     """The columns in which there is something, and the look of each, as :func:`look` says.
 
     It depends on few things: which phases take up most, and how many eighths. Columns that agree
@@ -96,5 +96,5 @@ def looks(columns: Columns, slice: int, glyphs: Glyphs) -> tuple[list[int], list
         one = numbers.index(code)
         touches = bool(left[one]), bool(right[one])
         run = Run(0, 1, Shares(*shares[:, one].tolist()), 0, touches)
-        known[code] = look(run, slice, glyphs)
+        known[code] = cell_of(run, slice, glyphs)
     return busy.tolist(), [known[code] for code in numbers]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
 from asyncctx_trace.outcome import Outcome
 
-__all__ = ["Presence"]
+__all__ = ["IntervalIndex"]
 
 _CHUNK = 256
 """Neighbouring rows that are passed over together where none of them is there."""
@@ -22,7 +22,7 @@ class _Chunk(NamedTuple):
     ended: int
 
 
-class Presence:
+class IntervalIndex:
     """Of a timeline that may grow."""
 
     def __init__(self, timeline: Timeline) -> None:
@@ -37,7 +37,7 @@ class Presence:
 
         One that ends at the very ns of ``at`` is among them.
         """
-        self._sort_out()
+        self._index_chunks()
         chunks = [chunk.first for chunk in self._ended if chunk.begun <= at <= chunk.ended]
         chunks += self._others
         chunks.append(self._known)
@@ -46,10 +46,10 @@ class Presence:
             row
             for first in sorted(chunks)
             for row in range(first, min(first + _CHUNK, size))
-            if self._there(row, at)
+            if self._covers(row, at)
         ]
 
-    def _there(self, row: int, at: int) -> bool:
+    def _covers(self, row: int, at: int) -> bool:
         timeline = self._timeline
         if at < timeline.enter_started[row]:
             return False
@@ -58,7 +58,7 @@ class Presence:
             return True
         return timeline.enter_outcome[row] == _OK and (ended == NOT_YET or at <= ended)
 
-    def _sort_out(self) -> None:
+    def _index_chunks(self) -> None:
         """See which chunks are full and have nothing in flight any more."""
         timeline = self._timeline
         firsts = range(self._known, len(timeline) - _CHUNK + 1, _CHUNK)

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from itertools import compress, islice
 
 from asyncctx_trace.analysis.timeline import Timeline
-from asyncctx_trace_tui.view.lanes.interval_index import Presence
+from asyncctx_trace_tui.view.lanes.interval_index import IntervalIndex
 from asyncctx_trace_tui.view.lanes.kernels import numpy_for
 from asyncctx_trace_tui.view.lanes.shares import NEVER
 from asyncctx_trace_tui.view.lanes.tracks import Track
 
-__all__ = ["Lane", "Tracks"]
+__all__ = ["Lane", "LaneSet"]
 
 
 class Lane:
@@ -23,24 +23,24 @@ class Lane:
         """Its place among all lanes, in the order in which their tasks were first seen."""
         self._timeline = timeline
         self._rows = timeline.rows_of_task[task]
-        self._dealt = 0
+        self._assigned = 0
         """How many of the rows have been dealt out to tracks; 0 while one track has them all."""
         self.tracks = [Track(timeline, self._rows)]
 
-    def deal(self) -> None:
+    def assign_by_depth(self) -> None:
         """Give each row that is new to the track of its depth."""
-        if not self._dealt:
+        if not self._assigned:
             self.tracks = [Track(self._timeline)]
         tracks, depths = self.tracks, self._timeline.depth
-        for row in self._rows[self._dealt :]:
+        for row in self._rows[self._assigned :]:
             depth = depths[row]
             while len(tracks) <= depth:
                 tracks.append(Track(self._timeline))
             tracks[depth].rows.append(row)
-        self._dealt = len(self._rows)
+        self._assigned = len(self._rows)
 
 
-class Tracks:
+class LaneSet:
     """The lanes of a timeline, in the order in which their tasks were first seen."""
 
     def __init__(self, timeline: Timeline) -> None:
@@ -51,7 +51,7 @@ class Tracks:
         self._known = 0
         self._nested: set[int] = set()
         """Tasks that were in two acquisitions at once."""
-        self._presence = Presence(timeline)
+        self._intervals = IntervalIndex(timeline)
 
     def update(self) -> None:
         """Take in the acquisitions that the timeline has got since the last call."""
@@ -66,7 +66,7 @@ class Tracks:
         self._nested.update(compress(tasks, timeline.depth[known:]))
         for task in self._nested.intersection(tasks):
             before = len(lanes[task].tracks)
-            lanes[task].deal()
+            lanes[task].assign_by_depth()
             self.revision += len(lanes[task].tracks) > before
         self._known = len(timeline)
 
@@ -81,10 +81,10 @@ class Tracks:
             for lane in self.lanes.values()
         ]
 
-    def there_at(self, at: int) -> list[int]:
+    def rows_at(self, at: int) -> list[int]:
         """The rows that have begun by ``at`` and not ended before it, in order."""
-        return self._presence.at(at)
+        return self._intervals.at(at)
 
     def open_at(self, at: int) -> Iterator[int]:
         """The rows of all acquisitions that are in any phase at ``at``, in order."""
-        return (row for row in self.there_at(at) if self.timeline.phase_at(row, at) is not None)
+        return (row for row in self.rows_at(at) if self.timeline.phase_at(row, at) is not None)

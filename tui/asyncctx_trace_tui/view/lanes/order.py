@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from asyncctx_trace_tui.view.filters import Predicate, parse
-from asyncctx_trace_tui.view.lanes.lane_set import Lane, Tracks
+from asyncctx_trace_tui.view.lanes.lane_set import Lane, LaneSet
 
-__all__ = ["SORTS", "Ordering"]
+__all__ = ["SORTS", "LaneOrder"]
 
 SORTS = ("first seen", "total wait", "total hold")
 _AT_ONCE = 10_000
@@ -14,7 +14,7 @@ _SORTED = 500_000_000
 """How long lanes stay where they are while their sums grow, in ns."""
 
 
-class Ordering:
+class LaneOrder:
     """How the viewer wants the lanes arranged."""
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class Ordering:
         self._matching.clear()
         self.revision += 1
 
-    def arrange(self, tracks: Tracks, now: int) -> list[Lane]:
+    def arrange(self, tracks: LaneSet, now: int) -> list[Lane]:
         """The lanes to show, from the top; the same list as long as nothing has changed."""
         if self._filter is not None:
             self._match(tracks, now)
@@ -68,7 +68,7 @@ class Ordering:
             self._arranged = key, self._arrange(tracks, now)
         return self._arranged[1]
 
-    def _arrange(self, tracks: Tracks, now: int) -> list[Lane]:
+    def _arrange(self, tracks: LaneSet, now: int) -> list[Lane]:
         lanes = list(tracks.lanes.values())
         if self._filter is not None:
             lanes = [lane for lane in lanes if lane.task in self._matching]
@@ -77,7 +77,7 @@ class Ordering:
             lanes.sort(key=lambda lane: -spent[lane.order])
         return sorted(lanes, key=lambda lane: lane.task not in self.pinned)
 
-    def _match(self, tracks: Tracks, now: int) -> None:
+    def _match(self, tracks: LaneSet, now: int) -> None:
         """Ask about some of the rows that were not asked about yet, and what is in flight."""
         timeline, filter, known = tracks.timeline, self._filter, len(self._matching)
         assert filter is not None

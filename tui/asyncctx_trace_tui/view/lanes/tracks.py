@@ -131,7 +131,7 @@ class Track:
         if self.rows:
             yield from (p for p in self._problems_of(self.rows[-1]) if viewport.shows(p.at))
 
-    def stamp(self, now: int) -> tuple[int, ...]:
+    def render_key(self, now: int) -> tuple[int, ...]:
         """Differs whenever the track looks different; ``now`` counts while it is in flight."""
         if not self.rows:
             return ()

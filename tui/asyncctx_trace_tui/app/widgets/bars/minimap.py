@@ -10,21 +10,21 @@ from textual import events
 from textual.message import Message
 from textual.strip import Strip
 
-from asyncctx_trace_tui.app.widgets.scene_view import SceneView
+from asyncctx_trace_tui.app.widgets.state_widget import StateWidget
 from asyncctx_trace_tui.app.widgets.time_rows import names_width
 from asyncctx_trace_tui.view.cells.activity import Overview
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
-from asyncctx_trace_tui.view.state import Scene
+from asyncctx_trace_tui.view.state import ViewState
 from asyncctx_trace_tui.view.viewport import Viewport
 
 __all__ = ["Minimap"]
 
 _BUDGET = 0.004
 """Seconds of one frame that may go into summing up lanes."""
-_LASTS = 1_000_000_000
+_MAX_AGE = 1_000_000_000
 
 
-class Minimap(SceneView):
+class Minimap(StateWidget):
     """How much was waited (amber) and held (teal) at any time by all tasks together."""
 
     DEFAULT_CSS = """
@@ -38,9 +38,9 @@ class Minimap(SceneView):
             self.at = at
             super().__init__()
 
-    def __init__(self, scene: Scene, glyphs: Glyphs) -> None:
+    def __init__(self, state: ViewState, glyphs: Glyphs) -> None:
         super().__init__(id="minimap")
-        self.scene = scene
+        self.state = state
         self.glyphs = glyphs
         self._overview = self._next = Overview(Viewport(0, 1, 1), 0)
         self._work: Iterator[None] | None = None
@@ -48,22 +48,22 @@ class Minimap(SceneView):
         """What is being summed up."""
         self._summed: Hashable = None
 
-    def look(self) -> Hashable:
+    def render_key(self) -> Hashable:
         self._sum_up()
-        scene = self.scene
+        state = self.state
         whole = self._overview.viewport
-        return self._summed, scene.viewport, whole.column_of(scene.playback.at), self.size
+        return self._summed, state.viewport, whole.column_of(state.playback.at), self.size
 
     def _sum_up(self) -> None:
         """Go on with summing up, a few ms at a time; begin anew when there is more to sum."""
-        scene = self.scene
-        width = max(1, self.size.width - names_width(scene, self.app.size.width))
-        recent = scene.now // _LASTS if scene.live else scene.now
-        wanted = len(scene.timeline.facts) if not scene.live else 0, recent, width
-        if self._work is None and wanted != self._summed and scene.timeline.start is not None:
-            self._next = Overview(Viewport.fitting(scene.origin, scene.now, width), scene.now)
+        state = self.state
+        width = max(1, self.size.width - names_width(state, self.app.size.width))
+        recent = state.now // _MAX_AGE if state.live else state.now
+        wanted = len(state.timeline.facts) if not state.live else 0, recent, width
+        if self._work is None and wanted != self._summed and state.timeline.start is not None:
+            self._next = Overview(Viewport.fitting(state.origin, state.now, width), state.now)
             self._wanted = wanted
-            self._work = self._next.sum_up(scene.tracks)
+            self._work = self._next.sum_up(state.tracks)
         if self._work is not None:
             until = perf_counter() + _BUDGET
             for _ in self._work:
@@ -72,15 +72,15 @@ class Minimap(SceneView):
             self._overview, self._summed, self._work = self._next, self._wanted, None
 
     def render_line(self, y: int) -> Strip:
-        inks, scene = self.inks, self.scene
-        gutter = names_width(scene, self.app.size.width)
+        palette, state = self.palette, self.state
+        gutter = names_width(state, self.app.size.width)
         overview = self._overview
         whole, sums = overview.viewport, list(zip(overview.waits, overview.holds, strict=True))
-        first = whole.column_of(scene.viewport.start)
-        last = whole.column_of(scene.viewport.end - 1)
-        head = whole.column_of(scene.playback.at)
+        first = whole.column_of(state.viewport.start)
+        last = whole.column_of(state.viewport.end - 1)
+        head = whole.column_of(state.playback.at)
         most = max((sum(each) for each in sums), default=0)
-        segments = [Segment("  all".ljust(gutter), inks.style("faint"))]
+        segments = [Segment("  all".ljust(gutter), palette.style("faint"))]
         heights = self.glyphs.heights
         for column, (wait, hold) in enumerate(sums):
             total = wait + hold
@@ -88,15 +88,18 @@ class Minimap(SceneView):
             glyph = (
                 heights[min(len(heights) - 1, int(total / most * len(heights)))] if total else " "
             )
-            ink = "wait" if wait > hold else "hold"
+            foreground = "wait" if wait > hold else "hold"
             if column == head:
-                glyph, ink = self.glyphs.head, "head"
+                glyph, foreground = self.glyphs.head, "head"
             segments.append(
-                Segment(glyph, inks.style(ink, "selected" if inside else "", future=not inside))
+                Segment(
+                    glyph,
+                    palette.style(foreground, "selected" if inside else "", future=not inside),
+                )
             )
-        return Strip(segments).simplify().adjust_cell_length(self.size.width, inks.style("text"))
+        return Strip(segments).simplify().adjust_cell_length(self.size.width, palette.style("text"))
 
     def on_click(self, event: events.Click) -> None:
-        column = event.x - names_width(self.scene, self.app.size.width)
+        column = event.x - names_width(self.state, self.app.size.width)
         if column >= 0:
             self.post_message(self.Chosen(self._overview.viewport.time_of(column)))

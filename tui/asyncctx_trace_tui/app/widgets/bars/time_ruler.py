@@ -7,66 +7,66 @@ from collections.abc import Hashable
 from rich.segment import Segment
 from textual.strip import Strip
 
-from asyncctx_trace_tui.app.widgets.scene_view import SceneView
+from asyncctx_trace_tui.app.widgets.state_widget import StateWidget
 from asyncctx_trace_tui.app.widgets.time_rows import names_width
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
-from asyncctx_trace_tui.view.state import Scene
+from asyncctx_trace_tui.view.state import ViewState
 from asyncctx_trace_tui.view.time_axis import clock, ticks
 
 __all__ = ["Ruler"]
 
 
-class Ruler(SceneView):
+class Ruler(StateWidget):
     """One line of round times, with the time of the play head above it."""
 
     DEFAULT_CSS = """
     Ruler { height: 1; }
     """
 
-    def __init__(self, scene: Scene, glyphs: Glyphs) -> None:
+    def __init__(self, state: ViewState, glyphs: Glyphs) -> None:
         super().__init__(id="ruler")
-        self.scene = scene
+        self.state = state
         self.glyphs = glyphs
 
-    def look(self) -> Hashable:
-        scene = self.scene
-        at = scene.playback.at - scene.origin
-        return scene.viewport, scene.origin, at // self._precision, self.size, *scene.marks.items()
+    def render_key(self) -> Hashable:
+        state = self.state
+        at = state.playback.at - state.origin
+        return state.viewport, state.origin, at // self._precision, self.size, *state.marks.items()
 
     @property
     def _precision(self) -> int:
         """To how many ns the time of the play head is worth showing at this zoom."""
-        return int(10 ** (len(str(self.scene.viewport.per_column)) - 1))
+        return int(10 ** (len(str(self.state.viewport.per_column)) - 1))
 
     def render_line(self, y: int) -> Strip:
-        scene, viewport, inks = self.scene, self.scene.viewport, self.inks
-        column = viewport.column_of(scene.playback.at)
+        state, viewport, palette = self.state, self.state.viewport, self.palette
+        column = viewport.column_of(state.playback.at)
         label, start = self._head(column) if 0 <= column < viewport.width else ("", 0)
         cells = [" "] * viewport.width
-        for tick in ticks(viewport, scene.origin):
+        for tick in ticks(viewport, state.origin):
             text = self.glyphs.tick + tick.label
             if tick.column + len(text) < start or tick.column > start + len(label):
                 cells[tick.column : tick.column + len(text)] = text
         line = "".join(cells)[: viewport.width]
         segments = [
-            Segment(" " * names_width(scene, self.app.size.width), inks.style("faint")),
-            Segment(line[:start], inks.style("faint")),
-            Segment(label, inks.style("head")),
-            Segment(line[start + len(label) :], inks.style("faint")),
+            Segment(" " * names_width(state, self.app.size.width), palette.style("faint")),
+            Segment(line[:start], palette.style("faint")),
+            Segment(label, palette.style("head")),
+            Segment(line[start + len(label) :], palette.style("faint")),
         ]
-        strip = Strip(segments).adjust_cell_length(self.size.width, inks.style("faint"))
-        for letter, at in scene.marks.items():
+        strip = Strip(segments).adjust_cell_length(self.size.width, palette.style("faint"))
+        for letter, at in state.marks.items():
             if viewport.shows(at):
-                x = names_width(scene, self.app.size.width) + viewport.column_of(at)
-                mark = Strip([Segment(letter, inks.style("mark", "wait"))], 1)
+                x = names_width(state, self.app.size.width) + viewport.column_of(at)
+                mark = Strip([Segment(letter, palette.style("mark", "wait"))], 1)
                 strip = Strip.join([strip.crop(0, x), mark, strip.crop(x + 1)])
         return strip
 
     def _head(self, column: int) -> tuple[str, int]:
         """The time of the play head and where it begins: right of it, or left where it must."""
-        scene = self.scene
-        time = clock(scene.playback.at - scene.origin, self._precision)
-        if column + 1 + len(time) <= scene.viewport.width:
+        state = self.state
+        time = clock(state.playback.at - state.origin, self._precision)
+        if column + 1 + len(time) <= state.viewport.width:
             return self.glyphs.here + time, column
         label = time + self.glyphs.here
         start = column + 1 - len(label)

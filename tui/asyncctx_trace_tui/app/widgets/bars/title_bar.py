@@ -10,85 +10,85 @@ from textual import events
 from textual.strip import Strip
 
 from asyncctx_trace.analysis.words import shorten
-from asyncctx_trace_tui.app.widgets.scene_view import SceneView
+from asyncctx_trace_tui.app.widgets.state_widget import StateWidget
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
-from asyncctx_trace_tui.view.state import Scene
+from asyncctx_trace_tui.view.state import ViewState
 from asyncctx_trace_tui.view.time_axis import clock
 
 __all__ = ["Title"]
 
 
-class Title(SceneView):
+class Title(StateWidget):
     """One line; the state of playing on the left, the end of the program on the right."""
 
     DEFAULT_CSS = """
     Title { height: 1; background: $panel; }
     """
 
-    def __init__(self, scene: Scene, glyphs: Glyphs) -> None:
+    def __init__(self, state: ViewState, glyphs: Glyphs) -> None:
         super().__init__(id="title")
-        self.scene = scene
+        self.state = state
         self.glyphs = glyphs
         self.stopping = False
 
-    def look(self) -> Hashable:
+    def render_key(self) -> Hashable:
         return self._left(), self._right(), self.size.width
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
         """The command line in full."""
-        self.tell(self._program() or None)
+        self.show_tooltip(self._program() or None)
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
         left, right = self._left(), self._right()
         middle = shorten(self._program(), max(0, width - len(left) - len(right) - 4))
-        style = self.inks.style("text")
-        ended = self.scene.exit_code
-        right_style = self.inks.style("error" if ended else "text")
+        style = self.palette.style("text")
+        ended = self.state.exit_code
+        right_style = self.palette.style("error" if ended else "text")
         space = width - len(left) - len(middle) - len(right) - 2
         return Strip(
             [
-                Segment(left, self.inks.style("head")),
+                Segment(left, self.palette.style("head")),
                 Segment("  " + middle + " " * max(0, space), style),
                 Segment(right, right_style),
             ]
         ).adjust_cell_length(width, style)
 
     def _left(self) -> str:
-        playback, scene = self.scene.playback, self.scene
-        if scene.loading:
-            return f" reading… {len(scene.timeline.facts):,} facts"
+        playback, state = self.state.playback, self.state
+        if state.loading:
+            return f" reading… {len(state.timeline.facts):,} facts"
         if playback.following:
-            state = "live" if scene.live else "end"
+            playing = "live" if state.live else "end"
         elif playback.playing:
-            state = "playing back" if playback.backwards else "playing"
+            playing = "playing back" if playback.backwards else "playing"
         else:
-            state = "paused"
-        sign = self.glyphs.states[state]
-        at, last = playback.at - scene.origin, playback.last - scene.origin
+            playing = "paused"
+        sign = self.glyphs.states[playing]
+        at, last = playback.at - state.origin, playback.last - state.origin
         speed = f" ×{playback.speed:g}" if not playback.following else ""
-        precision = min(10**7, max(1, 10 ** (len(str(scene.viewport.per_column)) - 1)))
+        precision = min(10**7, max(1, 10 ** (len(str(state.viewport.per_column)) - 1)))
         times = f"{clock(at, precision)} / {clock(last, 10**7)}"
-        return f" {sign} {state} {times}{speed}"
+        return f" {sign} {playing} {times}{speed}"
 
     def _right(self) -> str:
-        scene = self.scene
+        state = self.state
         if self.stopping:
             return "stopping the program… "
-        if self.scene.saving is not None:
-            return f"{self.scene.saving.words} · Escape stops "
-        dropped = sum(each.acquisitions for each in scene.timeline.dropped)
+        if self.state.saving is not None:
+            return f"{self.state.saving.words} · Escape stops "
+        dropped = sum(each.acquisitions for each in state.timeline.dropped)
         lost = f"{dropped} not kept · " if dropped else ""
-        if scene.exit_code is not None:
-            code = scene.exit_code
+        if state.exit_code is not None:
+            code = state.exit_code
             return f"{lost}exit code {code} " if code >= 0 else f"{lost}ended by signal {-code} "
-        if scene.live:
-            return f"{lost}running, not all of it read yet " if scene.behind else f"{lost}running "
-        return f"{lost}ended " if scene.timeline.process_ended else f"{lost}no end recorded "
+        if state.live:
+            return f"{lost}running, not all of it read yet " if state.behind else f"{lost}running "
+        return f"{lost}ended " if state.timeline.process_ended else f"{lost}no end recorded "
 
     def _program(self) -> str:
         """The command line of the process whose task was seen first."""
-        timeline = self.scene.timeline
+        timeline = self.state.timeline
         first = next(iter(timeline.tasks.values()), None)
         process = timeline.processes.get(first.process) if first is not None else None
         if process is None:

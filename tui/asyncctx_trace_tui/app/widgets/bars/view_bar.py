@@ -11,9 +11,9 @@ from textual.reactive import reactive
 from textual.strip import Strip
 
 from asyncctx_trace.analysis.words import shorten
-from asyncctx_trace_tui.app.widgets.scene_view import SceneView
+from asyncctx_trace_tui.app.widgets.state_widget import StateWidget
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
-from asyncctx_trace_tui.view.state import Scene
+from asyncctx_trace_tui.view.state import ViewState
 from asyncctx_trace_tui.view.time_axis import clock
 
 __all__ = ["VIEWS", "ViewBar"]
@@ -33,7 +33,7 @@ _ANSWERS = {"resources", "waits", "cleanup", "findings"}
 """Those that show what analysis has found."""
 
 
-class ViewBar(SceneView):
+class ViewBar(StateWidget):
     """One line; the view on screen stands out, a click chooses another."""
 
     DEFAULT_CSS = """
@@ -49,26 +49,26 @@ class ViewBar(SceneView):
             self.view = view
             super().__init__()
 
-    def __init__(self, scene: Scene, glyphs: Glyphs) -> None:
+    def __init__(self, state: ViewState, glyphs: Glyphs) -> None:
         super().__init__(id="views")
-        self.scene = scene
+        self.state = state
         self.glyphs = glyphs
 
-    def look(self) -> Hashable:
+    def render_key(self) -> Hashable:
         return self.view, self.size.width, self._notes()
 
     def _notes(self) -> str:
         """What limits or changes the lanes, and how old the answers are, on the right."""
-        scene = self.scene
-        ordering = scene.ordering
+        state = self.state
+        lane_order = state.lane_order
         notes = []
-        if self.view in _ANSWERS and scene.answers.as_of is not None:
-            notes.append(f"as of {clock(scene.answers.as_of - scene.origin, 10**8)}")
-        if ordering.expression:
-            shown, all = len(scene.lanes), len(scene.tracks.lanes)
-            notes.append(f"filter {ordering.expression} ({shown} of {all})")
-        if ordering.sort != "first seen":
-            notes.append(f"by {ordering.sort}")
+        if self.view in _ANSWERS and state.answers.as_of is not None:
+            notes.append(f"as of {clock(state.answers.as_of - state.origin, 10**8)}")
+        if lane_order.expression:
+            shown, all = len(state.lanes), len(state.tracks.lanes)
+            notes.append(f"filter {lane_order.expression} ({shown} of {all})")
+        if lane_order.sort != "first seen":
+            notes.append(f"by {lane_order.sort}")
         return " · ".join(notes)
 
     def _tabs(self) -> list[tuple[str, str]]:
@@ -84,15 +84,15 @@ class ViewBar(SceneView):
         segments = []
         for view, (number, name) in zip(VIEWS, self._tabs(), strict=True):
             shown = view == self.view
-            key, ink = ("head", "head") if shown else ("faint", "text")
-            paper = "selected" if shown else ""
+            key, foreground = ("head", "head") if shown else ("faint", "text")
+            background = "selected" if shown else ""
             segments += [
-                Segment(number, self.inks.style(key, paper)),
-                Segment(name, self.inks.style(ink, paper)),
+                Segment(number, self.palette.style(key, background)),
+                Segment(name, self.palette.style(foreground, background)),
             ]
         used = sum(len(segment.text) for segment in segments)
         notes = shorten(self._notes(), max(0, self.size.width - used - 2))
-        style = self.inks.style
+        style = self.palette.style
         segments.append(Segment(notes.rjust(self.size.width - used - 1), style("wait")))
         return Strip(segments).adjust_cell_length(self.size.width, style("text"))
 

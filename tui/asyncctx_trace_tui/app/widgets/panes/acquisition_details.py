@@ -14,7 +14,7 @@ from asyncctx_trace.analysis.words import duration, plain
 from asyncctx_trace.events import ErrorText, Outcome
 from asyncctx_trace.export.single import spans_of
 from asyncctx_trace.recording.format import Anchor
-from asyncctx_trace_tui.app.widgets.text_page import Page, Piece, Words
+from asyncctx_trace_tui.app.widgets.text_page import Span, TextLine, TextPage
 from asyncctx_trace_tui.view.display_names import resource_name, task_name
 from asyncctx_trace_tui.view.time_axis import clock
 
@@ -31,18 +31,18 @@ _OUTCOMES = {
 }
 
 
-class Details(Page):
+class Details(TextPage):
     """Phases with exact times, outcome, error, site, resource, parents and children."""
 
     _kin: tuple[Hashable, int | None, list[int]] = (None, None, [])
     """Of which acquisition, the one around it, those within it."""
 
-    def words(self) -> list[Words]:
-        scene = self.scene
-        timeline = scene.timeline
-        row = scene.selected_row
+    def words(self) -> list[TextLine]:
+        state = self.state
+        timeline = state.timeline
+        row = state.selected_row
         if row is None:
-            return [Words.of("no acquisition is selected", "faint")]
+            return [TextLine.of("no acquisition is selected", "faint")]
         a = timeline.acquisition(row)
         resource = timeline.resources.get(a.resource)
         site = timeline.sites.get(a.site)
@@ -59,7 +59,7 @@ class Details(Page):
             within = f" in {site.function}" if site.function else ""
             lines.append(_line("site", f"{site.file}:{site.line}{within}"))
             lines.append(_line("source", _statement(site.text)))
-        lines.append(Words.of(""))
+        lines.append(TextLine.of(""))
         lines += self._phase(a, "enter", a.enter_outcome, a.enter_error)
         lines += self._phase(a, "body", a.body_outcome, a.body_error)
         lines += self._phase(a, "exit", a.exit_outcome, a.exit_error)
@@ -68,44 +68,44 @@ class Details(Page):
         if a.exit_task != a.task:
             lines.append(_line("", f"cleaned up by {task_name(timeline, a.exit_task)}", "wait"))
         lines += self._family(a)
-        if scene.anchor is not None:
-            lines += self._spans(a, scene.anchor)
+        if state.anchor is not None:
+            lines += self._spans(a, state.anchor)
         return lines
 
     def _phase(
         self, a: Acquisition, phase: Phase, outcome: Outcome | None, error: ErrorText | None
-    ) -> list[Words]:
-        span = a.span_of(phase, self.scene.now)
+    ) -> list[TextLine]:
+        span = a.span_of(phase, self.state.now)
         name = _NAMES[phase]
         if span is None:
             return [_line(name, "not yet" if a.ended is None else "never", "faint")]
         start, end = span
-        origin = self.scene.origin
+        origin = self.state.origin
         ending = clock(end - origin, 1) if outcome is not None else "now"
         words = f"{duration(end - start)}, from {clock(start - origin, 1)} to {ending}"
-        said = "goes on" if outcome is None else _OUTCOMES[outcome]
-        ink = "text" if outcome in (None, Outcome.OK) else "error"
-        lines = [_line(name, f"{words} · {said}", ink, at=start)]
+        shown = "goes on" if outcome is None else _OUTCOMES[outcome]
+        foreground = "text" if outcome in (None, Outcome.OK) else "error"
+        lines = [_line(name, f"{words} · {shown}", foreground, at=start)]
         if error is not None:
             lines.append(_line("", plain(f"{error.type}: {error.message}"), "error"))
         return lines
 
-    def _spans(self, a: Acquisition, anchor: Anchor) -> list[Words]:
+    def _spans(self, a: Acquisition, anchor: Anchor) -> list[TextLine]:
         """Its spans, wherever this recording is exported to."""
-        *phases, lifecycle = spans_of(self.scene.timeline, a.row, anchor)
-        lines = [Words.of(""), _line("span id", f"{lifecycle.id:016x}")]
+        *phases, lifecycle = spans_of(self.state.timeline, a.row, anchor)
+        lines = [TextLine.of(""), _line("span id", f"{lifecycle.id:016x}")]
         lines += [_line(span.name, f"{span.id:016x}") for span in phases]
-        lines.append(Words.of(""))
+        lines.append(TextLine.of(""))
         for name, value in lifecycle.attributes.items():
-            said = json.dumps(value, ensure_ascii=False)
-            lines.append(Words((Piece(f"  {name} = ", "faint"), Piece(plain(said)))))
+            shown = json.dumps(value, ensure_ascii=False)
+            lines.append(TextLine((Span(f"  {name} = ", "faint"), Span(plain(shown)))))
         return lines
 
-    def _family(self, a: Acquisition) -> list[Words]:
-        timeline = self.scene.timeline
+    def _family(self, a: Acquisition) -> list[TextLine]:
+        timeline = self.state.timeline
         its = timeline.rows_of_task.get(a.task, array("q"))
         here = bisect_left(its, a.row)
-        ended = self.scene.now if a.ended is None else a.ended
+        ended = self.state.now if a.ended is None else a.ended
         until = bisect_right(its, ended, lo=here, key=timeline.enter_started.__getitem__)
         if self._kin[0] != (a.row, until):
             outer = None
@@ -114,7 +114,7 @@ class Details(Page):
             inner = [row for row in its[here + 1 : until] if timeline.parent[row] == a.id]
             self._kin = (a.row, until), outer, inner
         _, outer, inner = self._kin
-        lines = [Words.of("")]
+        lines = [TextLine.of("")]
         if outer is not None:
             lines.append(self._relative("within", outer))
         lines += [self._relative("around", row) for row in inner[:_SHOWN]]
@@ -122,8 +122,8 @@ class Details(Page):
             lines.append(_line("", f"and {len(inner) - _SHOWN:,} more", "faint"))
         return lines
 
-    def _relative(self, how: str, row: int) -> Words:
-        timeline = self.scene.timeline
+    def _relative(self, how: str, row: int) -> TextLine:
+        timeline = self.state.timeline
         return _line(how, resource_name(timeline, timeline.resource[row]), row=row)
 
 
@@ -139,6 +139,11 @@ def _statement(text: str) -> str:
 
 
 def _line(
-    name: str, value: str, ink: str = "text", *, row: int | None = None, at: int | None = None
-) -> Words:
-    return Words((Piece(f"{name:>12}  ", "faint"), Piece(plain(value), ink)), row, at)
+    name: str,
+    value: str,
+    foreground: str = "text",
+    *,
+    row: int | None = None,
+    at: int | None = None,
+) -> TextLine:
+    return TextLine((Span(f"{name:>12}  ", "faint"), Span(plain(value), foreground)), row, at)

@@ -7,9 +7,9 @@ from asyncctx_trace.analysis.cleanup import Unwinding, unwindings
 from asyncctx_trace.analysis.timeline import NOT_YET, Acquisition
 from asyncctx_trace.analysis.words import duration
 from asyncctx_trace.events import Outcome
-from asyncctx_trace_tui.app.widgets.text_page import Page, Piece, Words
+from asyncctx_trace_tui.app.widgets.text_page import Span, TextLine, TextPage
 from asyncctx_trace_tui.view.display_names import resource_name, task_name
-from asyncctx_trace_tui.view.state import NOT_KNOWN
+from asyncctx_trace_tui.view.state import COMPUTING
 from asyncctx_trace_tui.view.time_axis import clock
 
 __all__ = ["Cleanup"]
@@ -18,47 +18,52 @@ _SHOWN = 30
 """Exits of the past that are listed."""
 
 
-class Cleanup(Page):
+class Cleanup(TextPage):
     """The stack as it stands, innermost first; then the exits, numbered as they happened."""
 
-    def words(self) -> list[Words]:
-        scene = self.scene
-        if scene.task is None:
-            return [Words.of("no task has been seen yet", "faint")]
-        name = task_name(scene.timeline, scene.task)
-        at = scene.playback.at
-        found = scene.answer(_all_unwindings)
+    def words(self) -> list[TextLine]:
+        state = self.state
+        if state.task is None:
+            return [TextLine.of("no task has been seen yet", "faint")]
+        name = task_name(state.timeline, state.task)
+        at = state.playback.at
+        found = state.answer(_all_unwindings)
         if found is None:
-            return [Words.of(NOT_KNOWN, "faint")]
-        opened = [scene.timeline.acquisition(row) for row in scene.case.held_by(scene.task, at)]
-        lines = [Words.of(f"Open in {name}, the innermost first", "faint")]
+            return [TextLine.of(COMPUTING, "faint")]
+        opened = [state.timeline.acquisition(row) for row in state.case.held_by(state.task, at)]
+        lines = [TextLine.of(f"Open in {name}, the innermost first", "faint")]
         lines += [self._open(each, at) for each in reversed(opened)]
         if not opened:
-            lines.append(Words.of("nothing is open", "text"))
-        lines += [Words.of(""), Words.of(f"Cleaned up by {name}, the last one first", "faint")]
-        return lines + self._exits(scene.task, at, found)
+            lines.append(TextLine.of("nothing is open", "text"))
+        lines += [
+            TextLine.of(""),
+            TextLine.of(f"Cleaned up by {name}, the last one first", "faint"),
+        ]
+        return lines + self._exits(state.task, at, found)
 
-    def _open(self, a: Acquisition, at: int) -> Words:
-        timeline = self.scene.timeline
+    def _open(self, a: Acquisition, at: int) -> TextLine:
+        timeline = self.state.timeline
         what = resource_name(timeline, a.resource)
         since = duration(at - (a.enter_ended or a.enter_started))
         leaving = a.phase_at(at) == "exit"
-        glyph, ink = (self.glyphs.full[2], "cleanup") if leaving else (self.glyphs.full[1], "hold")
-        pieces = [
-            Piece("   " * a.depth + glyph + " ", ink),
-            Piece(what),
-            Piece(f"  {since} so far · {self.scene.case.place(a.site)}", "faint"),
+        glyph, foreground = (
+            (self.glyphs.full[2], "cleanup") if leaving else (self.glyphs.full[1], "hold")
+        )
+        spans = [
+            Span("   " * a.depth + glyph + " ", foreground),
+            Span(what),
+            Span(f"  {since} so far · {self.state.case.place(a.site)}", "faint"),
         ]
         if leaving and a.body_error is not None:
-            pieces.append(Piece(f"  {a.body_error.type}: {a.body_error.message}", "error"))
-        return Words(tuple(pieces), row=a.row)
+            spans.append(Span(f"  {a.body_error.type}: {a.body_error.message}", "error"))
+        return TextLine(tuple(spans), row=a.row)
 
-    def _exits(self, task: int, at: int, found: list[Unwinding]) -> list[Words]:
-        scene = self.scene
-        timeline = scene.timeline
-        done = [row for started, row in scene.case.exits.get(task, []) if started <= at]
+    def _exits(self, task: int, at: int, found: list[Unwinding]) -> list[TextLine]:
+        state = self.state
+        timeline = state.timeline
+        done = [row for started, row in state.case.exits.get(task, []) if started <= at]
         if not done:
-            return [Words.of("nothing yet", "text")]
+            return [TextLine.of("nothing yet", "text")]
         expected = {
             row: expected
             for unwinding in found
@@ -71,30 +76,30 @@ class Cleanup(Page):
             lines.append(self._exit(number, a, at, expected.get(row)))
         return lines
 
-    def _exit(self, number: int, a: Acquisition, at: int, expected: int | None) -> Words:
-        scene = self.scene
-        timeline = scene.timeline
+    def _exit(self, number: int, a: Acquisition, at: int, expected: int | None) -> TextLine:
+        state = self.state
+        timeline = state.timeline
         started = a.exit_started or 0
         if a.exit_ended is None or a.exit_ended > at:
             took = f"for {duration(at - started)} so far"
         else:
             took = f"in {duration(a.exit_ended - started)}"
-        pieces = [
-            Piece(f"{number:>4}  ", "head"),
-            Piece(f"{clock(started - scene.origin)}  ", "faint"),
-            Piece(resource_name(timeline, a.resource)),
-            Piece(f"  {took}", "faint"),
+        spans = [
+            Span(f"{number:>4}  ", "head"),
+            Span(f"{clock(started - state.origin)}  ", "faint"),
+            Span(resource_name(timeline, a.resource)),
+            Span(f"  {took}", "faint"),
         ]
         if expected is not None and expected != a.row:
             name = resource_name(timeline, timeline.resource[expected])
-            pieces.append(Piece(f"  expected here: {name}", "wait"))
+            spans.append(Span(f"  expected here: {name}", "wait"))
         if a.body_error is not None:
-            pieces.append(Piece(f"  passed through: {_short(a.body_error.type)}", "cancelled"))
+            spans.append(Span(f"  passed through: {_short(a.body_error.type)}", "cancelled"))
         if a.suppressed:
-            pieces.append(Piece("  suppressed", "wait"))
+            spans.append(Span("  suppressed", "wait"))
         if a.exit_outcome not in (None, Outcome.OK) and a.exit_error is not None:
-            pieces.append(Piece(f"  failed: {_short(a.exit_error.type)}", "error"))
-        return Words(tuple(pieces), row=a.row, at=started if started != NOT_YET else None)
+            spans.append(Span(f"  failed: {_short(a.exit_error.type)}", "error"))
+        return TextLine(tuple(spans), row=a.row, at=started if started != NOT_YET else None)
 
 
 def _all_unwindings(case: Case) -> list[Unwinding]:

@@ -17,54 +17,56 @@ from asyncctx_trace.analysis.resource_groups import group_resources
 from asyncctx_trace.analysis.verdict import Headline, headline
 from asyncctx_trace.analysis.words import plain
 from asyncctx_trace_tui.app.widgets.panes.report_table import Report
-from asyncctx_trace_tui.app.widgets.text_page import Page, Piece, Words
+from asyncctx_trace_tui.app.widgets.text_page import Span, TextLine, TextPage
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
-from asyncctx_trace_tui.view.state import NOT_KNOWN, Scene
+from asyncctx_trace_tui.view.state import COMPUTING, ViewState
 from asyncctx_trace_tui.view.time_axis import clock
 
 __all__ = ["FindingList", "Findings"]
 
-_INKS = {"error": "error", "warning": "wait", "note": "faint"}
+_COLORS = {"error": "error", "warning": "wait", "note": "faint"}
 _INDENT = 3
 _SCROLLBAR = 1
 """Cells of the bar that comes once the lines have been counted."""
 _SIGNS = {"error": "!!", "warning": "! ", "note": "· "}
 
 
-class FindingList(Page):
+class FindingList(TextPage):
     """The verdict, then the findings, the gravest first, each with what follows from it."""
 
-    def look(self) -> Hashable:
-        self.scene.answer(_verdict)  # asked for as long as they are seen
-        return self.scene.answers.revision, self.size, self.cursor, self.has_focus
+    def render_key(self) -> Hashable:
+        self.state.answer(_verdict)  # asked for as long as they are seen
+        return self.state.answers.revision, self.size, self.cursor, self.has_focus
 
-    def words(self) -> list[Words]:
-        told = self.scene.answer(_verdict)
-        if told is None:
-            return [Words.of(NOT_KNOWN, "faint")]
-        first, groups, row, at = told
+    def words(self) -> list[TextLine]:
+        result = self.state.answer(_verdict)
+        if result is None:
+            return [TextLine.of(COMPUTING, "faint")]
+        first, groups, row, at = result
         width = max(20, self.scrollable_content_region.width - _INDENT - _SCROLLBAR)
-        lines = [Words.of(line, row=row, at=at) for line in wrap(plain(first.sentence), width)]
+        lines = [TextLine.of(line, row=row, at=at) for line in wrap(plain(first.sentence), width)]
         for group in groups:
-            lines += self._told(group, width, said=group is first.group)
+            lines += self._group_lines(group, width, has_sentence=group is not first.group)
         return lines
 
-    def _told(self, group: FindingGroup, width: int, *, said: bool) -> Iterator[Words]:
+    def _group_lines(
+        self, group: FindingGroup, width: int, *, has_sentence: bool
+    ) -> Iterator[TextLine]:
         """A heading, then its sentence over as many lines as it takes, if it is not ``said``."""
         shown = group.findings[0]
         row = shown.rows[0] if shown.rows else None
-        since = clock(group.first - self.scene.origin)
-        heading = Piece(f"{_SIGNS[group.severity]} {group.kind}  ", _INKS[group.severity])
+        since = clock(group.first - self.state.origin)
+        heading = Span(f"{_SIGNS[group.severity]} {group.kind}  ", _COLORS[group.severity])
         times = f"  {group.count:,} times" if group.count > 1 else ""
         certainty = "" if group.certainty == "certain" else "  possible"
-        yield Words((heading, Piece(since + times + certainty, "faint")), row, shown.at)
-        for line in [] if said else wrap(plain(group.sentence), width):
-            yield Words((Piece(" " * _INDENT + line),))
+        yield TextLine((heading, Span(since + times + certainty, "faint")), row, shown.at)
+        for line in wrap(plain(group.sentence), width) if has_sentence else []:
+            yield TextLine((Span(" " * _INDENT + line),))
         for effect in group.consequences:
             first = effect.findings[0]
             words = f"follows from it: {effect.kind}, {effect.count:,} times"
-            yield Words(
-                (Piece(" " * _INDENT + words, "faint"),),
+            yield TextLine(
+                (Span(" " * _INDENT + words, "faint"),),
                 first.rows[0] if first.rows else None,
                 first.at,
             )
@@ -77,14 +79,14 @@ class Findings(Vertical):
     Findings { height: 1fr; }
     """
 
-    def __init__(self, scene: Scene, glyphs: Glyphs) -> None:
+    def __init__(self, state: ViewState, glyphs: Glyphs) -> None:
         super().__init__(id="findings")
-        self.scene = scene
+        self.state = state
         self.glyphs = glyphs
 
     def compose(self) -> ComposeResult:
-        yield FindingList(self.scene, self.glyphs, id="finding-list")
-        yield Report(self.scene, self.glyphs)
+        yield FindingList(self.state, self.glyphs, id="finding-list")
+        yield Report(self.state, self.glyphs)
 
 
 def _verdict(case: Case) -> tuple[Headline, list[FindingGroup], int | None, int | None]:

@@ -8,13 +8,13 @@ from itertools import islice
 
 from rich.text import Text
 
-from asyncctx_trace_tui.app.widgets.palette import task_ink
-from asyncctx_trace_tui.app.widgets.scene_view import SceneView
+from asyncctx_trace_tui.app.widgets.palette import task_color
+from asyncctx_trace_tui.app.widgets.state_widget import StateWidget
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
 from asyncctx_trace_tui.view.display_names import task_name
 from asyncctx_trace_tui.view.mark_summary import between
-from asyncctx_trace_tui.view.narration import happened, in_line, moments, sentence
-from asyncctx_trace_tui.view.state import Scene
+from asyncctx_trace_tui.view.narration import describe_queue, events_at, occupants_at, sentence
+from asyncctx_trace_tui.view.state import ViewState
 
 __all__ = ["Sentences"]
 
@@ -23,7 +23,7 @@ _NAMED = 40
 """Acquisitions whose tasks are told in their colours."""
 
 
-class Sentences(SceneView):
+class Sentences(StateWidget):
     """What just happened, then a sentence per resource that somebody is at."""
 
     DEFAULT_CSS = """
@@ -33,61 +33,61 @@ class Sentences(SceneView):
 
     BORDER_TITLE = "At the play head"
 
-    def __init__(self, scene: Scene, glyphs: Glyphs) -> None:
+    def __init__(self, state: ViewState, glyphs: Glyphs) -> None:
         super().__init__(id="sentences")
-        self.scene = scene
+        self.state = state
         self.glyphs = glyphs
         self.queue = False
         """Whether the selected resource's queue is told name by name."""
 
-    def look(self) -> Hashable:
-        scene = self.scene
+    def render_key(self) -> Hashable:
+        state = self.state
         # In motion, more than ten new texts a second are not read.
-        moving = scene.playback.playing or scene.playback.following
-        moment = max(1, round(100_000_000 * scene.playback.speed)) if moving else 1
-        return scene.playback.at // moment, moving, len(scene.timeline.facts), *self._chosen()
+        moving = state.playback.playing or state.playback.following
+        moment = max(1, round(100_000_000 * state.playback.speed)) if moving else 1
+        return state.playback.at // moment, moving, len(state.timeline.facts), *self._chosen()
 
     def _chosen(self) -> tuple[Hashable, ...]:
-        scene = self.scene
-        return self.size, self.queue, scene.selected_resource, *scene.marks.values()
+        state = self.state
+        return self.size, self.queue, state.selected_resource, *state.marks.values()
 
     def render(self) -> Text:
         text = Text()
-        if self.scene.loading:
+        if self.state.loading:
             return text  # there are no lanes yet of what has been read
-        for line, ink in self._lines():
-            text.append(line + "\n", self.inks.style(ink))
+        for line, foreground in self._lines():
+            text.append(line + "\n", self.palette.style(foreground))
         text.right_crop(1)
-        for task in self._there():
+        for task in self._covers():
             # As a whole word: `worker-1` is not in `worker-12`.
-            name = rf"(?<![\w-]){re.escape(task_name(self.scene.timeline, task))}(?![\w-])"
-            order = self.scene.tracks.lanes[task].order
-            text.highlight_regex(name, self.inks.style(task_ink(order)))
+            name = rf"(?<![\w-]){re.escape(task_name(self.state.timeline, task))}(?![\w-])"
+            order = self.state.tracks.lanes[task].order
+            text.highlight_regex(name, self.palette.style(task_color(order)))
         return text
 
-    def _there(self) -> list[int]:
+    def _covers(self) -> list[int]:
         """The tasks that are spoken of, by lanes."""
-        scene = self.scene
-        rows = islice(scene.tracks.open_at(scene.playback.at), _NAMED)
-        return list(dict.fromkeys(scene.timeline.task[row] for row in rows))
+        state = self.state
+        rows = islice(state.tracks.open_at(state.playback.at), _NAMED)
+        return list(dict.fromkeys(state.timeline.task[row] for row in rows))
 
     def _lines(self) -> list[tuple[str, str]]:
-        scene = self.scene
-        timeline, at = scene.timeline, scene.playback.at
+        state = self.state
+        timeline, at = state.timeline, state.playback.at
         if timeline.start is None:
             return [("nothing has been recorded yet", "faint")]
         lines: list[tuple[str, str]] = []
-        if not (scene.playback.playing or scene.playback.following):
-            lines += [(line, "head") for line in happened(scene.tracks, at)]
-        if len(scene.marks) == 2:
+        if not (state.playback.playing or state.playback.following):
+            lines += [(line, "head") for line in events_at(state.tracks, at)]
+        if len(state.marks) == 2:
             lines.append(
-                (between(scene.tracks, scene.marks["A"], scene.marks["B"], scene.now), "wait")
+                (between(state.tracks, state.marks["A"], state.marks["B"], state.now), "wait")
             )
-        found = moments(scene.tracks, at)
+        found = occupants_at(state.tracks, at)
         if self.queue:
             for moment in found:
-                if moment.resource == scene.selected_resource:
-                    lines += [(line, "text") for line in in_line(timeline, moment, at)]
+                if moment.resource == state.selected_resource:
+                    lines += [(line, "text") for line in describe_queue(timeline, moment, at)]
                     found = [other for other in found if other is not moment]
                     break
         lines += [(sentence(timeline, moment, at), "text") for moment in found]

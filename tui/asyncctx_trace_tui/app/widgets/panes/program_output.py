@@ -18,9 +18,9 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from asyncctx_trace.analysis.words import plain, shorten
-from asyncctx_trace_tui.app.widgets.scene_view import SceneView
+from asyncctx_trace_tui.app.widgets.state_widget import StateWidget
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
-from asyncctx_trace_tui.view.state import Scene
+from asyncctx_trace_tui.view.state import ViewState
 from asyncctx_trace_tui.view.time_axis import clock
 
 __all__ = ["Output"]
@@ -33,7 +33,7 @@ _LONGEST = 2_000
 """Characters of a tip."""
 
 
-class Output(ScrollView, SceneView, can_focus=True, inherit_bindings=False):
+class Output(ScrollView, StateWidget, can_focus=True, inherit_bindings=False):
     """Each line stamped; those that the play head has not reached are faint."""
 
     DEFAULT_CSS = """
@@ -56,9 +56,9 @@ class Output(ScrollView, SceneView, can_focus=True, inherit_bindings=False):
             self.at = at
             super().__init__()
 
-    def __init__(self, scene: Scene, glyphs: Glyphs, *, id: str = "output") -> None:
+    def __init__(self, state: ViewState, glyphs: Glyphs, *, id: str = "output") -> None:
         super().__init__(id=id)
-        self.scene = scene
+        self.state = state
         self.glyphs = glyphs
         self.border_title = "Output"
 
@@ -66,14 +66,14 @@ class Output(ScrollView, SceneView, can_focus=True, inherit_bindings=False):
     def reached(self) -> int:
         """How many lines had been printed by the time of the play head."""
         return bisect_right(
-            self.scene.timeline.printed, self.scene.playback.at, key=attrgetter("at")
+            self.state.timeline.printed, self.state.playback.at, key=attrgetter("at")
         )
 
-    def look(self) -> Hashable:
-        return self.reached, len(self.scene.timeline.printed), self.size
+    def render_key(self) -> Hashable:
+        return self.reached, len(self.state.timeline.printed), self.size
 
     def redraw(self) -> None:
-        printed = self.scene.timeline.printed
+        printed = self.state.timeline.printed
         self.virtual_size = Size(self.scrollable_content_region.width, len(printed))
         height = self.scrollable_content_region.height
         top = round(self.scroll_y)
@@ -85,34 +85,36 @@ class Output(ScrollView, SceneView, can_focus=True, inherit_bindings=False):
     def render_line(self, y: int) -> Strip:
         index = y + self.scroll_offset.y
         width = self.scrollable_content_region.width
-        printed = self.scene.timeline.printed
-        blank = self.inks.style("text")
+        printed = self.state.timeline.printed
+        blank = self.palette.style("text")
         if index >= len(printed):
             text = ""
             if y == 0 and not printed:
                 text = " the program has printed nothing"
-            return Strip([Segment(text, self.inks.style("faint"))]).adjust_cell_length(width, blank)
+            return Strip([Segment(text, self.palette.style("faint"))]).adjust_cell_length(
+                width, blank
+            )
         line, reached = printed[index], self.reached
-        stamp = clock(line.at - self.scene.origin).rjust(9)
+        time = clock(line.at - self.state.origin).rjust(9)
         errors = line.stream == "stderr"
-        text = shorten(_words(line.text), max(1, width - cell_len(stamp) - 4))
+        text = shorten(_words(line.text), max(1, width - cell_len(time) - 4))
         current = index == reached - 1
         future = index >= reached
-        paper = "selected" if current else ""
+        background = "selected" if current else ""
         mark = self.glyphs.selected if current else " "
-        style = self.inks.style
+        style = self.palette.style
         return Strip(
             [
-                Segment(mark, style("head", paper)),
-                Segment(stamp, style("faint", paper, future=future)),
-                Segment(" ! " if errors else "   ", style("error", paper, future=future)),
-                Segment(text, style("text", paper, future=future)),
+                Segment(mark, style("head", background)),
+                Segment(time, style("faint", background, future=future)),
+                Segment(" ! " if errors else "   ", style("error", background, future=future)),
+                Segment(text, style("text", background, future=future)),
             ]
-        ).adjust_cell_length(width, style("text", paper))
+        ).adjust_cell_length(width, style("text", background))
 
     def action_move(self, by: int) -> None:
         """The play head goes to the line ``by`` further down."""
-        printed = self.scene.timeline.printed
+        printed = self.state.timeline.printed
         if printed:
             index = min(max(self.reached - 1 + by, 0), len(printed) - 1)
             self.post_message(self.Chosen(printed[index].at))
@@ -120,15 +122,15 @@ class Output(ScrollView, SceneView, can_focus=True, inherit_bindings=False):
     def on_mouse_move(self, event: events.MouseMove) -> None:
         """A line that is cut is told in full in the tip."""
         offset = event.get_content_offset(self)
-        printed = self.scene.timeline.printed
+        printed = self.state.timeline.printed
         index = -1 if offset is None else offset.y + self.scroll_offset.y
         words = _words(printed[index].text) if 0 <= index < len(printed) else ""
         cut = cell_len(words) > self.scrollable_content_region.width - _BEFORE
-        self.tell(plain(words)[:_LONGEST] if cut else None)
+        self.show_tooltip(plain(words)[:_LONGEST] if cut else None)
 
     def on_click(self, event: events.Click) -> None:
         offset = event.get_content_offset(self)
-        printed = self.scene.timeline.printed
+        printed = self.state.timeline.printed
         if offset is not None and offset.y + self.scroll_offset.y < len(printed):
             self.post_message(self.Chosen(printed[offset.y + self.scroll_offset.y].at))
 

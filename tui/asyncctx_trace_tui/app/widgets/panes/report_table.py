@@ -10,15 +10,15 @@ from textual.message import Message
 from textual.widgets import DataTable
 
 from asyncctx_trace.analysis.words import plain
-from asyncctx_trace_tui.app.widgets.scene_view import SceneView
+from asyncctx_trace_tui.app.widgets.state_widget import StateWidget
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
 from asyncctx_trace_tui.view.report_tables import TABLES, Line
-from asyncctx_trace_tui.view.state import NOT_KNOWN, Scene
+from asyncctx_trace_tui.view.state import COMPUTING, ViewState
 
 __all__ = ["Report"]
 
 
-class Report(DataTable[Text], SceneView):
+class Report(DataTable[Text], StateWidget):
     """A click on a heading, or `o`, sorts; `b` brings the next table."""
 
     DEFAULT_CSS = """
@@ -34,20 +34,20 @@ class Report(DataTable[Text], SceneView):
             self.at = at
             super().__init__()
 
-    def __init__(self, scene: Scene, glyphs: Glyphs) -> None:
+    def __init__(self, state: ViewState, glyphs: Glyphs) -> None:
         super().__init__(id="report", cursor_type="row", zebra_stripes=True)
-        self.scene = scene
+        self.state = state
         self.glyphs = glyphs
         self._table = TABLES[0]
         self._sorted_by: int | None = None
         self._lines: list[Line] = []
 
-    def look(self) -> Hashable:
-        self.scene.answer(self._table.lines)  # asked for as long as it is seen
-        return self.scene.answers.revision, self._table.title, self._sorted_by
+    def render_key(self) -> Hashable:
+        self.state.answer(self._table.lines)  # asked for as long as it is seen
+        return self.state.answers.revision, self._table.title, self._sorted_by
 
     def redraw(self) -> None:
-        lines = self.scene.answer(self._table.lines)
+        lines = self.state.answer(self._table.lines)
         by = self._sorted_by
         known = list(lines or [])
         if by is not None:
@@ -56,7 +56,7 @@ class Report(DataTable[Text], SceneView):
             known.sort(key=lambda line: line.values[by], reverse=falling)
         self._lines = known
         number = TABLES.index(self._table) + 1
-        state = "" if lines is not None else f" · {NOT_KNOWN}"
+        state = "" if lines is not None else f" · {COMPUTING}"
         self.border_title = (
             f"{self._table.title} · table {number} of {len(TABLES)} (b next, o sorts){state}"
         )
@@ -95,7 +95,7 @@ class Report(DataTable[Text], SceneView):
         row = event.style.meta.get("row", -1)
         whole = range(len(self._lines))
         names = [v for v in self._lines[row].values if isinstance(v, str)] if row in whole else []
-        self.tell(plain(" · ".join(filter(None, names))) or None)
+        self.show_tooltip(plain(" · ".join(filter(None, names))) or None)
 
     @on(DataTable.HeaderSelected)
     def _sort(self, event: DataTable.HeaderSelected) -> None:

@@ -10,14 +10,14 @@ from typing import Literal, NamedTuple
 from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.occupancy import Occupancy
 from asyncctx_trace.analysis.words import plain
-from asyncctx_trace_tui.app.widgets.palette import task_ink
-from asyncctx_trace_tui.app.widgets.time_rows import Name, TimeRows
-from asyncctx_trace_tui.view.cells.drawing import Stroke, draw
+from asyncctx_trace_tui.app.widgets.palette import task_color
+from asyncctx_trace_tui.app.widgets.time_rows import LineLabel, TimeRows
+from asyncctx_trace_tui.view.cells.drawing import CellSegment, draw
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
 from asyncctx_trace_tui.view.display_names import resource_name, task_name
 from asyncctx_trace_tui.view.lanes.tracks import UnitTrack
-from asyncctx_trace_tui.view.narration import moments, sentence
-from asyncctx_trace_tui.view.state import NOT_KNOWN, Scene
+from asyncctx_trace_tui.view.narration import occupants_at, sentence
+from asyncctx_trace_tui.view.state import COMPUTING, ViewState
 from asyncctx_trace_tui.view.units import rows_by_unit
 from asyncctx_trace_tui.view.viewport import Viewport
 
@@ -69,8 +69,8 @@ class Queue:
 class Resources(TimeRows[ResourceLine]):
     """Above, the queue as a filled curve; below it a line per unit, coloured by holder."""
 
-    def __init__(self, scene: Scene, glyphs: Glyphs) -> None:
-        super().__init__(scene, glyphs, id="resources")
+    def __init__(self, state: ViewState, glyphs: Glyphs) -> None:
+        super().__init__(state, glyphs, id="resources")
         self._found: dict[int, tuple[list[UnitTrack], Queue]] = {}
         self._orders: dict[int, int] = {}
         self._tall: dict[int, int] = {}
@@ -81,7 +81,7 @@ class Resources(TimeRows[ResourceLine]):
     def lay_out(self, height: int) -> list[ResourceLine]:
         if not self._work_out():
             return []
-        limited = self.scene.case.limited
+        limited = self.state.case.limited
         # What tasks contend for comes first.
         order = sorted(self._found, key=lambda each: each not in limited)
         rows = {resource: self._rows_of(resource) for resource in order}
@@ -108,20 +108,20 @@ class Resources(TimeRows[ResourceLine]):
 
     def _rows_of(self, resource: int) -> int:
         """How many units have a row: all that there are, and all that were ever held at once."""
-        known = self.scene.timeline.resources.get(resource)
+        known = self.state.timeline.resources.get(resource)
         capacity = known.capacity if known is not None else None
         return max(capacity or 0, len(self._units_of(resource)))
 
     def _work_out(self) -> bool:
         """Take over what analysis has found; ``False`` while it has not."""
-        found = self.scene.answer(_units_and_queues)
+        found = self.state.answer(_units_and_queues)
         if found is None:
-            self.border_title = NOT_KNOWN
+            self.border_title = COMPUTING
             return False
         self.border_title = None
         if found is not self._found:
             self._found = found
-            self._orders = {task: order for order, task in enumerate(self.scene.tracks.lanes)}
+            self._orders = {task: order for order, task in enumerate(self.state.tracks.lanes)}
         return True
 
     def _units_of(self, resource: int) -> list[UnitTrack]:
@@ -130,28 +130,28 @@ class Resources(TimeRows[ResourceLine]):
     def _queue_of(self, resource: int) -> Queue:
         return self._found[resource][1]
 
-    def stamp(self, line: ResourceLine) -> Hashable:
-        scene = self.scene
+    def line_key(self, line: ResourceLine) -> Hashable:
+        state = self.state
         if line.kind != "unit":
             return id(self._found)
-        now = 8 * (scene.now - scene.viewport.start) // scene.viewport.per_column
+        now = 8 * (state.now - state.viewport.start) // state.viewport.per_column
         found = self._units_of(line.resource)
-        return found[line.unit].stamp(now) if line.unit < len(found) else ()
+        return found[line.unit].render_key(now) if line.unit < len(found) else ()
 
-    def setting(self) -> Hashable:
-        shown = tuple(self._tall.values()), self._thick, self.scene.answers.revision
-        return *shown, self.scene.selected_resource, self.border_title
+    def shared_key(self) -> Hashable:
+        shown = tuple(self._tall.values()), self._thick, self.state.answers.revision
+        return *shown, self.state.selected_resource, self.border_title
 
-    def title_of(self, line: ResourceLine) -> Name:
-        timeline = self.scene.timeline
-        selected = line.resource == self.scene.selected_resource and line.kind != "space"
+    def label_of(self, line: ResourceLine) -> LineLabel:
+        timeline = self.state.timeline
+        selected = line.resource == self.state.selected_resource and line.kind != "space"
         match line.kind:
             case "queue" if line.part == 0:
                 mark = self.glyphs.selected if selected else " "
-                return Name(mark, resource_name(timeline, line.resource), "text", selected)
+                return LineLabel(mark, resource_name(timeline, line.resource), "text", selected)
             case "queue" if line.part == self._tall.get(line.resource, 1) - 1:
                 most = self._queue_of(line.resource).most
-                return Name(" ", f"up to {most}", "wait", selected)
+                return LineLabel(" ", f"up to {most}", "wait", selected)
             case "unit" if line.part == 0:
                 known = timeline.resources.get(line.resource)
                 capacity = known.capacity if known else None
@@ -160,28 +160,28 @@ class Resources(TimeRows[ResourceLine]):
                     number += f" of {capacity}"
                 if capacity and line.unit >= capacity:
                     number = " beyond"
-                return Name(" ", number, "faint", selected)
+                return LineLabel(" ", number, "faint", selected)
             case "more":
-                return Name(" ", f"{line.unit:,} more", "faint", selected)
+                return LineLabel(" ", f"{line.unit:,} more", "faint", selected)
             case _:
-                return Name(selected=selected)
+                return LineLabel(selected=selected)
 
-    def strokes(self, line: ResourceLine) -> Sequence[Stroke]:
-        scene = self.scene
+    def cell_segments(self, line: ResourceLine) -> Sequence[CellSegment]:
+        state = self.state
         if line.kind == "queue":
-            return [Stroke(self._curve(line, scene.viewport), "wait", "")]
+            return [CellSegment(self._curve(line, state.viewport), "wait", "")]
         units = self._units_of(line.resource)
         if line.kind != "unit" or line.unit >= len(units):
-            return [Stroke(" " * scene.viewport.width, "idle", "")]
+            return [CellSegment(" " * state.viewport.width, "idle", "")]
         unit = units[line.unit]
-        as_of = scene.answers.as_of
+        as_of = state.answers.as_of
         return draw(
             unit,
-            scene.viewport,
-            scene.now if as_of is None else as_of,
+            state.viewport,
+            state.now if as_of is None else as_of,
             self.glyphs,
             label=None if line.part else self._holder_label,
-            holder=self._holder_ink,
+            holder=self._holder_color,
         )
 
     def _curve(self, line: ResourceLine, viewport: Viewport) -> str:
@@ -198,19 +198,19 @@ class Resources(TimeRows[ResourceLine]):
             cells.append(steps[here - 1] if here else " ")
         return "".join(cells)
 
-    def _holder_ink(self, row: int) -> str:
-        return task_ink(self._orders.get(self.scene.timeline.task[row], 0))
+    def _holder_color(self, row: int) -> str:
+        return task_color(self._orders.get(self.state.timeline.task[row], 0))
 
     def _holder_label(self, row: int) -> str:
-        name = task_name(self.scene.timeline, self.scene.timeline.task[row])
+        name = task_name(self.state.timeline, self.state.timeline.task[row])
         return name if name.isascii() else ""
 
-    def tip(self, line: ResourceLine, at: int | None) -> str | None:
-        timeline = self.scene.timeline
+    def tooltip_for(self, line: ResourceLine, at: int | None) -> str | None:
+        timeline = self.state.timeline
         if at is None:
             known = timeline.resources.get(line.resource)
             return f"{known.kind} {plain(known.name)[:500]}" if known else None
-        found = [m for m in moments(self.scene.tracks, at) if m.resource == line.resource]
+        found = [m for m in occupants_at(self.state.tracks, at) if m.resource == line.resource]
         return sentence(timeline, found[0], at) if found else None
 
     def row_at(self, line: ResourceLine, at: int) -> int | None:

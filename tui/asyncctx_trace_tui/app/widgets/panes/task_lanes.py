@@ -8,14 +8,14 @@ from typing import NamedTuple
 
 from asyncctx_trace.analysis.wakeups import wakeups
 from asyncctx_trace.analysis.words import duration, plain
-from asyncctx_trace_tui.app.widgets.palette import task_ink
-from asyncctx_trace_tui.app.widgets.time_rows import Name, TimeRows
-from asyncctx_trace_tui.view.cells.drawing import Stroke, draw
+from asyncctx_trace_tui.app.widgets.palette import task_color
+from asyncctx_trace_tui.app.widgets.time_rows import LineLabel, TimeRows
+from asyncctx_trace_tui.view.cells.drawing import CellSegment, draw
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
 from asyncctx_trace_tui.view.display_names import resource_name, task_name
 from asyncctx_trace_tui.view.lanes.lane_set import Lane
 from asyncctx_trace_tui.view.lanes.tracks import Track
-from asyncctx_trace_tui.view.state import Scene
+from asyncctx_trace_tui.view.state import ViewState
 
 __all__ = ["LaneLine", "Lanes"]
 
@@ -40,8 +40,8 @@ class LaneLine(NamedTuple):
 class Lanes(TimeRows[LaneLine]):
     """A lane per task, in the order that the viewer wants."""
 
-    def __init__(self, scene: Scene, glyphs: Glyphs) -> None:
-        super().__init__(scene, glyphs, id="lanes")
+    def __init__(self, state: ViewState, glyphs: Glyphs) -> None:
+        super().__init__(state, glyphs, id="lanes")
         self._thick = 1
         self._lines: list[LaneLine] = []
         self._laid_out: Hashable = None
@@ -51,12 +51,12 @@ class Lanes(TimeRows[LaneLine]):
         self._arrow: tuple[Hashable, dict[LaneLine, dict[int, tuple[str, str]]]] = (None, {})
 
     def lay_out(self, height: int) -> list[LaneLine]:
-        scene = self.scene
-        lanes, ordering = scene.lanes, scene.ordering
-        asked = id(lanes), scene.tracks.revision, ordering.revision, height
+        state = self.state
+        lanes, lane_order = state.lanes, state.lane_order
+        asked = id(lanes), state.tracks.revision, lane_order.revision, height
         if asked != self._laid_out:
             self._laid_out = asked
-            self._lines = self._lay_out(lanes, ordering.folded, height)
+            self._lines = self._lay_out(lanes, lane_order.folded, height)
         return self._lines
 
     def _lay_out(self, lanes: list[Lane], folded: set[int], height: int) -> list[LaneLine]:
@@ -87,45 +87,45 @@ class Lanes(TimeRows[LaneLine]):
             own = takewhile(lambda line: line.task == task, islice(self.lines, first, None))
             yield from enumerate(own, first)
 
-    def stamp(self, line: LaneLine) -> Hashable:
+    def line_key(self, line: LaneLine) -> Hashable:
         if line.track is None:
             return ()
-        scene = self.scene
-        ended = scene.timeline.task_ended.get(line.task)
+        state = self.state
+        ended = state.timeline.task_ended.get(line.task)
         # What grows is drawn anew for every eighth of a column.
-        now = 8 * (scene.now - scene.viewport.start) // scene.viewport.per_column
-        return line.track.stamp(now), now // 8 if ended is None else ended
+        now = 8 * (state.now - state.viewport.start) // state.viewport.per_column
+        return line.track.render_key(now), now // 8 if ended is None else ended
 
-    def setting(self) -> Hashable:
-        return self._thick, self.scene.row, self._arrow_for()
+    def shared_key(self) -> Hashable:
+        return self._thick, self.state.row, self._arrow_for()
 
     @property
     def _middle(self) -> int:
         """The part of a track's lines that carries its words."""
         return (self._thick - 1) // 2
 
-    def title_of(self, line: LaneLine) -> Name:
-        scene = self.scene
-        selected = line.task == scene.task and line.track is not None
+    def label_of(self, line: LaneLine) -> LineLabel:
+        state = self.state
+        selected = line.task == state.task and line.track is not None
         if line.depth or line.part != self._middle or line.track is None:
-            return Name(selected=selected)
+            return LineLabel(selected=selected)
         mark = self.glyphs.selected if selected else " "
-        if line.task in scene.ordering.pinned:
+        if line.task in state.lane_order.pinned:
             mark = mark.strip() + self.glyphs.pinned
-        text = task_name(scene.timeline, line.task)
+        text = task_name(state.timeline, line.task)
         if line.hidden:
             text = f"{text} {self.glyphs.folded}{line.hidden}"
-        return Name(mark, text, task_ink(scene.tracks.lanes[line.task].order), selected)
+        return LineLabel(mark, text, task_color(state.tracks.lanes[line.task].order), selected)
 
-    def strokes(self, line: LaneLine) -> Sequence[Stroke]:
-        scene = self.scene
+    def cell_segments(self, line: LaneLine) -> Sequence[CellSegment]:
+        state = self.state
         if line.track is None:
-            return [Stroke(" " * scene.viewport.width, "idle", "")]
+            return [CellSegment(" " * state.viewport.width, "idle", "")]
         middle = line.part == self._middle
         return draw(
             line.track,
-            scene.viewport,
-            scene.now,
+            state.viewport,
+            state.now,
             self.glyphs,
             alive=self._life(line.task) if middle and not line.depth else None,
             label=self.bar_label if middle else None,
@@ -135,14 +135,14 @@ class Lanes(TimeRows[LaneLine]):
 
     def _life(self, task: int) -> tuple[int, int, str]:
         """The line of a task's life, halfway down its outermost track."""
-        timeline = self.scene.timeline
+        timeline = self.state.timeline
         first = timeline.enter_started[timeline.rows_of_task[task][0]]
         defined = timeline.tasks.get(task)
         if defined is not None:
             first = min(first, defined.at)
-        ended = timeline.task_ended.get(task, self.scene.now)
+        ended = timeline.task_ended.get(task, self.state.now)
         glyph = self.glyphs.alive if self._thick % 2 else self.glyphs.alive_low
-        return max(first, self.scene.origin), ended, glyph
+        return max(first, self.state.origin), ended, glyph
 
     # -- arrows -----------------------------------------------------------------------------
 
@@ -151,13 +151,13 @@ class Lanes(TimeRows[LaneLine]):
 
     def _brackets(self, line: LaneLine) -> dict[int, tuple[str, str]]:
         """Around the acquisition that was chosen, as far as it is in view."""
-        scene, row = self.scene, self.scene.row
-        timeline, viewport = scene.timeline, scene.viewport
+        state, row = self.state, self.state.row
+        timeline, viewport = state.timeline, state.viewport
         if row is None or line.track is None or timeline.task[row] != line.task:
             return {}
         ended = timeline.acquisition(row).ended
         first = viewport.column_of(timeline.enter_started[row])
-        last = viewport.column_of(scene.now if ended is None else ended)
+        last = viewport.column_of(state.now if ended is None else ended)
         if timeline.depth[row] != line.depth or last < 0 or first >= viewport.width:
             return {}
         right = {min(last, viewport.width - 1): ("]", "arrow")}
@@ -165,21 +165,21 @@ class Lanes(TimeRows[LaneLine]):
 
     def _arrow_for(self) -> Hashable:
         """Draw the arrow from the exit that let the selected acquisition in, if one did."""
-        scene = self.scene
-        row, source = scene.selected_row, None
-        if row is not None and not (scene.playback.playing or scene.playback.following):
-            woken = scene.answer(wakeups)
+        state = self.state
+        row, source = state.selected_row, None
+        if row is not None and not (state.playback.playing or state.playback.following):
+            woken = state.answer(wakeups)
             source = None if woken is None else woken.get(row)
         if row is None or source is None:
             self._arrow = None, {}
         else:
-            key = row, source, scene.viewport, len(self.lines), self._thick
+            key = row, source, state.viewport, len(self.lines), self._thick
             if key != self._arrow[0]:
                 self._arrow = key, self._draw_arrow(source, row)
         return self._arrow[0]
 
     def _draw_arrow(self, source: int, row: int) -> dict[LaneLine, dict[int, tuple[str, str]]]:
-        timeline, viewport = self.scene.timeline, self.scene.viewport
+        timeline, viewport = self.state.timeline, self.state.viewport
         column = viewport.column_of(timeline.enter_ended[row])
         first, last = self._line_of(source), self._line_of(row)
         if first is None or last is None or not 0 <= column < viewport.width:
@@ -192,7 +192,7 @@ class Lanes(TimeRows[LaneLine]):
         return found
 
     def _line_of(self, row: int) -> int | None:
-        timeline = self.scene.timeline
+        timeline = self.state.timeline
         task, depth = timeline.task[row], timeline.depth[row]
         return next(
             (
@@ -205,9 +205,9 @@ class Lanes(TimeRows[LaneLine]):
 
     # -- the mouse --------------------------------------------------------------------------
 
-    def tip(self, line: LaneLine, at: int | None) -> str | None:
-        scene = self.scene
-        timeline = scene.timeline
+    def tooltip_for(self, line: LaneLine, at: int | None) -> str | None:
+        state = self.state
+        timeline = state.timeline
         if at is None or line.track is None:
             defined = timeline.tasks.get(line.task)
             return plain(defined.name)[:500] if defined is not None else None
@@ -216,13 +216,13 @@ class Lanes(TimeRows[LaneLine]):
             return None
         a = timeline.acquisition(row)
         phase = a.phase_at(at)
-        span = a.span_of(phase, scene.now) if phase is not None else None
+        span = a.span_of(phase, state.now) if phase is not None else None
         if phase is None or span is None:
             return None
         return (
             f"{task_name(timeline, a.task)} {_PHASES[phase]} "
             f"`{resource_name(timeline, a.resource)}`\n{duration(span[1] - span[0])}"
-            f" · {scene.case.place(a.site)}"
+            f" · {state.case.place(a.site)}"
         )
 
     def row_at(self, line: LaneLine, at: int) -> int | None:
@@ -231,7 +231,7 @@ class Lanes(TimeRows[LaneLine]):
 
     def show_selected(self) -> None:
         """Scroll so far that the selected lane is in view."""
-        task = self.scene.task
+        task = self.state.task
         ours = [y for y, _ in self._lines_of(task)] if task is not None else []
         height = self.scrollable_content_region.height
         if ours and not self.scroll_y <= ours[0] <= ours[-1] < self.scroll_y + height:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from asyncctx_trace_tui.app.widgets.palette import task_ink
-from asyncctx_trace_tui.app.widgets.text_page import Page, Piece, Words
+from asyncctx_trace_tui.app.widgets.palette import task_color
+from asyncctx_trace_tui.app.widgets.text_page import Span, TextLine, TextPage
 from asyncctx_trace_tui.view.chain import chain, ready
 from asyncctx_trace_tui.view.display_names import task_name
-from asyncctx_trace_tui.view.state import NOT_KNOWN
+from asyncctx_trace_tui.view.state import COMPUTING
 
 __all__ = ["Waits"]
 
@@ -15,45 +15,47 @@ _SHOWN = 20
 """Other tasks whose chains are drawn."""
 
 
-class Waits(Page):
+class Waits(TextPage):
     """The chain of the selected task as a tree, then those of all others that wait."""
 
-    def words(self) -> list[Words]:
-        scene = self.scene
-        if scene.task is None:
-            return [Words.of("no task has been seen yet", "faint")]
-        if not scene.answer(ready):
-            return [Words.of(NOT_KNOWN, "faint")]
-        tasks = list(scene.tracks.lanes)
-        at = min(scene.playback.at, scene.case.now)
+    def words(self) -> list[TextLine]:
+        state = self.state
+        if state.task is None:
+            return [TextLine.of("no task has been seen yet", "faint")]
+        if not state.answer(ready):
+            return [TextLine.of(COMPUTING, "faint")]
+        tasks = list(state.tracks.lanes)
+        at = min(state.playback.at, state.case.now)
         others = [
             task
             for task in tasks
-            if task != scene.task and scene.case.waiting_at(task, at) is not None
+            if task != state.task and state.case.waiting_at(task, at) is not None
         ]
         lines = [
-            Words.of(f"From {task_name(scene.timeline, scene.task)} to the one to blame", "faint"),
-            *self._tree(scene.task, tasks),
+            TextLine.of(
+                f"From {task_name(state.timeline, state.task)} to the one to blame", "faint"
+            ),
+            *self._tree(state.task, tasks),
         ]
         if others:
-            lines += [Words.of(""), Words.of("All others that wait", "faint")]
+            lines += [TextLine.of(""), TextLine.of("All others that wait", "faint")]
             for task in others[:_SHOWN]:
                 lines += self._tree(task, tasks)
             if len(others) > _SHOWN:
-                lines.append(Words.of(f"and {len(others) - _SHOWN} more", "faint"))
+                lines.append(TextLine.of(f"and {len(others) - _SHOWN} more", "faint"))
         return lines
 
-    def _tree(self, task: int, tasks: list[int]) -> list[Words]:
+    def _tree(self, task: int, tasks: list[int]) -> list[TextLine]:
         lines = []
-        for link in chain(self.scene.case, task, self.scene.playback.at):
+        for link in chain(self.state.case, task, self.state.playback.at):
             branch = "   " * (link.depth - 1) + self.glyphs.branch if link.depth else ""
             order = tasks.index(link.task) if link.task in tasks else 0
-            name = task_name(self.scene.timeline, link.task)
+            name = task_name(self.state.timeline, link.task)
             rest = link.words.removeprefix(name)
-            pieces = (
-                Piece(branch, "faint"),
-                Piece(name, task_ink(order)),
-                Piece(rest, "error" if link.cycle else "text"),
+            spans = (
+                Span(branch, "faint"),
+                Span(name, task_color(order)),
+                Span(rest, "error" if link.cycle else "text"),
             )
-            lines.append(Words(pieces, row=link.row))
+            lines.append(TextLine(spans, row=link.row))
         return lines
