@@ -50,7 +50,8 @@ UNHEARD = {
 
 def place(code: types.CodeType, line: int | None) -> str:
     """Where something happens."""
-    return f"{Path(code.co_filename).name} {code.co_qualname} {line}"
+    ours = "asyncctx_trace/" if "asyncctx_trace" in Path(code.co_filename).parts else ""
+    return f"{ours}{Path(code.co_filename).name} {code.co_qualname} {line}"
 
 
 def told(event: str, code: types.CodeType, line: int | None, *more: object) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from difflib import unified_diff
 from pathlib import Path
 
@@ -62,17 +63,29 @@ def both_ways(
     return plain, events(listener, parts, **{PURE: pure}, **ours)
 
 
-def differences(plain: dict[str, list[str]], traced: dict[str, list[str]]) -> list[str]:
-    """What was heard in one of them alone."""
+def differences(
+    plain: dict[str, list[str]],
+    traced: dict[str, list[str]],
+    besides: Callable[[str], bool] = lambda line: False,
+) -> list[str]:
+    """What was heard in one of them alone, ``besides`` what is left out of both."""
     return [
         f"{part}: {line}"
         for part in plain
-        for line in unified_diff(plain[part], traced[part], lineterm="", n=0)
+        for line in unified_diff(
+            [line for line in plain[part] if not besides(line)],
+            [line for line in traced[part] if not besides(line)],
+            lineterm="",
+            n=0,
+        )
         if line[:1] in "+-" and line[:3] not in ("+++", "---")
     ]
 
 
 compiled_only = pytest.mark.skipif(not is_suspended(), reason="nothing is compiled here")
+hides_frames = pytest.mark.skipif(
+    sys.version_info < (3, 12), reason="CPython 3.11 shows every frame"
+)
 
 
 @compiled_only
@@ -87,3 +100,87 @@ def test_nothing_of_ours_is_heard(listener: str, tmp_path: Path) -> None:
         # It tells of the StopIteration of coroutines alone, and ours stands around them.
         found = [line for line in found if not line.endswith("StopIteration")]
     assert found == []
+
+
+@hides_frames
+@pytest.mark.parametrize("listener", LISTENERS)
+def test_without_c_only_what_is_wrapped_is_heard(listener: str, tmp_path: Path) -> None:
+    """Rewritten code is heard as it is; around a manager of ``traced`` is a coroutine of ours."""
+    plain, traced = both_ways(listener, [*REWRITTEN, *WRAPPED], tmp_path, "1")
+
+    def is_in_wrapper(line: str) -> bool:
+        return "await_enter None" in line or "await_exit None" in line
+
+    assert differences(plain, traced, is_in_wrapper) == []
+    assert {part for part in traced if any(map(is_in_wrapper, traced[part]))} == set(WRAPPED)
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="later ones hide frames")
+def test_cpython_3_11_shows_every_function_of_ours_that_is_not_compiled(tmp_path: Path) -> None:
+    """It has no way to hide the call of a Python function."""
+    found = differences(*both_ways("settrace", ["blocks"], tmp_path, "1"))
+
+    assert any("asyncctx_trace/marks.py begin" in line for line in found)
+
+
+@hides_frames
+@pytest.mark.parametrize("pure", ["", "1"], ids=["compiled", "pure"])
+def test_a_tool_that_subscribes_to_everything(pure: str, tmp_path: Path) -> None:
+    """Hears of no code of ours, only what the instructions that we add to the program's cause.
+
+    Those call something, and handle and raise again what an enter or an exit raises. Where ours
+    stands around an awaitable, its end is told as that of another iterator.
+    """
+    parts = REWRITTEN if pure or not is_suspended() else [*REWRITTEN, *WRAPPED]
+    plain, traced = both_ways("monitoring", parts, tmp_path, pure)
+
+    def is_of_added_instruction(line: str) -> bool:
+        event = line.split()[0]
+        return event in ("CALL", "C_RETURN", "C_RAISE", "EXCEPTION_HANDLED", "RERAISE") or (
+            event in ("RAISE", "STOP_ITERATION") and line.endswith("StopIteration")
+        )
+
+    assert differences(plain, traced, is_of_added_instruction) == []
+
+
+AT_THE_LIMIT = """
+import asyncio, sys
+class M:
+    async def __aenter__(self): return self
+    async def __aexit__(self, *exc): return None
+async def deep(n):
+    async with M():
+        return await deep(n + 1)
+async def shallow():
+    async with M():
+        found = 1
+    return found
+sys.setrecursionlimit(300)
+try:
+    asyncio.run(deep(0))
+except RecursionError:
+    pass
+found = 2
+print(asyncio.run(shallow()))
+"""
+
+
+@compiled_only
+@pytest.mark.parametrize("core", ["ctrace", *(["sysmon"] if sys.version_info >= (3, 12) else [])])
+def test_coverage_goes_on_after_a_recursion_error(core: str, tmp_path: Path) -> None:
+    """A function of ours called at the limit would be one more file for it to ask about."""
+    (tmp_path / "app.py").write_text(AT_THE_LIMIT)
+    recording = tmp_path / "run.actx"
+    create(recording)
+    launched = environment(recording, {"captured": False})
+    run = [sys.executable, "-m", "coverage", "run", "app.py"]
+    told = [sys.executable, "-m", "coverage", "report", "--include=app.py", "--format=total"]
+
+    def covered(variables: dict[str, str]) -> str:
+        subprocess.run(run, cwd=tmp_path, env=variables, check=True, capture_output=True)
+        done = subprocess.run(told, cwd=tmp_path, check=True, capture_output=True, text=True)
+        return done.stdout
+
+    assert covered({**launched, "COVERAGE_CORE": core}) == covered(
+        {**os.environ, "COVERAGE_CORE": core}
+    )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from asyncctx_trace.errors import AlreadyRecording, AsyncctxTraceError
 from asyncctx_trace.instrument import hub, resources
 from asyncctx_trace.instrument import tasks as tasks_
+from asyncctx_trace.instrument.invisible import quietly
 from asyncctx_trace.unpatched import unpatched
 
 if TYPE_CHECKING:
@@ -122,6 +123,7 @@ def join(path: Path, keep: str | None = None) -> None:
         from asyncctx_trace.recording.keep import Keep
 
         recorder = BoundedRecorder(path, Keep.parse(keep), _alive)
+    recorder.seldom = quietly
     hub.attach(recorder)
     _recorder = recorder
     atexit.register(stop)

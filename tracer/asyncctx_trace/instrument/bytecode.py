@@ -21,8 +21,6 @@ from dataclasses import dataclass
 from types import CodeType
 from typing import Any
 
-from asyncctx_trace.instrument.invisible import as_hook
-
 __all__ = [
     "Assembly",
     "Handler",
@@ -169,12 +167,12 @@ class Assembly:
         return Instruction(_LOAD_CONST, len(self.consts) - 1)
 
     def call(self, function: object, *arguments: Instruction) -> list[Instruction]:
-        """Call ``function`` as a hook; each argument is one instruction that pushes it.
+        """Call ``function``; each argument is one instruction that pushes it.
 
         While the n-th argument (from 0) is pushed, the stack is n + 2 deeper than before.
         """
         null = make("PUSH_NULL")
-        callee = self.const(as_hook(function))
+        callee = self.const(function)
         count = len(arguments)
         start = [callee, null] if sys.version_info >= (3, 13) else [null, callee]
         end = [make("CALL", count)]

@@ -39,12 +39,14 @@ def _site_of(frame: FrameType) -> int:
     return entered_at(frame).site
 
 
+@unobserved
 def _failed_exit_started(
     acquisition: Acquisition, body_error: BaseException, manager: object, site: int
 ) -> None:
     exit_started(acquisition, body_error, note_skipped(manager, acquisition) or site)
 
 
+@unobserved
 def _failed_exit_ended(
     acquisition: Acquisition,
     body_error: BaseException | None,
@@ -118,6 +120,7 @@ def _is_true(value: object) -> bool:
     return bool(value)
 
 
+@unobserved
 def _step_out(error: BaseException) -> None:
     traceback = error.__traceback__
     if traceback is not None and is_ours(traceback.tb_frame):

@@ -157,6 +157,7 @@ def _is_of_subclass(manager: object, method: str) -> bool:
     return bool(names) and frame.f_locals.get(names[0]) is manager
 
 
+@suspended
 def _opened(manager: Any, acquisition: Acquisition) -> None:
     key = id(manager)
     if key not in _refs:

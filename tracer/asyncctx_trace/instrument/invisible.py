@@ -143,16 +143,36 @@ def _allocate_monitoring_data(code: CodeType) -> None:
 def suspended(function: F) -> F:
     """Let no tracer, profiler or debugger hear of what happens while ``function`` runs.
 
-    Compiled it is so for this thread and on every version. Otherwise the function is hidden, and
-    what it calls, or raises and handles itself, is heard unless it goes through ``quietly``.
+    Compiled, this costs nothing to speak of; otherwise it looks first whether anybody listens.
     """
-    return unobserved(function) if _native is None else _native.suspended(unobserved(function))
+    hidden = unobserved(function)
+    return cast(F, _gate(hidden) if _native is None else _native.suspended(hidden))
 
 
-def as_hook(function: object) -> object:
-    """``function`` as rewritten code calls it: ``suspended``, unless it is already."""
+def as_hook(function: object) -> Any:
+    """``function`` as rewritten code of others calls it: ``suspended``, unless it is already."""
     is_python = type(function) is FunctionType or type(function) is MethodType
-    return _native.suspended(function) if is_python and _native is not None else function
+    if not is_python or hasattr(function, "__asyncctx_gate__"):
+        return function
+    return _gate(function) if _native is None else _native.suspended(function)
+
+
+def _gate(function: Any) -> Any:
+    """A hidden function that suspends tracing around ``function`` if anybody listens."""
+
+    @unobserved
+    def gate(*args: Any, **kwargs: Any) -> Any:
+        if not _is_observed():
+            return function(*args, **kwargs)
+        state = _state()
+        _suspend(state)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            _resume(state)
+
+    gate.__asyncctx_gate__ = True  # type: ignore[attr-defined]
+    return gate
 
 
 def is_suspended() -> bool:
@@ -176,6 +196,20 @@ def _nothing(state: object = None) -> None:
     pass
 
 
+if sys.version_info >= (3, 12):
+    # Which tools listen to what, the tracer and the profiler among them.
+    _all_events: Callable[[], Any] = getattr(sys.monitoring, "_all_events", lambda: True)
+
+    @unobserved
+    def _is_observed() -> bool:
+        return bool(_all_events())
+
+else:
+
+    def _is_observed() -> bool:
+        return sys.gettrace() is not None or sys.getprofile() is not None
+
+
 if _native is not None:
     quietly = _native.quietly
 else:
@@ -185,20 +219,8 @@ else:
         _state = _suspend = _resume = _nothing
 
     @unobserved
-    def _is_observed() -> bool:
-        if sys.gettrace() is not None or sys.getprofile() is not None:
-            return True
-        if sys.version_info < (3, 12):
-            return False
-        tool = sys.monitoring.get_tool
-        return not tool(0) is tool(1) is tool(2) is tool(3) is tool(4) is tool(5) is None
-
-    @unobserved
     def quietly(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call ``function``, and let no tracer, profiler or debugger hear of it.
-
-        For what happens seldom: while somebody listens, it costs microseconds.
-        """
+        """Call ``function``, and let no tracer, profiler or debugger hear of it."""
         if not _is_observed():
             return function(*args, **kwargs)
         state = _state()

@@ -72,11 +72,9 @@ def enter_started(manager: int, resource: int, site: int, flags: int = 0) -> Acq
     if sink is None:
         return None
     try:
-        try:
-            # The short way to the task of asyncio's that runs, if it is known.
-            task = seen(id(tasks.native_task())) or current_task()
-        except RuntimeError:
-            task = current_task()
+        # The short way to the task of asyncio's that runs, if it is known.
+        known = None if tasks.running_loop() is None else seen(id(tasks.native_task()))
+        task = known or current_task()
         open_ = task.open
         acquisition = Acquisition(next(_ids), task, resource)
         parent = open_[-1].id if open_ else 0
@@ -175,10 +173,8 @@ def exit_started(
         return
     try:
         at = unpatched.monotonic_ns()
-        try:
-            task = seen(id(tasks.native_task())) or current_task()
-        except RuntimeError:
-            task = current_task()
+        known = None if tasks.running_loop() is None else seen(id(tasks.native_task()))
+        task = known or current_task()
         if error is None:
             sink.exit_started(at, acquisition.id, task.id, _OK, None, site)
         else:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from asyncctx_trace.instrument.invisible import unobserved
+
 __all__ = ["full_name", "module_name", "mro", "on_type", "qualified_name"]
 
 _mro: Any = type.__dict__["__mro__"].__get__
@@ -12,29 +14,34 @@ _module: Any = type.__dict__["__module__"].__get__
 _qualified_name: Any = type.__dict__["__qualname__"].__get__
 
 
+@unobserved
 def mro(cls: type) -> tuple[type, ...]:
     """The class and its bases, in the order of look-ups."""
     found: tuple[type, ...] = _mro(cls)
     return found
 
 
+@unobserved
 def module_name(cls: type) -> str:
     """``cls.__module__``; ``"?"`` where that is not a string."""
     name = _module(cls)
     return name if isinstance(name, str) else "?"
 
 
+@unobserved
 def qualified_name(cls: type) -> str:
     """``cls.__qualname__``."""
     name: str = _qualified_name(cls)
     return name
 
 
+@unobserved
 def full_name(cls: type) -> str:
     """``module.QualifiedName``."""
     return f"{module_name(cls)}.{qualified_name(cls)}"
 
 
+@unobserved
 def on_type(cls: type, name: str) -> Any:
     """What ``name`` stands for in the class or its nearest base, unbound; ``None`` if nothing."""
     for base in mro(cls):

@@ -12,7 +12,7 @@ from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
 from asyncctx_trace.instrument import hub
-from asyncctx_trace.instrument.invisible import program_frame, suspended, unobserved
+from asyncctx_trace.instrument.invisible import program_frame, quietly, suspended, unobserved
 
 if TYPE_CHECKING:
     from asyncctx_trace.instrument.bytecode import Position
@@ -126,8 +126,13 @@ def entered_at(frame: FrameType) -> Place:
         known = _by_code[key] = (ref, {})
     place = known[1].get(frame.f_lasti)
     if place is None:
-        place = known[1][frame.f_lasti] = Place(code, _position(code, frame.f_lasti))
-        place.arrive(frame)
+        place = known[1][frame.f_lasti] = quietly(_first_seen, frame)
+    return place
+
+
+def _first_seen(frame: FrameType) -> Place:
+    place = Place(frame.f_code, _position(frame.f_code, frame.f_lasti))
+    place.arrive(frame)
     return place
 
 

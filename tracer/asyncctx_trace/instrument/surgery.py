@@ -20,6 +20,7 @@ from asyncctx_trace.instrument.bytecode import (
     pop,
     swap,
 )
+from asyncctx_trace.instrument.invisible import as_hook
 
 __all__ = [
     "calling_after_store",
@@ -41,7 +42,7 @@ def filtering_argument(
     start = _start(assembly)
     load = _argument(code, name)
     store = make(load.name.replace("LOAD", "STORE"), load.arg)
-    assembly.insert(start, [*assembly.call(look, load), store])
+    assembly.insert(start, [*assembly.call(as_hook(look), load), store])
     return assembly.assembled(*consts, stack=_MORE_STACK)
 
 
@@ -51,7 +52,7 @@ def beginning_with(
     """``code`` that begins with ``call(*arguments)``; raises Unfamiliar where it cannot."""
     assembly = Assembly(code)
     loads = [_argument(code, name) for name in arguments]
-    assembly.insert(_start(assembly), [*assembly.call(call, *loads), pop()])
+    assembly.insert(_start(assembly), [*assembly.call(as_hook(call), *loads), pop()])
     return assembly.assembled(*consts, stack=_MORE_STACK)
 
 
@@ -60,7 +61,7 @@ def filtering_result(code: CodeType, look: Callable[[object], object], *consts: 
     assembly = Assembly(code)
     for instruction in tuple(assembly.instructions):
         if instruction.name == "RETURN_VALUE":
-            assembly.insert(instruction, [*assembly.call(look, copy(3)), swap(2), pop()])
+            assembly.insert(instruction, [*assembly.call(as_hook(look), copy(3)), swap(2), pop()])
     return assembly.assembled(*consts, stack=_MORE_STACK)
 
 
@@ -73,7 +74,9 @@ def filtering_awaitable(
     previous = assembly.instructions[0]
     for instruction in tuple(assembly.instructions):
         if instruction.name == "GET_AWAITABLE" and previous.name == "CALL_FUNCTION_EX":
-            assembly.insert(instruction, [*assembly.call(look, copy(3), *loads), swap(2), pop()])
+            assembly.insert(
+                instruction, [*assembly.call(as_hook(look), copy(3), *loads), swap(2), pop()]
+            )
         previous = instruction
     return assembly.assembled(*consts, stack=_MORE_STACK)
 
@@ -98,14 +101,14 @@ def watched(
     if depths[start]:
         raise Unfamiliar("a function that begins with something on its stack")
     loads = [_argument(code, name) for name in code.co_varnames[:arguments]]
-    failure = [*assembly.call(failed, copy(5), copy(4)), pop(), make("RERAISE", 1)]
+    failure = [*assembly.call(as_hook(failed), copy(5), copy(4)), pop(), make("RERAISE", 1)]
     for instruction in original:
         if instruction.name == "RETURN_VALUE":
-            tell = assembly.call(ended, copy(4), copy(4))
+            tell = assembly.call(as_hook(ended), copy(4), copy(4))
             assembly.insert(instruction, [*tell, pop(), swap(2), pop()])
         elif instruction.name == "RETURN_CONST":
             value = Instruction(make("LOAD_CONST").op, instruction.arg)
-            tell = assembly.call(ended, copy(3), value)
+            tell = assembly.call(as_hook(ended), copy(3), value)
             assembly.insert(instruction, [*tell, pop(), pop()])
     guard = Handler(assembly.append(failure, None), 1, lasti=True)
     deeper: dict[Handler, Handler] = {}
@@ -119,7 +122,7 @@ def watched(
             )
         elif begun:
             instruction.handler = guard
-    assembly.insert_unguarded(start, assembly.call(started, *loads))
+    assembly.insert_unguarded(start, assembly.call(as_hook(started), *loads))
     return assembly.assembled(*consts, stack=_MORE_STACK)
 
 
@@ -135,7 +138,7 @@ def calling_after_store(
     for index in range(2, len(order) - 1):
         load, store = order[index - 2], order[index]
         if load.name == "LOAD_ATTR" and load.arg in loads and store.name == "STORE_ATTR":
-            call = assembly.call(look, _argument(code, argument))
+            call = assembly.call(as_hook(look), _argument(code, argument))
             assembly.insert(order[index + 1], [*call, pop()])
             return assembly.assembled(*consts, stack=_MORE_STACK)
     raise Unfamiliar(f"a function that stores no {value}")

@@ -28,6 +28,7 @@ __all__ = [
     "note_finished",
     "plain_coroutine",
     "running",
+    "running_loop",
     "seen",
 ]
 
@@ -71,10 +72,7 @@ seen = _tasks.get
 @unobserved
 def current_task() -> Task:
     """The task that runs now; code outside any task counts as one pseudo-task per thread."""
-    try:
-        native = native_task()
-    except RuntimeError:  # no loop runs in this thread
-        native = None
+    native = None if running_loop() is None else native_task()
     if native is not None:
         task = _tasks.get(id(native))
         return quietly(_first_seen, native, "asyncio") if task is None else task
@@ -83,10 +81,13 @@ def current_task() -> Task:
         task = _tasks.get(id(native))
         return quietly(_first_seen, native, "trio") if task is None else task
     outside: Task | None = getattr(_outside, "task", None)
-    if outside is None:
-        name = f"{threading.current_thread().name} (no task)"
-        outside = _outside.task = _define(Task(name, "none", 0))
-        _tasks[-outside.id] = outside
+    return quietly(_first_outside) if outside is None else outside
+
+
+def _first_outside() -> Task:
+    name = f"{threading.current_thread().name} (no task)"
+    outside = _outside.task = _define(Task(name, "none", 0))
+    _tasks[-outside.id] = outside
     return outside
 
 
@@ -169,10 +170,7 @@ hub.on_attach(_replay)
 @unobserved
 def running() -> tuple[Any, Any]:
     """Return the running task object of asyncio or trio, and its coroutine; ``None`` for none."""
-    try:
-        native = native_task()
-    except RuntimeError:
-        native = None
+    native = None if running_loop() is None else native_task()
     if native is not None:
         return native, plain_coroutine(native.get_coro())
     native = _trio_task()
@@ -200,15 +198,35 @@ def plain_coroutine(awaitable: Any) -> Any:
 @unobserved
 def _trio_task() -> Any:
     """The running task object of trio, or ``None``."""
+    # As trio.lowlevel.current_task, which raises where there is none.
+    run = getattr(sys.modules.get("trio._core._run"), "GLOBAL_RUN_CONTEXT", None)
+    if run is not None:
+        return getattr(run, "task", None)
     trio = sys.modules.get("trio")
     if trio is not None:
         try:
-            return trio.lowlevel.current_task()
+            return quietly(trio.lowlevel.current_task)
         except (RuntimeError, AttributeError):  # no run in this thread, or trio half imported
             pass
     return None
 
 
+@unobserved
+def _running_loop() -> Any:
+    """Stands here until asyncio is imported."""
+    global running_loop
+    found = getattr(sys.modules.get("asyncio.events"), "_get_running_loop", None)
+    if found is None:
+        return None
+    running_loop = found
+    return found()
+
+
+running_loop = _running_loop
+"""The event loop that runs in this thread, or ``None``; ``native_task`` raises without one."""
+
+
+@unobserved
 def _native_task() -> Any:
     """Stands here until asyncio is imported, then gives its place to asyncio's own function.
 

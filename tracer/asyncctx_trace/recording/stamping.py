@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import mmap
 from collections.abc import Callable
-from struct import error as OutOfPage
+from typing import Any
 
 from asyncctx_trace.compiled import compiled
 from asyncctx_trace.recording.format import (
@@ -37,8 +37,16 @@ _Slots = tuple[mmap.mmap | None, Callable[[], int]]
 """A page and the offsets of its free slots: as one, so that no thread mixes those of two pages."""
 
 
+_LAST = SEGMENT - RECORD
+"""The offset of a page's last slot."""
+
+
+def _call(function: Callable[..., None], *args: Any) -> None:
+    function(*args)
+
+
 def _no_slot() -> int:
-    raise OutOfPage
+    return SEGMENT
 
 
 @compiled(__package__)
@@ -52,6 +60,9 @@ class Stamper:
     _slots: _Slots = (None, _no_slot)
     lost = 0
     """Acquisitions that found no page when they began."""
+
+    seldom: Callable[..., None] = staticmethod(_call)
+    """How to call what happens seldom: a session has it done without a debugger's hearing."""
 
     @property
     def page(self) -> mmap.mmap | None:
@@ -106,10 +117,11 @@ class Stamper:
         pack: Callable[..., None] = ENTER_STARTED.pack_into,
     ) -> None:
         page, slot = self._slots
-        try:
+        where = slot()
+        if where <= _LAST:
             pack(
                 page,
-                slot(),
+                where,
                 at,
                 acquisition,
                 parent,
@@ -120,9 +132,9 @@ class Stamper:
                 flags,
                 _ENTER_STARTED,
             )
-        except OutOfPage:
-            where = acquisition, parent, task, resource, site, manager
-            self._put_on_next_page(slot, pack, at, *where, flags, _ENTER_STARTED)
+        else:
+            more = acquisition, parent, task, resource, site, manager, flags
+            self.seldom(self._put_on_next_page, pack, at, *more, _ENTER_STARTED)
 
     def enter_ended(
         self,
@@ -134,10 +146,11 @@ class Stamper:
     ) -> None:
         words = 0 if error is None else self.words_of(error)
         page, slot = self._slots
-        try:
-            pack(page, slot(), at, acquisition, words, outcome, _ENTER_ENDED)
-        except OutOfPage:
-            self._put_on_next_page(slot, pack, at, acquisition, words, outcome, _ENTER_ENDED)
+        where = slot()
+        if where <= _LAST:
+            pack(page, where, at, acquisition, words, outcome, _ENTER_ENDED)
+        else:
+            self.seldom(self._put_on_next_page, pack, at, acquisition, words, outcome, _ENTER_ENDED)
 
     def exit_started(
         self,
@@ -151,11 +164,20 @@ class Stamper:
     ) -> None:
         words = 0 if error is None else self.words_of(error)
         page, slot = self._slots
-        try:
-            pack(page, slot(), at, acquisition, task, words, site, outcome, _EXIT_STARTED)
-        except OutOfPage:
-            self._put_on_next_page(
-                slot, pack, at, acquisition, task, words, site, outcome, _EXIT_STARTED
+        where = slot()
+        if where <= _LAST:
+            pack(page, where, at, acquisition, task, words, site, outcome, _EXIT_STARTED)
+        else:
+            self.seldom(
+                self._put_on_next_page,
+                pack,
+                at,
+                acquisition,
+                task,
+                words,
+                site,
+                outcome,
+                _EXIT_STARTED,
             )
 
     def exit_ended(
@@ -170,21 +192,31 @@ class Stamper:
     ) -> None:
         words = 0 if error is None else self.words_of(error)
         page, slot = self._slots
-        try:
-            pack(page, slot(), at, acquisition, words, outcome, suppressed, flags, _EXIT_ENDED)
-        except OutOfPage:
-            self._put_on_next_page(
-                slot, pack, at, acquisition, words, outcome, suppressed, flags, _EXIT_ENDED
+        where = slot()
+        if where <= _LAST:
+            pack(page, where, at, acquisition, words, outcome, suppressed, flags, _EXIT_ENDED)
+        else:
+            self.seldom(
+                self._put_on_next_page,
+                pack,
+                at,
+                acquisition,
+                words,
+                outcome,
+                suppressed,
+                flags,
+                _EXIT_ENDED,
             )
 
     def task_ended(
         self, at: int, task: int, pack: Callable[..., None] = TASK_ENDED.pack_into
     ) -> None:
         page, slot = self._slots
-        try:
-            pack(page, slot(), at, task, _TASK_ENDED)
-        except OutOfPage:
-            self._put_on_next_page(slot, pack, at, task, _TASK_ENDED)
+        where = slot()
+        if where <= _LAST:
+            pack(page, where, at, task, _TASK_ENDED)
+        else:
+            self.seldom(self._put_on_next_page, pack, at, task, _TASK_ENDED)
 
     def release_unmatched(
         self,
@@ -195,30 +227,28 @@ class Stamper:
         pack: Callable[..., None] = RELEASE_UNMATCHED.pack_into,
     ) -> None:
         page, slot = self._slots
-        try:
-            pack(page, slot(), at, task, resource, site, _RELEASE_UNMATCHED)
-        except OutOfPage:
-            self._put_on_next_page(slot, pack, at, task, resource, site, _RELEASE_UNMATCHED)
+        where = slot()
+        if where <= _LAST:
+            pack(page, where, at, task, resource, site, _RELEASE_UNMATCHED)
+        else:
+            self.seldom(self._put_on_next_page, pack, at, task, resource, site, _RELEASE_UNMATCHED)
 
     def collected(
         self, at: int, acquisition: int, pack: Callable[..., None] = COLLECTED.pack_into
     ) -> None:
         page, slot = self._slots
-        try:
-            pack(page, slot(), at, acquisition, _COLLECTED)
-        except OutOfPage:
-            self._put_on_next_page(slot, pack, at, acquisition, _COLLECTED)
+        where = slot()
+        if where <= _LAST:
+            pack(page, where, at, acquisition, _COLLECTED)
+        else:
+            self.seldom(self._put_on_next_page, pack, at, acquisition, _COLLECTED)
 
-    def _put_on_next_page(
-        self, full: Callable[[], int], pack: Callable[..., None], *fact: int
-    ) -> None:
-        """What to do with a fact that found no room on the page with the slots ``full``."""
+    def _put_on_next_page(self, pack: Callable[..., None], *fact: int) -> None:
+        """What to do with a fact that found no room."""
         while True:
             page, slot = self._slots
-            at = SEGMENT if page is None else slot()
-            if slot is full and at + RECORD <= SEGMENT:
-                raise  # noqa: PLE0704 - of the caller's except block: the fact is malformed
-            if at + RECORD <= SEGMENT:
+            at = slot()
+            if at <= _LAST:
                 pack(page, at, *fact)
                 return
             if not self.turn(page):

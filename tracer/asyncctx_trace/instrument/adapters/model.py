@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-from asyncctx_trace.instrument.invisible import suspended
+from asyncctx_trace.instrument.invisible import suspended, unobserved
 
 __all__ = ["Adapter", "AtCreation", "Checkout", "Everywhere", "Give", "Pair", "Take", "itself"]
 
@@ -51,6 +51,7 @@ class Everywhere:
     def __init__(self, name: str) -> None:
         self.name = name
 
+    @unobserved
     def __call__(self, manager: Any) -> str:
         return self.name
 
