@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import inspect
 import linecache
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import anyio.lowlevel
@@ -350,6 +351,59 @@ def is_limited(timeline: Timeline, acquisition: Acquisition) -> bool:
 
 def anyio_run(main: Main) -> None:
     anyio.run(main, backend="asyncio")
+
+
+@pytest.mark.parametrize("waits", [waits_in_a_block, waits_by_call])
+def test_a_librarys_own_condition_is_no_acquisition(
+    traced: Callable[..., Timeline], waits: Callable[[Any], Coroutine[Any, Any, None]]
+) -> None:
+    """`wait()` takes the lock again for an `async with` that is not recorded: nor is that."""
+
+    async def main() -> None:
+        barrier = asyncio.Barrier(3)  # has a condition
+        condition = asyncio.Condition()
+        async with asyncio.TaskGroup() as group:
+            for _ in range(3):
+                group.create_task(barrier.wait())
+            group.create_task(a_library(waits)(condition))
+            await asyncio.sleep(0)
+            async with condition:
+                condition.notify_all()
+
+    timeline = traced(main)
+
+    of_lock = [a for a in timeline if is_limited(timeline, a)]
+    assert [source(timeline, a.site) for a in of_lock] == ["async with condition:"]
+    assert not timeline.unmatched
+
+
+async def counts(semaphore: asyncio.Semaphore) -> None:
+    await semaphore.acquire()
+
+
+def test_a_librarys_own_semaphore_is_not_recorded(traced: Callable[..., Timeline]) -> None:
+    """A library counts with it what it likes; one that the program uses, too, is recorded."""
+    count = a_library(counts)
+
+    async def main() -> None:
+        await count(asyncio.Semaphore(2))
+        ours = asyncio.Semaphore(2)
+        async with ours:
+            await count(ours)
+            ours.release()
+
+    timeline = traced(main)
+
+    assert [source(timeline, a.site) for a in timeline] == ["async with ours:", "await count(ours)"]
+    assert all(a.exit_ended is not None for a in timeline)
+
+
+def a_library(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function in an installed package."""
+    names: dict[str, Any] = {"__name__": "a_library", "asyncio": asyncio, "Any": Any}
+    code = compile(inspect.getsource(function), "/a/site-packages/a_library.py", "exec")
+    exec(code, names)
+    return cast(Callable[..., Any], names[function.__name__])
 
 
 # -- tasks that do nothing but acquire ------------------------------------------------------------

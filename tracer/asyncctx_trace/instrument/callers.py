@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from types import FrameType
 
@@ -11,7 +12,15 @@ from asyncctx_trace.instrument.invisible import program_frame, unobserved
 from asyncctx_trace.instrument.resources import kind_of
 from asyncctx_trace.instrument.sites import Place
 
-__all__ = ["METHODS", "enclosing", "entered_at", "outer", "place_of"]
+__all__ = [
+    "METHODS",
+    "enclosing",
+    "entered_at",
+    "is_library_internal",
+    "is_in_wait",
+    "outer",
+    "place_of",
+]
 
 entered_at = compiled(__package__)(sites.entered_at)
 
@@ -33,6 +42,8 @@ METHODS = frozenset(
 
 _LOOPS = frozenset({"asyncio.base_events", "asyncio.events", "asyncio.runners", "trio._core._run"})
 """Modules whose frames run tasks: below them is not the task, but who started the loop."""
+_RUNTIMES = frozenset({"anyio", "outcome", "trio"})
+"""Besides the standard library: packages that call and wrap locks on behalf of their caller."""
 _FAR = 64
 """Frames that are looked at."""
 
@@ -55,6 +66,41 @@ def outer(contended: object, caller: FrameType | None = None) -> FrameType | Non
             return None
         frame = frame.f_back
     return frame
+
+
+@unobserved
+def is_in_wait(caller: FrameType | None) -> bool:
+    """Return whether the ``wait()`` of a condition calls the method, from ``caller`` outwards."""
+    frame = caller
+    if frame is None:
+        method = program_frame()
+        frame = None if method is None else method.f_back
+    while frame is not None and frame.f_code.co_name in METHODS:
+        if frame.f_code.co_name == "wait":
+            return True
+        frame = frame.f_back
+    return False
+
+
+@unobserved
+def is_library_internal(caller: FrameType, own: Own) -> bool:
+    """Return whether a library calls the method for its own purposes.
+
+    The runtimes call it for their caller: ``wait_for(lock.acquire(), 1)``,
+    ``to_thread.run_sync(f, limiter=limiter)``. So does a class that wraps a lock and has methods
+    of the same names.
+    """
+    frame: FrameType | None = caller
+    while frame is not None and not own(frame.f_code.co_filename):
+        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if not (
+            frame.f_code.co_name in METHODS
+            or package in _RUNTIMES
+            or package in sys.stdlib_module_names
+        ):
+            return True
+        frame = frame.f_back
+    return False
 
 
 @unobserved

@@ -10,7 +10,15 @@ from typing import Any, TypeAlias
 from asyncctx_trace.compiled import compiled
 from asyncctx_trace.instrument import hub, lifecycle, releases, resources, spawned
 from asyncctx_trace.instrument.adapters import Adapter, Pair, itself
-from asyncctx_trace.instrument.callers import METHODS, enclosing, entered_at, outer, place_of
+from asyncctx_trace.instrument.callers import (
+    METHODS,
+    enclosing,
+    entered_at,
+    is_in_wait,
+    is_library_internal,
+    outer,
+    place_of,
+)
 from asyncctx_trace.instrument.invisible import unobserved
 from asyncctx_trace.instrument.lifecycle import BY_CALL, ENTERING, HOLDING, LEAVING, Acquisition
 from asyncctx_trace.instrument.releases import _given_back
@@ -29,6 +37,8 @@ _Calls: TypeAlias = tuple[Callable[..., object], Callable[..., object], Callable
 """For the start of a method, its end, and an error."""
 
 _watches: dict[tuple[str, Pair], Watch] = {}
+_waits: set[tuple[int, int]] = set()
+"""Tasks whose ``wait()`` for a condition ended an acquisition of theirs, and of which resource."""
 
 
 _AskedNow: TypeAlias = tuple[Task, int, Resource, int, object, bool]
@@ -128,6 +138,8 @@ class Watch:
             return
         acquisition, resource, again, holder = asked
         lifecycle.enter_ended(acquisition, None)
+        if _waits:
+            _waits.discard((acquisition.task.id, resource.id))
         if self._by_result:
             releases.keep_item(result, acquisition)
         elif again:
@@ -161,7 +173,9 @@ class Watch:
             return None
         contended = thing if self._itself else resources.contended(self._adapter, thing)
         known = _by_object.get(id(contended))
+        waits = False
         if caller is None or caller.f_code.co_name in METHODS:
+            waits = is_in_wait(caller)
             caller = outer(contended, caller)
         made = spawned.spawned() if _spawned else None
         if made is not None:
@@ -177,11 +191,20 @@ class Watch:
             frame = caller if direct else enclosing(caller, self.own)
             if frame is None:
                 return None
+            if (
+                not direct
+                and known is None
+                and not self._by_result
+                and is_library_internal(caller, self.own)
+            ):
+                return None  # a lock of its own, not a pool that it takes from for the program
             if named:
                 place = entered_at(frame)
                 site = place.site
             else:
                 place, site = place_of(frame, self.own)
+        if waits and (known is None or (task.id, known.id) not in _waits):
+            return None
         cls = type(thing)
         kind = _kinds.get(id(cls)) or resources.kind_of(cls)
         resource = known or resources.of_pair(kind.adapter or self._adapter, thing, place.text)
@@ -198,7 +221,9 @@ class Watch:
             resource = _by_object.get(id(contended))
             if resource is None:
                 return None
+            waits = False
             if caller is None or caller.f_code.co_name in METHODS:
+                waits = is_in_wait(caller)
                 caller = outer(contended, caller)
             made = spawned.spawned() if _spawned else None
             if made is None and caller is None:
@@ -207,6 +232,10 @@ class Watch:
             if task.open and _is_left(task, resource):
                 return None
             acquisition = releases.match(resource, task, holder)
+            if waits and not _note_wait(task, resource, acquisition):
+                return None
+            if acquisition is None and caller is not None and is_library_internal(caller, self.own):
+                return None  # the library acquired it when nothing was known of it
             if made is not None:  # a condition's wait() in a task of its own
                 site = made.site
             elif caller is None:
@@ -292,6 +321,21 @@ def _begin(asked: _AskedNow) -> _Asked | None:
     else:
         acquisition = lifecycle.enter_started(manager, resource.id, site, BY_CALL)
     return None if acquisition is None else (acquisition, resource, before is not None, holder)
+
+
+@unobserved
+def _note_wait(task: Task, resource: Resource, acquisition: Acquisition | None) -> bool:
+    """Note whether the ``wait()`` that ``task`` begins ends ``acquisition``, one of its own.
+
+    If not, the task holds the lock by a library's ``async with``, which is not recorded: then
+    neither is the release in ``wait()``, nor that it acquires the lock again.
+    """
+    key = task.id, resource.id
+    if acquisition is None or acquisition.task is not task:
+        _waits.discard(key)
+        return False
+    _waits.add(key)
+    return True
 
 
 @unobserved
