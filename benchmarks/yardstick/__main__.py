@@ -22,7 +22,7 @@ from benchmarks.yardstick.outcomes import Outcomes, differing, of_junit, of_unit
 from benchmarks.yardstick.sources import interpreter, prepare
 from benchmarks.yardstick.suites import SUITES, Suite
 
-_LIMIT = 900
+_LIMIT = 1800
 """Seconds for one run."""
 
 

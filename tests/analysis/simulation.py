@@ -153,6 +153,9 @@ class Simulation:
         except Cancelled:
             open_.remove(id)
             self.events.append(EnterEnded(self._stamp(), id, Outcome.CANCELLED, None))
+            giver = self.let_in_by.pop(row, None)
+            if giver is not None:  # it had been given the place: the next one has it from there
+                self._release(resource, giver)
             raise
         self.events.append(EnterEnded(self._stamp(), id, Outcome.OK, None))
         outcome = Outcome.OK
