@@ -567,6 +567,19 @@ async def a_generator_closed_by_the_task_that_left_it_early() -> None:
 
 
 @clean()
+async def a_generator_that_another_task_closes_on_purpose() -> None:
+    async def rows() -> AsyncIterator[int]:
+        async with session():
+            for number in range(3):
+                yield number
+
+    numbers = rows()
+    await asyncio.create_task(anext(numbers))
+    async with session(), aclosing(numbers):
+        await turn()
+
+
+@clean()
 async def permits_that_the_jobs_give_back() -> None:
     places = traced(asyncio.Semaphore(2), name="places")
 

@@ -26,9 +26,10 @@ class ForeignExit(Finding):
     """The exit ran in a task that must not run it, or that nobody expected to.
 
     To hand over a permit, a connection or a session is no fault, and neither is a fixture whose
-    set-up and tear-down run in two tasks. Reported are exits of generators that were left early,
-    exits that raise because of the task they run in, and task groups and timeouts whose own task,
-    which they cancel, goes on elsewhere.
+    set-up and tear-down run in two tasks, nor a generator that a task closes on purpose. Reported
+    are exits of generators that were left early and that the event loop closes, exits that raise
+    because of the task they run in, and task groups and timeouts whose own task, which they
+    cancel, goes on elsewhere.
     """
 
     kind = "foreign-exit"
@@ -61,16 +62,26 @@ class ForeignExit(Finding):
 
 def _why(case: Case, row: int) -> str | None:
     """Say what is wrong with the task that exited; ``None`` where nothing is."""
-    timeline = case.timeline
-    if closed_generator(case, row):
-        # A task that entered nothing itself was made to close the generator.
-        by = "" if timeline.rows_of_task.get(timeline.exit_task[row]) else " by the event loop"
-        return f": its generator was left early and closed{by}"
+    if closed_generator(case, row) and _is_new(case, row):
+        return ": its generator was left early and closed by the event loop"
     if own_error(case, row) and violates_ownership(case, row):
         return f", where its exit raised {case.error(row, 'exit')}"
     if kind_of(case, row) in TASK_BOUND and _goes_on(case, row):
         return ", though it cancels the task that entered it"
     return None
+
+
+def _is_new(case: Case, row: int) -> bool:
+    """Whether the task that exited had entered nothing before.
+
+    The event loop closes a generator in a task that it makes for it. A task that has entered
+    something is one of the program's, which calls ``aclose()`` on purpose.
+    """
+    timeline = case.timeline
+    return not any(
+        timeline.enter_started[other] < timeline.exit_started[row]
+        for other in timeline.rows_of_task.get(timeline.exit_task[row], ())
+    )
 
 
 def _goes_on(case: Case, row: int) -> bool:
