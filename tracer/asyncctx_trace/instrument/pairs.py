@@ -234,7 +234,12 @@ class Watch:
             acquisition = releases.match(resource, task, holder)
             if waits and not _note_wait(task, resource, acquisition):
                 return None
-            if acquisition is None and caller is not None and is_library_internal(caller, self.own):
+            if (
+                acquisition is None
+                and not resource.by_word
+                and caller is not None
+                and is_library_internal(caller, self.own)
+            ):
                 return None  # the library acquired it when nothing was known of it
             if made is not None:  # a condition's wait() in a task of its own
                 site = made.site
