@@ -17,6 +17,7 @@ import pytest
 import trio
 
 from asyncctx_trace import install, record, uninstall
+from asyncctx_trace.analysis.findings import find
 from asyncctx_trace.analysis.timeline import Acquisition, Timeline
 from asyncctx_trace.recording.reader import read
 
@@ -453,6 +454,27 @@ def test_who_has_a_lock_acquired_holds_it(
     assert hold.enter_started < block.exit_ended
     assert hold.enter_ended is not None
     assert hold.enter_ended > block.exit_ended
+
+
+def test_a_task_that_acquires_again_does_not_wait_itself(
+    traced: Callable[..., Timeline],
+) -> None:
+    """It made two tasks of `lock.acquire()`: the second was let in, the first was cancelled."""
+
+    async def main() -> None:
+        lock = asyncio.Lock()
+        await lock.acquire()
+        first = asyncio.create_task(lock.acquire())
+        await asyncio.sleep(0)
+        second = asyncio.create_task(lock.acquire())
+        first.cancel()
+        lock.release()
+        await second
+
+    timeline = traced(main)
+
+    assert len(timeline) == 3
+    assert "deadlock" not in [f.kind for f in find(timeline)]
 
 
 def test_a_poll_that_gave_up_holds_nothing(traced: Callable[..., Timeline]) -> None:

@@ -195,7 +195,7 @@ def _rings(
         resource = timeline.resource[row]
         held = holders(resource)
         full = len(held) >= limit_of(timeline.resources.get(resource))
-        blockers[row] = held if full else []
+        blockers[row] = held if full and not _goes_on(timeline, row, held) else []
         needs[row] = [waiting(holding(hold)) for hold in blockers[row]]
         todo.extend(need for need in needs[row] if need is not None)
     hopeless = _hopeless(needs, groups)
@@ -234,6 +234,18 @@ def _rings(
             )
         )
     return rings
+
+
+def _goes_on(timeline: Timeline, wait: int, holds: list[int]) -> bool:
+    """Whether the task of ``wait`` has acquired one of ``holds`` after it began to wait.
+
+    Then it does not wait itself: it has made a task of ``lock.acquire()``.
+    """
+    return bool(timeline.by_call[wait]) and any(
+        timeline.task[hold] == timeline.task[wait]
+        and timeline.enter_started[hold] > timeline.enter_started[wait]
+        for hold in holds
+    )
 
 
 def _used_up(timeline: Timeline, wait: int, holds: list[int]) -> bool:
