@@ -22,8 +22,11 @@ __all__ = ["VARIABLE", "Observing"]
 
 VARIABLE = "ASYNCCTX_TEST_OBSERVER"
 
-_UNWATCHED = ("hypothesis", "pytest", "pluggy", "/analysis/", "\\analysis\\", "numpy")
-"""Parts of paths: what is in them is slow to watch, and nothing of ours is hidden in there."""
+_UNWATCHED = (
+    *("hypothesis", "pytest", "pluggy", "numpy"),
+    *(f"{os.sep}analysis{os.sep}", f"{os.sep}recording{os.sep}reader"),
+)
+"""Parts of paths: what is in them is slow to watch, and runs in no traced program."""
 
 _SETTINGS = "_hypothesis_internal_use_settings"
 """Where ``@settings`` keeps what it was given; without it a test tries as many as ever."""
