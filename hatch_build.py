@@ -13,8 +13,8 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 SOURCES = {
-    "asyncctx_trace.instrument._speedups": "tracer/asyncctx_trace/instrument/_speedups.c",
-    "asyncctx_trace.recording._speedups": "tracer/asyncctx_trace/recording/_speedups.c",
+    "asyncctx_trace.instrument._native": "tracer/asyncctx_trace/instrument/_native.c",
+    "asyncctx_trace.recording._native": "tracer/asyncctx_trace/recording/_native.c",
 }
 
 

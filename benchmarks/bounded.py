@@ -15,8 +15,8 @@ _KEEP = 200_000_000
 _SERVICE = """
 import json, os, resource, sys, time
 from pathlib import Path
-from asyncctx_trace.recording.bounded import Alive, BoundedRecorder
-from asyncctx_trace.recording.keep import Keep
+from asyncctx_trace.recording.ring import Alive, BoundedRecorder
+from asyncctx_trace.recording.retention import Keep
 from asyncctx_trace.recording.reader import Recording
 from asyncctx_trace.recording.segments import create
 

@@ -19,7 +19,7 @@ __all__ = ["run"]
 _OPEN = """
 import json, sys, time
 from pathlib import Path
-from asyncctx_trace.analysis.timeline import Timeline
+from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.recording.reader import Recording
 started = time.process_time()
 timeline = Timeline()

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from asyncctx_trace.compiled import PURE
+from asyncctx_trace.native import PURE
 
 CHECKOUT = Path(__file__).parents[1]
 ASK = (
-    "from asyncctx_trace.instrument import lifecycle, marks;"
-    "from asyncctx_trace.recording import stamping;"
+    "from asyncctx_trace.instrument import publish as lifecycle;"
+    "from asyncctx_trace.instrument.rewriting import hooks as marks;"
+    "from asyncctx_trace.recording import append as stamping;"
     "print(lifecycle.Acquisition.__module__, marks.Exit.__module__, stamping.Stamper.__module__)"
 )
 
@@ -52,17 +53,17 @@ def test_it_is_compiled_here() -> None:
         pytest.skip("there is no compiler here")
 
     assert modules() == {
-        "asyncctx_trace.instrument._speedups",
-        "asyncctx_trace.recording._speedups",
+        "asyncctx_trace.instrument._native",
+        "asyncctx_trace.recording._native",
     }
 
 
 def test_it_can_be_declined() -> None:
     """By a word in the environment."""
     assert modules(**{PURE: "1"}) == {
-        "asyncctx_trace.instrument.lifecycle",
-        "asyncctx_trace.instrument.marks",
-        "asyncctx_trace.recording.stamping",
+        "asyncctx_trace.instrument.publish",
+        "asyncctx_trace.instrument.rewriting.hooks",
+        "asyncctx_trace.recording.append",
     }
 
 
@@ -71,4 +72,4 @@ def test_without_a_compiler_the_wheel_is_pure(tmp_path: Path) -> None:
     name, *files = wheel(tmp_path, CC=str(tmp_path / "no-such-compiler"))
 
     assert name.endswith("-py3-none-any.whl")
-    assert not [file for file in files if "_speedups." in file and not file.endswith(".pyi")]
+    assert not [file for file in files if "_native." in file and not file.endswith(".pyi")]

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 import asyncctx_trace
-from asyncctx_trace.instrument.operations import operations
+from asyncctx_trace.instrument.patches.table import operations
 from asyncctx_trace.instrument.scope import Scope
-from asyncctx_trace.otel import conventions
-from asyncctx_trace.outcome import EnterFlag, ExitFlag
+from asyncctx_trace.model import conventions
+from asyncctx_trace.model.outcomes import EnterFlag, ExitFlag
 from asyncctx_trace.recording import format as layout
 from asyncctx_trace.recording.segments import create
 from asyncctx_trace.recording.writer import Recorder

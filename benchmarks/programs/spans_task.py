@@ -25,7 +25,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
 import asyncctx_trace
-from asyncctx_trace.instrument.program import rewritten
+from asyncctx_trace.instrument.rewriting.code_rewriter import rewritten
 from asyncctx_trace.instrument.scope import Scope
 
 Loop = Callable[[int], Awaitable[None]]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from asyncctx_trace.analysis.timeline import Timeline
-from asyncctx_trace.events import (
+from asyncctx_trace.analysis.timeline.table import Timeline
+from asyncctx_trace.model.events import (
     EnterEnded,
     EnterStarted,
     ErrorText,

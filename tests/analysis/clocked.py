@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from asyncctx_trace.instrument import hub
+from asyncctx_trace.instrument import sinks
 from asyncctx_trace.recording.segments import create
 from asyncctx_trace.recording.writer import Recorder
 
@@ -37,12 +37,12 @@ def record(path: Path) -> Iterator[Callable[[Coroutine[Any, Any, None]], None]]:
     clock = Clock()
     create(path)
     recorder = _Recorder(path, clock)
-    hub.attach(recorder)
+    sinks.attach(recorder)
     try:
         with asyncio.Runner(loop_factory=lambda: _Loop(clock)) as runner:
             yield runner.run
     finally:
-        hub.detach(recorder)
+        sinks.detach(recorder)
         recorder.close()
 
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from fractions import Fraction
 from itertools import permutations
 
-from asyncctx_trace.analysis.timeline import Acquisition, Timeline
+from asyncctx_trace.analysis.timeline.table import Acquisition, Timeline
 
 
 class Oracle:

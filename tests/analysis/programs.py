@@ -12,7 +12,7 @@ from typing import Any
 from analysis.clocked import record
 from asyncctx_trace import traced
 from asyncctx_trace.analysis.findings import Finding, Thresholds, find
-from asyncctx_trace.analysis.timeline import Timeline
+from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.recording.reader import read
 
 Main = Callable[[], Coroutine[Any, Any, None]]

@@ -10,8 +10,8 @@ from typing import TypeAlias
 
 from hypothesis import strategies as st
 
-from asyncctx_trace.analysis.timeline import Timeline
-from asyncctx_trace.events import (
+from asyncctx_trace.analysis.timeline.table import Timeline
+from asyncctx_trace.model.events import (
     EnterEnded,
     EnterStarted,
     Event,

@@ -6,14 +6,14 @@ from hypothesis import example, given, settings
 
 from analysis.oracle import Oracle
 from analysis.simulation import Scene, Simulation, scenes
-from asyncctx_trace.analysis.blame import blame
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.contention import contention
-from asyncctx_trace.analysis.critical_path import critical_path
-from asyncctx_trace.analysis.deadlock import PATIENCE, deadlocks_at, rings_of
+from asyncctx_trace.analysis.contention.attribution import blame
+from asyncctx_trace.analysis.contention.costs import contention
+from asyncctx_trace.analysis.contention.critical_path import critical_path
+from asyncctx_trace.analysis.contention.wakeups import wakeups
+from asyncctx_trace.analysis.deadlocks.cycles import PATIENCE, deadlocks_at, rings_of
+from asyncctx_trace.analysis.deadlocks.lock_order import inversions
 from asyncctx_trace.analysis.findings import find
-from asyncctx_trace.analysis.lock_order import inversions
-from asyncctx_trace.analysis.wakeups import wakeups
+from asyncctx_trace.analysis.snapshot import Case
 
 EXAMPLES = settings(max_examples=120, deadline=None)
 

@@ -10,14 +10,14 @@ import pytest
 from analysis.builders import MS, Story
 from analysis.programs import SHORT, lock, recorded, session
 from asyncctx_trace import traced
-from asyncctx_trace.analysis.blame import blame
-from asyncctx_trace.analysis.budgets import Budget
-from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.cleanup import cleanups, orders
-from asyncctx_trace.analysis.contention import contention
-from asyncctx_trace.analysis.critical_path import critical_path
-from asyncctx_trace.analysis.mishaps import mishaps
-from asyncctx_trace.events import Outcome
+from asyncctx_trace.analysis.contention.attribution import blame
+from asyncctx_trace.analysis.contention.costs import contention
+from asyncctx_trace.analysis.contention.critical_path import critical_path
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.summary.budgets import Budget
+from asyncctx_trace.analysis.summary.root_causes import mishaps
+from asyncctx_trace.model.events import Outcome
 
 
 def test_who_waits_for_a_waiter_is_charged_to_whom_that_one_waits_for() -> None:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asyncctx_trace.analysis import timeline as timeline_module
-from asyncctx_trace.analysis.timeline import Timeline
-from asyncctx_trace.outcome import Outcome
+from asyncctx_trace.analysis.timeline import table as timeline_module
+from asyncctx_trace.analysis.timeline.table import Timeline
+from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace.recording.batch import Batch
 from asyncctx_trace.recording.reader import Recording
 from asyncctx_trace.recording.writer import Recorder

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from analysis.simulation import Scene, Simulation, scenes_in_order
 from asyncctx_trace.analysis.findings import OBSERVATIONS, Finding, find
-from asyncctx_trace.analysis.timeline import Timeline
-from asyncctx_trace.events import (
+from asyncctx_trace.analysis.timeline.table import Timeline
+from asyncctx_trace.model.events import (
     NO_FLAGS,
     EnterEnded,
     EnterStarted,
@@ -27,7 +27,7 @@ from asyncctx_trace.events import (
     SiteDefined,
     TaskDefined,
 )
-from asyncctx_trace.outcome import ExitFlag
+from asyncctx_trace.model.outcomes import ExitFlag
 
 EXAMPLES = settings(max_examples=150, deadline=None)
 OPEN_KINDS = ("client", "connection", "exit stack", "generator", "manager", "session", "timeout")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from asyncctx_trace.analysis.findings import Finding, find
-from asyncctx_trace.analysis.timeline import Timeline
+from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.recording.reader import read
 
 SCRIPTS = Path(__file__).with_name("scripts")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from asyncctx_trace.analysis.findings import Thresholds, find
-from asyncctx_trace.analysis.timeline import Timeline
-from asyncctx_trace.events import (
+from asyncctx_trace.analysis.timeline.table import Timeline
+from asyncctx_trace.model.events import (
     EnterEnded,
     EnterStarted,
     Event,

@@ -6,7 +6,7 @@ import pytest
 
 from analysis.builders import MS, Story
 from asyncctx_trace.analysis.findings import KINDS, Finding, Thresholds, find
-from asyncctx_trace.events import Collected, Dropped, Outcome
+from asyncctx_trace.model.events import Collected, Dropped, Outcome
 
 
 def kinds(found: list[Finding]) -> list[tuple[str, str]]:

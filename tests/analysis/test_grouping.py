@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import chain
 
 from analysis.builders import Story
-from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.findings import Finding, Thresholds, find_in
-from asyncctx_trace.analysis.grouping import FindingGroup, group_findings
-from asyncctx_trace.events import Outcome
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.summary.grouping import FindingGroup, group_findings
+from asyncctx_trace.model.events import Outcome
 
 
 def groups_of(story: Story, **thresholds: int) -> list[FindingGroup]:

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from analysis.builders import MS, Story
 from analysis.simulation import Simulation, scenes
-from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.endings.interruption import interruptions_of, judged
+from asyncctx_trace.analysis.endings.truncation import truncated
 from asyncctx_trace.analysis.findings import Finding, find
-from asyncctx_trace.analysis.interruption import interruptions_of, judged
-from asyncctx_trace.analysis.timeline import Timeline
-from asyncctx_trace.analysis.truncation import truncated
-from asyncctx_trace.events import (
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.timeline.table import Timeline
+from asyncctx_trace.model.events import (
     EnterEnded,
     EnterStarted,
     ErrorText,

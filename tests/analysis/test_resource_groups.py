@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from analysis.builders import Story
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.contention import contention_in
-from asyncctx_trace.analysis.report import report
-from asyncctx_trace.analysis.resource_groups import group_resources
+from asyncctx_trace.analysis.contention.costs import contention_in
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.summary.report import report
+from asyncctx_trace.analysis.summary.resource_groups import group_resources
 
 
 def rows(story: Story) -> list[tuple[int, str]]:

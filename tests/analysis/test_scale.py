@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from analysis.builders import MS, Story
-from asyncctx_trace.analysis.blame import LONGEST, WAYS, blame
-from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.contention.attribution import LONGEST, WAYS, blame
+from asyncctx_trace.analysis.deadlocks.lock_order import inversions
 from asyncctx_trace.analysis.findings import find
-from asyncctx_trace.analysis.lock_order import inversions
+from asyncctx_trace.analysis.snapshot import Case
 
 
 def test_where_ways_part_again_and_again_those_that_matter_are_followed() -> None:

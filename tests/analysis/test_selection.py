@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.test_bulk import MOVES, Life, Move
-from asyncctx_trace.analysis import vectorised
-from asyncctx_trace.analysis.selection import Piece, between
-from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
+from asyncctx_trace.analysis import kernels
+from asyncctx_trace.analysis.timeline.selection import Piece, between
+from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 from asyncctx_trace.recording.reader import Recording
 from recording.builders import recorder
 
@@ -47,7 +47,7 @@ def test_all_at_once_is_what_one_by_one_is(
     pieces = lived(tmp_path_factory.mktemp("life") / "a.actx", moves)
     at_once, more = between(pieces, since, until)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(vectorised, "there", lambda: False)
+        patched.setattr(kernels, "there", lambda: False)
         one_by_one, more_one_by_one = between(pieces, since, until)
 
     assert vars(at_once) == vars(one_by_one)

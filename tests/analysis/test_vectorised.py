@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from analysis.simulation import Scene, Simulation, scenes
 from analysis.test_bulk import MOVES, Life, Move
-from asyncctx_trace.analysis import vectorised
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.contention import got_in
+from asyncctx_trace.analysis import kernels
+from asyncctx_trace.analysis.contention.costs import got_in
+from asyncctx_trace.analysis.contention.wakeups import wakeups
 from asyncctx_trace.analysis.findings import Thresholds
-from asyncctx_trace.analysis.report import report
-from asyncctx_trace.analysis.timeline import Timeline
-from asyncctx_trace.analysis.wakeups import wakeups
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.summary.report import report
+from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.recording.reader import read
 from recording.builders import recorder
 
@@ -31,12 +31,12 @@ EVERYTHING = Thresholds(slow_cleanup=0, held_across_wait=0, starved_pool=0, stil
 @contextmanager
 def numpy_from(acquisitions: float) -> Iterator[None]:
     """Let numpy do the work of timelines of so many acquisitions."""
-    before = vectorised.MANY, vectorised.FEW
-    vectorised.MANY = vectorised.FEW = acquisitions  # type: ignore[assignment]  # or infinity
+    before = kernels.MANY, kernels.FEW
+    kernels.MANY = kernels.FEW = acquisitions  # type: ignore[assignment]  # or infinity
     try:
         yield
     finally:
-        vectorised.MANY, vectorised.FEW = before
+        kernels.MANY, kernels.FEW = before
 
 
 def columns(answer: object) -> dict[str, Any]:

@@ -7,9 +7,9 @@ import re
 import pytest
 
 from analysis.builders import Story
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.report import report
-from asyncctx_trace.events import Interrupted, Outcome
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.summary.report import report
+from asyncctx_trace.model.events import Interrupted, Outcome
 
 
 def first_of(story: Story) -> str:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncctx_trace.analysis.words import duration, parse_duration, percent, plain, shorten
+from asyncctx_trace.model.text import duration, parse_duration, percent, plain, shorten
 
 
 @given(st.text())

@@ -8,8 +8,8 @@ from functools import partial
 from operator import itemgetter
 from pathlib import Path
 
-from asyncctx_trace.analysis.timeline import Timeline
-from asyncctx_trace.outcome import Outcome
+from asyncctx_trace.analysis.timeline.table import Timeline
+from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace.recording.reader import read
 from asyncctx_trace.recording.segments import create
 from asyncctx_trace.recording.writer import Recorder, TextWriter

@@ -11,8 +11,8 @@ import pytest
 from app.loops import in_a_loop
 from app.screens import FakeProgram, Stage, staged
 from app.stories import MS, START, Story, three_workers
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.timeline import Timeline
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.recording.reader import Recording
 from asyncctx_trace_tui.app.application import TraceApp
 from asyncctx_trace_tui.app.background_thread import run_in_thread

@@ -11,7 +11,7 @@ import pytest
 from app.loops import in_a_loop
 from app.screens import staged
 from app.stories import Story
-from asyncctx_trace.outcome import Outcome
+from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace_tui.app.screenshot import picture
 from asyncctx_trace_tui.storage.app_settings import Settings
 

@@ -9,7 +9,7 @@ import pytest
 from app.loops import in_a_loop
 from app.screens import staged
 from app.stories import MS, Story, three_workers
-from asyncctx_trace.outcome import Outcome
+from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace_tui.app.screens.prompts import Prompt
 
 

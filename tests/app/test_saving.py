@@ -19,7 +19,7 @@ import pytest
 from app.loops import in_a_loop
 from app.screens import staged
 from app.stories import Story, three_workers
-from asyncctx_trace.analysis.timeline import Timeline
+from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.export.formats import html
 from asyncctx_trace.recording.reader import read
 from asyncctx_trace_tui.app.offscreen import snapshot

@@ -11,7 +11,7 @@ from app.loops import in_a_loop
 from app.screens import FakeProgram, Stage, staged
 from app.stories import MS, START, Story, three_workers
 from asyncctx_trace.export.spans import SpanMaker
-from asyncctx_trace.outcome import Outcome
+from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace.recording.reader import Recording
 from asyncctx_trace_tui.app.widgets.bars.view_bar import VIEWS
 from asyncctx_trace_tui.app.widgets.panes.task_lanes import Lanes

@@ -16,8 +16,8 @@ from textwrap import dedent
 import pytest
 
 from asyncctx_trace.analysis.findings import find
-from asyncctx_trace.analysis.timeline import Timeline
-from asyncctx_trace.events import Interrupted
+from asyncctx_trace.analysis.timeline.table import Timeline
+from asyncctx_trace.model.events import Interrupted
 from asyncctx_trace.recording.reader import read
 
 from .conftest import TIMEOUT, Shell

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from asyncctx_trace.events import EnterStarted
+from asyncctx_trace.model.events import EnterStarted
 from asyncctx_trace.recording.reader import read
 
 from .conftest import Shell

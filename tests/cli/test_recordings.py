@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from asyncctx_trace.recording.keep import LEAST
+from asyncctx_trace.recording.retention import LEAST
 
 from .conftest import Shell
 

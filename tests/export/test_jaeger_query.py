@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from asyncctx_trace.analysis.timeline import Timeline
+from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.export.delivery.endpoint import endpoint_for
 from asyncctx_trace.export.delivery.sender import Sender
 from asyncctx_trace.export.formats import jaeger, otlp_json

@@ -15,8 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
-from asyncctx_trace.analysis.timeline import Timeline
-from asyncctx_trace.events import (
+from asyncctx_trace.analysis.timeline.table import Timeline
+from asyncctx_trace.export.formats import otlp_json
+from asyncctx_trace.export.formats.otlp_json import NotOtlp
+from asyncctx_trace.export.formats.otlp_protobuf import request
+from asyncctx_trace.export.spans import SpanMaker
+from asyncctx_trace.importers.spans import facts_of
+from asyncctx_trace.model.events import (
     Collected,
     Dropped,
     EnterEnded,
@@ -37,12 +42,7 @@ from asyncctx_trace.events import (
     TaskDefined,
     TaskEnded,
 )
-from asyncctx_trace.export.formats import otlp_json
-from asyncctx_trace.export.formats.otlp_json import NotOtlp
-from asyncctx_trace.export.formats.otlp_protobuf import request
-from asyncctx_trace.export.spans import SpanMaker
-from asyncctx_trace.importers.spans import facts_of
-from asyncctx_trace.outcome import ExitFlag
+from asyncctx_trace.model.outcomes import ExitFlag
 from asyncctx_trace.recording.format import Anchor
 from asyncctx_trace.sources import open_source
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from asyncctx_trace.analysis.timeline import Timeline
+from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.export.single import spans_of
 from asyncctx_trace.export.span import Span
 from asyncctx_trace.export.spans import SpanMaker
-from asyncctx_trace.otel import conventions as names
+from asyncctx_trace.model import conventions as names
 from asyncctx_trace.recording.reader import Recording
 
 from .builders import Program, contention, leak, recorded

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from asyncctx_trace import traced
-from asyncctx_trace.analysis.timeline import Timeline
+from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.export.formats import jaeger, perfetto
 from asyncctx_trace.sources import Source, open_source
 

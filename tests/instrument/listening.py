@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from asyncctx_trace.instrument import hub
-from asyncctx_trace.outcome import Outcome
+from asyncctx_trace.instrument import sinks
+from asyncctx_trace.model.outcomes import Outcome
 
 
 @dataclass
@@ -118,11 +118,11 @@ class Heard:
 def listening() -> Iterator[Heard]:
     """Hear what happens inside the block."""
     heard = Heard()
-    hub.attach(heard)
+    sinks.attach(heard)
     try:
         yield heard
     finally:
-        hub.detach(heard)
+        sinks.detach(heard)
 
 
 PASSED = [("enter", "ok"), ("body", "ok"), ("exit", "ok")]

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from asyncctx_trace.child import environment
-from asyncctx_trace.events import EnterStarted, ExitEnded, SiteDefined
+from asyncctx_trace.model.events import EnterStarted, ExitEnded, SiteDefined
 from asyncctx_trace.recording.reader import read
 from asyncctx_trace.recording.segments import create
+from asyncctx_trace.runtime.launch import environment
 
 
 @dataclass

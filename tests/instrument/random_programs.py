@@ -9,11 +9,11 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from asyncctx_trace.instrument.operations import operations, perform
-from asyncctx_trace.instrument.pairs import forget_scope
-from asyncctx_trace.instrument.program import functions, original_of, rewritten
+from asyncctx_trace.instrument.patches.acquire_release import forget_scope
+from asyncctx_trace.instrument.patches.table import operations, perform
+from asyncctx_trace.instrument.rewriting.code_rewriter import functions, original_of, rewritten
 from asyncctx_trace.instrument.scope import Scope
-from asyncctx_trace.outcome import outcome_of
+from asyncctx_trace.model.outcomes import outcome_of
 from instrument.listening import listening
 
 __all__ = ["program", "runs_the_same"]

@@ -238,7 +238,7 @@ def test_a_semaphore_first_seen_in_use_has_the_capacity_that_it_was_made_with(
         import asyncio
         import anyio, trio
         import asyncctx_trace
-        from asyncctx_trace.instrument import hub
+        from asyncctx_trace.instrument import sinks as hub
         sinks = list(hub._sinks)
         async def main():
             for sink in sinks:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from asyncctx_trace.compiled import PURE
+from asyncctx_trace.native import PURE
 
 PROGRAM = Path(__file__).with_name("everyway.py")
 WAYS = ["alone", "threads", "settrace", "setprofile", "collector", "recursion"]

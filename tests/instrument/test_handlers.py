@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from asyncctx_trace.instrument import handlers
-from asyncctx_trace.instrument.program import rewritten
+from asyncctx_trace.instrument.rewriting import exception_handlers
+from asyncctx_trace.instrument.rewriting.code_rewriter import rewritten
 from asyncctx_trace.instrument.scope import Scope
 
 closed: list[str] = []
@@ -147,7 +147,9 @@ def test_a_handler_for_cancellations_is_told_from_others(function: Exit, traced:
                 while entry is not None and entry.tb_frame.f_code is not function.__code__:  # type: ignore[attr-defined]  # a function
                     entry = entry.tb_next
                 assert entry is not None
-                found.append(handlers.catches_cancellation(function.__code__, entry.tb_lasti))  # type: ignore[attr-defined]  # a function
+                found.append(
+                    exception_handlers.catches_cancellation(function.__code__, entry.tb_lasti)
+                )  # type: ignore[attr-defined]  # a function
 
     found: list[bool] = []
     try:
@@ -230,7 +232,7 @@ def test_a_bare_yield_before_a_cleanup_is_told_from_others(
         manager = asynccontextmanager(function)()
         await manager.__aenter__()
         frame = manager.gen.ag_frame  # type: ignore[attr-defined]  # of a generator
-        found.append(handlers.skips_cleanup(frame.f_code, frame.f_lasti))
+        found.append(exception_handlers.skips_cleanup(frame.f_code, frame.f_lasti))
         await manager.gen.aclose()  # type: ignore[attr-defined]  # of a generator
 
     found: list[bool] = []

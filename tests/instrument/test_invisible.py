@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from asyncctx_trace.instrument.invisible import suspended, unobserved
+from asyncctx_trace.instrument.hidden_frames import suspended, unobserved
 
 if sys.version_info < (3, 12):
     pytest.skip("CPython 3.11 shows every frame", allow_module_level=True)

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 import asyncctx_trace
-from asyncctx_trace.child import environment
-from asyncctx_trace.events import EnterStarted
+from asyncctx_trace.model.events import EnterStarted
 from asyncctx_trace.recording.reader import read
 from asyncctx_trace.recording.segments import create
+from asyncctx_trace.runtime.launch import environment
 from instrument.programs import both_ways
 
 TRACER = Path(asyncctx_trace.__file__)

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from asyncctx_trace.child import environment
-from asyncctx_trace.compiled import PURE
-from asyncctx_trace.instrument.invisible import is_suspended
+from asyncctx_trace.instrument.hidden_frames import is_suspended
+from asyncctx_trace.native import PURE
 from asyncctx_trace.recording.segments import create
+from asyncctx_trace.runtime.launch import environment
 
 LISTENED = Path(__file__).with_name("listened.py")
 LISTENERS = ["settrace", "setprofile"]
@@ -120,7 +120,7 @@ def test_cpython_3_11_shows_every_function_of_ours_that_is_not_compiled(tmp_path
     """It has no way to hide the call of a Python function."""
     found = differences(*both_ways("settrace", ["blocks"], tmp_path, "1"))
 
-    assert any("asyncctx_trace/marks.py begin" in line for line in found)
+    assert any("hooks.py begin" in line for line in found)
 
 
 @hides_frames

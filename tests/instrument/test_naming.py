@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from asyncctx_trace.instrument.naming import receiver
+from asyncctx_trace.instrument.registry.naming import receiver
 
 
 @pytest.mark.parametrize(

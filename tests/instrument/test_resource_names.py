@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from asyncctx_trace.events import EnterStarted, ResourceDefined
+from asyncctx_trace.model.events import EnterStarted, ResourceDefined
 from asyncctx_trace.recording.reader import read
 from instrument.programs import both_ways
 

@@ -292,7 +292,7 @@ def test_installed_and_uninstalled_by_the_program_itself(tmp_path: Path) -> None
         script="""
         import asyncio, contextlib, importlib._bootstrap_external as external
         import asyncctx_trace, before
-        from asyncctx_trace.instrument import hub
+        from asyncctx_trace.instrument import sinks as hub
         from instrument.listening import listening
 
         async def stacked():
@@ -364,6 +364,7 @@ def test_an_interpreter_within_the_process_is_left_alone(
             run = interpreters.run_string
         if __name__ == "__main__":
             inside = interpreters.create()
+            run(inside, "import sys; sys.path.insert(0, '')")
             run(inside, "import module, os, sys; print(sorted(os.environ.items()), sys.path)")
             interpreters.destroy(inside)
         import module

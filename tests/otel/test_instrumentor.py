@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from asyncctx_trace.instrument import hub
+from asyncctx_trace.instrument import sinks
 from asyncctx_trace.otel.autoinstrument import AsyncctxTraceInstrumentor
 
 PROGRAM = """\
@@ -84,6 +84,6 @@ def test_uninstrument_leaves_no_trace() -> None:
     program: dict[str, object] = {}
     exec(source, program)
     assert (dict(vars(provider)), list(sys.meta_path), list(sys.path_hooks)) == before
-    assert hub.listening is None
-    assert hub.looking is None
+    assert sinks.listening is None
+    assert sinks.looking is None
     assert exporter.get_finished_spans() == ()

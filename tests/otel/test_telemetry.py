@@ -23,7 +23,7 @@ from opentelemetry.trace import NoOpTracerProvider
 
 import asyncctx_trace
 from asyncctx_trace import configure, traced
-from asyncctx_trace.instrument import hub
+from asyncctx_trace.instrument import sinks
 
 from .test_spans import Manager, pass_through
 
@@ -133,7 +133,7 @@ def test_without_a_provider_there_is_nothing() -> None:
         import asyncio, json, sys, threading
         from opentelemetry import trace
         from asyncctx_trace import traced
-        from asyncctx_trace.instrument import hub
+        from asyncctx_trace.instrument import sinks as hub
         async def main():
             async with traced(asyncio.Lock()):
                 return trace.get_current_span() is trace.INVALID_SPAN
@@ -225,7 +225,7 @@ def test_closing_leaves_everything_as_it_was() -> None:
 
     assert "force_flush" not in vars(provider)
     assert "shutdown" not in vars(provider)
-    assert hub.listening is None
+    assert sinks.listening is None
 
 
 def test_a_provider_of_nothing_gets_nothing() -> None:
@@ -334,7 +334,7 @@ def test_a_processor_that_raises_harms_nobody(caplog: Any) -> None:
     provider.force_flush()
 
     assert "cannot make the spans" in caplog.text
-    assert hub.listening is not None
+    assert sinks.listening is not None
     telemetry.close()
 
 

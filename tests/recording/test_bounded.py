@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from asyncctx_trace.analysis.timeline import Timeline
+from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.errors import AsyncctxTraceError
-from asyncctx_trace.outcome import Outcome
-from asyncctx_trace.recording.bounded import Alive, BoundedRecorder
+from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace.recording.format import SEGMENT
-from asyncctx_trace.recording.keep import LEAST, Keep
 from asyncctx_trace.recording.reader import Recording, read
+from asyncctx_trace.recording.retention import LEAST, Keep
+from asyncctx_trace.recording.ring import Alive, BoundedRecorder
 from asyncctx_trace.recording.segments import create
 
 ROOM = 2 * LEAST

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from asyncctx_trace.events import EnterStarted, ProcessDefined, TaskEnded
-from asyncctx_trace.outcome import Outcome
+from asyncctx_trace.model.events import EnterStarted, ProcessDefined, TaskEnded
+from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace.recording.format import RECORD, SEGMENT_HEADER
 from asyncctx_trace.recording.reader import Recording
 from asyncctx_trace.recording.segments import create

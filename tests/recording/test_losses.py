@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from asyncctx_trace.analysis.completeness import Gap, completeness, is_complete
-from asyncctx_trace.analysis.timeline import Timeline
-from asyncctx_trace.events import Dropped, EnterStarted, Heartbeat, Outcome
-from asyncctx_trace.instrument import hub
-from asyncctx_trace.recording.bounded import Alive, BoundedRecorder
-from asyncctx_trace.recording.keep import Keep
+from asyncctx_trace.analysis.endings.completeness import Gap, completeness, is_complete
+from asyncctx_trace.analysis.timeline.table import Timeline
+from asyncctx_trace.instrument import sinks
+from asyncctx_trace.model.events import Dropped, EnterStarted, Heartbeat, Outcome
 from asyncctx_trace.recording.reader import Recording, read
+from asyncctx_trace.recording.retention import Keep
+from asyncctx_trace.recording.ring import Alive, BoundedRecorder
 from asyncctx_trace.recording.segments import Segments
 from asyncctx_trace.recording.writer import Recorder, TextWriter
 from recording.builders import LOCK, define_words, recorder
@@ -25,9 +25,9 @@ def attached(tmp_path: Path) -> Iterator[Recorder]:
     """A recorder that the hub tells every fact."""
     sink = recorder(tmp_path / "a.actx")
     define_words(sink)
-    hub.attach(sink)
+    sinks.attach(sink)
     yield sink
-    hub.detach(sink)
+    sinks.detach(sink)
 
 
 def acquire(sink: Recorder, first: int, count: int) -> None:
@@ -39,7 +39,7 @@ def acquire(sink: Recorder, first: int, count: int) -> None:
             sink.exit_started(number, number, 1, Outcome.OK, None)
             sink.exit_ended(number, number, Outcome.OK, False, None)
         except Exception as error:
-            hub.switch_off(sink, error)
+            sinks.switch_off(sink, error)
 
 
 def losses(path: Path) -> list[Dropped]:
@@ -77,7 +77,7 @@ def test_a_definition_that_fails_stops_the_recording_too(
         try:
             attached.site_defined(number + 10, "app.py", number, "main", "x" * 200)
         except Exception as error:
-            hub.switch_off(attached, error)
+            sinks.switch_off(attached, error)
             break
     acquire(attached, 1, 10)
 
@@ -90,8 +90,8 @@ def test_a_fact_that_found_no_stack_is_counted_and_the_recording_goes_on(
 ) -> None:
     """It is not the recorder's fault; but an end may be missing from then on."""
     acquire(attached, 1, 5)
-    hub.switch_off(attached, RecursionError())
-    hub.switch_off(attached, MemoryError())
+    sinks.switch_off(attached, RecursionError())
+    sinks.switch_off(attached, MemoryError())
     acquire(attached, 6, 5)
 
     (lost,) = losses(attached.path)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncctx_trace import compiled
-from asyncctx_trace.recording import stamping
+from asyncctx_trace import native
+from asyncctx_trace.recording import append
 from asyncctx_trace.recording.format import RECORD, SEGMENT, SEGMENT_HEADER
 
 SLOTS = (SEGMENT - SEGMENT_HEADER.size) // RECORD
@@ -38,12 +38,12 @@ facts = st.one_of(
 
 def pure() -> Any:
     """The class as it stands in Python, whatever was compiled."""
-    spec = importlib.util.find_spec(stamping.__name__)
+    spec = importlib.util.find_spec(append.__name__)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     with pytest.MonkeyPatch.context() as environment:
-        environment.setenv(compiled.PURE, "1")
+        environment.setenv(native.PURE, "1")
         spec.loader.exec_module(module)
     return module.Stamper
 
@@ -77,7 +77,7 @@ def stamped(stamper: Any, events: list[tuple[Any, ...]], taken: int) -> tuple[li
 @given(st.lists(facts, max_size=12), st.integers(SLOTS - 4, SLOTS))
 def test_both_fill_the_same_pages(events: list[tuple[Any, ...]], taken: int) -> None:
     """Across the end of a page, and beyond the last."""
-    assert stamped(stamping.Stamper, events, taken) == stamped(pure(), events, taken)
+    assert stamped(append.Stamper, events, taken) == stamped(pure(), events, taken)
 
 
 def test_both_lose_the_same_acquisitions_without_a_page() -> None:
@@ -85,7 +85,7 @@ def test_both_lose_the_same_acquisitions_without_a_page() -> None:
     begin = ("enter_started", 1, 2, 3, 4, 5, 6, 7)
     events = [begin, ("task_ended", 1, 1)] * (PAGES * SLOTS)
 
-    for stamper in (stamping.Stamper, pure()):
+    for stamper in (append.Stamper, pure()):
         _, lost = stamped(stamper, events, 0)
 
         assert lost == PAGES * SLOTS - PAGES * SLOTS // 2

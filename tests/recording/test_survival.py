@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from asyncctx_trace.events import Dropped, ExitEnded, ProcessDefined, ProcessEnded, TaskEnded
+from asyncctx_trace.model.events import Dropped, ExitEnded, ProcessDefined, ProcessEnded, TaskEnded
 from asyncctx_trace.recording.reader import read
 from asyncctx_trace.recording.segments import create
 from recording.builders import recorder, script

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncctx_trace.errors import RecordingExists
-from asyncctx_trace.events import (
+from asyncctx_trace.model.events import (
     Collected,
     Dropped,
     EnterEnded,
@@ -33,7 +33,7 @@ from asyncctx_trace.events import (
     TaskDefined,
     TaskEnded,
 )
-from asyncctx_trace.outcome import ExitFlag
+from asyncctx_trace.model.outcomes import ExitFlag
 from asyncctx_trace.recording.format import TEXT_LIMIT
 from asyncctx_trace.recording.reader import read
 from asyncctx_trace.recording.segments import create

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from asyncctx_trace.outcome import Outcome
+from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace.recording.format import Anchor
 from asyncctx_trace.recording.writer import TextWriter
 from asyncctx_trace_tui.cli import main

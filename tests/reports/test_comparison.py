@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from analysis.builders import MS, Story
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.comparison import Comparison, compare
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.summary.comparison import Comparison, compare
 from asyncctx_trace_tui.reports.comparison_text import render_comparison
 
 

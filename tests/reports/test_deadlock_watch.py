@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from asyncctx_trace.outcome import Outcome
+from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace.recording.writer import Recorder
 from asyncctx_trace_tui.reports.deadlocks import DeadlockWatch
 from recording.builders import recorder

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.comparison import compare
-from asyncctx_trace.analysis.report import report
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.summary.comparison import compare
+from asyncctx_trace.analysis.summary.report import report
 from asyncctx_trace_tui.reports.comparison_json import render_comparison_json
 from asyncctx_trace_tui.reports.json_report import render_json
 

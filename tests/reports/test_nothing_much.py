@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from analysis.simulation import Scene, Simulation
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.critical_path import critical_path
-from asyncctx_trace.analysis.report import report
-from asyncctx_trace.analysis.timeline import Timeline
+from asyncctx_trace.analysis.contention.critical_path import critical_path
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.summary.report import report
+from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.recording.reader import read
 from asyncctx_trace_tui.reports.json_report import render_json
 from asyncctx_trace_tui.reports.markdown_report import render_markdown

@@ -8,9 +8,9 @@ import time
 import pytest
 
 from analysis.builders import Story
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.report import report
-from asyncctx_trace.events import Dropped, Outcome
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.summary.report import report
+from asyncctx_trace.model.events import Dropped, Outcome
 from asyncctx_trace.recording.format import Anchor
 from asyncctx_trace_tui.reports.markdown_report import render_markdown
 from asyncctx_trace_tui.reports.text_report import render_report, render_text

@@ -11,7 +11,7 @@ from textwrap import dedent
 import pytest
 
 from asyncctx_trace import AlreadyRecording, RecordingExists, record, traced
-from asyncctx_trace.analysis.timeline import Timeline
+from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.recording.reader import read
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from asyncctx_trace.analysis.contention import contention, got_in
+from asyncctx_trace.analysis.contention.costs import contention, got_in
 from asyncctx_trace.analysis.findings import find
-from asyncctx_trace.analysis.timeline import NOT_YET
+from asyncctx_trace.analysis.timeline.table import NOT_YET
 
 from .runs import Run
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from asyncctx_trace.analysis.timeline import Timeline
+from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.recording.reader import read
 
 CHECKOUT = Path(__file__).parents[2]

@@ -559,7 +559,7 @@ def test_a_gate_does_not_pass_on_an_incomplete_recording(session: pytest.Pyteste
             import asyncio, program, pytest
             from time import monotonic_ns
             from asyncctx_trace.recording.writer import TextWriter
-            from asyncctx_trace.session import recording
+            from asyncctx_trace.runtime.recording_session import recording
             def loses():
                 notes = TextWriter(recording())
                 notes.dropped(monotonic_ns(), 7, "no room")
@@ -587,7 +587,7 @@ def test_a_judgement_that_fails_is_not_the_tests_fault(session: pytest.Pytester)
         session,
         test_it="""
             import pytest
-            from asyncctx_trace.session import recording
+            from asyncctx_trace.runtime.recording_session import recording
             def breaks():
                 with open(recording(), "r+b") as file:
                     file.write(b"no recording any more")
@@ -615,7 +615,7 @@ def test_a_test_that_cannot_be_recorded_runs_all_the_same(session: pytest.Pytest
             def test_looks(lifecycles): pass
         """,
         conftest="""
-            import asyncctx_trace.session as session
+            import asyncctx_trace.runtime.recording_session as session
             class record(session.record):
                 def __enter__(self):
                     raise OSError(28, "No space left on device")

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.stories import START
-from asyncctx_trace.analysis.timeline import Timeline
-from asyncctx_trace.events import EnterEnded, EnterStarted, ExitEnded, ExitStarted, Fact
-from asyncctx_trace.outcome import Outcome
+from asyncctx_trace.analysis.timeline.table import Timeline
+from asyncctx_trace.model.events import EnterEnded, EnterStarted, ExitEnded, ExitStarted, Fact
+from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace_tui.view.cells.activity import Overview
 from asyncctx_trace_tui.view.cells.drawing import CellSegment, draw
 from asyncctx_trace_tui.view.cells.glyphs import ASCII, UNICODE, Glyphs

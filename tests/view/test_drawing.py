@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.stories import MS, START, Story, three_workers
-from asyncctx_trace.outcome import Outcome
+from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace_tui.view.cells.drawing import draw, plain_text
 from asyncctx_trace_tui.view.cells.glyphs import ASCII, UNICODE, Glyphs
 from asyncctx_trace_tui.view.lanes.lane_set import LaneSet

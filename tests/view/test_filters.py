@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from app.stories import MS, START, Story
-from asyncctx_trace.analysis.timeline import Timeline
-from asyncctx_trace.outcome import Outcome
+from asyncctx_trace.analysis.timeline.table import Timeline
+from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace_tui.view.filters import FilterError, parse, parse_duration
 
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.stories import MS, START, Story
-from asyncctx_trace.analysis.timeline import Timeline
-from asyncctx_trace.events import EnterEnded, EnterStarted, ExitEnded, ExitStarted
-from asyncctx_trace.outcome import Outcome
+from asyncctx_trace.analysis.timeline.table import Timeline
+from asyncctx_trace.model.events import EnterEnded, EnterStarted, ExitEnded, ExitStarted
+from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace_tui.view.lanes.lane_set import LaneSet
 from asyncctx_trace_tui.view.lanes.tracks import Track
 from asyncctx_trace_tui.view.viewport import Viewport

@@ -41,10 +41,10 @@ from asyncctx_trace.instrument.adapters import (
     Take,
     register_adapter,
 )
-from asyncctx_trace.instrument.switch import install, uninstall
-from asyncctx_trace.instrument.traced import traced, untraced
+from asyncctx_trace.instrument.api import install, uninstall
+from asyncctx_trace.instrument.wrapping.traced import traced, untraced
 from asyncctx_trace.otel.runtime import Telemetry, configure, seek_providers
-from asyncctx_trace.session import record, record_from_environment
+from asyncctx_trace.runtime.recording_session import record, record_from_environment
 
 __all__ = [
     "Adapter",

@@ -16,7 +16,7 @@ PURE = "ASYNCCTX_TRACE_PURE"
 
 
 def compiled(package: str) -> Callable[[T], T]:
-    """Decorate a function or class that ``_speedups`` of ``package`` has a stand-in for.
+    """Decorate a function or class that ``_native`` of ``package`` has a stand-in for.
 
     The Python stays the reference: it serves where no compiler was at hand when we were
     installed, and the stand-in of a function calls it for whatever is out of the ordinary.
@@ -31,11 +31,11 @@ def is_compiled(package: str) -> bool:
 
 
 def extension(package: str) -> Any:
-    """The module ``_speedups`` of ``package``; ``None`` where it is not there, or not wanted."""
+    """The module ``_native`` of ``package``; ``None`` where it is not there, or not wanted."""
     if os.environ.get(PURE):
         return None
     try:
-        return importlib.import_module(f"{package}._speedups")
+        return importlib.import_module(f"{package}._native")
     except ImportError:
         return None
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Protocol
 
 from asyncctx_trace.errors import NotARecording
-from asyncctx_trace.events import Event
 from asyncctx_trace.export.formats.otlp_json import parse
 from asyncctx_trace.export.span import Span
 from asyncctx_trace.export.spans import NEW_TRACE_AFTER, SpanMaker
 from asyncctx_trace.importers.spans import facts_of
+from asyncctx_trace.model.events import Event
 from asyncctx_trace.recording.batch import Batch
 from asyncctx_trace.recording.format import Anchor
 from asyncctx_trace.recording.reader import Recording

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
 
-from asyncctx_trace.child import environment
-from asyncctx_trace.events import (
+from asyncctx_trace.model.events import (
     Collected,
     EnterEnded,
     EnterStarted,
@@ -23,6 +22,7 @@ from asyncctx_trace.events import (
 )
 from asyncctx_trace.recording.reader import read
 from asyncctx_trace.recording.segments import create
+from asyncctx_trace.runtime.launch import environment
 
 __all__ = ["Recorded", "Taken", "recorded"]
 

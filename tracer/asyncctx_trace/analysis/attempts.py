@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.snapshot import Case
 
 __all__ = ["Attempts"]
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from operator import sub
 
-from asyncctx_trace.analysis import vectorised
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.columns import pick, spans_of
-from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
-from asyncctx_trace.events import Outcome
+from asyncctx_trace.analysis import kernels
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.timeline.lookups import pick, spans_of
+from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
+from asyncctx_trace.model.events import Outcome
 
 __all__ = ["Cleanup", "Order", "Unwinding", "cleanups", "orders", "unwindings"]
 
@@ -102,8 +102,8 @@ def orders(case: Case) -> list[Order]:
 
 def cleanups(case: Case) -> list[Cleanup]:
     """What was cleaned up, by resource and site, the slowest first."""
-    if len(case.timeline) and vectorised.pays(case.timeline):
-        from asyncctx_trace.analysis.vectorised.cleanup import counts
+    if len(case.timeline) and kernels.pays(case.timeline):
+        from asyncctx_trace.analysis.kernels.cleanup import counts
     else:
         counts = _counts
     found = [Cleanup(*counted) for counted in counts(case, _overlapping(case))]

@@ -10,15 +10,15 @@ from operator import le
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
-from asyncctx_trace.analysis import vectorised
-from asyncctx_trace.analysis.columns import differing, entered, pick
-from asyncctx_trace.analysis.occupancy import Occupancy, contends, wait_of
-from asyncctx_trace.analysis.timeline import NOT_YET, Phase, Timeline
-from asyncctx_trace.analysis.waits import Waits
-from asyncctx_trace.analysis.words import cut, shorten
+from asyncctx_trace.analysis import kernels
+from asyncctx_trace.analysis.contention.occupancy import Occupancy, contends, wait_of
+from asyncctx_trace.analysis.contention.waits import Waits
+from asyncctx_trace.analysis.timeline.lookups import differing, entered, pick
+from asyncctx_trace.analysis.timeline.table import NOT_YET, Phase, Timeline
+from asyncctx_trace.model.text import cut, shorten
 
 if TYPE_CHECKING:
-    from asyncctx_trace.analysis.interruption import Interruption
+    from asyncctx_trace.analysis.endings.interruption import Interruption
 
 __all__ = ["Case", "End"]
 
@@ -113,8 +113,8 @@ class Case:
     @cached_property
     def parents(self) -> array[int]:
         """By row, the row of the acquisition around it; -1 where there is none."""
-        if len(self.timeline) and vectorised.pays(self.timeline):
-            from asyncctx_trace.analysis.vectorised.case import parents
+        if len(self.timeline) and kernels.pays(self.timeline):
+            from asyncctx_trace.analysis.kernels.case import parents
         else:
             parents = _parents
         return parents(self.timeline)
@@ -159,8 +159,8 @@ class Case:
         """
         timeline, foreign = self.timeline, self.ended_for_others
         tasks = dict.fromkeys((*timeline.rows_of_task, *foreign))
-        if tasks and vectorised.pays(timeline):
-            from asyncctx_trace.analysis.vectorised.cleanup import ever_in_two
+        if tasks and kernels.pays(timeline):
+            from asyncctx_trace.analysis.kernels.cleanup import ever_in_two
 
             tasks = dict.fromkeys(filter(ever_in_two(timeline).__contains__, tasks))
         found: dict[int, list[int]] = {}

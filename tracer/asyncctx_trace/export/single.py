@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from asyncctx_trace.analysis.timeline import Acquisition, Timeline
-from asyncctx_trace.events import Collected, EnterEnded, EnterStarted, Event, ExitEnded, ExitStarted
+from asyncctx_trace.analysis.timeline.table import Acquisition, Timeline
 from asyncctx_trace.export.span import Span
 from asyncctx_trace.export.spans import SpanMaker
-from asyncctx_trace.otel import conventions as names
+from asyncctx_trace.model import conventions as names
+from asyncctx_trace.model.events import (
+    Collected,
+    EnterEnded,
+    EnterStarted,
+    Event,
+    ExitEnded,
+    ExitStarted,
+)
 from asyncctx_trace.recording.format import Anchor
 
 __all__ = ["spans_of"]

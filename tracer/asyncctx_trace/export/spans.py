@@ -7,7 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from asyncctx_trace.events import (
+from asyncctx_trace.export.span import Link, Span, SpanEvent
+from asyncctx_trace.export.surroundings import Surroundings, Trace
+from asyncctx_trace.model import conventions as names
+from asyncctx_trace.model.events import (
     Collected,
     EnterEnded,
     EnterStarted,
@@ -20,9 +23,6 @@ from asyncctx_trace.events import (
     TaskDefined,
     TaskEnded,
 )
-from asyncctx_trace.export.span import Link, Span, SpanEvent
-from asyncctx_trace.export.surroundings import Surroundings, Trace
-from asyncctx_trace.otel import conventions as names
 from asyncctx_trace.otel.attributes import of_exit_flags, of_lifecycle, of_phase, of_site
 from asyncctx_trace.otel.holders import Contention
 from asyncctx_trace.recording.format import Anchor

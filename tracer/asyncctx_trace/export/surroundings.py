@@ -9,7 +9,10 @@ from hashlib import blake2b
 from pathlib import PurePath
 from urllib.parse import unquote
 
-from asyncctx_trace.events import (
+from asyncctx_trace.export.span import Attributes, Link, Origin, Span, SpanEvent
+from asyncctx_trace.model import conventions as names
+from asyncctx_trace.model.capacity import limit_of
+from asyncctx_trace.model.events import (
     Dropped,
     Event,
     Interrupted,
@@ -22,9 +25,6 @@ from asyncctx_trace.events import (
     SiteDefined,
     TaskDefined,
 )
-from asyncctx_trace.export.span import Attributes, Link, Origin, Span, SpanEvent
-from asyncctx_trace.limits import limit_of
-from asyncctx_trace.otel import conventions as names
 from asyncctx_trace.otel.attributes import of_resource, of_site
 from asyncctx_trace.recording.format import Anchor
 

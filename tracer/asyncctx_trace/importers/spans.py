@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from operator import attrgetter
 from typing import Any
 
-from asyncctx_trace.events import (
+from asyncctx_trace.export.span import Span
+from asyncctx_trace.model import conventions as names
+from asyncctx_trace.model.events import (
     Collected,
     Dropped,
     EnterEnded,
@@ -27,8 +29,6 @@ from asyncctx_trace.events import (
     TaskDefined,
     TaskEnded,
 )
-from asyncctx_trace.export.span import Span
-from asyncctx_trace.otel import conventions as names
 from asyncctx_trace.otel.attributes import exit_flags_in
 
 __all__ = ["facts_of"]

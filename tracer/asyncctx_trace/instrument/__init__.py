@@ -5,7 +5,7 @@ room               what it is
 =================  ==============================================================
 hub                hands each fact to the sinks that listen, and survives them
 lifecycle          the four moments of an acquisition, in the task that lives them
-_speedups          the same for what goes well, compiled, with the marks
+_native          the same for what goes well, compiled, with the marks
 tasks              which task runs now
 resources          what a manager stands for
 adapters           the table of managers known by name

@@ -123,7 +123,7 @@ moment_get(PyObject *self, PyObject *object, PyObject *type)
 
 static PyTypeObject MomentType = {
     PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "asyncctx_trace.instrument._speedups.Moment",
+    .tp_name = "asyncctx_trace.instrument._native.Moment",
     .tp_basicsize = sizeof(Moment),
     .tp_dealloc = moment_dealloc,
     .tp_repr = moment_repr,
@@ -287,7 +287,7 @@ static PyMemberDef acquisition_members[] = {
 /* No tp_clear: a cycle through it is broken at the task's list of what is open. */
 static PyTypeObject AcquisitionType = {
     PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "asyncctx_trace.instrument._speedups.Acquisition",
+    .tp_name = "asyncctx_trace.instrument._native.Acquisition",
     .tp_basicsize = sizeof(Acquisition),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
     .tp_new = acquisition_new,
@@ -351,7 +351,7 @@ static PyMemberDef exit_members[] = {
 /* No tp_clear: a cycle through it is broken at what it refers to. */
 static PyTypeObject ExitType = {
     PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "asyncctx_trace.instrument._speedups.Exit",
+    .tp_name = "asyncctx_trace.instrument._native.Exit",
     .tp_basicsize = sizeof(Exit),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL,
     .tp_dealloc = (destructor)exit_dealloc,
@@ -1239,7 +1239,7 @@ static PyMethodDef watched_methods[] = {
 
 static PyTypeObject WatchedType = {
     PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "asyncctx_trace.instrument._speedups.Watched",
+    .tp_name = "asyncctx_trace.instrument._native.Watched",
     .tp_basicsize = sizeof(Watched),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
     .tp_dealloc = watched_dealloc,
@@ -1561,7 +1561,7 @@ bind_awaiting(PyObject *function)
             return -1;
         }
     }
-    Py_XSETREF(by_code, of(ROOM("sites"), "_by_code"));
+    Py_XSETREF(by_code, of(ROOM("registry.sites"), "_by_code"));
     return by_code == NULL ? -1 : 0;
 }
 
@@ -1599,7 +1599,7 @@ stand_in(PyObject *module, PyObject *original)
                 break;
             }
             else if (moments[index].function == returning) {
-                Py_XSETREF(by_item, of(ROOM("releases"), "_by_item"));
+                Py_XSETREF(by_item, of(ROOM("registry.open_acquisitions"), "_by_item"));
             }
             found = new_moment(moments[index].function, original);
             break;
@@ -1639,30 +1639,30 @@ static int
 bind(void)
 {
     PyObject *of_hub;
-    HAVE(of_hub, of(ROOM("hub"), "__dict__"));
-    HAVE(switch_off, of(ROOM("hub"), "switch_off"));
-    HAVE(missed, of(ROOM("hub"), "missed"));
-    HAVE(tasks, of(ROOM("tasks"), "__dict__"));
-    HAVE(seen, of(ROOM("tasks"), "_tasks"));
-    HAVE(kinds, of(ROOM("resources"), "_kinds"));
-    HAVE(by_object, of(ROOM("resources"), "_by_object"));
-    HAVE(by_name, of(ROOM("resources"), "_by_name"));
-    HAVE(at_place, of(ROOM("resources"), "at_place"));
+    HAVE(of_hub, of(ROOM("sinks"), "__dict__"));
+    HAVE(switch_off, of(ROOM("sinks"), "switch_off"));
+    HAVE(missed, of(ROOM("sinks"), "missed"));
+    HAVE(tasks, of(ROOM("registry.tasks"), "__dict__"));
+    HAVE(seen, of(ROOM("registry.tasks"), "_tasks"));
+    HAVE(kinds, of(ROOM("registry.resources"), "_kinds"));
+    HAVE(by_object, of(ROOM("registry.resources"), "_by_object"));
+    HAVE(by_name, of(ROOM("registry.resources"), "_by_name"));
+    HAVE(at_place, of(ROOM("registry.resources"), "at_place"));
     HAVE(ok, PyLong_FromLong(1)); /* int(Outcome.OK) */
     HAVE(zero, PyLong_FromLong(0));
     PyObject *type;
-    HAVE(type, of(ROOM("tasks"), "Task"));
+    HAVE(type, of(ROOM("registry.tasks"), "Task"));
     SLOT(task_id_, "id");
     SLOT(task_open, "open");
-    HAVE(type, of(ROOM("resources"), "Kind"));
+    HAVE(type, of(ROOM("registry.resources"), "Kind"));
     SLOT(kind_manager, "manager");
     SLOT(kind_traced, "traced");
     SLOT(kind_itself, "itself");
     SLOT(kind_adapter, "adapter");
-    HAVE(type, of(ROOM("resources"), "Resource"));
+    HAVE(type, of(ROOM("registry.resources"), "Resource"));
     SLOT(resource_id, "id");
     SLOT(resource_taken, "taken");
-    HAVE(type, of(ROOM("sites"), "Place"));
+    HAVE(type, of(ROOM("registry.sites"), "Place"));
     SLOT(place_site, "site");
     SLOT(place_known, "known");
     SLOT(place_resource, "resource");
@@ -1703,14 +1703,14 @@ static PyModuleDef_Slot slots[] = {
 
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
-    .m_name = "asyncctx_trace.instrument._speedups",
+    .m_name = "asyncctx_trace.instrument._native",
     .m_doc = "The moments and marks of an acquisition that goes well, compiled.",
     .m_methods = methods,
     .m_slots = slots,
 };
 
 PyMODINIT_FUNC
-PyInit__speedups(void)
+PyInit__native(void)
 {
     return PyModuleDef_Init(&definition);
 }

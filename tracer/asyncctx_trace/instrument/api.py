@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 __all__ = ["install", "uninstall"]
 
-_MACHINERY = "asyncctx_trace.instrument.installing"
+_MACHINERY = "asyncctx_trace.instrument.rewriting.import_hook"
 
 
 def install(include: Iterable[str] = (), exclude: Iterable[str] = (), *, all: bool = False) -> None:
@@ -32,9 +32,9 @@ def install(include: Iterable[str] = (), exclude: Iterable[str] = (), *, all: bo
         >>> asyncctx_trace.install(exclude=["acme.migrations"])
         >>> asyncctx_trace.uninstall()
     """
-    from asyncctx_trace.instrument import installing
+    from asyncctx_trace.instrument.rewriting import import_hook
 
-    installing.install(include, exclude, all)
+    import_hook.install(include, exclude, all)
 
 
 def uninstall() -> None:
@@ -44,6 +44,6 @@ def uninstall() -> None:
     installed, it has no effect.
     """
     if _MACHINERY in sys.modules:
-        from asyncctx_trace.instrument import installing
+        from asyncctx_trace.instrument.rewriting import import_hook
 
-        installing.uninstall()
+        import_hook.uninstall()

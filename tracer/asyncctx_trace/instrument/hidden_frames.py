@@ -9,7 +9,7 @@ from functools import update_wrapper
 from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any, ParamSpec, TypeVar, cast
 
-from asyncctx_trace.compiled import extension
+from asyncctx_trace.native import extension
 
 __all__ = [
     "as_hook",

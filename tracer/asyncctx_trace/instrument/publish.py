@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 
-from asyncctx_trace.compiled import compiled
-from asyncctx_trace.instrument import hub, tasks
-from asyncctx_trace.instrument.invisible import quietly, unobserved
-from asyncctx_trace.instrument.tasks import Task, current_task, seen
-from asyncctx_trace.outcome import EnterFlag, Outcome, outcome_of
-from asyncctx_trace.unpatched import unpatched
+from asyncctx_trace.instrument import sinks
+from asyncctx_trace.instrument.hidden_frames import quietly, unobserved
+from asyncctx_trace.instrument.registry import tasks
+from asyncctx_trace.instrument.registry.tasks import Task, current_task, seen
+from asyncctx_trace.model.outcomes import EnterFlag, Outcome, outcome_of
+from asyncctx_trace.model.unpatched import unpatched
+from asyncctx_trace.native import compiled
 
 __all__ = [
     "BY_CALL",
@@ -37,7 +38,7 @@ _OK = int(Outcome.OK)
 BY_CALL = int(EnterFlag.BY_CALL)
 _NO_ROOM = (RecursionError, MemoryError)
 """The program is at the end of its stack or memory: nothing can be told, by nobody's fault."""
-_compiled = compiled(__package__)
+_compiled = compiled("asyncctx_trace.instrument")
 
 
 @_compiled
@@ -68,7 +69,7 @@ def enter_started(manager: int, resource: int, site: int, flags: int = 0) -> Acq
     Whoever calls this has seen by ``hub.heard`` that somebody listens. ``flags`` are bits of
     ``EnterFlag``.
     """
-    sink = hub.listening
+    sink = sinks.listening
     if sink is None:
         return None
     try:
@@ -84,10 +85,10 @@ def enter_started(manager: int, resource: int, site: int, flags: int = 0) -> Acq
         else:
             sink.enter_started(at, number, parent, task.id, manager, resource, site)
     except _NO_ROOM:
-        hub.missed(sink)
+        sinks.missed(sink)
         return None
     except Exception as error:
-        hub.switch_off(sink, error)
+        sinks.switch_off(sink, error)
         return None
     open_.append(acquisition)
     return acquisition
@@ -107,7 +108,7 @@ def enter_started_by_call(
 
     ``elsewhere`` says that another task does so on its behalf: this one may go on meanwhile.
     """
-    sink = hub.listening
+    sink = sinks.listening
     if sink is None:
         return None
     open_ = task.open
@@ -123,10 +124,10 @@ def enter_started_by_call(
             unpatched.monotonic_ns(), number, parent, task.id, manager, resource, site, BY_CALL
         )
     except _NO_ROOM:
-        hub.missed(sink)
+        sinks.missed(sink)
         return None
     except Exception as error:
-        hub.switch_off(sink, error)
+        sinks.switch_off(sink, error)
         return None
     open_.insert(0 if elsewhere else len(open_), acquisition)
     return acquisition
@@ -139,7 +140,7 @@ def enter_ended(acquisition: Acquisition | None, error: BaseException | None = N
     if acquisition is None:
         return
     acquisition.state = HOLDING if error is None else ENDED
-    sink = hub.listening
+    sink = sinks.listening
     try:
         at = unpatched.monotonic_ns()
         if error is None:
@@ -151,9 +152,9 @@ def enter_ended(acquisition: Acquisition | None, error: BaseException | None = N
                 outcome = quietly(outcome_of, error)
                 quietly(sink.enter_ended, at, acquisition.id, outcome, error)
     except _NO_ROOM:
-        hub.missed(sink)
+        sinks.missed(sink)
     except Exception as failure:
-        hub.switch_off(sink, failure)
+        sinks.switch_off(sink, failure)
 
 
 @_compiled
@@ -168,7 +169,7 @@ def exit_started(
     if acquisition.state == ENDED:  # it was released inside the block
         return
     acquisition.state = LEAVING
-    sink = hub.listening
+    sink = sinks.listening
     if sink is None:
         return
     try:
@@ -181,9 +182,9 @@ def exit_started(
             outcome = quietly(outcome_of, error)
             quietly(sink.exit_started, at, acquisition.id, task.id, outcome, error, site)
     except _NO_ROOM:
-        hub.missed(sink)
+        sinks.missed(sink)
     except Exception as failure:
-        hub.switch_off(sink, failure)
+        sinks.switch_off(sink, failure)
 
 
 @_compiled
@@ -201,7 +202,7 @@ def exit_ended(
         _second_exit(acquisition, error)
         return
     acquisition.state = ENDED
-    sink = hub.listening
+    sink = sinks.listening
     try:
         at = unpatched.monotonic_ns()
         open_ = acquisition.task.open
@@ -221,9 +222,9 @@ def exit_ended(
             flags = acquisition.flags | quietly(_flags_of, error, body_error)
             quietly(sink.exit_ended, at, acquisition.id, outcome, suppressed, error, flags)
     except _NO_ROOM:
-        hub.missed(sink)
+        sinks.missed(sink)
     except Exception as failure:
-        hub.switch_off(sink, failure)
+        sinks.switch_off(sink, failure)
 
 
 def _no_flags(error: BaseException, body_error: BaseException | None) -> int:

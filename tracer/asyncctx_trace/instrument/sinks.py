@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import TYPE_CHECKING, Protocol
 
-from asyncctx_trace.instrument.invisible import unobserve, unobserved
+from asyncctx_trace.instrument.hidden_frames import unobserve, unobserved
 
 __all__ = [
     "Sink",

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from asyncctx_trace.outcome import ExitFlag, Outcome
+from asyncctx_trace.model.outcomes import ExitFlag, Outcome
 
 __all__ = [
     "Collected",

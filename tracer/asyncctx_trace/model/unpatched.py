@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from asyncctx_trace.compiled import extension
+from asyncctx_trace.native import extension
 
 try:
     import fcntl

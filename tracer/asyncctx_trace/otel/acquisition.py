@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanContext, TraceFlags, TraceState
 
+from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace.otel.attributes import of_lifecycle
-from asyncctx_trace.outcome import Outcome
 
 if TYPE_CHECKING:
     from asyncctx_trace.otel.body import BodySpan

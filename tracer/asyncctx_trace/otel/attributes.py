@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from asyncctx_trace.otel import conventions as names
-from asyncctx_trace.outcome import ExitFlag
+from asyncctx_trace.model import conventions as names
+from asyncctx_trace.model.outcomes import ExitFlag
 
 __all__ = [
     "Named",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.trace import Link, Span, Status, StatusCode
 
-from asyncctx_trace.otel import conventions as names
+from asyncctx_trace.model import conventions as names
 from asyncctx_trace.otel.acquisition import ErrorWords, LiveAcquisition
 from asyncctx_trace.otel.span_content import of_body, of_end, of_enter, of_exit
 from asyncctx_trace.otel.tracer import Tracing

@@ -17,7 +17,7 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from asyncctx_trace.otel import conventions as names
+from asyncctx_trace.model import conventions as names
 from asyncctx_trace.otel.acquisition import LiveAcquisition
 from asyncctx_trace.otel.body import BodySpan
 from asyncctx_trace.otel.tracer import SPAN_KEY, Attributes, TracingBase

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanContext, set_span_in_context
 
-from asyncctx_trace.otel import conventions as names
+from asyncctx_trace.model import conventions as names
 from asyncctx_trace.otel.acquisition import LiveAcquisition
 from asyncctx_trace.otel.body import BodySpan
 from asyncctx_trace.otel.tracer import Attributes, TracingBase

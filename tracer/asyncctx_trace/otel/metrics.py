@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opentelemetry.metrics import Histogram, Meter, MeterProvider
 
-from asyncctx_trace.otel import conventions as names
+from asyncctx_trace.model import conventions as names
 from asyncctx_trace.otel.acquisition import LiveAcquisition, ResourceWords
 
 __all__ = ["Measurements"]

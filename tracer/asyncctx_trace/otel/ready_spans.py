@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationInfo, InstrumentationScope
 from opentelemetry.trace import Link, SpanContext
 
-from asyncctx_trace.otel import conventions as names
+from asyncctx_trace.model import conventions as names
 from asyncctx_trace.otel.acquisition import LiveAcquisition
 from asyncctx_trace.otel.span_content import of_body, of_end, of_enter, of_exit
 

@@ -9,8 +9,8 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from asyncctx_trace.instrument import hub
-from asyncctx_trace.instrument.invisible import quietly, unobserved
+from asyncctx_trace.instrument import sinks
+from asyncctx_trace.instrument.hidden_frames import quietly, unobserved
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
@@ -43,7 +43,7 @@ class Telemetry:
 
         self._new_trace_after = int(new_trace_after * 1e9)
         self._worker = Worker(queue_limit, self._look)
-        self._emitter = Emitter(self._worker, hub.replay)
+        self._emitter = Emitter(self._worker, sinks.replay)
         self._patched: list[tuple[Any, str]] = []
         self._seen: list[object] = []
         """Providers that have been looked at: one that makes no spans need not be asked again."""
@@ -83,8 +83,8 @@ class Telemetry:
             if self._closed:
                 return
             self._closed = True
-            hub.detach(self._emitter)
-            hub.seek(None)
+            sinks.detach(self._emitter)
+            sinks.seek(None)
         atexit.unregister(self.close)
         self._worker.stop()
         for provider, moment in self._patched:
@@ -139,12 +139,12 @@ class Telemetry:
                 encoder_patch.teach()
             if not self._listens and (self._worker.tracing or self._worker.measurements):
                 self._listens = True
-                hub.attach(self._emitter)
+                sinks.attach(self._emitter)
                 # Runs before the exit handlers of providers, which were made earlier.
                 atexit.register(self.close)
             # The worker looks, too, but a span that is missed is missed.
             searching = self._wants[0] and self._worker.tracing is None
-            hub.seek(self._look if searching else None)
+            sinks.seek(self._look if searching else None)
 
     def _unseen(self, provider: P) -> P | None:
         if provider is None or provider in self._seen:
@@ -201,7 +201,7 @@ def seek_providers() -> None:
     """Have acquisitions look for a global provider until there is one."""
     disabled = os.environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "")
     if NAME not in map(str.strip, disabled.split(",")):
-        hub.seek(_seek)
+        sinks.seek(_seek)
 
 
 @unobserved

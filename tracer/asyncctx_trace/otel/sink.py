@@ -9,7 +9,8 @@ from collections.abc import Callable
 from opentelemetry import context as context_api
 from opentelemetry.context import Context
 
-from asyncctx_trace.limits import limit_of
+from asyncctx_trace.model.capacity import limit_of
+from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace.otel.acquisition import (
     LiveAcquisition,
     ResourceWords,
@@ -21,7 +22,6 @@ from asyncctx_trace.otel.body import BodySpan
 from asyncctx_trace.otel.context import current, make_current
 from asyncctx_trace.otel.tracer import SPAN_KEY, Tracing
 from asyncctx_trace.otel.worker import Worker
-from asyncctx_trace.outcome import Outcome
 
 __all__ = ["Emitter"]
 

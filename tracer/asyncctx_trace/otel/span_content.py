@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from asyncctx_trace.otel import conventions as names
+from asyncctx_trace.model import conventions as names
 from asyncctx_trace.otel.acquisition import ErrorWords, LiveAcquisition
 from asyncctx_trace.otel.attributes import of_exit_flags, of_phase, of_site
 

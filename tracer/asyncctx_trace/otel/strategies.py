@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import NoOpTracer, TracerProvider
 
-from asyncctx_trace.otel import conventions as names
+from asyncctx_trace.model import conventions as names
 from asyncctx_trace.otel.deferred import LateTracing
 from asyncctx_trace.otel.eager import PromptTracing
 from asyncctx_trace.otel.tracer import Tracing

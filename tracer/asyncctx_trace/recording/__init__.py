@@ -7,7 +7,7 @@ format      the layout of an ``.actx`` file, byte by byte
 batch       what one look at a recording has brought, as records or as events
 segments    hands out pieces of the file, each to one process
 stamping    puts facts into the slots of a page, in the program's own task
-_speedups   the same, compiled
+_native   the same, compiled
 writer      the sink: texts, and where the next page comes from
 columns     a run of records column by column
 bounded     the recorder of which only the newest part is kept

@@ -338,7 +338,7 @@ static PyMemberDef stamper_members[] = {
 
 static PyTypeObject StamperType = {
     PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "asyncctx_trace.recording._speedups.Stamper",
+    .tp_name = "asyncctx_trace.recording._native.Stamper",
     .tp_basicsize = sizeof(Stamper),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
     .tp_new = PyType_GenericNew,
@@ -404,14 +404,14 @@ static PyModuleDef_Slot slots[] = {
 
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
-    .m_name = "asyncctx_trace.recording._speedups",
+    .m_name = "asyncctx_trace.recording._native",
     .m_doc = "Facts put into the slots of a mapped page, compiled.",
     .m_methods = methods,
     .m_slots = slots,
 };
 
 PyMODINIT_FUNC
-PyInit__speedups(void)
+PyInit__native(void)
 {
     return PyModuleDef_Init(&definition);
 }

@@ -7,7 +7,7 @@ import mmap
 from collections.abc import Callable
 from typing import Any
 
-from asyncctx_trace.compiled import compiled
+from asyncctx_trace.native import compiled
 from asyncctx_trace.recording.format import (
     COLLECTED,
     ENTER_ENDED,
@@ -49,7 +49,7 @@ def _no_slot() -> int:
     return SEGMENT
 
 
-@compiled(__package__)
+@compiled("asyncctx_trace.recording")
 class Stamper:
     """Writes each fact into the next slot of a page, its kind last.
 

@@ -8,7 +8,7 @@ from itertools import chain
 from operator import attrgetter
 from typing import Any
 
-from asyncctx_trace.events import (
+from asyncctx_trace.model.events import (
     Collected,
     Definition,
     Dropped,
@@ -32,9 +32,9 @@ from asyncctx_trace.events import (
     TaskDefined,
     TaskEnded,
 )
-from asyncctx_trace.outcome import EnterFlag, ExitFlag
-from asyncctx_trace.recording.columns import Columns
+from asyncctx_trace.model.outcomes import EnterFlag, ExitFlag
 from asyncctx_trace.recording.format import RAW, RECORD, Kind
+from asyncctx_trace.recording.record_columns import Columns
 
 __all__ = ["UNKNOWN_MANAGER", "Batch", "Writer", "process_base"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from asyncctx_trace.errors import DamagedRecording, NotARecording
-from asyncctx_trace.events import Heartbeat, ProcessEnded
+from asyncctx_trace.model.events import Heartbeat, ProcessEnded
 from asyncctx_trace.recording.batch import Batch, Writer, process_base
 from asyncctx_trace.recording.format import (
     HEADER_SIZE,

@@ -13,7 +13,7 @@ from operator import not_
 from pathlib import Path
 from typing import Any
 
-from asyncctx_trace.recording.columns import Columns
+from asyncctx_trace.model.unpatched import unpatched
 from asyncctx_trace.recording.format import (
     LENGTH,
     RECORD,
@@ -22,10 +22,10 @@ from asyncctx_trace.recording.format import (
     Kind,
     SegmentKind,
 )
-from asyncctx_trace.recording.keep import LEAST, Keep
+from asyncctx_trace.recording.record_columns import Columns
+from asyncctx_trace.recording.retention import LEAST, Keep
 from asyncctx_trace.recording.segments import Segment
 from asyncctx_trace.recording.writer import Recorder
-from asyncctx_trace.unpatched import unpatched
 
 __all__ = ["Alive", "BoundedRecorder"]
 

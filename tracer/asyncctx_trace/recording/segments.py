@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from asyncctx_trace.errors import RecordingExists
+from asyncctx_trace.model.unpatched import unpatched
 from asyncctx_trace.recording.format import (
     HEADER_SIZE,
     SEGMENT,
@@ -19,7 +20,6 @@ from asyncctx_trace.recording.format import (
     SegmentKind,
     pack_header,
 )
-from asyncctx_trace.unpatched import unpatched
 
 __all__ = ["Segment", "Segments", "create"]
 

@@ -11,6 +11,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from asyncctx_trace.model.unpatched import unpatched
+from asyncctx_trace.recording.append import Stamper
 from asyncctx_trace.recording.format import (
     HEARTBEAT,
     LENGTH,
@@ -21,8 +23,6 @@ from asyncctx_trace.recording.format import (
     SegmentKind,
 )
 from asyncctx_trace.recording.segments import Segments
-from asyncctx_trace.recording.stamping import Stamper
-from asyncctx_trace.unpatched import unpatched
 
 __all__ = ["Recorder", "TextWriter"]
 

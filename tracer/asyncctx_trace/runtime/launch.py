@@ -66,11 +66,11 @@ def begin() -> None:
         with contextlib.suppress(AttributeError):  # there is none, or the program has its own
             sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     try:
-        from asyncctx_trace.session import join
+        from asyncctx_trace.runtime.recording_session import join
 
         join(Path(settings["recording"]), settings.get("keep"))
 
-        from asyncctx_trace.instrument.installing import install_at_start
+        from asyncctx_trace.instrument.rewriting.import_hook import install_at_start
 
         install_at_start(
             settings.get("include", ()), settings.get("exclude", ()), settings.get("all", False)

@@ -9,15 +9,16 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from asyncctx_trace.errors import AlreadyRecording, AsyncctxTraceError
-from asyncctx_trace.instrument import hub, resources
-from asyncctx_trace.instrument import tasks as tasks_
-from asyncctx_trace.instrument.invisible import quietly
-from asyncctx_trace.unpatched import unpatched
+from asyncctx_trace.instrument import sinks
+from asyncctx_trace.instrument.hidden_frames import quietly
+from asyncctx_trace.instrument.registry import resources
+from asyncctx_trace.instrument.registry import tasks as tasks_
+from asyncctx_trace.model.unpatched import unpatched
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from asyncctx_trace.recording.bounded import Alive
+    from asyncctx_trace.recording.ring import Alive
     from asyncctx_trace.recording.writer import Recorder
 
 __all__ = ["ENVIRONMENT", "record", "record_from_environment"]
@@ -82,7 +83,7 @@ class record:
             raise AlreadyRecording(
                 f"this process already records to {_recorder.path}: end that recording first"
             )
-        from asyncctx_trace.recording.keep import Keep
+        from asyncctx_trace.recording.retention import Keep
         from asyncctx_trace.recording.segments import create
 
         if self._keep is not None:
@@ -119,18 +120,18 @@ def join(path: Path, keep: str | None = None) -> None:
 
         recorder = Recorder(path)
     else:
-        from asyncctx_trace.recording.bounded import BoundedRecorder
-        from asyncctx_trace.recording.keep import Keep
+        from asyncctx_trace.recording.retention import Keep
+        from asyncctx_trace.recording.ring import BoundedRecorder
 
         recorder = BoundedRecorder(path, Keep.parse(keep), _alive)
     recorder.seldom = quietly
-    hub.attach(recorder)
+    sinks.attach(recorder)
     _recorder = recorder
     atexit.register(stop)
 
 
 def _alive() -> Alive:
-    from asyncctx_trace.recording.bounded import Alive
+    from asyncctx_trace.recording.ring import Alive
 
     tasks = tasks_.known()
     return Alive(
@@ -152,7 +153,7 @@ def stop() -> None:
     atexit.unregister(stop)
     if recorder is not None:
         tasks_.note_finished(unpatched.monotonic_ns())
-        hub.detach(recorder)
+        sinks.detach(recorder)
         try:
             recorder.close()
         except OSError:  # a full disk has been told of already
@@ -187,9 +188,9 @@ def _go_on_in_child() -> None:
     if _recorder is not None:
         try:
             _recorder.restart_in_child()
-            hub.replay(_recorder)
+            sinks.replay(_recorder)
         except Exception as error:
-            hub.switch_off(_recorder, error)
+            sinks.switch_off(_recorder, error)
 
 
 if hasattr(os, "register_at_fork"):

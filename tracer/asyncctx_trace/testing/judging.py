@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from asyncctx_trace.analysis.budgets import Breach
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.contention import contention_in
+from asyncctx_trace.analysis.contention.costs import contention_in
 from asyncctx_trace.analysis.findings import find_in
-from asyncctx_trace.analysis.gates import selects, what_is_missing
-from asyncctx_trace.analysis.grouping import FindingGroup, group_findings
-from asyncctx_trace.analysis.words import plain
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.summary.budgets import Breach
+from asyncctx_trace.analysis.summary.gates import selects, what_is_missing
+from asyncctx_trace.analysis.summary.grouping import FindingGroup, group_findings
+from asyncctx_trace.model.text import plain
 from asyncctx_trace.testing.lifecycles import Lifecycles
 from asyncctx_trace.testing.settings import Settings
 

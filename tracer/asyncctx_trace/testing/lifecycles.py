@@ -8,14 +8,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from time import monotonic_ns
 
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.contention import contention
+from asyncctx_trace.analysis.contention.costs import contention
 from asyncctx_trace.analysis.findings import Finding, Thresholds, find_in
-from asyncctx_trace.analysis.gates import what_is_missing
-from asyncctx_trace.analysis.spread import Spread
-from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
-from asyncctx_trace.analysis.words import duration, parse_duration, plain
-from asyncctx_trace.events import (
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.statistics import Spread
+from asyncctx_trace.analysis.summary.gates import what_is_missing
+from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
+from asyncctx_trace.model.events import (
     Collected,
     Dropped,
     EnterEnded,
@@ -25,6 +24,7 @@ from asyncctx_trace.events import (
     ExitStarted,
     ReleaseUnmatched,
 )
+from asyncctx_trace.model.text import duration, parse_duration, plain
 from asyncctx_trace.recording.reader import Recording
 
 __all__ = ["Lifecycles"]

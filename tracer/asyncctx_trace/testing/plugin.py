@@ -76,7 +76,7 @@ class _Plugin:
         """Trace modules that say nothing of us as well, from now to the end of the session."""
         if not self._installed:
             self._installed = True
-            from asyncctx_trace.instrument.installing import install, uninstall
+            from asyncctx_trace.instrument.rewriting.import_hook import install, uninstall
 
             install()
             self.config.add_cleanup(uninstall)
@@ -278,7 +278,7 @@ class _Summary:
 
     def lines(self, *, verbose: bool) -> list[str]:
         """The end of the session's output; ``verbose`` names every test."""
-        from asyncctx_trace.analysis.words import count
+        from asyncctx_trace.model.text import count
 
         lines = []
         for line, tests in self.found.values():
@@ -303,7 +303,7 @@ def lifecycles(request: pytest.FixtureRequest) -> Lifecycles:
 def _recording(path: Path, stack: ExitStack) -> tuple[Path, int | None]:
     """A recording of this test's own; where one goes on already, that one from now on."""
     from asyncctx_trace.errors import AlreadyRecording
-    from asyncctx_trace.session import record, recording
+    from asyncctx_trace.runtime.recording_session import record, recording
 
     try:
         return stack.enter_context(record(path, overwrite=True)), None

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from asyncctx_trace.analysis.budgets import Budget
     from asyncctx_trace.analysis.findings import Thresholds
+    from asyncctx_trace.analysis.summary.budgets import Budget
 
 __all__ = ["MARK", "Settings", "add_options", "of_session", "of_test"]
 
@@ -123,7 +123,7 @@ def of_session(config: pytest.Config) -> Settings:
     given |= set(getattr(config, "_inicfg", None) or vars(config).get("inicfg") or ())
     for name in sorted(given):
         if name.startswith("asyncctx") and name not in _INI:
-            from asyncctx_trace.analysis.words import did_you_mean, plain
+            from asyncctx_trace.model.text import did_you_mean, plain
 
             raise pytest.UsageError(
                 f"unknown option {plain(name)!r}{did_you_mean(name, _INI)}; use {', '.join(_INI)}"
@@ -143,7 +143,7 @@ def of_test(session: Settings, mark: pytest.Mark | None) -> Settings:
     """What holds for one test; raises ValueError for a marker that says something unknown."""
     if mark is None:
         return session
-    from asyncctx_trace.analysis.words import did_you_mean, plain
+    from asyncctx_trace.model.text import did_you_mean, plain
 
     if mark.args:
         raise ValueError(
@@ -171,9 +171,9 @@ def of_test(session: Settings, mark: pytest.Mark | None) -> Settings:
 def _checked(
     forbid: Iterable[str], allow: Iterable[str], thresholds: Iterable[str], budgets: Iterable[str]
 ) -> Settings:
-    from asyncctx_trace.analysis.budgets import Budget
     from asyncctx_trace.analysis.findings import Thresholds
-    from asyncctx_trace.analysis.gates import kinds_in
+    from asyncctx_trace.analysis.summary.budgets import Budget
+    from asyncctx_trace.analysis.summary.gates import kinds_in
 
     each = tuple(part for text in thresholds for part in text.replace(",", " ").split())
     Thresholds.parse(each)

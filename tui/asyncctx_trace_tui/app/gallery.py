@@ -17,7 +17,7 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from asyncctx_trace.analysis.words import plain
+from asyncctx_trace.model.text import plain
 from asyncctx_trace_tui.app.themes import THEMES
 from asyncctx_trace_tui.app.widgets.palette import DEFAULTS
 from asyncctx_trace_tui.run import bundled_scenarios

@@ -66,7 +66,7 @@ def _dispatch(arguments: list[str]) -> int:
         case ["--version", *_]:
             from importlib.metadata import version
 
-            from asyncctx_trace.compiled import is_compiled
+            from asyncctx_trace.native import is_compiled
 
             implementation = (
                 "compiled" if is_compiled("asyncctx_trace.recording") else "pure Python"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from asyncctx_trace.analysis.budgets import Budget
+    from asyncctx_trace.analysis.summary.budgets import Budget
 
 __all__ = ["FAILED", "check_options", "print_failed_checks"]
 
@@ -28,7 +28,7 @@ def print_failed_checks(lines: Iterable[str]) -> None:
 def _kinds(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> frozenset[str]:
     if not values:
         return frozenset()
-    from asyncctx_trace.analysis.gates import kinds_in
+    from asyncctx_trace.analysis.summary.gates import kinds_in
 
     try:
         return kinds_in(values)
@@ -41,7 +41,7 @@ def _budgets(
 ) -> tuple[Budget, ...]:
     if not values:
         return ()
-    from asyncctx_trace.analysis.budgets import Budget
+    from asyncctx_trace.analysis.summary.budgets import Budget
 
     try:
         return tuple(map(Budget.parse, values))
@@ -73,7 +73,7 @@ def check_options(command: F) -> F:
     ) -> Any:
         checks = None
         if fail_on or budgets:
-            from asyncctx_trace.analysis.gates import Gates
+            from asyncctx_trace.analysis.summary.gates import Gates
 
             checks = Gates(fail_on, budgets)
         return command(*args, checks=checks, **kwargs)

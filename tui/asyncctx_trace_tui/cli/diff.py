@@ -11,7 +11,7 @@ import click
 from asyncctx_trace_tui.cli.check_options import FAILED
 
 if TYPE_CHECKING:
-    from asyncctx_trace.analysis.case import Case
+    from asyncctx_trace.analysis.snapshot import Case
 
 __all__ = ["command"]
 
@@ -37,7 +37,7 @@ def command(before: Path, after: Path, format_: str, exit_code: bool) -> None:
 
     Resources and sites are matched by name and source text, so lines may have moved.
     """
-    from asyncctx_trace.analysis.comparison import compare
+    from asyncctx_trace.analysis.summary.comparison import compare
 
     result = compare(_case(before), _case(after))
     if format_ == "json":
@@ -56,7 +56,7 @@ def command(before: Path, after: Path, format_: str, exit_code: bool) -> None:
 
 
 def _case(file: Path) -> Case:
-    from asyncctx_trace.analysis.case import Case
+    from asyncctx_trace.analysis.snapshot import Case
     from asyncctx_trace_tui.reports.loading import load_recording
 
     loaded = load_recording(file)

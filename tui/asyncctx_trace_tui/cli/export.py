@@ -127,12 +127,12 @@ def _written(source: Source, format_: str, new_trace_after: float) -> Iterable[s
 
             return jaeger.write(source.spans(new_trace_after))
         case "html":
-            from asyncctx_trace.analysis.timeline import Timeline
+            from asyncctx_trace.analysis.timeline.table import Timeline
             from asyncctx_trace.export.formats import html
 
             return html.write(Timeline(source.events), running=source.running)
         case _:
-            from asyncctx_trace.analysis.timeline import Timeline
+            from asyncctx_trace.analysis.timeline.table import Timeline
             from asyncctx_trace.export.formats import perfetto
 
             return perfetto.write(Timeline(source.events))
@@ -169,7 +169,7 @@ def _send(progress: Iterable[Account]) -> None:
 
 
 def _complain(account: Account, file: str) -> None:
-    from asyncctx_trace.analysis.words import plain
+    from asyncctx_trace.model.text import plain
 
     for said, times in account.problems.items():
         click.echo(

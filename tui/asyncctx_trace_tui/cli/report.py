@@ -14,7 +14,7 @@ from asyncctx_trace_tui.cli.report_printing import print_report
 
 if TYPE_CHECKING:
     from asyncctx_trace.analysis.findings import Thresholds
-    from asyncctx_trace.analysis.gates import Gates
+    from asyncctx_trace.analysis.summary.gates import Gates
 
 __all__ = ["command"]
 
@@ -24,7 +24,7 @@ _FORMATS = ("text", "json", "markdown")
 
 def _time(ctx: click.Context, param: click.Parameter, value: str | None) -> int | time | None:
     """ns from the start, or a time of day."""
-    from asyncctx_trace.analysis.words import parse_duration
+    from asyncctx_trace.model.text import parse_duration
 
     if value is None:
         return None

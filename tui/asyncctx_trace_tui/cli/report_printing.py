@@ -10,8 +10,8 @@ import click
 
 if TYPE_CHECKING:
     from asyncctx_trace.analysis.findings import Thresholds
-    from asyncctx_trace.analysis.gates import Gates
-    from asyncctx_trace.analysis.report import Report
+    from asyncctx_trace.analysis.summary.gates import Gates
+    from asyncctx_trace.analysis.summary.report import Report
 
 __all__ = ["print_report"]
 
@@ -37,8 +37,8 @@ def print_report(
     ``resources`` are name patterns. Without ``out``, only evaluate ``checks``. Returns one line
     per failed check. Raises RecordingError or OSError.
     """
-    from asyncctx_trace.analysis.case import Case
-    from asyncctx_trace.analysis.report import report
+    from asyncctx_trace.analysis.snapshot import Case
+    from asyncctx_trace.analysis.summary.report import report
     from asyncctx_trace_tui.reports.loading import load_recording
 
     loaded = load_recording(file, since, until)

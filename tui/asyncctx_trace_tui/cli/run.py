@@ -19,7 +19,7 @@ from asyncctx_trace_tui.cli.check_options import FAILED, check_options, print_fa
 from asyncctx_trace_tui.run.launcher import Program
 
 if TYPE_CHECKING:
-    from asyncctx_trace.analysis.gates import Gates
+    from asyncctx_trace.analysis.summary.gates import Gates
     from asyncctx_trace.export.delivery.stream import OtlpStream
 
 __all__ = ["command"]
@@ -145,7 +145,7 @@ def command(
     if checks or (headless and not quiet):
         failed = _report(recording, checks, told=headless and not quiet)
     if stream is not None:
-        from asyncctx_trace.analysis.words import plain
+        from asyncctx_trace.model.text import plain
 
         account = stream.finish()
         click.echo(f"spans: {account}", err=True)
@@ -172,7 +172,7 @@ def _report(recording: Path, checks: Gates | None, *, told: bool) -> list[str]:
     try:
         failed = print_report(recording, sys.stderr if told else None, checks=checks)
     except Exception as error:
-        from asyncctx_trace.analysis.words import plain
+        from asyncctx_trace.model.text import plain
 
         why = f"the report failed: {type(error).__name__}: {plain(str(error))}"
         failed = [f"check failed: {why}"] if checks else []

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TypeAlias
 
-from asyncctx_trace.analysis.report import Report
-from asyncctx_trace.analysis.resource_groups import ResourceGroup
+from asyncctx_trace.analysis.summary.report import Report
+from asyncctx_trace.analysis.summary.resource_groups import ResourceGroup
 from asyncctx_trace_tui.reports.labels import distinct_names, resource_label
 
 __all__ = ["charges"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.cleanup import Order
-from asyncctx_trace.analysis.comparison import Change, Comparison
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.summary.comparison import Change, Comparison
 from asyncctx_trace_tui.reports.json_report import VERSION, finding_as_dict, spread_as_dict
 from asyncctx_trace_tui.reports.labels import resource_label
 

@@ -8,11 +8,11 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.cleanup import Order
-from asyncctx_trace.analysis.comparison import Change, Comparison
 from asyncctx_trace.analysis.findings import Finding
-from asyncctx_trace.analysis.words import duration, plain, shorten
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.summary.comparison import Change, Comparison
+from asyncctx_trace.model.text import duration, plain, shorten
 from asyncctx_trace_tui.reports.labels import NAME, resource_label, site_label
 from asyncctx_trace_tui.reports.rich_tables import draw, screen_width, table
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from types import TracebackType
 
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.deadlock import deadlocks_at
+from asyncctx_trace.analysis.deadlocks.cycles import deadlocks_at
 from asyncctx_trace.analysis.findings.deadlock import describe
-from asyncctx_trace.analysis.timeline import Timeline
-from asyncctx_trace.analysis.words import plain
-from asyncctx_trace.events import (
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.timeline.table import Timeline
+from asyncctx_trace.model.events import (
     EnterEnded,
     EnterStarted,
     Event,
@@ -22,6 +21,7 @@ from asyncctx_trace.events import (
     TaskDefined,
     TaskEnded,
 )
+from asyncctx_trace.model.text import plain
 from asyncctx_trace.recording.reader import Recording
 
 __all__ = ["DeadlockAlarm", "DeadlockWatch"]

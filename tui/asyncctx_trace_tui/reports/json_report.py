@@ -6,17 +6,17 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.contention import ResourceUse
-from asyncctx_trace.analysis.critical_path import Step
-from asyncctx_trace.analysis.culprit import Culprit
+from asyncctx_trace.analysis.contention.costs import ResourceUse
+from asyncctx_trace.analysis.contention.critical_path import Step
+from asyncctx_trace.analysis.endings.last_moment import ended_by, pending_waits
 from asyncctx_trace.analysis.findings import Finding
-from asyncctx_trace.analysis.grouping import FindingGroup
-from asyncctx_trace.analysis.last_moment import ended_by, pending_waits
-from asyncctx_trace.analysis.mishaps import BadEnd
-from asyncctx_trace.analysis.report import Report
-from asyncctx_trace.analysis.resource_groups import ResourceGroup
-from asyncctx_trace.analysis.spread import Spread
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.statistics import Spread
+from asyncctx_trace.analysis.summary.culprit import Culprit
+from asyncctx_trace.analysis.summary.grouping import FindingGroup
+from asyncctx_trace.analysis.summary.report import Report
+from asyncctx_trace.analysis.summary.resource_groups import ResourceGroup
+from asyncctx_trace.analysis.summary.root_causes import BadEnd
 
 __all__ = ["VERSION", "as_dict", "finding_as_dict", "render_json", "site_as_dict", "spread_as_dict"]
 

@@ -6,10 +6,10 @@ import os
 from datetime import datetime
 from pathlib import Path
 
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.report import Report
-from asyncctx_trace.analysis.resource_groups import ResourceGroup
-from asyncctx_trace.analysis.words import duration, plain, shorten
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.summary.report import Report
+from asyncctx_trace.analysis.summary.resource_groups import ResourceGroup
+from asyncctx_trace.model.text import duration, plain, shorten
 
 __all__ = [
     "NAME",

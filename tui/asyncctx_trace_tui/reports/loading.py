@@ -9,11 +9,11 @@ from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from asyncctx_trace.analysis.timeline import Timeline
+from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.sources import Followed, follow
 
 if TYPE_CHECKING:
-    from asyncctx_trace.analysis.selection import Piece
+    from asyncctx_trace.analysis.timeline.selection import Piece
     from asyncctx_trace.recording.format import Anchor
 
 __all__ = ["LoadedRecording", "load_recording"]
@@ -47,7 +47,7 @@ def load_recording(
             for batch in _batches(source):
                 timeline.extend(batch)
         else:
-            from asyncctx_trace.analysis.selection import between  # rarely needed
+            from asyncctx_trace.analysis.timeline.selection import between  # rarely needed
 
             timeline, more = between(
                 _batches(source),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from asyncctx_trace.analysis.grouping import FindingGroup
-from asyncctx_trace.analysis.report import Report
-from asyncctx_trace.analysis.words import duration, percent, plain
+from asyncctx_trace.analysis.summary.grouping import FindingGroup
+from asyncctx_trace.analysis.summary.report import Report
+from asyncctx_trace.model.text import duration, percent, plain
 from asyncctx_trace_tui.reports.charges import charges
 from asyncctx_trace_tui.reports.labels import distinct_names, site_label
 

@@ -8,9 +8,9 @@ from rich.console import RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from asyncctx_trace.analysis.grouping import FindingGroup
-from asyncctx_trace.analysis.report import Report
-from asyncctx_trace.analysis.words import count, cut, plain
+from asyncctx_trace.analysis.summary.grouping import FindingGroup
+from asyncctx_trace.analysis.summary.report import Report
+from asyncctx_trace.model.text import count, cut, plain
 from asyncctx_trace_tui.reports.extent import Extent
 from asyncctx_trace_tui.reports.labels import group_name, short_site_label, time_label
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from rich.console import RenderableType
 from rich.text import Text
 
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.report import Report
-from asyncctx_trace.analysis.report import report as make_report
-from asyncctx_trace.analysis.timeline import Timeline
-from asyncctx_trace.analysis.words import plain
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.summary.report import Report
+from asyncctx_trace.analysis.summary.report import report as make_report
+from asyncctx_trace.analysis.timeline.table import Timeline
+from asyncctx_trace.model.text import plain
 from asyncctx_trace_tui.reports.extent import Extent
 from asyncctx_trace_tui.reports.labels import date_and_time
 from asyncctx_trace_tui.reports.rich_tables import draw, screen_width

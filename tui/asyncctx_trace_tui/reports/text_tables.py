@@ -9,12 +9,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.cleanup import Cleanup
-from asyncctx_trace.analysis.contention import ResourceUse, got_in
-from asyncctx_trace.analysis.mishaps import BadEnd, Mishap
-from asyncctx_trace.analysis.report import Report
-from asyncctx_trace.analysis.words import duration, percent, plain, shorten
+from asyncctx_trace.analysis.contention.costs import ResourceUse, got_in
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.summary.report import Report
+from asyncctx_trace.analysis.summary.root_causes import BadEnd, Mishap
+from asyncctx_trace.model.text import duration, percent, plain, shorten
 from asyncctx_trace_tui.reports.charges import charges
 from asyncctx_trace_tui.reports.extent import Extent
 from asyncctx_trace_tui.reports.labels import (

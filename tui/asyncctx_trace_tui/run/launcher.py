@@ -14,11 +14,11 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any
 
-from asyncctx_trace.child import environment
-from asyncctx_trace.recording.bounded import Alive, BoundedRecorder
-from asyncctx_trace.recording.keep import Keep
+from asyncctx_trace.recording.retention import Keep
+from asyncctx_trace.recording.ring import Alive, BoundedRecorder
 from asyncctx_trace.recording.segments import create
 from asyncctx_trace.recording.writer import TextWriter
+from asyncctx_trace.runtime.launch import environment
 
 __all__ = ["Program", "interpreter"]
 

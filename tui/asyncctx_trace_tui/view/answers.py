@@ -8,8 +8,8 @@ from copy import copy
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar, cast
 
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.timeline import Timeline
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.timeline.table import Timeline
 
 __all__ = ["Answers", "Question", "Job", "frozen_copy"]
 

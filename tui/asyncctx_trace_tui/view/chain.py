@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.words import duration, shorten
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.model.text import duration, shorten
 
 __all__ = ["Link", "blamed", "chain", "ready"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from asyncctx_trace.analysis.timeline import Timeline
-from asyncctx_trace.analysis.words import plain, shorten
+from asyncctx_trace.analysis.timeline.table import Timeline
+from asyncctx_trace.model.text import plain, shorten
 
 __all__ = ["full_names", "resource_name", "task_name"]
 

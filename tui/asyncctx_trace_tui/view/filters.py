@@ -9,9 +9,9 @@ from fnmatch import fnmatchcase
 from functools import cache
 from typing import TypeAlias
 
-from asyncctx_trace.analysis.timeline import NOT_YET, Phase, Timeline
+from asyncctx_trace.analysis.timeline.table import NOT_YET, Phase, Timeline
 from asyncctx_trace.errors import AsyncctxTraceError
-from asyncctx_trace.events import Outcome
+from asyncctx_trace.model.events import Outcome
 
 __all__ = ["FilterError", "Predicate", "parse", "parse_duration"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from asyncctx_trace.analysis.timeline import Acquisition, Timeline
-from asyncctx_trace.analysis.words import duration, plain
-from asyncctx_trace.events import Outcome
+from asyncctx_trace.analysis.timeline.table import Acquisition, Timeline
+from asyncctx_trace.model.events import Outcome
+from asyncctx_trace.model.text import duration, plain
 from asyncctx_trace_tui.view.display_names import resource_name, task_name
 from asyncctx_trace_tui.view.lanes.lane_set import LaneSet
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.findings import Thresholds, find_in
-from asyncctx_trace.analysis.timeline import NOT_YET
-from asyncctx_trace.analysis.words import duration, shorten
-from asyncctx_trace.events import Outcome
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.timeline.table import NOT_YET
+from asyncctx_trace.model.events import Outcome
+from asyncctx_trace.model.text import duration, shorten
 
 __all__ = ["Place", "problems"]
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from asyncctx_trace.analysis.blame import blame
-from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.cleanup import cleanups
-from asyncctx_trace.analysis.contention import contention_in
-from asyncctx_trace.analysis.critical_path import critical_path
-from asyncctx_trace.analysis.words import duration, percent, shorten
+from asyncctx_trace.analysis.contention.attribution import blame
+from asyncctx_trace.analysis.contention.costs import contention_in
+from asyncctx_trace.analysis.contention.critical_path import critical_path
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.model.text import duration, percent, shorten
 
 __all__ = ["TABLES", "Line", "ReportTable"]
 

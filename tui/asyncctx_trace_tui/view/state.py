@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import TypeVar
 
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
-from asyncctx_trace.events import Event
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
+from asyncctx_trace.model.events import Event
 from asyncctx_trace.recording.batch import Batch
 from asyncctx_trace.recording.format import Anchor
 from asyncctx_trace_tui.storage.atomic_write import BackgroundSave

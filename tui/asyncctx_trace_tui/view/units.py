@@ -5,8 +5,8 @@ from __future__ import annotations
 from array import array
 from heapq import heapify, heappop, heappush
 
-from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
-from asyncctx_trace.outcome import Outcome
+from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
+from asyncctx_trace.model.outcomes import Outcome
 
 __all__ = ["rows_by_unit"]
 

@@ -10,9 +10,9 @@ from heapq import heappop, heappush
 from itertools import accumulate, groupby, pairwise
 from typing import Generic, TypeAlias, TypeVar
 
-from asyncctx_trace.analysis import vectorised
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.occupancy import Occupancy
+from asyncctx_trace.analysis import kernels
+from asyncctx_trace.analysis.contention.occupancy import Occupancy
+from asyncctx_trace.analysis.snapshot import Case
 
 __all__ = ["SCALE", "Blame", "Charges", "Given", "Share", "Ways", "blame"]
 
@@ -90,8 +90,8 @@ def blame(case: Case, resource: int) -> Blame:
     total, blamed = occupancy.waited_in_all, occupancy.kept_out_in_all
     if not blamed:
         return Blame(resource, total, total)
-    if vectorised.pays(case.timeline, occupancy.rows):
-        from asyncctx_trace.analysis.vectorised.blame import charges
+    if kernels.pays(case.timeline, occupancy.rows):
+        from asyncctx_trace.analysis.kernels.blame import charges
     else:
         charges = _charges
     charged = charges(case, resource)

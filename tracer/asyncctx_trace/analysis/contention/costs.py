@@ -8,12 +8,19 @@ from dataclasses import dataclass
 from itertools import groupby
 from operator import sub
 
-from asyncctx_trace.analysis import vectorised
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.columns import ascending, entered, holds_of, pick, spans_of, waits_of
-from asyncctx_trace.analysis.occupancy import contends
-from asyncctx_trace.analysis.spread import Spread
-from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
+from asyncctx_trace.analysis import kernels
+from asyncctx_trace.analysis.contention.occupancy import contends
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.statistics import Spread
+from asyncctx_trace.analysis.timeline.lookups import (
+    ascending,
+    entered,
+    holds_of,
+    pick,
+    spans_of,
+    waits_of,
+)
+from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 
 __all__ = ["ResourceUse", "contention", "contention_in", "got_in", "spreads_of"]
 
@@ -70,8 +77,8 @@ def contention_in(case: Case) -> list[ResourceUse]:
 def got_in(timeline: Timeline, resource: int) -> list[int]:
     """Rows of ``resource`` in the order in which their tasks got in."""
     rows = timeline.rows_of_resource.get(resource, array("q"))
-    if vectorised.pays(timeline, rows):
-        from asyncctx_trace.analysis.vectorised.contention import got_in as told
+    if kernels.pays(timeline, rows):
+        from asyncctx_trace.analysis.kernels.contention import got_in as told
 
         return told(timeline, rows)
     return sorted(entered(timeline, rows), key=timeline.enter_ended.__getitem__)
@@ -79,8 +86,8 @@ def got_in(timeline: Timeline, resource: int) -> list[int]:
 
 def spreads_of(timeline: Timeline, rows: Sequence[int], now: int) -> tuple[Spread, Spread, Spread]:
     """How long ``rows`` waited, held and cleaned up."""
-    if vectorised.pays(timeline, rows):
-        from asyncctx_trace.analysis.vectorised.contention import spreads
+    if kernels.pays(timeline, rows):
+        from asyncctx_trace.analysis.kernels.contention import spreads
     else:
         spreads = _spreads
     return spreads(timeline, rows, now)
@@ -92,8 +99,8 @@ def _use(case: Case, resource: int) -> ResourceUse:
     definition = timeline.resources.get(resource)
     limited = contends(definition)
     most, when = case.occupancy(resource).most_waiters() if limited else (0, None)
-    if vectorised.pays(timeline, rows):
-        from asyncctx_trace.analysis.vectorised.contention import overtaken, usage
+    if kernels.pays(timeline, rows):
+        from asyncctx_trace.analysis.kernels.contention import overtaken, usage
     else:
         overtaken, usage = _overtaken, _usage
     wait, hold, cleanup = spreads_of(timeline, rows, now)

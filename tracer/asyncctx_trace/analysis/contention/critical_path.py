@@ -11,11 +11,11 @@ from functools import cached_property
 from itertools import chain, pairwise
 from typing import Literal, TypeAlias
 
-from asyncctx_trace.analysis import vectorised
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.columns import pick
-from asyncctx_trace.analysis.timeline import NOT_YET, Phase, Timeline
-from asyncctx_trace.analysis.wakeups import wakeups
+from asyncctx_trace.analysis import kernels
+from asyncctx_trace.analysis.contention.wakeups import wakeups
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.timeline.lookups import pick
+from asyncctx_trace.analysis.timeline.table import NOT_YET, Phase, Timeline
 
 __all__ = ["CriticalPath", "Doing", "Link", "Piece", "Step", "critical_path"]
 
@@ -108,8 +108,8 @@ class _Walk:
             task, at = before, since
         pieces.reverse()
         # What links a piece to the one before it was found while looking back from its start.
-        if vectorised.pays(self.timeline, pieces):
-            from asyncctx_trace.analysis.vectorised.critical_path import steps
+        if kernels.pays(self.timeline, pieces):
+            from asyncctx_trace.analysis.kernels.critical_path import steps
 
             return list(steps(self.case, pieces, self._facts))
         return [step for piece in pieces for step in self._steps(*piece)]
@@ -208,8 +208,8 @@ class _Walk:
             timeline, now = self.timeline, self.case.now
             rows = timeline.rows_of_task.get(task, array("q"))
             for_others = array("q", self.case.ended_for_others.get(task, ()))
-            if vectorised.pays(timeline, rows):
-                from asyncctx_trace.analysis.vectorised.critical_path import facts_of
+            if kernels.pays(timeline, rows):
+                from asyncctx_trace.analysis.kernels.critical_path import facts_of
             else:
                 facts_of = _facts_of
             found = self._facts_of[task] = facts_of(timeline, rows, for_others, now)
@@ -228,8 +228,8 @@ class _Walk:
     @cached_property
     def _last(self) -> dict[int, int]:
         """Task -> its last fact; one that is still in an acquisition goes on until now."""
-        if len(self.timeline) and vectorised.pays(self.timeline):
-            from asyncctx_trace.analysis.vectorised.critical_path import last_facts
+        if len(self.timeline) and kernels.pays(self.timeline):
+            from asyncctx_trace.analysis.kernels.critical_path import last_facts
         else:
             last_facts = _last_facts
         last = last_facts(self.timeline)

@@ -7,9 +7,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
-from asyncctx_trace.analysis import vectorised
-from asyncctx_trace.analysis.columns import entered, holds_of
-from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
+from asyncctx_trace.analysis import kernels
+from asyncctx_trace.analysis.timeline.lookups import entered, holds_of
+from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 
 __all__ = ["Holds"]
 
@@ -22,8 +22,8 @@ class Holds:
 
     def __init__(self, timeline: Timeline, rows: array[int], now: int) -> None:
         """Of the ``rows`` of ``timeline``."""
-        if vectorised.pays(timeline, rows):
-            from asyncctx_trace.analysis.vectorised.holds import parts
+        if kernels.pays(timeline, rows):
+            from asyncctx_trace.analysis.kernels.holds import parts
         else:
             parts = _parts
         self.starts, self.ends, self.tasks, self.rows = parts(timeline, rows, now)

@@ -10,12 +10,12 @@ from functools import cached_property
 from itertools import accumulate, pairwise, repeat
 from operator import add, itemgetter, mul, sub
 
-from asyncctx_trace import limits
-from asyncctx_trace.analysis import vectorised
-from asyncctx_trace.analysis.columns import holds_of, waits_of
-from asyncctx_trace.analysis.holds import Holds
-from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
-from asyncctx_trace.events import ResourceDefined
+from asyncctx_trace.analysis import kernels
+from asyncctx_trace.analysis.contention.holds import Holds
+from asyncctx_trace.analysis.timeline.lookups import holds_of, waits_of
+from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
+from asyncctx_trace.model import capacity
+from asyncctx_trace.model.events import ResourceDefined
 
 __all__ = ["Occupancy", "contends", "hold_of", "limit_of", "wait_of"]
 
@@ -31,12 +31,12 @@ def contends(resource: ResourceDefined | None) -> bool:
 
     A timeout or a task group lets everybody in: to be in two of them at once is no contention.
     """
-    return resource is not None and limits.limit_of(resource.kind, resource.capacity) is not None
+    return resource is not None and capacity.limit_of(resource.kind, resource.capacity) is not None
 
 
 def limit_of(resource: ResourceDefined | None) -> int:
     """How many holders keep others out: the capacity; one where it is not known."""
-    found = None if resource is None else limits.limit_of(resource.kind, resource.capacity)
+    found = None if resource is None else capacity.limit_of(resource.kind, resource.capacity)
     return 1 if found is None else found
 
 
@@ -66,8 +66,8 @@ class Occupancy:
         self._timeline = timeline
         self.rows = timeline.rows_of_resource.get(resource, array("q"))
         self._now = now
-        if vectorised.pays(timeline, self.rows):
-            from asyncctx_trace.analysis.vectorised.occupancy import steps
+        if kernels.pays(timeline, self.rows):
+            from asyncctx_trace.analysis.kernels.occupancy import steps
         else:
             steps = _steps
         self.times, self.waiters, self.holders = steps(timeline, self.rows, now)
@@ -75,8 +75,8 @@ class Occupancy:
     @property
     def kept_out(self) -> array[int]:
         """Waiters of each step while the resource was full."""
-        if vectorised.pays(self._timeline, self.rows):
-            from asyncctx_trace.analysis.vectorised.occupancy import kept_out
+        if kernels.pays(self._timeline, self.rows):
+            from asyncctx_trace.analysis.kernels.occupancy import kept_out
 
             return kept_out(self.waiters, self.holders, self.limit)
         return array("i", map(mul, self.waiters, self._full()))
@@ -88,8 +88,8 @@ class Occupancy:
     @cached_property
     def met(self) -> array[int]:
         """How many ns the wait in each of ``rows`` met the full resource."""
-        if vectorised.pays(self._timeline, self.rows):
-            from asyncctx_trace.analysis.vectorised.occupancy import met
+        if kernels.pays(self._timeline, self.rows):
+            from asyncctx_trace.analysis.kernels.occupancy import met
         else:
             met = _met
         return met(self._timeline, self.rows, self._now, self.times, self._full())
@@ -146,8 +146,8 @@ class Occupancy:
         return self._integral(self.kept_out)
 
     def _integral(self, values: array[int]) -> int:
-        if vectorised.pays(self._timeline, self.rows):
-            from asyncctx_trace.analysis.vectorised.occupancy import integral
+        if kernels.pays(self._timeline, self.rows):
+            from asyncctx_trace.analysis.kernels.occupancy import integral
 
             return integral(self.times, values)
         return sum(map(mul, map(sub, self.times[1:], self.times), values))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 
 __all__ = ["handed_over", "is_anonymous"]
 

@@ -7,9 +7,9 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeAlias
 
-from asyncctx_trace.analysis import vectorised
-from asyncctx_trace.analysis.columns import waits_of
-from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
+from asyncctx_trace.analysis import kernels
+from asyncctx_trace.analysis.timeline.lookups import waits_of
+from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 
 __all__ = ["Span", "Waits", "innermost"]
 
@@ -28,8 +28,8 @@ class Waits:
         rows = array("q")
         for resource in limited:
             rows.extend(timeline.rows_of_resource[resource])
-        if rows and vectorised.pays(timeline):
-            from asyncctx_trace.analysis.vectorised.waits import gathered
+        if rows and kernels.pays(timeline):
+            from asyncctx_trace.analysis.kernels.waits import gathered
         else:
             gathered = _gathered
         self.starts, self.ends, self.rows, self.places = gathered(timeline, rows, now)

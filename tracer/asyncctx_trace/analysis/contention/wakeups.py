@@ -7,9 +7,9 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from itertools import compress, count
 
-from asyncctx_trace.analysis import vectorised
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.timeline import NOT_YET
+from asyncctx_trace.analysis import kernels
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.timeline.table import NOT_YET
 
 __all__ = ["Wakeups", "wakeups"]
 
@@ -56,9 +56,9 @@ def wakeups(case: Case) -> Wakeups:
 
 
 def _in_turn(case: Case, resource: int, givers: array[int]) -> bool:
-    if not vectorised.pays(case.timeline, case.timeline.rows_of_resource[resource]):
+    if not kernels.pays(case.timeline, case.timeline.rows_of_resource[resource]):
         return False
-    from asyncctx_trace.analysis.vectorised.wakeups import take_turns
+    from asyncctx_trace.analysis.kernels.wakeups import take_turns
 
     return take_turns(case, resource, givers)
 

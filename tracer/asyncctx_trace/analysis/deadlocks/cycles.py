@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from asyncctx_trace.analysis.attempts import Attempts
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.columns import rows_with
-from asyncctx_trace.analysis.completeness import is_complete
-from asyncctx_trace.analysis.components import components
-from asyncctx_trace.analysis.occupancy import contends, limit_of
-from asyncctx_trace.analysis.permits import is_anonymous
-from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
-from asyncctx_trace.events import Outcome, TaskDefined
+from asyncctx_trace.analysis.contention.occupancy import contends, limit_of
+from asyncctx_trace.analysis.contention.permits import is_anonymous
+from asyncctx_trace.analysis.deadlocks.components import components
+from asyncctx_trace.analysis.endings.completeness import is_complete
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.timeline.lookups import rows_with
+from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
+from asyncctx_trace.model.events import Outcome, TaskDefined
 
 __all__ = ["Ring", "avoided", "deadlocks_at", "is_group", "rings_of"]
 

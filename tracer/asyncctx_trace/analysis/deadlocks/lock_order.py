@@ -11,10 +11,10 @@ from itertools import islice, product
 from operator import itemgetter
 from typing import Literal, TypeAlias
 
-from asyncctx_trace.analysis import vectorised
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.components import components
-from asyncctx_trace.analysis.timeline import NOT_YET
+from asyncctx_trace.analysis import kernels
+from asyncctx_trace.analysis.deadlocks.components import components
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.timeline.table import NOT_YET
 
 __all__ = ["Inversion", "Level", "Nesting", "Nestings", "inversions", "name_of", "nestings"]
 
@@ -57,8 +57,8 @@ class Nestings:
 
     def __init__(self, case: Case) -> None:
         self._case = case
-        if len(case.timeline) and vectorised.pays(case.timeline):
-            from asyncctx_trace.analysis.vectorised.lock_order import gathered
+        if len(case.timeline) and kernels.pays(case.timeline):
+            from asyncctx_trace.analysis.kernels.lock_order import gathered
         else:
             gathered = _gathered
         self.inner, self.held, self.ends = gathered(case)
@@ -113,8 +113,8 @@ def inversions(case: Case) -> list[Inversion]:
     """
     timeline = case.timeline
     nested = case.once(nestings)
-    if len(timeline) and vectorised.pays(timeline):
-        from asyncctx_trace.analysis.vectorised.lock_order import steps as steps_of
+    if len(timeline) and kernels.pays(timeline):
+        from asyncctx_trace.analysis.kernels.lock_order import steps as steps_of
     else:
         steps_of = _steps
     levels: tuple[Level, ...] = "resource", "name", "site"

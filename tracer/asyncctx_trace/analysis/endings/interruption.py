@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from itertools import compress, count, repeat
 from operator import lt
 
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.completeness import recording_stops
-from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
-from asyncctx_trace.analysis.truncation import truncated
-from asyncctx_trace.outcome import Outcome
+from asyncctx_trace.analysis.endings.completeness import recording_stops
+from asyncctx_trace.analysis.endings.truncation import truncated
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
+from asyncctx_trace.model.outcomes import Outcome
 
 __all__ = ["Interruption", "interruptions_of", "judged", "last_interruptions"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import signal
 from dataclasses import dataclass
 
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.completeness import recording_stops
-from asyncctx_trace.analysis.deadlock import rings_of
+from asyncctx_trace.analysis.deadlocks.cycles import rings_of
+from asyncctx_trace.analysis.endings.completeness import recording_stops
 from asyncctx_trace.analysis.findings.finding import by_place
-from asyncctx_trace.analysis.timeline import NOT_YET, Phase
-from asyncctx_trace.analysis.words import duration
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.timeline.table import NOT_YET, Phase
+from asyncctx_trace.model.text import duration
 
 __all__ = ["PendingWait", "describe_last_moment", "ended_by", "pending_waits"]
 

@@ -9,8 +9,8 @@ from itertools import compress, count, repeat
 from math import inf
 from operator import lt
 
-from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
-from asyncctx_trace.outcome import Outcome
+from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
+from asyncctx_trace.model.outcomes import Outcome
 
 __all__ = ["picked", "truncated"]
 

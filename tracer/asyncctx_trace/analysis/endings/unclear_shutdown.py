@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.endings.interruption import Interruption, judged, last_interruptions
+from asyncctx_trace.analysis.endings.truncation import picked, truncated
 from asyncctx_trace.analysis.findings.finding import Finding
-from asyncctx_trace.analysis.interruption import Interruption, judged, last_interruptions
-from asyncctx_trace.analysis.timeline import Timeline
-from asyncctx_trace.analysis.truncation import picked, truncated
-from asyncctx_trace.outcome import Outcome
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.timeline.table import Timeline
+from asyncctx_trace.model.outcomes import Outcome
 
 __all__ = ["Part", "parts"]
 

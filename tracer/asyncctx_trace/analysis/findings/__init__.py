@@ -6,7 +6,7 @@ their evidence, their certainty and one sentence.
 
 from __future__ import annotations
 
-from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.endings.unclear_shutdown import parts
 from asyncctx_trace.analysis.findings.cancelled_in_enter import CancelledInEnter
 from asyncctx_trace.analysis.findings.cleanup_cancelled import CleanupCancelled
 from asyncctx_trace.analysis.findings.cleanup_error import CleanupError
@@ -28,8 +28,8 @@ from asyncctx_trace.analysis.findings.still_waiting import StillWaiting
 from asyncctx_trace.analysis.findings.suppressed_error import SuppressedError
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.findings.timeout import Timeout
-from asyncctx_trace.analysis.timeline import Timeline
-from asyncctx_trace.analysis.unclear_shutdown import parts
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.timeline.table import Timeline
 
 __all__ = [
     "KINDS",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.findings.finding import EVIDENCE
+from asyncctx_trace.analysis.snapshot import Case
 
 __all__ = ["called_from", "caller_sites"]
 

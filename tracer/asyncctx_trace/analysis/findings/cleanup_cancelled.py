@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.columns import rows_with
 from asyncctx_trace.analysis.findings.callers import caller_sites
 from asyncctx_trace.analysis.findings.exits import came_from_within, exit_sites, kind_of
 from asyncctx_trace.analysis.findings.finding import Certainty, Finding, by_place, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
-from asyncctx_trace.analysis.words import duration
-from asyncctx_trace.outcome import ExitFlag, Outcome
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.timeline.lookups import rows_with
+from asyncctx_trace.model.outcomes import ExitFlag, Outcome
+from asyncctx_trace.model.text import duration
 
 __all__ = ["CleanupCancelled"]
 

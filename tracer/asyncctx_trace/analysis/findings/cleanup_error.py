@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.findings.callers import caller_sites
 from asyncctx_trace.analysis.findings.exits import exit_sites
 from asyncctx_trace.analysis.findings.failed_cleanups import (
@@ -13,6 +12,7 @@ from asyncctx_trace.analysis.findings.failed_cleanups import (
 )
 from asyncctx_trace.analysis.findings.finding import EVIDENCE, Finding, by_place, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
+from asyncctx_trace.analysis.snapshot import Case
 
 __all__ = ["CleanupError"]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.deadlock import Ring, is_group, rings_of
+from asyncctx_trace.analysis.deadlocks.cycles import Ring, is_group, rings_of
 from asyncctx_trace.analysis.findings.finding import Finding
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
-from asyncctx_trace.analysis.timeline import NOT_YET
-from asyncctx_trace.analysis.words import duration
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.timeline.table import NOT_YET
+from asyncctx_trace.model.text import duration
 
 __all__ = ["Deadlock", "describe"]
 

@@ -6,15 +6,15 @@ import re
 from collections.abc import Iterator
 
 from asyncctx_trace.analysis.attempts import Attempts
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.columns import rows_with
-from asyncctx_trace.analysis.deadlock import rings_of
+from asyncctx_trace.analysis.contention.occupancy import contends
+from asyncctx_trace.analysis.deadlocks.cycles import rings_of
 from asyncctx_trace.analysis.findings.exits import kind_of
 from asyncctx_trace.analysis.findings.finding import Finding, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
-from asyncctx_trace.analysis.occupancy import contends
-from asyncctx_trace.analysis.words import duration
-from asyncctx_trace.events import Outcome
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.timeline.lookups import rows_with
+from asyncctx_trace.model.events import Outcome
+from asyncctx_trace.model.text import duration
 
 __all__ = ["EnterError"]
 

@@ -6,10 +6,10 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from itertools import islice
 
-from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.findings.finding import EVIDENCE
-from asyncctx_trace.analysis.timeline import NOT_YET
-from asyncctx_trace.outcome import ExitFlag, Outcome
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.timeline.table import NOT_YET
+from asyncctx_trace.model.outcomes import ExitFlag, Outcome
 
 __all__ = [
     "TASK_BOUND",

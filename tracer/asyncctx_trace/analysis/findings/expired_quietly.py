@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.columns import rows_with_flag
 from asyncctx_trace.analysis.findings.exits import kind_of
 from asyncctx_trace.analysis.findings.finding import Finding, by_place, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
-from asyncctx_trace.analysis.words import duration
-from asyncctx_trace.outcome import ExitFlag, Outcome
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.timeline.lookups import rows_with_flag
+from asyncctx_trace.model.outcomes import ExitFlag, Outcome
+from asyncctx_trace.model.text import duration
 
 __all__ = ["ExpiredQuietly"]
 

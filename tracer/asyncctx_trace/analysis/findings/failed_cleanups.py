@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.columns import rows_with
 from asyncctx_trace.analysis.findings.exits import kind_of, own_error
-from asyncctx_trace.analysis.timeline import NOT_YET
-from asyncctx_trace.events import Outcome
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.timeline.lookups import rows_with
+from asyncctx_trace.analysis.timeline.table import NOT_YET
+from asyncctx_trace.model.events import Outcome
 
 __all__ = ["failed_cleanups", "left_by_failed_cleanups"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import ClassVar, Literal, TypeAlias
 
-from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.snapshot import Case
 
 __all__ = ["EVIDENCE", "Certainty", "Finding", "Severity", "by_place", "times"]
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.columns import differing
 from asyncctx_trace.analysis.findings.callers import called_from, caller_sites
 from asyncctx_trace.analysis.findings.exits import (
     TASK_BOUND,
@@ -17,7 +15,9 @@ from asyncctx_trace.analysis.findings.exits import (
 )
 from asyncctx_trace.analysis.findings.finding import Finding, by_place, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
-from asyncctx_trace.analysis.timeline import NOT_YET
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.timeline.lookups import differing
+from asyncctx_trace.analysis.timeline.table import NOT_YET
 
 __all__ = ["ForeignExit"]
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import inf
 
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.completeness import is_complete
+from asyncctx_trace.analysis.contention.permits import handed_over, is_anonymous
+from asyncctx_trace.analysis.endings.completeness import is_complete
 from asyncctx_trace.analysis.findings.callers import called_from, caller_sites
 from asyncctx_trace.analysis.findings.exits import exit_sites
 from asyncctx_trace.analysis.findings.failed_cleanups import left_by_failed_cleanups
 from asyncctx_trace.analysis.findings.finding import EVIDENCE, Certainty, Finding, by_place, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
-from asyncctx_trace.analysis.permits import handed_over, is_anonymous
-from asyncctx_trace.analysis.timeline import NOT_YET
-from asyncctx_trace.analysis.words import duration
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.timeline.table import NOT_YET
+from asyncctx_trace.model.text import duration
 
 __all__ = ["Leak"]
 

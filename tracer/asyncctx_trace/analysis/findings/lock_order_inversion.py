@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.deadlock import avoided, rings_of
+from asyncctx_trace.analysis.contention.occupancy import limit_of
+from asyncctx_trace.analysis.deadlocks.cycles import avoided, rings_of
+from asyncctx_trace.analysis.deadlocks.lock_order import Inversion, inversions
 from asyncctx_trace.analysis.findings.finding import Finding
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
-from asyncctx_trace.analysis.lock_order import Inversion, inversions
-from asyncctx_trace.analysis.occupancy import limit_of
+from asyncctx_trace.analysis.snapshot import Case
 
 __all__ = ["LockOrderInversion"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.findings.exits import (
     TASK_BOUND,
     exit_sites,
@@ -14,7 +13,8 @@ from asyncctx_trace.analysis.findings.exits import (
 )
 from asyncctx_trace.analysis.findings.finding import EVIDENCE, Finding, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
-from asyncctx_trace.analysis.timeline import NOT_YET
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.timeline.table import NOT_YET
 
 __all__ = ["OutOfOrderExit"]
 

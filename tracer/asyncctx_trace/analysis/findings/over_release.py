@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.completeness import is_complete
+from asyncctx_trace.analysis.endings.completeness import is_complete
 from asyncctx_trace.analysis.findings.finding import Finding, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
-from asyncctx_trace.analysis.timeline import NOT_YET
-from asyncctx_trace.events import ReleaseUnmatched
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.timeline.table import NOT_YET
+from asyncctx_trace.model.events import ReleaseUnmatched
 
 __all__ = ["OverRelease"]
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from itertools import compress, count
 from operator import sub
 
-from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.findings.exits import exit_sites, kind_of, time_within
 from asyncctx_trace.analysis.findings.finding import Finding, by_place, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
@@ -14,8 +13,9 @@ from asyncctx_trace.analysis.findings.unfinished_exits import (
     describe_late,
     not_given_back,
 )
-from asyncctx_trace.analysis.timeline import NOT_YET
-from asyncctx_trace.analysis.words import duration
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.timeline.table import NOT_YET
+from asyncctx_trace.model.text import duration
 
 __all__ = ["SlowCleanup"]
 

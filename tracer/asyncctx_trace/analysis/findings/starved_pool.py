@@ -10,17 +10,17 @@ from operator import sub
 from statistics import median
 
 from asyncctx_trace.analysis.attempts import Attempts
-from asyncctx_trace.analysis.blame import blame
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.columns import entered, holds_of, waits_of
-from asyncctx_trace.analysis.deadlock import rings_of
+from asyncctx_trace.analysis.contention.attribution import blame
+from asyncctx_trace.analysis.deadlocks.cycles import rings_of
 from asyncctx_trace.analysis.findings.exits import kind_of
 from asyncctx_trace.analysis.findings.finding import Certainty, Finding
 from asyncctx_trace.analysis.findings.still_waiting import is_stuck
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
-from asyncctx_trace.analysis.timeline import NOT_YET
-from asyncctx_trace.analysis.words import duration
-from asyncctx_trace.events import Outcome
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.timeline.lookups import entered, holds_of, waits_of
+from asyncctx_trace.analysis.timeline.table import NOT_YET
+from asyncctx_trace.model.events import Outcome
+from asyncctx_trace.model.text import duration
 
 __all__ = ["StarvedPool"]
 

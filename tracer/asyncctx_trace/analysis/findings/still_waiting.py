@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import inf
 
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.completeness import is_complete
-from asyncctx_trace.analysis.deadlock import rings_of
+from asyncctx_trace.analysis.deadlocks.cycles import rings_of
+from asyncctx_trace.analysis.endings.completeness import is_complete
 from asyncctx_trace.analysis.findings.exits import exit_sites
 from asyncctx_trace.analysis.findings.finding import EVIDENCE, Certainty, Finding, by_place, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
@@ -16,8 +15,9 @@ from asyncctx_trace.analysis.findings.unfinished_exits import (
     not_given_back,
     unfinished_exits,
 )
-from asyncctx_trace.analysis.timeline import NOT_YET
-from asyncctx_trace.analysis.words import duration
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.timeline.table import NOT_YET
+from asyncctx_trace.model.text import duration
 
 __all__ = ["StillWaiting", "is_stuck"]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.columns import rows_with
 from asyncctx_trace.analysis.findings.exits import exits_within, kind_of
 from asyncctx_trace.analysis.findings.finding import Finding, by_place, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
-from asyncctx_trace.events import Outcome
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.timeline.lookups import rows_with
+from asyncctx_trace.model.events import Outcome
 
 __all__ = ["SuppressedError"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 
-from asyncctx_trace.analysis.words import did_you_mean, parse_duration
+from asyncctx_trace.model.text import did_you_mean, parse_duration
 
 __all__ = ["Thresholds"]
 

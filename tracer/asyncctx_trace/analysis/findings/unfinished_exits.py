@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.findings.exits import kind_of
-from asyncctx_trace.analysis.timeline import NOT_YET
-from asyncctx_trace.analysis.words import duration
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.timeline.table import NOT_YET
+from asyncctx_trace.model.text import duration
 
 __all__ = ["describe_late", "describe_missing", "not_given_back", "unfinished_exits"]
 

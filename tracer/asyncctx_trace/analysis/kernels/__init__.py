@@ -10,7 +10,7 @@ from collections.abc import Sized
 from functools import cache
 from importlib.util import find_spec
 
-from asyncctx_trace.analysis.timeline import Timeline
+from asyncctx_trace.analysis.timeline.table import Timeline
 
 __all__ = ["pays", "there"]
 

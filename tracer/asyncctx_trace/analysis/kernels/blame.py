@@ -9,16 +9,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from asyncctx_trace.analysis.blame import SCALE, Charges, Ways
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.vectorised.columns import (
-    Integers,
-    bisect,
-    distinct,
-    ranges,
-    runs,
-    view,
-)
+from asyncctx_trace.analysis.contention.attribution import SCALE, Charges, Ways
+from asyncctx_trace.analysis.kernels.columns import Integers, bisect, distinct, ranges, runs, view
+from asyncctx_trace.analysis.snapshot import Case
 
 __all__ = ["charges"]
 

@@ -6,8 +6,8 @@ from array import array
 
 import numpy as np
 
-from asyncctx_trace.analysis.timeline import Timeline
-from asyncctx_trace.analysis.vectorised.columns import column, view
+from asyncctx_trace.analysis.kernels.columns import column, view
+from asyncctx_trace.analysis.timeline.table import Timeline
 
 __all__ = ["parents"]
 

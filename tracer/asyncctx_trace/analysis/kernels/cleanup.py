@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
-from asyncctx_trace.analysis.vectorised.columns import runs, spans_of, view
-from asyncctx_trace.outcome import Outcome
+from asyncctx_trace.analysis.kernels.columns import runs, spans_of, view
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
+from asyncctx_trace.model.outcomes import Outcome
 
 __all__ = ["counts", "ever_in_two"]
 

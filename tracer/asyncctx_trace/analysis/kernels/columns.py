@@ -9,8 +9,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
-from asyncctx_trace.outcome import Outcome
+from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
+from asyncctx_trace.model.outcomes import Outcome
 
 __all__ = [
     "Integers",

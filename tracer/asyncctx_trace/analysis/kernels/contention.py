@@ -6,9 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from asyncctx_trace.analysis.spread import Spread
-from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
-from asyncctx_trace.analysis.vectorised.columns import (
+from asyncctx_trace.analysis.kernels.columns import (
     Integers,
     entered,
     holds_of,
@@ -18,6 +16,8 @@ from asyncctx_trace.analysis.vectorised.columns import (
     view,
     waits_of,
 )
+from asyncctx_trace.analysis.statistics import Spread
+from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 
 __all__ = ["got_in", "overtaken", "spreads", "usage"]
 

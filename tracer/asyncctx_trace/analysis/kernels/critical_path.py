@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.critical_path import Piece, Step
-from asyncctx_trace.analysis.timeline import NOT_YET, Phase, Timeline
-from asyncctx_trace.analysis.vectorised.columns import Integers, bisect, column, ranges, view
-from asyncctx_trace.outcome import Outcome
+from asyncctx_trace.analysis.contention.critical_path import Piece, Step
+from asyncctx_trace.analysis.kernels.columns import Integers, bisect, column, ranges, view
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.timeline.table import NOT_YET, Phase, Timeline
+from asyncctx_trace.model.outcomes import Outcome
 
 __all__ = ["facts_of", "last_facts", "steps"]
 

@@ -6,8 +6,8 @@ from array import array
 
 import numpy as np
 
-from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
-from asyncctx_trace.analysis.vectorised.columns import column, entered, holds_of, view
+from asyncctx_trace.analysis.kernels.columns import column, entered, holds_of, view
+from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 
 __all__ = ["parts"]
 

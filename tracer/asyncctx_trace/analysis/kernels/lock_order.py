@@ -7,11 +7,11 @@ from collections.abc import Hashable
 
 import numpy as np
 
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.lock_order import Level, Nestings, name_of
-from asyncctx_trace.analysis.timeline import NOT_YET
-from asyncctx_trace.analysis.vectorised.columns import Integers, column, view
-from asyncctx_trace.outcome import Outcome
+from asyncctx_trace.analysis.deadlocks.lock_order import Level, Nestings, name_of
+from asyncctx_trace.analysis.kernels.columns import Integers, column, view
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.timeline.table import NOT_YET
+from asyncctx_trace.model.outcomes import Outcome
 
 __all__ = ["gathered", "steps"]
 

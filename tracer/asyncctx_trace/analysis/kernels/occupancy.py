@@ -6,8 +6,7 @@ from array import array
 
 import numpy as np
 
-from asyncctx_trace.analysis.timeline import Timeline
-from asyncctx_trace.analysis.vectorised.columns import (
+from asyncctx_trace.analysis.kernels.columns import (
     Integers,
     column,
     distinct,
@@ -16,6 +15,7 @@ from asyncctx_trace.analysis.vectorised.columns import (
     view,
     waits_of,
 )
+from asyncctx_trace.analysis.timeline.table import Timeline
 
 __all__ = ["integral", "kept_out", "met", "steps"]
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asyncctx_trace.analysis.bulk import RECORDS
-from asyncctx_trace.analysis.selection import known_at
-from asyncctx_trace.analysis.vectorised.columns import Integers
-from asyncctx_trace.outcome import Outcome
+from asyncctx_trace.analysis.kernels.columns import Integers
+from asyncctx_trace.analysis.timeline.numpy_ingest import RECORDS
+from asyncctx_trace.analysis.timeline.selection import known_at
+from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace.recording.batch import Batch, Writer
 from asyncctx_trace.recording.format import RECORD, Kind
 

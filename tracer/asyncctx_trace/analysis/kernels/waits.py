@@ -7,9 +7,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
-from asyncctx_trace.analysis.vectorised.columns import Integers, column, runs, view, waits_of
-from asyncctx_trace.analysis.waits import innermost
+from asyncctx_trace.analysis.contention.waits import innermost
+from asyncctx_trace.analysis.kernels.columns import Integers, column, runs, view, waits_of
+from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 
 __all__ = ["gathered"]
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
-from asyncctx_trace.analysis.blame import blame
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.contention import ResourceUse
-from asyncctx_trace.analysis.words import duration, parse_duration, percent
+from asyncctx_trace.analysis.contention.attribution import blame
+from asyncctx_trace.analysis.contention.costs import ResourceUse
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.model.text import duration, parse_duration, percent
 
 __all__ = ["Breach", "Budget"]
 

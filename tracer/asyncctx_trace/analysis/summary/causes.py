@@ -11,10 +11,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
-from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.findings import Finding
-from asyncctx_trace.analysis.timeline import NOT_YET
-from asyncctx_trace.events import Outcome
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.timeline.table import NOT_YET
+from asyncctx_trace.model.events import Outcome
 
 __all__ = ["causes_of"]
 

@@ -9,12 +9,12 @@ from itertools import groupby
 from pathlib import PurePath
 from typing import TypeAlias
 
-from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.cleanup import Order, orders
 from asyncctx_trace.analysis.findings import Finding, Thresholds, find_in
-from asyncctx_trace.analysis.spread import Spread
-from asyncctx_trace.analysis.timeline import Timeline
-from asyncctx_trace.events import SiteDefined
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.statistics import Spread
+from asyncctx_trace.analysis.timeline.table import Timeline
+from asyncctx_trace.model.events import SiteDefined
 
 __all__ = ["Change", "Comparison", "Place", "compare"]
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from itertools import compress
 from operator import sub
 
-from asyncctx_trace.analysis.blame import Blame
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.columns import entered, holds_of, pick
-from asyncctx_trace.analysis.resource_groups import ResourceGroup
-from asyncctx_trace.analysis.timeline import NOT_YET
+from asyncctx_trace.analysis.contention.attribution import Blame
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.summary.resource_groups import ResourceGroup
+from asyncctx_trace.analysis.timeline.lookups import entered, holds_of, pick
+from asyncctx_trace.analysis.timeline.table import NOT_YET
 
 __all__ = ["Culprit", "culprit_of"]
 

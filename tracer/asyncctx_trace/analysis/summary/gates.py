@@ -10,13 +10,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from asyncctx_trace.analysis.budgets import Budget
-from asyncctx_trace.analysis.completeness import completeness
+from asyncctx_trace.analysis.endings.completeness import completeness
 from asyncctx_trace.analysis.findings import KINDS, Finding
-from asyncctx_trace.analysis.grouping import FindingGroup
-from asyncctx_trace.analysis.report import Report
-from asyncctx_trace.analysis.timeline import Timeline
-from asyncctx_trace.analysis.words import count, did_you_mean, plain
+from asyncctx_trace.analysis.summary.budgets import Budget
+from asyncctx_trace.analysis.summary.grouping import FindingGroup
+from asyncctx_trace.analysis.summary.report import Report
+from asyncctx_trace.analysis.timeline.table import Timeline
+from asyncctx_trace.model.text import count, did_you_mean, plain
 
 __all__ = ["SELECTORS", "Gates", "kinds_in", "selects", "what_is_missing"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.causes import causes_of
 from asyncctx_trace.analysis.findings import KINDS, SEVERITIES, Certainty, Finding, Severity
-from asyncctx_trace.analysis.resource_groups import ResourceGroup, group_resources
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.summary.causes import causes_of
+from asyncctx_trace.analysis.summary.resource_groups import ResourceGroup, group_resources
 
 __all__ = ["FindingGroup", "group_findings"]
 

@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property, partial
 
-from asyncctx_trace.analysis.blame import Blame, blame
-from asyncctx_trace.analysis.budgets import Breach, Budget
-from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.cleanup import Cleanup, Order, cleanups, orders
-from asyncctx_trace.analysis.columns import pick
-from asyncctx_trace.analysis.contention import ResourceUse, contention_in
-from asyncctx_trace.analysis.critical_path import CriticalPath, critical_path
-from asyncctx_trace.analysis.culprit import Culprit, culprit_of
+from asyncctx_trace.analysis.contention.attribution import Blame, blame
+from asyncctx_trace.analysis.contention.costs import ResourceUse, contention_in
+from asyncctx_trace.analysis.contention.critical_path import CriticalPath, critical_path
+from asyncctx_trace.analysis.endings.interruption import judged
+from asyncctx_trace.analysis.endings.last_moment import describe_last_moment
 from asyncctx_trace.analysis.findings import Finding, Thresholds, find_in
-from asyncctx_trace.analysis.grouping import FindingGroup, group_findings
-from asyncctx_trace.analysis.interruption import judged
-from asyncctx_trace.analysis.last_moment import describe_last_moment
-from asyncctx_trace.analysis.mishaps import Mishap, mishaps
-from asyncctx_trace.analysis.resource_groups import ResourceGroup, group_resources, use_of
-from asyncctx_trace.analysis.verdict import Headline, headline, opening, summary
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.summary.budgets import Breach, Budget
+from asyncctx_trace.analysis.summary.culprit import Culprit, culprit_of
+from asyncctx_trace.analysis.summary.grouping import FindingGroup, group_findings
+from asyncctx_trace.analysis.summary.resource_groups import ResourceGroup, group_resources, use_of
+from asyncctx_trace.analysis.summary.root_causes import Mishap, mishaps
+from asyncctx_trace.analysis.summary.verdict import Headline, headline, opening, summary
+from asyncctx_trace.analysis.timeline.lookups import pick
 from asyncctx_trace.recording.format import Anchor
 
 __all__ = ["SORTS", "Report", "report"]

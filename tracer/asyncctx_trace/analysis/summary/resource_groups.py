@@ -7,9 +7,9 @@ from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.columns import pick
-from asyncctx_trace.analysis.contention import ResourceUse, spreads_of
+from asyncctx_trace.analysis.contention.costs import ResourceUse, spreads_of
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.timeline.lookups import pick
 
 __all__ = ["ResourceGroup", "group_resources", "use_of"]
 

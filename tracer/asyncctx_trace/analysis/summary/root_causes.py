@@ -6,10 +6,10 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.columns import rows_with
-from asyncctx_trace.analysis.timeline import Phase, Timeline
-from asyncctx_trace.events import Outcome
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.timeline.lookups import rows_with
+from asyncctx_trace.analysis.timeline.table import Phase, Timeline
+from asyncctx_trace.model.events import Outcome
 
 __all__ = ["BadEnd", "Mishap", "mishaps"]
 

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.culprit import Culprit
-from asyncctx_trace.analysis.timeline import NOT_YET
-from asyncctx_trace.analysis.words import count, duration, percent
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.summary.culprit import Culprit
+from asyncctx_trace.analysis.timeline.table import NOT_YET
+from asyncctx_trace.model.text import count, duration, percent
 
 if TYPE_CHECKING:
-    from asyncctx_trace.analysis.grouping import FindingGroup
-    from asyncctx_trace.analysis.resource_groups import ResourceGroup
+    from asyncctx_trace.analysis.summary.grouping import FindingGroup
+    from asyncctx_trace.analysis.summary.resource_groups import ResourceGroup
 
 __all__ = ["Headline", "headline", "opening", "summary"]
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from itertools import compress, count, pairwise, starmap
 from operator import le, ne
 
-from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
-from asyncctx_trace.events import Outcome
+from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
+from asyncctx_trace.model.events import Outcome
 
 __all__ = [
     "ascending",

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from asyncctx_trace.analysis.timeline import NOT_YET, Phase, Timeline
-from asyncctx_trace.events import Heartbeat, ReleaseUnmatched
-from asyncctx_trace.outcome import EnterFlag, Outcome
+from asyncctx_trace.analysis.timeline.table import NOT_YET, Phase, Timeline
+from asyncctx_trace.model.events import Heartbeat, ReleaseUnmatched
+from asyncctx_trace.model.outcomes import EnterFlag, Outcome
 from asyncctx_trace.recording.batch import UNKNOWN_MANAGER, Batch
 from asyncctx_trace.recording.format import RAW_FIELDS, RECORD, Kind
 

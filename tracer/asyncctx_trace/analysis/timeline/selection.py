@@ -6,9 +6,9 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
-from asyncctx_trace.analysis import vectorised
-from asyncctx_trace.analysis.timeline import Timeline
-from asyncctx_trace.events import (
+from asyncctx_trace.analysis import kernels
+from asyncctx_trace.analysis.timeline.table import Timeline
+from asyncctx_trace.model.events import (
     Collected,
     Definition,
     EnterEnded,
@@ -46,8 +46,8 @@ def between(
     kept: Callable[[Any, int | None, Any], Piece] = _kept
     moments: Callable[[Any], list[int]] = _moments
     over: Callable[[Any, int, int | None], Any] = _over
-    if vectorised.there() and all(isinstance(piece, Batch) for piece in left):
-        from asyncctx_trace.analysis.vectorised import selection
+    if kernels.there() and all(isinstance(piece, Batch) for piece in left):
+        from asyncctx_trace.analysis.kernels import selection
 
         kept, moments, over = selection.kept, selection.moments, selection.over
     bounds = [each for piece in left for each in moments(piece)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Literal, TypeAlias
 
-from asyncctx_trace.events import (
+from asyncctx_trace.model.events import (
     NO_FLAGS,
     Collected,
     Definition,
@@ -33,7 +33,7 @@ from asyncctx_trace.events import (
     TaskDefined,
     TaskEnded,
 )
-from asyncctx_trace.outcome import ExitFlag
+from asyncctx_trace.model.outcomes import ExitFlag
 from asyncctx_trace.recording.batch import Batch
 
 __all__ = ["NOT_YET", "Acquisition", "Phase", "Timeline"]
@@ -172,7 +172,7 @@ class Timeline:
         self.exit_site = array("q")
         """The call that began the exit; 0 where that is the end of the ``async with``."""
         self.exit_flags = array("B")
-        """Bits of :class:`~asyncctx_trace.outcome.ExitFlag`."""
+        """Bits of :class:`~asyncctx_trace.model.outcomes.ExitFlag`."""
         self.enter_outcome = array("B")
         self.body_outcome = array("B")
         self.exit_outcome = array("B")
@@ -267,10 +267,10 @@ class Timeline:
     def _take_in_bulk(self, batch: Batch) -> bool:
         """Many facts at once, if numpy is there and the facts are whole."""
         try:
-            from asyncctx_trace.analysis import bulk
+            from asyncctx_trace.analysis.timeline import numpy_ingest
         except ImportError:
             return False
-        if not bulk.take(self, batch):
+        if not numpy_ingest.take(self, batch):
             return False
         for event in (*batch.definitions, *sorted(batch.notes, key=attrgetter("at"))):
             self._keep(event)

@@ -8,11 +8,11 @@ from itertools import chain
 from pathlib import Path, PurePath
 from typing import Any
 
-from asyncctx_trace.analysis.case import Case
+from asyncctx_trace.analysis.contention.wakeups import wakeups
 from asyncctx_trace.analysis.findings import Thresholds, find_in
-from asyncctx_trace.analysis.timeline import NOT_YET, Phase, Timeline
-from asyncctx_trace.analysis.wakeups import wakeups
-from asyncctx_trace.analysis.words import plain
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.timeline.table import NOT_YET, Phase, Timeline
+from asyncctx_trace.model.text import plain
 
 __all__ = ["write"]
 

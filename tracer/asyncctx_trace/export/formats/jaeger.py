@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from asyncctx_trace.export.span import Attributes, Link, Origin, Span, SpanEvent
-from asyncctx_trace.otel import conventions as names
+from asyncctx_trace.model import conventions as names
 
 __all__ = ["spans_in", "write"]
 

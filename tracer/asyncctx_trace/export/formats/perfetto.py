@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.timeline import Acquisition, Phase, Timeline
-from asyncctx_trace.analysis.wakeups import wakeups
-from asyncctx_trace.otel import conventions as names
+from asyncctx_trace.analysis.contention.wakeups import wakeups
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.timeline.table import Acquisition, Phase, Timeline
+from asyncctx_trace.model import conventions as names
 
 __all__ = ["write"]
 

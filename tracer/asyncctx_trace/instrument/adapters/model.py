@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-from asyncctx_trace.instrument.invisible import suspended, unobserved
+from asyncctx_trace.instrument.hidden_frames import suspended, unobserved
 
 __all__ = ["Adapter", "AtCreation", "Checkout", "Everywhere", "Give", "Pair", "Take", "itself"]
 

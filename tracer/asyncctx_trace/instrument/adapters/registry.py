@@ -8,7 +8,7 @@ from collections.abc import Callable
 from importlib import import_module
 
 from asyncctx_trace.instrument.adapters.model import Adapter
-from asyncctx_trace.instrument.lookups import full_name, module_name, mro
+from asyncctx_trace.instrument.registry.lookups import full_name, module_name, mro
 
 __all__ = [
     "ENTRY_POINTS",

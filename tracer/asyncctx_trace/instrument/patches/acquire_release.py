@@ -7,10 +7,14 @@ from inspect import CO_COROUTINE, CO_ITERABLE_COROUTINE
 from types import CodeType, FrameType, FunctionType
 from typing import Any, TypeAlias
 
-from asyncctx_trace.compiled import compiled
-from asyncctx_trace.instrument import hub, lifecycle, releases, resources, spawned
+from asyncctx_trace.instrument import publish, sinks
 from asyncctx_trace.instrument.adapters import Adapter, Pair, itself
-from asyncctx_trace.instrument.callers import (
+from asyncctx_trace.instrument.hidden_frames import unobserved
+from asyncctx_trace.instrument.patches import spawned_tasks
+from asyncctx_trace.instrument.patches.spawned_tasks import _spawned
+from asyncctx_trace.instrument.publish import BY_CALL, ENTERING, HOLDING, LEAVING, Acquisition
+from asyncctx_trace.instrument.registry import open_acquisitions, resources
+from asyncctx_trace.instrument.registry.callers import (
     METHODS,
     enclosing,
     entered_at,
@@ -19,17 +23,15 @@ from asyncctx_trace.instrument.callers import (
     outer,
     place_of,
 )
-from asyncctx_trace.instrument.invisible import unobserved
-from asyncctx_trace.instrument.lifecycle import BY_CALL, ENTERING, HOLDING, LEAVING, Acquisition
-from asyncctx_trace.instrument.releases import _given_back
-from asyncctx_trace.instrument.resources import Resource, _by_object, _kinds
-from asyncctx_trace.instrument.spawned import _spawned
-from asyncctx_trace.instrument.surgery import watched
-from asyncctx_trace.instrument.tasks import Task, current_task
+from asyncctx_trace.instrument.registry.open_acquisitions import _given_back
+from asyncctx_trace.instrument.registry.resources import Resource, _by_object, _kinds
+from asyncctx_trace.instrument.registry.tasks import Task, current_task
+from asyncctx_trace.instrument.rewriting.patching import watched
+from asyncctx_trace.native import compiled
 
 __all__ = ["Watch", "forget_scope", "watch_of"]
 
-_compiled = compiled(__package__)
+_compiled = compiled("asyncctx_trace.instrument")
 _compiled_call: Callable[[Callable[..., object]], Callable[..., object]] = _compiled
 _AWAITED = CO_COROUTINE | CO_ITERABLE_COROUTINE
 
@@ -98,7 +100,7 @@ class Watch:
 
     def acquiring(self, code: CodeType, *consts: object) -> CodeType:
         """``code``, of the acquiring method, that tells of each of its calls."""
-        spawned.acquires(code.co_name)
+        spawned_tasks.acquires(code.co_name)
         arguments = 2 if self._by_argument else 1
         calls: _Calls = self._asked, self._got, self._failed
         if not code.co_flags & _AWAITED:
@@ -130,26 +132,26 @@ class Watch:
             asked = self._ask(thing, holder, caller)
             return None if asked is None else _begin(asked)
         except Exception as error:
-            hub.switch_off(hub.listening, error)
+            sinks.switch_off(sinks.listening, error)
             return None
 
     def _got(self, asked: _Asked | None, result: Any) -> None:
         if asked is None:
             return
         acquisition, resource, again, holder = asked
-        lifecycle.enter_ended(acquisition, None)
+        publish.enter_ended(acquisition, None)
         if _waits:
             _waits.discard((acquisition.task.id, resource.id))
         if self._by_result:
-            releases.keep_item(result, acquisition)
+            open_acquisitions.keep_item(result, acquisition)
         elif again:
-            releases.taken_again(acquisition)
+            open_acquisitions.taken_again(acquisition)
         else:
-            releases.keep(resource, acquisition, holder)
+            open_acquisitions.keep(resource, acquisition, holder)
 
     def _failed(self, asked: _Asked | None, error: BaseException) -> None:
         if asked is not None:
-            lifecycle.enter_ended(asked[0], error)
+            publish.enter_ended(asked[0], error)
 
     def _asked_now(
         self, thing: Any, holder: Any = None, caller: FrameType | None = None
@@ -157,7 +159,7 @@ class Watch:
         try:
             return self._ask(thing, holder, caller)
         except Exception as error:
-            hub.switch_off(hub.listening, error)
+            sinks.switch_off(sinks.listening, error)
             return None
 
     def _got_now(self, asked: _AskedNow | None, result: Any) -> None:
@@ -169,7 +171,7 @@ class Watch:
 
     def _ask(self, thing: Any, holder: Any, caller: FrameType | None) -> _AskedNow | None:
         """What is acquired by whom, ``None`` for a call that is not told of."""
-        if hub.heard() is None:
+        if sinks.heard() is None:
             return None
         contended = thing if self._itself else resources.contended(self._adapter, thing)
         known = _by_object.get(id(contended))
@@ -177,7 +179,7 @@ class Watch:
         if caller is None or caller.f_code.co_name in METHODS:
             waits = is_in_wait(caller)
             caller = outer(contended, caller)
-        made = spawned.spawned() if _spawned else None
+        made = spawned_tasks.spawned() if _spawned else None
         if made is not None:
             task, place, site, _ = made
         else:
@@ -225,13 +227,13 @@ class Watch:
             if caller is None or caller.f_code.co_name in METHODS:
                 waits = is_in_wait(caller)
                 caller = outer(contended, caller)
-            made = spawned.spawned() if _spawned else None
+            made = spawned_tasks.spawned() if _spawned else None
             if made is None and caller is None:
                 return None
             task = current_task() if made is None else made.task
             if task.open and _is_left(task, resource):
                 return None
-            acquisition = releases.match(resource, task, holder)
+            acquisition = open_acquisitions.match(resource, task, holder)
             if waits and not _note_wait(task, resource, acquisition):
                 return None
             if (
@@ -252,10 +254,10 @@ class Watch:
             if acquisition is not None:
                 acquisition.state = LEAVING
                 if self._awaited:
-                    lifecycle.exit_started(acquisition, None, site)
+                    publish.exit_started(acquisition, None, site)
             return resource, acquisition, site
         except Exception as error:
-            hub.switch_off(hub.listening, error)
+            sinks.switch_off(sinks.listening, error)
             return None
 
     def _releasing_other(self, thing: Any, holder: Any = None) -> _Releasing | None:
@@ -266,12 +268,12 @@ class Watch:
             return
         resource, acquisition, site = releasing
         if acquisition is None:
-            releases.release_unmatched(resource, site)
+            open_acquisitions.release_unmatched(resource, site)
             return
         if not self._awaited:
-            lifecycle.exit_started(acquisition, None, site)
-        lifecycle.exit_ended(acquisition)
-        releases.forget(resource, acquisition, site)
+            publish.exit_started(acquisition, None, site)
+        publish.exit_ended(acquisition)
+        open_acquisitions.forget(resource, acquisition, site)
 
     def _not_released(self, releasing: _Releasing | None, error: BaseException) -> None:
         if releasing is None:
@@ -280,30 +282,30 @@ class Watch:
         if acquisition is None:
             return
         if self._awaited:
-            lifecycle.exit_ended(acquisition, error)
-            releases.forget(resource, acquisition, site)
+            publish.exit_ended(acquisition, error)
+            open_acquisitions.forget(resource, acquisition, site)
         else:
             acquisition.state = HOLDING
 
     def _returning(self, thing: Any, item: Any = None) -> Acquisition | None:
         try:
-            acquisition = releases.take_item(item)
+            acquisition = open_acquisitions.take_item(item)
             if acquisition is not None:
                 caller = outer(thing)
                 site = 0 if caller is None else self._site(caller)
-                lifecycle.exit_started(acquisition, None, site)
+                publish.exit_started(acquisition, None, site)
             return acquisition
         except Exception as error:
-            hub.switch_off(hub.listening, error)
+            sinks.switch_off(sinks.listening, error)
             return None
 
     def _returned(self, acquisition: Acquisition | None, result: Any) -> None:
         if acquisition is not None:
-            lifecycle.exit_ended(acquisition, None, False)
+            publish.exit_ended(acquisition, None, False)
 
     def _not_returned(self, acquisition: Acquisition | None, error: BaseException) -> None:
         if acquisition is not None:
-            lifecycle.exit_ended(acquisition, error, False)
+            publish.exit_ended(acquisition, error, False)
 
     def _site(self, caller: FrameType) -> int:
         frame = enclosing(caller, self.own)
@@ -318,13 +320,13 @@ for _name, _method in list(vars(Watch).items()):
 @unobserved
 def _begin(asked: _AskedNow) -> _Asked | None:
     task, manager, resource, site, holder, elsewhere = asked
-    before = releases.given_back(resource, task) if _given_back else None
+    before = open_acquisitions.given_back(resource, task) if _given_back else None
     if elsewhere or before is not None:
-        acquisition = lifecycle.enter_started_by_call(
+        acquisition = publish.enter_started_by_call(
             manager, resource.id, site, task, before, elsewhere=elsewhere
         )
     else:
-        acquisition = lifecycle.enter_started(manager, resource.id, site, BY_CALL)
+        acquisition = publish.enter_started(manager, resource.id, site, BY_CALL)
     return None if acquisition is None else (acquisition, resource, before is not None, holder)
 
 

@@ -9,21 +9,23 @@ from functools import partial
 from types import CodeType, FrameType, FunctionType
 from typing import Any
 
-from asyncctx_trace.instrument import hub, lifecycle, releases, resources, sites, spawned, tasks
+from asyncctx_trace.instrument import publish, sinks
 from asyncctx_trace.instrument.adapters import Adapter, Checkout, Give, Take
-from asyncctx_trace.instrument.frames import ProgramFrames, next_frame
-from asyncctx_trace.instrument.invisible import (
+from asyncctx_trace.instrument.hidden_frames import (
     is_ours,
     program_frame,
     suspended,
     unobserve,
     unobserved,
 )
-from asyncctx_trace.instrument.lifecycle import Acquisition
+from asyncctx_trace.instrument.patches import spawned_tasks
+from asyncctx_trace.instrument.publish import Acquisition
+from asyncctx_trace.instrument.registry import open_acquisitions, resources, sites, tasks
+from asyncctx_trace.instrument.registry.frames import ProgramFrames, next_frame
+from asyncctx_trace.instrument.registry.sites import Place
+from asyncctx_trace.instrument.registry.tasks import Task, current_task
+from asyncctx_trace.instrument.rewriting.patching import watched
 from asyncctx_trace.instrument.scope import Scope
-from asyncctx_trace.instrument.sites import Place
-from asyncctx_trace.instrument.surgery import watched
-from asyncctx_trace.instrument.tasks import Task, current_task
 
 __all__ = ["CheckoutWatch", "checkout_watch"]
 
@@ -102,7 +104,7 @@ class CheckoutWatch:
         """Return ``code``, of a take's method, that reports each of its calls."""
         hooks = _Taking(self, take)
         changed = watched(code, hooks.asked, hooks.got, hooks.failed, take.arguments, *consts)
-        return spawned.code_acquires(changed)
+        return spawned_tasks.code_acquires(changed)
 
     def granting(self, code: CodeType, *consts: object) -> CodeType:
         """Return ``code``, of the method that ends a wait, that reports its return."""
@@ -126,13 +128,13 @@ class _Taking:
 
     @unobserved
     def asked(self, *arguments: Any) -> _Out | None:
-        if hub.heard() is None:
+        if sinks.heard() is None:
             return None
         try:
             pool = _read(self._take.pool, *arguments)
             return None if pool is None else self._ask(pool)
         except Exception as error:
-            hub.switch_off(hub.listening, error)
+            sinks.switch_off(sinks.listening, error)
             return None
 
     @unobserved
@@ -150,7 +152,7 @@ class _Taking:
         task, site, text = caller
         resource = resources.of_pool(watch.checkout, pool, text)
         manager = resources.manager_of(type(pool))
-        acquisition = lifecycle.enter_started_by_call(manager, resource.id, site, task)
+        acquisition = publish.enter_started_by_call(manager, resource.id, site, task)
         if acquisition is None:
             return None
         out = _asking[asking] = _Out(acquisition, asking)
@@ -181,14 +183,14 @@ class _Taking:
         Where no line of the program is in the task, it is the line that made a task of a
         library's coroutine, as in ``gather(client.get(url), …)``.
         """
-        made = spawned.spawned()
+        made = spawned_tasks.spawned()
         if made is not None:
             return made.task, made.site, made.place.text
         found, outermost = self._watch.frames.find(2)
         if found:
             place, site = self._watch.place(found)
             return current_task(), site, place.text
-        made = spawned.origin()
+        made = spawned_tasks.origin()
         if made is not None:
             return current_task(), made.site, made.place.text
         # A loop that is not written in Python has made a task of the method itself.
@@ -204,7 +206,7 @@ class _Taking:
             return
         _answered(out)
         if not out.granted:
-            lifecycle.enter_ended(out.acquisition, None)
+            publish.enter_ended(out.acquisition, None)
         item = _read(self._take.item, result)
         if item is None:  # nothing will tell when it goes back
             _end(out)
@@ -229,10 +231,10 @@ class _Taking:
             return
         _answered(out)
         if out.granted:
-            lifecycle.exit_started(out.acquisition, error)
-            lifecycle.exit_ended(out.acquisition, None, False)
+            publish.exit_started(out.acquisition, error)
+            publish.exit_ended(out.acquisition, None, False)
         else:
-            lifecycle.enter_ended(out.acquisition, error)
+            publish.enter_ended(out.acquisition, error)
 
 
 class _Giving:
@@ -259,7 +261,7 @@ class _Giving:
         for out in outs:
             if not out.leaving:
                 out.leaving = True
-                lifecycle.exit_started(out.acquisition, None, self._watch.site())
+                publish.exit_started(out.acquisition, None, self._watch.site())
         return outs
 
     @unobserved
@@ -283,7 +285,7 @@ def _granted(ticket: object, result: object) -> None:
     out = _waiting.pop(id(tasks.running()[0]), None)
     if out is not None:
         out.granted = True
-        lifecycle.enter_ended(out.acquisition, None)
+        publish.enter_ended(out.acquisition, None)
 
 
 @unobserved
@@ -302,21 +304,21 @@ def _answered(out: _Out) -> None:
 def _finish(out: _Out, error: BaseException | None) -> None:
     if _out.get(out.key) is out:
         del _out[out.key]
-        lifecycle.exit_ended(out.acquisition, error, False)
+        publish.exit_ended(out.acquisition, error, False)
 
 
 @unobserved
 def _end(out: _Out) -> None:
     if not out.leaving:
-        lifecycle.exit_started(out.acquisition, None)
-    lifecycle.exit_ended(out.acquisition, None, False)
+        publish.exit_started(out.acquisition, None)
+    publish.exit_ended(out.acquisition, None, False)
 
 
 @suspended
 def _gone(out: _Out, forgets: bool, _: object) -> None:
     if _out.get(out.key) is out:
         del _out[out.key]
-        releases.collected([out.acquisition])
+        open_acquisitions.collected([out.acquisition])
         if forgets:
             _end(out)
 
@@ -324,7 +326,7 @@ def _gone(out: _Out, forgets: bool, _: object) -> None:
 @suspended
 def _lost(out: _Out, _: object) -> None:
     if _out.get(out.key) is out and not out.leaving:
-        releases.collected([out.acquisition])
+        open_acquisitions.collected([out.acquisition])
 
 
 @unobserved

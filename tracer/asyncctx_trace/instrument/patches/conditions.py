@@ -9,13 +9,14 @@ from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
-from asyncctx_trace.instrument import hub, lifecycle, releases, resources
-from asyncctx_trace.instrument.callers import enclosing, outer, place_of
-from asyncctx_trace.instrument.invisible import suspended, unobserved
-from asyncctx_trace.instrument.lifecycle import Acquisition
-from asyncctx_trace.instrument.resources import Resource
-from asyncctx_trace.instrument.surgery import watched
-from asyncctx_trace.instrument.tasks import Task, current_task
+from asyncctx_trace.instrument import publish, sinks
+from asyncctx_trace.instrument.hidden_frames import suspended, unobserved
+from asyncctx_trace.instrument.publish import Acquisition
+from asyncctx_trace.instrument.registry import open_acquisitions, resources
+from asyncctx_trace.instrument.registry.callers import enclosing, outer, place_of
+from asyncctx_trace.instrument.registry.resources import Resource
+from asyncctx_trace.instrument.registry.tasks import Task, current_task
+from asyncctx_trace.instrument.rewriting.patching import watched
 
 __all__ = ["ConditionWatch"]
 
@@ -38,9 +39,9 @@ class _Asleep:
 
     def ask(self) -> None:
         """From now on it waits for the lock."""
-        before = releases.given_back(self.resource, self.task)
+        before = open_acquisitions.given_back(self.resource, self.task)
         self.again = before is not None
-        self.acquisition = lifecycle.enter_started_by_call(
+        self.acquisition = publish.enter_started_by_call(
             self.manager, self.resource.id, self.site, self.task, before
         )
 
@@ -48,11 +49,11 @@ class _Asleep:
         """It has the lock."""
         if self.acquisition is None:
             return
-        lifecycle.enter_ended(self.acquisition, None)
+        publish.enter_ended(self.acquisition, None)
         if self.again:
-            releases.taken_again(self.acquisition)
+            open_acquisitions.taken_again(self.acquisition)
         else:
-            releases.keep(self.resource, self.acquisition)
+            open_acquisitions.keep(self.resource, self.acquisition)
 
 
 _asleep: dict[int, _Asleep] = {}
@@ -82,7 +83,7 @@ class ConditionWatch:
 
     @suspended
     def _waiting(self, condition: Any) -> _Asleep | None:
-        if hub.heard() is None:
+        if sinks.heard() is None:
             return None
         try:
             resource = resources.of_object(condition._lock)
@@ -92,14 +93,14 @@ class ConditionWatch:
                 return None
             task = current_task()
             native = None if task.ref is None else task.ref()
-            if native is None or releases.match(resource, task) is None:
+            if native is None or open_acquisitions.match(resource, task) is None:
                 return None
             manager = resources.kind_of(type(condition)).manager
             asleep = _Asleep(id(native), task, manager, resource, place_of(frame, self._own)[1])
             _asleep[asleep.key] = asleep
             return asleep
         except Exception as error:
-            hub.switch_off(hub.listening, error)
+            sinks.switch_off(sinks.listening, error)
             return None
 
     @suspended
@@ -112,7 +113,7 @@ class ConditionWatch:
                 if asleep is not None and asleep.acquisition is None:
                     asleep.ask()
         except Exception as error:
-            hub.switch_off(hub.listening, error)
+            sinks.switch_off(sinks.listening, error)
 
     @suspended
     def _woken(self, asleep: _Asleep | None, result: Any) -> None:

@@ -10,13 +10,14 @@ import sys
 from contextlib import _AsyncGeneratorContextManager as GeneratorManager
 from types import CodeType, TracebackType
 
-from asyncctx_trace.instrument import handlers, sites
-from asyncctx_trace.instrument.invisible import is_ours, program_frame, quietly, unobserved
-from asyncctx_trace.instrument.lifecycle import LEAVING, Acquisition, on_failed_exit
-from asyncctx_trace.instrument.lookups import mro
-from asyncctx_trace.instrument.surgery import calling_after_store
-from asyncctx_trace.instrument.tasks import current_task
-from asyncctx_trace.outcome import ExitFlag, Outcome, outcome_of
+from asyncctx_trace.instrument.hidden_frames import is_ours, program_frame, quietly, unobserved
+from asyncctx_trace.instrument.publish import LEAVING, Acquisition, on_failed_exit
+from asyncctx_trace.instrument.registry import sites
+from asyncctx_trace.instrument.registry.lookups import mro
+from asyncctx_trace.instrument.registry.tasks import current_task
+from asyncctx_trace.instrument.rewriting import exception_handlers
+from asyncctx_trace.instrument.rewriting.patching import calling_after_store
+from asyncctx_trace.model.outcomes import ExitFlag, Outcome, outcome_of
 
 __all__ = ["note_skipped", "of_failed_exit", "watch_deadline"]
 
@@ -78,14 +79,14 @@ def _how_far_it_came(traceback: TracebackType | None) -> ExitFlag:
             return ExitFlag.FINISHED
         package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
         if package not in _RUNTIMES:
-            if handlers.catches_cancellation(frame.f_code, entry.tb_lasti):
+            if exception_handlers.catches_cancellation(frame.f_code, entry.tb_lasti):
                 return ExitFlag.FINISHED
             innermost = entry
         entry = entry.tb_next
     if innermost is None:
         # CPython 3.11 leaves no entry of the frames above a bare `yield`, as in `sleep(0)`.
         return ExitFlag.FINISHED if sys.version_info < (3, 12) else ExitFlag(0)
-    shielded = handlers.names_on_line(innermost.tb_frame.f_code, innermost.tb_lasti)
+    shielded = exception_handlers.names_on_line(innermost.tb_frame.f_code, innermost.tb_lasti)
     return ExitFlag.FINISHED if "shield" in shielded else ExitFlag.CUT_SHORT
 
 
@@ -107,7 +108,7 @@ def note_skipped(manager: object, acquisition: Acquisition) -> int:
 
 def _skipped_yield(manager: GeneratorManager, acquisition: Acquisition) -> int:  # type: ignore[type-arg]  # of anything
     frame = getattr(manager.gen, "ag_frame", None)
-    if frame is None or not handlers.skips_cleanup(frame.f_code, frame.f_lasti):
+    if frame is None or not exception_handlers.skips_cleanup(frame.f_code, frame.f_lasti):
         return 0
     acquisition.flags |= _SKIPPED
     return sites.of_frame(frame)

@@ -8,13 +8,14 @@ from functools import partial
 from types import CodeType
 from typing import Any
 
-from asyncctx_trace.instrument import hub, lifecycle, releases, resources, sites
-from asyncctx_trace.instrument.callers import enclosing
-from asyncctx_trace.instrument.careful import await_exit
-from asyncctx_trace.instrument.invisible import program_frame, suspended
-from asyncctx_trace.instrument.lifecycle import Acquisition
-from asyncctx_trace.instrument.surgery import filtering_awaitable, watched
-from asyncctx_trace.outcome import EnterFlag
+from asyncctx_trace.instrument import publish, sinks
+from asyncctx_trace.instrument.hidden_frames import program_frame, suspended
+from asyncctx_trace.instrument.publish import Acquisition
+from asyncctx_trace.instrument.registry import open_acquisitions, resources, sites
+from asyncctx_trace.instrument.registry.callers import enclosing
+from asyncctx_trace.instrument.rewriting.patching import filtering_awaitable, watched
+from asyncctx_trace.instrument.wrapping.awaiting import await_exit
+from asyncctx_trace.model.outcomes import EnterFlag
 
 __all__ = ["StackWatch"]
 
@@ -45,7 +46,7 @@ class StackWatch:
 
     @suspended
     def _asked(self, stack: Any, manager: Any) -> _Ticket | None:
-        if hub.heard() is None:
+        if sinks.heard() is None:
             return None
         try:
             kind = resources.kind_of(type(manager))
@@ -60,10 +61,10 @@ class StackWatch:
                 return None
             place = sites.entered_at(caller)
             resource = resources.at_place(place, manager, kind)
-            acquisition = lifecycle.enter_started(kind.manager, resource, place.site, _BY_CALL)
+            acquisition = publish.enter_started(kind.manager, resource, place.site, _BY_CALL)
             return None if acquisition is None else (acquisition, stack, manager)
         except Exception as error:
-            hub.switch_off(hub.listening, error)
+            sinks.switch_off(sinks.listening, error)
             return None
 
     @suspended
@@ -71,7 +72,7 @@ class StackWatch:
         if ticket is None:
             return
         acquisition, stack, manager = ticket
-        lifecycle.enter_ended(acquisition, None)
+        publish.enter_ended(acquisition, None)
         callback = stack._exit_callbacks[-1][1] if stack._exit_callbacks else None
         if getattr(callback, "__self__", None) is manager:
             key = id(callback)
@@ -81,7 +82,7 @@ class StackWatch:
     @suspended
     def _failed(self, ticket: _Ticket | None, error: BaseException) -> None:
         if ticket is not None:
-            lifecycle.enter_ended(ticket[0], error)
+            publish.enter_ended(ticket[0], error)
 
     @suspended
     def _called_back(self, awaitable: Awaitable[Any], callback: Any, exc: Any) -> Awaitable[Any]:
@@ -100,4 +101,4 @@ def _forget(key: int, _: object) -> None:
     _refs.pop(key, None)
     acquisition = _open.pop(key, None)
     if acquisition is not None:
-        releases.collected([acquisition])
+        open_acquisitions.collected([acquisition])

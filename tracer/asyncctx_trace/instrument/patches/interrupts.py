@@ -13,12 +13,13 @@ from itertools import pairwise
 from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any
 
-from asyncctx_trace.instrument import hub, tasks
-from asyncctx_trace.instrument.bytecode import Unfamiliar
-from asyncctx_trace.instrument.invisible import program_frame, quietly, suspended, unobserved
-from asyncctx_trace.instrument.program import Original, original_of
-from asyncctx_trace.instrument.surgery import beginning_with
-from asyncctx_trace.unpatched import unpatched
+from asyncctx_trace.instrument import sinks
+from asyncctx_trace.instrument.hidden_frames import program_frame, quietly, suspended, unobserved
+from asyncctx_trace.instrument.registry import tasks
+from asyncctx_trace.instrument.rewriting.bytecode import Unfamiliar
+from asyncctx_trace.instrument.rewriting.code_rewriter import Original, original_of
+from asyncctx_trace.instrument.rewriting.patching import beginning_with
+from asyncctx_trace.model.unpatched import unpatched
 
 __all__ = [
     "loop_ended",
@@ -55,7 +56,7 @@ def watch_handler(number: object, handler: Any) -> None:
         if isinstance(number, int) and number in _NAMES:
             quietly(_watch, handler)
     except Exception as error:
-        hub.switch_off(hub.listening, error)
+        sinks.switch_off(sinks.listening, error)
 
 
 def _watch(handler: Any) -> None:
@@ -84,7 +85,7 @@ def _handler_called() -> None:
         if number is not None:
             quietly(_note, _NAMES[number])
     except Exception as error:
-        hub.switch_off(hub.listening, error)
+        sinks.switch_off(sinks.listening, error)
 
 
 @unobserved
@@ -132,7 +133,7 @@ def _note(reason: str) -> None:
     at = unpatched.monotonic_ns()
     # Stamped with the same time: these tasks had ended before anything followed from the signal.
     tasks.note_finished(at)
-    hub.interrupted(at, unpatched.getpid(), reason)
+    sinks.interrupted(at, unpatched.getpid(), reason)
 
 
 def code_of_handler(code: CodeType, *consts: object) -> CodeType:

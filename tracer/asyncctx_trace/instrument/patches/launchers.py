@@ -17,8 +17,8 @@ from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
-from asyncctx_trace.instrument import constants
-from asyncctx_trace.instrument.invisible import suspended
+from asyncctx_trace.instrument.hidden_frames import suspended
+from asyncctx_trace.instrument.rewriting import main_module
 from asyncctx_trace.instrument.scope import Scope
 
 __all__ = ["is_launcher", "module_details", "rewrite_executed", "stop"]
@@ -80,7 +80,7 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
         return
     try:
         if code.co_filename in _scope:
-            constants.exchange(code, _scope)
+            main_module.exchange(code, _scope)
     except Exception as error:  # whatever an audit hook raises goes to the program
         logging.getLogger("asyncctx_trace").warning(
             "asyncctx-trace: %s is not traced: %s", code.co_filename, error

@@ -8,14 +8,15 @@ from functools import partial
 from types import CodeType, CoroutineType
 from typing import Any, NamedTuple
 
-from asyncctx_trace.compiled import compiled
-from asyncctx_trace.instrument import hub, tasks
-from asyncctx_trace.instrument.callers import enclosing, place_of
-from asyncctx_trace.instrument.invisible import program_frame, suspended, unobserved
-from asyncctx_trace.instrument.lookups import on_type
-from asyncctx_trace.instrument.sites import Place
-from asyncctx_trace.instrument.surgery import filtering_argument
-from asyncctx_trace.instrument.tasks import Task, current_task, plain_coroutine
+from asyncctx_trace.instrument import sinks
+from asyncctx_trace.instrument.hidden_frames import program_frame, suspended, unobserved
+from asyncctx_trace.instrument.registry import tasks
+from asyncctx_trace.instrument.registry.callers import enclosing, place_of
+from asyncctx_trace.instrument.registry.lookups import on_type
+from asyncctx_trace.instrument.registry.sites import Place
+from asyncctx_trace.instrument.registry.tasks import Task, current_task, plain_coroutine
+from asyncctx_trace.instrument.rewriting.patching import filtering_argument
+from asyncctx_trace.native import compiled
 
 __all__ = ["CREATING", "Spawned", "SpawnWatch", "acquires", "code_acquires", "origin", "spawned"]
 
@@ -30,7 +31,7 @@ CREATING = (
 """What makes a task of a coroutine: the module, the function, the argument, and the module that
 makes it necessary to look there."""
 
-_compiled = compiled(__package__)
+_compiled = compiled("asyncctx_trace.instrument")
 
 
 class Spawned(NamedTuple):
@@ -116,7 +117,7 @@ class SpawnWatch:
         return coroutine
 
     def _note(self, coroutine: CoroutineType[Any, Any, Any], acquires: bool) -> None:
-        if hub.heard() is None or id(coroutine) in _spawned:
+        if sinks.heard() is None or id(coroutine) in _spawned:
             return
         try:
             creating = program_frame()
@@ -132,7 +133,7 @@ class SpawnWatch:
             ref = weakref.ref(coroutine, partial(_forget, key))
             _spawned[key] = ref, Spawned(current_task(), place, site, acquires)
         except Exception as error:
-            hub.switch_off(hub.listening, error)
+            sinks.switch_off(sinks.listening, error)
 
 
 def _pass(thing: Any) -> None:

@@ -11,22 +11,26 @@ from functools import partial, reduce
 from types import CodeType
 from typing import Any
 
-from asyncctx_trace.instrument import exit_flags, interrupts
 from asyncctx_trace.instrument.adapters import Adapter, AtCreation, Pair, adapter_for
-from asyncctx_trace.instrument.bytecode import Unfamiliar
-from asyncctx_trace.instrument.checkouts import checkout_watch
-from asyncctx_trace.instrument.conditions import ConditionWatch
-from asyncctx_trace.instrument.invisible import suspended
-from asyncctx_trace.instrument.launchers import module_details
-from asyncctx_trace.instrument.pairs import Watch, watch_of
-from asyncctx_trace.instrument.primitives import PRIMITIVES, Primitive
-from asyncctx_trace.instrument.program import Original, original_of, rewritten
-from asyncctx_trace.instrument.resources import Resource
-from asyncctx_trace.instrument.rewriting import SUPPORTED
+from asyncctx_trace.instrument.hidden_frames import suspended
+from asyncctx_trace.instrument.patches import exit_flags, interrupts
+from asyncctx_trace.instrument.patches.acquire_release import Watch, watch_of
+from asyncctx_trace.instrument.patches.checkouts import checkout_watch
+from asyncctx_trace.instrument.patches.conditions import ConditionWatch
+from asyncctx_trace.instrument.patches.exit_stack import StackWatch
+from asyncctx_trace.instrument.patches.launchers import module_details
+from asyncctx_trace.instrument.patches.primitives import PRIMITIVES, Primitive
+from asyncctx_trace.instrument.patches.spawned_tasks import CREATING, SpawnWatch
+from asyncctx_trace.instrument.registry.resources import Resource
+from asyncctx_trace.instrument.rewriting.async_with import SUPPORTED
+from asyncctx_trace.instrument.rewriting.bytecode import Unfamiliar
+from asyncctx_trace.instrument.rewriting.code_rewriter import Original, original_of, rewritten
+from asyncctx_trace.instrument.rewriting.patching import (
+    filtering_argument,
+    filtering_result,
+    watched,
+)
 from asyncctx_trace.instrument.scope import Scope
-from asyncctx_trace.instrument.spawned import CREATING, SpawnWatch
-from asyncctx_trace.instrument.stacks import StackWatch
-from asyncctx_trace.instrument.surgery import filtering_argument, filtering_result, watched
 
 __all__ = ["Operation", "of_adapter", "operations", "perform", "watch_pair"]
 

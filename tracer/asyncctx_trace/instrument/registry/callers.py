@@ -6,11 +6,11 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
-from asyncctx_trace.compiled import compiled
-from asyncctx_trace.instrument import sites
-from asyncctx_trace.instrument.invisible import program_frame, unobserved
-from asyncctx_trace.instrument.resources import kind_of
-from asyncctx_trace.instrument.sites import Place
+from asyncctx_trace.instrument.hidden_frames import program_frame, unobserved
+from asyncctx_trace.instrument.registry import sites
+from asyncctx_trace.instrument.registry.resources import kind_of
+from asyncctx_trace.instrument.registry.sites import Place
+from asyncctx_trace.native import compiled
 
 __all__ = [
     "METHODS",
@@ -22,7 +22,7 @@ __all__ = [
     "place_of",
 ]
 
-entered_at = compiled(__package__)(sites.entered_at)
+entered_at = compiled("asyncctx_trace.instrument")(sites.entered_at)
 
 METHODS = frozenset(
     {

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from asyncctx_trace.instrument import tasks
-from asyncctx_trace.instrument.invisible import is_ours, program_frame, unobserved
+from asyncctx_trace.instrument.hidden_frames import is_ours, program_frame, unobserved
+from asyncctx_trace.instrument.registry import tasks
 
 __all__ = ["ProgramFrames", "next_frame"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from asyncctx_trace.instrument.invisible import unobserved
+from asyncctx_trace.instrument.hidden_frames import unobserved
 
 __all__ = ["full_name", "module_name", "mro", "on_type", "qualified_name"]
 

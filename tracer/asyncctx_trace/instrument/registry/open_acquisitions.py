@@ -6,12 +6,12 @@ import weakref
 from functools import partial
 from typing import Any
 
-from asyncctx_trace.instrument import hub, lifecycle
-from asyncctx_trace.instrument.invisible import suspended, unobserved
-from asyncctx_trace.instrument.lifecycle import ENDED, HOLDING, Acquisition
-from asyncctx_trace.instrument.resources import Resource, on_collected
-from asyncctx_trace.instrument.tasks import Task, current_task
-from asyncctx_trace.unpatched import unpatched
+from asyncctx_trace.instrument import publish, sinks
+from asyncctx_trace.instrument.hidden_frames import suspended, unobserved
+from asyncctx_trace.instrument.publish import ENDED, HOLDING, Acquisition
+from asyncctx_trace.instrument.registry.resources import Resource, on_collected
+from asyncctx_trace.instrument.registry.tasks import Task, current_task
+from asyncctx_trace.model.unpatched import unpatched
 
 __all__ = [
     "collected",
@@ -100,8 +100,8 @@ def match(resource: Resource, task: Task, holder: object = None) -> Acquisition 
 @unobserved
 def released(resource: Resource, acquisition: Acquisition, site: int) -> None:
     """``acquisition`` is over, by a call at ``site``."""
-    lifecycle.exit_started(acquisition, None, site)
-    lifecycle.exit_ended(acquisition)
+    publish.exit_started(acquisition, None, site)
+    publish.exit_ended(acquisition)
     forget(resource, acquisition, site)
 
 
@@ -138,18 +138,18 @@ def taken_again(acquisition: Acquisition) -> None:
 @unobserved
 def release_unmatched(resource: Resource, site: int) -> None:
     """A release at ``site`` ended no acquisition that is known."""
-    sink = hub.listening
+    sink = sinks.listening
     if sink is not None:
         try:
             sink.release_unmatched(unpatched.monotonic_ns(), current_task().id, resource.id, site)
         except Exception as error:
-            hub.switch_off(sink, error)
+            sinks.switch_off(sink, error)
 
 
 @unobserved
 def collected(acquisitions: list[Acquisition]) -> None:
     """The garbage collector took what these hold."""
-    sink = hub.listening
+    sink = sinks.listening
     if sink is None:
         return
     for acquisition in acquisitions:
@@ -157,7 +157,7 @@ def collected(acquisitions: list[Acquisition]) -> None:
             try:
                 sink.collected(unpatched.monotonic_ns(), acquisition.id)
             except Exception as error:
-                hub.switch_off(sink, error)
+                sinks.switch_off(sink, error)
 
 
 @unobserved
@@ -177,7 +177,7 @@ def _block_ended(acquisition: Acquisition, error: BaseException | None) -> None:
         else:
             release_unmatched(resource, site)
     except Exception as failure:
-        hub.switch_off(hub.listening, failure)
+        sinks.switch_off(sinks.listening, failure)
 
 
 @suspended
@@ -186,5 +186,5 @@ def _forget(key: int, _: object) -> None:
     collected(_by_item.pop(key, []))
 
 
-lifecycle.on_second_exit(_block_ended)
+publish.on_second_exit(_block_ended)
 on_collected(collected)

@@ -9,16 +9,16 @@ from functools import partial
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from asyncctx_trace.instrument import hub
+from asyncctx_trace.instrument import sinks
 from asyncctx_trace.instrument.adapters import Adapter, Checkout, Everywhere, adapter_for, itself
-from asyncctx_trace.instrument.invisible import quietly, suspended, unobserve, unobserved
-from asyncctx_trace.instrument.lookups import full_name, on_type, qualified_name
-from asyncctx_trace.instrument.naming import receiver
-from asyncctx_trace.instrument.sites import Place
-from asyncctx_trace.limits import LIMITED
+from asyncctx_trace.instrument.hidden_frames import quietly, suspended, unobserve, unobserved
+from asyncctx_trace.instrument.registry.lookups import full_name, on_type, qualified_name
+from asyncctx_trace.instrument.registry.naming import receiver
+from asyncctx_trace.instrument.registry.sites import Place
+from asyncctx_trace.model.capacity import LIMITED
 
 if TYPE_CHECKING:
-    from asyncctx_trace.instrument.lifecycle import Acquisition
+    from asyncctx_trace.instrument.publish import Acquisition
 
 __all__ = [
     "Kind",
@@ -54,7 +54,7 @@ class Resource:
         self.taken: list[Acquisition] | None = None
         """Open acquisitions that were made by calling a method; ``None`` if there never were."""
 
-    def define(self, sink: hub.Sink) -> None:
+    def define(self, sink: sinks.Sink) -> None:
         """Tell ``sink`` of this resource."""
         sink.resource_defined(self.id, self.kind, self.name, self.capacity)
 
@@ -104,12 +104,12 @@ def manager_of(cls: type) -> int:
     manager = _managers.get(name)
     if manager is None:
         manager = _managers[name] = len(_managers) + 1
-        sink = hub.listening
+        sink = sinks.listening
         if sink is not None:
             try:
                 sink.manager_defined(manager, name)
             except Exception as error:
-                hub.switch_off(sink, error)
+                sinks.switch_off(sink, error)
     return manager
 
 
@@ -303,12 +303,12 @@ def _of_name(kind: str, name: str, capacity: int | None = None) -> Resource:
 
 
 def _define(resource: Resource) -> Resource:
-    sink = hub.listening
+    sink = sinks.listening
     if sink is not None:
         try:
             resource.define(sink)
         except Exception as error:
-            hub.switch_off(sink, error)
+            sinks.switch_off(sink, error)
     return resource
 
 
@@ -342,11 +342,11 @@ def known() -> list[Resource]:
     return [*_by_object.values(), *_by_name.values()]
 
 
-def _replay(sink: hub.Sink) -> None:
+def _replay(sink: sinks.Sink) -> None:
     for name, manager in list(_managers.items()):
         sink.manager_defined(manager, name)
     for resource in known():
         resource.define(sink)
 
 
-hub.on_attach(_replay)
+sinks.on_attach(_replay)

@@ -11,11 +11,11 @@ from functools import partial
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
-from asyncctx_trace.instrument import hub
-from asyncctx_trace.instrument.invisible import program_frame, quietly, suspended, unobserved
+from asyncctx_trace.instrument import sinks
+from asyncctx_trace.instrument.hidden_frames import program_frame, quietly, suspended, unobserved
 
 if TYPE_CHECKING:
-    from asyncctx_trace.instrument.bytecode import Position
+    from asyncctx_trace.instrument.rewriting.bytecode import Position
 
 __all__ = ["Place", "define", "entered_at", "of_frame", "source_of"]
 
@@ -106,12 +106,12 @@ def define(file: str, line: int, function: str, text: str, caller: int = 0) -> i
     """A new site; ``function`` is qualified, ``text`` the source of the context expression."""
     site = _next_id()
     _sites[site] = (file, line, function, text, caller)
-    sink = hub.listening
+    sink = sinks.listening
     if sink is not None:
         try:
             sink.site_defined(site, file, line, function, text, caller)
         except Exception as error:
-            hub.switch_off(sink, error)
+            sinks.switch_off(sink, error)
     return site
 
 
@@ -231,9 +231,9 @@ def _forget(
     by_code.pop(key, None)
 
 
-def _replay(sink: hub.Sink) -> None:
+def _replay(sink: sinks.Sink) -> None:
     for site, where in list(_sites.items()):
         sink.site_defined(site, *where)
 
 
-hub.on_attach(_replay)
+sinks.on_attach(_replay)

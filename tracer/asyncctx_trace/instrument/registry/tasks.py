@@ -12,13 +12,13 @@ from functools import partial
 from types import CoroutineType, MemberDescriptorType
 from typing import TYPE_CHECKING, Any
 
-from asyncctx_trace.instrument import hub
-from asyncctx_trace.instrument.invisible import quietly, suspended, unobserved
-from asyncctx_trace.instrument.lookups import on_type
-from asyncctx_trace.unpatched import unpatched
+from asyncctx_trace.instrument import sinks
+from asyncctx_trace.instrument.hidden_frames import quietly, suspended, unobserved
+from asyncctx_trace.instrument.registry.lookups import on_type
+from asyncctx_trace.model.unpatched import unpatched
 
 if TYPE_CHECKING:
-    from asyncctx_trace.instrument.lifecycle import Acquisition
+    from asyncctx_trace.instrument.publish import Acquisition
 
 __all__ = [
     "Task",
@@ -49,7 +49,7 @@ class Task:
         """Its unfinished acquisitions, innermost last."""
         self.ref: weakref.ref[Any] | None = None
 
-    def define(self, sink: hub.Sink) -> None:
+    def define(self, sink: sinks.Sink) -> None:
         """Tell ``sink`` of this task."""
         sink.task_defined(self.at, self.id, self.name, self.runtime, self.parent, self.thread)
 
@@ -102,26 +102,26 @@ def _first_seen(native: Any, runtime: str) -> Task:
 
 
 def _define(task: Task) -> Task:
-    sink = hub.listening
+    sink = sinks.listening
     if sink is not None:
         try:
             task.define(sink)
         except Exception as error:
-            hub.switch_off(sink, error)
+            sinks.switch_off(sink, error)
     return task
 
 
 @suspended
 def _gone(key: int, _: object) -> None:
     task = _tasks.pop(key, None)
-    sink = hub.listening
+    sink = sinks.listening
     if task is not None and task.id in _finished:
         _finished.discard(task.id)
     elif task is not None and sink is not None:
         try:
             sink.task_ended(unpatched.monotonic_ns(), task.id)
         except Exception as error:
-            hub.switch_off(sink, error)
+            sinks.switch_off(sink, error)
 
 
 @suspended
@@ -130,7 +130,7 @@ def note_finished(at: int) -> None:
 
     Called at the few moments at which we run anyway: who ends is not asked to tell us.
     """
-    sink = hub.listening
+    sink = sinks.listening
     if sink is None:
         return
     for task in known():
@@ -141,7 +141,7 @@ def note_finished(at: int) -> None:
         try:
             sink.task_ended(at, task.id)
         except Exception as error:
-            hub.switch_off(sink, error)
+            sinks.switch_off(sink, error)
 
 
 @unobserved
@@ -159,12 +159,12 @@ def known() -> list[Task]:
     return list(_tasks.values())
 
 
-def _replay(sink: hub.Sink) -> None:
+def _replay(sink: sinks.Sink) -> None:
     for task in known():
         task.define(sink)
 
 
-hub.on_attach(_replay)
+sinks.on_attach(_replay)
 
 
 @unobserved

@@ -37,7 +37,7 @@ from dataclasses import dataclass
 from types import CodeType
 from typing import TypeVar
 
-from asyncctx_trace.instrument.bytecode import (
+from asyncctx_trace.instrument.rewriting.bytecode import (
     Assembly,
     Handler,
     Instruction,

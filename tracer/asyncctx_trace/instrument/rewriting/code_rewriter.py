@@ -7,11 +7,11 @@ import logging
 from collections.abc import Iterator
 from types import CodeType, FunctionType
 
-from asyncctx_trace.instrument.bytecode import Unfamiliar
-from asyncctx_trace.instrument.marks import MARKS
-from asyncctx_trace.instrument.rewriting import bracketed, has_async_with
+from asyncctx_trace.instrument.registry.sites import Place
+from asyncctx_trace.instrument.rewriting.async_with import bracketed, has_async_with
+from asyncctx_trace.instrument.rewriting.bytecode import Unfamiliar
+from asyncctx_trace.instrument.rewriting.hooks import MARKS
 from asyncctx_trace.instrument.scope import Scope
-from asyncctx_trace.instrument.sites import Place
 
 __all__ = ["Original", "functions", "original_of", "rewritten"]
 

@@ -14,8 +14,8 @@ from functools import partial
 from types import CodeType
 from typing import TypeVar
 
-from asyncctx_trace.instrument.bytecode import exception_table
-from asyncctx_trace.instrument.invisible import suspended
+from asyncctx_trace.instrument.hidden_frames import suspended
+from asyncctx_trace.instrument.rewriting.bytecode import exception_table
 
 __all__ = ["catches_cancellation", "names_on_line", "skips_cleanup"]
 

@@ -11,25 +11,25 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from asyncctx_trace.compiled import compiled
-from asyncctx_trace.instrument import hub
-from asyncctx_trace.instrument.exit_flags import note_skipped
-from asyncctx_trace.instrument.hub import heard
-from asyncctx_trace.instrument.invisible import quietly, unobserved
-from asyncctx_trace.instrument.lifecycle import (
+from asyncctx_trace.instrument import sinks
+from asyncctx_trace.instrument.hidden_frames import quietly, unobserved
+from asyncctx_trace.instrument.patches.exit_flags import note_skipped
+from asyncctx_trace.instrument.publish import (
     Acquisition,
     enter_ended,
     enter_started,
     exit_ended,
     exit_started,
 )
-from asyncctx_trace.instrument.resources import _by_object, _kinds, at_place, kind_of
-from asyncctx_trace.instrument.rewriting import Marks
-from asyncctx_trace.instrument.sites import Place
+from asyncctx_trace.instrument.registry.resources import _by_object, _kinds, at_place, kind_of
+from asyncctx_trace.instrument.registry.sites import Place
+from asyncctx_trace.instrument.rewriting.async_with import Marks
+from asyncctx_trace.instrument.sinks import heard
+from asyncctx_trace.native import compiled
 
 __all__ = ["MARKS"]
 
-_compiled = compiled(__package__)
+_compiled = compiled("asyncctx_trace.instrument")
 
 
 @_compiled
@@ -62,7 +62,7 @@ def begin(place: Place, manager: object) -> Acquisition | None:
     except RecursionError:  # the program is at the end of its stack, and there is no room to tell
         return None
     except Exception as error:
-        hub.switch_off(hub.listening, error)
+        sinks.switch_off(sinks.listening, error)
         return None
 
 

@@ -10,7 +10,7 @@ from types import FunctionType
 from typing import Any
 
 from asyncctx_trace.errors import NotInstallable
-from asyncctx_trace.instrument import constants, interrupts, launchers, pairs, settings
+from asyncctx_trace.instrument import settings
 from asyncctx_trace.instrument.adapters import (
     FAMILIES,
     Adapter,
@@ -18,17 +18,19 @@ from asyncctx_trace.instrument.adapters import (
     on_new_adapter,
     registered,
 )
-from asyncctx_trace.instrument.invisible import suspended
-from asyncctx_trace.instrument.operations import (
-    Operation,
-    of_adapter,
-    operations,
-    perform,
+from asyncctx_trace.instrument.hidden_frames import suspended
+from asyncctx_trace.instrument.patches import acquire_release, interrupts, launchers
+from asyncctx_trace.instrument.patches.table import Operation, of_adapter, operations, perform
+from asyncctx_trace.instrument.rewriting import main_module
+from asyncctx_trace.instrument.rewriting.async_with import SUPPORTED
+from asyncctx_trace.instrument.rewriting.code_rewriter import (
+    Original,
+    functions,
+    original_of,
+    rewritten,
 )
-from asyncctx_trace.instrument.program import Original, functions, original_of, rewritten
-from asyncctx_trace.instrument.rewriting import SUPPORTED
+from asyncctx_trace.instrument.rewriting.patching import filtering_result
 from asyncctx_trace.instrument.scope import Scope
-from asyncctx_trace.instrument.surgery import filtering_result
 
 __all__ = ["install", "install_at_start", "uninstall"]
 
@@ -37,7 +39,7 @@ _installed: Scope | None = None
 
 
 def install(include: Iterable[str] = (), exclude: Iterable[str] = (), all: bool = False) -> None:
-    """See :func:`asyncctx_trace.instrument.switch.install`."""
+    """See :func:`asyncctx_trace.instrument.api.install`."""
     if isinstance(include, str) or isinstance(exclude, str):
         raise TypeError('install() takes lists of names, such as include=["asyncpg"]')
     scope = _scope(tuple(include), tuple(exclude), all)
@@ -47,7 +49,7 @@ def install(include: Iterable[str] = (), exclude: Iterable[str] = (), all: bool 
         frame = sys._getframe(1)
         while frame is not None:
             if frame.f_code.co_filename in scope:
-                constants.exchange(frame.f_code, scope)
+                main_module.exchange(frame.f_code, scope)
             frame = frame.f_back  # type: ignore[assignment]
         for function in list(functions()):
             code = rewritten(function.__code__, scope)
@@ -68,11 +70,11 @@ def install_at_start(
             launchers.rewrite_executed(scope)
 
     if sys.argv[:1] != ["-m"]:  # otherwise the main module is imported like any other
-        constants.exchange_in_main(scope, begun)
+        main_module.exchange_in_main(scope, begun)
 
 
 def uninstall() -> None:
-    """See :func:`asyncctx_trace.instrument.switch.uninstall`."""
+    """See :func:`asyncctx_trace.instrument.api.uninstall`."""
     global _installed
     with _lock:
         if _installed is None:
@@ -83,8 +85,8 @@ def uninstall() -> None:
             if code is not function.__code__:
                 function.__code__ = code
         launchers.stop()
-        pairs.forget_scope()
-        constants.restore()
+        acquire_release.forget_scope()
+        main_module.restore()
 
 
 def _scope(include: tuple[str, ...], exclude: tuple[str, ...], all: bool) -> Scope:

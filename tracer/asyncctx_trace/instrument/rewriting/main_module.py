@@ -14,7 +14,7 @@ from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any
 
-from asyncctx_trace.instrument.program import original_of, rewritten
+from asyncctx_trace.instrument.rewriting.code_rewriter import original_of, rewritten
 from asyncctx_trace.instrument.scope import Scope
 
 __all__ = ["exchange", "exchange_in_main", "restore"]

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from types import CodeType
 
-from asyncctx_trace.instrument.bytecode import (
+from asyncctx_trace.instrument.hidden_frames import as_hook
+from asyncctx_trace.instrument.rewriting.bytecode import (
     Assembly,
     Handler,
     Instruction,
@@ -20,7 +21,6 @@ from asyncctx_trace.instrument.bytecode import (
     pop,
     swap,
 )
-from asyncctx_trace.instrument.invisible import as_hook
 
 __all__ = [
     "calling_after_store",

@@ -12,23 +12,23 @@ from collections.abc import Awaitable, Callable
 from types import FrameType
 from typing import Any
 
-from asyncctx_trace.compiled import compiled
-from asyncctx_trace.instrument.exit_flags import note_skipped
-from asyncctx_trace.instrument.invisible import invisible, is_ours, suspended, unobserved
-from asyncctx_trace.instrument.lifecycle import (
+from asyncctx_trace.instrument.hidden_frames import invisible, is_ours, suspended, unobserved
+from asyncctx_trace.instrument.patches.exit_flags import note_skipped
+from asyncctx_trace.instrument.publish import (
     Acquisition,
     enter_ended,
     enter_started,
     exit_ended,
     exit_started,
 )
-from asyncctx_trace.instrument.lookups import module_name, on_type
-from asyncctx_trace.instrument.sites import entered_at
+from asyncctx_trace.instrument.registry.lookups import module_name, on_type
+from asyncctx_trace.instrument.registry.sites import entered_at
+from asyncctx_trace.native import compiled
 
 __all__ = ["await_enter", "await_exit", "special"]
 
 _CONTEXTLIB = contextlib.__file__
-_compiled = compiled(__package__)
+_compiled = compiled("asyncctx_trace.instrument")
 
 
 @unobserved

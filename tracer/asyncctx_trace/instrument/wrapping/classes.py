@@ -13,12 +13,12 @@ from functools import partial, update_wrapper
 from typing import Any
 
 from asyncctx_trace.errors import NotTraceable
-from asyncctx_trace.instrument.careful import await_enter, await_exit
-from asyncctx_trace.instrument.hub import heard
-from asyncctx_trace.instrument.invisible import program_frame, quietly, suspended, unobserved
-from asyncctx_trace.instrument.lifecycle import Acquisition
-from asyncctx_trace.instrument.manager import newest
-from asyncctx_trace.instrument.resources import forget_kinds, manager_of, resource_of
+from asyncctx_trace.instrument.hidden_frames import program_frame, quietly, suspended, unobserved
+from asyncctx_trace.instrument.publish import Acquisition
+from asyncctx_trace.instrument.registry.resources import forget_kinds, manager_of, resource_of
+from asyncctx_trace.instrument.sinks import heard
+from asyncctx_trace.instrument.wrapping.awaiting import await_enter, await_exit
+from asyncctx_trace.instrument.wrapping.proxy import newest
 
 __all__ = ["is_traced_class", "traced_class", "untraced_class"]
 

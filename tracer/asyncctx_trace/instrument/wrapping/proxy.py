@@ -8,13 +8,13 @@ from typing import Any
 
 import wrapt
 
-from asyncctx_trace.instrument import hub
-from asyncctx_trace.instrument.careful import await_enter, await_exit, special
-from asyncctx_trace.instrument.hub import heard
-from asyncctx_trace.instrument.invisible import suspended, unobserved
-from asyncctx_trace.instrument.lifecycle import Acquisition
-from asyncctx_trace.instrument.resources import Resource, kind_of
-from asyncctx_trace.instrument.tasks import current_task
+from asyncctx_trace.instrument import sinks
+from asyncctx_trace.instrument.hidden_frames import suspended, unobserved
+from asyncctx_trace.instrument.publish import Acquisition
+from asyncctx_trace.instrument.registry.resources import Resource, kind_of
+from asyncctx_trace.instrument.registry.tasks import current_task
+from asyncctx_trace.instrument.sinks import heard
+from asyncctx_trace.instrument.wrapping.awaiting import await_enter, await_exit, special
 
 __all__ = ["TracedManager", "traced_manager"]
 
@@ -51,7 +51,7 @@ class TracedManager(wrapt.ObjectProxy):  # type: ignore[type-arg,unused-ignore] 
         awaitable: Awaitable[Any] = (
             type(manager).__aenter__(manager) if watch.plain else special(manager, "__aenter__")()
         )
-        if (hub.listening if hub.looking is None else heard()) is None:
+        if (sinks.listening if sinks.looking is None else heard()) is None:
             return awaitable
         return await_enter(awaitable, watch.manager, watch.resource.id, watch.open.append)
 

@@ -10,8 +10,8 @@ from typing import Any, TypeVar, cast, overload
 
 from asyncctx_trace.errors import NotTraceable
 from asyncctx_trace.instrument.adapters import AtCreation, adapter_for
-from asyncctx_trace.instrument.invisible import quietly, unobserved
-from asyncctx_trace.instrument.resources import kind_of, resource_of
+from asyncctx_trace.instrument.hidden_frames import quietly, unobserved
+from asyncctx_trace.instrument.registry.resources import kind_of, resource_of
 
 __all__ = ["traced", "untraced"]
 
@@ -131,7 +131,7 @@ def untraced(target: T) -> T:
 
 def _untraced(target: T) -> T:
     if isinstance(target, type):
-        from asyncctx_trace.instrument.classes import is_traced_class, untraced_class
+        from asyncctx_trace.instrument.wrapping.classes import is_traced_class, untraced_class
 
         if is_traced_class(target):
             untraced_class(target)
@@ -151,8 +151,8 @@ def _traced(target: Any, options: dict[str, Any]) -> Any:
         return _traced_class(target, options)
     if kind_of(cls).manager:
         # Here, because wrapt imports asyncio, which costs more than all of ours.
-        from asyncctx_trace.instrument.manager import traced_manager
-        from asyncctx_trace.instrument.operations import watch_pair
+        from asyncctx_trace.instrument.patches.table import watch_pair
+        from asyncctx_trace.instrument.wrapping.proxy import traced_manager
 
         found = resource_of(target, **options)
         watch_pair(target, found)
@@ -170,7 +170,7 @@ def _traced_class(cls: type, options: dict[str, Any]) -> type:
             f"traced() cannot trace the class {cls.__qualname__}, which has no "
             f"__aenter__ and __aexit__: {_GIVE}"
         )
-    from asyncctx_trace.instrument.classes import traced_class
+    from asyncctx_trace.instrument.wrapping.classes import traced_class
 
     traced_class(cls, options)
     return cls
@@ -190,8 +190,8 @@ def _traced_factory(factory: Callable[..., Any], options: dict[str, Any]) -> Cal
             "trace what it returns, as in traced(await f())"
         )
     # What the first call needs is loaded now: then it would hold up a running loop.
-    import asyncctx_trace.instrument.manager
-    import asyncctx_trace.instrument.operations  # noqa: F401
+    import asyncctx_trace.instrument.patches.table
+    import asyncctx_trace.instrument.wrapping.proxy  # noqa: F401 - loading it is the purpose
 
     options = {**options, "name": options["name"] or _name_of(factory)}
 

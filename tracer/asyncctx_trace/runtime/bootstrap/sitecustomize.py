@@ -15,9 +15,9 @@ sys.path_importer_cache.pop(_here, None)
 del sys.modules["sitecustomize"]
 
 try:
-    from asyncctx_trace import child
+    from asyncctx_trace.runtime import launch
 
-    child.begin()
+    launch.begin()
 finally:
     # The one that the program would have had without us. Where there is none, the ImportError
     # goes on to `site`, which expects it, and no trace of this module stays behind.

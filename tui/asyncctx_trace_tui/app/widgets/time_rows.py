@@ -15,7 +15,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from asyncctx_trace.analysis.words import shorten
+from asyncctx_trace.model.text import shorten
 from asyncctx_trace_tui.app.widgets.palette import Palette
 from asyncctx_trace_tui.app.widgets.state_widget import StateWidget
 from asyncctx_trace_tui.view.cells.drawing import CellSegment

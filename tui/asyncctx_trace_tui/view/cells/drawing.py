@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import NamedTuple
 
-from asyncctx_trace.events import Outcome
+from asyncctx_trace.model.events import Outcome
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
 from asyncctx_trace_tui.view.cells.style import HOLD, IDLE, Cell, cell_of, cells_of
 from asyncctx_trace_tui.view.lanes.kernels import numpy_for

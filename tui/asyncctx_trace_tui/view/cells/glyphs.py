@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from asyncctx_trace.events import Outcome
+from asyncctx_trace.model.events import Outcome
 
 __all__ = ["ASCII", "UNICODE", "Glyphs"]
 

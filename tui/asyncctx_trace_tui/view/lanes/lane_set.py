@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import compress, islice
 
-from asyncctx_trace.analysis.timeline import Timeline
+from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace_tui.view.lanes.interval_index import IntervalIndex
 from asyncctx_trace_tui.view.lanes.kernels import numpy_for
 from asyncctx_trace_tui.view.lanes.shares import NEVER

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
-from asyncctx_trace.outcome import Outcome
+from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
+from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace_tui.view.lanes.shares import NEVER, TrackColumns
 from asyncctx_trace_tui.view.viewport import Viewport
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from array import array
 from typing import NamedTuple, Protocol
 
-from asyncctx_trace.analysis.timeline import Timeline
-from asyncctx_trace.events import Outcome
+from asyncctx_trace.analysis.timeline.table import Timeline
+from asyncctx_trace.model.events import Outcome
 
 __all__ = ["NEVER", "NO_TIME", "Problem", "Run", "Shares", "TrackColumns"]
 

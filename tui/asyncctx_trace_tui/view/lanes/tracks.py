@@ -7,8 +7,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from operator import attrgetter
 
-from asyncctx_trace.analysis.timeline import NOT_YET, Timeline
-from asyncctx_trace.events import Outcome
+from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
+from asyncctx_trace.model.events import Outcome
 from asyncctx_trace_tui.view.lanes.kernels import numpy_for
 from asyncctx_trace_tui.view.lanes.shares import NEVER, NO_TIME, Problem, Run, Shares
 from asyncctx_trace_tui.view.viewport import Viewport

@@ -9,7 +9,7 @@ from rich.segment import Segment
 from textual import events
 from textual.strip import Strip
 
-from asyncctx_trace.analysis.words import shorten
+from asyncctx_trace.model.text import shorten
 from asyncctx_trace_tui.app.widgets.state_widget import StateWidget
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
 from asyncctx_trace_tui.view.state import ViewState

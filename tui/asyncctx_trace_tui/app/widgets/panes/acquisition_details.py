@@ -9,10 +9,10 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Hashable
 from contextlib import suppress
 
-from asyncctx_trace.analysis.timeline import Acquisition, Phase
-from asyncctx_trace.analysis.words import duration, plain
-from asyncctx_trace.events import ErrorText, Outcome
+from asyncctx_trace.analysis.timeline.table import Acquisition, Phase
 from asyncctx_trace.export.single import spans_of
+from asyncctx_trace.model.events import ErrorText, Outcome
+from asyncctx_trace.model.text import duration, plain
 from asyncctx_trace.recording.format import Anchor
 from asyncctx_trace_tui.app.widgets.text_page import Span, TextLine, TextPage
 from asyncctx_trace_tui.view.display_names import resource_name, task_name

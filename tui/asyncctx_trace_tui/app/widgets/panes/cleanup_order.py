@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from asyncctx_trace.analysis.case import Case
 from asyncctx_trace.analysis.cleanup import Unwinding, unwindings
-from asyncctx_trace.analysis.timeline import NOT_YET, Acquisition
-from asyncctx_trace.analysis.words import duration
-from asyncctx_trace.events import Outcome
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.timeline.table import NOT_YET, Acquisition
+from asyncctx_trace.model.events import Outcome
+from asyncctx_trace.model.text import duration
 from asyncctx_trace_tui.app.widgets.text_page import Span, TextLine, TextPage
 from asyncctx_trace_tui.view.display_names import resource_name, task_name
 from asyncctx_trace_tui.view.state import COMPUTING

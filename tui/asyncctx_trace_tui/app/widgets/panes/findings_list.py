@@ -8,14 +8,14 @@ from textwrap import wrap
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from asyncctx_trace.analysis.blame import blame
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.culprit import culprit_of
+from asyncctx_trace.analysis.contention.attribution import blame
 from asyncctx_trace.analysis.findings import Thresholds, find_in
-from asyncctx_trace.analysis.grouping import FindingGroup, group_findings
-from asyncctx_trace.analysis.resource_groups import group_resources
-from asyncctx_trace.analysis.verdict import Headline, headline
-from asyncctx_trace.analysis.words import plain
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.summary.culprit import culprit_of
+from asyncctx_trace.analysis.summary.grouping import FindingGroup, group_findings
+from asyncctx_trace.analysis.summary.resource_groups import group_resources
+from asyncctx_trace.analysis.summary.verdict import Headline, headline
+from asyncctx_trace.model.text import plain
 from asyncctx_trace_tui.app.widgets.panes.report_table import Report
 from asyncctx_trace_tui.app.widgets.text_page import Span, TextLine, TextPage
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs

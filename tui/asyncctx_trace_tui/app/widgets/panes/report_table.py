@@ -9,7 +9,7 @@ from textual import events, on
 from textual.message import Message
 from textual.widgets import DataTable
 
-from asyncctx_trace.analysis.words import plain
+from asyncctx_trace.model.text import plain
 from asyncctx_trace_tui.app.widgets.state_widget import StateWidget
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
 from asyncctx_trace_tui.view.report_tables import TABLES, Line

@@ -7,9 +7,9 @@ from collections.abc import Hashable, Sequence
 from itertools import accumulate
 from typing import Literal, NamedTuple
 
-from asyncctx_trace.analysis.case import Case
-from asyncctx_trace.analysis.occupancy import Occupancy
-from asyncctx_trace.analysis.words import plain
+from asyncctx_trace.analysis.contention.occupancy import Occupancy
+from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.model.text import plain
 from asyncctx_trace_tui.app.widgets.palette import task_color
 from asyncctx_trace_tui.app.widgets.time_rows import LineLabel, TimeRows
 from asyncctx_trace_tui.view.cells.drawing import CellSegment, draw

@@ -6,8 +6,8 @@ from collections.abc import Hashable, Iterator, Sequence
 from itertools import islice, takewhile
 from typing import NamedTuple
 
-from asyncctx_trace.analysis.wakeups import wakeups
-from asyncctx_trace.analysis.words import duration, plain
+from asyncctx_trace.analysis.contention.wakeups import wakeups
+from asyncctx_trace.model.text import duration, plain
 from asyncctx_trace_tui.app.widgets.palette import task_color
 from asyncctx_trace_tui.app.widgets.time_rows import LineLabel, TimeRows
 from asyncctx_trace_tui.view.cells.drawing import CellSegment, draw

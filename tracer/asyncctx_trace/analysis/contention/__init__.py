@@ -1,0 +1,1 @@
+"""Who held, who waited, who kept whom waiting, for how long."""

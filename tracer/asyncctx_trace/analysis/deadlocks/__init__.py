@@ -1,0 +1,1 @@
+"""Tasks that wait for each other, or might."""

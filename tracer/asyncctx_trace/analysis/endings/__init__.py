@@ -1,0 +1,1 @@
+"""How a program and its recording ended, and what may be concluded then."""

@@ -1,0 +1,1 @@
+"""All answers about one recording, gathered, grouped and judged."""

@@ -1,0 +1,1 @@
+"""Every acquisition of a program in columns."""

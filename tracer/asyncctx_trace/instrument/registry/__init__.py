@@ -1,0 +1,1 @@
+"""What is known of the program: tasks, resources, sites, classes of managers."""

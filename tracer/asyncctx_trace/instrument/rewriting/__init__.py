@@ -1,0 +1,1 @@
+"""Tracing by rewriting compiled code objects."""

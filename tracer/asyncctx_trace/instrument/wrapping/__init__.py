@@ -1,0 +1,1 @@
+"""Tracing by wrapping: proxies, classes and awaitables."""

@@ -1,0 +1,1 @@
+"""What every other package reads: events, outcomes, names, durations."""

@@ -1,0 +1,1 @@
+"""Turn recording on and off in this process, its forks and launched programs."""
