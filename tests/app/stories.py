@@ -73,8 +73,8 @@ class Story:
             lambda at: writer.exit_started(at, id, task, *body),
             lambda at: writer.exit_ended(at, id, exit[0], False, exit[1]),
         )
-        for show_tooltip, time in zip(told, times, strict=False):
-            self._facts.append((time, partial(show_tooltip, START + round(time * MS))))
+        for send, time in zip(told, times, strict=False):
+            self._facts.append((time, partial(send, START + round(time * MS))))
         return self
 
     def printed(self, at: float, text: str, stream: str = "stdout") -> Story:

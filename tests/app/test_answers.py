@@ -51,19 +51,19 @@ class Growing:
             self.story.pass_(1, 1, *(start + ms for ms in (0, 100, 200, 300))).tell()
             self.seconds += 1
         self.timeline.extend(self.recording.poll())
-        self.answers.see(self.now, live=True, growing=True)
+        self.answers.update(self.now, live=True, growing=True)
 
     @property
     def now(self) -> int:
         return START + self.seconds * SECOND
 
-    def render_key(self) -> int | None:
+    def read(self) -> int | None:
         """Ask, and have at once done what there is to do."""
         asked = self.answers.ask(how_many)
-        work = self.answers.work()
+        work = self.answers.next_job()
         if work is not None:
-            work.do(lambda: True)
-            self.answers.take(work)
+            work.run(lambda: True)
+            self.answers.accept(work)
         return asked
 
 
@@ -73,7 +73,7 @@ def test_what_is_said_of_a_growing_timeline_is_renewed(tmp_path: Path) -> None:
     growing.go_on(4)
     said = []
     for _ in range(7):
-        said.append(growing.render_key())
+        said.append(growing.read())
         growing.go_on(1)
 
     assert said == [None, 5, 5, 5, 8, 8, 8]
@@ -85,17 +85,17 @@ def test_the_longer_a_look_takes_the_rarer_it_is(tmp_path: Path) -> None:
     growing.answers.ask(how_many)
     growing.go_on(1)
     growing.answers.ask(how_many)
-    work = growing.answers.work()
+    work = growing.answers.next_job()
     assert work is not None
-    work.do(lambda: True)
+    work.run(lambda: True)
     growing.go_on(3)
-    nothing_besides = growing.answers.work()
-    growing.answers.take(work)
+    nothing_besides = growing.answers.next_job()
+    growing.answers.accept(work)
     begun = []
     for _ in range(8):
         growing.go_on(1)
         assert growing.answers.ask(how_many) == 2
-        begun.append(growing.answers.work() is not None)
+        begun.append(growing.answers.next_job() is not None)
 
     assert nothing_besides is None
     assert begun == [False] * 6 + [True, False]
@@ -105,24 +105,24 @@ def test_what_nobody_asks_any_more_is_not_worked_out_again(tmp_path: Path) -> No
     """Ten seconds after the last question the timeline is left alone."""
     growing = Growing(tmp_path / "x.actx")
     growing.go_on(1)
-    growing.render_key()
+    growing.read()
     growing.go_on(20)
 
-    assert growing.answers.work() is None
+    assert growing.answers.next_job() is None
 
 
 def test_what_is_still_read_is_looked_into_as_it_stood(tmp_path: Path) -> None:
     """A recording that nobody writes any more grows as well, while it is opened."""
     growing = Growing(tmp_path / "x.actx")
     growing.go_on(1)
-    growing.answers.see(growing.now, live=False, growing=True)
+    growing.answers.update(growing.now, live=False, growing=True)
     growing.answers.ask(how_many)
-    while_read = growing.answers.work()
+    while_read = growing.answers.next_job()
     assert while_read is not None
-    growing.answers.take(while_read)
-    growing.answers.see(growing.now, live=False, growing=False)
+    growing.answers.accept(while_read)
+    growing.answers.update(growing.now, live=False, growing=False)
     growing.answers.ask(how_many)
-    read = growing.answers.work()
+    read = growing.answers.next_job()
     assert read is not None
 
     assert while_read.case.timeline is not growing.timeline
@@ -201,10 +201,10 @@ async def test_a_deadlock_is_seen_while_a_long_program_runs(tmp_path: Path) -> N
         await stage.settle(4000)
         await looked_into(stage)
 
-        assert "anna waits for nobody" in before
+        assert "anna does not wait" in before
         assert "as of 0.5s" in before
-        assert "anna waits for nobody" in not_yet
-        assert "deadlock, the circle closes" in stage.text
+        assert "anna does not wait" in not_yet
+        assert "deadlock, the cycle closes" in stage.text
         assert "as of 4.0s" in stage.text
 
 
@@ -221,7 +221,7 @@ async def test_every_view_answers_while_a_long_program_runs(tmp_path: Path) -> N
 
         assert all("computing" not in text for text in seen.values())
         assert "█" in next(line for line in seen["2"].splitlines() if "1 of 1" in line)
-        assert "worker-1 waits for nobody" in seen["3"]
+        assert "worker-1 does not wait" in seen["3"]
         assert "1  0.100s  db lock  in 1.00 ms" in seen["4"]
         assert "db lock" in seen["6"].split("Resources · table")[1].split("At the play head")[0]
 

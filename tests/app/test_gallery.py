@@ -27,7 +27,7 @@ async def test_the_first_scenario_is_told_and_can_be_chosen(tmp_path: Path) -> N
     assert first.title in told
     assert gallery.return_value is not None
     assert gallery.return_value.command == "run"
-    assert gallery.return_value.words == (str(first.path),)
+    assert gallery.return_value.arguments == (str(first.path),)
 
 
 @in_a_loop
@@ -58,7 +58,7 @@ async def test_a_script_of_one_s_own_is_run(tmp_path: Path) -> None:
         await pilot.press("enter")
 
     assert gallery.return_value is not None
-    assert gallery.return_value.words == ("app.py", "--name", "two words")
+    assert gallery.return_value.arguments == ("app.py", "--name", "two words")
 
 
 @in_a_loop

@@ -66,7 +66,7 @@ async def test_problems_can_be_jumped_to_both_ways(troubles: Path) -> None:
 
 @in_a_loop
 async def test_marks_measure_what_lies_between(workers: Path) -> None:
-    """A at 20 ms, B at 100: so long, so many facts, so much waiting."""
+    """A at 20 ms, B at 100: so long, so many events, so much waiting."""
     async with staged(workers, (200, 60)) as stage:
         await stage.press("space", "full_stop", "full_stop", "m")
         await stage.press("full_stop", "full_stop", "m")
@@ -79,7 +79,7 @@ async def test_marks_measure_what_lies_between(workers: Path) -> None:
         second = stage.at
         await stage.press("escape")
 
-        assert "A to B: 80.0 ms · 3 facts · waiting 160 ms, holding 80.0 ms" in said
+        assert "A to B: 80.0 ms · 3 events · waiting 160 ms, holding 80.0 ms" in said
         assert 80 * MS <= viewport.span < 100 * MS
         assert (first, second) == (20, 100)
         assert "A to B" not in stage.text

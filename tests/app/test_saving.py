@@ -22,7 +22,7 @@ from app.stories import Story, three_workers
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.export.formats import html
 from asyncctx_trace.recording.reader import read
-from asyncctx_trace_tui.app.offscreen import snapshot
+from asyncctx_trace_tui.app.offscreen import render_offscreen
 from asyncctx_trace_tui.cli import main
 from asyncctx_trace_tui.storage.app_settings import Settings
 from asyncctx_trace_tui.storage.atomic_write import open_atomic
@@ -84,9 +84,9 @@ def test_a_page_can_be_stopped_and_leaves_nothing(
             await stage.settle()
 
             assert "writing x.html" in told
-            assert "Escape stops" in told
+            assert "Escape cancels" in told
             assert at == 320
-            assert "stopped: x.html was not written" in stage.text
+            assert "cancelled: x.html was not written" in stage.text
             assert "writing" not in stage.lines[0]
 
     save()
@@ -150,7 +150,7 @@ main(["export", {str(workers)!r}, "--format", "html", "-o", "x.html"])
 
 def test_a_picture_needs_nothing_from_outside(workers: Path) -> None:
     """It is XML, and the only addresses in it are names."""
-    svg = snapshot(workers, "svg")
+    svg = render_offscreen(workers, "svg")
     ElementTree.fromstring(svg)
     addresses = set(re.findall(r"https?://[^\s\"'<>)]+", re.sub(r"<!--.*?-->", "", svg)))
 
@@ -159,14 +159,14 @@ def test_a_picture_needs_nothing_from_outside(workers: Path) -> None:
 
 def test_a_picture_is_taken_in_any_theme(workers: Path) -> None:
     """With its colours in it."""
-    light = snapshot(workers, "svg", settings=Settings(theme="asyncctx-light"))
+    light = render_offscreen(workers, "svg", settings=Settings(theme="asyncctx-light"))
 
     assert "#fbfaf7" in light.lower()
 
 
 def test_text_shows_the_whole_run(workers: Path) -> None:
     """Lanes, words and output, without a terminal."""
-    text = snapshot(workers, "text", (80, 24))
+    text = render_offscreen(workers, "text", (80, 24))
 
     assert "paused 0.320s" in text
     assert "second line" in text

@@ -107,7 +107,7 @@ def test_a_keymap_that_names_no_command_says_which(
     (folder / "keymap.toml").write_text('plai = "P"\nreverse = "f7"\n')
 
     @in_a_loop
-    async def render_key() -> None:
+    async def check() -> None:
         app = TraceApp(workers)
         async with app.run_test(size=(100, 30), notifications=True) as pilot:
             await pilot.press("f7")
@@ -118,7 +118,7 @@ def test_a_keymap_that_names_no_command_says_which(
                 "unknown command in the keymap: plai; docs/app.md lists all"
             ]
 
-    render_key()
+    check()
 
 
 @in_a_loop
@@ -145,6 +145,24 @@ async def test_every_key_is_written_down(workers: Path) -> None:
         assert len(named) > 40
         rows = [f"| {each.tooltip or each.description} | `{each.id}` |" for each in named]
         assert [row for row in rows if row not in page] == []
+
+
+def test_a_keymap_with_former_command_ids_still_works(
+    workers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ids for stepping through events contained `fact` before."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    folder = tmp_path / "asyncctx-trace"
+    folder.mkdir()
+    (folder / "keymap.toml").write_text('previous-fact-of-task = "f8"\n')
+
+    @in_a_loop
+    async def check() -> None:
+        app = TraceApp(workers)
+        async with app.run_test(size=(100, 30)):
+            assert app.keys == {"previous-event-of-task": "f8"}
+
+    check()
 
 
 @in_a_loop
@@ -175,7 +193,9 @@ async def test_the_foot_shows_whole_keys_only(workers: Path, width: int) -> None
 
         assert foot.rstrip() == foot.rstrip()[:width]
         assert "? Help q Quit" in foot
-        known = "Play Move Fact Problem Zoom Speed Ends Mark Search Filter Help Quit Commands Theme"
+        known = (
+            "Play Move Event Problem Zoom Speed Ends Mark Search Filter Help Quit Commands Theme"
+        )
         assert {word for word in words if len(word) > 1 and word.istitle()} - {"Home/End"} <= {
             *known.split()
         }

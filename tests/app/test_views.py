@@ -59,7 +59,7 @@ async def test_resources_show_who_holds_each_unit_and_the_queue(tmp_path: Path) 
         assert "2 of 2" in stage.text
         assert "anna" in next(line for line in stage.lines if "1 of 2" in line)
         assert "held by anna for 60.0 ms" in stage.text
-        assert "1. in line: cleo, for 10.0 ms" in stage.text
+        assert "1. in the queue: cleo, for 10.0 ms" in stage.text
 
 
 @in_a_loop
@@ -124,7 +124,7 @@ async def test_waits_lead_to_the_one_to_blame_and_a_key_hops_there(workers: Path
         assert "worker-3 waits for `db lock` for 40.0 ms" in tree
         assert "└─ worker-1 holds `db lock` for 60.0 ms" in tree
         assert stage.app.state.task == 1
-        assert "worker-1 waits for nobody" in stage.text
+        assert "worker-1 does not wait" in stage.text
 
 
 @in_a_loop
@@ -138,7 +138,7 @@ async def test_a_circle_of_waits_is_drawn_as_one(tmp_path: Path) -> None:
         await stage.press("3")
 
         assert "└─ bert holds `right` for 299 ms and waits for `left` for 280 ms" in stage.text
-        assert "└─ anna holds `left` for 299 ms: deadlock, the circle closes" in stage.text
+        assert "└─ anna holds `left` for 299 ms: deadlock, the cycle closes" in stage.text
 
 
 @in_a_loop
@@ -171,7 +171,7 @@ async def test_source_marks_the_line_of_each_task(tmp_path: Path) -> None:
 
         assert "▸" in marked
         assert "█ anna" in marked
-        assert "app.py (changed since the recording: lines may not fit)" in stage.text
+        assert "app.py (changed since the recording: lines may not match)" in stage.text
 
 
 @in_a_loop
@@ -182,7 +182,7 @@ async def test_source_says_what_it_cannot_show(tmp_path: Path) -> None:
     async with staged(story.end(120)) as stage:
         await stage.press("5")
 
-        assert "cannot be shown: it is not a regular file" in stage.text
+        assert "cannot show the file: not a regular file" in stage.text
 
 
 @in_a_loop
@@ -287,7 +287,7 @@ async def test_a_deadlock_is_seen_while_the_program_hangs(tmp_path: Path) -> Non
         await stage.press("3")
         await stage.settle(9000)
 
-        assert "deadlock, the circle closes" in stage.text
+        assert "deadlock, the cycle closes" in stage.text
         assert "waits for `right` for 8.99 s" in stage.text
 
 

@@ -228,7 +228,7 @@ def test_a_growing_recording_is_exported_as_far_as_it_goes(tmp_path: Path, capsy
 
     said = capsys.readouterr()
     assert said.out == ""
-    assert "left out 1 acquisitions that have not ended" in said.err
+    assert "1 acquisitions have not ended and are left out" in said.err
 
 
 def test_exports_are_readable_by_their_owner_alone(recording: Path, tmp_path: Path) -> None:

@@ -130,14 +130,14 @@ def test_who_is_there_is_found_without_asking_everyone(
     timeline = Timeline()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("asyncctx_trace_tui.view.lanes.interval_index._CHUNK", chunk)
-        presence = IntervalIndex(timeline)
+        index = IntervalIndex(timeline)
         for facts in story(passes, left_out):
             for fact in facts:
                 timeline.extend([fact])
                 if fact.at % 3 == 0:
-                    presence.at(at)
+                    index.rows_at(at)
 
-        assert presence.at(at) == [
+        assert index.rows_at(at) == [
             a.row for a in timeline if a.enter_started <= at and (a.ended is None or at <= a.ended)
         ]
 

@@ -60,7 +60,7 @@ def test_backwards_it_stops_at_the_start() -> None:
     """Everything goes backwards as well."""
     playback = Playback(0, 100 * MS)
     playback.go(50 * MS)
-    playback.turn()
+    playback.reverse()
     playback.play()
     playback.advance(0)
     playback.advance(20 * MS)

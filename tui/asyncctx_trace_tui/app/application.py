@@ -1,4 +1,4 @@
-"""The Textual app over one recording, live or finished."""
+"""The app over one recording, live or finished."""
 
 from __future__ import annotations
 
@@ -44,29 +44,35 @@ __all__ = ["RunningProgram", "TraceApp"]
 
 _FRAME = 1 / 30
 _ALARM = 0.5
-"""Seconds between two looks for deadlocks."""
+"""Seconds between two checks for deadlocks."""
 _PROGRESS = 0.1
-"""Seconds between two words of how far reading has come."""
+"""Seconds between two updates of the progress of reading."""
+_RENAMED_COMMANDS = {
+    f"{which}-fact{of}": f"{which}-event{of}"
+    for which in ("previous", "next")
+    for of in ("", "-of-task", "-of-resource")
+}
+"""Former command ids, which keymap files may still contain."""
 _SEGMENTS = 16
-"""Segments of facts read at a time while a long recording is opened: some 11,000 acquisitions."""
+"""Segments read at a time while a recording is opened: about 11,000 acquisitions."""
 
 
 class RunningProgram(Protocol):
-    """What the app needs of the program that it follows."""
+    """The traced program, as far as the app needs it."""
 
     pid: int
 
     def exit_code(self) -> int | None:
-        """How it ended, ``None`` while it runs; does not wait."""
+        """Return the exit code, ``None`` while it runs; never waits."""
 
     def stop(self) -> int:
-        """Ask it to stop, then make it; waits until no process is left."""
+        """End the program, and return its exit code when no process is left."""
 
 
 class TraceApp(App[None]):
-    """Shows a recording; with ``program``, follows it live and ends it on quitting.
+    """The app over a recording; with ``program``, it follows it and ends it on quitting.
 
-    Raises what opening a recording raises, before it touches the terminal.
+    The constructor raises RecordingError or OSError if the recording cannot be opened.
     """
 
     TITLE = "asyncctx-trace"
@@ -95,7 +101,7 @@ class TraceApp(App[None]):
         clock: Callable[[], int] = time.monotonic_ns,
         settings: Settings | None = None,
     ) -> None:
-        """``settings`` are used and never saved; without them, the user's own are, and kept."""
+        """``settings`` are never saved; by default, the user's are loaded and saved on changes."""
         self.recording = follow(recording)
         self._persist_settings = settings is None
         self.settings = settings or load()
@@ -118,7 +124,7 @@ class TraceApp(App[None]):
         return DEFAULTS
 
     def on_mount(self) -> None:
-        # A terminal that is closed, or a polite kill, ends the app as `q` does.
+        # SIGHUP (a closed terminal) and SIGTERM quit like `q`.
         if threading.current_thread() is threading.main_thread():
             loop = asyncio.get_running_loop()
             for name in ("SIGTERM", "SIGHUP"):
@@ -135,6 +141,7 @@ class TraceApp(App[None]):
         self.set_interval(_ALARM, self.notify_deadlocks)
 
     def _use_keymap(self, keymap: dict[str, str]) -> None:
+        keymap = {_RENAMED_COMMANDS.get(name, name): keys for name, keys in keymap.items()}
         known = {binding.id for _, bindings in sections(self) for binding in bindings}
         unknown = [name for name in keymap if name not in known]
         self.set_keymap({name: keys for name, keys in keymap.items() if name in known})
@@ -145,24 +152,24 @@ class TraceApp(App[None]):
 
     def on_unmount(self) -> None:
         if self.state.saving is not None:
-            self.state.saving.stop(wait=1)
+            self.state.saving.cancel(wait=1)
         self.recording.close()
 
     async def _go_on(self) -> None:
         self.tick()
         while self.state.loading:
-            await asyncio.sleep(0)  # keys and the title come first, but nothing waits for a clock
+            await asyncio.sleep(0)  # let keys and the title be handled first
             self.tick()
 
     async def run_action(self, *arguments: Any, **options: Any) -> bool:
-        """Do what a key means, and show what came of it at once."""
+        """Run an action, and show its effect at once."""
         handled = await super().run_action(*arguments, **options)
         if handled:
             self._show_state()
         return handled
 
     def tick(self) -> None:
-        """One frame: read what has come, move the play head, show it."""
+        """Draw one frame: read new events, advance the play head, update the widgets."""
         state, live = self.state, self._writing()
         until = time.perf_counter() + _FRAME
         try:
@@ -181,7 +188,7 @@ class TraceApp(App[None]):
         if not state.loading or time.perf_counter() > self._last_drawn + _PROGRESS:
             self._last_drawn = time.perf_counter()
             self._show_state()
-        if not state.loading and (work := state.answers.work()) is not None:
+        if not state.loading and (work := state.answers.next_job()) is not None:
             self.run_worker(self._answer(work))
 
     def _show_state(self) -> None:
@@ -189,19 +196,19 @@ class TraceApp(App[None]):
             self.trace_screen.update_from_state()
 
     def notify_deadlocks(self) -> None:
-        """Say of each deadlock, while the program hangs, who waits for whom."""
+        """Show a notification for each new deadlock of the running program."""
         state = self.state
         if state.live and not state.loading:
             for line in self._deadlocks.new_deadlocks(state.timeline, self.clock()):
                 self.notify(line, severity="error", timeout=20, markup=False)
 
     def _writing(self) -> bool:
-        """Whether more may come; asked before reading, so that the last facts are not missed."""
+        """Whether more events may come; checked before reading, so that none are missed."""
         running = self.program is not None and self.program.exit_code() is None
         return running or self.recording.alive
 
     async def action_quit(self) -> None:
-        """Leave; a program that still runs is ended first, while the app stays answering."""
+        """Quit; a running program is ended first, on a background thread."""
         if self.program is None or self.program.exit_code() is not None:
             self.exit()
             return
@@ -213,23 +220,23 @@ class TraceApp(App[None]):
 
     async def _stop_and_exit(self, program: RunningProgram) -> None:
         await run_in_thread(program.stop)
-        # At the very end of the worker: the app's end would cancel one that has not come to its.
+        # Last, because the end of the app cancels workers that still run.
         self.exit()
 
     async def _answer(self, work: Job) -> None:
-        """Have ``work`` done aside: the screen goes on while a long recording is looked into."""
+        """Run a job on a background thread, so that the app stays responsive."""
         before = sys.getswitchinterval()
         sys.setswitchinterval(_FRAME / 100)
         try:
-            await run_in_thread(lambda: work.do(lambda: self.is_running))
+            await run_in_thread(lambda: work.run(lambda: self.is_running))
         finally:
             sys.setswitchinterval(before)
-        self.state.answers.take(work)
+        self.state.answers.accept(work)
 
     # -- commands ---------------------------------------------------------------------------
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Textual's own, and every key's."""
+        """Yield the commands of Textual, and one per key binding."""
         yield from super().get_system_commands(screen)
         if screen is self.trace_screen:
             for _, bindings in sections(self):
@@ -244,18 +251,18 @@ class TraceApp(App[None]):
 
     @property
     def keys(self) -> dict[str, str]:
-        """Command -> its keys, where the user has chosen others."""
+        """Command id -> keys, as far as the user has changed them."""
         return dict(self._keymap)
 
     def action_next_theme(self) -> None:
-        """Dark, light, colour-blind-safe, dark again."""
+        """Switch to the next theme."""
         names = [theme.name for theme in THEMES]
         here = names.index(self.theme) if self.theme in names else -1
         self.theme = names[(here + 1) % len(names)]
         self.notify(self.theme.removeprefix("asyncctx-"), timeout=2)
 
     def action_ascii(self) -> None:
-        """Draw with ASCII alone, or with all glyphs again."""
+        """Switch between ASCII and Unicode glyphs."""
         self.glyphs = UNICODE if self.glyphs is ASCII else ASCII
         self.trace_screen.glyphs = self.glyphs
         self.trace_screen.redraw_all()
@@ -270,7 +277,7 @@ class TraceApp(App[None]):
                 self.notify(f"cannot save the settings: {error}", severity="warning", markup=False)
 
     def action_save(self, suffix: str) -> None:
-        """Save what is seen beside the user's other files."""
+        """Save the screen in the current folder."""
         path = self._free_path(suffix)
         try:
             with open_atomic(path) as file:
@@ -281,7 +288,7 @@ class TraceApp(App[None]):
             self.notify(f"saved {path.name}", timeout=4, markup=False)
 
     def action_save_page(self) -> None:
-        """Save the recording as an HTML page, while the app goes on; Escape stops it."""
+        """Save the recording as an HTML page in the background; Escape cancels."""
         if self.state.saving is None and not self.state.loading:
             self.state.saving = BackgroundSave(self._free_path("html"))
             self.run_worker(self._save_page(self.state.saving))
@@ -294,17 +301,17 @@ class TraceApp(App[None]):
         page = partial(html.write, timeline, running=state.live)
         try:
             await run_in_thread(lambda: saving.write(page))
-            said = f"saved {saving.path.name}"
+            message = f"saved {saving.path.name}"
         except WriteCancelled:
-            said = f"stopped: {saving.path.name} was not written"
+            message = f"cancelled: {saving.path.name} was not written"
         except OSError as error:
-            said = f"cannot save: {error}"
+            message = f"cannot save: {error}"
         if state.saving is saving:
             state.saving = None
-        self.notify(said, timeout=4, markup=False)
+        self.notify(message, timeout=4, markup=False)
 
     def _free_path(self, suffix: str) -> Path:
-        """A file in the current folder that does not exist yet."""
+        """Return the path of a new file in the current folder."""
         stem = self.path.stem or "recording"
         path, number = Path(f"{stem}.{suffix}"), 1
         while path.exists():

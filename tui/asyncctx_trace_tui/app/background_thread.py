@@ -1,4 +1,4 @@
-"""Work in a thread that nobody has to wait for."""
+"""Run a function on a daemon thread."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ T = TypeVar("T")
 
 
 async def run_in_thread(work: Callable[[], T]) -> T:
-    """What ``work`` gives or raises; whoever stops waiting leaves it behind.
+    """Run ``work`` on a daemon thread, and return or raise its result.
 
-    A loop's own executor would keep the program from ending until the work is done.
+    On cancellation the thread is abandoned. The executor of the event loop would not allow the
+    interpreter to exit before the work is done.
     """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
@@ -27,7 +28,7 @@ async def run_in_thread(work: Callable[[], T]) -> T:
         if error is not None:
             done.set_exception(error)
         else:
-            done.set_result(result)  # type: ignore[arg-type]  # it is a T where there is no error
+            done.set_result(result)  # type: ignore[arg-type]  # a T if there is no error
 
     def run() -> None:
         result: T | None = None
@@ -36,7 +37,7 @@ async def run_in_thread(work: Callable[[], T]) -> T:
             result = work()
         except BaseException as raised:
             error = raised
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+        with contextlib.suppress(RuntimeError):  # the loop is closed
             loop.call_soon_threadsafe(settle, result, error)
 
     Thread(target=run, daemon=True).start()

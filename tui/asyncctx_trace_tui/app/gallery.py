@@ -1,4 +1,4 @@
-"""What there is to look at: the bundled scenarios, the latest recordings, a script of one's own."""
+"""The gallery: bundled scenarios, latest recordings, or a script of the user."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ __all__ = ["Choice", "Gallery", "latest"]
 
 _LATEST = 20
 _WIDTH = 38
-"""Columns of one entry."""
+"""The width of an entry, in cells."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What was chosen: the words of a subcommand."""
+    """The chosen subcommand with its arguments."""
 
     command: str
-    words: tuple[str, ...]
+    arguments: tuple[str, ...]
     title: str = ""
     story: str = ""
 
 
 def latest(folder: Path) -> list[Path]:
-    """The newest recordings in ``folder``, the newest first; none where there is no folder."""
+    """Return the latest recordings in ``folder``, newest first; none if there is no folder."""
     try:
         found = [(path.stat().st_mtime, path) for path in folder.glob("*.actx")]
     except OSError:
@@ -51,7 +51,7 @@ def latest(folder: Path) -> list[Path]:
 
 
 class Gallery(App[Choice]):
-    """Gives the choice, or ``None`` for none."""
+    """The app that returns the user's choice, or ``None``."""
 
     TITLE = "asyncctx-trace"
     ENABLE_COMMAND_PALETTE = False
@@ -69,7 +69,7 @@ class Gallery(App[Choice]):
         Binding("enter", "choose", "Run or open", show=True),
         Binding("j", "cursor(1)", "Down", show=False),
         Binding("k", "cursor(-1)", "Up", show=False),
-        Binding("s", "script", "Trace a script of mine"),
+        Binding("s", "script", "Trace your own script"),
         Binding("q,ctrl+q,ctrl+c", "leave", "Quit", key_display="q"),
     ]
 
@@ -80,7 +80,7 @@ class Gallery(App[Choice]):
         folder: Path | None = None,
         highlight: int = 0,
     ) -> None:
-        """``folder`` holds the recordings; ``highlight`` is the line to begin at."""
+        """``folder`` contains the recordings; ``highlight`` is the index of the initial entry."""
         super().__init__()
         self._settings = settings or load()
         self._folder = folder or paths.recordings()
@@ -95,7 +95,7 @@ class Gallery(App[Choice]):
         return DEFAULTS
 
     def compose(self) -> ComposeResult:
-        yield Static("asyncctx-trace: watch what every `async with` does", id="title", markup=False)
+        yield Static("asyncctx-trace: see what every `async with` does", id="title", markup=False)
         with Horizontal():
             yield OptionList(*self._options(), markup=False)
             with VerticalScroll(id="story", can_focus=False):
@@ -126,13 +126,13 @@ class Gallery(App[Choice]):
             yield Option(Text("  none yet", "dim"), disabled=True)
         yield None
         yield self._option(
-            "Trace a script of mine…",
+            "Trace your own script…",
             Choice(
                 "ask",
                 (),
-                "Trace a script of mine",
-                "Any script or module runs as under plain python, and every `async with` in it "
-                "shows up. No line of it has to change.",
+                "Trace your own script",
+                "Run any script or module as plain Python does, and trace every `async with` "
+                "in it. The script needs no changes.",
             ),
         )
 
@@ -145,7 +145,7 @@ class Gallery(App[Choice]):
         return Option(Text(f"  {words}"), id=id)
 
     @on(OptionList.OptionHighlighted)
-    def _tell(self, event: OptionList.OptionHighlighted) -> None:
+    def _show_story(self, event: OptionList.OptionHighlighted) -> None:
         choice = self._choices.get(event.option.id or "")
         if choice is not None:
             story = Text(f"{choice.title}\n\n", "bold")
@@ -168,30 +168,30 @@ class Gallery(App[Choice]):
         import shlex
 
         try:
-            words = shlex.split(event.value)
+            arguments = shlex.split(event.value)
         except ValueError:
             self.notify("missing closing quotation mark", severity="error")
             return
-        if words:
-            self.exit(Choice("run", tuple(words)))
+        if arguments:
+            self.exit(Choice("run", tuple(arguments)))
 
     def action_choose(self) -> None:
-        """Run or open what is highlighted."""
+        """Run or open the highlighted entry."""
         self.query_one(OptionList).action_select()
 
     def action_cursor(self, by: int) -> None:
-        """One line up or down."""
+        """Move the highlight up or down."""
         options = self.query_one(OptionList)
         (options.action_cursor_down if by > 0 else options.action_cursor_up)()
 
     def action_script(self) -> None:
-        """Ask for a script."""
+        """Open the prompt for a script."""
         script = self.query_one("#script", Input)
         script.add_class("-asking")
         script.focus()
 
     def action_leave(self) -> None:
-        """Choose nothing."""
+        """Quit without a choice."""
         self.exit(None)
 
 
@@ -202,5 +202,5 @@ def _about(path: Path) -> str:
 
 
 def _flowing(text: str) -> str:
-    """Paragraphs as one line each, for the screen to wrap."""
+    """Join the lines of each paragraph, so that the screen can wrap them."""
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))

@@ -1,4 +1,4 @@
-"""A picture of a recording, taken without a terminal."""
+"""A picture of a recording, rendered without a terminal."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from asyncctx_trace_tui.app.application import TraceApp
 from asyncctx_trace_tui.app.screenshot import picture, text
 from asyncctx_trace_tui.storage.app_settings import Settings
 
-__all__ = ["snapshot"]
+__all__ = ["render_offscreen"]
 
 
-def snapshot(
+def render_offscreen(
     recording: Path,
     kind: Literal["svg", "text"],
     size: tuple[int, int] = (120, 36),
     settings: Settings | None = None,
 ) -> str:
-    """All of ``recording`` as the app shows it at its end, in ``size`` columns and lines.
+    """Return all of ``recording`` as the app shows it at its end.
 
-    Raises what opening a recording raises.
+    ``size`` is in columns and lines. Raises RecordingError or OSError.
     """
     app = TraceApp(recording, settings=settings or Settings())
     taken: list[str] = []

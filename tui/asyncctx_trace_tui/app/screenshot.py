@@ -1,4 +1,4 @@
-"""What is on the screen of an app, as a picture or as text."""
+"""The screen of an app as an SVG picture or as text."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _SOLID = re.compile("(█+)")
 
 
 def self_contained(svg: str) -> str:
-    """An SVG as Rich makes it, without the fonts that it would fetch from the web."""
+    """Return an SVG of Rich without the fonts that it would load from the web."""
     svg = _FONT_FACE.sub("", svg)
     return re.sub(r"font-family: Fira Code[^;]*;", f"font-family: {_FONTS};", svg)
 
 
 def picture(app: App[Any], title: str | None = None) -> str:
-    """The screen as an SVG that needs nothing from outside itself, the same for the same screen."""
+    """Return the screen as a self-contained SVG, reproducible for the same screen."""
     width, height = app.size
     console = Console(
         width=width,
@@ -42,7 +42,7 @@ def picture(app: App[Any], title: str | None = None) -> str:
         safe_box=False,
     )
     shown = app.screen._compositor.render_update(full=True, screen_stack=app._background_screens)
-    assert shown is not None  # all of it was asked for
+    assert shown is not None  # because of full=True
     console._record_buffer += _seamless(console.render(shown))
     svg = console.export_svg(
         title=title or app.title, theme=_frame(app.theme_variables), unique_id="screen"
@@ -51,13 +51,13 @@ def picture(app: App[Any], title: str | None = None) -> str:
 
 
 def text(app: App[Any]) -> str:
-    """The screen as lines of plain text."""
+    """Return the screen as lines of plain text."""
     strips = app.screen._compositor.render_strips()
     return "".join(strip.text.rstrip() + "\n" for strip in strips)
 
 
 def _seamless(segments: Iterable[Segment]) -> Iterator[Segment]:
-    """Solid blocks as coloured paper: no font draws them without gaps between the lines."""
+    """Replace solid blocks by a background color: fonts leave gaps between the lines."""
     for segment in segments:
         if segment.control or segment.style is None or "█" not in segment.text:
             yield segment
@@ -71,7 +71,7 @@ def _seamless(segments: Iterable[Segment]) -> Iterator[Segment]:
 
 
 def _frame(colours: dict[str, str]) -> TerminalTheme:
-    """The window around the screen, in the colours of the theme."""
+    """Return the window around the screen, in the colors of the theme."""
 
     def parts(name: str) -> tuple[int, int, int]:
         return ScreenColor.parse(colours[name]).rgb

@@ -1,4 +1,4 @@
-"""The colours of the app: dark, light, and one that colour-blind people can tell apart."""
+"""The themes of the app: dark, light, and one for color-blind users."""
 
 from __future__ import annotations
 

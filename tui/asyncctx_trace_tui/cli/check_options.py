@@ -20,7 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def print_failed_checks(lines: Iterable[str]) -> None:
-    """Write one line to stderr for each check that failed."""
+    """Write the message of each failed check to stderr."""
     for line in lines:
         click.echo(f"asyncctx-trace: {line}", err=True)
 
@@ -57,7 +57,7 @@ def check_options(command: F) -> F:
         multiple=True,
         callback=_kinds,
         metavar="KINDS",
-        help="Exit with 1 if there is such a finding: `deadlock,leak,…`, `certain` or `any`.",
+        help="Exit with 1 on findings of these kinds: `deadlock,leak,…`, `certain` or `any`.",
     )
     @click.option(
         "--budget",
@@ -65,7 +65,7 @@ def check_options(command: F) -> F:
         multiple=True,
         callback=_budgets,
         metavar="BUDGET",
-        help="Exit with 1 if exceeded: `db pool:wait.p99<5ms`. May be repeated.",
+        help="Exit with 1 if a budget is exceeded: `db pool:wait.p99<5ms`. Can be repeated.",
     )
     @wraps(command)
     def checked(

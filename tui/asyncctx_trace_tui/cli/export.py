@@ -1,4 +1,4 @@
-"""``asyncctx-trace export``: turn a recording into another tool's format, or send it there."""
+"""``asyncctx-trace export``: convert a recording, or send it as spans."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from asyncctx_trace_tui.cli.output_file import open_output
-from asyncctx_trace_tui.storage.atomic_write import size, write_chunks
+from asyncctx_trace_tui.storage.atomic_write import format_size, write_chunks
 
 if TYPE_CHECKING:
     from asyncctx_trace.export.delivery.sender import Account
@@ -21,7 +21,7 @@ __all__ = ["command"]
 
 FORMATS = ("otlp-json", "jaeger", "perfetto", "html", "svg", "text")
 FROM_ENVIRONMENT = ""
-"""Stands for ``--otlp`` without a URL."""
+"""The value of ``--otlp`` without a URL."""
 
 
 @click.command("export")
@@ -50,7 +50,7 @@ FROM_ENVIRONMENT = ""
     default=300.0,
     show_default=True,
     metavar="SECONDS",
-    help="Begin a new, linked trace for what begins later than this in a trace.",
+    help="Start a new, linked trace for acquisitions that start later than this in a trace.",
 )
 @click.option(
     "--retry-for",
@@ -58,7 +58,7 @@ FROM_ENVIRONMENT = ""
     default=15.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long to retry if the endpoint fails.",
+    help="Keep retrying for this long if the endpoint fails.",
 )
 def command(
     file: str,
@@ -71,8 +71,8 @@ def command(
 ) -> None:
     """Send the recording FILE to an endpoint (--otlp), or convert it (--format).
 
-    FILE may also contain OTLP JSON Lines; - is standard input. FILE is not changed, and its spans
-    have the same ids each time: to send what did not arrive, run the command again.
+    FILE may also contain OTLP JSON Lines; - is standard input. Spans have the same ids each time:
+    to send those that did not arrive, run the command again.
     """
     if (otlp is None) == (format_ is None):
         raise click.UsageError(
@@ -90,33 +90,33 @@ def command(
             _send(sender.send(source.spans(new_trace_after)))
         account = sender.account
         click.echo(f"{endpoint}: {account}", err=True)
-        _tell_left_out(source)
+        _print_left_out(source)
         if not account.complete:
-            _complain(account, file)
+            _print_problems(account, file)
             sys.exit(1)
         return
-    _spare(file, output)
+    _refuse_own_file(file, output)
     if format_ == "svg" or format_ == "text":
-        from asyncctx_trace_tui.app.offscreen import snapshot
+        from asyncctx_trace_tui.app.offscreen import render_offscreen
 
-        shown = snapshot(Path(file), "svg" if format_ == "svg" else "text")
+        shown = render_offscreen(Path(file), "svg" if format_ == "svg" else "text")
         with open_output(output) as out:
             out.write(shown)
         return
-    tell = _progress(output)
+    show_progress = _progress(output)
     try:
-        tell(0)
+        show_progress(0)
         source = open_source(file)
-        pieces = _written(source, format_, new_trace_after)
+        chunks = _converted(source, format_, new_trace_after)
         with open_output(output) as out:
-            write_chunks(pieces, out, tell)
+            write_chunks(chunks, out, show_progress)
     finally:
         if output != "-" and sys.stderr.isatty():
             click.echo("\r\x1b[K", nl=False, err=True)
-    _tell_left_out(source)
+    _print_left_out(source)
 
 
-def _written(source: Source, format_: str, new_trace_after: float) -> Iterable[str]:
+def _converted(source: Source, format_: str, new_trace_after: float) -> Iterable[str]:
     match format_:
         case "otlp-json":
             from asyncctx_trace.export.formats import otlp_json
@@ -139,41 +139,41 @@ def _written(source: Source, format_: str, new_trace_after: float) -> Iterable[s
 
 
 def _progress(output: str) -> Callable[[int], bool]:
-    """Says on a terminal, ten times a second at most, how much is written."""
+    """Return a callback that shows how much is written, at most ten times a second."""
     if output == "-" or not sys.stderr.isatty():
         return lambda written: True
-    said = 0.0
+    last_shown = 0.0
 
-    def tell(written: int) -> bool:
-        nonlocal said
-        if time.monotonic() - said > 0.1:
-            said = time.monotonic()
-            click.echo(f"\r\x1b[Kwriting {output}: {size(written)}", nl=False, err=True)
+    def show(written: int) -> bool:
+        nonlocal last_shown
+        if time.monotonic() - last_shown > 0.1:
+            last_shown = time.monotonic()
+            click.echo(f"\r\x1b[Kwriting {output}: {format_size(written)}", nl=False, err=True)
         return True
 
-    return tell
+    return show
 
 
-def _spare(file: str, output: str) -> None:
+def _refuse_own_file(file: str, output: str) -> None:
     if "-" not in (file, output) and Path(output).exists() and Path(output).samefile(file):
         raise click.UsageError(f"{output} is the recording itself: choose another file")
 
 
 def _send(progress: Iterable[Account]) -> None:
-    watched = sys.stderr.isatty()
+    interactive = sys.stderr.isatty()
     for account in progress:
-        if watched:
+        if interactive:
             click.echo(f"\r{account} …", nl=False, err=True)
-    if watched:
+    if interactive:
         click.echo("\r\x1b[K", nl=False, err=True)
 
 
-def _complain(account: Account, file: str) -> None:
+def _print_problems(account: Account, file: str) -> None:
     from asyncctx_trace.model.text import plain
 
-    for said, times in account.problems.items():
+    for problem, times in account.problems.items():
         click.echo(
-            f"asyncctx-trace: {plain(said)}" + (f" ({times}×)" if times > 1 else ""), err=True
+            f"asyncctx-trace: {plain(problem)}" + (f" ({times}×)" if times > 1 else ""), err=True
         )
     if account.failed and file != "-":
         click.echo(
@@ -182,10 +182,9 @@ def _complain(account: Account, file: str) -> None:
         )
 
 
-def _tell_left_out(source: Source) -> None:
-    left = source.in_flight
-    if left:
+def _print_left_out(source: Source) -> None:
+    if source.in_flight:
         click.echo(
-            f"left out {left} acquisitions that have not ended: export again later",
+            f"{source.in_flight} acquisitions have not ended and are left out: export again later",
             err=True,
         )

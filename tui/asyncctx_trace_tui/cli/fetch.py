@@ -1,4 +1,4 @@
-"""``asyncctx-trace fetch``: get traces out of a running Jaeger, as OTLP JSON Lines."""
+"""``asyncctx-trace fetch``: download traces from Jaeger as OTLP JSON Lines."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def open_gallery(run: Callable[[str, Sequence[str]], None]) -> int:
             return gallery.return_code or 0
         highlight = gallery.highlight
         try:
-            run(choice.command, choice.words)
+            run(choice.command, choice.arguments)
         except SystemExit as ended:
             # Pause for an error message, but not after an interrupt.
             if isinstance(ended.code, str) or 0 < (ended.code or 0) < 128:

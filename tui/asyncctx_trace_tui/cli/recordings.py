@@ -1,4 +1,4 @@
-"""``asyncctx-trace recordings``: lists the recordings that were not given a name."""
+"""``asyncctx-trace recordings``: list the recordings in the state folder, or delete old ones."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ __all__ = ["command"]
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
-    """A recording as it lies in the folder."""
+class _Entry:
+    """A recording in the state folder."""
 
     path: Path
     written: float
@@ -36,16 +36,16 @@ class _Kept:
 @click.option(
     "--keep",
     metavar="SIZE|TIME",
-    help="Delete what is older (7d, 12h) or exceeds a total size (2GB).",
+    help="Delete recordings older than TIME (7d, 12h), or the oldest beyond a total SIZE (2GB).",
 )
 def command(keep: str | None) -> None:
     """List the recordings in your state folder, the newest first.
 
-    `asyncctx-trace run` writes them there unless -o FILE names another file, and never deletes
-    one. --keep deletes the oldest ones, but none to which a program still writes.
+    `asyncctx-trace run` writes recordings there unless -o FILE is given, and never deletes one.
+    --keep deletes the oldest, except those to which a program still writes.
     """
     folder = paths.recordings()
-    found = _in(folder)
+    found = _entries(folder)
     if keep is not None:
         found = _prune(found, Keep.parse(keep))
     for each in found:
@@ -54,20 +54,20 @@ def command(keep: str | None) -> None:
     click.echo(f"{len(found)} recordings in {folder}, {total:.1f} MB")
 
 
-def _in(folder: Path) -> list[_Kept]:
+def _entries(folder: Path) -> list[_Entry]:
     seen = [(path, path.stat()) for path in folder.glob("*.actx")]
-    found = [_Kept(path, stat.st_mtime, stat.st_size) for path, stat in seen]
+    found = [_Entry(path, stat.st_mtime, stat.st_size) for path, stat in seen]
     return sorted(found, key=lambda each: each.written, reverse=True)
 
 
-def _prune(found: list[_Kept], bound: Keep) -> list[_Kept]:
-    """What is left of ``found``."""
+def _prune(found: list[_Entry], bound: Keep) -> list[_Entry]:
+    """Delete recordings beyond ``bound``, and return those that are left."""
     now = time.time()
-    left: list[_Kept] = []
-    for each, taken in zip(found, accumulate(one.size for one in found), strict=True):
-        old = bound.ns is not None and (now - each.written) * 1e9 > bound.ns
-        much = bound.bytes is not None and taken > bound.bytes
-        if (old or much) and not _is_written_to(each.path):
+    left: list[_Entry] = []
+    for each, total in zip(found, accumulate(one.size for one in found), strict=True):
+        too_old = bound.ns is not None and (now - each.written) * 1e9 > bound.ns
+        too_much = bound.bytes is not None and total > bound.bytes
+        if (too_old or too_much) and not _is_in_use(each.path):
             each.path.unlink(missing_ok=True)
             click.echo(f"deleted {each.path.name}")
         else:
@@ -75,10 +75,10 @@ def _prune(found: list[_Kept], bound: Keep) -> list[_Kept]:
     return left
 
 
-def _is_written_to(path: Path) -> bool:
+def _is_in_use(path: Path) -> bool:
     try:
         with Recording(path) as recording:
             recording.poll(segments=0)
             return recording.alive
-    except RecordingError:  # nobody can make anything of it any more
+    except RecordingError:  # unreadable, so not in use either
         return False

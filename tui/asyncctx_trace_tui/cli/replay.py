@@ -21,16 +21,16 @@ __all__ = ["command"]
     default=1.0,
     metavar="X",
     show_default=True,
-    help="Speed of play: 2 is twice as fast as it happened, 0.5 is half as fast.",
+    help="Playback speed: 2 is twice as fast as the program ran, 0.5 is half as fast.",
 )
 def command(recording: Path, speed: float) -> None:
     """Play the recording FILE in the app, from its start.
 
-    If a program still writes to it, the app follows. FILE may also contain OTLP JSON Lines; - is
-    standard input.
+    If a program still writes to FILE, the app follows it. FILE may also contain OTLP JSON Lines; -
+    is standard input.
     """
     piped = str(recording) == "-"
-    served = "TEXTUAL_DRIVER" in os.environ  # the terminal is a browser
+    served = "TEXTUAL_DRIVER" in os.environ  # set by textual-serve: the terminal is a browser
     if not served and not ((piped or sys.stdin.isatty()) and sys.stdout.isatty()):
         raise AsyncctxTraceError(
             f"the app needs a terminal; without one, use `asyncctx-trace report {recording}`"
@@ -38,7 +38,7 @@ def command(recording: Path, speed: float) -> None:
     from asyncctx_trace_tui.app.application import TraceApp
 
     app = TraceApp(recording, speed=speed)
-    if piped:  # it has been read to its end: the keys come from the terminal
+    if piped:  # standard input has been read to its end: take the keys from the terminal
         os.dup2(os.open("/dev/tty", os.O_RDWR), sys.stdin.fileno())
     app.run()
     sys.exit(app.return_code or 0)

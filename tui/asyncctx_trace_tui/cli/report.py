@@ -1,4 +1,4 @@
-"""``asyncctx-trace report``: print what a recording tells."""
+"""``asyncctx-trace report``: print a report on a recording."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FORMATS = ("text", "json", "markdown")
 
 
 def _time(ctx: click.Context, param: click.Parameter, value: str | None) -> int | time | None:
-    """ns from the start, or a time of day."""
+    """Parse ``--since`` and ``--until``: ns from the start, or a time of day."""
     from asyncctx_trace.model.text import parse_duration
 
     if value is None:
@@ -32,8 +32,8 @@ def _time(ctx: click.Context, param: click.Parameter, value: str | None) -> int 
         try:
             return time.fromisoformat(value)
         except ValueError:
-            words = f"{value!r} is not a time of day; use for example 15:04 or 15:04:05"
-            raise click.BadParameter(words, ctx, param) from None
+            message = f"{value!r} is not a time of day; use for example 15:04 or 15:04:05"
+            raise click.BadParameter(message, ctx, param) from None
     try:
         return parse_duration(value)
     except ValueError as error:
@@ -71,7 +71,7 @@ def _thresholds(ctx: click.Context, param: click.Parameter, values: tuple[str, .
     type=click.Choice(("site", "task")),
     default="site",
     show_default=True,
-    help="Charge waits to the sites, or to the tasks, that held the resource.",
+    help="Attribute waits to the sites, or to the tasks, that held the resource.",
 )
 @click.option("--full", is_flag=True, help="Show everything, not only what fits on a screen.")
 @click.option(
@@ -102,7 +102,7 @@ def _thresholds(ctx: click.Context, param: click.Parameter, values: tuple[str, .
     multiple=True,
     callback=_thresholds,
     metavar="NAME=TIME",
-    help="Report what takes longer, such as slow-cleanup=50ms; also held-across-wait, "
+    help="Threshold of a finding, such as slow-cleanup=50ms; also held-across-wait, "
     "starved-pool, still-waiting.",
 )
 @check_options
@@ -119,11 +119,10 @@ def command(
     thresholds: Thresholds,
     checks: Gates | None,
 ) -> None:
-    """Print a report on the recording FILE: the culprit, the findings, who kept whom waiting.
+    """Print a report on the recording FILE: the verdict, the findings, who waited for whom.
+    FILE may also contain OTLP JSON Lines, from `export` or another tool; - is standard input.
 
-    FILE may also be OTLP JSON Lines, from `export` or another tool; - reads standard input.
-
-    The report takes about 50 lines. It says how much is left out; --full shows everything.
+    The report fits on a screen of 50 lines and counts what it leaves out; --full shows everything.
     """
     failed = print_report(
         file,

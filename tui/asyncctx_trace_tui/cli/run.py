@@ -26,7 +26,7 @@ __all__ = ["command"]
 
 
 class _LikePython(click.Command):
-    """Takes ``-m MODULE`` as the last word for us, as ``python`` does."""
+    """A command that, like ``python``, ends its own options at ``-m MODULE`` or the target."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         takes_value = {
@@ -35,21 +35,21 @@ class _LikePython(click.Command):
             if isinstance(option, click.Option) and not option.is_flag
             for name in option.opts
         }
-        words = deque(args)
-        ours: list[str] = []
-        while words and words[0].startswith("-") and words[0] not in ("-m", "--"):
-            word = words.popleft()
-            if word == "--otlp":  # the URL may be left out, and a target is none
-                url = words.popleft() if words and "://" in words[0] else ""
-                ours.append(f"--otlp={url}")
+        rest = deque(args)
+        options: list[str] = []
+        while rest and rest[0].startswith("-") and rest[0] not in ("-m", "--"):
+            option = rest.popleft()
+            if option == "--otlp":  # the URL is optional, and a target is not a URL
+                url = rest.popleft() if rest and "://" in rest[0] else ""
+                options.append(f"--otlp={url}")
                 continue
-            ours.append(word)
-            if word in takes_value and words:
-                ours.append(words.popleft())
-        if words and words[0] == "--":
-            words.popleft()
-        # From the target on, every word is the program's.
-        return super().parse_args(ctx, [*ours, "--", *words])
+            options.append(option)
+            if option in takes_value and rest:
+                options.append(rest.popleft())
+        if rest and rest[0] == "--":
+            rest.popleft()
+        # The target and all that follows belongs to the program.
+        return super().parse_args(ctx, [*options, "--", *rest])
 
 
 @click.command(
@@ -74,13 +74,13 @@ class _LikePython(click.Command):
 @click.option(
     "--headless",
     is_flag=True,
-    help="Run without the app: the program uses the terminal, and a report follows at its end.",
+    help="Run without the app: the program uses the terminal, and a report is printed at its end.",
 )
 @click.option(
     "-q",
     "--quiet",
     is_flag=True,
-    help="Like --headless, without the report. Failed checks still print a line.",
+    help="Like --headless, but print only failed checks.",
 )
 @click.option(
     "--include",
@@ -116,8 +116,8 @@ def command(
 ) -> None:
     """Run a program under the tracer, as `python TARGET [ARGS]...` would run it.
 
-    TARGET is a script, a folder or zip with a __main__, the name of a bundled scenario, or
-    -m MODULE. On a terminal, the app opens and shows the program while it runs.
+    TARGET is a script, a folder or zip file with a __main__ module, the name of a bundled
+    scenario, or -m MODULE. On a terminal, the app opens and shows the program while it runs.
     """
     options: dict[str, Any] = {
         "include": _names(include),
@@ -126,8 +126,8 @@ def command(
     }
     target = _target(words)
     recording = output or _new_recording(words)
-    headless = headless or quiet or not _on_a_terminal()
-    # Before anything runs: what is wrong with the endpoint is said at once.
+    headless = headless or quiet or not _is_interactive()
+    # Report an unusable endpoint before the program starts.
     stream = None if otlp is None else _stream(recording, otlp)
     program = Program(
         target, recording, captured=not headless, overwrite=overwrite, keep=keep, options=options
@@ -137,20 +137,20 @@ def command(
     if headless:
         from asyncctx_trace_tui.run.headless import run_headless
 
-        code = run_headless(program, tell=not quiet)
+        code = run_headless(program, report_deadlocks=not quiet)
     else:
         code = _in_the_app(program)
-        click.echo(f"exit code: {_as_shells_say(code)}", err=True)
+        click.echo(f"exit code: {_shell_exit_code(code)}", err=True)
     failed: list[str] = []
     if checks or (headless and not quiet):
-        failed = _report(recording, checks, told=headless and not quiet)
+        failed = _report(recording, checks, printed=headless and not quiet)
     if stream is not None:
         from asyncctx_trace.model.text import plain
 
         account = stream.finish()
         click.echo(f"spans: {account}", err=True)
-        for said in account.problems:
-            click.echo(f"asyncctx-trace: {plain(said)}", err=True)
+        for problem in account.problems:
+            click.echo(f"asyncctx-trace: {plain(problem)}", err=True)
         if account.failed:
             click.echo(
                 f"send them later: asyncctx-trace export {shlex.quote(str(recording))} --otlp",
@@ -158,27 +158,27 @@ def command(
             )
     if not quiet:
         click.echo(f"recording: {recording}", err=True)
-    sys.exit(_as_shells_say(code) or (FAILED if failed else 0))
+    sys.exit(_shell_exit_code(code) or (FAILED if failed else 0))
 
 
-def _report(recording: Path, checks: Gates | None, *, told: bool) -> list[str]:
-    """Report on ``recording`` if it is to be ``told``; the checks that are failed, each in a line.
+def _report(recording: Path, checks: Gates | None, *, printed: bool) -> list[str]:
+    """Print the report if ``printed``, and return one line per failed check.
 
-    Whatever fails in here is ours, not the program's: it is said in a line, shuts the checks, and
-    leaves the program's exit code alone.
+    An error in here is ours, not the program's: it is printed as one line, makes the checks fail,
+    and leaves the exit code of the program alone.
     """
     from asyncctx_trace_tui.cli.report_printing import print_report
 
     try:
-        failed = print_report(recording, sys.stderr if told else None, checks=checks)
+        failed = print_report(recording, sys.stderr if printed else None, checks=checks)
     except Exception as error:
         from asyncctx_trace.model.text import plain
 
-        why = f"the report failed: {type(error).__name__}: {plain(str(error))}"
-        failed = [f"check failed: {why}"] if checks else []
+        message = f"the report failed: {type(error).__name__}: {plain(str(error))}"
+        failed = [f"check failed: {message}"] if checks else []
         if not checks:
             with suppress(OSError):
-                click.echo(f"asyncctx-trace: {why}", err=True)
+                click.echo(f"asyncctx-trace: {message}", err=True)
     with suppress(OSError):
         print_failed_checks(failed)
     return failed
@@ -190,8 +190,8 @@ def _stream(recording: Path, url: str) -> OtlpStream:
     return OtlpStream(recording, url or None)
 
 
-def _on_a_terminal() -> bool:
-    # The app reads the one and writes to the other two.
+def _is_interactive() -> bool:
+    # The app reads from stdin and writes to the other two.
     return all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
 
 
@@ -200,7 +200,7 @@ def _names(values: Sequence[str]) -> list[str]:
 
 
 def _target(words: tuple[str, ...]) -> list[str]:
-    """What follows ``python``: the words, with a scenario's name made a path."""
+    """Return the arguments of ``python``, with the name of a scenario replaced by its path."""
     target, *arguments = words
     if target == "-m":
         if not arguments:
@@ -216,7 +216,7 @@ def _target(words: tuple[str, ...]) -> list[str]:
 
 
 def _new_recording(words: tuple[str, ...]) -> Path:
-    """A file that does not exist, named after the program and the hour."""
+    """Return the path of a new file in the state folder, named after program and time."""
     from asyncctx_trace_tui.storage.paths import recordings
 
     name = words[1] if words[0] == "-m" else (Path(words[0]).stem or "program")
@@ -236,11 +236,11 @@ def _in_the_app(program: Program) -> int:
     try:
         TraceApp(program.recording, program=program).run()
     finally:
-        # However the app ended, nothing of the program stays behind.
+        # Leave no process of the program behind, however the app ended.
         code = program.stop()
     return code
 
 
-def _as_shells_say(code: int) -> int:
-    """A signal as 128 + n."""
+def _shell_exit_code(code: int) -> int:
+    """Return ``code`` with a signal ``-n`` as 128 + n, as shells do."""
     return 128 - code if code < 0 else code

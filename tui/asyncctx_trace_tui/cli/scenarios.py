@@ -1,4 +1,4 @@
-"""``asyncctx-trace scenarios``: lists the bundled scenarios."""
+"""``asyncctx-trace scenarios``: list the bundled scenarios."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["command"]
 def command(name: str | None) -> None:
     """List the bundled scenarios, or describe the scenario NAME.
 
-    Each is a plain script that can be read from top to bottom. `asyncctx-trace run NAME` runs it.
+    Each scenario is a short script to read from top to bottom. `asyncctx-trace run NAME` runs it.
     """
     if name is None:
         _list()
     else:
-        _tell(bundled_scenarios.find(name).stem)
+        _describe(bundled_scenarios.find(name).stem)
 
 
 def _list() -> None:
@@ -32,6 +32,6 @@ def _list() -> None:
     )
 
 
-def _tell(name: str) -> None:
-    [told] = [each for each in bundled_scenarios.all() if each.name == name]
-    click.echo(f"{told.title}\n\n{told.story}\n\n{told.path}")
+def _describe(name: str) -> None:
+    [scenario] = [each for each in bundled_scenarios.all() if each.name == name]
+    click.echo(f"{scenario.title}\n\n{scenario.story}\n\n{scenario.path}")

@@ -42,24 +42,24 @@ __all__ = ["command"]
     default=1.0,
     show_default=True,
     metavar="X",
-    help="Speed of play: 2 is twice as fast as it happened, 0.5 is half as fast.",
+    help="Playback speed: 2 is twice as fast as the program ran, 0.5 is half as fast.",
 )
 def command(recording: Path, port: int, host: str, public_url: str | None, speed: float) -> None:
     """Show the recording FILE in a browser until you press Ctrl-C."""
     from asyncctx_trace.sources import follow
 
-    follow(recording).close()  # what is wrong with it is said here, not to the browser
+    follow(recording).close()  # report an unreadable file here, not in the browser
     try:
         from textual_serve.server import Server
     except ImportError:
         raise AsyncctxTraceError(
             "`serve` needs the package textual-serve: pip install 'asyncctx-trace[serve]'"
         ) from None
-    words = [sys.executable, "-m", "asyncctx_trace_tui", "replay", "--speed", str(speed)]
+    command_line = [sys.executable, "-m", "asyncctx_trace_tui", "replay", "--speed", str(speed)]
     with TemporaryDirectory() as folder:
         _write_page(Path(folder))
         server = Server(
-            shlex.join([*words, str(recording.resolve())]),
+            shlex.join([*command_line, str(recording.resolve())]),
             host=host,
             port=port,
             title="asyncctx-trace",
@@ -70,7 +70,7 @@ def command(recording: Path, port: int, host: str, public_url: str | None, speed
 
 
 def _write_page(folder: Path) -> None:
-    """The page of textual-serve without the font that it has the browser fetch from elsewhere."""
+    """Write the page of textual-serve without the font that it loads from another server."""
     import textual_serve
 
     [root] = textual_serve.__path__

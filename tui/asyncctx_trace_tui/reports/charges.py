@@ -1,4 +1,4 @@
-"""Who kept whom waiting, in rows for a table."""
+"""Who kept whom waiting, as table rows."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from asyncctx_trace_tui.reports.labels import distinct_names, resource_label
 
 __all__ = ["charges"]
 
-Way: TypeAlias = tuple[ResourceGroup | int, ...]
+ResourcePath: TypeAlias = tuple[ResourceGroup | int, ...]
 
 
 def charges(report: Report, by: str) -> list[tuple[str, int | None, int]]:
-    """What was waited for, the site (or with ``by="task"`` the task) that held it, and ns.
+    """Return rows of resource name, holder and waiting time in ns, longest first.
 
-    Resources that are alike are one; the most time comes first. The holder is ``None`` where
-    none is known.
+    The holder is a site, or a task with ``by="task"``, or ``None`` if unknown. Equal resources are
+    grouped.
     """
     group_of = {each: group for group in report.resources for each in group.resources}
     named = distinct_names(report)
-    sums: dict[tuple[Way, int | None], int] = defaultdict(int)
-    names: dict[Way, str] = {}
+    sums: dict[tuple[ResourcePath, int | None], int] = defaultdict(int)
+    names: dict[ResourcePath, str] = {}
     for number, blamed in report.blames.items():
         charged: list[tuple[int | None, tuple[int, ...], int]] = (
             [(site, way, ns) for site, way, ns in blamed.by_site()]

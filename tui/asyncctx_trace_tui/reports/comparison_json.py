@@ -1,4 +1,4 @@
-"""Two recordings side by side, for programs; ``docs/report-json.md`` tells the schema."""
+"""The comparison of two recordings for programs; the schema is in ``docs/report-json.md``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["render_comparison_json"]
 
 
 def render_comparison_json(comparison: Comparison, before: str, after: str) -> str:
-    """``comparison`` about the recordings ``before`` and ``after`` as one JSON object."""
+    """Render ``comparison`` as a JSON object; ``before`` and ``after`` name the recordings."""
     return json.dumps(_as_dict(comparison, before, after), indent=2) + "\n"
 
 

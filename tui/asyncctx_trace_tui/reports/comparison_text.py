@@ -1,4 +1,4 @@
-"""Two recordings side by side, for people at a terminal."""
+"""The comparison of two recordings for a terminal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LINES = 12
 
 
 def render_comparison(comparison: Comparison, *, color: bool, width: int | None = None) -> str:
-    """``comparison`` in text; plain without escapes unless ``color``."""
+    """Render ``comparison`` as text, without escape sequences unless ``color``."""
     return draw(_parts(comparison), color=color, width=width or screen_width(out=None))
 
 

@@ -1,4 +1,4 @@
-"""A growing recording watched for deadlocks, while the program hangs."""
+"""Detect deadlocks in a growing recording."""
 
 from __future__ import annotations
 
@@ -28,32 +28,32 @@ __all__ = ["DeadlockAlarm", "DeadlockWatch"]
 
 
 class DeadlockAlarm:
-    """Tells each deadlock of a growing timeline once."""
+    """Reports each deadlock of a growing timeline once."""
 
     def __init__(self) -> None:
-        self._last_drawn: set[frozenset[int]] = set()
+        self._reported: set[frozenset[int]] = set()
 
     def new_deadlocks(self, timeline: Timeline, now: int) -> list[str]:
-        """A line for each that lasts at ``now`` (``time.monotonic_ns()``) and is not told yet."""
+        """Describe each deadlock at ``now`` (``time.monotonic_ns()``) not reported before."""
         lines = []
         case = Case(timeline, now, running=True)
         for ring in deadlocks_at(timeline, now):
             members = frozenset(timeline.id[row] for row in ring.waits)
-            if members not in self._last_drawn:
-                self._last_drawn.add(members)
-                words = "deadlock" if ring.certain else "perhaps a deadlock"
-                lines.append(plain(f"{words}: {describe(case, ring)}"))
+            if members not in self._reported:
+                self._reported.add(members)
+                kind = "deadlock" if ring.certain else "possible deadlock"
+                lines.append(plain(f"{kind}: {describe(case, ring)}"))
         return lines
 
 
 class DeadlockWatch:
-    """Reads on in a recording and tells each deadlock once.
+    """Reads a growing recording and reports each deadlock once.
 
-    It remembers what is in flight and nothing else, so it may follow a program for days.
+    It keeps only open acquisitions, so it can follow a program for days.
     """
 
     def __init__(self, path: Path) -> None:
-        """Watch the recording ``path``; raises RecordingError or OSError."""
+        """Open the recording ``path``; raises RecordingError or OSError."""
         self._recording = Recording(path)
         self._definitions: dict[tuple[type, int], Event] = {}
         self._in_flight: dict[int, list[Event]] = {}
@@ -72,11 +72,11 @@ class DeadlockWatch:
 
     @property
     def in_flight(self) -> int:
-        """How many acquisitions it remembers."""
+        """The number of open acquisitions."""
         return len(self._in_flight)
 
     def new_deadlocks(self, now: int) -> list[str]:
-        """A line for each deadlock not told yet; ``now`` is ``time.monotonic_ns()``."""
+        """Describe each deadlock not reported before; ``now`` is ``time.monotonic_ns()``."""
         for event in self._recording.poll().lasting():
             self._take(event)
         timeline = Timeline(self._definitions.values())

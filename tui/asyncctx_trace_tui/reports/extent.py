@@ -1,4 +1,4 @@
-"""How much of everything a report shows."""
+"""The extent of a report: how many findings and rows it shows."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ __all__ = ["Extent"]
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """How many of each are shown; ``None`` stands for all."""
+    """The largest numbers to show; ``None`` means all."""
 
     groups: int | None = 5
     """Groups of findings."""
     rows: int | None = 10
     """Rows of a table."""
     by: str = "site"
-    """What the time of waiters is charged to: each ``site`` or each ``task`` that held."""
+    """Attribute waits to each ``site`` or each ``task`` that held."""
 
     @property
     def full(self) -> bool:
-        """Whether nothing is left out."""
+        """Whether everything is shown."""
         return self.groups is None

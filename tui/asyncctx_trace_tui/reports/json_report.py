@@ -21,19 +21,19 @@ from asyncctx_trace.analysis.summary.root_causes import BadEnd
 __all__ = ["VERSION", "as_dict", "finding_as_dict", "render_json", "site_as_dict", "spread_as_dict"]
 
 VERSION = 1
-"""Grows when a field changes its meaning or goes away; new fields do not change it."""
+"""Increases when a field is removed or changes its meaning; new fields do not change it."""
 
 _STEPS = 10_000
-"""How many of the last steps of the critical path are written."""
+"""The largest number of steps of the critical path; the last ones are written."""
 
 
 def render_json(report: Report, file: str) -> str:
-    """``report`` about the recording ``file`` as one JSON object."""
+    """Render ``report`` on the recording ``file`` as a JSON object."""
     return json.dumps(as_dict(report, file), indent=2) + "\n"
 
 
 def as_dict(report: Report, file: str) -> dict[str, Any]:
-    """``report`` as plain values; times are integer ns, counted from the start of the recording."""
+    """Return ``report`` as JSON values; times are ns since the start of the recording."""
     case = report.case
     timeline = case.timeline
     return {
@@ -119,7 +119,7 @@ def as_dict(report: Report, file: str) -> dict[str, Any]:
 
 
 def _groups(report: Report) -> list[dict[str, Any]]:
-    """The groups of findings, each naming its findings by their index in ``findings``."""
+    """Return the groups of findings; each refers to its findings by index."""
     index = {id(finding): number for number, finding in enumerate(report.findings)}
 
     def as_dict(group: FindingGroup) -> dict[str, Any]:
@@ -206,7 +206,7 @@ def _time_of_day(report: Report, at: int) -> str | None:
     wall = report.wall_ns(at)
     try:
         return None if wall is None else datetime.fromtimestamp(wall / 1e9, UTC).isoformat()
-    except (ValueError, OverflowError, OSError):  # a recording may say anything
+    except (ValueError, OverflowError, OSError):  # the recorded time may be invalid
         return None
 
 
@@ -226,7 +226,7 @@ def _step(case: Case, step: Step) -> dict[str, Any]:
 
 
 def finding_as_dict(case: Case, finding: Finding) -> dict[str, Any]:
-    """One finding with its evidence."""
+    """Return a finding with its evidence as JSON values."""
     return {
         "kind": finding.kind,
         "severity": finding.severity,
@@ -243,7 +243,7 @@ def finding_as_dict(case: Case, finding: Finding) -> dict[str, Any]:
 
 
 def site_as_dict(case: Case, site: int) -> dict[str, Any]:
-    """Where an ``async with`` stands."""
+    """Return the site of an ``async with`` as JSON values."""
     known = case.timeline.sites.get(site)
     if known is None:
         return {"file": None, "line": None, "function": None, "text": None}
@@ -295,7 +295,7 @@ def _use(report: Report, use: ResourceUse) -> dict[str, Any]:
 
 
 def spread_as_dict(spread: Spread) -> dict[str, int]:
-    """Durations in ns, and how many there are."""
+    """Return statistics of durations in ns as JSON values."""
     return {
         "count": spread.count,
         "p50_ns": spread.p50,

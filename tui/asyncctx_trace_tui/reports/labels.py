@@ -1,4 +1,4 @@
-"""Names, sites and moments of the traced program, safe to show."""
+"""Names, sites and times of the traced program, safe to print."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ __all__ = [
 ]
 
 NAME = 32
-"""Cells for one name in a table."""
+"""The width of a name in a table, in cells."""
 
 
 def site_label(case: Case, site: int) -> str:
-    """A site as ``src/app.py:12``: as seen from here, so that an editor can jump to it."""
+    """Return a site as ``src/app.py:12``, relative to the current folder."""
     known = case.timeline.sites.get(site)
     return f"{short_path(known.file)}:{known.line}" if known else "?"
 
 
 def short_site_label(case: Case, site: int, width: int = NAME) -> str:
-    """The same in ``width`` cells: of a long path the last parts, ``…/shop/app.py:12``."""
+    """Return a site in ``width`` cells: a long path is shortened to ``…/shop/app.py:12``."""
     whole = site_label(case, site)
     if len(whole) <= width:
         return whole
@@ -51,7 +51,7 @@ def short_site_label(case: Case, site: int, width: int = NAME) -> str:
 
 
 def short_path(file: str) -> str:
-    """A path, relative to the current folder where that is shorter."""
+    """Return a path relative to the current folder, if that is shorter."""
     try:
         relative = os.path.relpath(file, Path.cwd()) if os.path.isabs(file) else file  # noqa: PTH117  # a name, perhaps of another system
     except (ValueError, OSError):  # another drive; no current folder
@@ -60,19 +60,19 @@ def short_path(file: str) -> str:
 
 
 def task_label(case: Case, number: int) -> str:
-    """The name of a task."""
+    """Return the shortened name of a task."""
     known = case.timeline.tasks.get(number)
     return shorten(known.name, NAME) if known else f"task {number}"
 
 
 def resource_label(case: Case, number: int) -> str:
-    """The name of a resource."""
+    """Return the shortened name of a resource."""
     known = case.timeline.resources.get(number)
     return shorten(known.name, NAME) if known else f"resource {number}"
 
 
 def group_name(group: ResourceGroup, width: int = NAME) -> str:
-    """One resource by its name; several that are alike as ``20 × name``."""
+    """Return the name of a group: ``name`` for one resource, ``20 × name`` for several."""
     if len(group) == 1:
         return shorten(group.name, width)
     count = f"{len(group)} × "
@@ -80,7 +80,7 @@ def group_name(group: ResourceGroup, width: int = NAME) -> str:
 
 
 def distinct_names(report: Report) -> dict[int, str]:
-    """Resource -> the name in tables; a size or number is added to equal names of groups."""
+    """Return resource -> name in tables; equal names of groups get a size or a number."""
     groups: dict[str, list[ResourceGroup]] = {}
     for group in report.resources:
         groups.setdefault(group_name(group), []).append(group)
@@ -98,27 +98,27 @@ def distinct_names(report: Report) -> dict[int, str]:
 
 
 def path_label(case: Case, resources: tuple[int, ...]) -> str:
-    """From the resource that was waited for to the one that was held."""
+    """Return the names from the resource that was waited for to the one that was held."""
     return " → ".join(resource_label(case, each) for each in resources)
 
 
-# -- moments --------------------------------------------------------------------------------
+# -- times ----------------------------------------------------------------------------------
 
 
 def time_label(report: Report, at: int) -> str:
-    """A moment as ``7.05 s (15:04:05)``: since the start, and by the clock on the wall."""
+    """Return a time as ``7.05 s (15:04:05)``: since the start, and local time of day."""
     clock = time_of_day(report, at)
     return duration(at - report.case.start) + (f" ({clock})" if clock else "")
 
 
 def time_of_day(report: Report, at: int) -> str:
-    """A moment as ``15:04:05`` in local time; ``""`` where it is not known."""
+    """Return a time as ``15:04:05`` in local time; ``""`` if unknown."""
     there = _local(report, at)
     return "" if there is None else f"{there:%H:%M:%S}"
 
 
 def date_and_time(report: Report, at: int) -> str:
-    """A moment as ``2026-01-31 15:04:05`` in local time; ``""`` where it is not known."""
+    """Return a time as ``2026-01-31 15:04:05`` in local time; ``""`` if unknown."""
     there = _local(report, at)
     return "" if there is None else f"{there:%Y-%m-%d %H:%M:%S}"
 
@@ -129,5 +129,5 @@ def _local(report: Report, at: int) -> datetime | None:
         return None
     try:
         return datetime.fromtimestamp(wall / 1e9)
-    except (ValueError, OverflowError, OSError):  # a recording may say anything
+    except (ValueError, OverflowError, OSError):  # the recorded time may be invalid
         return None

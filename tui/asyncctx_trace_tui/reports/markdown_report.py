@@ -21,7 +21,7 @@ _ACTIVE = re.compile(r"([\\`*_{}\[\]<>#|~!&@])")
 
 
 def render_markdown(report: Report) -> str:
-    """``report`` in GitHub's Markdown; names of the program are text, never markup or mentions."""
+    """Render ``report`` as GitHub Markdown; names of the program are escaped."""
     return "\n".join(_lines(report)) + "\n"
 
 
@@ -91,7 +91,7 @@ def _lines(report: Report) -> Iterator[str]:
 
 
 def _group(report: Report, group: FindingGroup) -> Iterator[str]:
-    """A bullet for the group, and one below it for each kind of consequence."""
+    """Yield a bullet for the group, and a nested one per kind of consequence."""
     yield f"- {_MARKS[group.severity]} {_heading(report, group)}: {_sentence(group.sentence)}"
     for consequence in group.consequences:
         yield f"  - follows from it: {_heading(report, consequence)}"
@@ -120,7 +120,7 @@ def _escaped(text: str) -> str:
 
 
 def _sentence(text: str) -> str:
-    """A sentence of ours: what stands in backticks in it is a code span."""
+    """Escape a sentence of ours, with its backticks as code spans."""
     parts = _CODE.split(plain(text))  # outside, inside, outside, …
     return "".join(
         f"`{_code(part)}`" if index % 2 else _escaped(part) for index, part in enumerate(parts)
@@ -128,5 +128,5 @@ def _sentence(text: str) -> str:
 
 
 def _code(text: str) -> str:
-    # Within backticks nothing but a backtick is active, and in a table the bar.
+    # In a code span only backticks are special, and in a table the bar.
     return plain(text).replace("`", "'").replace("|", "¦")

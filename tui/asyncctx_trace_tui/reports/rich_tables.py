@@ -1,4 +1,4 @@
-"""Rich tables drawn to a string, for a terminal or for a file."""
+"""Rich tables rendered to a string."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NARROW, _USUAL = 40, 100
 
 
 def screen_width(out: TextIO | None = None) -> int:
-    """Columns to draw in: ``COLUMNS``, else the width of the terminal ``out``, else 100."""
+    """Return the width to use: ``COLUMNS``, else that of the terminal ``out``, else 100."""
     try:
         columns = int(os.environ["COLUMNS"])
     except (KeyError, ValueError):
@@ -30,14 +30,14 @@ def screen_width(out: TextIO | None = None) -> int:
 
 
 def wants_color(out: TextIO) -> bool:
-    """Whether to colour what is written to ``out``: a terminal, or ``FORCE_COLOR`` is set."""
+    """Return whether to write colors to ``out``: a terminal, or ``FORCE_COLOR`` is set."""
     if os.environ.get("NO_COLOR"):
         return False
     return bool(os.environ.get("FORCE_COLOR")) or out.isatty()
 
 
 def table(*columns: str, numbers: Iterable[str] = ()) -> Table:
-    """An empty table; the columns in ``numbers`` are flush right and give no room away."""
+    """Return an empty table; the columns in ``numbers`` are right-aligned and not wrapped."""
     right = set(numbers)
     drawn = Table(box=None, padding=(0, 0, 0, 2), header_style="dim")
     for column in columns:
@@ -53,9 +53,9 @@ def table(*columns: str, numbers: Iterable[str] = ()) -> Table:
 
 
 def draw(parts: Iterable[RenderableType], *, color: bool, width: int) -> str:
-    """The parts one below the other; without ``color`` there is no escape in the result.
+    """Render the parts below each other, without escape sequences unless ``color``.
 
-    Strings are drawn as they are: nothing in them is markup.
+    Strings are not interpreted as markup.
     """
     out = StringIO()
     console = Console(
@@ -71,5 +71,5 @@ def draw(parts: Iterable[RenderableType], *, color: bool, width: int) -> str:
     )
     for part in parts:
         console.print(part)
-    # Rich fills cells with blanks up to the edge.
+    # Rich pads cells with spaces.
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"

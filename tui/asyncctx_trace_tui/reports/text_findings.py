@@ -1,4 +1,4 @@
-"""Findings in the text report: a heading, a sentence, and what follows from it."""
+"""The findings of the text report: heading, sentence, consequences."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ __all__ = ["findings", "left_out_findings"]
 _STYLES = {"error": "bold red", "warning": "bold yellow", "note": "bold blue"}
 _INDENT = 2
 _SITES = 3
-"""Sites named in a heading."""
-_PLACE = 48
-"""Cells for one of them."""
+"""Sites in a heading."""
+_SITE_WIDTH = 48
+"""The width of a site, in cells."""
 _LINES = 3
-"""Lines of a sentence."""
+"""The largest number of lines of a sentence."""
 _CONSEQUENCES = 3
-"""Kinds of consequences named in one line."""
+"""Kinds of consequences in one line."""
 
 
 def findings(report: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
-    """The groups, the gravest first."""
+    """Render the groups, most severe first."""
     for group in report.groups[: extent.groups]:
         yield from _group(report, group, extent, width)
     if left := _left(report, extent):
@@ -38,7 +38,7 @@ def findings(report: Report, extent: Extent, width: int) -> Iterator[RenderableT
 
 
 def left_out_findings(report: Report, extent: Extent) -> Iterator[str]:
-    """How many findings are not shown one by one."""
+    """Yield the number of findings that are not shown individually."""
     single = len(report.findings) - len(report.groups[: extent.groups])
     if single > 0:
         yield f"{count(single, 'single finding')}"
@@ -58,7 +58,7 @@ def _group(
         (_sites(report, group, None if extent.full else _SITES), "underline"),
         f"  {_when(report, group)}",
     )
-    room = width - _INDENT
+    available = width - _INDENT
     if extent.full:
         for finding in group.findings:
             yield Padding(Text(plain(finding.summary)), (0, 0, 0, _INDENT))
@@ -71,15 +71,15 @@ def _group(
         sentence = group.sentence
         if about := _about(group):
             sentence = f"{about}; for example: {sentence}"
-        yield Padding(Text(cut(sentence, _LINES * room)), (0, 0, 0, _INDENT))
+        yield Padding(Text(cut(sentence, _LINES * available)), (0, 0, 0, _INDENT))
     elif about := _about(group):
         yield Padding(Text(about), (0, 0, 0, _INDENT))
     if group.consequences:
-        yield Padding(Text(cut(_consequences(report, group), 2 * room)), (0, 0, 0, _INDENT))
+        yield Padding(Text(cut(_consequences(report, group), 2 * available)), (0, 0, 0, _INDENT))
 
 
 def _sites(report: Report, group: FindingGroup, most: int | None) -> str:
-    places = [short_site_label(report.case, site, _PLACE) for site in group.sites[:most]]
+    places = [short_site_label(report.case, site, _SITE_WIDTH) for site in group.sites[:most]]
     more = len(group.sites) - len(places)
     return ", ".join(places) + (f" and {more} more" if more else "")
 
@@ -94,7 +94,7 @@ def _when(report: Report, group: FindingGroup) -> str:
 
 
 def _about(group: FindingGroup) -> str:
-    """The objects, where there are several."""
+    """Return the resources, if there are several."""
     if sum(map(len, group.resources)) < 2:
         return ""
     names = [
@@ -108,9 +108,9 @@ def _about(group: FindingGroup) -> str:
 
 
 def _consequences(report: Report, group: FindingGroup) -> str:
-    said = []
+    texts = []
     for each in group.consequences[:_CONSEQUENCES]:
         times = f" ×{each.count:,}" if each.count > 1 else ""
-        said.append(f"{each.kind}{times} at {_sites(report, each, 1)}")
-    more = len(group.consequences) - len(said)
-    return f"↳ follows from it: {'; '.join(said)}" + (f"; and {more} more" if more else "")
+        texts.append(f"{each.kind}{times} at {_sites(report, each, 1)}")
+    more = len(group.consequences) - len(texts)
+    return f"↳ follows from it: {'; '.join(texts)}" + (f"; and {more} more" if more else "")

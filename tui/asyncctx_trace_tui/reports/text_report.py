@@ -1,4 +1,4 @@
-"""The report for people at a terminal."""
+"""The report for a terminal."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ from asyncctx_trace_tui.reports.text_tables import (
 __all__ = ["render_report", "render_text"]
 
 _LINES = 50
-"""Lines of a report that is to fit on a screen."""
+"""The largest number of lines of a report that fits on a screen."""
 
 
 Section = Callable[[Report, Extent, int], Iterator[RenderableType]]
-"""Draws a part of a report, in as many columns as there are."""
+"""Renders a section of a report: report, extent, width in columns."""
 
 
 def render_text(timeline: Timeline, *, color: bool, width: int | None = None) -> str:
-    """The report on ``timeline``; plain text without escapes unless ``color``."""
+    """Render the report on ``timeline``, without escape sequences unless ``color``."""
     return render_report(make_report(Case(timeline)), color=color, width=width)
 
 
 def render_report(
     report: Report, *, color: bool, width: int | None = None, by: str = "site", full: bool = False
 ) -> str:
-    """``report`` in text, ``width`` columns wide, by default as many as there are.
+    """Render ``report`` as text, ``width`` columns wide (default: the width of the screen).
 
-    It takes about 50 lines: the verdict, the first groups of findings, the first rows of the
-    tables. What is left out is counted; ``full`` shows it all. ``by`` is that of :class:`Extent`.
+    It has about 50 lines: the verdict, the first groups of findings, the first rows of the tables,
+    and counts of what is left out. ``full`` shows everything. For ``by`` see :class:`Extent`.
     """
     columns = width or screen_width()
     if full:
@@ -65,7 +65,7 @@ def _parts(report: Report, extent: Extent, width: int) -> Iterator[RenderableTyp
     yield Text(plain(first), style="bold")
     yield from (Text(plain(sentence)) for sentence in more)
     yield from _summary(report)
-    yield from _gates(report)
+    yield from _checks(report)
     if not report.uses and not report.findings:
         return
     for section in _SECTIONS if extent.full else _FIRST:
@@ -88,7 +88,7 @@ def _summary(report: Report) -> Iterator[RenderableType]:
     yield Text(report.summary + when)
 
 
-def _gates(report: Report) -> Iterator[RenderableType]:
+def _checks(report: Report) -> Iterator[RenderableType]:
     for reason, number in report.missing.items():
         lost = f"{number:,} acquisitions are missing: " if number else "Incomplete: "
         yield Text(lost + plain(reason), style="red")
@@ -97,7 +97,7 @@ def _gates(report: Report) -> Iterator[RenderableType]:
 
 
 def _left_out(report: Report, extent: Extent) -> Iterator[RenderableType]:
-    """What ``--full`` shows on top of it."""
+    """Yield what ``--full`` adds."""
     more = list(left_out_findings(report, extent))
     if report.case.timeline.errors:
         more.append("errors and what followed")
@@ -108,7 +108,7 @@ def _left_out(report: Report, extent: Extent) -> Iterator[RenderableType]:
 
 
 _FIRST: tuple[Section, ...] = (findings, resources, blame)
-"""The sections of a report that fits on a screen."""
+"""The sections of a short report."""
 _SECTIONS: tuple[Section, ...] = (
     *_FIRST,
     cleanups,
@@ -117,4 +117,4 @@ _SECTIONS: tuple[Section, ...] = (
     critical_path,
     who_got_in,
 )
-"""All of them."""
+"""The sections of a full report."""

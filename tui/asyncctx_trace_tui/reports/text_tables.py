@@ -38,19 +38,19 @@ __all__ = [
 ]
 
 _IN_ORDER = 24
-"""Tasks shown of the order in which they got in."""
+"""Tasks shown in the order of entering."""
 _WIDE = 90
-"""Columns from which on there is room for most numbers of a resource."""
+"""The width from which most columns of a resource are shown."""
 _WIDER = 120
-"""The same for all of them."""
+"""The width from which all columns are shown."""
 _LEAST = 12
-"""Cells that a name has at the least."""
-_WAY = 44
-"""Cells for the resources from the one that was waited for to the one that was held."""
+"""The smallest width of a name, in cells."""
+_PATH_WIDTH = 44
+"""The width of a path of resources, in cells."""
 
 
 def resources(report: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
-    """One row for each resource; in a short report one for all that are alike."""
+    """Render one row per resource; in a short report, one per group of equal resources."""
     if extent.full:
         rows = [(shorten(use.name, NAME), use) for use in report.uses]
     else:
@@ -64,7 +64,7 @@ def resources(report: Report, extent: Extent, width: int) -> Iterator[Renderable
 
 
 def blame(report: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
-    """Who kept whom waiting, the longest first."""
+    """Render who kept whom waiting, longest first."""
     rows = charges(report, extent.by)
     held = "held at" if extent.by == "site" else "held by"
     drawn = table("waited for", held, "waited", "share", numbers=("waited", "share"))
@@ -73,18 +73,20 @@ def blame(report: Report, extent: Extent, width: int) -> Iterator[RenderableType
     show = short_site_label if extent.by == "site" else task_label
     for path, holder, ns in shown:
         who = "(no holder known)" if holder is None else show(report.case, holder)
-        drawn.add_row(Text(shorten(path, _WAY)), Text(who), duration(ns), percent(ns / total))
+        drawn.add_row(
+            Text(shorten(path, _PATH_WIDTH)), Text(who), duration(ns), percent(ns / total)
+        )
     yield from _titled("Who kept them waiting", drawn, len(rows) - len(shown))
 
 
 def cleanups(report: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
-    """The exits of each resource at each site."""
+    """Render the exits of each resource at each site."""
     shown = report.cleanups[: extent.rows]
     yield from _titled("Cleanup", _cleanups(report.case, shown), len(report.cleanups) - len(shown))
 
 
 def orders(report: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
-    """In which order tasks cleaned up."""
+    """Render the orders in which tasks cleaned up."""
     shown = report.orders[: extent.rows]
     drawn = table("exits, one after the other", "times", "last in, first out", numbers=("times",))
     for order in shown:
@@ -99,7 +101,7 @@ def orders(report: Report, extent: Extent, width: int) -> Iterator[RenderableTyp
 
 
 def failures(report: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
-    """Each error that no earlier one explains, with what followed."""
+    """Render each root cause with its consequences."""
     shown = report.mishaps[: extent.rows]
     if shown:
         yield Text("\nWhat went wrong first", style="bold")
@@ -109,7 +111,7 @@ def failures(report: Report, extent: Extent, width: int) -> Iterator[RenderableT
 
 
 def critical_path(report: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
-    """What determined when the run ended."""
+    """Render the critical path: what determined the end of the run."""
     case, path = report.case, report.path
     drawn = table("spent", "share", "doing", numbers=("spent", "share"))
     shares = path.shares(case)
@@ -125,7 +127,7 @@ def critical_path(report: Report, extent: Extent, width: int) -> Iterator[Render
 
 
 def who_got_in(report: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
-    """The first tasks that entered each resource, in order."""
+    """Render the order in which tasks entered each resource."""
     shown = report.uses[: extent.rows]
     yield Text("\nWho got in, in order", style="bold")
     for use in shown:
@@ -144,7 +146,7 @@ def _titled(title: str, body: Table, rows: int, objects: int = 0) -> Iterator[Re
 
 
 def _more(rows: int, objects: int = 0) -> Iterator[RenderableType]:
-    """How many rows are not shown, and how many objects they stand for."""
+    """Render how many rows are hidden, and how many objects they stand for."""
     if rows > 0:
         stand_for = f" ({objects:,} objects)" if objects > rows else ""
         yield Text(f"  and {rows:,} more{stand_for}: --full", style="dim")
@@ -174,9 +176,9 @@ def _resources(rows: list[tuple[str, ResourceUse]], width: int) -> Table:
     kinds = [_kind(use) for use in uses]
     numbers = {column: [number(use) for use in uses] for column, number in columns.items()}
     taken = sum(_cells([*column.split("\n"), *cells]) for column, cells in numbers.items())
-    room = max(_LEAST, min(NAME, width - taken - _cells(["kind", *kinds]) - 2))
+    available = max(_LEAST, min(NAME, width - taken - _cells(["kind", *kinds]) - 2))
     for (name, _), kind, *cells in zip(rows, kinds, *numbers.values(), strict=True):
-        drawn.add_row(Text(shorten(name, room)), Text(kind), *cells)
+        drawn.add_row(Text(shorten(name, available)), Text(kind), *cells)
     return drawn
 
 
@@ -186,7 +188,7 @@ def _kind(use: ResourceUse) -> str:
 
 
 def _cells(texts: list[str]) -> int:
-    """Cells that a column of ``texts`` takes, with what parts it from the one before."""
+    """Return the width of a column of ``texts`` with its padding, in cells."""
     return 2 + max(map(len, texts))
 
 

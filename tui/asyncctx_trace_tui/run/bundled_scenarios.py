@@ -1,4 +1,4 @@
-"""The bundled scenarios, found by name in a checkout as in an installed wheel."""
+"""The bundled scenarios, in a checkout or an installed wheel."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ ORDER = (
     "leak",
     "trio_nursery",
 )
-"""The order in which a learner best meets them."""
+"""The recommended order of learning."""
 
 
 class NoSuchScenario(AsyncctxTraceError):
-    """No bundled scenario has the name that was asked for."""
+    """There is no bundled scenario of this name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A bundled script and what its docstring says of it."""
+    """A bundled script and its docstring."""
 
     name: str
     title: str
@@ -50,25 +50,25 @@ class Scenario:
 
 
 def folder() -> Path:
-    """Where the scenarios lie: beside the source roots, or inside the installed package."""
+    """Return the folder of the scenarios: in the checkout, or in the installed package."""
     package = Path(__file__).resolve().parents[1]
     installed = package / "scenarios"
     return installed if installed.is_dir() else package.parents[1] / "scenarios"
 
 
 def find(name: str) -> Path:
-    """The script of the scenario ``name``; raises NoSuchScenario, which names the nearest."""
+    """Return the path of the scenario ``name``; raises NoSuchScenario with similar names."""
     paths = _paths()
     if name in paths:
         return paths[name]
-    begin_so = [each for each in paths if name and each.startswith(name)]
-    near = begin_so or difflib.get_close_matches(name, paths, n=3, cutoff=0.5)
+    by_prefix = [each for each in paths if name and each.startswith(name)]
+    near = by_prefix or difflib.get_close_matches(name, paths, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     raise NoSuchScenario(f"unknown scenario {name!r}: {hint}`asyncctx-trace scenarios` lists all")
 
 
 def all() -> list[Scenario]:
-    """Every bundled scenario in the order of learning; reads the scripts, runs none."""
+    """Return every bundled scenario in the order of learning; no script is executed."""
     return [_read(name, path) for name, path in _paths().items()]
 
 

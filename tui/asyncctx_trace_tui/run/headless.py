@@ -1,4 +1,4 @@
-"""A traced program without the app: it owns the terminal, and deadlocks are told while it hangs."""
+"""Run a traced program without the app: it uses the terminal, and deadlocks are printed."""
 
 from __future__ import annotations
 
@@ -13,33 +13,34 @@ from asyncctx_trace_tui.run.launcher import Program
 
 __all__ = ["run_headless"]
 
-_LOOK = 0.5
-"""Seconds between two looks at what the program waits for."""
+_INTERVAL = 0.5
+"""Seconds between two checks for deadlocks."""
 
 
-def run_headless(program: Program, *, tell: bool) -> int:
-    """Wait for the end of ``program``; its exit code, a signal as ``-n``.
+def run_headless(program: Program, *, report_deadlocks: bool) -> int:
+    """Wait until ``program`` ends, and return its exit code: a signal as ``-n``.
 
-    With ``tell`` a line on stderr says of each deadlock, certain or possible, as it happens.
+    With ``report_deadlocks``, each deadlock, certain or possible, is printed to stderr when it
+    happens.
     """
     with program.forwarding_signals():
-        if not tell:
+        if not report_deadlocks:
             return program.wait()
         try:
             return _watched(program)
-        except Exception as error:  # ours, and the program goes on
-            words = f"deadlocks are no longer watched: {type(error).__name__}: {plain(str(error))}"
+        except Exception as error:  # an error of ours must not stop the program
+            message = f"deadlock detection stopped: {type(error).__name__}: {plain(str(error))}"
             with suppress(OSError):
-                print(f"asyncctx-trace: {words}", file=sys.stderr, flush=True)
+                print(f"asyncctx-trace: {message}", file=sys.stderr, flush=True)
             return program.wait()
 
 
 def _watched(program: Program) -> int:
-    """Wait for the end of ``program``; say each deadlock as it happens."""
+    """Wait until ``program`` ends, and print each deadlock when it happens."""
     with DeadlockWatch(program.recording) as watch:
         while True:
             try:
-                return program.wait(_LOOK)
+                return program.wait(_INTERVAL)
             except subprocess.TimeoutExpired:
                 for line in watch.new_deadlocks(time.monotonic_ns()):
                     print(f"asyncctx-trace: {line}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Starts the traced program and looks after it until it has ended."""
+"""Start a traced program as a child process and record its output and its end."""
 
 from __future__ import annotations
 
@@ -29,34 +29,34 @@ _FLAGS_FROM_ENVIRONMENT = {
 }
 
 _GRACE = 3.0
-"""Seconds that a program has to follow each signal that asks it to stop."""
+"""Seconds that a program gets to end after each signal."""
 
 _HEARTBEAT = 1.0
-"""Seconds between two notes that the program runs."""
+"""Seconds between two heartbeats in the recording."""
 
 _IDLE = 0.3
-"""Seconds after which a line that is not ended yet (a prompt, a progress bar) is kept as it is."""
+"""Seconds after which an incomplete line (a prompt, a progress bar) is recorded as it is."""
 
 
 def interpreter() -> list[str]:
-    """The Python that runs us, with the flags it was given (``-X dev``, ``-O``, ``-W error`` …)."""
+    """Return the command of this Python with its flags (``-X dev``, ``-O``, ``-W error`` …)."""
     flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
-    # What the environment says, the program hears by itself, and need not find in its argv.
-    said = {flag for name, flag in _FLAGS_FROM_ENVIRONMENT.items() if os.environ.get(name)}
-    return [sys.executable, *(flag for flag in flags if flag not in said)]
+    # The program inherits what the environment sets, so leave it out of ``sys.orig_argv``.
+    inherited = {flag for name, flag in _FLAGS_FROM_ENVIRONMENT.items() if os.environ.get(name)}
+    return [sys.executable, *(flag for flag in flags if flag not in inherited)]
 
 
 class Program:
-    """A traced program in a process of its own, which writes the recording itself.
+    """A traced program in a child process, which writes the recording itself.
 
-    With ``captured`` its output goes line by line into the recording, it reads nothing, and it
-    leads a process group that :meth:`stop` ends as a whole. Without, it owns our standard
-    streams and gets the terminal's signals as if we were not there.
+    If ``captured``, its output is recorded line by line, its standard input is empty, and it leads
+    a process group that :meth:`stop` ends as a whole. Otherwise it inherits the standard streams
+    and receives the signals of the terminal.
     """
 
     def __init__(
         self,
-        words: Sequence[str],
+        arguments: Sequence[str],
         recording: Path,
         *,
         captured: bool,
@@ -64,21 +64,22 @@ class Program:
         keep: str | None = None,
         options: dict[str, Any] | None = None,
     ) -> None:
-        """Start ``python *words``; ``options`` reach the program's side of the launch.
+        """Start ``python *arguments``, recording to ``recording``.
 
-        ``keep`` bounds the recording (``"200MB"``, ``"10m"``). Raises AsyncctxTraceError if it
-        says nothing of the kind, RecordingExists, or OSError where the recording has no room.
+        ``keep`` limits the recording to its newest part (``"200MB"``, ``"10m"``); ``options`` are
+        those of :func:`asyncctx_trace.runtime.launch.environment`. Raises AsyncctxTraceError if
+        ``keep`` is invalid, RecordingExists, or OSError if the recording cannot be created.
         """
         bound = None if keep is None else Keep.parse(keep)
         create(recording, overwrite=overwrite)
         self.recording = recording
         self.captured = captured
-        self._notes = (
+        self._recorder = (
             TextWriter(recording) if bound is None else BoundedRecorder(recording, bound, Alive)
         )
-        self._ended = threading.Lock()
+        self._end_lock = threading.Lock()
         self._exit_code: int | None = None
-        self._over = threading.Event()
+        self._finished = threading.Event()
         streams: dict[str, Any] = {}
         if captured:
             streams = {
@@ -88,7 +89,7 @@ class Program:
                 "start_new_session": True,
             }
         self._process = subprocess.Popen(
-            [*interpreter(), *words],
+            [*interpreter(), *arguments],
             env=environment(recording, {"captured": captured, "keep": keep, **(options or {})}),
             **streams,
         )
@@ -103,31 +104,34 @@ class Program:
         threading.Thread(target=self._write_heartbeats, daemon=True).start()
 
     def exit_code(self) -> int | None:
-        """How it ended (a signal as ``-n``), or ``None`` while it runs; never waits."""
+        """Return the exit code (a signal as ``-n``), or ``None`` while it runs; never waits."""
         if self._process.poll() is None:
             return None
         return self._record_end()
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait for its end, at most ``timeout`` seconds, then raises subprocess.TimeoutExpired."""
+        """Wait until it ends, and return the exit code.
+
+        Raises subprocess.TimeoutExpired after ``timeout`` seconds.
+        """
         self._process.wait(timeout)
         return self._record_end()
 
     def interrupt(self) -> None:
-        """Ask it to stop as Ctrl-C does."""
+        """Send SIGINT, as Ctrl-C does."""
         self._signal(signal.SIGINT)
 
     def stop(self, grace: float = _GRACE) -> int:
-        """End it: ask with SIGINT, then SIGTERM, each with ``grace`` seconds, then SIGKILL.
+        """End it by SIGINT, SIGTERM and SIGKILL, ``grace`` seconds apart; return the exit code.
 
-        Returns its exit code, when no process of its group is left.
+        Returns when no process of its group is left.
         """
         for number in (signal.SIGINT, signal.SIGTERM):
             if self.exit_code() is None:
                 self._signal(number)
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self.wait(grace)
-        # What the program has started and left behind goes with it.
+        # End processes that the program has started and left behind.
         self._signal(getattr(signal, "SIGKILL", signal.SIGTERM))
         return self.wait()
 
@@ -141,84 +145,83 @@ class Program:
                 self._process.send_signal(number)
 
     def _record_interruption(self, number: int, *, late: bool = False) -> None:
-        """Stamp the moment of a signal; ``late`` if it may have had an effect already."""
-        with contextlib.suppress(OSError):  # no room on the disk
-            self._notes.interrupted(
+        """Record the time of a signal; ``late`` if it may already have had an effect."""
+        with contextlib.suppress(OSError):  # the disk is full
+            self._recorder.interrupted(
                 time.monotonic_ns(), self.pid, signal.Signals(number).name, late=late
             )
 
     @contextlib.contextmanager
     def forwarding_signals(self) -> Iterator[None]:
-        """While inside, our signals are the program's: Ctrl-C is its to answer, not ours.
+        """Forward SIGTERM and SIGHUP to the program, and leave Ctrl-C to it.
 
-        The terminal sends Ctrl-C to both of us, so we only note it; what is sent to us alone is
-        passed on.
+        The terminal sends Ctrl-C to both processes, so it is only recorded here.
         """
 
         def note(number: int, frame: FrameType | None) -> None:
             self._record_interruption(number, late=True)
 
-        def pass_on(number: int, frame: FrameType | None) -> None:
+        def forward(number: int, frame: FrameType | None) -> None:
             self._signal(number)
 
         ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-        answer = signal.SIG_IGN if ignored else note
-        before: dict[int, Any] = {signal.SIGINT: signal.signal(signal.SIGINT, answer)}
+        handler = signal.SIG_IGN if ignored else note
+        before: dict[int, Any] = {signal.SIGINT: signal.signal(signal.SIGINT, handler)}
         for name in ("SIGTERM", "SIGHUP"):
             if hasattr(signal, name):
-                before[getattr(signal, name)] = signal.signal(getattr(signal, name), pass_on)
+                before[getattr(signal, name)] = signal.signal(getattr(signal, name), forward)
         try:
             yield
         finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            for number, previous in before.items():
+                signal.signal(number, previous)
 
     def _record_end(self) -> int:
-        """Note the end in the recording, once; what it printed before comes first."""
+        """Record the end once, after all output."""
         at = time.monotonic_ns()
-        self._over.set()
-        with self._ended:
+        self._finished.set()
+        with self._end_lock:
             if self._exit_code is None:
                 for reader in self._readers:
-                    # A grandchild may keep the pipe open: what it prints is nobody's by now.
+                    # A grandchild may keep the pipe open: do not wait for its output.
                     reader.join(_GRACE / 10)
-                with contextlib.suppress(OSError):  # a full disk: the exit code still counts
-                    self._notes.process_ended(at, self.pid, self._process.returncode)
-                    self._notes.process_ended(at, os.getpid(), None)
+                with contextlib.suppress(OSError):  # the disk is full
+                    self._recorder.process_ended(at, self.pid, self._process.returncode)
+                    self._recorder.process_ended(at, os.getpid(), None)
                 self._exit_code = self._process.returncode
         return self._exit_code
 
     def _write_heartbeats(self) -> None:
-        """Note from time to time that the program runs: if we are both killed, how long it hung."""
-        while not self._over.wait(_HEARTBEAT):
-            self._notes.heartbeat(time.monotonic_ns())
+        """Record heartbeats: if both processes are killed, they show how long the program hung."""
+        while not self._finished.wait(_HEARTBEAT):
+            self._recorder.heartbeat(time.monotonic_ns())
 
     def _record_output(self, name: str, stream: IO[bytes]) -> None:
         with contextlib.suppress(OSError), stream:
             for line in _lines(stream.fileno(), _IDLE):
                 at = time.monotonic_ns()
-                self._notes.printed(at, name, line.decode("utf-8", "replace"))
+                self._recorder.printed(at, name, line.decode("utf-8", "replace"))
 
 
 def _lines(fd: int, idle: float, read: Callable[[int, int], bytes] = os.read) -> Iterator[bytes]:
-    """The lines from ``fd`` without their ends; one that stalls for ``idle`` seconds as it is."""
-    begun = b""
+    """Yield the lines from ``fd`` without line ends; incomplete ones after ``idle`` seconds."""
+    partial = b""
     while True:
-        if begun and not _readable(fd, idle):
-            yield begun
-            begun = b""
+        if partial and not _readable(fd, idle):
+            yield partial
+            partial = b""
         data = read(fd, 1 << 16)
         if not data:
             break
-        *whole, begun = (begun + data).split(b"\n")
-        for line in whole:
+        *lines, partial = (partial + data).split(b"\n")
+        for line in lines:
             yield line.removesuffix(b"\r")
-    if begun:
-        yield begun
+    if partial:
+        yield partial
 
 
 def _readable(fd: int, timeout: float) -> bool:
-    if os.name == "nt":  # no select on pipes there: wait for the rest of the line
+    if os.name == "nt":  # select does not support pipes there: wait for the rest of the line
         return True
     import select
 

@@ -1,1 +1,1 @@
-"""Where files of the terminal side lie and how they are written."""
+"""Files of the terminal side: where they are, and how they are written."""

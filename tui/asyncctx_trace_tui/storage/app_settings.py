@@ -1,4 +1,4 @@
-"""What the app remembers of its user from one time to the next."""
+"""The app's settings and key bindings, stored between runs."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ DEFAULT_THEME = "asyncctx-dark"
 
 
 class KeymapError(AsyncctxTraceError):
-    """The keymap file cannot be used; the message says where and why."""
+    """The keymap file is invalid; the message names the file and the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that is remembered."""
+    """The settings that the app stores."""
 
     theme: str = DEFAULT_THEME
     ascii: bool = False
@@ -31,16 +31,16 @@ class Settings:
 
 
 def load(path: Path | None = None) -> Settings:
-    """The settings in ``path``; what is missing there, or makes no sense, is as at first."""
+    """Return the settings in ``path``, with defaults for missing and invalid ones."""
     path = path or paths.settings()
-    poor = Settings(ascii=_is_limited_terminal())
+    defaults = Settings(ascii=_is_limited_terminal())
     try:
         read = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
-        return poor
+        return defaults
     if not isinstance(read, dict):
-        return poor
-    known = asdict(poor)
+        return defaults
+    known = asdict(defaults)
     kept = {
         field.name: read[field.name]
         for field in fields(Settings)
@@ -50,7 +50,7 @@ def load(path: Path | None = None) -> Settings:
 
 
 def save(settings: Settings, path: Path | None = None) -> None:
-    """Remember ``settings``, as a whole or not at all; raises OSError."""
+    """Store ``settings`` atomically; raises OSError."""
     path = path or paths.settings()
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix(".new")
@@ -59,7 +59,7 @@ def save(settings: Settings, path: Path | None = None) -> None:
 
 
 def load_keymap(path: Path | None = None) -> dict[str, str]:
-    """Command -> its keys, separated by commas, from a TOML file; empty where there is none.
+    """Return command id -> comma-separated keys from a TOML file; empty if there is none.
 
     Raises KeymapError.
     """

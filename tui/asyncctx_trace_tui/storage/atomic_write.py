@@ -1,4 +1,4 @@
-"""Files that are written as a whole or not at all."""
+"""Write files atomically: completely or not at all."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ from pathlib import Path
 from threading import Event
 from typing import TextIO
 
-__all__ = ["BackgroundSave", "WriteCancelled", "size", "open_atomic", "write_chunks"]
+__all__ = ["BackgroundSave", "WriteCancelled", "format_size", "open_atomic", "write_chunks"]
 
 
 class WriteCancelled(Exception):
-    """Nobody wants what was being written any more."""
+    """The write was cancelled."""
 
 
 @contextmanager
 def open_atomic(path: Path) -> Iterator[TextIO]:
-    """A file to write to that takes its place at ``path`` when all is written.
+    """Open a temporary file for writing that replaces ``path`` when the block ends.
 
-    Whatever goes wrong inside, an interrupt too, leaves ``path`` as it was. It says what the
-    recording says, and that is private: a new file is for its owner's eyes.
+    On any exception, KeyboardInterrupt included, ``path`` stays as it was. A new file is readable
+    by its owner only, because it may contain private data of the traced program. Pipes and devices
+    are written directly.
     """
     path = Path(os.path.realpath(path))
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
         mode = stat.S_IFREG | 0o600
-    if not stat.S_ISREG(mode):  # a pipe or a device takes what it is given
+    if not stat.S_ISREG(mode):  # a pipe or a device
         with path.open("w", encoding="utf-8", newline="\n") as device:
             yield device
         return
@@ -47,58 +48,58 @@ def open_atomic(path: Path) -> Iterator[TextIO]:
 
 
 def write_chunks(
-    pieces: Iterable[str], file: TextIO, tell: Callable[[int], bool] = lambda written: True
+    chunks: Iterable[str], file: TextIO, progress: Callable[[int], bool] = lambda written: True
 ) -> None:
-    """Write one piece after the other, telling how many characters there are by now.
+    """Write ``chunks``, calling ``progress`` with the number of characters written before each.
 
-    Raises Stopped as soon as ``tell`` gives False.
+    Raises WriteCancelled as soon as ``progress`` returns False.
     """
     written = 0
-    for piece in pieces:
-        if not tell(written):
+    for chunk in chunks:
+        if not progress(written):
             raise WriteCancelled
-        file.write(piece)
-        written += len(piece)
-    if not tell(written):
+        file.write(chunk)
+        written += len(chunk)
+    if not progress(written):
         raise WriteCancelled
 
 
 class BackgroundSave:
-    """A file that is being written aside; it says how far it has come, and can be stopped."""
+    """A file that is written on a background thread, with progress; it can be cancelled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._written = 0
-        self._stopped = Event()
-        self._over = Event()
+        self._cancelled = Event()
+        self._finished = Event()
 
     @property
-    def words(self) -> str:
-        """How far it has come."""
-        done = f": {size(self._written)}" if self._written else "…"
+    def progress(self) -> str:
+        """The progress, such as ``writing x.html: 3.4 MB``."""
+        done = f": {format_size(self._written)}" if self._written else "…"
         return f"writing {self.path.name}{done}"
 
-    def write(self, pieces: Callable[[], Iterable[str]]) -> None:
-        """All of it; raises OSError, or Stopped where nobody wants it any more."""
+    def write(self, chunks: Callable[[], Iterable[str]]) -> None:
+        """Write the file; raises OSError, or WriteCancelled after :meth:`cancel`."""
         try:
-            ready = pieces()
+            ready = chunks()
             with open_atomic(self.path) as file:
-                write_chunks(ready, file, self._tell)
+                write_chunks(ready, file, self._report_progress)
         finally:
-            self._over.set()
+            self._finished.set()
 
-    def stop(self, wait: float = 0) -> None:
-        """Leave it unwritten; ``wait`` is how many seconds its end may be waited for."""
-        self._stopped.set()
-        self._over.wait(wait)
+    def cancel(self, wait: float = 0) -> None:
+        """Cancel the write, and wait at most ``wait`` seconds until it has ended."""
+        self._cancelled.set()
+        self._finished.wait(wait)
 
-    def _tell(self, written: int) -> bool:
+    def _report_progress(self, written: int) -> bool:
         self._written = written
-        return not self._stopped.is_set()
+        return not self._cancelled.is_set()
 
 
-def size(characters: int) -> str:
-    """How much that is: ``12 kB``, ``3.4 MB``."""
+def format_size(characters: int) -> str:
+    """Return a size as ``12 kB`` or ``3.4 MB``."""
     if characters < 10**6:
         return f"{-(-characters // 1000)} kB"
     return f"{characters / 1e6:.1f} MB"

@@ -1,4 +1,4 @@
-"""Where on this machine our own files lie."""
+"""Paths of the state and configuration files."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ __all__ = ["keymap", "recordings", "settings"]
 
 
 def recordings() -> Path:
-    """The folder of recordings that were not given a name; it may not exist."""
+    """Return the folder of recordings made without ``-o``; it may not exist."""
     return user_state_path("asyncctx-trace", appauthor=False) / "recordings"
 
 
 def settings() -> Path:
-    """What the app remembers."""
+    """Return the path of the app's settings."""
     return user_config_path("asyncctx-trace", appauthor=False) / "settings.json"
 
 
 def keymap() -> Path:
-    """The user's own keys."""
+    """Return the path of the user's key bindings."""
     return user_config_path("asyncctx-trace", appauthor=False) / "keymap.toml"

@@ -1,1 +1,1 @@
-"""Everything that is drawn and played, without Textual."""
+"""What the app shows, without Textual: state, playback, filters, lanes, cells, text."""

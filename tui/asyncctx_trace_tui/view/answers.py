@@ -1,4 +1,4 @@
-"""What analysis says of the timeline: at once of a short one, worked out aside of a long one."""
+"""Answers of analysis: computed at once for short timelines, in the background for long ones."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ T = TypeVar("T")
 Question: TypeAlias = Callable[[Case], object]
 
 _AT_ONCE = 20_000
-"""Acquisitions up to which any question is answered within a frame or two."""
+"""Acquisitions up to which any question is answered within one or two frames."""
 _MAX_AGE = 2_000_000_000
-"""How long what was said of a growing timeline is good enough, in ns."""
+"""The time after which answers about a growing timeline are computed again, in ns."""
 _REST_FACTOR = 2
-"""How many times as long as the last look took is waited before the next one."""
+"""The pause after a job, as a multiple of its duration."""
 _EXPIRES_AFTER = 10_000_000_000
-"""A question that was not asked for so long is not worked out again, in ns."""
+"""The time after which a question that nobody asked is not answered again, in ns."""
 
 
 @dataclass(slots=True)
 class Job:
-    """Questions to be put to one case, by whoever has the time: a thread, as nothing grows here."""
+    """Questions about one case that does not grow, to be answered on a background thread."""
 
     case: Case
     questions: list[Question]
-    begun: int
-    """On the clock of the timeline's now."""
+    started: int
+    """The timeline's time when the job was created, in ns."""
     answers: dict[Question, object]
 
-    def do(self, wanted: Callable[[], bool]) -> None:
-        """Answer one after the other, as long as it is still ``wanted``."""
+    def run(self, wanted: Callable[[], bool]) -> None:
+        """Answer one question after the other while ``wanted()`` is true."""
         for question in self.questions:
             if not wanted():
                 return
@@ -45,58 +45,59 @@ class Job:
 
 
 class Answers:
-    """The case that is shown, and what is known of it.
+    """The case that the app shows, and the known answers about it.
 
-    A long timeline that still grows is looked into as it stood at some moment, in a copy; what
-    was found then is shown until the next look is over.
+    Questions about a long timeline that still grows are answered from a frozen copy. These answers
+    are shown until the next job has been done.
     """
 
     def __init__(self, timeline: Timeline) -> None:
         self._timeline = timeline
         self.case = Case(timeline)
-        """What all answers are about."""
+        """The case that all answers are about."""
         self.revision = 0
-        """Grows whenever there are other answers, or more."""
+        """Increases whenever answers are added or replaced."""
         self._now = 0
         self._live = self._growing = False
-        self._facts = -1
-        """How many facts the case has."""
+        self._event_count = -1
+        """Number of events when the case was made."""
         self._known: dict[Question, object] = {}
         self._last_asked: dict[Question, int] = {}
-        """When each was asked last."""
+        """Question -> the time when it was asked last."""
         self._frozen = False
-        """Whether the case is about something that does not grow."""
+        """Whether the timeline of the case does not grow."""
         self._due = 0
         self._work: Job | None = None
 
     @property
     def as_of(self) -> int | None:
-        """The time that answers are about, where the timeline has gone on since."""
+        """The time that answers are about, if the timeline has grown since; else ``None``."""
         return self.case.now if self.case.timeline is not self._timeline else None
 
     @property
     def working(self) -> bool:
-        """Whether something is being worked out aside."""
+        """Whether a job is in progress."""
         return self._work is not None
 
-    def see(self, now: int, live: bool, *, growing: bool) -> None:
-        """The timeline is now as it is at ``now``; the program may go on if it is ``live``.
+    def update(self, now: int, live: bool, *, growing: bool) -> None:
+        """Note that the timeline reaches to ``now``.
 
-        ``growing`` says that more may be read, of what is written or was written long ago.
+        ``live``: the program still runs. ``growing``: there is more to read, either because the
+        program runs or because the recording has not been read to its end.
         """
         self._now, self._live, self._growing = now, live, growing
         if self._short and self._stale:
-            self._show(Case(self._timeline, now, running=live), still=False)
+            self._show(Case(self._timeline, now, running=live), frozen=False)
 
     def ask(self, question: Callable[[Case], T]) -> T | None:
-        """The answer, if it is known already; else it will be worked out."""
+        """Return the answer, or ``None`` until a job has computed it."""
         if self._short:
             return self.case.once(question)
         self._last_asked[question] = self._now
         return cast("T | None", self._known.get(question))
 
-    def work(self) -> Job | None:
-        """What is to be worked out aside now; :meth:`take` what came of it before asking again."""
+    def next_job(self) -> Job | None:
+        """Return the questions to answer now; call :meth:`accept` with the finished job."""
         if self._work is not None or not self._last_asked or self._short:
             return None
         asked = [q for q, at in self._last_asked.items() if self._now - at <= _EXPIRES_AFTER]
@@ -110,19 +111,19 @@ class Answers:
             self._work = Job(case, asked, self._now, {})
         return self._work
 
-    def take(self, work: Job) -> None:
-        """``work`` has been done: from now on this is shown."""
+    def accept(self, work: Job) -> None:
+        """Show the answers of the finished job ``work``."""
         self._work = None
         if work.case is not self.case:
-            self._show(work.case, still=True)
+            self._show(work.case, frozen=True)
         self._known |= work.answers
         self.revision += 1
-        self._due = self._now + max(_MAX_AGE, _REST_FACTOR * (self._now - work.begun))
+        self._due = self._now + max(_MAX_AGE, _REST_FACTOR * (self._now - work.started))
 
-    def _show(self, case: Case, *, still: bool) -> None:
-        self.case, self._frozen = case, still
+    def _show(self, case: Case, *, frozen: bool) -> None:
+        self.case, self._frozen = case, frozen
         self.revision += 1
-        self._facts = len(case.timeline.facts)
+        self._event_count = len(case.timeline.facts)
         self._known = {}
         self._due = self._now + _MAX_AGE
 
@@ -136,11 +137,11 @@ class Answers:
             return self._now > self._due
         if self.case.timeline is not self._timeline or self.case.running:
             return True
-        return self._facts != len(self._timeline.facts)
+        return self._event_count != len(self._timeline.facts)
 
 
 def frozen_copy(timeline: Timeline) -> Timeline:
-    """A copy that does not grow with the original, made in a few ms for a million acquisitions."""
+    """Return a copy that does not grow with ``timeline``; takes a few ms per million rows."""
     copied = copy(timeline)
     for name, value in vars(timeline).items():
         if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Who waits for whom at one moment: from a task up to the one who is to blame."""
+"""The tree of waiting at one time: a task, the holders that it waits for, and so on."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _NAME = 32
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One line of the tree: a task, and what it does at that moment."""
+    """One line of the tree: a task and what it does at that time."""
 
     depth: int
     task: int
     row: int | None
-    """The acquisition in which it waits, or by which it keeps the task above it waiting."""
-    words: str
+    """The acquisition in which it waits, or by which it blocks the task above."""
+    description: str
     cycle: bool = False
-    """Whether this task has come up already: none of them can ever go on."""
+    """Whether the task occurs above: a deadlock."""
 
 
 def ready(case: Case) -> bool:
-    """Have ``case`` work out what :func:`chain` needs of it, so that each tree is made at once."""
+    """Compute what :func:`chain` needs of ``case``, so that each tree is built quickly."""
     _ = case.waits
     for resource in case.limited:
         case.holders(resource, case.now)
@@ -37,15 +37,15 @@ def ready(case: Case) -> bool:
 
 
 def chain(case: Case, task: int, at: int) -> list[Link]:
-    """The tree of waiting, ``task`` first, each holder below whoever waits for it.
+    """Return the tree of waiting in preorder: ``task`` first, holders below who waits for them.
 
-    After the case's own now nothing is known: the tree is then that of now.
+    A time after ``case.now`` means ``case.now``. The depth is limited to 50.
     """
     return list(_links(case, task, min(at, case.now), 0, None, ()))
 
 
 def blamed(links: list[Link]) -> Link | None:
-    """Who to look at next: the first holder that the task at the root waits for."""
+    """Return the first holder that the task at the root waits for, if it waits."""
     return next((link for link in links if link.depth == 1), None)
 
 
@@ -59,12 +59,12 @@ def _links(
         since = duration(at - timeline.enter_ended[held])
         parts.append(f"holds `{_resource(case, timeline.resource[held])}` for {since}")
     if task in above:
-        yield Link(depth, task, held, " ".join(parts) + ": deadlock, the circle closes", True)
+        yield Link(depth, task, held, " ".join(parts) + ": deadlock, the cycle closes", True)
         return
     waiting = case.waiting_at(task, at)
     if waiting is None:
-        words = " ".join(parts) if held is not None else f"{name} waits for nobody"
-        yield Link(depth, task, held, words)
+        description = " ".join(parts) if held is not None else f"{name} does not wait"
+        yield Link(depth, task, held, description)
         return
     waits = duration(at - timeline.enter_started[waiting])
     what = _resource(case, timeline.resource[waiting])

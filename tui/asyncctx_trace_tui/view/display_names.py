@@ -12,26 +12,26 @@ _NAME = 32
 
 
 def task_name(timeline: Timeline, task: int) -> str:
-    """The name of a task, short and plain; a number where it has none."""
+    """Return the shortened name of a task, or its number if it has no name."""
     defined = timeline.tasks.get(task)
     return shorten(defined.name, _NAME) if defined is not None else f"task {task}"
 
 
 def resource_name(timeline: Timeline, resource: int) -> str:
-    """The name of a resource, short and plain; a number where it has none."""
+    """Return the shortened name of a resource, or its number if it has no name."""
     defined = timeline.resources.get(resource)
     return shorten(defined.name, _NAME) if defined is not None else f"resource {resource}"
 
 
 def full_names(timeline: Timeline, row: int) -> list[str]:
-    """Task, resource and place of an acquisition, a line each, nothing shortened."""
+    """Return task, resource and site of an acquisition in full, one line each."""
     task = timeline.tasks.get(timeline.task[row])
     resource = timeline.resources.get(timeline.resource[row])
     site = timeline.sites.get(timeline.site[row])
-    told = [
+    names = [
         task.name if task is not None else f"task {timeline.task[row]}",
         resource.name if resource is not None else f"resource {timeline.resource[row]}",
     ]
     if site is not None:
-        told.append(f"{site.file}:{site.line}")
-    return [plain(each) for each in told]
+        names.append(f"{site.file}:{site.line}")
+    return [plain(each) for each in names]

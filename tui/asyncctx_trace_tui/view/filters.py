@@ -1,4 +1,4 @@
-"""Filter expressions: which acquisitions ``task:worker-* resource:pool wait>5ms`` means."""
+"""Filter expressions such as ``task:worker-* resource:pool wait>5ms``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from asyncctx_trace.model.events import Outcome
 __all__ = ["FilterError", "Predicate", "parse", "parse_duration"]
 
 Predicate: TypeAlias = Callable[[Timeline, int, int], bool]
-"""Timeline, row, now -> whether the acquisition in that row is meant."""
+"""Timeline, row, now -> whether the acquisition in that row matches."""
 
 _PHASES: tuple[Phase, ...] = ("enter", "body", "exit")
 _UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9}
@@ -34,15 +34,16 @@ _COMPARE: dict[str, Callable[[int, int], bool]] = {
 
 
 class FilterError(AsyncctxTraceError):
-    """An expression that says nothing we understand; the message says what would."""
+    """An invalid expression; the message says what is valid."""
 
 
 def parse(expression: str) -> Predicate | None:
-    """All terms must hold; ``-`` in front of one turns it round. ``None`` for an empty expression.
+    """Parse a filter expression; ``None`` if it is empty.
 
-    A term is ``KEY:PATTERN`` (task, resource, kind, manager, site, error, outcome; ``*`` and ``?``
-    stand for anything), ``wait>5ms`` (also hold, cleanup; <, =, >=, <=), or a plain word, which
-    may occur in any of the names. Raises FilterError.
+    An acquisition matches if it matches all terms; ``-`` before a term negates it. A term is
+    ``KEY:PATTERN`` (task, resource, kind, manager, site, error, outcome; with the wildcards ``*``
+    and ``?``), ``wait>5ms`` (also hold, cleanup; <, =, >=, <=), or a plain word, which is searched
+    in the names of task, resource, site and error. Raises FilterError.
     """
     try:
         words = shlex.split(expression)
@@ -82,10 +83,10 @@ def _term(word: str) -> Predicate:
         raise FilterError(f"unknown filter key {keyed[1]!r}; use one of: {', '.join(_KEYS)}")
     if not any(sign in pattern for sign in "*?"):
         pattern = pattern if keyed[1] in _WHOLE else f"*{pattern}*"
-    # A bracket in a name is a bracket, not a set of characters.
+    # Brackets are literal, not character sets.
     pattern = pattern.replace("[", "[[]")
 
-    @cache  # a million acquisitions have few names
+    @cache  # many acquisitions share few names
     def fits(value: str) -> bool:
         return fnmatchcase(value.lower(), pattern)
 
@@ -142,7 +143,7 @@ def _outcome(timeline: Timeline, row: int) -> list[str]:
     seen = {Outcome(column[row]).name.lower() for column in columns if column[row]}
     if timeline.suppressed[row]:
         seen.add("suppressed")
-    # All went well only where nothing went wrong.
+    # "ok" only if every phase ended well.
     return sorted(seen - {"ok"}) or sorted(seen)
 
 
@@ -156,4 +157,4 @@ _KEYS: dict[str, Callable[[Timeline, int], list[str]]] = {
     "outcome": _outcome,
 }
 _WHOLE = {"kind", "outcome"}
-"""Keys whose pattern means the whole word."""
+"""Keys whose pattern must match the whole value."""

@@ -1,4 +1,4 @@
-"""What happened between two marks, summed up."""
+"""A summary of the time between two marks."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ __all__ = ["between"]
 
 
 def between(tracks: LaneSet, first: int, last: int, now: int) -> str:
-    """How long it is from ``first`` to ``last``, how many facts fell in it, who did what in sum."""
+    """Describe the time between two marks: its length, the events, the time per phase."""
     first, last = min(first, last), max(first, last)
     total = Shares(0, 0, 0)
     for lane in tracks.lanes.values():
         for track in lane.tracks:
             spent = track.elapsed(last, now).minus(track.elapsed(first, now))
             total = Shares(*(a + b for a, b in zip(total, spent, strict=True)))
-    facts = tracks.timeline.facts
-    count = bisect_right(facts, last) - bisect_left(facts, first)
-    noun = "fact" if count == 1 else "facts"
+    times = tracks.timeline.facts
+    count = bisect_right(times, last) - bisect_left(times, first)
+    noun = "event" if count == 1 else "events"
     return (
         f"A to B: {duration(last - first)} · {count} {noun} · waiting {duration(total.wait)}, "
         f"holding {duration(total.hold)}, cleaning up {duration(total.cleanup)} over all tasks"

@@ -1,4 +1,4 @@
-"""What holds at one moment of a timeline, in words."""
+"""Sentences about one time: who holds, who waits, which events happen."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ __all__ = [
     "events_at",
     "describe_queue",
     "occupants_at",
-    "sentence",
+    "describe",
 ]
 
 _LISTED = 4
-"""Names in a list before the rest is a number."""
+"""Names in a list before the rest is counted."""
 
-_GOT_IN_NOT = {
+_NOT_ENTERED = {
     Outcome.ERROR: "failed to enter",
     Outcome.CANCELLED: "was cancelled while it waited for",
     Outcome.TIMED_OUT: "ran out of time while it waited for",
@@ -43,7 +43,7 @@ _CLEANED = {
 
 @dataclass(slots=True)
 class Occupants:
-    """Who is at one resource; each list in the order in which they asked."""
+    """The acquisitions of one resource at one time, each list in order of entering."""
 
     resource: int
     holders: list[Acquisition] = field(default_factory=list)
@@ -52,28 +52,30 @@ class Occupants:
 
 
 def occupants_at(tracks: LaneSet, at: int) -> list[Occupants]:
-    """The resources that somebody is at, at time ``at``; the most waited for come first."""
+    """Return the occupants of each resource at the time ``at``, most waiters first."""
     found: dict[int, Occupants] = {}
     timeline = tracks.timeline
     for acquisition in sorted(map(timeline.acquisition, tracks.open_at(at)), key=_last_asked):
-        moment = found.setdefault(acquisition.resource, Occupants(acquisition.resource))
+        occupants = found.setdefault(acquisition.resource, Occupants(acquisition.resource))
         match acquisition.phase_at(at):
             case "enter":
-                moment.waiters.append(acquisition)
+                occupants.waiters.append(acquisition)
             case "body":
-                moment.holders.append(acquisition)
+                occupants.holders.append(acquisition)
             case "exit":
-                moment.cleaners.append(acquisition)
-    return sorted(found.values(), key=lambda moment: (-len(moment.waiters), moment.resource))
+                occupants.cleaners.append(acquisition)
+    return sorted(
+        found.values(), key=lambda occupants: (-len(occupants.waiters), occupants.resource)
+    )
 
 
-def sentence(timeline: Timeline, moment: Occupants, at: int) -> str:
-    """Who holds, who cleans up, who waits: ``a holds `x` for 3 ms · b, c wait``."""
-    name = f"`{resource_name(timeline, moment.resource)}`"
+def describe(timeline: Timeline, occupants: Occupants, at: int) -> str:
+    """Describe who holds, cleans up and waits: ``a holds `x` for 3 ms · b, c wait``."""
+    name = f"`{resource_name(timeline, occupants.resource)}`"
     parts = []
     for who, verb, plural, since in (
-        (moment.holders, "holds", "hold", _got_in),
-        (moment.cleaners, "cleans up", "clean up", _left),
+        (occupants.holders, "holds", "hold", _got_in),
+        (occupants.cleaners, "cleans up", "clean up", _left),
     ):
         if len(who) == 1:
             time = duration(at - since(who[0]))
@@ -83,28 +85,28 @@ def sentence(timeline: Timeline, moment: Occupants, at: int) -> str:
                 f"{task_name(timeline, each.task)} ({duration(at - since(each))})" for each in who
             ]
             parts.append(f"{_listed(names)} {plural} {name}")
-    if moment.waiters:
-        names = [task_name(timeline, each.task) for each in moment.waiters]
+    if occupants.waiters:
+        names = [task_name(timeline, each.task) for each in occupants.waiters]
         verb = "waits" if len(names) == 1 else "wait"
         parts.append(f"{_listed(names)} {verb}" + ("" if parts else f" for {name}"))
     return " · ".join(parts)
 
 
-def describe_queue(timeline: Timeline, moment: Occupants, at: int) -> list[str]:
-    """Holders and waiters by name, a line each, in queue order, with how long."""
-    lines = [f"`{resource_name(timeline, moment.resource)}`"]
-    for who, verb in ((moment.holders, "held by"), (moment.cleaners, "cleaned up by")):
+def describe_queue(timeline: Timeline, occupants: Occupants, at: int) -> list[str]:
+    """Describe holders and waiters, one line each, in queue order, with durations."""
+    lines = [f"`{resource_name(timeline, occupants.resource)}`"]
+    for who, verb in ((occupants.holders, "held by"), (occupants.cleaners, "cleaned up by")):
         lines += [
             f"{verb} {task_name(timeline, a.task)} for {duration(at - _got_in(a))}" for a in who
         ]
-    return lines + [
-        f"{place}. in line: {task_name(timeline, a.task)}, for {duration(at - a.enter_started)}"
-        for place, a in enumerate(moment.waiters, 1)
-    ]
+    for position, a in enumerate(occupants.waiters, 1):
+        waited = duration(at - a.enter_started)
+        lines.append(f"{position}. in the queue: {task_name(timeline, a.task)}, for {waited}")
+    return lines
 
 
 def events_at(tracks: LaneSet, at: int) -> Iterator[str]:
-    """What the facts at exactly the time ``at`` say, a line each."""
+    """Describe the events at exactly the time ``at``, one line each."""
     timeline = tracks.timeline
     columns = (
         *(timeline.enter_started, timeline.enter_ended),
@@ -112,13 +114,13 @@ def events_at(tracks: LaneSet, at: int) -> Iterator[str]:
     )
     for row in tracks.rows_at(at):
         if any(column[row] == at for column in columns):
-            yield from _facts(timeline, timeline.acquisition(row), at)
+            yield from _describe_events(timeline, timeline.acquisition(row), at)
     for line in timeline.printed[-1:] if timeline.end == at else ():
         if line.at == at:
             yield f"printed: {plain(line.text)}"
 
 
-def _facts(timeline: Timeline, a: Acquisition, at: int) -> Iterator[str]:
+def _describe_events(timeline: Timeline, a: Acquisition, at: int) -> Iterator[str]:
     who = task_name(timeline, a.task)
     what = f"`{resource_name(timeline, a.resource)}`"
     if a.enter_started == at:
@@ -128,7 +130,7 @@ def _facts(timeline: Timeline, a: Acquisition, at: int) -> Iterator[str]:
         if a.entered:
             yield f"{who} gets {what} after {waited}"
         elif a.enter_outcome is not None:
-            yield f"{who} {_GOT_IN_NOT[a.enter_outcome]} {what} after {waited}"
+            yield f"{who} {_NOT_ENTERED[a.enter_outcome]} {what} after {waited}"
     if a.exit_started == at and a.body_outcome is not None:
         held = duration(at - _got_in(a))
         by = task_name(timeline, a.exit_task)

@@ -1,4 +1,4 @@
-"""The play head: where in recorded time the viewer is, and how that moves as real time passes."""
+"""The play head: its time, and how it moves as real time passes."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Sequence
 __all__ = ["SPEEDS", "Playback"]
 
 SPEEDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
-"""The speeds that the keys go through."""
+"""The speeds to switch between."""
 
 
 class Playback:
     """A play head between ``first`` and ``last``, all in monotonic ns.
 
-    It stands, plays (forwards or backwards, at ``speed``), or follows: then it is where the
-    program is. Real time comes in through :meth:`advance` alone.
+    It is paused, plays (forwards or backwards, at ``speed``), or follows the end of a live
+    recording. Real time comes from :meth:`advance` only.
     """
 
     def __init__(self, first: int = 0, last: int = 0, *, speed: float = 1.0) -> None:
@@ -28,15 +28,15 @@ class Playback:
         self.following = False
         self._clock: int | None = None
         self._rest = 0.0
-        """The part of a ns that slow motion has not moved yet."""
+        """The fraction of a ns left over by slow motion."""
 
     @property
     def ended(self) -> bool:
-        """Whether there is nothing left to play in its direction."""
+        """Whether there is nothing left to play in this direction."""
         return self.at <= self.first if self.backwards else self.at >= self.last
 
     def advance(self, clock: int) -> None:
-        """Real time is now ``clock`` ns; the first call after a start only sets the watch."""
+        """Move by the real time since the last call; ``clock`` is in ns."""
         before, self._clock = self._clock, clock
         if self.following:
             self.at = self.last
@@ -49,58 +49,58 @@ class Playback:
                 self.pause()
 
     def extend(self, first: int, last: int) -> None:
-        """The recording now reaches from ``first`` to ``last``."""
+        """Set the first and last time of the recording."""
         self.first = first
         self.last = max(first, last)
         self._put(self.last if self.following else self.at)
 
     def play(self) -> None:
-        """Go on; from the far end, begin anew."""
+        """Play; at the end, start again."""
         if self.ended:
             self.at = self.last if self.backwards else self.first
         self.following = False
         self.playing = True
 
     def pause(self) -> None:
-        """Stand still."""
+        """Pause."""
         self.playing = self.following = False
         self._rest = 0.0
 
     def toggle(self) -> None:
-        """Play or stand still."""
+        """Play or pause."""
         if self.playing or self.following:
             self.pause()
         else:
             self.play()
 
     def follow(self) -> None:
-        """Stay with the program, at the end of what is known."""
+        """Follow the end of a live recording."""
         self.pause()
         self.backwards = False
         self.following = True
         self.at = self.last
 
-    def turn(self) -> None:
-        """Play the other way."""
+    def reverse(self) -> None:
+        """Reverse the direction."""
         self.backwards = not self.backwards
         self._rest = 0.0
 
     def faster(self) -> None:
-        """The next higher speed of SPEEDS, if there is one."""
+        """Switch to the next higher speed of SPEEDS, if any."""
         self.speed = SPEEDS[min(bisect_right(SPEEDS, self.speed), len(SPEEDS) - 1)]
 
     def slower(self) -> None:
-        """The next lower speed of SPEEDS, if there is one."""
+        """Switch to the next lower speed of SPEEDS, if any."""
         self.speed = SPEEDS[max(bisect_left(SPEEDS, self.speed) - 1, 0)]
 
     def go(self, at: int) -> None:
-        """Stand at ``at``, or as near as the recording reaches."""
+        """Move to ``at``, limited to the recording."""
         self.following = False
         self._rest = 0.0
         self._put(at)
 
     def step(self, times: Sequence[int], by: int) -> bool:
-        """Stand at the next of the sorted ``times``, or with ``by`` below 0 at the previous one.
+        """Pause and move to the next of the sorted ``times``, or the previous if ``by`` < 0.
 
         Returns whether there was one.
         """

@@ -1,6 +1,8 @@
-"""Where something went wrong or took long: the places that a viewer jumps to."""
+"""The times at which something went wrong or took long, to jump to."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 from asyncctx_trace.analysis.findings import Thresholds, find_in
 from asyncctx_trace.analysis.snapshot import Case
@@ -8,26 +10,32 @@ from asyncctx_trace.analysis.timeline.table import NOT_YET
 from asyncctx_trace.model.events import Outcome
 from asyncctx_trace.model.text import duration, shorten
 
-__all__ = ["Place", "problems"]
+__all__ = ["Problem", "problems"]
 
 _LONGEST = 5
-"""How many of the longest waits count as problems."""
+"""Number of longest waits that count as problems."""
 _NAME = 32
 """Cells of a name."""
-_WORDS = {
+_OUTCOMES = {
     Outcome.ERROR: "error",
     Outcome.CANCELLED: "cancelled",
     Outcome.TIMED_OUT: "timed out",
 }
 
-Place = tuple[int, int | None, str]
-"""Time, row, and what is there in a few words."""
+
+class Problem(NamedTuple):
+    """A time at which something went wrong or took long."""
+
+    at: int
+    row: int | None
+    """The acquisition to show."""
+    description: str
 
 
-def problems(case: Case) -> list[Place]:
-    """Errors, cancellations, timeouts, the longest waits, findings, in order of time."""
+def problems(case: Case) -> list[Problem]:
+    """Return errors, cancellations, timeouts, the longest waits and findings, sorted by time."""
     timeline = case.timeline
-    places: list[Place] = []
+    found: list[Problem] = []
     for row in range(len(timeline)):
         for at, outcome in (
             (timeline.enter_ended[row], timeline.enter_outcome[row]),
@@ -37,7 +45,8 @@ def problems(case: Case) -> list[Place]:
             if outcome not in (0, Outcome.OK):
                 who = _task(case, timeline.task[row])
                 what = _resource(case, timeline.resource[row])
-                places.append((at, row, f"{_WORDS[Outcome(outcome)]}: {who} at `{what}`"))
+                description = f"{_OUTCOMES[Outcome(outcome)]}: {who} at `{what}`"
+                found.append(Problem(at, row, description))
     waits = sorted(((_wait(case, row), row) for row in range(len(timeline))), reverse=True)[
         :_LONGEST
     ]
@@ -45,12 +54,12 @@ def problems(case: Case) -> list[Place]:
         if case.contended(row):
             who = _task(case, timeline.task[row])
             what = _resource(case, timeline.resource[row])
-            words = f"long wait: {who} for `{what}`, {duration(length)}"
-            places.append((timeline.enter_started[row], row, words))
+            description = f"long wait: {who} for `{what}`, {duration(length)}"
+            found.append(Problem(timeline.enter_started[row], row, description))
     for finding in find_in(case, Thresholds()):
         shown = finding.rows[0] if finding.rows else None
-        places.append((finding.at, shown, f"{finding.kind}: {finding.summary}"))
-    return sorted(places, key=lambda place: place[0])
+        found.append(Problem(finding.at, shown, f"{finding.kind}: {finding.summary}"))
+    return sorted(found, key=lambda problem: problem.at)
 
 
 def _wait(case: Case, row: int) -> int:

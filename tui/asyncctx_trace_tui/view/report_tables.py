@@ -1,4 +1,4 @@
-"""The tables of the report, for a screen that sorts them."""
+"""The tables of the report with sortable values."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from asyncctx_trace.model.text import duration, percent, shorten
 __all__ = ["TABLES", "Line", "ReportTable"]
 
 _NAME = 30
-"""Columns of a name."""
+"""The largest width of a name, in cells."""
 
 
 class Line(NamedTuple):
-    """One line of a table, and the resource and time that it leads to."""
+    """One line of a table, with the resource and time that it leads to."""
 
     values: tuple[Any, ...]
-    """What to sort by, a column each."""
+    """The values by column, unformatted."""
     resource: int | None
     at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ReportTable:
-    """Headings, how each column's values are shown, and what analysis has to say."""
+    """A table: column headings with formatters, and the function that computes the lines."""
 
     title: str
     columns: dict[str, Callable[[Any], str]]
@@ -163,4 +163,4 @@ TABLES = (
         _path,
     ),
 )
-"""In the order in which a key goes through them."""
+"""The tables in the order of the key `b`."""

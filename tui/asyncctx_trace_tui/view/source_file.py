@@ -1,4 +1,4 @@
-"""The script of a site, as it stands on the disk now, read with care."""
+"""A source file as it is on disk now, split into tokens for highlighting."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import NamedTuple
 __all__ = ["SourceFile", "Word", "read_source"]
 
 _LARGEST = 2_000_000
-"""Bytes of a script that is shown."""
+"""The largest size of a file that is shown, in bytes."""
 
 
 class Word(NamedTuple):
-    """A piece of a line, and what it is: ``keyword``, ``string``, ``comment`` or ``text``."""
+    """A token of a line, of the kind ``keyword``, ``string``, ``comment`` or ``text``."""
 
     text: str
     sort: str
@@ -24,32 +24,32 @@ class Word(NamedTuple):
 
 @dataclass(frozen=True)
 class SourceFile:
-    """The lines of a file, or why they cannot be shown."""
+    """The lines of a file, or the reason why they cannot be shown."""
 
     path: str
     lines: tuple[str, ...]
-    trouble: str = ""
+    problem: str = ""
     modified: float = 0.0
     """Seconds since 1970."""
 
     @cached_property
     def words(self) -> tuple[tuple[Word, ...], ...]:
-        """The lines in words of one sort each."""
+        """The tokens of each line."""
         return tuple(_words("\n".join(self.lines)))
 
 
 @lru_cache(maxsize=32)
 def read_source(path: str) -> SourceFile:
-    """The file ``path``: only regular files of sensible size are opened."""
+    """Read the file ``path``; only regular files of at most 2 MB are opened."""
     try:
         seen = Path(path).stat()
         if not stat.S_ISREG(seen.st_mode):
-            return SourceFile(path, (), "it is not a regular file")
+            return SourceFile(path, (), "not a regular file")
         if seen.st_size > _LARGEST:
-            return SourceFile(path, (), f"it is larger than {_LARGEST // 10**6} MB")
+            return SourceFile(path, (), f"larger than {_LARGEST // 10**6} MB")
         text = Path(path).read_bytes().decode("utf-8", "replace")
     except FileNotFoundError:
-        return SourceFile(path, (), "it is not on this machine")
+        return SourceFile(path, (), "not found on this machine")
     except (OSError, ValueError) as error:
         return SourceFile(path, (), getattr(error, "strerror", None) or str(error))
     return SourceFile(path, tuple(text.expandtabs().split("\n")), "", seen.st_mtime)

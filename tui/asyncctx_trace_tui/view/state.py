@@ -1,4 +1,4 @@
-"""What is being looked at: the timeline so far, the play head, the window, the selection."""
+"""The state shared by all views: timeline, play head, viewport, selection."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from asyncctx_trace_tui.view.viewport import Viewport
 __all__ = ["COMPUTING", "ViewState"]
 
 _LIVE_SPAN = 10_000_000_000
-"""How much time is in view at first while a program runs, in ns."""
+"""The initial span of the viewport while a program runs, in ns."""
 COMPUTING = "computing…"
-"""Stands where an answer is still missing."""
+"""Shown in place of an answer that is not known yet."""
 
 T = TypeVar("T")
 
 
 class ViewState:
-    """The one state that all views of the app share; knows no screen."""
+    """The state of the app over one recording. It does not know Textual."""
 
     def __init__(self, *, following: bool, speed: float = 1.0) -> None:
         self.timeline = Timeline()
@@ -41,47 +41,47 @@ class ViewState:
         self.playback = Playback(speed=speed)
         self.viewport = Viewport(0, 1, 80)
         self.live = following
-        """Whether a program still writes."""
+        """Whether the program still writes to the recording."""
         self.now = 0
-        """Until when acquisitions in flight are known to be so."""
+        """The time until which the recording is known, in ns."""
         self.exit_code: int | None = None
         self.lane_order = LaneOrder()
         self.task: int | None = None
         """The selected task."""
         self.row: int | None = None
-        """The acquisition that was chosen, ``None`` for the one at the play head."""
+        """The selected acquisition; ``None`` means the one at the play head."""
         self.resource: int | None = None
-        """The resource that was chosen, ``None`` for the selected acquisition's."""
+        """The selected resource; ``None`` means that of the selected acquisition."""
         self.marks: dict[str, int] = {}
-        """``A`` and ``B``."""
+        """Mark (``A``, ``B``) -> its time."""
         self.anchor: Anchor | None = None
-        """The recording's, where it is one of ours."""
+        """Converts to times of day, if known."""
         self.wall_start: float | None = None
-        """Seconds since 1970 at the origin."""
+        """The time of day at the origin, in seconds since 1970."""
         self.following_head = True
-        """Whether the window goes with the play head."""
+        """Whether the viewport follows the play head."""
         self._following = following
         self.saving: BackgroundSave | None = None
-        """What is being written to a file."""
+        """The file that is being written, if any."""
         self.behind = True
-        """Whether there is more to read than was read so far."""
+        """Whether the recording contains more than has been read."""
         self._begun = False
         self._viewport_chosen = False
-        """Whether the viewer chose which window to see."""
+        """Whether the user has chosen the viewport."""
         self._named: tuple[tuple[int, ...], int] = ((), 0)
 
     @property
     def origin(self) -> int:
-        """The time that all clocks on the screen count from."""
+        """The time that all displayed times count from, in ns."""
         return self.timeline.start or 0
 
     @property
     def loading(self) -> bool:
-        """Whether there is nothing to look at yet, but only something to read."""
+        """Whether the recording is still being read for the first time."""
         return self.behind and not self._begun
 
     def feed(self, events: Batch | list[Event], clock: int, live: bool) -> None:
-        """The recording as it is at ``clock``: what has come, whether one still writes."""
+        """Add ``events`` read at the time ``clock``; ``live``: the program still writes."""
         timeline = self.timeline
         timeline.extend(events)
         if not self.loading:
@@ -92,15 +92,15 @@ class ViewState:
         if timeline.start is None or timeline.end is None:
             self.live = live
             return
-        # A clock behind the facts is another machine's, or of another boot.
+        # A clock behind the events is that of another machine or another boot.
         before, self.live = self.live, live and clock >= timeline.end
         self.now = clock if self.live and not self.behind else timeline.end
-        self.answers.see(self.now, self.live, growing=live or self.behind)
+        self.answers.update(self.now, self.live, growing=live or self.behind)
         self.playback.extend(timeline.start, self.now)
         if not self._begun and not self.behind:
             self._begin()
         elif before and not self.live and not self._viewport_chosen:
-            self.fit()  # it is over: show all of it, unless the viewer chose what to see
+            self.fit()  # the program has ended: show everything, unless a viewport was chosen
         if self.task is None and self.tracks.lanes:
             self.task = next(iter(self.tracks.lanes))
 
@@ -116,7 +116,7 @@ class ViewState:
             self.playback.play()
 
     def resize(self, width: int) -> None:
-        """The timeline is now ``width`` columns wide; what was all in view stays so."""
+        """Set the width in columns; the visible time stays visible."""
         width = max(1, width)
         before = self.viewport
         if width != before.width:
@@ -124,41 +124,44 @@ class ViewState:
             self.viewport = Viewport.fitting(before.start, middle, width)
 
     def advance(self, clock: int) -> None:
-        """Real time is now ``clock``: the play head moves, and the window with it."""
+        """Advance the play head, and the viewport with it, to the real time ``clock``."""
         moving = self.playback.playing or self.playback.following
         self.playback.advance(clock)
         if moving and self.following_head:
             self.keep_head_in_view()
 
     def keep_head_in_view(self) -> None:
-        """Move the window by as little as shows the play head with some room around it."""
+        """Move the viewport as little as needed to show the play head with a margin."""
         self.following_head = True
         viewport, at = self.viewport, self.playback.at
-        # Where the recording ends there is nothing more to see, so no need for room.
+        # At the ends of the recording no margin is needed.
         ends = self.origin if at < viewport.start + viewport.span // 2 else self.now
         margin = 0 if viewport.shows(ends) and viewport.shows(at) else max(1, viewport.width // 20)
         self.viewport = viewport.following(at, margin)
 
     def go(self, at: int) -> None:
-        """Put the play head at ``at`` and have it in view; what is there is selected."""
+        """Move the play head to ``at``, clear the selection, and keep the play head in view."""
         self.row = self.resource = None
         self.playback.go(at)
         self.keep_head_in_view()
 
     def step(self, by: int) -> bool:
-        """The play head goes to the next fact, with ``by`` below 0 to the previous one."""
+        """Move the play head to the next event, or the previous one if ``by`` is negative.
+
+        Returns whether there was one.
+        """
         self.row = self.resource = None
         found = self.playback.step(self.timeline.facts, by)
         self.keep_head_in_view()
         return found
 
     def nudge(self, columns: int) -> None:
-        """Move the play head by so much time as ``columns`` show."""
+        """Move the play head by a number of columns."""
         self.playback.pause()
         self.go(self.playback.at + columns * self.viewport.per_column)
 
     def zoom(self, by: int, around: int | None = None) -> None:
-        """Closer where ``by`` is above 0, around the play head unless told otherwise."""
+        """Zoom in if ``by`` is positive, else out, around a time (default: the play head)."""
         self._viewport_chosen = True
         around = self.playback.at if around is None else around
         if not self.viewport.shows(around):
@@ -169,18 +172,18 @@ class ViewState:
             self.viewport = move(around)
 
     def pan(self, columns: int) -> None:
-        """Move the window and leave the play head to itself."""
+        """Scroll the viewport without moving the play head."""
         self._viewport_chosen = True
         self.following_head = False
         self.viewport = self.viewport.panned(columns).kept_near(self.origin, self.now)
 
     def fit(self) -> None:
-        """Have the whole recording in view."""
+        """Show the whole recording."""
         self.viewport = Viewport.fitting(self.origin, self.now, self.viewport.width)
 
     @property
     def longest_name(self) -> int:
-        """Characters of the longest name of a task that has a lane, or of a resource."""
+        """The length of the longest name of a task with a lane or of a resource."""
         timeline, lanes = self.timeline, self.tracks.lanes
         named = timeline.rows_of_resource
         known = len(timeline.tasks), len(lanes), len(timeline.resources), len(named)
@@ -190,15 +193,15 @@ class ViewState:
             self._named = known, max(map(len, names), default=0)
         return self._named[1]
 
-    # -- what is selected -------------------------------------------------------------------
+    # -- selection --------------------------------------------------------------------------
 
     @property
     def lanes(self) -> list[Lane]:
-        """The lanes to show, from the top."""
+        """The lanes to show, from top to bottom."""
         return self.lane_order.arrange(self.tracks, self.now)
 
     def select_task(self, by: int) -> None:
-        """Select the task ``by`` lanes further down, or up where negative."""
+        """Select the task ``by`` lanes below the selected one, or above if negative."""
         tasks = [lane.task for lane in self.lanes]
         if tasks:
             index = tasks.index(self.task) + by if self.task in tasks else 0
@@ -206,16 +209,16 @@ class ViewState:
             self.row = None
 
     def select_row(self, row: int) -> None:
-        """Select an acquisition, and with it its task."""
+        """Select an acquisition with its task and resource."""
         self.row = row
         self.task = self.timeline.task[row]
         self.resource = self.timeline.resource[row]
 
     @property
     def selected_row(self) -> int | None:
-        """The acquisition that was chosen, or the selected task's innermost at the play head.
+        """The selected acquisition, or the innermost of the selected task at the play head.
 
-        Between two acquisitions it is the one that has ended last.
+        Between two acquisitions, it is the one that ended last.
         """
         if self.row is not None:
             return self.row
@@ -232,50 +235,59 @@ class ViewState:
 
     @property
     def selected_resource(self) -> int | None:
-        """The resource that was chosen, or the selected acquisition's."""
+        """The selected resource, or that of the selected acquisition."""
         if self.resource is not None:
             return self.resource
         row = self.selected_row
         return None if row is None else self.timeline.resource[row]
 
-    # -- what is worked out -----------------------------------------------------------------
+    # -- answers ----------------------------------------------------------------------------
 
     @property
     def case(self) -> Case:
-        """What :meth:`answer` is about; of a growing timeline it may be some seconds old."""
+        """The case that :meth:`answer` is about; it may be some seconds old while live."""
         return self.answers.case
 
     def answer(self, question: Callable[[Case], T]) -> T | None:
-        """The answer of analysis to ``question``; ``None`` while that is being worked out."""
+        """Return the answer of analysis to ``question``, or ``None`` while it is computed."""
         return self.answers.ask(question)
 
-    def jump(self, by: int) -> str | None:
-        """Go to the next problem, with ``by`` below 0 to the previous one; says what is there."""
-        places = self.answer(problems)
-        if places is None:
+    def jump_to_problem(self, by: int) -> str | None:
+        """Go to the next problem, or the previous one if ``by`` is negative.
+
+        Returns a description of the problem, ``None`` if there is no further one.
+        """
+        found = self.answer(problems)
+        if found is None:
             return COMPUTING
-        if not self.playback.step([place[0] for place in places], by):
+        if not self.playback.step([problem.at for problem in found], by):
             return None
-        _, row, words = next(place for place in places if place[0] == self.playback.at)
-        if row is not None:
-            self.select_row(row)
+        problem = next(each for each in found if each.at == self.playback.at)
+        if problem.row is not None:
+            self.select_row(problem.row)
         self.keep_head_in_view()
-        return words
+        return problem.description
 
     def event_times(self, rows: Iterable[int]) -> list[int]:
-        """The times of all facts of some acquisitions, in order."""
+        """Return the times of all events of some acquisitions, sorted."""
         t = self.timeline
         columns = (t.enter_started, t.enter_ended, t.exit_started, t.exit_ended)
         return sorted({column[row] for row in rows for column in columns} - {NOT_YET})
 
     def step_among(self, rows: Iterable[int], by: int) -> bool:
-        """The play head goes to the next fact of these acquisitions, or the previous one."""
+        """Move the play head to the next or previous event of these acquisitions.
+
+        Returns whether there was one.
+        """
         found = self.playback.step(self.event_times(rows), by)
         self.keep_head_in_view()
         return found
 
-    def find(self, wanted: Predicate, by: int) -> bool:
-        """Select the next acquisition that is ``wanted``, or the previous, and go to its start."""
+    def find(self, matches: Predicate, by: int) -> bool:
+        """Select the next or previous acquisition that ``matches``, and go to its start.
+
+        Returns whether there was one; the search wraps around.
+        """
         timeline, here = self.timeline, self.row
         rows = range(len(timeline))
         if here is None:
@@ -287,7 +299,7 @@ class ViewState:
             else (rows[:here][::-1], rows[here:][::-1])
         )
         for row in chain.from_iterable(order):
-            if wanted(timeline, row, self.now):
+            if matches(timeline, row, self.now):
                 self.playback.pause()
                 self.go(timeline.enter_started[row])
                 self.select_row(row)
@@ -295,7 +307,7 @@ class ViewState:
         return False
 
     def mark(self) -> str:
-        """Put A, then B, at the play head; a third one begins anew. Gives its letter."""
+        """Set mark A, then B, at the play head; a third mark starts again. Returns its letter."""
         if len(self.marks) == 2:
             self.marks.clear()
         letter = "B" if "A" in self.marks else "A"
@@ -303,7 +315,7 @@ class ViewState:
         return letter
 
     def fit_selection(self) -> None:
-        """Have the time between the marks in view, or else the selected acquisition."""
+        """Show the time between the marks, or else the selected acquisition."""
         if len(self.marks) == 2:
             first, last = sorted(self.marks.values())
         elif (row := self.selected_row) is not None:
@@ -312,6 +324,6 @@ class ViewState:
         else:
             return
         self._viewport_chosen = True
-        room = max(1, (last - first) // 20)
+        margin = max(1, (last - first) // 20)
         self.following_head = False
-        self.viewport = Viewport.fitting(first - room, last + room, self.viewport.width)
+        self.viewport = Viewport.fitting(first - margin, last + margin, self.viewport.width)

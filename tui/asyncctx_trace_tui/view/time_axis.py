@@ -1,4 +1,4 @@
-"""The marks of a time ruler: round times, far enough apart for their labels."""
+"""Ticks of a time axis: round times, far enough apart for their labels."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ _STEPS = (
     *(hours * 3600 * _SECOND for hours in (1, 2, 3, 6, 12, 24, 48, 120, 240)),
 )
 _GAP = 3
-"""Columns between a label and the next mark."""
+"""Columns between a label and the next tick."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A mark on the ruler."""
+    """A tick with its label."""
 
     column: int
     label: str
 
 
 def ticks(viewport: Viewport, origin: int) -> list[Tick]:
-    """The marks in view; labels count from ``origin``."""
+    """Return the visible ticks; labels count from ``origin``."""
     step = next(
-        (step for step in _STEPS if step >= _room(viewport, origin, step)),
-        max(_STEPS[-1], _room(viewport, origin, _STEPS[-1])),
+        (step for step in _STEPS if step >= _label_span(viewport, origin, step)),
+        max(_STEPS[-1], _label_span(viewport, origin, _STEPS[-1])),
     )
     found = []
     at = -(-(viewport.start - origin) // step) * step
@@ -41,8 +41,8 @@ def ticks(viewport: Viewport, origin: int) -> list[Tick]:
     return found
 
 
-def _room(viewport: Viewport, origin: int, step: int) -> int:
-    """How much time a label of this step and the gap beside it take up."""
+def _label_span(viewport: Viewport, origin: int, step: int) -> int:
+    """Return the time that a label of this step and the gap after it cover, in ns."""
     longest = max(
         len(clock(viewport.start - origin, step)), len(clock(viewport.end - origin, step))
     )
@@ -50,7 +50,7 @@ def _room(viewport: Viewport, origin: int, step: int) -> int:
 
 
 def clock(ns: int, precision: int = 1_000_000) -> str:
-    """A time since the start: ``2.5s``, ``1:02:03.004``; digits down to ``precision`` ns."""
+    """Format a time since the start: ``2.5s``, ``1:02:03.004``; ``precision`` is in ns."""
     sign = "-" if ns < 0 else ""
     seconds, rest = divmod(abs(ns), _SECOND)
     digits = max(0, 10 - len(str(precision))) if precision < _SECOND else 0

@@ -1,4 +1,4 @@
-"""All keys, and what the glyphs mean."""
+"""The help: all key bindings, and the legend of glyphs."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _SIGNS = {
     "mixed": "several phases in one column",
     "selected": "selected",
     "pinned": "pinned",
-    "folded": "folded, so many deep",
+    "folded": "folded, with the number of hidden lanes",
     "head": "play head",
 }
 _WIDTHS = [(0, "-narrow"), (110, "-wide")]
@@ -56,13 +56,13 @@ Section = tuple[str, list[Binding]]
 
 
 def shown_keys(binding: Binding) -> str:
-    """The keys of a binding as they stand on keyboards."""
+    """Return the keys of a binding as printed on keyboards."""
     keys = (key.strip() for key in binding.key.split(","))
     return " ".join("+".join(_KEYS.get(part, part) for part in key.split("+")) for key in keys)
 
 
 class Help(ModalScreen[None]):
-    """A page over the screen; any of its keys leaves it."""
+    """A modal page of all key bindings."""
 
     CSS = """
     Help { align: center middle; }
@@ -97,7 +97,7 @@ class Help(ModalScreen[None]):
 
     def _legend(self) -> Table:
         style, glyphs = self._style, self._glyphs
-        table = self._titled("What is drawn")
+        table = self._titled("Legend")
         for glyph, foreground, words in zip(
             glyphs.full,
             ("wait", "hold", "cleanup"),
@@ -112,7 +112,7 @@ class Help(ModalScreen[None]):
             table.add_row(Text(getattr(glyphs, name), style("head")), Text(words))
         arrow = f"{glyphs.arrow_start[1]}{glyphs.arrow_body}{glyphs.arrow_end[1]}"
         table.add_row(Text(arrow, style("arrow")), Text("from the exit to the enter it let in"))
-        table.add_row(Text(glyphs.alive * 4, style("idle")), Text("lives, outside any"))
+        table.add_row(Text(glyphs.alive * 4, style("idle")), Text("alive, in no `async with`"))
         table.add_row(Text("faint", style("faint")), Text("after the play head"))
         return table
 
@@ -124,7 +124,7 @@ class Help(ModalScreen[None]):
         return table
 
     def _style(self, foreground: str) -> Style:
-        """An ink on the paper of this page."""
+        """Return a style with the color ``foreground`` on the background of this page."""
         style = theme_palette(self.app.theme_variables).style(foreground)
         return Style(color=style.color, bold=style.bold)
 

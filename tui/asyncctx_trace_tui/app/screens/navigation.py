@@ -1,4 +1,4 @@
-"""The keys that move the play head and the window."""
+"""Key bindings that move the play head and the viewport."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ __all__ = ["NavigationScreen"]
 
 
 class NavigationScreen(Screen[None]):
-    """A screen over a scene that can be moved through; it shows nothing yet."""
+    """A screen with these bindings; subclasses compose the widgets."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "play", "Play", id="play", tooltip="Play or pause"),
         Binding("left,h", "nudge(-1)", "Move", key_display="←/→", id="left",
                 tooltip="Move the play head one column back"),
-        Binding("right,l", "nudge(1)", "Move on", show=False, id="right",
+        Binding("right,l", "nudge(1)", "Move right", show=False, id="right",
                 tooltip="Move the play head one column forward"),
-        Binding("shift+left,H", "nudge(-10)", "Far back", show=False, id="far-left",
+        Binding("shift+left,H", "nudge(-10)", "Move far left", show=False, id="far-left",
                 tooltip="Move the play head ten columns back"),
-        Binding("shift+right,L", "nudge(10)", "Far on", show=False, id="far-right",
+        Binding("shift+right,L", "nudge(10)", "Move far right", show=False, id="far-right",
                 tooltip="Move the play head ten columns forward"),
-        Binding("comma", "step(-1)", "Fact", key_display=",/.", id="previous-fact",
+        Binding("comma", "step(-1)", "Event", key_display=",/.", id="previous-event",
                 tooltip="Go to the previous event"),
-        Binding("full_stop", "step(1)", "Next fact", show=False, id="next-fact",
+        Binding("full_stop", "step(1)", "Next event", show=False, id="next-event",
                 tooltip="Go to the next event"),
-        Binding("less_than_sign", "step_task(-1)", "Task's previous fact", show=False,
-                id="previous-fact-of-task",
+        Binding("less_than_sign", "step_task(-1)", "Task's previous event", show=False,
+                id="previous-event-of-task",
                 tooltip="Go to the previous event of the selected task"),
-        Binding("greater_than_sign", "step_task(1)", "Task's next fact", show=False,
-                id="next-fact-of-task",
+        Binding("greater_than_sign", "step_task(1)", "Task's next event", show=False,
+                id="next-event-of-task",
                 tooltip="Go to the next event of the selected task"),
-        Binding("left_curly_bracket", "step_resource(-1)", "Resource's previous fact",
-                show=False, id="previous-fact-of-resource",
+        Binding("left_curly_bracket", "step_resource(-1)", "Resource's previous event",
+                show=False, id="previous-event-of-resource",
                 tooltip="Go to the previous event of the selected resource"),
-        Binding("right_curly_bracket", "step_resource(1)", "Resource's next fact", show=False,
-                id="next-fact-of-resource",
+        Binding("right_curly_bracket", "step_resource(1)", "Resource's next event", show=False,
+                id="next-event-of-resource",
                 tooltip="Go to the next event of the selected resource"),
         Binding("e", "problem(1)", "Problem", key_display="e/E", id="next-problem",
                 tooltip="Go to the next error, cancellation, timeout, long wait or finding"),
         Binding("E", "problem(-1)", "Previous problem", show=False, id="previous-problem",
-                tooltip="Go to the previous one"),
+                tooltip="Go to the previous error, cancellation, timeout, long wait or finding"),
         Binding("plus,equals_sign,w", "zoom(1)", "Zoom", key_display="+/-", id="zoom-in",
                 tooltip="Zoom in at the play head"),
         Binding("minus,s", "zoom(-1)", "Zoom out", show=False, id="zoom-out",
@@ -82,26 +82,26 @@ class NavigationScreen(Screen[None]):
         self.glyphs = glyphs
 
     def action_play(self) -> None:
-        """Play or stand still."""
+        """Play or pause."""
         self.state.row = self.state.resource = None
         self.state.playback.toggle()
 
     def action_nudge(self, columns: int) -> None:
-        """Move the play head by columns."""
+        """Move the play head by a number of columns."""
         self.state.nudge(columns)
 
     def action_step(self, by: int) -> None:
-        """Go to the next or the previous fact."""
+        """Go to the next or previous event."""
         if not self.state.step(by):
             self.app.bell()
 
     def action_step_task(self, by: int) -> None:
-        """The same among the facts of the selected task."""
+        """Go to the next or previous event of the selected task."""
         state = self.state
         self._step_among(state.timeline.rows_of_task.get(state.task or 0, ()), by)
 
     def action_step_resource(self, by: int) -> None:
-        """The same among the facts of the selected resource."""
+        """Go to the next or previous event of the selected resource."""
         state = self.state
         resource = state.resource = state.selected_resource
         self._step_among(state.timeline.rows_of_resource.get(resource or 0, ()), by)
@@ -111,37 +111,37 @@ class NavigationScreen(Screen[None]):
             self.app.bell()
 
     def action_problem(self, by: int) -> None:
-        """Go to the next or the previous problem, and say what it is."""
-        words = self.state.jump(by)
-        if words is None:
+        """Go to the next or previous problem, and show what it is."""
+        description = self.state.jump_to_problem(by)
+        if description is None:
             where = "after" if by > 0 else "before"
             self.notify(f"no problem {where} the play head", timeout=2)
         else:
-            self.notify(words, timeout=4, markup=False)
+            self.notify(description, timeout=4, markup=False)
 
     def action_zoom(self, by: int) -> None:
-        """Look closer, or from further away."""
+        """Zoom in or out."""
         self.state.zoom(by)
 
     def action_slower(self) -> None:
-        """Replay at the next lower speed."""
+        """Switch to the next lower speed."""
         self.state.playback.slower()
 
     def action_faster(self) -> None:
-        """Replay at the next higher speed."""
+        """Switch to the next higher speed."""
         self.state.playback.faster()
 
     def action_reverse(self) -> None:
-        """Replay the other way."""
-        self.state.playback.turn()
+        """Reverse the direction of play."""
+        self.state.playback.reverse()
 
     def action_go_to_start(self) -> None:
-        """The play head goes to the first fact."""
+        """Move the play head to the start."""
         self.state.playback.pause()
         self.state.go(self.state.origin)
 
     def action_go_to_end(self) -> None:
-        """The play head goes to the end; while the program runs, it stays there."""
+        """Move the play head to the end, and follow a running program."""
         state = self.state
         state.playback.pause()
         state.go(state.playback.last)
@@ -149,35 +149,35 @@ class NavigationScreen(Screen[None]):
             state.playback.follow()
 
     def action_pan(self, by: int) -> None:
-        """Move the window by an eighth of itself."""
+        """Scroll the viewport by an eighth of its width."""
         self.state.pan(by * max(1, self.state.viewport.width // 8))
 
     def action_fit(self) -> None:
-        """Have all of the recording in view."""
+        """Show the whole recording."""
         self.state.fit()
 
     def action_fit_selection(self) -> None:
-        """Have what is selected in view."""
+        """Show the selection."""
         self.state.fit_selection()
 
     def action_mark(self) -> None:
-        """Put a mark at the play head."""
+        """Set a mark at the play head."""
         letter = self.state.mark()
         self.notify(f"mark {letter} set", timeout=2)
 
     def action_go_to_mark(self) -> None:
-        """Go to the next of the marks, the first after the last."""
-        told = [mark.at for mark in self.state.timeline.marks]
-        marks = sorted([*told, *self.state.marks.values()])
+        """Go to the next mark; after the last one, to the first."""
+        recorded = [mark.at for mark in self.state.timeline.marks]
+        marks = sorted([*recorded, *self.state.marks.values()])
         if marks:
             later = [at for at in marks if at > self.state.playback.at]
             self.state.playback.pause()
             self.state.go((later or marks)[0])
 
     def action_clear(self) -> None:
-        """Forget what is being saved, or else the marks and what was chosen."""
+        """Cancel saving; if nothing is saved, clear the marks and the selection."""
         if self.state.saving is not None:
-            self.state.saving.stop()
+            self.state.saving.cancel()
             self.state.saving = None
             return
         self.app.clear_notifications()

@@ -1,4 +1,4 @@
-"""The keys that ask: search, filter, a time to go to, and how the lanes are arranged."""
+"""Key bindings with a prompt (search, filter, time), and those that arrange the lanes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _EXAMPLES = {
 
 
 class Prompt(Input):
-    """One line at the bottom that asks for one thing."""
+    """An input line at the bottom."""
 
     DEFAULT_CSS = """
     Prompt { display: none; dock: bottom; height: 1; border: none; padding: 0 1; }
@@ -39,7 +39,7 @@ class Prompt(Input):
     purpose = ""
 
     def ask(self, purpose: str, value: str = "") -> None:
-        """Come up and take the keys."""
+        """Open the prompt and focus it."""
         self.purpose = purpose
         self.placeholder = _EXAMPLES[purpose]
         self.value = value
@@ -47,13 +47,13 @@ class Prompt(Input):
         self.focus()
 
     def action_leave(self) -> None:
-        """Go away unanswered."""
+        """Close the prompt without an answer."""
         self.remove_class("-asking")
         self.screen.set_focus(None)
 
 
 class PromptScreen(NavigationScreen):
-    """A screen that can be asked where something is."""
+    """A screen with these bindings."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "ask('search')", "Search", id="search",
@@ -78,7 +78,7 @@ class PromptScreen(NavigationScreen):
 
     def __init__(self, state: ViewState, glyphs: Glyphs) -> None:
         super().__init__(state, glyphs)
-        self._wanted: Predicate | None = None
+        self._search: Predicate | None = None
 
     def action_ask(self, purpose: str) -> None:
         """Open the prompt."""
@@ -91,7 +91,7 @@ class PromptScreen(NavigationScreen):
         try:
             match prompt.purpose:
                 case "search":
-                    self._wanted = parse(event.value)
+                    self._search = parse(event.value)
                     self.action_next_match(1)
                 case "filter":
                     self.state.lane_order.filter(event.value)
@@ -103,10 +103,10 @@ class PromptScreen(NavigationScreen):
         prompt.action_leave()
 
     def action_next_match(self, by: int) -> None:
-        """Go to the next acquisition that was searched for, or to the previous one."""
-        if self._wanted is None:
-            self.notify("no search yet: press /", timeout=2)
-        elif not self.state.find(self._wanted, by):
+        """Go to the next or previous match of the search."""
+        if self._search is None:
+            self.notify("nothing to search for: press /", timeout=2)
+        elif not self.state.find(self._search, by):
             self.notify("no match", severity="warning", timeout=2)
 
     def _go_to(self, time: str) -> None:
@@ -122,7 +122,7 @@ class PromptScreen(NavigationScreen):
         state.go(at)
 
     def action_blame(self) -> None:
-        """One hop along the chain of waiting."""
+        """Select the task that blocks the selected task."""
         state = self.state
         if state.task is None:
             return
@@ -137,15 +137,15 @@ class PromptScreen(NavigationScreen):
             state.task = link.task
 
     def action_sort(self) -> None:
-        """Arrange the lanes another way."""
+        """Sort the lanes by the next key."""
         self.notify(f"lanes sorted by {self.state.lane_order.next_sort()}", timeout=2)
 
     def action_pin(self) -> None:
-        """Keep the selected lane on top, or let it go."""
+        """Pin the selected lane to the top, or unpin it."""
         if self.state.task is not None:
             self.state.lane_order.pin(self.state.task)
 
     def action_fold(self) -> None:
-        """Fold the selected lane, or unfold it."""
+        """Fold or unfold the selected lane."""
         if self.state.task is not None:
             self.state.lane_order.fold(self.state.task)

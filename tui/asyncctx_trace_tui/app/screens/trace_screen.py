@@ -1,4 +1,4 @@
-"""The screen of one recording: eight views of it at one play head."""
+"""The screen of a recording: eight views that share one play head."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _HEIGHTS = [(0, "-short"), (32, "-middle"), (45, "-tall")]
 
 
 class TraceScreen(PromptScreen):
-    """Everything about one recording; 1 to 8 choose the view."""
+    """The views of a recording; the keys 1 to 8 select one."""
 
     CSS = """
     #main { height: 1fr; }
@@ -76,7 +76,7 @@ class TraceScreen(PromptScreen):
                 tooltip="Select the task below"),
         Binding("b", "table", "Next table", show=False, id="table",
                 tooltip="In view 6, show the next table of the report"),
-        Binding("question_mark", "help", "Help", id="help", tooltip="Show this page"),
+        Binding("question_mark", "help", "Help", id="help", tooltip="Show the help"),
     ]  # fmt: skip
 
     def compose(self) -> ComposeResult:
@@ -104,26 +104,26 @@ class TraceScreen(PromptScreen):
         self.query_one(Lanes).focus()
 
     def update_from_state(self) -> None:
-        """Show what the scene has come to be."""
+        """Update all visible widgets."""
         self.set_class(not self.state.timeline.printed, "-silent")
         for view in self._views():
-            # While a long recording is read, only the title tells how far it has come.
+            # While a long recording is read, only the title shows the progress.
             if view.is_on_screen and (not self.state.loading or isinstance(view, Title)):
                 view.update_from_state()
 
     def redraw_all(self) -> None:
-        """The glyphs have changed: draw everything anew."""
+        """Redraw everything with other glyphs."""
         for view in self._views():
             view.glyphs = self.glyphs
             view.redraw()
             view.refresh()
 
     def _views(self) -> list[StateWidget]:
-        # A query by type knows only the first base of each class.
+        # A query by type considers only the first base of each class.
         return [widget for widget in self.query("*") if isinstance(widget, StateWidget)]
 
     def action_view(self, view: str) -> None:
-        """Show another view at the same play head, with the same selection."""
+        """Show a view, with the same play head and selection."""
         shown = {"tasks": "lanes", "output": "output-page"}.get(view, view)
         self.query_one(ContentSwitcher).current = shown
         self.query_one(ViewBar).view = view
@@ -136,7 +136,7 @@ class TraceScreen(PromptScreen):
         self.call_after_refresh(self.update_from_state)
 
     def action_select(self, by: int) -> None:
-        """Select the task above or below; in the view of resources, the resource."""
+        """Select the task above or below; in the view of resources, a resource."""
         if self.query_one(ViewBar).view == "resources":
             known = list(self.state.timeline.rows_of_resource)
             if known:
@@ -148,26 +148,26 @@ class TraceScreen(PromptScreen):
         self.query_one(Lanes).show_selected()
 
     def action_sort(self) -> None:
-        """Sort what is on screen: the table of the report, or the lanes."""
+        """Sort the table in the view of findings, else the lanes."""
         if self.query_one(ViewBar).view == "findings":
             self.query_one(Report).sort_next()
         else:
             super().action_sort()
 
     def action_table(self) -> None:
-        """The next table of the report, which comes up if it is not on screen."""
+        """Show the next table of the report, or the view of findings if it is not visible."""
         if self.query_one(ViewBar).view == "findings":
             self.query_one(Report).next_table()
         else:
             self.action_view("findings")
 
     def action_help(self) -> None:
-        """All keys on one page."""
+        """Show the help."""
         self.app.push_screen(Help(sections(self.app), self.glyphs))
 
-    # -- what was chosen --------------------------------------------------------------------
+    # -- messages of the widgets ------------------------------------------------------------
 
-    def _stand(self, at: int) -> None:
+    def _pause_at(self, at: int) -> None:
         self.state.playback.pause()
         self.state.go(at)
 
@@ -179,7 +179,7 @@ class TraceScreen(PromptScreen):
     def _clicked(self, message: TimeRows.Clicked) -> None:
         state, line, at = self.state, message.line, message.at
         if at is not None:
-            self._stand(at)
+            self._pause_at(at)
         row = message.rows.row_at(line, at) if at is not None else None
         if row is not None:
             state.select_row(row)
@@ -201,7 +201,7 @@ class TraceScreen(PromptScreen):
     @on(Output.Chosen)
     @on(Minimap.Chosen)
     def _time_chosen(self, message: Output.Chosen | Minimap.Chosen) -> None:
-        self._stand(message.at)
+        self._pause_at(message.at)
 
     @on(TextPage.GoTo)
     def _led_to(self, message: TextPage.GoTo) -> None:
@@ -210,9 +210,9 @@ class TraceScreen(PromptScreen):
         if at is None and message.row is not None:
             at = state.timeline.enter_started[message.row]
             if state.timeline.acquisition(message.row).phase_at(state.playback.at) is not None:
-                at = state.playback.at  # it is going on here: stay
+                at = state.playback.at  # open at the play head: stay here
         if at is not None:
-            self._stand(at)
+            self._pause_at(at)
         if message.row is not None:
             state.select_row(message.row)
         if self.query_one(ViewBar).view == "findings":
@@ -221,7 +221,7 @@ class TraceScreen(PromptScreen):
     @on(Report.GoTo)
     def _resource_chosen(self, message: Report.GoTo) -> None:
         if message.at is not None:
-            self._stand(message.at)
+            self._pause_at(message.at)
         self.state.resource = message.resource
         self.action_view("resources")
 
@@ -234,10 +234,10 @@ _SECTIONS = {
 
 
 def sections(app: App[Any]) -> list[Section]:
-    """Every command of the screen and the app under a title, with the keys that it has now."""
+    """Return the bindings of screen and app under titles, with the user's keys."""
     keymap = getattr(app, "keys", {})
     found = [(title, own_bindings(each)) for each, title in _SECTIONS.items()]
-    found.append(("All of it", own_bindings(type(app))))
+    found.append(("General", own_bindings(type(app))))
     return [
         (title, [replace(b, key=keymap.get(b.id or "", b.key)) for b in bindings])
         for title, bindings in found
@@ -245,5 +245,5 @@ def sections(app: App[Any]) -> list[Section]:
 
 
 def own_bindings(node: type) -> list[Binding]:
-    """What a class itself binds."""
+    """Return the bindings of a class without those of its bases."""
     return [each for each in vars(node).get("BINDINGS", ()) if isinstance(each, Binding)]

@@ -1,4 +1,4 @@
-"""What every widget that shows the scene has in common."""
+"""The base class of widgets that show the view state."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ __all__ = ["StateWidget"]
 
 
 class StateWidget(Widget):
-    """Shows a scene, and draws again only what has come to look different."""
+    """A widget that shows the view state, and is redrawn only if its render key changes."""
 
     state: ViewState
     glyphs: Glyphs = UNICODE
 
     def render_key(self) -> Hashable:
-        """A value that differs whenever the widget as a whole would look different."""
+        """Return a value that changes whenever the widget would look different."""
         raise NotImplementedError
 
     def update_from_state(self) -> None:
-        """The scene may have changed: called up to 30 times a second while it is on screen."""
+        """Redraw if the state has changed: called 30 times per second while visible."""
         render_key = self.render_key(), self.app.theme
         if render_key != getattr(self, "_drawn", None):
             self._drawn = render_key
             self.redraw()
 
     def redraw(self) -> None:
-        """Draw again what differs; all of it unless a widget knows better."""
+        """Redraw the widget; subclasses may redraw only parts."""
         self.refresh()
 
     def show_tooltip(self, tooltip_for: str | None) -> None:
-        """What the pointer tells here; a plain string would be read as markup."""
+        """Set the tooltip, as text and not as markup."""
         self.tooltip = None if tooltip_for is None else Content(tooltip_for)
 
     @property
     def palette(self) -> Palette:
-        """The styles of the current theme."""
+        """The palette of the current theme."""
         return theme_palette(self.app.theme_variables)

@@ -1,4 +1,4 @@
-"""A page of lines about the play head, scrolled where it is longer than the screen."""
+"""A scrollable page of text lines that may lead to an acquisition or a time."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from asyncctx_trace_tui.view.state import ViewState
 __all__ = ["TextPage", "Span", "TextLine"]
 
 _LONGEST = 1_000
-"""Characters of a tip."""
+"""The largest length of a tooltip, in characters."""
 
 
 class Span(NamedTuple):
-    """Part of a line in one ink."""
+    """Text in one style."""
 
     text: str
     foreground: str = "text"
@@ -35,7 +35,7 @@ class Span(NamedTuple):
 
 
 class TextLine(NamedTuple):
-    """One line, and the acquisition and time that it leads to, if any."""
+    """One line, with the acquisition and time that it leads to, if any."""
 
     spans: tuple[Span, ...]
     row: int | None = None
@@ -45,12 +45,12 @@ class TextLine(NamedTuple):
     def of(
         cls, text: str, foreground: str = "text", *, row: int | None = None, at: int | None = None
     ) -> TextLine:
-        """A line in one ink."""
+        """Return a line in one color."""
         return cls((Span(text, foreground),), row, at)
 
 
 class TextPage(ScrollView, StateWidget, can_focus=True, inherit_bindings=False):
-    """Subclasses say their :meth:`words`; Enter or a click goes where a line leads."""
+    """A page of :meth:`lines`; Enter or a click goes to the target of a line."""
 
     DEFAULT_CSS = """
     TextPage { height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1; padding: 0 1; }
@@ -65,7 +65,7 @@ class TextPage(ScrollView, StateWidget, can_focus=True, inherit_bindings=False):
     ]
 
     class GoTo(Message):
-        """A line was chosen that leads to an acquisition or a time."""
+        """A line with a target was selected."""
 
         def __init__(self, row: int | None, at: int | None) -> None:
             self.row = row
@@ -77,14 +77,14 @@ class TextPage(ScrollView, StateWidget, can_focus=True, inherit_bindings=False):
         self.state = state
         self.glyphs = glyphs
         self.cursor = 0
-        self._words: list[TextLine] = []
+        self._lines: list[TextLine] = []
 
-    def words(self) -> list[TextLine]:
-        """The lines as they should be now."""
+    def lines(self) -> list[TextLine]:
+        """Return the current lines."""
         raise NotImplementedError
 
     def anchor_line(self) -> int | None:
-        """The line that must be in view, if one must."""
+        """Return the index of a line to keep in view, if any."""
         return None
 
     def render_key(self) -> Hashable:
@@ -103,10 +103,10 @@ class TextPage(ScrollView, StateWidget, can_focus=True, inherit_bindings=False):
         )
 
     def redraw(self) -> None:
-        self._words = self.words()
-        self.cursor = min(self.cursor, max(0, len(self._words) - 1))
+        self._lines = self.lines()
+        self.cursor = min(self.cursor, max(0, len(self._lines) - 1))
         width = self.scrollable_content_region.width
-        self.virtual_size = Size(width, len(self._words))
+        self.virtual_size = Size(width, len(self._lines))
         anchor = self.anchor_line()
         if anchor is not None:
             height = self.scrollable_content_region.height
@@ -118,43 +118,41 @@ class TextPage(ScrollView, StateWidget, can_focus=True, inherit_bindings=False):
         index = y + self.scroll_offset.y
         width = self.scrollable_content_region.width
         style = self.palette.style
-        if index >= len(self._words):
+        if index >= len(self._lines):
             return Strip.blank(width, style("text"))
-        words = self._words[index]
-        here = index == self.cursor and self.has_focus and self._leads_somewhere(words)
+        line = self._lines[index]
+        here = index == self.cursor and self.has_focus and self._has_target(line)
         highlight = "selected" if here else ""
         segments, left = [], width
-        for text, foreground, background in words.spans:
+        for text, foreground, background in line.spans:
             text = self.fit(text, left)
             left -= cell_len(text)
             segments.append(
                 Segment(text, style(foreground, background or ("selected" if here else "")))
             )
-        back = words.spans[-1].background if words.spans else ""
+        back = line.spans[-1].background if line.spans else ""
         return Strip(segments).adjust_cell_length(width, style("text", back or highlight))
 
     def fit(self, text: str, width: int) -> str:
-        """``text`` in at most ``width`` columns."""
+        """Return ``text``, truncated to ``width`` cells."""
         return shorten(text, width)
 
     @staticmethod
-    def _leads_somewhere(words: TextLine) -> bool:
-        return words.row is not None or words.at is not None
+    def _has_target(line: TextLine) -> bool:
+        return line.row is not None or line.at is not None
 
     def action_cursor(self, by: int) -> None:
-        """Move the cursor, or scroll a page whose lines lead nowhere."""
-        if not any(map(self._leads_somewhere, self._words)):
+        """Move the cursor to the next line with a target, or scroll if there is none."""
+        if not any(map(self._has_target, self._lines)):
             self.scroll_relative(y=by, animate=False, force=True)
             return
         step = 1 if by > 0 else -1
         for _ in range(abs(by)):
-            # From one line that leads somewhere to the next.
+            # Skip lines without a target.
             nearest = self.cursor + step
-            while 0 <= nearest < len(self._words) and not self._leads_somewhere(
-                self._words[nearest]
-            ):
+            while 0 <= nearest < len(self._lines) and not self._has_target(self._lines[nearest]):
                 nearest += step
-            if 0 <= nearest < len(self._words):
+            if 0 <= nearest < len(self._lines):
                 self.cursor = nearest
         height = self.scrollable_content_region.height
         if not self.scroll_y <= self.cursor < self.scroll_y + height:
@@ -162,33 +160,33 @@ class TextPage(ScrollView, StateWidget, can_focus=True, inherit_bindings=False):
             self.scroll_to(y=max(0, top), animate=False, force=True)
 
     def action_go(self) -> None:
-        """Go where the line under the cursor leads."""
-        if self.cursor < len(self._words):
-            words = self._words[self.cursor]
-            if self._leads_somewhere(words):
-                self.post_message(self.GoTo(words.row, words.at))
+        """Go to the target of the line under the cursor."""
+        if self.cursor < len(self._lines):
+            line = self._lines[self.cursor]
+            if self._has_target(line):
+                self.post_message(self.GoTo(line.row, line.at))
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        """What is cut, or stands for an acquisition, is told in full in the tip."""
+        """Show truncated lines and the names of an acquisition in the tooltip."""
         offset = event.get_content_offset(self)
         index = -1 if offset is None else offset.y + self.scroll_offset.y
         self.show_tooltip(
-            self._tooltip_for(self._words[index]) if 0 <= index < len(self._words) else None
+            self._tooltip_for(self._lines[index]) if 0 <= index < len(self._lines) else None
         )
 
-    def _tooltip_for(self, words: TextLine) -> str | None:
+    def _tooltip_for(self, line: TextLine) -> str | None:
         result = []
-        text = "".join(piece.text for piece in words.spans).strip()
+        text = "".join(piece.text for piece in line.spans).strip()
         if cell_len(text) > self.scrollable_content_region.width:
             result.append(text)
-        if words.row is not None:
-            result += full_names(self.state.timeline, words.row)
+        if line.row is not None:
+            result += full_names(self.state.timeline, line.row)
         return "\n".join(result)[:_LONGEST] or None
 
     def on_click(self, event: events.Click) -> None:
         offset = event.get_content_offset(self)
-        if offset is not None and offset.y + self.scroll_offset.y < len(self._words):
+        if offset is not None and offset.y + self.scroll_offset.y < len(self._lines):
             self.cursor = offset.y + self.scroll_offset.y
-            while self.cursor and not self._leads_somewhere(self._words[self.cursor]):
-                self.cursor -= 1  # a line that goes on leads where its beginning does
+            while self.cursor and not self._has_target(self._lines[self.cursor]):
+                self.cursor -= 1  # a wrapped line has the target of its first line
             self.action_go()

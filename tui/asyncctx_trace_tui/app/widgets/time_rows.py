@@ -1,4 +1,4 @@
-"""Rows along the time axis: names at the left, strokes at the right, the play head across."""
+"""Rows along the time axis: a label on the left, cells on the right, the play head across."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from asyncctx_trace_tui.view.state import ViewState
 __all__ = ["LineLabel", "TimeRows", "names_width"]
 
 _NARROWEST, _WIDEST = 10, 26
-"""Columns for the names at the left."""
+"""The smallest and largest width of the labels, in cells."""
 _LABEL = 24
-"""Columns that a name may take inside a bar."""
+"""The largest width of a name inside a bar, in cells."""
 
 Line = TypeVar("Line", bound=Hashable)
 
 
 class LineLabel(NamedTuple):
-    """What stands left of a line."""
+    """The label left of a line."""
 
     mark: str = " "
     text: str = ""
@@ -43,15 +43,15 @@ class LineLabel(NamedTuple):
 
 
 def names_width(state: ViewState, width: int) -> int:
-    """Columns left of the timeline for names, in a terminal of ``width``."""
+    """Return the width of the labels in a terminal of ``width`` cells."""
     return max(_NARROWEST, min(state.longest_name + 3, _WIDEST, width // 4))
 
 
 class TimeRows(ScrollView, StateWidget, Generic[Line], can_focus=True, inherit_bindings=False):
-    """Lines over the scene's viewport; scrolls up and down alone.
+    """Lines over the viewport, with vertical scrolling.
 
-    A line is drawn once for each window and kept until its stamp changes, whatever the play head
-    does. Subclasses say what the lines are, and how one looks.
+    The cells of a line are cached until the viewport or its :meth:`line_key` changes; moving the
+    play head does not invalidate them. Subclasses define the lines and draw their cells.
     """
 
     DEFAULT_CSS = """
@@ -59,7 +59,7 @@ class TimeRows(ScrollView, StateWidget, Generic[Line], can_focus=True, inherit_b
     """
 
     class Clicked(Message):
-        """A place was chosen with the mouse: a line, and a time unless its name was meant."""
+        """A line was clicked at a time, or on its label (``at`` is ``None``)."""
 
         def __init__(self, rows: TimeRows[Any], line: Hashable, at: int | None) -> None:
             self.rows = rows
@@ -68,14 +68,14 @@ class TimeRows(ScrollView, StateWidget, Generic[Line], can_focus=True, inherit_b
             super().__init__()
 
     class Dragged(Message):
-        """The timeline was pulled sideways by so many columns."""
+        """The timeline was dragged sideways by a number of columns."""
 
         def __init__(self, columns: int) -> None:
             self.columns = columns
             super().__init__()
 
     class Wheeled(Message):
-        """The wheel was turned over a time: closer where ``by`` is above 0."""
+        """The wheel was turned over a time: zoom in if ``by`` is positive."""
 
         def __init__(self, by: int, at: int) -> None:
             self.by = by
@@ -88,45 +88,45 @@ class TimeRows(ScrollView, StateWidget, Generic[Line], can_focus=True, inherit_b
         self.glyphs = glyphs
         self.names_width = _NARROWEST
         self.lines: list[Line] = []
-        self._kept: dict[Line, tuple[Hashable, Sequence[CellSegment]]] = {}
-        """Line -> what it was drawn for, and how."""
+        self._cache: dict[Line, tuple[Hashable, Sequence[CellSegment]]] = {}
+        """Line -> cache key and cells."""
         self._shown: dict[int, Hashable] = {}
-        """Line on screen -> how it looked when last drawn, the play head aside."""
+        """Line on screen -> its key when last drawn."""
         self._head: int | None = None
         self._setting: Hashable = None
         self._common: Hashable = None
-        """What all lines depend on beside the window."""
+        """The part of the cache key that all lines share, except the viewport."""
         self._pressed: int | None = None
-        """The column at which the mouse went down, ``None`` while it is up."""
-        self._pulled = False
+        """The column at which the mouse button was pressed; ``None`` while it is up."""
+        self._dragged = False
 
-    # -- what subclasses say ----------------------------------------------------------------
+    # -- to be implemented by subclasses ----------------------------------------------------
 
     def lay_out(self, height: int) -> list[Line]:
-        """The lines from the top, for a widget of ``height``."""
+        """Return the lines from top to bottom, for a widget of ``height`` lines."""
         raise NotImplementedError
 
     def line_key(self, line: Line) -> Hashable:
-        """A value that differs whenever the line looks different in the same window."""
+        """Return a value that changes whenever the line looks different in the same viewport."""
         raise NotImplementedError
 
     def label_of(self, line: Line) -> LineLabel:
-        """What stands left of the line."""
+        """Return the label left of the line."""
         raise NotImplementedError
 
     def cell_segments(self, line: Line) -> Sequence[CellSegment]:
-        """The line over the whole width of the window."""
+        """Return the cells of the line over the whole width of the viewport."""
         raise NotImplementedError
 
     def overlay(self, line: Line) -> dict[int, tuple[str, str]]:
-        """Column -> glyph and ink that is drawn over the line."""
+        """Return column -> (glyph, color) to draw over the line."""
         return {}
 
     def shared_key(self) -> Hashable:
-        """A value that differs whenever all lines must be drawn again."""
+        """Return a value that changes whenever all lines must be redrawn."""
         return ()
 
-    # -- following the scene ----------------------------------------------------------------
+    # -- following the state ----------------------------------------------------------------
 
     def on_resize(self, event: events.Resize) -> None:
         self._measure()
@@ -185,7 +185,7 @@ class TimeRows(ScrollView, StateWidget, Generic[Line], can_focus=True, inherit_b
             self.refresh(*regions)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """Without the one that translates the colours of terminals: all inks are exact ones."""
+        """Leave out the filter that translates terminal colors: all colors are exact."""
         filters = super().get_line_filters()
         return [each for each in filters if not isinstance(each, ANSIToTruecolor)]
 
@@ -202,7 +202,7 @@ class TimeRows(ScrollView, StateWidget, Generic[Line], can_focus=True, inherit_b
         segments = self._styled(self._draw(line, line_key), head)
         over = self.overlay(line)
         if over:
-            segments = _laid_over(segments, over, self.palette)
+            segments = _overlaid(segments, over, self.palette)
         return Strip([*self._titled(line), *segments], self.names_width + state.viewport.width)
 
     def _titled(self, line: Line) -> list[Segment]:
@@ -217,17 +217,17 @@ class TimeRows(ScrollView, StateWidget, Generic[Line], can_focus=True, inherit_b
 
     def _draw(self, line: Line, line_key: Hashable) -> Sequence[CellSegment]:
         whole = line_key, self.state.viewport, self._common
-        kept = self._kept.get(line)
+        kept = self._cache.get(line)
         if kept is not None and kept[0] == whole:
             return kept[1]
-        if len(self._kept) > 4 * max(50, self.size.height):
-            self._kept.clear()
+        if len(self._cache) > 4 * max(50, self.size.height):
+            self._cache.clear()
         cell_segments = self.cell_segments(line)
-        self._kept[line] = whole, cell_segments
+        self._cache[line] = whole, cell_segments
         return cell_segments
 
     def _styled(self, cell_segments: Sequence[CellSegment], head: int) -> list[Segment]:
-        """In full ink up to the play head at the column ``head``, paler behind it."""
+        """Return Rich segments, faded after the play head at the column ``head``."""
         segments: list[Segment] = []
         style = self.palette.style
         end = 0
@@ -249,7 +249,7 @@ class TimeRows(ScrollView, StateWidget, Generic[Line], can_focus=True, inherit_b
         return segments
 
     def _head_on(self, char: str, under: Style) -> Segment:
-        """The play head over one cell, whose colour it keeps behind itself."""
+        """Return the play head over one cell, with the color of the cell as background."""
         style = self.palette.style("head")
         solid = char in (self.glyphs.full[1], *self.glyphs.heights[4:])
         back = under.color if solid else under.bgcolor
@@ -258,15 +258,15 @@ class TimeRows(ScrollView, StateWidget, Generic[Line], can_focus=True, inherit_b
         return Segment(self.glyphs.head, style)
 
     def bar_label(self, row: int) -> str:
-        """The resource of a row, for inside its bar; nothing where its width is doubtful."""
+        """Return the resource name to draw inside a bar; empty if a character is not one cell."""
         timeline = self.state.timeline
         name = shorten(resource_name(timeline, timeline.resource[row]), _LABEL)
         return name if cell_len(name) == len(name) else ""
 
     # -- the mouse --------------------------------------------------------------------------
 
-    def place(self, event: events.MouseEvent) -> tuple[Line | None, int | None]:
-        """The line and the time under the mouse."""
+    def locate(self, event: events.MouseEvent) -> tuple[Line | None, int | None]:
+        """Return the line and the time under the mouse."""
         offset = event.get_content_offset(self)
         if offset is None:
             return None, None
@@ -276,31 +276,31 @@ class TimeRows(ScrollView, StateWidget, Generic[Line], can_focus=True, inherit_b
         return (self.lines[index] if index < len(self.lines) else None), at
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
-        self._pressed, self._pulled = event.x, False
+        self._pressed, self._dragged = event.x, False
         self.capture_mouse()
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
         if self._pressed is not None and event.x != self._pressed:
             self.post_message(self.Dragged(self._pressed - event.x))
-            self._pressed, self._pulled = event.x, True
+            self._pressed, self._dragged = event.x, True
         elif self._pressed is None:
-            line, at = self.place(event)
+            line, at = self.locate(event)
             self.show_tooltip(None if line is None else self.tooltip_for(line, at))
 
     def on_mouse_up(self, event: events.MouseUp) -> None:
         self.release_mouse()
         pressed, self._pressed = self._pressed, None
-        if pressed is not None and not self._pulled:
-            line, at = self.place(event)
+        if pressed is not None and not self._dragged:
+            line, at = self.locate(event)
             if line is not None:
                 self.post_message(self.Clicked(self, line, at))
 
     def row_at(self, line: Line, at: int) -> int | None:
-        """The acquisition at a place, if there is one."""
+        """Return the acquisition on a line at a time, if any."""
         return None
 
     def tooltip_for(self, line: Line, at: int | None) -> str | None:
-        """What the pointer on a line at a time tells; ``at`` is ``None`` over the name."""
+        """Return the tooltip for a line at a time; ``at`` is ``None`` over the label."""
         return None
 
     def _on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
@@ -310,8 +310,8 @@ class TimeRows(ScrollView, StateWidget, Generic[Line], can_focus=True, inherit_b
         self._wheel(event, -1)
 
     def _wheel(self, event: events.MouseEvent, by: int) -> None:
-        """Over the names the wheel scrolls, over the timeline it zooms."""
-        _, at = self.place(event)
+        """Scroll over the labels, zoom over the timeline."""
+        _, at = self.locate(event)
         if at is None or event.ctrl or event.shift:
             self.scroll_relative(y=-3 * by, animate=False, force=True)
         else:
@@ -320,10 +320,10 @@ class TimeRows(ScrollView, StateWidget, Generic[Line], can_focus=True, inherit_b
         event.prevent_default()
 
 
-def _laid_over(
+def _overlaid(
     segments: list[Segment], cells: dict[int, tuple[str, str]], palette: Palette
 ) -> list[Segment]:
-    """``segments``, whose characters are columns, with other glyphs and inks in some of them."""
+    """Return ``segments`` with the given columns replaced by other glyphs and colors."""
     found: list[Segment] = []
     columns = iter(sorted(cells))
     column = next(columns, None)

@@ -1,4 +1,4 @@
-"""How long all tasks together waited and held in each slice of a whole run."""
+"""The time that all tasks together waited and held, for each slice of a whole run."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from asyncctx_trace_tui.view.viewport import Viewport
 __all__ = ["Overview"]
 
 _AT_ONCE = 10_000
-"""Rows summed up in one step, where many are."""
+"""Rows summed up in one step by numpy."""
 
 
 class Overview:
-    """Summed up step by step, for it takes longer than a frame.
+    """Time per column, summed up in steps because the sum takes longer than a frame.
 
-    Nested acquisitions would count a task twice: the outermost tell when it was busy.
+    Only outermost acquisitions count, so that a task is not counted twice.
     """
 
     def __init__(self, viewport: Viewport, now: int) -> None:
         self.viewport = viewport
         self._now = now
         self.waits = [0] * viewport.width
-        """By column, in ns."""
+        """Time spent waiting, per column in ns."""
         self.holds = [0] * viewport.width
-        """The same; cleanups among them."""
+        """Time spent holding or cleaning up, per column in ns."""
 
     def sum_up(self, tracks: LaneSet) -> Iterator[None]:
-        """Yields after each step; the sums are right after the last."""
+        """Yield after each step; the sums are complete after the last one."""
         timeline = tracks.timeline
         fast = numpy_for(len(timeline))
         if fast is not None:

@@ -1,4 +1,4 @@
-"""A track as characters: which glyph, ink and paper each column gets."""
+"""Draw a track as terminal cells."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from asyncctx_trace_tui.view.viewport import Viewport
 
 __all__ = ["CellSegment", "draw", "plain_text"]
 
-_ROOM = 5
-"""Columns that a bar must have more of to carry a name."""
+_LONGEST_UNNAMED = 5
+"""A bar shows a name if it is longer than this, in columns."""
 _MARKS: dict[Outcome, str] = {
     Outcome.ERROR: "error",
     Outcome.CANCELLED: "cancelled",
@@ -25,7 +25,7 @@ _MARKS: dict[Outcome, str] = {
 
 
 class CellSegment(NamedTuple):
-    """Neighbouring columns that look alike but for their characters."""
+    """Neighboring cells with the same foreground and background."""
 
     text: str
     foreground: str
@@ -42,11 +42,11 @@ def draw(
     label: Callable[[int], str] | None = None,
     holder: Callable[[int], str] | None = None,
 ) -> list[CellSegment]:
-    """The whole width of ``viewport``; the texts together have as many characters as columns.
+    """Draw the whole width of ``viewport``: one character per column.
 
-    ``alive`` is from when to when the task lived, and the glyph of that, drawn where nothing else
-    is; ``label`` names the acquisition of a row inside its bar, where there is room; ``holder``
-    gives another ink for the holding of a row.
+    ``alive`` is the start, the end and the glyph of the task's lifeline, drawn where nothing else
+    is. ``label`` returns the name to draw inside the bar of a row, if it fits. ``holder`` returns
+    the color of a row while it holds.
     """
     width = viewport.width
     cells: list[Cell] = [(" ", IDLE, "")] * width
@@ -59,7 +59,7 @@ def draw(
         name = label(row) if label is not None else ""
         if 0 < len(name) <= length - 2:
             char, foreground, background = cells[column]
-            # On a bar the name is cut out; in a wait or a cleanup it stands on its own.
+            # On a solid bar the name is inverted; on a wait or a cleanup it is not.
             foreground, background = (
                 ("name", foreground) if char == glyphs.full[1] else (foreground, background)
             )
@@ -73,7 +73,7 @@ def draw(
 
 
 def plain_text(cell_segments: Iterable[CellSegment]) -> str:
-    """The characters alone."""
+    """Return only the characters."""
     return "".join(stroke.text for stroke in cell_segments)
 
 
@@ -85,9 +85,9 @@ def _paint(
     glyphs: Glyphs,
     holder: Callable[[int], str] | None,
 ) -> list[tuple[int, int, int]]:
-    """Fill the cells in which there is something.
+    """Fill the cells that are not empty.
 
-    Gives column, length and row of each bar that has room for a name.
+    Returns column, length and row of each bar that is long enough for a name.
     """
     fast = numpy_for(track.index_at(viewport.end) - track.index_at(viewport.start))
     if fast is not None:
@@ -97,7 +97,7 @@ def _paint(
             if holder is not None and cell[1] == HOLD:
                 cell = cell[0], holder(rows[column]), cell[2]
             cells[column] = cell
-        named: list[tuple[int, int, int]] = columns.bars(_ROOM)
+        named: list[tuple[int, int, int]] = columns.bars(_LONGEST_UNNAMED)
         return named
     bars = []
     for run in track.runs(viewport, now):
@@ -105,7 +105,7 @@ def _paint(
         if holder is not None and foreground == HOLD:
             foreground = holder(run.row)
         cells[run.column : run.column + run.length] = [(char, foreground, background)] * run.length
-        if run.length > _ROOM:
+        if run.length > _LONGEST_UNNAMED:
             bars.append((run.column, run.length, run.row))
     return bars
 

@@ -11,39 +11,39 @@ __all__ = ["ASCII", "UNICODE", "Glyphs"]
 
 @dataclass(frozen=True, slots=True)
 class Glyphs:
-    """One alphabet for everything that is drawn; every glyph is one column wide."""
+    """The characters for everything that is drawn, each one cell wide."""
 
     full: tuple[str, str, str]
-    """A slice that is all waiting, all holding, all cleaning up."""
+    """A column that is all waiting, all holding, all cleaning up."""
     little: tuple[str, str, str]
-    """A slice with less than a quarter of it."""
+    """A column with less than a quarter of waiting, holding, cleaning up."""
     heights: str
-    """Holding, by how much of the slice, where it does not reach an edge of the slice."""
+    """Holding, by its share of the column, if it touches neither edge of the column."""
     lefts: str
-    """The same where it begins before the slice; also where one phase follows another."""
+    """The same if it touches the left edge; also for one phase followed by another."""
     rights: str
-    """The same where it goes on after the slice."""
+    """The same if it touches the right edge."""
     mixed: str
     alive: str
-    """A task that lives and is in no acquisition."""
+    """A task that is alive and in no acquisition."""
     alive_low: str
-    """The same at the foot of its line."""
+    """The same at the bottom of the line."""
     head: str
     outcomes: dict[Outcome, str]
     selected: str
     folded: str
     pinned: str
     branch: str
-    """From who waits down to who holds."""
+    """From a waiter down to the holder."""
     tick: str
     here: str
-    """Points down from the ruler to the play head."""
+    """The play head on the time ruler."""
     arrow_body: str
     arrow_start: tuple[str, str]
-    """Upwards, downwards."""
+    """Pointing up, pointing down."""
     arrow_end: tuple[str, str]
     states: dict[str, str]
-    """Signs for what the play head does."""
+    """Playback state -> sign."""
 
 
 UNICODE = Glyphs(

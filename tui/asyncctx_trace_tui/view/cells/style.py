@@ -1,4 +1,4 @@
-"""How a column looks: which glyph, ink and paper stand for its shares of each phase."""
+"""The cell of a column: glyph, foreground and background for its time per phase."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ HOLD = PHASES[1]
 IDLE = "idle"
 
 _BACKGROUNDS = ("", "", "cleanup-back")
-"""What lies behind the glyphs of a phase: hatching alone would be too faint."""
+"""The background of each phase; hatching alone would be too faint."""
 
 Cell: TypeAlias = tuple[str, str, str]
-"""Glyph, ink and paper."""
+"""Glyph, foreground color name, background color name."""
 
 _known: dict[int, dict[int, Cell]] = {}
-"""By alphabet and by what :func:`looks` tells columns apart by."""
+"""Glyph set -> features of a column, as in :func:`cells_of` -> cell."""
 
 
 def cell_of(run: Run, slice: int, glyphs: Glyphs) -> Cell:
-    """Character, ink and paper of one column of ``slice`` ns."""
+    """Return the cell of one column of ``slice`` ns."""
     shares = run.shares
     wait, hold, cleanup = shares
     first = 0 if wait >= hold and wait >= cleanup else 1 if hold >= cleanup else 2
@@ -54,21 +54,21 @@ def cell_of(run: Run, slice: int, glyphs: Glyphs) -> Cell:
 
 
 def _two(shares: Shares, slice: int, idle: int, first: int, second: int, glyphs: Glyphs) -> Cell:
-    """Two phases that both take up much of one column."""
+    """Return the cell of a column in which two phases take much of the time."""
     if idle * 8 >= slice:
         return glyphs.mixed, PHASES[first], PHASES[second]
     earlier, later = min(first, second), max(first, second)
     level = min(6, max(0, round(shares[earlier] * 8 / slice) - 1))
-    # As dense as a wait's own glyph, or the edge of the wait would stand out as solid.
+    # As dense as the glyph of a wait, or the edge of the wait would look solid.
     foreground = "wait-back" if earlier == 0 else PHASES[earlier]
     return glyphs.lefts[level], foreground, "cleanup-back" if later == 2 else PHASES[later]
 
 
 def cells_of(columns: Columns, slice: int, glyphs: Glyphs) -> tuple[list[int], list[Cell]]:
-    """The columns in which there is something, and the look of each, as :func:`look` says.
+    """Return the columns that are not empty, and their cells, equal to those of :func:`cell_of`.
 
-    It depends on few things: which phases take up most, and how many eighths. Columns that agree
-    in these share one look.
+    A cell depends on few features: which phases take most of the time, and how many eighths.
+    Columns with equal features share one cell.
     """
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""Which acquisitions are in any phase at a moment, found without a look at every lane."""
+"""An index of acquisitions by time: which ones are open at a given time."""
 
 from __future__ import annotations
 
@@ -10,37 +10,38 @@ from asyncctx_trace.model.outcomes import Outcome
 __all__ = ["IntervalIndex"]
 
 _CHUNK = 256
-"""Neighbouring rows that are passed over together where none of them is there."""
+"""Rows of a chunk, which is skipped as a whole if it does not cover the time."""
 _OK = int(Outcome.OK)
 
 
 class _Chunk(NamedTuple):
-    """Rows that have all ended, from when the first began until the last had ended."""
+    """Rows that have all ended, and the interval that covers them."""
 
     first: int
-    begun: int
+    started: int
     ended: int
 
 
 class IntervalIndex:
-    """Of a timeline that may grow."""
+    """The open acquisitions of a timeline that may grow, at any time.
+
+    Rows are grouped in chunks. A chunk is skipped if all its rows have ended and its interval does
+    not contain the time. O(n / 256) chunks are checked per query.
+    """
 
     def __init__(self, timeline: Timeline) -> None:
         self._timeline = timeline
-        self._ended: list[_Chunk] = []
-        self._others: list[int] = []
-        """First rows of chunks in which something was in flight when last looked at."""
-        self._known = 0
+        self._ended_chunks: list[_Chunk] = []
+        self._open_chunks: list[int] = []
+        """First rows of the chunks that had open acquisitions when last checked."""
+        self._indexed = 0
 
-    def at(self, at: int) -> list[int]:
-        """The rows that have begun by ``at`` and have not ended before it, in order.
-
-        One that ends at the very ns of ``at`` is among them.
-        """
+    def rows_at(self, at: int) -> list[int]:
+        """Return the rows that started by ``at`` and did not end before it, in order."""
         self._index_chunks()
-        chunks = [chunk.first for chunk in self._ended if chunk.begun <= at <= chunk.ended]
-        chunks += self._others
-        chunks.append(self._known)
+        chunks = [chunk.first for chunk in self._ended_chunks if chunk.started <= at <= chunk.ended]
+        chunks += self._open_chunks
+        chunks.append(self._indexed)
         size = len(self._timeline)
         return [
             row
@@ -59,19 +60,19 @@ class IntervalIndex:
         return timeline.enter_outcome[row] == _OK and (ended == NOT_YET or at <= ended)
 
     def _index_chunks(self) -> None:
-        """See which chunks are full and have nothing in flight any more."""
+        """Index the chunks that are full and have no open acquisition any more."""
         timeline = self._timeline
-        firsts = range(self._known, len(timeline) - _CHUNK + 1, _CHUNK)
-        self._known += len(firsts) * _CHUNK
-        if not firsts and not self._others:
+        firsts = range(self._indexed, len(timeline) - _CHUNK + 1, _CHUNK)
+        self._indexed += len(firsts) * _CHUNK
+        if not firsts and not self._open_chunks:
             return
         busy = {row // _CHUNK * _CHUNK for row in timeline.in_flight}
-        candidates, self._others = [*self._others, *firsts], []
+        candidates, self._open_chunks = [*self._open_chunks, *firsts], []
         for first in candidates:
             if first in busy:
-                self._others.append(first)
+                self._open_chunks.append(first)
                 continue
             rows = slice(first, first + _CHUNK)
-            begun = min(timeline.enter_started[rows])
+            started = min(timeline.enter_started[rows])
             ended = max(max(timeline.enter_ended[rows]), max(timeline.exit_ended[rows]))
-            self._ended.append(_Chunk(first, begun, ended))
+            self._ended_chunks.append(_Chunk(first, started, ended))

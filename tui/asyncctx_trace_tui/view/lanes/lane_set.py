@@ -15,20 +15,20 @@ __all__ = ["Lane", "LaneSet"]
 
 
 class Lane:
-    """The tracks of one task, outermost acquisitions first."""
+    """The tracks of one task: one per nesting depth, the outermost first."""
 
     def __init__(self, timeline: Timeline, task: int, order: int) -> None:
         self.task = task
         self.order = order
-        """Its place among all lanes, in the order in which their tasks were first seen."""
+        """The index of the lane, in order of first appearance of tasks."""
         self._timeline = timeline
         self._rows = timeline.rows_of_task[task]
         self._assigned = 0
-        """How many of the rows have been dealt out to tracks; 0 while one track has them all."""
+        """Number of rows assigned to tracks by depth; 0 while one track has all rows."""
         self.tracks = [Track(timeline, self._rows)]
 
     def assign_by_depth(self) -> None:
-        """Give each row that is new to the track of its depth."""
+        """Assign each new row to the track of its depth."""
         if not self._assigned:
             self.tracks = [Track(self._timeline)]
         tracks, depths = self.tracks, self._timeline.depth
@@ -41,20 +41,20 @@ class Lane:
 
 
 class LaneSet:
-    """The lanes of a timeline, in the order in which their tasks were first seen."""
+    """The lanes of a timeline, in order of first appearance of their tasks."""
 
     def __init__(self, timeline: Timeline) -> None:
         self.timeline = timeline
         self.lanes: dict[int, Lane] = {}
         self.revision = 0
-        """Grows when there are more lanes, or more tracks in one."""
+        """Increases when a lane or a track is added."""
         self._known = 0
         self._nested: set[int] = set()
-        """Tasks that were in two acquisitions at once."""
+        """Tasks with nested acquisitions."""
         self._intervals = IntervalIndex(timeline)
 
     def update(self) -> None:
-        """Take in the acquisitions that the timeline has got since the last call."""
+        """Add the acquisitions that the timeline got since the last call."""
         timeline, lanes, known = self.timeline, self.lanes, self._known
         if known == len(timeline):
             return
@@ -71,7 +71,7 @@ class LaneSet:
         self._known = len(timeline)
 
     def totals(self, phase: int, now: int) -> list[int]:
-        """By lane in order: all the time spent in a phase (0, 1, 2) until ``now``."""
+        """Return the time per lane spent in a phase (0, 1, 2) until ``now``, in ns."""
         fast = numpy_for(len(self.timeline))
         if fast is not None:
             found: list[int] = fast.totals(self.timeline, phase, now)
@@ -82,9 +82,9 @@ class LaneSet:
         ]
 
     def rows_at(self, at: int) -> list[int]:
-        """The rows that have begun by ``at`` and not ended before it, in order."""
-        return self._intervals.at(at)
+        """Return the rows that started by ``at`` and did not end before it, in order."""
+        return self._intervals.rows_at(at)
 
     def open_at(self, at: int) -> Iterator[int]:
-        """The rows of all acquisitions that are in any phase at ``at``, in order."""
+        """Yield the rows of all acquisitions that are open at ``at``, in order."""
         return (row for row in self.rows_at(at) if self.timeline.phase_at(row, at) is not None)

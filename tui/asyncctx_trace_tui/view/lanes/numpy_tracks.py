@@ -1,4 +1,4 @@
-"""Many rows and columns worked out at once, with numpy: the same as one by one."""
+"""The numpy implementation of track sums, equal to the plain one in ``tracks``."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 __all__ = ["ColumnSums", "Columns", "ended_badly", "sum_up", "totals"]
 
 _AT_ONCE = 100_000
-"""Rows whose times are in memory beside their columns."""
+"""Rows that are processed at a time, to limit memory."""
 
 
 def sum_up(track: TrackColumns) -> None:
-    """Take the rows that ``track`` has not summed up yet into its sums."""
+    """Add the new rows of ``track`` to its sums."""
     rows = _view(track.rows)[max(0, len(track.starts) - 1) :]
     entered, body, exit, ended = _edges(track.timeline, rows, track.holds_only)
     new = len(track.rows) - len(track.starts)
-    del rows  # or the rows could not grow again
+    del rows  # the array cannot grow while a view of it exists
     track.starts.frombytes(entered[-new:].tobytes())
     for column, begun, over in zip(
         track.sums, (entered, body, exit), (body, exit, ended), strict=True
@@ -43,7 +43,7 @@ def sum_up(track: TrackColumns) -> None:
 
 
 def ended_badly(timeline: Timeline, rows: array[int]) -> list[int]:
-    """Those of ``rows`` with a phase that did not end well."""
+    """Return those of ``rows`` with a phase that ended badly."""
     which = _view(rows)
     outcomes = (
         np.frombuffer(column, np.uint8)[which]
@@ -55,7 +55,7 @@ def ended_badly(timeline: Timeline, rows: array[int]) -> list[int]:
 
 
 def totals(timeline: Timeline, phase: int, now: int) -> list[int]:
-    """All the time that each task spent in a phase, in the order in which they were first seen."""
+    """Return the time that each task spent in a phase, in order of first appearance."""
     tasks = np.fromiter(timeline.rows_of_task, np.int64, len(timeline.rows_of_task))
     order = np.argsort(tasks)
     spent = np.zeros(len(tasks), np.int64)
@@ -70,7 +70,7 @@ def totals(timeline: Timeline, phase: int, now: int) -> list[int]:
 
 
 class Columns:
-    """What :meth:`Track.runs` gives, column by column; times at its edges, not sampled."""
+    """The result of :meth:`Track.runs` per column, from exact times at the column edges."""
 
     def __init__(self, track: TrackColumns, viewport: Viewport, now: int) -> None:
         track.sum_up()
@@ -100,14 +100,14 @@ class Columns:
         begins = begun & (starts[known] == edges)
         self.right: Truths = (alive & ~begins)[1:]
         self._whole: Truths = alive[:-1] & (until[:-1] >= edges[1:])
-        """Whether the column lies within one phase of one acquisition."""
+        """Whether the column is within one phase of one acquisition."""
         last = np.where(self._whole, index[:-1], (index - begins)[1:])
         self.row: Integers = rows[np.maximum(last, 0)]
-        """The acquisition that begins last in each column, or reaches into it."""
+        """The acquisition that starts last in each column or reaches into it."""
         self._state = 3 * index[:-1] + phase[:-1]
 
     def bars(self, longer_than: int) -> list[tuple[int, int, int]]:
-        """Column, length and row of what stays in one phase for more than so many columns."""
+        """Return column, length and row of phases that fill more than ``longer_than`` columns."""
         whole, state = self._whole, self._state
         goes_on = whole[1:] & whole[:-1] & (state[1:] == state[:-1])
         firsts = np.flatnonzero(whole & ~np.concatenate([[False], goes_on]))
@@ -119,18 +119,18 @@ class Columns:
 
 
 class ColumnSums:
-    """The time that outermost acquisitions spent in each column, all tasks together."""
+    """The time that the outermost acquisitions of all tasks spent in each column."""
 
     def __init__(self, viewport: Viewport, now: int) -> None:
         self._viewport = viewport
         self._now = now
-        # Of the ends of waits and so on that lie in a column: how many, and what is left of the
-        # column behind them. The last column holds what lies behind the view.
+        # Per phase boundary and column: the number of boundaries in the column, and the sum of the
+        # times from each to the end of the column. The last column is for those after the viewport.
         self._counts = np.zeros((3, viewport.width + 1), np.int64)
         self._rests = np.zeros((3, viewport.width + 1), np.int64)
 
     def add(self, timeline: Timeline, first: int, last: int) -> None:
-        """Take in the outermost of the rows from ``first`` to before ``last``."""
+        """Add the outermost acquisitions of the rows from ``first`` to before ``last``."""
         viewport = self._viewport
         rows = first + np.flatnonzero(np.frombuffer(timeline.depth, np.uint16)[first:last] == 0)
         entered, body, _, ended = _edges(timeline, rows, False)
@@ -142,12 +142,12 @@ class ColumnSums:
 
     @property
     def waits(self) -> list[int]:
-        """By column, in ns."""
+        """Time spent waiting, per column in ns."""
         return self._between(0, 1)
 
     @property
     def holds(self) -> list[int]:
-        """The same; cleanups among them."""
+        """Time spent holding or cleaning up, per column in ns."""
         return self._between(1, 2)
 
     def _between(self, begin: int, end: int) -> list[int]:
@@ -165,7 +165,7 @@ def _view(column: array[int]) -> Integers:
 def _edges(
     timeline: Timeline, rows: Integers, holds_only: bool
 ) -> tuple[Integers, Integers, Integers, Integers]:
-    """:meth:`Track.edges` of many rows."""
+    """Return :meth:`Track.edges` of many rows."""
     entered = _view(timeline.enter_started)[rows]
     body = _view(timeline.enter_ended)[rows]
     waiting = body == NOT_YET

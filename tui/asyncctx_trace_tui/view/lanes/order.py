@@ -1,4 +1,4 @@
-"""Which lanes are shown, and in which order."""
+"""The order of lanes: sorted, filtered, pinned, folded."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ __all__ = ["SORTS", "LaneOrder"]
 
 SORTS = ("first seen", "total wait", "total hold")
 _AT_ONCE = 10_000
-"""Rows that a filter is asked about within one frame."""
-_SORTED = 500_000_000
-"""How long lanes stay where they are while their sums grow, in ns."""
+"""Rows that are filtered within one frame."""
+_SORT_INTERVAL = 500_000_000
+"""The interval at which lanes are sorted again while their sums grow, in ns."""
 
 
 class LaneOrder:
-    """How the viewer wants the lanes arranged."""
+    """The order and the selection of lanes that the user has chosen."""
 
     def __init__(self) -> None:
         self.sort = SORTS[0]
@@ -24,45 +24,45 @@ class LaneOrder:
         """Tasks whose nested acquisitions are hidden."""
         self.expression = ""
         self._filter: Predicate | None = None
-        self._seen = 0
-        self._unsettled: list[int] = []
-        """Rows that were in flight when the filter was asked about them."""
+        self._filtered = 0
+        self._open_rows: list[int] = []
+        """Rows that were open when they were filtered, to be filtered again."""
         self._matching: set[int] = set()
         self.revision = 0
-        """Grows with every change of mind."""
+        """Increases with every change."""
         self._arranged: tuple[object, list[Lane]] = (None, [])
 
     def next_sort(self) -> str:
-        """Sort by the next thing to sort by; says which."""
+        """Switch to the next sort key, and return it."""
         self.sort = SORTS[(SORTS.index(self.sort) + 1) % len(SORTS)]
         self.revision += 1
         return self.sort
 
     def pin(self, task: int) -> None:
-        """Keep a task's lane on top, or let it go again."""
+        """Pin a task's lane to the top, or unpin it."""
         self.pinned ^= {task}
         self.revision += 1
 
     def fold(self, task: int) -> None:
-        """Hide a task's nested acquisitions, or show them again."""
+        """Fold a task's nested acquisitions, or unfold them."""
         self.folded ^= {task}
         self.revision += 1
 
     def filter(self, expression: str) -> None:
-        """Show only tasks with an acquisition that ``expression`` means; raises FilterError."""
+        """Show only tasks with an acquisition that matches ``expression``; raises FilterError."""
         self._filter = parse(expression)
         self.expression = expression.strip()
-        self._seen = 0
-        self._unsettled.clear()
+        self._filtered = 0
+        self._open_rows.clear()
         self._matching.clear()
         self.revision += 1
 
     def arrange(self, tracks: LaneSet, now: int) -> list[Lane]:
-        """The lanes to show, from the top; the same list as long as nothing has changed."""
+        """Return the lanes to show from top to bottom: the same list until something changes."""
         if self._filter is not None:
             self._match(tracks, now)
-        # A sum may change with every fact, but the order of lanes need not jump.
-        sums = now // _SORTED if self.sort != SORTS[0] else 0
+        # Sums may change with every event, but lanes should not move all the time.
+        sums = now // _SORT_INTERVAL if self.sort != SORTS[0] else 0
         key = self.revision, len(tracks.lanes), len(self._matching), sums
         if key != self._arranged[0]:
             self._arranged = key, self._arrange(tracks, now)
@@ -78,17 +78,17 @@ class LaneOrder:
         return sorted(lanes, key=lambda lane: lane.task not in self.pinned)
 
     def _match(self, tracks: LaneSet, now: int) -> None:
-        """Ask about some of the rows that were not asked about yet, and what is in flight."""
+        """Filter some of the remaining rows, and those that were open before."""
         timeline, filter, known = tracks.timeline, self._filter, len(self._matching)
         assert filter is not None
-        until = min(self._seen + _AT_ONCE, len(timeline))
-        # What was in flight may have come to match since; what had ended is not asked again.
-        asked = [*self._unsettled, *range(self._seen, until)]
+        until = min(self._filtered + _AT_ONCE, len(timeline))
+        # An open acquisition may match later; one that has ended is filtered once.
+        asked = [*self._open_rows, *range(self._filtered, until)]
         for row in asked:
             if timeline.task[row] not in self._matching and filter(timeline, row, now):
                 self._matching.add(timeline.task[row])
-        self._seen = until
+        self._filtered = until
         in_flight = set(timeline.in_flight)
-        self._unsettled = [row for row in asked if row in in_flight]
+        self._open_rows = [row for row in asked if row in in_flight]
         if len(self._matching) > known:
             self.revision += 1

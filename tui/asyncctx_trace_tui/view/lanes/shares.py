@@ -22,25 +22,25 @@ class Shares(NamedTuple):
     cleanup: int
 
     def minus(self, other: Shares) -> Shares:
-        """What came on top of ``other``."""
+        """Return the difference to ``other``."""
         return Shares(self.wait - other.wait, self.hold - other.hold, self.cleanup - other.cleanup)
 
 
 class Run(NamedTuple):
-    """Neighbouring columns in one and the same state, or a single column of several."""
+    """Neighboring columns in the same phase, or a single column with several phases."""
 
     column: int
     length: int
     shares: Shares
-    """Of one column."""
+    """The time per phase in one column."""
     row: int
-    """The acquisition that begins last in it, or reaches into it; -1 while there is none."""
+    """The acquisition that starts last in it or reaches into it; -1 if there is none."""
     touches: tuple[bool, bool]
-    """Whether a phase reaches in from the left, or out to the right."""
+    """Whether a phase continues from the left, and to the right."""
 
 
 class Problem(NamedTuple):
-    """A phase that did not end well."""
+    """A phase that ended badly: error, cancellation or timeout."""
 
     at: int
     outcome: Outcome

@@ -1,4 +1,4 @@
-"""Acquisitions that follow each other without overlap, summed up for any slice of time."""
+"""Sequences of acquisitions without overlap, with the time per phase for any slice of time."""
 
 from __future__ import annotations
 
@@ -16,32 +16,33 @@ from asyncctx_trace_tui.view.viewport import Viewport
 __all__ = ["Track", "UnitTrack"]
 
 _OK = int(Outcome.OK)
-_when = attrgetter("at")
+_time_of = attrgetter("at")
 
 
 class Track:
     """Acquisitions of one timeline that follow each other without overlap.
 
-    Only the last may be in flight, which makes the sums of all others final. Rows are summed up
-    when they are first asked for: most lanes of a large recording are never looked at.
+    Only the last may be open, so the prefix sums of all others are final. Rows are summed up when
+    they are first needed, because most lanes of a large recording are never shown. A query is a
+    binary search: O(log n) for n rows.
     """
 
     holds_only = False
-    """Whether waits are left out."""
+    """Whether waits are excluded."""
 
     def __init__(self, timeline: Timeline, rows: array[int] | None = None) -> None:
         self.timeline = timeline
         self.rows = array("q") if rows is None else rows
-        """In order; who gave them lets them grow at the end."""
+        """The rows in order; the owner of the array may append to it."""
         self.starts = array("q")
-        """When each row that has been summed up begins."""
+        """The start of each row that has been summed up, in ns."""
         self.sums = (array("q"), array("q"), array("q"))
-        """The time spent waiting, holding and cleaning up before each of them."""
+        """The time spent waiting, holding and cleaning up before each of them, in ns."""
         self._problems: list[Problem] = []
-        """Of all of them but the last, in order."""
+        """The problems of all summed up rows but the last, in order."""
 
     def sum_up(self) -> None:
-        """Take in the rows that have come since the last call."""
+        """Add the rows that were appended since the last call."""
         known, rows = len(self.starts), self.rows
         if known == len(rows):
             return
@@ -60,12 +61,12 @@ class Track:
             self._problems += self._problems_of(row)
 
     def index_at(self, at: int) -> int:
-        """The index of the last acquisition that has begun by ``at``, -1 if none has."""
+        """Return the index of the last acquisition that started by ``at``, -1 if none has."""
         self.sum_up()
         return bisect_right(self.starts, at) - 1
 
     def row_at(self, at: int) -> int | None:
-        """The row of the acquisition that is in any phase at ``at``."""
+        """Return the row of the acquisition that is open at ``at``, if any."""
         index = self.index_at(at)
         if index < 0:
             return None
@@ -73,7 +74,7 @@ class Track:
         return row if at < self.edges(row)[3] else None
 
     def elapsed(self, at: int, now: int) -> Shares:
-        """The time spent in each phase until ``at``; what is in flight is so until ``now``."""
+        """Return the time spent in each phase until ``at``; open phases last until ``now``."""
         return self._elapsed(self.index_at(at), at, now)
 
     def _elapsed(self, index: int, at: int, now: int) -> Shares:
@@ -89,7 +90,7 @@ class Track:
         )
 
     def runs(self, viewport: Viewport, now: int) -> Iterator[Run]:
-        """The columns of ``viewport`` that are not empty, from left to right."""
+        """Yield the columns of ``viewport`` that are not empty, from left to right."""
         column, width, step = 0, viewport.width, viewport.per_column
         at, index = viewport.start, self.index_at(viewport.start)
         state, until = self._state(index, at, now)
@@ -104,7 +105,7 @@ class Track:
                 index = bisect_right(self.starts, at, lo=max(0, index)) - 1
                 state, until = self._state(index, at, now)
                 continue
-            # What is known at the end of a column is known at the start of the next.
+            # The values at the end of a column are those at the start of the next.
             end = at + step
             if before is None:
                 before = self._elapsed(index, at, now)
@@ -120,19 +121,19 @@ class Track:
             column, at, index, state, before = column + 1, end, following, state_after, after
 
     def problems(self, viewport: Viewport) -> Iterator[Problem]:
-        """What did not end well, at most one in each column of ``viewport``."""
+        """Yield phases that ended badly, at most one per column of ``viewport``."""
         self.sum_up()
         known = self._problems
-        index = bisect_left(known, viewport.start, key=_when)
+        index = bisect_left(known, viewport.start, key=_time_of)
         while index < len(known) and known[index].at < viewport.end:
             yield known[index]
             column = viewport.column_of(known[index].at)
-            index = bisect_left(known, viewport.time_of(column + 1), lo=index + 1, key=_when)
+            index = bisect_left(known, viewport.time_of(column + 1), lo=index + 1, key=_time_of)
         if self.rows:
             yield from (p for p in self._problems_of(self.rows[-1]) if viewport.shows(p.at))
 
     def render_key(self, now: int) -> tuple[int, ...]:
-        """Differs whenever the track looks different; ``now`` counts while it is in flight."""
+        """Return a value that changes whenever the track looks different; ``now`` is in ns."""
         if not self.rows:
             return ()
         row = self.rows[-1]
@@ -150,7 +151,7 @@ class Track:
                 yield Problem(at, Outcome(outcome), row)
 
     def _state(self, index: int, at: int, now: int) -> tuple[int | None, int]:
-        """The phase at ``at`` (0, 1, 2, or None) and until when that stays so."""
+        """Return the phase at ``at`` (0, 1, 2 or ``None``) and the time until which it lasts."""
         following = self.starts[index + 1] if index + 1 < len(self.starts) else NEVER
         if index < 0 or at >= now:
             return None, following
@@ -161,9 +162,9 @@ class Track:
         return None, following
 
     def edges(self, row: int) -> tuple[int, int, int, int]:
-        """When enter, body and exit begin and all ends; ``NEVER`` where that has not come.
+        """Return the starts of enter, body and exit and the end; ``NEVER`` for future ones.
 
-        An acquisition that did not get in ends with its enter, and so do its empty phases.
+        If the enter failed, all later times are the end of the enter.
         """
         timeline = self.timeline
         entered = timeline.enter_started[row]

@@ -1,4 +1,4 @@
-"""The keys at the foot of the screen, as many as it has room for."""
+"""The footer: as many key bindings as fit."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from textual.widgets._footer import FooterKey
 __all__ = ["Keys"]
 
 _ALWAYS = ("help", "quit")
-"""Actions whose keys have their place however little room there is."""
+"""Actions that are always shown."""
 
 
 class Keys(Footer):
-    """Leaves out whole keys rather than half of one."""
+    """A footer that leaves out whole bindings instead of cutting the last one."""
 
     def compose(self) -> ComposeResult:
         found = list(super().compose())
-        room = self.app.size.width
-        room -= sum(_width(each) for each in found if _kept(each))
+        free = self.app.size.width
+        free -= sum(_width(each) for each in found if _kept(each))
         for each in found:
             if not _kept(each):
-                if _width(each) > room:
+                if _width(each) > free:
                     continue
-                room -= _width(each)
+                free -= _width(each)
             yield each
 
     async def on_resize(self, event: events.Resize) -> None:

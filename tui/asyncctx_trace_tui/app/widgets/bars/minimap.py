@@ -1,4 +1,4 @@
-"""The whole run in one line, with the window in it."""
+"""The minimap: the whole run in one line, with the viewport highlighted."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from asyncctx_trace_tui.view.viewport import Viewport
 __all__ = ["Minimap"]
 
 _BUDGET = 0.004
-"""Seconds of one frame that may go into summing up lanes."""
+"""Seconds per frame that may be spent on summing up lanes."""
 _MAX_AGE = 1_000_000_000
 
 
 class Minimap(StateWidget):
-    """How much was waited (amber) and held (teal) at any time by all tasks together."""
+    """The time that all tasks together waited (amber) and held (teal)."""
 
     DEFAULT_CSS = """
     Minimap { height: 1; }
     """
 
     class Chosen(Message):
-        """A time on the map was clicked."""
+        """A time on the minimap was clicked."""
 
         def __init__(self, at: int) -> None:
             self.at = at
@@ -45,7 +45,7 @@ class Minimap(StateWidget):
         self._overview = self._next = Overview(Viewport(0, 1, 1), 0)
         self._work: Iterator[None] | None = None
         self._wanted: Hashable = None
-        """What is being summed up."""
+        """The key of the sums in progress."""
         self._summed: Hashable = None
 
     def render_key(self) -> Hashable:
@@ -55,7 +55,7 @@ class Minimap(StateWidget):
         return self._summed, state.viewport, whole.column_of(state.playback.at), self.size
 
     def _sum_up(self) -> None:
-        """Go on with summing up, a few ms at a time; begin anew when there is more to sum."""
+        """Continue summing up for a few ms; start again when the recording has grown."""
         state = self.state
         width = max(1, self.size.width - names_width(state, self.app.size.width))
         recent = state.now // _MAX_AGE if state.live else state.now

@@ -1,4 +1,4 @@
-"""The ruler of time above the lanes."""
+"""The time ruler above the lanes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Ruler"]
 
 
 class Ruler(StateWidget):
-    """One line of round times, with the time of the play head above it."""
+    """One line of round times, with the time of the play head and the marks A and B."""
 
     DEFAULT_CSS = """
     Ruler { height: 1; }
@@ -35,7 +35,7 @@ class Ruler(StateWidget):
 
     @property
     def _precision(self) -> int:
-        """To how many ns the time of the play head is worth showing at this zoom."""
+        """The precision of the displayed play head time at this zoom, in ns."""
         return int(10 ** (len(str(self.state.viewport.per_column)) - 1))
 
     def render_line(self, y: int) -> Strip:
@@ -63,7 +63,7 @@ class Ruler(StateWidget):
         return strip
 
     def _head(self, column: int) -> tuple[str, int]:
-        """The time of the play head and where it begins: right of it, or left where it must."""
+        """Return the label of the play head and its first column: right of it if there is space."""
         state = self.state
         time = clock(state.playback.at - state.origin, self._precision)
         if column + 1 + len(time) <= state.viewport.width:

@@ -1,4 +1,4 @@
-"""The line at the top: what runs, where the play head is, how it moves, how the program ended."""
+"""The title bar: playback state, command line, state of the program."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Title"]
 
 
 class Title(StateWidget):
-    """One line; the state of playing on the left, the end of the program on the right."""
+    """One line: playback on the left, the command line, the program's state on the right."""
 
     DEFAULT_CSS = """
     Title { height: 1; background: $panel; }
@@ -35,7 +35,7 @@ class Title(StateWidget):
         return self._left(), self._right(), self.size.width
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        """The command line in full."""
+        """Show the whole command line in the tooltip."""
         self.show_tooltip(self._program() or None)
 
     def render_line(self, y: int) -> Strip:
@@ -57,7 +57,7 @@ class Title(StateWidget):
     def _left(self) -> str:
         playback, state = self.state.playback, self.state
         if state.loading:
-            return f" reading… {len(state.timeline.facts):,} facts"
+            return f" reading… {len(state.timeline.facts):,} events"
         if playback.following:
             playing = "live" if state.live else "end"
         elif playback.playing:
@@ -76,18 +76,18 @@ class Title(StateWidget):
         if self.stopping:
             return "stopping the program… "
         if self.state.saving is not None:
-            return f"{self.state.saving.words} · Escape stops "
+            return f"{self.state.saving.progress} · Escape cancels "
         dropped = sum(each.acquisitions for each in state.timeline.dropped)
-        lost = f"{dropped} not kept · " if dropped else ""
+        lost = f"{dropped} dropped · " if dropped else ""
         if state.exit_code is not None:
             code = state.exit_code
             return f"{lost}exit code {code} " if code >= 0 else f"{lost}ended by signal {-code} "
         if state.live:
-            return f"{lost}running, not all of it read yet " if state.behind else f"{lost}running "
+            return f"{lost}running, still reading " if state.behind else f"{lost}running "
         return f"{lost}ended " if state.timeline.process_ended else f"{lost}no end recorded "
 
     def _program(self) -> str:
-        """The command line of the process whose task was seen first."""
+        """Return the command line of the process of the first task."""
         timeline = self.state.timeline
         first = next(iter(timeline.tasks.values()), None)
         process = timeline.processes.get(first.process) if first is not None else None

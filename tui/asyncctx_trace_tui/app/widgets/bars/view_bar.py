@@ -1,4 +1,4 @@
-"""The names of the views, each with its key."""
+"""The bar of view names with their keys."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ VIEWS = (
     "output",
     "details",
 )
-"""The views in the order of their keys, from 1 on."""
+"""The views, in the order of their keys 1 to 8."""
 _ANSWERS = {"resources", "waits", "cleanup", "findings"}
-"""Those that show what analysis has found."""
+"""Views that show answers of analysis."""
 
 
 class ViewBar(StateWidget):
-    """One line; the view on screen stands out, a click chooses another."""
+    """One line; the current view is highlighted, a click selects another."""
 
     DEFAULT_CSS = """
     ViewBar { height: 1; }
@@ -58,7 +58,7 @@ class ViewBar(StateWidget):
         return self.view, self.size.width, self._notes()
 
     def _notes(self) -> str:
-        """What limits or changes the lanes, and how old the answers are, on the right."""
+        """Return the notes on the right: age of the answers, filter, sort key."""
         state = self.state
         lane_order = state.lane_order
         notes = []
@@ -72,10 +72,10 @@ class ViewBar(StateWidget):
         return " · ".join(notes)
 
     def _tabs(self) -> list[tuple[str, str]]:
-        """Number and name of each view; where notes need the room, names give way."""
+        """Return key and name of each view; names are left out if the notes need the space."""
         tabs = [(f" {number}", f" {view.capitalize()}") for number, view in enumerate(VIEWS, 1)]
-        room = self.size.width - len(self._notes()) - 2
-        if sum(len(number + name) for number, name in tabs) > room:
+        free = self.size.width - len(self._notes()) - 2
+        if sum(len(number + name) for number, name in tabs) > free:
             shown = VIEWS.index(self.view)
             tabs = [(number, name if i == shown else "") for i, (number, name) in enumerate(tabs)]
         return tabs

@@ -1,4 +1,4 @@
-"""Everything that is known of the selected acquisition."""
+"""The view of details: everything that is known about the selected acquisition."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["Details"]
 
 _NAMES = {"enter": "waited", "body": "held", "exit": "cleaned up"}
 _SHOWN = 20
-"""Acquisitions within this one that are listed."""
+"""Number of nested acquisitions that are listed."""
 _OUTCOMES = {
     Outcome.OK: "ok",
     Outcome.ERROR: "error",
@@ -34,10 +34,10 @@ _OUTCOMES = {
 class Details(TextPage):
     """Phases with exact times, outcome, error, site, resource, parents and children."""
 
-    _kin: tuple[Hashable, int | None, list[int]] = (None, None, [])
-    """Of which acquisition, the one around it, those within it."""
+    _relatives: tuple[Hashable, int | None, list[int]] = (None, None, [])
+    """The key of the acquisition, the row around it, the rows within it."""
 
-    def words(self) -> list[TextLine]:
+    def lines(self) -> list[TextLine]:
         state = self.state
         timeline = state.timeline
         row = state.selected_row
@@ -83,7 +83,7 @@ class Details(TextPage):
         origin = self.state.origin
         ending = clock(end - origin, 1) if outcome is not None else "now"
         words = f"{duration(end - start)}, from {clock(start - origin, 1)} to {ending}"
-        shown = "goes on" if outcome is None else _OUTCOMES[outcome]
+        shown = "still going on" if outcome is None else _OUTCOMES[outcome]
         foreground = "text" if outcome in (None, Outcome.OK) else "error"
         lines = [_line(name, f"{words} · {shown}", foreground, at=start)]
         if error is not None:
@@ -91,7 +91,7 @@ class Details(TextPage):
         return lines
 
     def _spans(self, a: Acquisition, anchor: Anchor) -> list[TextLine]:
-        """Its spans, wherever this recording is exported to."""
+        """Return the ids and attributes of its spans, as an export of this recording has them."""
         *phases, lifecycle = spans_of(self.state.timeline, a.row, anchor)
         lines = [TextLine.of(""), _line("span id", f"{lifecycle.id:016x}")]
         lines += [_line(span.name, f"{span.id:016x}") for span in phases]
@@ -107,13 +107,13 @@ class Details(TextPage):
         here = bisect_left(its, a.row)
         ended = self.state.now if a.ended is None else a.ended
         until = bisect_right(its, ended, lo=here, key=timeline.enter_started.__getitem__)
-        if self._kin[0] != (a.row, until):
+        if self._relatives[0] != (a.row, until):
             outer = None
-            with suppress(ValueError):  # there is none, or it began before the recording
+            with suppress(ValueError):  # no parent, or it started before the recording
                 outer = timeline.id.index(a.parent or 0)
             inner = [row for row in its[here + 1 : until] if timeline.parent[row] == a.id]
-            self._kin = (a.row, until), outer, inner
-        _, outer, inner = self._kin
+            self._relatives = (a.row, until), outer, inner
+        _, outer, inner = self._relatives
         lines = [TextLine.of("")]
         if outer is not None:
             lines.append(self._relative("within", outer))
@@ -128,7 +128,7 @@ class Details(TextPage):
 
 
 def _statement(text: str) -> str:
-    """The line of an ``async with``; Python 3.11 gives the whole statement as its place."""
+    """Return the first line of an ``async with``; Python 3.11 reports the whole statement."""
     if not text.startswith("async with "):
         return f"async with {text}:" if text else ""
     for colon in (place for place, sign in enumerate(text) if sign == ":"):

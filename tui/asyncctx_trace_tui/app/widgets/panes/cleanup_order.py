@@ -1,4 +1,4 @@
-"""What is open in the selected task, and the order in which it cleans up."""
+"""The view of cleanup: the open acquisitions of a task, and its exits in order."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from asyncctx_trace_tui.view.time_axis import clock
 __all__ = ["Cleanup"]
 
 _SHOWN = 30
-"""Exits of the past that are listed."""
+"""Number of past exits that are listed."""
 
 
 class Cleanup(TextPage):
-    """The stack as it stands, innermost first; then the exits, numbered as they happened."""
+    """The stack of open acquisitions, innermost first; then the exits, numbered in order."""
 
-    def words(self) -> list[TextLine]:
+    def lines(self) -> list[TextLine]:
         state = self.state
         if state.task is None:
             return [TextLine.of("no task has been seen yet", "faint")]
@@ -31,13 +31,13 @@ class Cleanup(TextPage):
         if found is None:
             return [TextLine.of(COMPUTING, "faint")]
         opened = [state.timeline.acquisition(row) for row in state.case.held_by(state.task, at)]
-        lines = [TextLine.of(f"Open in {name}, the innermost first", "faint")]
+        lines = [TextLine.of(f"Open in {name}, innermost first", "faint")]
         lines += [self._open(each, at) for each in reversed(opened)]
         if not opened:
             lines.append(TextLine.of("nothing is open", "text"))
         lines += [
             TextLine.of(""),
-            TextLine.of(f"Cleaned up by {name}, the last one first", "faint"),
+            TextLine.of(f"Cleaned up by {name}, latest first", "faint"),
         ]
         return lines + self._exits(state.task, at, found)
 
@@ -94,7 +94,7 @@ class Cleanup(TextPage):
             name = resource_name(timeline, timeline.resource[expected])
             spans.append(Span(f"  expected here: {name}", "wait"))
         if a.body_error is not None:
-            spans.append(Span(f"  passed through: {_short(a.body_error.type)}", "cancelled"))
+            spans.append(Span(f"  error passing through: {_short(a.body_error.type)}", "cancelled"))
         if a.suppressed:
             spans.append(Span("  suppressed", "wait"))
         if a.exit_outcome not in (None, Outcome.OK) and a.exit_error is not None:
@@ -103,7 +103,7 @@ class Cleanup(TextPage):
 
 
 def _all_unwindings(case: Case) -> list[Unwinding]:
-    _ = case.exits, case.parents  # worked out here, where it may take its time
+    _ = case.exits, case.parents  # compute them here, on the background thread
     return list(unwindings(case))
 
 

@@ -1,4 +1,4 @@
-"""The verdict and the findings by cause, each leading to its place in time."""
+"""The view of findings: the verdict, the groups of findings, the tables of the report."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ __all__ = ["FindingList", "Findings"]
 _COLORS = {"error": "error", "warning": "wait", "note": "faint"}
 _INDENT = 3
 _SCROLLBAR = 1
-"""Cells of the bar that comes once the lines have been counted."""
+"""Width of the scrollbar, which is not part of the region before the lines are known."""
 _SIGNS = {"error": "!!", "warning": "! ", "note": "· "}
 
 
 class FindingList(TextPage):
-    """The verdict, then the findings, the gravest first, each with what follows from it."""
+    """The verdict, then the groups of findings, most severe first, with their consequences."""
 
     def render_key(self) -> Hashable:
-        self.state.answer(_verdict)  # asked for as long as they are seen
+        self.state.answer(_verdict)  # keep asking while the view is visible
         return self.state.answers.revision, self.size, self.cursor, self.has_focus
 
-    def words(self) -> list[TextLine]:
+    def lines(self) -> list[TextLine]:
         result = self.state.answer(_verdict)
         if result is None:
             return [TextLine.of(COMPUTING, "faint")]
@@ -52,7 +52,7 @@ class FindingList(TextPage):
     def _group_lines(
         self, group: FindingGroup, width: int, *, has_sentence: bool
     ) -> Iterator[TextLine]:
-        """A heading, then its sentence over as many lines as it takes, if it is not ``said``."""
+        """Yield a heading, the wrapped sentence if ``has_sentence``, and the consequences."""
         shown = group.findings[0]
         row = shown.rows[0] if shown.rows else None
         since = clock(group.first - self.state.origin)
@@ -73,7 +73,7 @@ class FindingList(TextPage):
 
 
 class Findings(Vertical):
-    """The list above, the table below."""
+    """The list of findings above a table of the report."""
 
     DEFAULT_CSS = """
     Findings { height: 1fr; }
@@ -90,7 +90,7 @@ class Findings(Vertical):
 
 
 def _verdict(case: Case) -> tuple[Headline, list[FindingGroup], int | None, int | None]:
-    """The headline, all groups, and the acquisition and time that the headline is about."""
+    """Return the headline, all groups, and the acquisition and time of the headline."""
     groups = group_findings(case, find_in(case, Thresholds()))
     resources = group_resources(case, list(case.timeline.rows_of_resource))
     blames = {resource: blame(case, resource) for resource in case.limited}

@@ -1,4 +1,4 @@
-"""The panel that says in words what holds at the play head."""
+"""The panel below the view: a description of what happens at the play head."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from asyncctx_trace_tui.app.widgets.state_widget import StateWidget
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
 from asyncctx_trace_tui.view.display_names import task_name
 from asyncctx_trace_tui.view.mark_summary import between
-from asyncctx_trace_tui.view.narration import describe_queue, events_at, occupants_at, sentence
+from asyncctx_trace_tui.view.narration import describe, describe_queue, events_at, occupants_at
 from asyncctx_trace_tui.view.state import ViewState
 
 __all__ = ["Sentences"]
 
 
 _NAMED = 40
-"""Acquisitions whose tasks are told in their colours."""
+"""Number of acquisitions whose tasks are colored."""
 
 
 class Sentences(StateWidget):
-    """What just happened, then a sentence per resource that somebody is at."""
+    """The events at the play head, then a sentence per resource that is held or waited for."""
 
     DEFAULT_CSS = """
     Sentences { height: 1fr; padding: 0 1; border-top: solid $foreground 20%;
@@ -38,11 +38,11 @@ class Sentences(StateWidget):
         self.state = state
         self.glyphs = glyphs
         self.queue = False
-        """Whether the selected resource's queue is told name by name."""
+        """Whether the queue of the selected resource is listed by name."""
 
     def render_key(self) -> Hashable:
         state = self.state
-        # In motion, more than ten new texts a second are not read.
+        # Nobody reads more than ten new texts per second.
         moving = state.playback.playing or state.playback.following
         moment = max(1, round(100_000_000 * state.playback.speed)) if moving else 1
         return state.playback.at // moment, moving, len(state.timeline.facts), *self._chosen()
@@ -54,19 +54,19 @@ class Sentences(StateWidget):
     def render(self) -> Text:
         text = Text()
         if self.state.loading:
-            return text  # there are no lanes yet of what has been read
+            return text  # there are no lanes yet
         for line, foreground in self._lines():
             text.append(line + "\n", self.palette.style(foreground))
         text.right_crop(1)
         for task in self._covers():
-            # As a whole word: `worker-1` is not in `worker-12`.
+            # Match whole names: `worker-1` is not part of `worker-12`.
             name = rf"(?<![\w-]){re.escape(task_name(self.state.timeline, task))}(?![\w-])"
             order = self.state.tracks.lanes[task].order
             text.highlight_regex(name, self.palette.style(task_color(order)))
         return text
 
     def _covers(self) -> list[int]:
-        """The tasks that are spoken of, by lanes."""
+        """Return the tasks with open acquisitions at the play head."""
         state = self.state
         rows = islice(state.tracks.open_at(state.playback.at), _NAMED)
         return list(dict.fromkeys(state.timeline.task[row] for row in rows))
@@ -90,7 +90,7 @@ class Sentences(StateWidget):
                     lines += [(line, "text") for line in describe_queue(timeline, moment, at)]
                     found = [other for other in found if other is not moment]
                     break
-        lines += [(sentence(timeline, moment, at), "text") for moment in found]
+        lines += [(describe(timeline, moment, at), "text") for moment in found]
         lines = lines or [("no task holds or waits for anything", "faint")]
         height, width = self.content_size.height, max(1, self.content_size.width)
         fit = 0

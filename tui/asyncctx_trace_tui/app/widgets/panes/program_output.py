@@ -1,4 +1,4 @@
-"""What the program printed, line by line, tied to the play head."""
+"""The view of the program's output, synchronized with the play head."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from asyncctx_trace_tui.view.time_axis import clock
 __all__ = ["Output"]
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;:?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
-"""Colours, cursor moves and titles that a program sends to a terminal."""
+"""Escape sequences for colors, cursor moves and titles."""
 _BEFORE = 13
-"""Columns before the words of a line."""
+"""Cells before the text of a line."""
 _LONGEST = 2_000
-"""Characters of a tip."""
+"""The largest length of a tooltip, in characters."""
 
 
 class Output(ScrollView, StateWidget, can_focus=True, inherit_bindings=False):
-    """Each line stamped; those that the play head has not reached are faint."""
+    """The lines with their times; those after the play head are faint."""
 
     DEFAULT_CSS = """
     Output { height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1;
@@ -50,7 +50,7 @@ class Output(ScrollView, StateWidget, can_focus=True, inherit_bindings=False):
     ]
 
     class Chosen(Message):
-        """A line was chosen: the play head should go there."""
+        """A line was selected: move the play head to its time."""
 
         def __init__(self, at: int) -> None:
             self.at = at
@@ -64,7 +64,7 @@ class Output(ScrollView, StateWidget, can_focus=True, inherit_bindings=False):
 
     @property
     def reached(self) -> int:
-        """How many lines had been printed by the time of the play head."""
+        """The number of lines printed up to the play head."""
         return bisect_right(
             self.state.timeline.printed, self.state.playback.at, key=attrgetter("at")
         )
@@ -113,14 +113,14 @@ class Output(ScrollView, StateWidget, can_focus=True, inherit_bindings=False):
         ).adjust_cell_length(width, style("text", background))
 
     def action_move(self, by: int) -> None:
-        """The play head goes to the line ``by`` further down."""
+        """Move the play head to the line ``by`` further down."""
         printed = self.state.timeline.printed
         if printed:
             index = min(max(self.reached - 1 + by, 0), len(printed) - 1)
             self.post_message(self.Chosen(printed[index].at))
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        """A line that is cut is told in full in the tip."""
+        """Show a truncated line in full in the tooltip."""
         offset = event.get_content_offset(self)
         printed = self.state.timeline.printed
         index = -1 if offset is None else offset.y + self.scroll_offset.y

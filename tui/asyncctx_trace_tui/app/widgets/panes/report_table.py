@@ -1,4 +1,4 @@
-"""The tables of the report, one at a time, sortable, each line leading to its resource."""
+"""The tables of the report, one at a time, sortable."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Report"]
 
 
 class Report(DataTable[Text], StateWidget):
-    """A click on a heading, or `o`, sorts; `b` brings the next table."""
+    """A table of the report; a row leads to its resource."""
 
     DEFAULT_CSS = """
     Report { height: 1fr; border-top: solid $foreground 20%; scrollbar-size-horizontal: 1;
@@ -27,7 +27,7 @@ class Report(DataTable[Text], StateWidget):
     """
 
     class GoTo(Message):
-        """A resource was chosen, and the time of its longest queue, if that is known."""
+        """A resource was selected, with the time of its longest queue, if known."""
 
         def __init__(self, resource: int, at: int | None) -> None:
             self.resource = resource
@@ -43,7 +43,7 @@ class Report(DataTable[Text], StateWidget):
         self._lines: list[Line] = []
 
     def render_key(self) -> Hashable:
-        self.state.answer(self._table.lines)  # asked for as long as it is seen
+        self.state.answer(self._table.lines)  # keep asking while the table is visible
         return self.state.answers.revision, self._table.title, self._sorted_by
 
     def redraw(self) -> None:
@@ -51,9 +51,9 @@ class Report(DataTable[Text], StateWidget):
         by = self._sorted_by
         known = list(lines or [])
         if by is not None:
-            # Numbers the largest first, names from A to Z.
-            falling = bool(known) and not isinstance(known[0].values[by], str)
-            known.sort(key=lambda line: line.values[by], reverse=falling)
+            # Sort numbers in descending order, names in ascending order.
+            descending = bool(known) and not isinstance(known[0].values[by], str)
+            known.sort(key=lambda line: line.values[by], reverse=descending)
         self._lines = known
         number = TABLES.index(self._table) + 1
         state = "" if lines is not None else f" · {COMPUTING}"
@@ -86,12 +86,12 @@ class Report(DataTable[Text], StateWidget):
         self._sorted_by = 0 if self._sorted_by is None else (self._sorted_by + 1) % columns
 
     def next_table(self) -> None:
-        """Show another table of the report."""
+        """Show the next table of the report."""
         self._table = TABLES[(TABLES.index(self._table) + 1) % len(TABLES)]
         self._sorted_by = None
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        """Names that are cut stand in the tip in full."""
+        """Show truncated names in full in the tooltip."""
         row = event.style.meta.get("row", -1)
         whole = range(len(self._lines))
         names = [v for v in self._lines[row].values if isinstance(v, str)] if row in whole else []

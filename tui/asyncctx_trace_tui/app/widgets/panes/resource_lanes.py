@@ -1,4 +1,4 @@
-"""The lanes of resources: who holds each unit when, and the queue of those who wait."""
+"""The view of resources: the holder of each unit over time, and the queue of waiters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from asyncctx_trace_tui.view.cells.drawing import CellSegment, draw
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
 from asyncctx_trace_tui.view.display_names import resource_name, task_name
 from asyncctx_trace_tui.view.lanes.tracks import UnitTrack
-from asyncctx_trace_tui.view.narration import occupants_at, sentence
+from asyncctx_trace_tui.view.narration import describe, occupants_at
 from asyncctx_trace_tui.view.state import COMPUTING, ViewState
 from asyncctx_trace_tui.view.units import rows_by_unit
 from asyncctx_trace_tui.view.viewport import Viewport
@@ -24,27 +24,27 @@ from asyncctx_trace_tui.view.viewport import Viewport
 __all__ = ["ResourceLine", "Resources"]
 
 _MOST_UNITS = 40
-"""Units of one resource that get a line each; the rest are counted."""
+"""The largest number of units per resource that are shown; the rest are counted."""
 
 
 _TALLEST = 4
-"""Lines that the curve of a queue takes up where there is room."""
+"""The largest height of a queue, in lines."""
 _THICKEST = 2
-"""The same for a unit."""
+"""The largest height of a unit, in lines."""
 
 
 class ResourceLine(NamedTuple):
-    """One line: the queue of a resource, one of its units, how many are left out, or space."""
+    """One line: the queue of a resource, one of its units, the number of hidden units, or space."""
 
     resource: int
     kind: Literal["queue", "unit", "more", "space"]
     unit: int = 0
     part: int = 0
-    """Which line, from the top, of several where there is room."""
+    """The index of the line within the queue or unit, from the top."""
 
 
 class Queue:
-    """How many waited on average in any slice of time: sums once, two bisections a column."""
+    """The average number of waiters in any slice of time, by prefix sums: O(log n) per query."""
 
     def __init__(self, occupancy: Occupancy) -> None:
         self._times = occupancy.times
@@ -54,7 +54,7 @@ class Queue:
         self.most = max(occupancy.waiters, default=0)
 
     def mean(self, start: int, end: int) -> float:
-        """Waiters between two times, on average."""
+        """Return the average number of waiters between two times."""
         return (self._until(end) - self._until(start)) / (end - start)
 
     def _until(self, at: int) -> int:
@@ -67,22 +67,22 @@ class Queue:
 
 
 class Resources(TimeRows[ResourceLine]):
-    """Above, the queue as a filled curve; below it a line per unit, coloured by holder."""
+    """Per resource: the queue as a filled curve, then a line per unit, colored by holder."""
 
     def __init__(self, state: ViewState, glyphs: Glyphs) -> None:
         super().__init__(state, glyphs, id="resources")
         self._found: dict[int, tuple[list[UnitTrack], Queue]] = {}
         self._orders: dict[int, int] = {}
         self._tall: dict[int, int] = {}
-        """Lines of each queue."""
+        """Resource -> the height of its queue, in lines."""
         self._thick = 1
-        """Lines of a unit."""
+        """The height of a unit, in lines."""
 
     def lay_out(self, height: int) -> list[ResourceLine]:
-        if not self._work_out():
+        if not self._update_answers():
             return []
         limited = self.state.case.limited
-        # What tasks contend for comes first.
+        # Resources with limited capacity come first.
         order = sorted(self._found, key=lambda each: each not in limited)
         rows = {resource: self._rows_of(resource) for resource in order}
         units = sum(min(count, _MOST_UNITS) for count in rows.values())
@@ -107,13 +107,13 @@ class Resources(TimeRows[ResourceLine]):
         return lines
 
     def _rows_of(self, resource: int) -> int:
-        """How many units have a row: all that there are, and all that were ever held at once."""
+        """Return the number of units to show: the capacity, or the most that were held at once."""
         known = self.state.timeline.resources.get(resource)
         capacity = known.capacity if known is not None else None
         return max(capacity or 0, len(self._units_of(resource)))
 
-    def _work_out(self) -> bool:
-        """Take over what analysis has found; ``False`` while it has not."""
+    def _update_answers(self) -> bool:
+        """Use the current answers of analysis; ``False`` while they are computed."""
         found = self.state.answer(_units_and_queues)
         if found is None:
             self.border_title = COMPUTING
@@ -185,14 +185,14 @@ class Resources(TimeRows[ResourceLine]):
         )
 
     def _curve(self, line: ResourceLine, viewport: Viewport) -> str:
-        """The part of the curve that falls into one of its lines."""
+        """Return the part of the curve on one line."""
         queue, steps = self._queue_of(line.resource), self.glyphs.heights
         tall = self._tall.get(line.resource, 1)
         below = (tall - 1 - line.part) * len(steps)
         cells = []
         for column in range(viewport.width):
             mean = queue.mean(viewport.time_of(column), viewport.time_of(column + 1))
-            # However short a wait, it is seen; the longest queue fills all lines.
+            # Show even the shortest wait; the longest queue fills all lines.
             level = max(1, round(mean / queue.most * tall * len(steps))) if mean else 0
             here = min(max(level - below, 0), len(steps))
             cells.append(steps[here - 1] if here else " ")
@@ -211,10 +211,10 @@ class Resources(TimeRows[ResourceLine]):
             known = timeline.resources.get(line.resource)
             return f"{known.kind} {plain(known.name)[:500]}" if known else None
         found = [m for m in occupants_at(self.state.tracks, at) if m.resource == line.resource]
-        return sentence(timeline, found[0], at) if found else None
+        return describe(timeline, found[0], at) if found else None
 
     def row_at(self, line: ResourceLine, at: int) -> int | None:
-        """The acquisition that holds a unit at a time."""
+        """Return the acquisition that holds the unit of a line at a time."""
         if line.kind != "unit":
             return None
         units = self._units_of(line.resource)

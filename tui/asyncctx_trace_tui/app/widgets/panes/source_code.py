@@ -1,4 +1,4 @@
-"""The script, with the line at which each task stands at the play head."""
+"""The view of the source file, with the line of each task at the play head."""
 
 from __future__ import annotations
 
@@ -19,46 +19,46 @@ _NUMBER = 5
 
 
 class Source(TextPage):
-    """The file of the selected acquisition's site; a mark in its colour for every task."""
+    """The source file of the selected acquisition, with a colored mark for every task."""
 
     DEFAULT_CSS = """
     Source { border-top: solid $foreground 20%; border-title-color: $foreground 60%; }
     """
 
-    _marked: int | None = None
+    _line_to_show: int | None = None
 
-    def words(self) -> list[TextLine]:
+    def lines(self) -> list[TextLine]:
         state = self.state
-        self._marked = None
+        self._line_to_show = None
         row = state.selected_row
         site = state.timeline.sites.get(state.timeline.site[row]) if row is not None else None
         if site is None:
-            return [TextLine.of("no place in the source is known here", "faint")]
+            return [TextLine.of("the source file is not known", "faint")]
         script = read_source(site.file)
         changed = state.wall_start is not None and script.modified > state.wall_start
-        note = " (changed since the recording: lines may not fit)" if changed else ""
+        note = " (changed since the recording: lines may not match)" if changed else ""
         name = shorten(site.file, max(20, self.size.width - len(note) - 4))
         self.border_title = Content(name + note)
-        if script.trouble:
-            return [TextLine.of(f"cannot be shown: {script.trouble}", "wait")]
+        if script.problem:
+            return [TextLine.of(f"cannot show the file: {script.problem}", "wait")]
         lines: list[TextLine] = []
-        standing = self._standing(site.file)
+        standing = self._tasks_by_line(site.file)
         for number, words in enumerate(script.words, 1):
             tasks = standing.get(number, [])
             if any(task == state.task for task, _, _ in tasks):
-                self._marked = len(lines)
+                self._line_to_show = len(lines)
             lines.append(self._line(number, words, tasks))
         return lines
 
     def fit(self, text: str, width: int) -> str:
-        # Source is read from its beginning: what is too long loses its end.
+        # Cut the end of a long line, not its middle.
         return text if cell_len(text) <= width else set_cell_size(text, max(0, width))
 
     def anchor_line(self) -> int | None:
-        return self._marked
+        return self._line_to_show
 
-    def _standing(self, file: str) -> dict[int, list[tuple[int, str, str]]]:
-        """Line -> the tasks that stand there at the play head: task, ink, phase."""
+    def _tasks_by_line(self, file: str) -> dict[int, list[tuple[int, str, str]]]:
+        """Return line -> (task, color, phase) of the tasks that are there at the play head."""
         state, timeline = self.state, self.state.timeline
         found: dict[int, list[tuple[int, str, str]]] = {}
         for order, lane in enumerate(state.tracks.lanes.values()):
@@ -82,28 +82,28 @@ class Source(TextPage):
         background = "selected" if tasks else ""
         spans = [Span(f"{mark}{number:>{_NUMBER}}  ", foreground, background)]
         names = self._names(tasks)
-        room = self.scrollable_content_region.width - sum(cell_len(each.text) for each in names)
-        room -= cell_len(spans[0].text)
+        free = self.scrollable_content_region.width - sum(cell_len(each.text) for each in names)
+        free -= cell_len(spans[0].text)
         for text, sort in words:
             text = plain(text)
-            if names and cell_len(text) > room:  # who stands here is told, whatever stands here
-                text = set_cell_size(text, max(0, room - 1)) + "…"
+            if names and cell_len(text) > free:  # leave space for the names
+                text = set_cell_size(text, max(0, free - 1)) + "…"
             spans.append(Span(text, sort, background))
-            room -= cell_len(text)
-            if room <= 0:
+            free -= cell_len(text)
+            if free <= 0:
                 break
         return TextLine((*spans, *names))
 
     def _names(self, tasks: list[tuple[int, str, str]]) -> list[Span]:
-        """Who stands on a line, and what each does there; so many as half of it has room for."""
+        """Return the tasks on a line with their phases, in at most half of the line."""
         phases = dict(zip(("enter", "body", "exit"), self.glyphs.full, strict=True))
-        room = self.scrollable_content_region.width // 2
+        free = self.scrollable_content_region.width // 2
         spans: list[Span] = []
-        for result, (task, foreground, phase) in enumerate(tasks):
+        for index, (task, foreground, phase) in enumerate(tasks):
             name = f"  {phases[phase]} {task_name(self.state.timeline, task)}"
-            more = f"  +{len(tasks) - result}"
-            if cell_len(name) + (len(more) if result + 1 < len(tasks) else 0) > room:
+            more = f"  +{len(tasks) - index}"
+            if cell_len(name) + (len(more) if index + 1 < len(tasks) else 0) > free:
                 return [*spans, Span(more, "faint", "selected")]
             spans.append(Span(name, foreground, "selected"))
-            room -= cell_len(name)
+            free -= cell_len(name)
         return spans

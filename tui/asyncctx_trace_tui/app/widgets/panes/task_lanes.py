@@ -1,4 +1,4 @@
-"""The lanes of tasks: acquisitions stacked, three phases told apart, arrows of who unblocked."""
+"""The view of tasks: a lane per task with its acquisitions, and the arrow of a wake-up."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ from asyncctx_trace_tui.view.state import ViewState
 __all__ = ["LaneLine", "Lanes"]
 
 _THICKEST = 3
-"""Lines that one track takes up where there is room."""
+"""The largest number of lines per track."""
 _PHASES = {"enter": "waits for", "body": "holds", "exit": "cleans up"}
 
 
 class LaneLine(NamedTuple):
-    """One line of the timeline."""
+    """One line of the view."""
 
     task: int
     track: Track | None
-    """None for the space between lanes."""
+    """``None`` for the space between lanes."""
     depth: int
     part: int = 0
-    """Which line of several that a track takes up where there is room."""
+    """The index of the line within its track."""
     hidden: int = 0
-    """How many tracks below it are folded away."""
+    """Number of folded tracks below."""
 
 
 class Lanes(TimeRows[LaneLine]):
-    """A lane per task, in the order that the viewer wants."""
+    """A lane per task, in the order that the user has chosen."""
 
     def __init__(self, state: ViewState, glyphs: Glyphs) -> None:
         super().__init__(state, glyphs, id="lanes")
         self._thick = 1
         self._lines: list[LaneLine] = []
         self._laid_out: Hashable = None
-        """What the lines were laid out for."""
+        """The key that the lines were laid out for."""
         self._first: dict[int, int] = {}
-        """Task -> the place of its first line."""
+        """Task -> the index of its first line."""
         self._arrow: tuple[Hashable, dict[LaneLine, dict[int, tuple[str, str]]]] = (None, {})
 
     def lay_out(self, height: int) -> list[LaneLine]:
@@ -81,7 +81,7 @@ class Lanes(TimeRows[LaneLine]):
         return lines
 
     def _lines_of(self, task: int) -> Iterator[tuple[int, LaneLine]]:
-        """The lines of a task, each with its place."""
+        """Yield the lines of a task with their indexes."""
         if task in self._first:
             first = self._first[task]
             own = takewhile(lambda line: line.task == task, islice(self.lines, first, None))
@@ -92,7 +92,7 @@ class Lanes(TimeRows[LaneLine]):
             return ()
         state = self.state
         ended = state.timeline.task_ended.get(line.task)
-        # What grows is drawn anew for every eighth of a column.
+        # Redraw a growing bar for every eighth of a column.
         now = 8 * (state.now - state.viewport.start) // state.viewport.per_column
         return line.track.render_key(now), now // 8 if ended is None else ended
 
@@ -101,7 +101,7 @@ class Lanes(TimeRows[LaneLine]):
 
     @property
     def _middle(self) -> int:
-        """The part of a track's lines that carries its words."""
+        """The index of the line of a track that shows text."""
         return (self._thick - 1) // 2
 
     def label_of(self, line: LaneLine) -> LineLabel:
@@ -129,12 +129,12 @@ class Lanes(TimeRows[LaneLine]):
             self.glyphs,
             alive=self._life(line.task) if middle and not line.depth else None,
             label=self.bar_label if middle else None,
-            # Bars that touch are told apart by what they lie in.
+            # Alternate the color by depth, so that touching bars can be distinguished.
             holder=(lambda _: "hold-within") if line.depth % 2 else None,
         )
 
     def _life(self, task: int) -> tuple[int, int, str]:
-        """The line of a task's life, halfway down its outermost track."""
+        """Return start, end and glyph of the lifeline of a task."""
         timeline = self.state.timeline
         first = timeline.enter_started[timeline.rows_of_task[task][0]]
         defined = timeline.tasks.get(task)
@@ -150,7 +150,7 @@ class Lanes(TimeRows[LaneLine]):
         return {**self._brackets(line), **self._arrow[1].get(line, {})}
 
     def _brackets(self, line: LaneLine) -> dict[int, tuple[str, str]]:
-        """Around the acquisition that was chosen, as far as it is in view."""
+        """Return the brackets around the selected acquisition, as far as it is visible."""
         state, row = self.state, self.state.row
         timeline, viewport = state.timeline, state.viewport
         if row is None or line.track is None or timeline.task[row] != line.task:
@@ -164,7 +164,7 @@ class Lanes(TimeRows[LaneLine]):
         return {**right, max(first, 0): ("[", "arrow")}
 
     def _arrow_for(self) -> Hashable:
-        """Draw the arrow from the exit that let the selected acquisition in, if one did."""
+        """Draw the arrow from the exit that unblocked the selected acquisition, if any."""
         state = self.state
         row, source = state.selected_row, None
         if row is not None and not (state.playback.playing or state.playback.following):
@@ -226,11 +226,11 @@ class Lanes(TimeRows[LaneLine]):
         )
 
     def row_at(self, line: LaneLine, at: int) -> int | None:
-        """The acquisition at a place on the timeline."""
+        """Return the acquisition on a line at a time."""
         return line.track.row_at(at) if line.track is not None else None
 
     def show_selected(self) -> None:
-        """Scroll so far that the selected lane is in view."""
+        """Scroll to the selected lane."""
         task = self.state.task
         ours = [y for y, _ in self._lines_of(task)] if task is not None else []
         height = self.scrollable_content_region.height

@@ -1,4 +1,4 @@
-"""Who waits for whom at the play head, from the selected task up to the one to blame."""
+"""The view of waits: who waits for whom at the play head."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["Waits"]
 
 
 _SHOWN = 20
-"""Other tasks whose chains are drawn."""
+"""Number of other tasks whose trees are shown."""
 
 
 class Waits(TextPage):
-    """The chain of the selected task as a tree, then those of all others that wait."""
+    """The tree of waiting of the selected task, then those of all other waiting tasks."""
 
-    def words(self) -> list[TextLine]:
+    def lines(self) -> list[TextLine]:
         state = self.state
         if state.task is None:
             return [TextLine.of("no task has been seen yet", "faint")]
@@ -33,12 +33,12 @@ class Waits(TextPage):
         ]
         lines = [
             TextLine.of(
-                f"From {task_name(state.timeline, state.task)} to the one to blame", "faint"
+                f"From {task_name(state.timeline, state.task)} to the blocking task", "faint"
             ),
             *self._tree(state.task, tasks),
         ]
         if others:
-            lines += [TextLine.of(""), TextLine.of("All others that wait", "faint")]
+            lines += [TextLine.of(""), TextLine.of("Other waiting tasks", "faint")]
             for task in others[:_SHOWN]:
                 lines += self._tree(task, tasks)
             if len(others) > _SHOWN:
@@ -51,7 +51,7 @@ class Waits(TextPage):
             branch = "   " * (link.depth - 1) + self.glyphs.branch if link.depth else ""
             order = tasks.index(link.task) if link.task in tasks else 0
             name = task_name(self.state.timeline, link.task)
-            rest = link.words.removeprefix(name)
+            rest = link.description.removeprefix(name)
             spans = (
                 Span(branch, "faint"),
                 Span(name, task_color(order)),
