@@ -559,7 +559,7 @@ async def a_context_variable_reset_by_another_task() -> None:
     await asyncio.create_task(closes())
 
 
-@planted("foreign-exit")
+@planted("foreign-exit", "possible")
 async def a_generator_left_early() -> None:
     table = lock("table")
 

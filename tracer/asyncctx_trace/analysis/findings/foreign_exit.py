@@ -21,6 +21,8 @@ from asyncctx_trace.analysis.timeline.table import NOT_YET
 
 __all__ = ["ForeignExit"]
 
+_LEFT_EARLY = ": its generator was left early, and closed by the event loop or by `aclose()`"
+
 
 class ForeignExit(Finding):
     """The exit ran in a task that must not run it, or that nobody expected to.
@@ -53,6 +55,7 @@ class ForeignExit(Finding):
                 f"{case.where(row)}{called_from(case, row)} was entered in "
                 f"{case.task(timeline.task[row])} and exited in "
                 f"{case.task(timeline.exit_task[row])}{reasons[row]}{times(len(group))}.",
+                certainty="possible" if reasons[row] is _LEFT_EARLY else "certain",
                 at=timeline.exit_started[row],
                 count=len(group),
                 tasks=[timeline.exit_task[row] for row in group],
@@ -63,7 +66,7 @@ class ForeignExit(Finding):
 def _why(case: Case, row: int) -> str | None:
     """Say what is wrong with the task that exited; ``None`` where nothing is."""
     if closed_generator(case, row) and _is_new(case, row):
-        return ": its generator was left early and closed by the event loop"
+        return _LEFT_EARLY
     if own_error(case, row) and violates_ownership(case, row):
         return f", where its exit raised {case.error(row, 'exit')}"
     if kind_of(case, row) in TASK_BOUND and _goes_on(case, row):
@@ -74,8 +77,8 @@ def _why(case: Case, row: int) -> str | None:
 def _is_new(case: Case, row: int) -> bool:
     """Whether the task that exited had entered nothing before.
 
-    The event loop closes a generator in a task that it makes for it. A task that has entered
-    something is one of the program's, which calls ``aclose()`` on purpose.
+    The event loop closes a generator in a task that it makes for it, and a program may do the same
+    on purpose. A task that has entered something is one of the program's.
     """
     timeline = case.timeline
     return not any(
