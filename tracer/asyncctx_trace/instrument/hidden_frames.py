@@ -13,6 +13,7 @@ from asyncctx_trace.native import extension
 
 __all__ = [
     "as_hook",
+    "frequent",
     "invisible",
     "is_ours",
     "is_suspended",
@@ -149,29 +150,43 @@ def suspended(function: F) -> F:
     return cast(F, _gate(hidden) if _native is None else _native.suspended(hidden))
 
 
+def frequent(function: F) -> F:
+    """Hide a hook that is called so often that nothing must be looked at first.
+
+    Where it is not compiled, it goes through ``quietly`` for what is heard otherwise.
+    """
+    hidden = unobserved(function)
+    hidden.__asyncctx_gate__ = True  # type: ignore[attr-defined]
+    return hidden
+
+
 def as_hook(function: object) -> Any:
     """``function`` as rewritten code of others calls it: ``suspended``, unless it is already."""
     is_python = type(function) is FunctionType or type(function) is MethodType
-    if not is_python or hasattr(function, "__asyncctx_gate__"):
+    if not is_python:
         return function
-    return _gate(function) if _native is None else _native.suspended(function)
+    if _native is not None:
+        return _native.suspended(function)
+    return function if hasattr(function, "__asyncctx_gate__") else _gate(function)
 
 
 def _gate(function: Any) -> Any:
     """A hidden function that suspends tracing around ``function`` if anybody listens."""
+    if sys.version_info < (3, 12):  # it would be seen itself
+        return function
 
     @unobserved
-    def gate(*args: Any, **kwargs: Any) -> Any:
+    def gate(*args: Any) -> Any:
         if not _is_observed():
-            return function(*args, **kwargs)
+            return function(*args)
         state = _state()
         _suspend(state)
         try:
-            return function(*args, **kwargs)
+            return function(*args)
         finally:
             _resume(state)
 
-    gate.__asyncctx_gate__ = True  # type: ignore[attr-defined]
+    gate.__asyncctx_gate__ = True
     return gate
 
 
@@ -231,9 +246,11 @@ else:
             _resume(state)
 
 
+@unobserved
 def program_frame() -> FrameType | None:
     """The innermost frame that is not ours."""
-    frame: FrameType | None = sys._getframe(0)
+    # Not 0: a hidden function must not ask for its own frame.
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None and is_ours(frame):
         frame = frame.f_back
     return frame

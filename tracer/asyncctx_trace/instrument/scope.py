@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from asyncctx_trace.instrument.hidden_frames import quietly, unobserved
+
 __all__ = ["Scope"]
 
 _PACKAGE = Path(__file__).absolute().parents[1]
@@ -34,10 +36,11 @@ class Scope:
         self._everything = everything
         self._known: dict[str, bool] = {}
 
+    @unobserved
     def __contains__(self, file: str) -> bool:
         known = self._known.get(file)
         if known is None:
-            known = self._known[file] = self._decide(file)
+            known = self._known[file] = quietly(self._decide, file)
         return known
 
     def _decide(self, file: str) -> bool:

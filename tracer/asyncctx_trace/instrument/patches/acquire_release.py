@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from asyncctx_trace.instrument import publish, sinks
 from asyncctx_trace.instrument.adapters import Adapter, Pair, itself
-from asyncctx_trace.instrument.hidden_frames import unobserved
+from asyncctx_trace.instrument.hidden_frames import frequent, quietly, unobserved
 from asyncctx_trace.instrument.patches import spawned_tasks
 from asyncctx_trace.instrument.patches.spawned_tasks import _spawned
 from asyncctx_trace.instrument.publish import BY_CALL, ENTERING, HOLDING, LEAVING, Acquisition
@@ -209,7 +209,9 @@ class Watch:
             return None
         cls = type(thing)
         kind = _kinds.get(id(cls)) or resources.kind_of(cls)
-        resource = known or resources.of_pair(kind.adapter or self._adapter, thing, place.text)
+        resource = known or quietly(
+            resources.of_pair, kind.adapter or self._adapter, thing, place.text
+        )
         manager = kind.manager or resources.manager_of(cls)
         return task, manager, resource, site, holder, made is not None
 
@@ -314,7 +316,7 @@ class Watch:
 
 for _name, _method in list(vars(Watch).items()):
     if isinstance(_method, FunctionType) and not _name.startswith("__"):
-        setattr(Watch, _name, unobserved(_method))
+        setattr(Watch, _name, frequent(_method))
 
 
 @unobserved

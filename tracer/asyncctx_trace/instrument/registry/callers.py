@@ -129,6 +129,7 @@ def place_of(frame: FrameType, own: Own) -> tuple[Place, int]:
     return place, place.called_from(entered_at(caller).site)
 
 
+@unobserved
 def _is_of(frame: FrameType, contended: object) -> bool:
     """Whether ``frame`` is a method of what is acquired, or of what stands for it.
 

@@ -113,12 +113,13 @@ def manager_of(cls: type) -> int:
     return manager
 
 
+@unobserved
 def kind_of(cls: type) -> Kind:
     """What is known of ``cls``; it is looked at once, and runs no code of its own."""
     key = id(cls)
     kind = _kinds.get(key)
     if kind is None:
-        kind = _kinds[key] = Kind(cls, weakref.ref(cls, partial(_forget_kind, key)))
+        kind = _kinds[key] = quietly(Kind, cls, weakref.ref(cls, partial(_forget_kind, key)))
     return kind
 
 
