@@ -88,11 +88,17 @@ class Program:
                 "stderr": subprocess.PIPE,
                 "start_new_session": True,
             }
-        self._process = subprocess.Popen(
-            [*interpreter(), *arguments],
-            env=environment(recording, {"captured": captured, "keep": keep, **(options or {})}),
-            **streams,
-        )
+        self._deferred: list[int] = []
+        self._handlers_before = {} if captured else self._defer_signals()
+        try:
+            self._process = subprocess.Popen(
+                [*interpreter(), *arguments],
+                env=environment(recording, {"captured": captured, "keep": keep, **(options or {})}),
+                **streams,
+            )
+        except BaseException:
+            self._restore_handlers()
+            raise
         self.pid = self._process.pid
         self._readers = [
             threading.Thread(target=self._record_output, args=(name, stream), daemon=True)
@@ -164,17 +170,36 @@ class Program:
         def forward(number: int, frame: FrameType | None) -> None:
             self._signal(number)
 
-        ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-        handler = signal.SIG_IGN if ignored else note
-        before: dict[int, Any] = {signal.SIGINT: signal.signal(signal.SIGINT, handler)}
-        for name in ("SIGTERM", "SIGHUP"):
-            if hasattr(signal, name):
-                before[getattr(signal, name)] = signal.signal(getattr(signal, name), forward)
+        for number, previous in self._handlers_before.items():
+            if number != signal.SIGINT:
+                signal.signal(number, forward)
+            elif previous is not signal.SIG_IGN:
+                signal.signal(number, note)
         try:
+            while self._deferred:
+                number = self._deferred.pop(0)
+                (note if number == signal.SIGINT else forward)(number, None)
             yield
         finally:
-            for number, previous in before.items():
-                signal.signal(number, previous)
+            self._restore_handlers()
+
+    def _defer_signals(self) -> dict[int, Any]:
+        """Keep the signals that arrive from now on for :meth:`forwarding_signals`.
+
+        The program starts a moment before its launcher can forward to it: a signal in between
+        would end the launcher alone. Returns the handlers that were there before.
+        """
+        names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+        before: dict[int, Any] = {}
+        for number in (getattr(signal, name) for name in names):
+            before[number] = signal.getsignal(number)
+            if before[number] is not signal.SIG_IGN:  # which the program is to inherit, as by nohup
+                signal.signal(number, lambda number, frame: self._deferred.append(number))
+        return before
+
+    def _restore_handlers(self) -> None:
+        for number, previous in self._handlers_before.items():
+            signal.signal(number, previous)
 
     def _record_end(self) -> int:
         """Record the end once, after all output."""
