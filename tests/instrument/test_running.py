@@ -355,7 +355,7 @@ def test_an_interpreter_within_the_process_is_left_alone(
         tmp_path,
         module=LOCKED + "asyncio.run(locked())",
         script="""
-        import multiprocessing
+        import multiprocessing, sys
         try:
             import _interpreters as interpreters
             run = interpreters.exec
@@ -365,7 +365,8 @@ def test_an_interpreter_within_the_process_is_left_alone(
         if __name__ == "__main__":
             inside = interpreters.create()
             run(inside, "import sys; sys.path.insert(0, '')")
-            run(inside, "import module, os, sys; print(sorted(os.environ.items()), sys.path)")
+            path = f"import os, sys; sys.path[:0] = [{sys.path[0]!r}];"  # 3.11 has it not
+            run(inside, path + "import module; print(sorted(os.environ.items()), sys.path)")
             interpreters.destroy(inside)
         import module
         if __name__ == "__main__":
