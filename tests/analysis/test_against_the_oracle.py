@@ -10,10 +10,10 @@ from asyncctx_trace.analysis.contention.attribution import blame
 from asyncctx_trace.analysis.contention.costs import contention
 from asyncctx_trace.analysis.contention.critical_path import critical_path
 from asyncctx_trace.analysis.contention.wakeups import wakeups
-from asyncctx_trace.analysis.deadlocks.cycles import PATIENCE, deadlocks_at, rings_of
+from asyncctx_trace.analysis.deadlocks.cycles import PATIENCE, cycles_of, deadlocks_at
 from asyncctx_trace.analysis.deadlocks.lock_order import inversions
 from asyncctx_trace.analysis.findings import find
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 
 EXAMPLES = settings(max_examples=120, deadline=None)
 
@@ -23,10 +23,10 @@ EXAMPLES = settings(max_examples=120, deadline=None)
 def test_blame_is_what_every_tick_says_and_adds_up(scene: Scene) -> None:
     """Each share is right to the ns that rounding costs; together they lose nothing."""
     timeline = Simulation(scene).timeline()
-    case, oracle = Case(timeline), Oracle(timeline)
+    snapshot, oracle = Snapshot(timeline), Oracle(timeline)
 
-    for resource in case.limited:
-        told = blame(case, resource)
+    for resource in snapshot.limited:
+        told = blame(snapshot, resource)
         expected = oracle.blame(resource)
         shares = {(s.site, s.task, s.way): s.ns for s in told.shares}
 
@@ -54,7 +54,9 @@ def test_every_ring_is_found_and_none_is_made_up(scene: Scene) -> None:
     """Those that hang at the end, and those that a cancellation broke."""
     timeline = Simulation(scene).timeline()
 
-    assert {frozenset(ring.waits) for ring in rings_of(Case(timeline))} == Oracle(timeline).rings()
+    assert {frozenset(ring.waits) for ring in cycles_of(Snapshot(timeline))} == Oracle(
+        timeline
+    ).rings()
 
 
 @given(scenes(cancellation=False))
@@ -80,7 +82,7 @@ def test_contrary_orders_of_two_locks_are_found(scene: Scene) -> None:
     timeline = Simulation(scene).timeline()
     found = {
         frozenset(timeline.resource[row] for n in inversion.nestings for row in (n.outer, n.inner))
-        for inversion in inversions(Case(timeline))
+        for inversion in inversions(Snapshot(timeline))
         if inversion.level == "resource" and len(inversion.nestings) == 2
     }
 
@@ -95,7 +97,7 @@ def test_the_exit_that_let_somebody_in_is_the_one_that_did(scene: Scene) -> None
     timeline = simulation.timeline()
     expected = {row: by for row, by in simulation.let_in_by.items() if timeline.entered(row)}
 
-    assert wakeups(Case(timeline)) == expected
+    assert wakeups(Snapshot(timeline)) == expected
 
 
 # The second task's exit lets the third one in while the place of the first is promised to somebody
@@ -111,7 +113,7 @@ def test_the_critical_path_has_no_gap_and_no_needless_wait(scene: Scene) -> None
     whose exit is known: it goes through that holder instead."""
     simulation = Simulation(scene, fine=True)
     timeline = simulation.timeline()
-    path = critical_path(Case(timeline))
+    path = critical_path(Snapshot(timeline))
 
     if not path.steps:
         assert not len(timeline)
@@ -132,7 +134,7 @@ def test_the_critical_path_has_no_gap_and_no_needless_wait(scene: Scene) -> None
 def test_who_waits_for_a_promised_place_waits_for_the_holder_that_gives_one() -> None:
     """The path leads through that holder, which decides when the end comes."""
     timeline = Simulation(PROMISED, fine=True).timeline()
-    steps = critical_path(Case(timeline)).steps
+    steps = critical_path(Snapshot(timeline)).steps
 
     assert [(step.task, step.phase) for step in steps] == [
         (2, None),
@@ -151,8 +153,8 @@ def test_who_waits_for_a_promised_place_waits_for_the_holder_that_gives_one() ->
 def test_the_occupancy_knows_its_holders_at_every_tick(scene: Scene) -> None:
     """Found by a look at the nearest checkpoint and the few moves after it."""
     timeline = Simulation(scene).timeline()
-    case, oracle = Case(timeline), Oracle(timeline)
+    snapshot, oracle = Snapshot(timeline), Oracle(timeline)
 
-    for resource in case.limited:
+    for resource in snapshot.limited:
         for at in range(oracle.now + 1):
-            assert set(case.holders(resource, at)) == set(oracle.holders(resource, at))
+            assert set(snapshot.holders(resource, at)) == set(oracle.holders(resource, at))

@@ -14,9 +14,9 @@ from asyncctx_trace.analysis.cleanup import cleanups, orders
 from asyncctx_trace.analysis.contention.attribution import blame
 from asyncctx_trace.analysis.contention.costs import contention
 from asyncctx_trace.analysis.contention.critical_path import critical_path
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.budgets import Budget
-from asyncctx_trace.analysis.summary.root_causes import mishaps
+from asyncctx_trace.analysis.summary.root_causes import root_causes
 from asyncctx_trace.model.events import Outcome
 
 
@@ -31,10 +31,14 @@ def test_who_waits_for_a_waiter_is_charged_to_whom_that_one_waits_for() -> None:
     story.leaves(80, b)
     story.is_out(80, b)
     story.pass_through("A", "pool", 20, 80, 90, line=10)
-    case = Case(story.timeline())
-    told = blame(case, 1)
+    snapshot = Snapshot(story.timeline())
+    told = blame(snapshot, 1)
     lines = {
-        (case.timeline.sites[share.site].line, case.task(share.task), len(share.way)): share.ns
+        (
+            snapshot.timeline.sites[share.site].line,
+            snapshot.task(share.task),
+            len(share.way),
+        ): share.ns
         for share in told.shares
     }
 
@@ -49,7 +53,7 @@ def test_holders_of_one_moment_share_its_blame() -> None:
     for number in range(3):
         story.pass_through(f"h{number}", "pool", 0, 0, 100)
     story.pass_through("late", "pool", 50, 100.000001, 110)
-    told = blame(Case(story.timeline()), 1)
+    told = blame(Snapshot(story.timeline()), 1)
 
     assert sorted(share.ns for share in told.shares) == [16666666, 16666667, 16666667]
     assert (told.blamed, told.unknown) == (50 * MS, 1)
@@ -74,15 +78,15 @@ def test_numbers_of_a_resource() -> None:
 
 def path_of(story: Story, task: int | None = None) -> list[tuple[str, float, float, str]]:
     """Task, ms from, ms to, link of each step."""
-    case = Case(story.timeline())
+    snapshot = Snapshot(story.timeline())
     return [
         (
-            case.task(step.task),
-            (step.start - case.start) / MS,
-            (step.end - case.start) / MS,
+            snapshot.task(step.task),
+            (step.start - snapshot.start) / MS,
+            (step.end - snapshot.start) / MS,
             step.link,
         )
-        for step in critical_path(case, task).steps
+        for step in critical_path(snapshot, task).steps
     ]
 
 
@@ -168,13 +172,13 @@ def test_the_critical_path_of_one_task_ends_where_it_ends(tmp_path: Path) -> Non
 
         await asyncio.gather(*(asyncio.create_task(worker(), name=f"w{n}") for n in range(3)))
 
-    case = Case(recorded(main, tmp_path / "run.actx"))
-    second = next(t for t, d in case.timeline.tasks.items() if d.name == "w1")
-    steps = critical_path(case, second).steps
-    bodies = [case.task(step.task) for step in steps if step.phase == "body"]
+    snapshot = Snapshot(recorded(main, tmp_path / "run.actx"))
+    second = next(t for t, d in snapshot.timeline.tasks.items() if d.name == "w1")
+    steps = critical_path(snapshot, second).steps
+    bodies = [snapshot.task(step.task) for step in steps if step.phase == "body"]
 
     assert bodies == ["w0", "w1"]
-    assert [case.task(s.task) for s in critical_path(case).steps if s.phase == "body"] == [
+    assert [snapshot.task(s.task) for s in critical_path(snapshot).steps if s.phase == "body"] == [
         "w0",
         "w1",
         "w2",
@@ -207,10 +211,10 @@ def test_the_critical_path_of_a_real_run_leads_through_the_slowest_child(
         async with session("after"):
             await asyncio.sleep(SHORT)
 
-    case = Case(recorded(main, tmp_path / "run.actx"))
-    steps = critical_path(case).steps
+    snapshot = Snapshot(recorded(main, tmp_path / "run.actx"))
+    steps = critical_path(snapshot).steps
     bodies = [
-        (case.task(step.task), case.resource(case.timeline.resource[step.row]))
+        (snapshot.task(step.task), snapshot.resource(snapshot.timeline.resource[step.row]))
         for step in steps
         if step.row is not None and step.phase == "body"
     ]
@@ -236,13 +240,13 @@ def test_unwinding_is_told_by_task_and_by_exit_stack(tmp_path: Path) -> None:
         await first.__aexit__(None, None, None)
         await second.__aexit__(None, None, None)
 
-    case = Case(recorded(main, tmp_path / "run.actx"))
+    snapshot = Snapshot(recorded(main, tmp_path / "run.actx"))
     told = {
-        tuple(case.resource(resource) for resource, _ in order.left): (
+        tuple(snapshot.resource(resource) for resource, _ in order.left): (
             order.in_order,
             order.by_stack,
         )
-        for order in orders(case)
+        for order in orders(snapshot)
     }
 
     assert told == {
@@ -262,7 +266,7 @@ def test_cleanups_are_counted_by_what_they_went_through() -> None:
     story.leaves(3, second, Outcome.CANCELLED)
     story.is_out(9, second, Outcome.CANCELLED)
     story.is_out(10, first, suppressed=True)
-    (told,) = cleanups(Case(story.timeline()))
+    (told,) = cleanups(Snapshot(story.timeline()))
 
     assert (told.exits, told.under_error, told.under_cancellation) == (2, 1, 1)
     assert (told.failed, told.cut_off, told.suppressed, told.overlapping) == (0, 1, 1, 1)
@@ -287,7 +291,7 @@ def test_the_first_that_went_wrong_explains_what_followed() -> None:
     story.gets_in(50, later)
     story.leaves(60, later, Outcome.ERROR, "KeyError: x")
     story.is_out(60, later)
-    found = mishaps(Case(story.timeline()))
+    found = root_causes(Snapshot(story.timeline()))
 
     assert [(m.first.row, [end.row for end in m.followed]) for m in found] == [(1, [0, 2]), (3, [])]
 
@@ -297,11 +301,11 @@ def test_a_broken_budget_says_by_how_much_and_who_is_to_blame() -> None:
     story = Story()
     story.pass_through("slow", "db lock", 0, 0, 70, line=12)
     story.pass_through("fast", "db lock", 10, 70, 80, line=13)
-    case = Case(story.timeline())
-    uses = contention(case.timeline)
+    snapshot = Snapshot(story.timeline())
+    uses = contention(snapshot.timeline)
 
     def breaches(text: str) -> list[str]:
-        return [breach.summary for breach in Budget.parse(text).check(case, uses)]
+        return [breach.summary for breach in Budget.parse(text).check(snapshot, uses)]
 
     by_how_much = "budget db lock:wait.p99<5ms: it is 60.0 ms, 55.0 ms over 5.00 ms"
     who = "100 % of all waiting is for app.py:12"

@@ -6,16 +6,16 @@ from itertools import chain
 
 from analysis.builders import Story
 from asyncctx_trace.analysis.findings import Finding, Thresholds, find_in
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.grouping import FindingGroup, group_findings
 from asyncctx_trace.model.events import Outcome
 
 
 def groups_of(story: Story, **thresholds: int) -> list[FindingGroup]:
     """The groups of all findings in ``story``, each finding of it in exactly one place."""
-    case = Case(story.timeline())
-    findings = find_in(case, Thresholds(**thresholds))
-    groups = group_findings(case, findings)
+    snapshot = Snapshot(story.timeline())
+    findings = find_in(snapshot, Thresholds(**thresholds))
+    groups = group_findings(snapshot, findings)
     placed = [f for g in groups for f in chain(g.findings, *(c.findings for c in g.consequences))]
     assert sorted(map(id, placed)) == sorted(map(id, findings))
     return groups
@@ -240,4 +240,4 @@ def test_no_findings_no_groups() -> None:
     """Nothing comes of nothing."""
     none: list[Finding] = []
 
-    assert group_findings(Case(Story().timeline()), none) == []
+    assert group_findings(Snapshot(Story().timeline()), none) == []

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from analysis.builders import MS, Story
 from analysis.simulation import Simulation, scenes
-from asyncctx_trace.analysis.endings.interruption import interruptions_of, judged
+from asyncctx_trace.analysis.endings.interruption import cut_at_interruption, interruptions_of
 from asyncctx_trace.analysis.endings.truncation import truncated
 from asyncctx_trace.analysis.findings import Finding, find
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.events import (
     EnterEnded,
@@ -415,9 +415,9 @@ def test_a_program_that_still_runs_has_not_ended_of_anything() -> None:
     acquisitions = deadlock(story, 0)
     story.interrupted(5000)
     unwind(story, 5001, acquisitions)
-    case = Case(story.timeline(), running=True)
+    snapshot = Snapshot(story.timeline(), running=True)
 
-    assert judged(case) is case
+    assert cut_at_interruption(snapshot) is snapshot
 
 
 def test_a_worker_is_interrupted_with_the_program_that_started_it() -> None:

@@ -6,15 +6,15 @@ import pytest
 
 from analysis.builders import Story
 from asyncctx_trace.analysis.contention.costs import contention_in
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.report import report
 from asyncctx_trace.analysis.summary.resource_groups import group_resources
 
 
 def rows(story: Story) -> list[tuple[int, str]]:
     """How many objects each row stands for, and its name."""
-    case = Case(story.timeline())
-    groups = group_resources(case, [use.resource for use in contention_in(case)])
+    snapshot = Snapshot(story.timeline())
+    groups = group_resources(snapshot, [use.resource for use in contention_in(snapshot)])
     return [(len(group), group.name) for group in groups]
 
 
@@ -76,7 +76,7 @@ def test_a_row_of_many_counts_all_of_them() -> None:
                 100 * number + 50 + waiter,
                 100 * number + 51 + waiter,
             )
-    ((group, use),) = report(Case(story.timeline())).grouped_uses
+    ((group, use),) = report(Snapshot(story.timeline())).grouped_uses
 
     assert len(group) == 3
     assert (use.acquisitions, use.contended, use.most_waiters) == (9, 6, 3)

@@ -6,7 +6,7 @@ from analysis.builders import MS, Story
 from asyncctx_trace.analysis.contention.attribution import LONGEST, WAYS, blame
 from asyncctx_trace.analysis.deadlocks.lock_order import inversions
 from asyncctx_trace.analysis.findings import find
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 
 
 def test_where_ways_part_again_and_again_those_that_matter_are_followed() -> None:
@@ -23,7 +23,7 @@ def test_where_ways_part_again_and_again_those_that_matter_are_followed() -> Non
         story.asks(10, f"b{level}", f"r{level + 2}", level)
     story.asks(20, "waiter", "r0")
     story.ends(100)
-    told = blame(Case(story.timeline()), 1)
+    told = blame(Snapshot(story.timeline()), 1)
     ways = {share.way for share in told.shares}
 
     assert (told.total, told.unknown) == (80 * MS, 0)
@@ -43,7 +43,7 @@ def test_a_deadlock_of_many_is_one_finding_and_no_way_leads_all_around() -> None
     story.ends(500, exit_code=None)
     timeline = story.timeline()
     rings = [finding for finding in find(timeline) if finding.kind == "deadlock"]
-    told = blame(Case(timeline), 1)
+    told = blame(Snapshot(timeline), 1)
 
     assert len(rings) == 1
     assert f"and {many - 4} more" in rings[0].summary
@@ -68,5 +68,5 @@ def test_a_ring_of_locks_under_one_gate_is_cleared_though_many_tasks_walk_it() -
                 story.is_out(at + 4, each)
             at += 10
 
-    found = [i for i in inversions(Case(story.timeline())) if i.level == "resource"]
+    found = [i for i in inversions(Snapshot(story.timeline())) if i.level == "resource"]
     assert found == []

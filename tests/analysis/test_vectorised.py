@@ -16,7 +16,7 @@ from asyncctx_trace.analysis import kernels
 from asyncctx_trace.analysis.contention.costs import got_in
 from asyncctx_trace.analysis.contention.wakeups import wakeups
 from asyncctx_trace.analysis.findings import Thresholds
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.report import report
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.recording.reader import read
@@ -50,16 +50,16 @@ def columns(answer: object) -> dict[str, Any]:
 
 def answers(timeline: Timeline, now: int | None) -> dict[str, Any]:
     """All that a report says, and what only the app asks for."""
-    case = Case(timeline, now)
-    told = columns(report(case, thresholds=EVERYTHING))
-    del told["case"]
+    snapshot = Snapshot(timeline, now)
+    told = columns(report(snapshot, thresholds=EVERYTHING))
+    del told["snapshot"]
     return {
         **told,
-        "steps": {r: list(case.occupancy(r)) for r in case.limited},
-        "met": {r: case.occupancy(r).met for r in case.limited},
-        "holds": {r: columns(case.occupancy(r).holds) for r in case.limited},
-        "waits": columns(case.waits),
-        "wakeups": wakeups(case),
+        "steps": {r: list(snapshot.occupancy(r)) for r in snapshot.limited},
+        "met": {r: snapshot.occupancy(r).met for r in snapshot.limited},
+        "holds": {r: columns(snapshot.occupancy(r).holds) for r in snapshot.limited},
+        "waits": columns(snapshot.waits),
+        "wakeups": wakeups(snapshot),
         "got in": {r: got_in(timeline, r) for r in timeline.rows_of_resource},
     }
 

@@ -11,7 +11,7 @@ import pytest
 from app.loops import in_a_loop
 from app.screens import FakeProgram, Stage, staged
 from app.stories import MS, START, Story, three_workers
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.recording.reader import Recording
 from asyncctx_trace_tui.app.application import TraceApp
@@ -29,9 +29,9 @@ def _every_recording_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answers_module, "_AT_ONCE", 1)
 
 
-def how_many(case: Case) -> int:
+def how_many(snapshot: Snapshot) -> int:
     """A question: acquisitions so far."""
-    return len(case.timeline)
+    return len(snapshot.timeline)
 
 
 class Growing:
@@ -125,8 +125,8 @@ def test_what_is_still_read_is_looked_into_as_it_stood(tmp_path: Path) -> None:
     read = growing.answers.next_job()
     assert read is not None
 
-    assert while_read.case.timeline is not growing.timeline
-    assert read.case.timeline is growing.timeline
+    assert while_read.snapshot.timeline is not growing.timeline
+    assert read.snapshot.timeline is growing.timeline
 
 
 @in_a_loop

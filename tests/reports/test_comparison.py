@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 
 from analysis.builders import MS, Story
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.comparison import Comparison, compare
 from asyncctx_trace_tui.reports.comparison_text import render_comparison
 
 
-def day(*, hold: float = 10, moved: int = 0, leak: bool = False, crossed: bool = False) -> Case:
+def day(*, hold: float = 10, moved: int = 0, leak: bool = False, crossed: bool = False) -> Snapshot:
     """Two tasks, one after the other in a lock, then a nest of two."""
     story = Story()
     story.pass_through("a", "lock", 0, 0, hold, line=10 + moved)
@@ -25,7 +25,7 @@ def day(*, hold: float = 10, moved: int = 0, leak: bool = False, crossed: bool =
     if leak:
         story.gets_in(200, story.asks(200, "b", "session", 30 + moved))
     story.ends(300)
-    return Case(story.timeline())
+    return Snapshot(story.timeline())
 
 
 def changed(told: Comparison) -> list[object]:

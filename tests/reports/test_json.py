@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.comparison import compare
 from asyncctx_trace.analysis.summary.report import report
 from asyncctx_trace_tui.reports.comparison_json import render_comparison_json
@@ -21,7 +21,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "report-json.md"
 
 def told() -> dict[str, Any]:
     """The report on a bad day."""
-    text = render_json(report(Case(a_bad_day().timeline())), "run.actx")
+    text = render_json(report(Snapshot(a_bad_day().timeline())), "run.actx")
     found: dict[str, Any] = json.loads(text)
     return found
 
@@ -42,8 +42,8 @@ def test_every_field_is_documented() -> None:
     documented = set(re.findall(r"`([a-z0-9_]+)`", PAGE.read_text())) | set(
         re.findall(r'"([a-z]+)"', PAGE.read_text())
     )
-    case = Case(a_bad_day().timeline())
-    diff = json.loads(render_comparison_json(compare(case, case), "a", "b"))
+    snapshot = Snapshot(a_bad_day().timeline())
+    diff = json.loads(render_comparison_json(compare(snapshot, snapshot), "a", "b"))
 
     assert set(keys_of(told())) - documented == set()
     assert set(keys_of(diff)) - documented == set()
@@ -104,4 +104,4 @@ def test_names_that_are_no_unicode_survive() -> None:
     story = a_bad_day()
     story.pass_through("\ud800", "odd", 250, 250, 251)
 
-    assert json.loads(render_json(report(Case(story.timeline())), "run.actx"))["resources"]
+    assert json.loads(render_json(report(Snapshot(story.timeline())), "run.actx"))["resources"]

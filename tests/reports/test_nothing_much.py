@@ -8,7 +8,7 @@ import pytest
 
 from analysis.simulation import Scene, Simulation
 from asyncctx_trace.analysis.contention.critical_path import critical_path
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.report import report
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.recording.reader import read
@@ -25,7 +25,7 @@ def test_a_program_killed_after_its_first_fact_is_reported_on(tmp_path: Path) ->
     writer = recorder(tmp_path / "a.actx")
     define_words(writer)
     writer.enter_started(5, 1, 0, 1, 1, LOCK, 1)  # at the moment that its task was first seen
-    told = report(Case(Timeline(read(tmp_path / "a.actx")), 5))
+    told = report(Snapshot(Timeline(read(tmp_path / "a.actx")), 5))
 
     assert "Critical path" in render_report(told, color=False, full=True)
     assert render_markdown(told)
@@ -39,5 +39,5 @@ def test_the_path_up_to_any_moment_knows_only_what_came_before(fine: bool) -> No
     end = timeline.end or 0
 
     for now in range(end + 1):
-        steps = critical_path(Case(timeline, now)).steps
+        steps = critical_path(Snapshot(timeline, now)).steps
         assert all(step.end <= now for step in steps)

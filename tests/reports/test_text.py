@@ -8,7 +8,7 @@ import time
 import pytest
 
 from analysis.builders import Story
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.report import report
 from asyncctx_trace.model.events import Dropped, Outcome
 from asyncctx_trace.recording.format import Anchor
@@ -77,7 +77,7 @@ def test_moments_are_told_by_the_clock_on_the_wall_as_well(
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     anchor = Anchor(wall_ns=1_700_000_000_000_000_000, monotonic_ns=1_000_000_000)
-    told = report(Case(a_bad_day().timeline()), anchor=anchor)
+    told = report(Snapshot(a_bad_day().timeline()), anchor=anchor)
     text = render_report(told, color=False, width=140)
 
     assert "in 300 ms. At 2023-11-14 22:13:20." in text
@@ -104,7 +104,7 @@ def an_awful_day() -> Story:
 @pytest.mark.parametrize("width", [80, 100, 160])
 def test_it_fits_on_a_screen_however_much_there_is(width: int) -> None:
     """And says of everything that it leaves out how much there is more."""
-    told = report(Case(an_awful_day().timeline()))
+    told = report(Snapshot(an_awful_day().timeline()))
     text = render_report(told, color=False, width=width)
 
     assert len(text.splitlines()) <= (60 if width < 100 else 50)
@@ -116,7 +116,7 @@ def test_it_fits_on_a_screen_however_much_there_is(width: int) -> None:
 
 def test_all_of_it_has_no_limits() -> None:
     """Every finding, every resource, every table."""
-    told = report(Case(an_awful_day().timeline()))
+    told = report(Snapshot(an_awful_day().timeline()))
     text = render_report(told, color=False, width=160, full=True)
 
     assert len(headings(text)) == len(told.groups)
@@ -128,7 +128,7 @@ def test_all_of_it_has_no_limits() -> None:
 
 def test_the_table_of_resources_has_the_numbers() -> None:
     """Sorted by what was asked for."""
-    told = report(Case(a_bad_day().timeline()), sort="name")
+    told = report(Snapshot(a_bad_day().timeline()), sort="name")
     lines = render_report(told, color=False, width=140).splitlines()
     rows = [line.split() for line in lines[lines.index("Resources") + 3 :][:3]]
 
@@ -140,7 +140,7 @@ def test_the_table_of_resources_has_the_numbers() -> None:
 
 def test_the_time_of_waiters_is_charged_to_sites_or_to_tasks() -> None:
     """As one asks."""
-    told = report(Case(a_bad_day().timeline()))
+    told = report(Snapshot(a_bad_day().timeline()))
     by_site = render_report(told, color=False, width=140)
     by_task = render_report(told, color=False, width=140, by="task")
 
@@ -189,7 +189,7 @@ def test_what_is_missing_is_told_everywhere() -> None:
     """And nothing is called complete that is not."""
     timeline = a_bad_day().timeline()
     timeline.extend([Dropped(1_400_000_000, 7, "no room on the disk")])
-    told = report(Case(timeline))
+    told = report(Snapshot(timeline))
 
     assert "7 acquisitions are missing: no room on the disk" in render_text(timeline, color=False)
     assert "7 acquisitions are missing" in render_markdown(told)
@@ -197,10 +197,10 @@ def test_what_is_missing_is_told_everywhere() -> None:
 
 def test_only_what_concerns_a_task_or_a_resource() -> None:
     """The numbers of a resource stay those of all its tasks."""
-    case = Case(a_bad_day().timeline())
-    by_task = report(case, tasks=["t1"])
-    by_resource = report(case, resources=["db*"])
-    by_another = report(case, resources=["file"])
+    snapshot = Snapshot(a_bad_day().timeline())
+    by_task = report(snapshot, tasks=["t1"])
+    by_resource = report(snapshot, resources=["db*"])
+    by_another = report(snapshot, resources=["file"])
 
     assert [use.name for use in by_task.uses] == ["db pool", "session"]
     assert [f.kind for f in by_task.findings] == ["leak"]
@@ -216,7 +216,7 @@ def test_markdown_cannot_be_written_by_the_program() -> None:
     story.resource(HOSTILE[:60], "pool", 1)
     story.pass_through("t", HOSTILE[:60], 0, 0, 70)
     story.pass_through("late", HOSTILE[:60], 10, 70, 80)
-    text = render_markdown(report(Case(story.timeline())))
+    text = render_markdown(report(Snapshot(story.timeline())))
 
     outside = re.sub(r"`[^`]*`", "", text)
     assert "<b>" not in outside
@@ -227,7 +227,7 @@ def test_markdown_cannot_be_written_by_the_program() -> None:
 
 def test_markdown_has_findings_and_tables() -> None:
     """For a pull request."""
-    text = render_markdown(report(Case(a_bad_day().timeline())))
+    text = render_markdown(report(Snapshot(a_bad_day().timeline())))
 
     assert text.startswith("**asyncctx-trace:** Leak: `session` at app.py:30 was entered")
     assert "- 🛑 **leak** (certain) `app.py:30`: `session` at app.py:30 " in text

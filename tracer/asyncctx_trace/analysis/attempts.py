@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 
 __all__ = ["Attempts"]
 
@@ -15,8 +15,8 @@ _Place: TypeAlias = tuple[str, str, str]
 class Attempts:
     """Tells of an enter that failed whether its task tried again and got in."""
 
-    def __init__(self, case: Case) -> None:
-        self._case = case
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
         self._last: dict[int, dict[_Place | None, int]] = {}
         """Task -> place -> the last row that got in there."""
 
@@ -25,7 +25,7 @@ class Attempts:
 
         That is a retry, a poll or a fallback. Costs one pass over the rows of each task.
         """
-        timeline = self._case.timeline
+        timeline = self._snapshot.timeline
         task = timeline.task[row]
         last = self._last.get(task)
         if last is None:
@@ -35,6 +35,6 @@ class Attempts:
         return last.get(self._place(row), -1) > row
 
     def _place(self, row: int) -> _Place | None:
-        timeline = self._case.timeline
+        timeline = self._snapshot.timeline
         site = timeline.sites.get(timeline.site[row])
         return None if site is None else (timeline.manager[row], site.file, site.function)

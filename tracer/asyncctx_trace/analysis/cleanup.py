@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from operator import sub
 
 from asyncctx_trace.analysis import kernels
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.lookups import pick, spans_of
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 from asyncctx_trace.model.events import Outcome
@@ -68,10 +68,10 @@ class Cleanup:
     """ns"""
 
 
-def unwindings(case: Case) -> Iterator[Unwinding]:
+def unwindings(snapshot: Snapshot) -> Iterator[Unwinding]:
     """Every run of two and more exits, task by task and within it stack by stack."""
-    timeline = case.timeline
-    for task, rows in case.stacked.items():
+    timeline = snapshot.timeline
+    for task, rows in snapshot.stacked.items():
         moves = [(timeline.enter_started[row], row, False) for row in rows]
         moves += [
             (ended, row, True) for row in rows if (ended := timeline.exit_ended[row]) != NOT_YET
@@ -86,11 +86,11 @@ def unwindings(case: Case) -> Iterator[Unwinding]:
         yield from _of_run(timeline, task, run)
 
 
-def orders(case: Case) -> list[Order]:
+def orders(snapshot: Snapshot) -> list[Order]:
     """The ways in which tasks unwound, the most frequent first."""
-    timeline = case.timeline
+    timeline = snapshot.timeline
     found: dict[object, Order] = {}
-    for unwinding in unwindings(case):
+    for unwinding in unwindings(snapshot):
         left = tuple((timeline.resource[row], timeline.site[row]) for row in unwinding.left)
         by_stack = unwinding.stack is not None
         key = left, unwinding.in_order, by_stack
@@ -100,19 +100,19 @@ def orders(case: Case) -> list[Order]:
     return sorted(found.values(), key=lambda order: -order.times)
 
 
-def cleanups(case: Case) -> list[Cleanup]:
+def cleanups(snapshot: Snapshot) -> list[Cleanup]:
     """What was cleaned up, by resource and site, the slowest first."""
-    if len(case.timeline) and kernels.pays(case.timeline):
+    if len(snapshot.timeline) and kernels.pays(snapshot.timeline):
         from asyncctx_trace.analysis.kernels.cleanup import counts
     else:
         counts = _counts
-    found = [Cleanup(*counted) for counted in counts(case, _overlapping(case))]
+    found = [Cleanup(*counted) for counted in counts(snapshot, _overlapping(snapshot))]
     return sorted(found, key=lambda each: -each.slowest)
 
 
-def _counts(case: Case, overlapping: set[int]) -> Iterator[tuple[int, ...]]:
+def _counts(snapshot: Snapshot, overlapping: set[int]) -> Iterator[tuple[int, ...]]:
     """The fields of a Cleanup for each resource and site, in order of their first acquisition."""
-    timeline = case.timeline
+    timeline = snapshot.timeline
     groups: dict[tuple[int, int], list[int]] = {}
     for row, started in enumerate(timeline.exit_started):
         if started != NOT_YET:
@@ -120,7 +120,7 @@ def _counts(case: Case, overlapping: set[int]) -> Iterator[tuple[int, ...]]:
     for place, rows in groups.items():
         body = bytes(pick(timeline.body_outcome, rows))
         exit_ = bytes(pick(timeline.exit_outcome, rows))
-        starts, ends = spans_of(timeline.exit_started, timeline.exit_ended, rows, case.now)
+        starts, ends = spans_of(timeline.exit_started, timeline.exit_ended, rows, snapshot.now)
         yield (
             *place,
             len(rows),
@@ -164,11 +164,11 @@ def _kind(timeline: Timeline, row: int) -> str:
     return known.kind if known else ""
 
 
-def _overlapping(case: Case) -> set[int]:
+def _overlapping(snapshot: Snapshot) -> set[int]:
     """Rows whose exit began while another one of the same task went on, but for exit stacks."""
-    timeline = case.timeline
+    timeline = snapshot.timeline
     found: set[int] = set()
-    for rows in case.stacked.values():
+    for rows in snapshot.stacked.values():
         until = NOT_YET
         for row in sorted(rows, key=timeline.exit_started.__getitem__):
             started, ended = timeline.exit_started[row], timeline.exit_ended[row]

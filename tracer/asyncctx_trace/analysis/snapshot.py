@@ -20,7 +20,7 @@ from asyncctx_trace.model.text import cut, shorten
 if TYPE_CHECKING:
     from asyncctx_trace.analysis.endings.interruption import Interruption
 
-__all__ = ["Case", "End"]
+__all__ = ["End", "Snapshot"]
 
 End: TypeAlias = Literal["running", "killed", "closed", "ended"]
 """``killed``: it left no word; ``closed``: it ended its recording, and perhaps went on without;
@@ -32,8 +32,8 @@ _NAME = 60
 """Characters of one name in a sentence."""
 
 
-class Case:
-    """``timeline`` as it stands at ``now``; it must not grow while the case is being looked into.
+class Snapshot:
+    """The state of ``timeline`` at ``now``; the timeline must not grow while this is in use.
 
     ``running`` says that the program may go on: then what has not ended may still end.
     """
@@ -50,18 +50,18 @@ class Case:
         self.timeline = timeline
         self.interruption = interruption
         """What ended the program, if ``timeline`` stands as it did at that moment."""
-        self.judged = False
+        self.is_cut = False
         """Whether ``timeline`` has been cut at the moment that is judged."""
         self.rows = rows
         """Row of ``timeline`` -> row of the timeline that it was cut from, where they differ."""
         self.now: int = (timeline.end or 0) if now is None else now
         self.start: int = timeline.start or 0
         self.running = running
-        self._answers: dict[Callable[[Case], Any], Any] = {}
+        self._answers: dict[Callable[[Snapshot], Any], Any] = {}
         self._occupancy: dict[int, Occupancy] = {}
 
-    def once(self, question: Callable[[Case], T]) -> T:
-        """The answer to ``question`` about this case, worked out when it is first asked."""
+    def once(self, question: Callable[[Snapshot], T]) -> T:
+        """The answer to ``question`` about this snapshot, worked out when it is first asked."""
         if question not in self._answers:
             self._answers[question] = question(self)
         answer: T = self._answers[question]
@@ -114,7 +114,7 @@ class Case:
     def parents(self) -> array[int]:
         """By row, the row of the acquisition around it; -1 where there is none."""
         if len(self.timeline) and kernels.pays(self.timeline):
-            from asyncctx_trace.analysis.kernels.case import parents
+            from asyncctx_trace.analysis.kernels.parents import parents
         else:
             parents = _parents
         return parents(self.timeline)

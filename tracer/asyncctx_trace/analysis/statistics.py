@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol, SupportsInt
 
-__all__ = ["Spread"]
+__all__ = ["DurationStats"]
 
 
 class Ranked(Protocol):
@@ -18,7 +18,7 @@ class Ranked(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class DurationStats:
     """Durations in ns; all zero where there are none.
 
     A percentile is one of the durations themselves (nearest rank): pN is the shortest that at
@@ -33,13 +33,13 @@ class Spread:
     max: int = 0
 
     @classmethod
-    def of(cls, durations: Iterable[int]) -> Spread:
+    def of(cls, durations: Iterable[int]) -> DurationStats:
         """The spread of ``durations`` (ns, in any order)."""
         ranked = sorted(durations)
         return cls.ranked(ranked, sum(ranked))
 
     @classmethod
-    def ranked(cls, durations: Ranked, total: int) -> Spread:
+    def ranked(cls, durations: Ranked, total: int) -> DurationStats:
         """The same of durations in order, with their sum."""
         count = len(durations)
         if not count:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from asyncctx_trace.analysis.contention.costs import contention_in
 from asyncctx_trace.analysis.findings import find_in
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.budgets import Breach
 from asyncctx_trace.analysis.summary.gates import selects, what_is_missing
 from asyncctx_trace.analysis.summary.grouping import FindingGroup, group_findings
@@ -61,28 +61,28 @@ def judge(
     ``failed`` says that it has failed already. ``outliving`` are the times (monotonic ns) in which
     fixtures of a wider scope were set up: what those entered may stay open.
     """
-    case = lifecycles.case(running=False)
+    snapshot = lifecycles.snapshot(running=False)
     findings = [
         finding
-        for finding in find_in(case, settings.limits())
-        if not (finding.kind == "leak" and _outlives(case, finding.rows, outliving))
+        for finding in find_in(snapshot, settings.limits())
+        if not (finding.kind == "leak" and _outlives(snapshot, finding.rows, outliving))
     ]
     judgement = Judgement()
-    for group in group_findings(case, findings):
-        said = _judge(judgement, case, group, settings, failed=failed, said=False)
+    for group in group_findings(snapshot, findings):
+        said = _judge(judgement, snapshot, group, settings, failed=failed, said=False)
         for consequence in group.consequences:
-            _judge(judgement, case, consequence, settings, failed=failed, said=said)
-    for breach in _breaches(case, settings, judgement):
+            _judge(judgement, snapshot, consequence, settings, failed=failed, said=said)
+    for breach in _breaches(snapshot, settings, judgement):
         judgement.lines.append((f"budget {breach.budget.text}", plain(breach.summary)))
         judgement.broken.append(plain(breach.summary))
-    if settings.strict and (why := what_is_missing(case.timeline)):
+    if settings.strict and (why := what_is_missing(snapshot.timeline)):
         judgement.broken.append(f"the recording is incomplete: {why}")
     return judgement
 
 
 def _judge(
     judgement: Judgement,
-    case: Case,
+    snapshot: Snapshot,
     group: FindingGroup,
     settings: Settings,
     *,
@@ -98,21 +98,23 @@ def _judge(
         judgement.broken.append(_line(group))
     elif said or not counts or not (failed or group.certainty == "certain"):
         return said
-    judgement.lines.append((_key(case, group), _line(group)))
+    judgement.lines.append((_key(snapshot, group), _line(group)))
     return True
 
 
-def _outlives(case: Case, rows: Sequence[int], outliving: Sequence[tuple[int, int]]) -> bool:
-    entered = (case.timeline.enter_started[row] for row in rows)
+def _outlives(
+    snapshot: Snapshot, rows: Sequence[int], outliving: Sequence[tuple[int, int]]
+) -> bool:
+    entered = (snapshot.timeline.enter_started[row] for row in rows)
     return all(any(start <= at <= end for start, end in outliving) for at in entered)
 
 
-def _breaches(case: Case, settings: Settings, judgement: Judgement) -> Iterator[Breach]:
+def _breaches(snapshot: Snapshot, settings: Settings, judgement: Judgement) -> Iterator[Breach]:
     if not settings.budgets:
         return
-    uses = contention_in(case)
+    uses = contention_in(snapshot)
     for budget in settings.budgets:
-        breaches = budget.check(case, uses)
+        breaches = budget.check(snapshot, uses)
         unused = any(breach.resource is None for breach in breaches)
         if not unused:
             judgement.budgets.append(budget.text)
@@ -120,8 +122,10 @@ def _breaches(case: Case, settings: Settings, judgement: Judgement) -> Iterator[
             yield from breaches
 
 
-def _key(case: Case, group: FindingGroup) -> str:
-    places = [(site.file, site.line) for s in group.sites if (site := case.timeline.sites.get(s))]
+def _key(snapshot: Snapshot, group: FindingGroup) -> str:
+    places = [
+        (site.file, site.line) for s in group.sites if (site := snapshot.timeline.sites.get(s))
+    ]
     return f"{group.kind} {group.certainty} {sorted(places)}"
 
 

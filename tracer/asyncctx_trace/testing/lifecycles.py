@@ -10,8 +10,8 @@ from time import monotonic_ns
 
 from asyncctx_trace.analysis.contention.costs import contention
 from asyncctx_trace.analysis.findings import Finding, Thresholds, find_in
-from asyncctx_trace.analysis.snapshot import Case
-from asyncctx_trace.analysis.statistics import Spread
+from asyncctx_trace.analysis.snapshot import Snapshot
+from asyncctx_trace.analysis.statistics import DurationStats
 from asyncctx_trace.analysis.summary.gates import what_is_missing
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 from asyncctx_trace.model.events import (
@@ -29,7 +29,7 @@ from asyncctx_trace.recording.reader import Recording
 
 __all__ = ["Lifecycles"]
 
-_STATISTICS = (*(field.name for field in fields(Spread) if field.name != "count"), "mean")
+_STATISTICS = (*(field.name for field in fields(DurationStats) if field.name != "count"), "mean")
 
 
 class Lifecycles:
@@ -86,26 +86,26 @@ class Lifecycles:
             thresholds: The durations from which on something is slow. Default: those of ``report``.
             over: Whether the test has ended, so that what is still open is a leak.
         """
-        case = self.case(running=not over)
+        snapshot = self.snapshot(running=not over)
         called = self.called_at or 0
         return [
             finding
-            for finding in find_in(case, thresholds or Thresholds())
+            for finding in find_in(snapshot, thresholds or Thresholds())
             if finding.kind != "leak" or finding.at >= called
         ]
 
-    def case(self, *, running: bool = True) -> Case:
+    def snapshot(self, *, running: bool = True) -> Snapshot:
         """Return what analysis asks its questions of; ``running``: whether the test goes on."""
         timeline = self.timeline()
-        return Case(timeline, max(timeline.end or 0, monotonic_ns()), running=running)
+        return Snapshot(timeline, max(timeline.end or 0, monotonic_ns()), running=running)
 
-    def _whole(self) -> Case:
-        """Return the case of a test that goes on, for an assertion: nothing may be missing."""
+    def _whole(self) -> Snapshot:
+        """Return the snapshot of a test that goes on, for an assertion: nothing may be missing."""
         __tracebackhide__ = True
-        case = self.case()
-        why = what_is_missing(case.timeline)
+        snapshot = self.snapshot()
+        why = what_is_missing(snapshot.timeline)
         _claim(not why, f"the recording is incomplete: {why}")
-        return case
+        return snapshot
 
     # -- claims -----------------------------------------------------------------------------
 
@@ -116,10 +116,10 @@ class Lifecycles:
             allow: Names of resources that may still be held; ``*`` stands for any characters.
         """
         __tracebackhide__ = True
-        case = self._whole()
-        timeline = case.timeline
+        snapshot = self._whole()
+        timeline = snapshot.timeline
         left = [
-            f"{case.where(row)}, entered by {case.task(timeline.task[row])}"
+            f"{snapshot.where(row)}, entered by {snapshot.task(timeline.task[row])}"
             for row in timeline.in_flight
             if timeline.entered(row)
             and timeline.enter_started[row] >= (self.called_at or 0)
@@ -182,8 +182,8 @@ class Lifecycles:
         unknown = limits.keys() - set(_STATISTICS)
         if unknown or not limits:
             raise TypeError(f"assert_{what}() takes limits on {', '.join(_STATISTICS)}")
-        case = self._whole()
-        uses = contention(case.timeline, case.now)
+        snapshot = self._whole()
+        uses = contention(snapshot.timeline, snapshot.now)
         meant = [use for use in uses if fnmatchcase(use.name, name)]
         _claim(
             bool(meant),

@@ -11,7 +11,7 @@ import click
 from asyncctx_trace_tui.cli.check_options import FAILED
 
 if TYPE_CHECKING:
-    from asyncctx_trace.analysis.snapshot import Case
+    from asyncctx_trace.analysis.snapshot import Snapshot
 
 __all__ = ["command"]
 
@@ -39,7 +39,7 @@ def command(before: Path, after: Path, format_: str, exit_code: bool) -> None:
     """
     from asyncctx_trace.analysis.summary.comparison import compare
 
-    result = compare(_case(before), _case(after))
+    result = compare(_snapshot(before), _snapshot(after))
     if format_ == "json":
         from asyncctx_trace_tui.reports.comparison_json import render_comparison_json
 
@@ -55,9 +55,9 @@ def command(before: Path, after: Path, format_: str, exit_code: bool) -> None:
     sys.exit(FAILED if exit_code and (result.slower or result.new_findings) else 0)
 
 
-def _case(file: Path) -> Case:
-    from asyncctx_trace.analysis.snapshot import Case
+def _snapshot(file: Path) -> Snapshot:
+    from asyncctx_trace.analysis.snapshot import Snapshot
     from asyncctx_trace_tui.reports.loading import load_recording
 
     loaded = load_recording(file)
-    return Case(loaded.timeline, running=loaded.running)
+    return Snapshot(loaded.timeline, running=loaded.running)

@@ -37,13 +37,13 @@ def print_report(
     ``resources`` are name patterns. Without ``out``, only evaluate ``checks``. Returns one line
     per failed check. Raises RecordingError or OSError.
     """
-    from asyncctx_trace.analysis.snapshot import Case
+    from asyncctx_trace.analysis.snapshot import Snapshot
     from asyncctx_trace.analysis.summary.report import report
     from asyncctx_trace_tui.reports.loading import load_recording
 
     loaded = load_recording(file, since, until)
     result = report(
-        Case(loaded.timeline, running=loaded.running),
+        Snapshot(loaded.timeline, running=loaded.running),
         thresholds=thresholds,
         budgets=checks.budgets if checks else (),
         tasks=tasks,

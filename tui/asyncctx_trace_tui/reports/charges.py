@@ -36,7 +36,7 @@ def charges(report: Report, by: str) -> list[tuple[str, int | None, int]]:
             key = tuple(group_of.get(each, each) for each in way)
             if key not in names:
                 names[key] = " → ".join(
-                    named.get(each) or resource_label(report.case, each) for each in way
+                    named.get(each) or resource_label(report.snapshot, each) for each in way
                 )
             sums[key, holder] += ns
     ranked = sorted(sums.items(), key=lambda each: -each[1])

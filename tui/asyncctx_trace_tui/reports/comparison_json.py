@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from asyncctx_trace.analysis.cleanup import Order
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.comparison import Change, Comparison
 from asyncctx_trace_tui.reports.json_report import VERSION, finding_as_dict, spread_as_dict
 from asyncctx_trace_tui.reports.labels import resource_label
@@ -65,13 +65,13 @@ def _grown(change: Change, phase: str, ns: int) -> dict[str, Any]:
     }
 
 
-def _spreads(spreads: dict[str, Any]) -> dict[str, Any] | None:
-    return {phase: spread_as_dict(spread) for phase, spread in spreads.items()} or None
+def _spreads(duration_stats: dict[str, Any]) -> dict[str, Any] | None:
+    return {phase: spread_as_dict(spread) for phase, spread in duration_stats.items()} or None
 
 
-def _order(case: Case, order: Order) -> dict[str, Any]:
+def _order(snapshot: Snapshot, order: Order) -> dict[str, Any]:
     return {
-        "exits": [resource_label(case, number) for number, _ in order.left],
+        "exits": [resource_label(snapshot, number) for number, _ in order.left],
         "in_order": order.in_order,
         "times": order.times,
     }

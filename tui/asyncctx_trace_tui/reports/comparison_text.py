@@ -10,7 +10,7 @@ from rich.text import Text
 
 from asyncctx_trace.analysis.cleanup import Order
 from asyncctx_trace.analysis.findings import Finding
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.comparison import Change, Comparison
 from asyncctx_trace.model.text import duration, plain, shorten
 from asyncctx_trace_tui.reports.labels import NAME, resource_label, site_label
@@ -50,12 +50,12 @@ def _parts(comparison: Comparison) -> Iterator[RenderableType]:
 
 
 def _findings(
-    title: str, case: Case, findings: list[Finding], style: str
+    title: str, snapshot: Snapshot, findings: list[Finding], style: str
 ) -> Iterator[RenderableType]:
     if findings:
         yield Text(f"\n{title}", style="bold")
     for finding in findings:
-        where = site_label(case, finding.sites[0]) if finding.sites else ""
+        where = site_label(snapshot, finding.sites[0]) if finding.sites else ""
         kind = (f"  {finding.kind}", style)
         summary = plain(finding.summary)
         yield Text.assemble(kind, f" ({finding.certainty}) {where}: {summary}")
@@ -94,13 +94,13 @@ def _places(title: str, changes: list[Change]) -> Iterator[RenderableType]:
     yield from _more(len(changes))
 
 
-def _orders(title: str, case: Case, orders: list[Order]) -> Iterator[RenderableType]:
+def _orders(title: str, snapshot: Snapshot, orders: list[Order]) -> Iterator[RenderableType]:
     if not orders:
         return
     yield Text(f"\n{title}", style="bold")
     drawn: Table = table("exits, one after the other", "times", numbers=("times",))
     for order in orders[:_LINES]:
-        exits = [resource_label(case, number) for number, _ in order.left[:_LINES]]
+        exits = [resource_label(snapshot, number) for number, _ in order.left[:_LINES]]
         drawn.add_row(Text(" → ".join(exits)), str(order.times))
     yield drawn
     yield from _more(len(orders))

@@ -7,7 +7,7 @@ from types import TracebackType
 
 from asyncctx_trace.analysis.deadlocks.cycles import deadlocks_at
 from asyncctx_trace.analysis.findings.deadlock import describe
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.events import (
     EnterEnded,
@@ -36,13 +36,13 @@ class DeadlockAlarm:
     def new_deadlocks(self, timeline: Timeline, now: int) -> list[str]:
         """Describe each deadlock at ``now`` (``time.monotonic_ns()``) not reported before."""
         lines = []
-        case = Case(timeline, now, running=True)
+        snapshot = Snapshot(timeline, now, running=True)
         for ring in deadlocks_at(timeline, now):
             members = frozenset(timeline.id[row] for row in ring.waits)
             if members not in self._reported:
                 self._reported.add(members)
                 kind = "deadlock" if ring.certain else "possible deadlock"
-                lines.append(plain(f"{kind}: {describe(case, ring)}"))
+                lines.append(plain(f"{kind}: {describe(snapshot, ring)}"))
         return lines
 
 

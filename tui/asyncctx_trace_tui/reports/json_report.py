@@ -10,13 +10,13 @@ from asyncctx_trace.analysis.contention.costs import ResourceUse
 from asyncctx_trace.analysis.contention.critical_path import Step
 from asyncctx_trace.analysis.endings.last_moment import ended_by, pending_waits
 from asyncctx_trace.analysis.findings import Finding
-from asyncctx_trace.analysis.snapshot import Case
-from asyncctx_trace.analysis.statistics import Spread
+from asyncctx_trace.analysis.snapshot import Snapshot
+from asyncctx_trace.analysis.statistics import DurationStats
 from asyncctx_trace.analysis.summary.culprit import Culprit
 from asyncctx_trace.analysis.summary.grouping import FindingGroup
 from asyncctx_trace.analysis.summary.report import Report
 from asyncctx_trace.analysis.summary.resource_groups import ResourceGroup
-from asyncctx_trace.analysis.summary.root_causes import BadEnd
+from asyncctx_trace.analysis.summary.root_causes import Failure
 
 __all__ = ["VERSION", "as_dict", "finding_as_dict", "render_json", "site_as_dict", "spread_as_dict"]
 
@@ -34,35 +34,37 @@ def render_json(report: Report, file: str) -> str:
 
 def as_dict(report: Report, file: str) -> dict[str, Any]:
     """Return ``report`` as JSON values; times are ns since the start of the recording."""
-    case = report.case
-    timeline = case.timeline
+    snapshot = report.snapshot
+    timeline = snapshot.timeline
     return {
         "schema": "asyncctx-trace/report",
         "version": VERSION,
         "recording": {
             "file": file,
-            "length_ns": case.now - case.start,
+            "length_ns": snapshot.now - snapshot.start,
             "acquisitions": len(timeline),
             "in_flight": len(timeline.in_flight),
             "tasks": len(timeline.rows_of_task),
-            "running": case.running,
-            "started_at": _time_of_day(report, case.start),
-            "ended_at": _time_of_day(report, case.now),
+            "running": snapshot.running,
+            "started_at": _time_of_day(report, snapshot.start),
+            "ended_at": _time_of_day(report, snapshot.now),
         },
         "verdict": report.verdict,
         "interrupted": _interrupted(report),
         "headline": report.headline.sentence,
-        "culprit": None if report.culprit is None else _culprit(case, report.culprit),
+        "culprit": None if report.culprit is None else _culprit(snapshot, report.culprit),
         "dropped": {
             "acquisitions": report.dropped,
             "reasons": [each.reason for each in timeline.dropped],
         },
-        "findings": [finding_as_dict(case, finding) for finding in report.findings],
+        "findings": [finding_as_dict(snapshot, finding) for finding in report.findings],
         "groups": _groups(report),
         "budgets": [
             {
                 "budget": breach.budget.text,
-                "resource": None if breach.resource is None else _resource(case, breach.resource),
+                "resource": None
+                if breach.resource is None
+                else _resource(snapshot, breach.resource),
                 "summary": breach.summary,
             }
             for breach in report.breaches
@@ -71,8 +73,8 @@ def as_dict(report: Report, file: str) -> dict[str, Any]:
         "resource_groups": [_resource_group(group) for group in report.resources],
         "cleanup": [
             {
-                "resource": _resource(case, each.resource),
-                "site": site_as_dict(case, each.site),
+                "resource": _resource(snapshot, each.resource),
+                "site": site_as_dict(snapshot, each.site),
                 "exits": each.exits,
                 "under_error": each.under_error,
                 "under_cancellation": each.under_cancellation,
@@ -87,33 +89,33 @@ def as_dict(report: Report, file: str) -> dict[str, Any]:
         "cleanup_order": [
             {
                 "exits": [
-                    {"resource": _resource(case, number), "site": site_as_dict(case, site)}
+                    {"resource": _resource(snapshot, number), "site": site_as_dict(snapshot, site)}
                     for number, site in order.left
                 ],
                 "in_order": order.in_order,
                 "by_exit_stack": order.by_stack,
                 "times": order.times,
-                "tasks": [_task(case, task) for task in list(order.tasks)[:20]],
+                "tasks": [_task(snapshot, task) for task in list(order.tasks)[:20]],
             }
             for order in report.orders
         ],
         "mishaps": [
             {
-                "first": _bad_end(case, mishap.first),
-                "followed": [_bad_end(case, end) for end in mishap.followed],
+                "first": _bad_end(snapshot, root_cause.first),
+                "followed": [_bad_end(snapshot, end) for end in root_cause.followed],
             }
-            for mishap in report.mishaps
+            for root_cause in report.root_causes
         ],
-        "critical_path": [_step(case, step) for step in report.path.steps[-_STEPS:]],
+        "critical_path": [_step(snapshot, step) for step in report.path.steps[-_STEPS:]],
         "critical_path_left_out": max(0, len(report.path.steps) - _STEPS),
         "critical_path_shares": [
             {
                 "phase": phase,
-                "resource": None if resource is None else _resource(case, resource),
-                "site": None if site is None else site_as_dict(case, site),
+                "resource": None if resource is None else _resource(snapshot, resource),
+                "site": None if site is None else site_as_dict(snapshot, site),
                 "ns": ns,
             }
-            for (phase, resource, site), ns in report.path.shares(case)
+            for (phase, resource, site), ns in report.path.shares(snapshot)
         ],
     }
 
@@ -123,17 +125,17 @@ def _groups(report: Report) -> list[dict[str, Any]]:
     index = {id(finding): number for number, finding in enumerate(report.findings)}
 
     def as_dict(group: FindingGroup) -> dict[str, Any]:
-        case = report.case
+        snapshot = report.snapshot
         return {
             "kind": group.kind,
             "severity": group.severity,
             "certainty": group.certainty,
             "summary": group.sentence,
-            "sites": [site_as_dict(case, site) for site in group.sites],
+            "sites": [site_as_dict(snapshot, site) for site in group.sites],
             "resources": [_resource_group(each) for each in group.resources],
             "count": group.count,
-            "first_ns": group.first - case.start,
-            "last_ns": group.last - case.start,
+            "first_ns": group.first - snapshot.start,
+            "last_ns": group.last - snapshot.start,
             "cost_ns": group.cost,
             "findings": [index[id(finding)] for finding in group.findings],
             "consequences": [as_dict(each) for each in group.consequences],
@@ -152,15 +154,15 @@ def _resource_group(group: ResourceGroup) -> dict[str, Any]:
     }
 
 
-def _culprit(case: Case, culprit: Culprit) -> dict[str, Any]:
+def _culprit(snapshot: Snapshot, culprit: Culprit) -> dict[str, Any]:
     return {
-        "site": site_as_dict(case, culprit.site),
-        "caller": None if culprit.caller is None else site_as_dict(case, culprit.caller),
+        "site": site_as_dict(snapshot, culprit.site),
+        "caller": None if culprit.caller is None else site_as_dict(snapshot, culprit.caller),
         "resource": _resource_group(culprit.group),
         "holds": culprit.holds,
         "longest_hold_ns": culprit.longest,
-        "acquisition": case.timeline.id[culprit.row],
-        "task": _task(case, case.timeline.task[culprit.row]),
+        "acquisition": snapshot.timeline.id[culprit.row],
+        "task": _task(snapshot, snapshot.timeline.task[culprit.row]),
         "lasts": culprit.lasts,
         "most_waiters": culprit.waiters,
         "waited_ns": culprit.waited,
@@ -169,34 +171,34 @@ def _culprit(case: Case, culprit: Culprit) -> dict[str, Any]:
 
 
 def _interrupted(report: Report) -> dict[str, Any] | None:
-    case = report.case
-    timeline = case.timeline
-    cause = ended_by(case)
+    snapshot = report.snapshot
+    timeline = snapshot.timeline
+    cause = ended_by(snapshot)
     if cause is None:
         return None
     return {
         "by": cause,
-        "at_ns": case.now - case.start,
+        "at_ns": snapshot.now - snapshot.start,
         "summary": report.last_moment,
         "waiting": [
             {
-                "resource": _resource(case, timeline.resource[wait.rows[0]]),
-                "site": site_as_dict(case, timeline.site[wait.rows[0]]),
+                "resource": _resource(snapshot, timeline.resource[wait.rows[0]]),
+                "site": site_as_dict(snapshot, timeline.site[wait.rows[0]]),
                 "phase": wait.phase,
-                "since_ns": wait.since - case.start,
+                "since_ns": wait.since - snapshot.start,
                 "acquisitions": [timeline.id[row] for row in wait.rows],
-                "tasks": [_task(case, timeline.task[row]) for row in wait.rows],
+                "tasks": [_task(snapshot, timeline.task[row]) for row in wait.rows],
                 "holders": [
                     {
                         "acquisition": timeline.id[row],
-                        "task": _task(case, case.holder(row, case.now)),
-                        "site": site_as_dict(case, timeline.site[row]),
-                        "since_ns": timeline.enter_ended[row] - case.start,
+                        "task": _task(snapshot, snapshot.holder(row, snapshot.now)),
+                        "site": site_as_dict(snapshot, timeline.site[row]),
+                        "since_ns": timeline.enter_ended[row] - snapshot.start,
                     }
                     for row in wait.holders
                 ],
             }
-            for wait in pending_waits(case)
+            for wait in pending_waits(snapshot)
         ],
     }
 
@@ -210,41 +212,41 @@ def _time_of_day(report: Report, at: int) -> str | None:
         return None
 
 
-def _step(case: Case, step: Step) -> dict[str, Any]:
-    timeline, row = case.timeline, step.row
+def _step(snapshot: Snapshot, step: Step) -> dict[str, Any]:
+    timeline, row = snapshot.timeline, step.row
     return {
-        "start_ns": step.start - case.start,
-        "end_ns": step.end - case.start,
-        "task": _task(case, step.task),
+        "start_ns": step.start - snapshot.start,
+        "end_ns": step.end - snapshot.start,
+        "task": _task(snapshot, step.task),
         "phase": step.phase,
         "acquisition": None if row is None else timeline.id[row],
-        "resource": None if row is None else _resource(case, timeline.resource[row]),
-        "site": None if row is None else site_as_dict(case, timeline.site[row]),
+        "resource": None if row is None else _resource(snapshot, timeline.resource[row]),
+        "site": None if row is None else site_as_dict(snapshot, timeline.site[row]),
         "link": step.link,
         "released_by": None if step.by is None else timeline.id[step.by],
     }
 
 
-def finding_as_dict(case: Case, finding: Finding) -> dict[str, Any]:
+def finding_as_dict(snapshot: Snapshot, finding: Finding) -> dict[str, Any]:
     """Return a finding with its evidence as JSON values."""
     return {
         "kind": finding.kind,
         "severity": finding.severity,
         "certainty": finding.certainty,
         "summary": finding.summary,
-        "resource": None if finding.resource is None else _resource(case, finding.resource),
-        "tasks": [_task(case, task) for task in finding.tasks],
-        "sites": [site_as_dict(case, site) for site in finding.sites],
-        "acquisitions": [case.timeline.id[row] for row in finding.rows],
-        "at_ns": finding.at - case.start,
+        "resource": None if finding.resource is None else _resource(snapshot, finding.resource),
+        "tasks": [_task(snapshot, task) for task in finding.tasks],
+        "sites": [site_as_dict(snapshot, site) for site in finding.sites],
+        "acquisitions": [snapshot.timeline.id[row] for row in finding.rows],
+        "at_ns": finding.at - snapshot.start,
         "cost_ns": finding.cost,
         "count": finding.count,
     }
 
 
-def site_as_dict(case: Case, site: int) -> dict[str, Any]:
+def site_as_dict(snapshot: Snapshot, site: int) -> dict[str, Any]:
     """Return the site of an ``async with`` as JSON values."""
-    known = case.timeline.sites.get(site)
+    known = snapshot.timeline.sites.get(site)
     if known is None:
         return {"file": None, "line": None, "function": None, "text": None}
     return {
@@ -256,7 +258,7 @@ def site_as_dict(case: Case, site: int) -> dict[str, Any]:
 
 
 def _use(report: Report, use: ResourceUse) -> dict[str, Any]:
-    case = report.case
+    snapshot = report.snapshot
     blamed = report.blames.get(use.resource)
     when = use.most_waiters_at
     return {
@@ -271,7 +273,7 @@ def _use(report: Report, use: ResourceUse) -> dict[str, Any]:
         "hold": spread_as_dict(use.hold),
         "cleanup": spread_as_dict(use.cleanup),
         "most_waiters": use.most_waiters,
-        "most_waiters_at_ns": None if when is None else when - case.start,
+        "most_waiters_at_ns": None if when is None else when - snapshot.start,
         "utilisation": use.utilisation,
         "overtaken": use.overtaken,
         "fairness": use.fairness,
@@ -283,18 +285,18 @@ def _use(report: Report, use: ResourceUse) -> dict[str, Any]:
             "unknown_ns": blamed.unknown,
             "by_site": [
                 {
-                    "site": site_as_dict(case, site),
-                    "way": [_resource(case, each) for each in way],
+                    "site": site_as_dict(snapshot, site),
+                    "way": [_resource(snapshot, each) for each in way],
                     "ns": ns,
                 }
                 for site, way, ns in blamed.by_site()
             ],
-            "by_task": [{"task": _task(case, task), "ns": ns} for task, ns in blamed.by_task()],
+            "by_task": [{"task": _task(snapshot, task), "ns": ns} for task, ns in blamed.by_task()],
         },
     }
 
 
-def spread_as_dict(spread: Spread) -> dict[str, int]:
+def spread_as_dict(spread: DurationStats) -> dict[str, int]:
     """Return statistics of durations in ns as JSON values."""
     return {
         "count": spread.count,
@@ -306,28 +308,28 @@ def spread_as_dict(spread: Spread) -> dict[str, int]:
     }
 
 
-def _bad_end(case: Case, end: BadEnd) -> dict[str, Any]:
-    timeline = case.timeline
+def _bad_end(snapshot: Snapshot, end: Failure) -> dict[str, Any]:
+    timeline = snapshot.timeline
     error = timeline.errors.get((end.row, end.phase))
     return {
-        "at_ns": end.at - case.start,
-        "task": _task(case, end.task),
+        "at_ns": end.at - snapshot.start,
+        "task": _task(snapshot, end.task),
         "acquisition": timeline.id[end.row],
-        "resource": _resource(case, timeline.resource[end.row]),
-        "site": site_as_dict(case, timeline.site[end.row]),
+        "resource": _resource(snapshot, timeline.resource[end.row]),
+        "site": site_as_dict(snapshot, timeline.site[end.row]),
         "phase": end.phase,
         "outcome": end.outcome.name.lower(),
         "error": None if error is None else {"type": error.type, "message": error.message},
     }
 
 
-def _task(case: Case, task: int) -> dict[str, Any]:
-    known = case.timeline.tasks.get(task)
+def _task(snapshot: Snapshot, task: int) -> dict[str, Any]:
+    known = snapshot.timeline.tasks.get(task)
     return {"id": task, "name": known.name if known else None}
 
 
-def _resource(case: Case, resource: int) -> dict[str, Any]:
-    known = case.timeline.resources.get(resource)
+def _resource(snapshot: Snapshot, resource: int) -> dict[str, Any]:
+    known = snapshot.timeline.resources.get(resource)
     return {
         "id": resource,
         "name": known.name if known else None,

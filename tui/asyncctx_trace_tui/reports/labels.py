@@ -6,7 +6,7 @@ import os
 from datetime import datetime
 from pathlib import Path
 
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.report import Report
 from asyncctx_trace.analysis.summary.resource_groups import ResourceGroup
 from asyncctx_trace.model.text import duration, plain, shorten
@@ -30,15 +30,15 @@ NAME = 32
 """The width of a name in a table, in cells."""
 
 
-def site_label(case: Case, site: int) -> str:
+def site_label(snapshot: Snapshot, site: int) -> str:
     """Return a site as ``src/app.py:12``, relative to the current folder."""
-    known = case.timeline.sites.get(site)
+    known = snapshot.timeline.sites.get(site)
     return f"{short_path(known.file)}:{known.line}" if known else "?"
 
 
-def short_site_label(case: Case, site: int, width: int = NAME) -> str:
+def short_site_label(snapshot: Snapshot, site: int, width: int = NAME) -> str:
     """Return a site in ``width`` cells: a long path is shortened to ``…/shop/app.py:12``."""
-    whole = site_label(case, site)
+    whole = site_label(snapshot, site)
     if len(whole) <= width:
         return whole
     parts = whole.replace(os.sep, "/").split("/")
@@ -59,15 +59,15 @@ def short_path(file: str) -> str:
     return plain(relative if len(relative) < len(file) else file)
 
 
-def task_label(case: Case, number: int) -> str:
+def task_label(snapshot: Snapshot, number: int) -> str:
     """Return the shortened name of a task."""
-    known = case.timeline.tasks.get(number)
+    known = snapshot.timeline.tasks.get(number)
     return shorten(known.name, NAME) if known else f"task {number}"
 
 
-def resource_label(case: Case, number: int) -> str:
+def resource_label(snapshot: Snapshot, number: int) -> str:
     """Return the shortened name of a resource."""
-    known = case.timeline.resources.get(number)
+    known = snapshot.timeline.resources.get(number)
     return shorten(known.name, NAME) if known else f"resource {number}"
 
 
@@ -97,9 +97,9 @@ def distinct_names(report: Report) -> dict[int, str]:
     return names
 
 
-def path_label(case: Case, resources: tuple[int, ...]) -> str:
+def path_label(snapshot: Snapshot, resources: tuple[int, ...]) -> str:
     """Return the names from the resource that was waited for to the one that was held."""
-    return " → ".join(resource_label(case, each) for each in resources)
+    return " → ".join(resource_label(snapshot, each) for each in resources)
 
 
 # -- times ----------------------------------------------------------------------------------
@@ -108,7 +108,7 @@ def path_label(case: Case, resources: tuple[int, ...]) -> str:
 def time_label(report: Report, at: int) -> str:
     """Return a time as ``7.05 s (15:04:05)``: since the start, and local time of day."""
     clock = time_of_day(report, at)
-    return duration(at - report.case.start) + (f" ({clock})" if clock else "")
+    return duration(at - report.snapshot.start) + (f" ({clock})" if clock else "")
 
 
 def time_of_day(report: Report, at: int) -> str:

@@ -26,7 +26,7 @@ def render_markdown(report: Report) -> str:
 
 
 def _lines(report: Report) -> Iterator[str]:
-    case = report.case
+    snapshot = report.snapshot
     first, *more = report.opening
     yield f"**asyncctx-trace:** {_sentence(first)}"
     for sentence in more:
@@ -80,7 +80,12 @@ def _lines(report: Report) -> Iterator[str]:
     )
     total = sum(blamed.total for blamed in report.blames.values())
     blames = [
-        [_escaped(path), f"`{_code(site_label(case, site))}`", duration(ns), percent(ns / total)]
+        [
+            _escaped(path),
+            f"`{_code(site_label(snapshot, site))}`",
+            duration(ns),
+            percent(ns / total),
+        ]
         for path, site, ns in charges(report, "site")
         if site is not None
     ]
@@ -99,7 +104,7 @@ def _group(report: Report, group: FindingGroup) -> Iterator[str]:
 
 def _heading(report: Report, group: FindingGroup) -> str:
     times = f" ×{group.count:,}" if group.count > 1 else ""
-    where = f" `{_code(site_label(report.case, group.sites[0]))}`" if group.sites else ""
+    where = f" `{_code(site_label(report.snapshot, group.sites[0]))}`" if group.sites else ""
     return f"**{group.kind}** ({group.certainty}){times}{where}"
 
 

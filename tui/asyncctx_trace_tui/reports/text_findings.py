@@ -79,7 +79,7 @@ def _group(
 
 
 def _sites(report: Report, group: FindingGroup, most: int | None) -> str:
-    places = [short_site_label(report.case, site, _SITE_WIDTH) for site in group.sites[:most]]
+    places = [short_site_label(report.snapshot, site, _SITE_WIDTH) for site in group.sites[:most]]
     more = len(group.sites) - len(places)
     return ", ".join(places) + (f" and {more} more" if more else "")
 

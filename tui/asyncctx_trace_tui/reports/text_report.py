@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from rich.console import RenderableType
 from rich.text import Text
 
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.report import Report
 from asyncctx_trace.analysis.summary.report import report as make_report
 from asyncctx_trace.analysis.timeline.table import Timeline
@@ -38,7 +38,7 @@ Section = Callable[[Report, Extent, int], Iterator[RenderableType]]
 
 def render_text(timeline: Timeline, *, color: bool, width: int | None = None) -> str:
     """Render the report on ``timeline``, without escape sequences unless ``color``."""
-    return render_report(make_report(Case(timeline)), color=color, width=width)
+    return render_report(make_report(Snapshot(timeline)), color=color, width=width)
 
 
 def render_report(
@@ -75,10 +75,10 @@ def _parts(report: Report, extent: Extent, width: int) -> Iterator[RenderableTyp
 
 
 def _summary(report: Report) -> Iterator[RenderableType]:
-    case = report.case
+    snapshot = report.snapshot
     if not report.summary:
         return
-    start, end = date_and_time(report, case.start), date_and_time(report, case.now)
+    start, end = date_and_time(report, snapshot.start), date_and_time(report, snapshot.now)
     if not start:
         when = ""
     elif start == end:
@@ -99,7 +99,7 @@ def _checks(report: Report) -> Iterator[RenderableType]:
 def _left_out(report: Report, extent: Extent) -> Iterator[RenderableType]:
     """Yield what ``--full`` adds."""
     more = list(left_out_findings(report, extent))
-    if report.case.timeline.errors:
+    if report.snapshot.timeline.errors:
         more.append("errors and what followed")
     if report.uses:
         more += ["cleanup", "the critical path", "the order of entering"]

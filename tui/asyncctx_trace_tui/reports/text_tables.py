@@ -11,9 +11,9 @@ from rich.text import Text
 
 from asyncctx_trace.analysis.cleanup import Cleanup
 from asyncctx_trace.analysis.contention.costs import ResourceUse, got_in
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.report import Report
-from asyncctx_trace.analysis.summary.root_causes import BadEnd, Mishap
+from asyncctx_trace.analysis.summary.root_causes import Failure, RootCause
 from asyncctx_trace.model.text import duration, percent, plain, shorten
 from asyncctx_trace_tui.reports.charges import charges
 from asyncctx_trace_tui.reports.extent import Extent
@@ -72,7 +72,7 @@ def blame(report: Report, extent: Extent, width: int) -> Iterator[RenderableType
     total = sum(blamed.total for blamed in report.blames.values())
     show = short_site_label if extent.by == "site" else task_label
     for path, holder, ns in shown:
-        who = "(no holder known)" if holder is None else show(report.case, holder)
+        who = "(no holder known)" if holder is None else show(report.snapshot, holder)
         drawn.add_row(
             Text(shorten(path, _PATH_WIDTH)), Text(who), duration(ns), percent(ns / total)
         )
@@ -82,7 +82,9 @@ def blame(report: Report, extent: Extent, width: int) -> Iterator[RenderableType
 def cleanups(report: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
     """Render the exits of each resource at each site."""
     shown = report.cleanups[: extent.rows]
-    yield from _titled("Cleanup", _cleanups(report.case, shown), len(report.cleanups) - len(shown))
+    yield from _titled(
+        "Cleanup", _cleanups(report.snapshot, shown), len(report.cleanups) - len(shown)
+    )
 
 
 def orders(report: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
@@ -90,7 +92,7 @@ def orders(report: Report, extent: Extent, width: int) -> Iterator[RenderableTyp
     shown = report.orders[: extent.rows]
     drawn = table("exits, one after the other", "times", "last in, first out", numbers=("times",))
     for order in shown:
-        left = [resource_label(report.case, each) for each, _ in order.left[:_IN_ORDER]]
+        left = [resource_label(report.snapshot, each) for each, _ in order.left[:_IN_ORDER]]
         more = len(order.left) - len(left)
         drawn.add_row(
             Text(" → ".join([*left, f"{more} more"] if more else left)),
@@ -102,26 +104,28 @@ def orders(report: Report, extent: Extent, width: int) -> Iterator[RenderableTyp
 
 def failures(report: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
     """Render each root cause with its consequences."""
-    shown = report.mishaps[: extent.rows]
+    shown = report.root_causes[: extent.rows]
     if shown:
         yield Text("\nWhat went wrong first", style="bold")
-    for mishap in shown:
-        yield Padding(Text(_failure(report, mishap)), (0, 0, 0, 2))
-    yield from _more(len(report.mishaps) - len(shown))
+    for root_cause in shown:
+        yield Padding(Text(_failure(report, root_cause)), (0, 0, 0, 2))
+    yield from _more(len(report.root_causes) - len(shown))
 
 
 def critical_path(report: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
     """Render the critical path: what determined the end of the run."""
-    case, path = report.case, report.path
+    snapshot, path = report.snapshot, report.path
     drawn = table("spent", "share", "doing", numbers=("spent", "share"))
-    shares = path.shares(case)
+    shares = path.shares(snapshot)
     shown = shares[: extent.rows]
     for (phase, number, site), ns in shown:
         if phase is None or number is None or site is None:
             doing = "outside of any `async with`"
         else:
             what = {"enter": "entering", "body": "in", "exit": "cleaning up"}[phase]
-            doing = f"{what} {resource_label(case, number)} at {short_site_label(case, site)}"
+            doing = (
+                f"{what} {resource_label(snapshot, number)} at {short_site_label(snapshot, site)}"
+            )
         drawn.add_row(duration(ns), percent(ns / path.length if path.length else 0), Text(doing))
     yield from _titled("Critical path", drawn, len(shares) - len(shown))
 
@@ -131,7 +135,7 @@ def who_got_in(report: Report, extent: Extent, width: int) -> Iterator[Renderabl
     shown = report.uses[: extent.rows]
     yield Text("\nWho got in, in order", style="bold")
     for use in shown:
-        yield Padding(_got_in(report.case, use), (0, 0, 0, 2))
+        yield Padding(_got_in(report.snapshot, use), (0, 0, 0, 2))
     yield from _more(len(report.uses) - len(shown))
 
 
@@ -192,7 +196,7 @@ def _cells(texts: list[str]) -> int:
     return 2 + max(map(len, texts))
 
 
-def _cleanups(case: Case, shown: list[Cleanup]) -> Table:
+def _cleanups(snapshot: Snapshot, shown: list[Cleanup]) -> Table:
     columns: dict[str, Callable[[Cleanup], int]] = {
         "failed": lambda each: each.failed,
         "cut off": lambda each: each.cut_off,
@@ -206,8 +210,8 @@ def _cleanups(case: Case, shown: list[Cleanup]) -> Table:
     drawn = table("resource", "at", *numbers, numbers=numbers)
     for each in shown:
         drawn.add_row(
-            Text(resource_label(case, each.resource)),
-            Text(short_site_label(case, each.site)),
+            Text(resource_label(snapshot, each.resource)),
+            Text(short_site_label(snapshot, each.site)),
             f"{each.exits:,}",
             *(f"{count(each):,}" for count in events_at.values()),
             duration(each.slowest),
@@ -215,27 +219,27 @@ def _cleanups(case: Case, shown: list[Cleanup]) -> Table:
     return drawn
 
 
-def _failure(report: Report, mishap: Mishap) -> str:
-    case, first = report.case, mishap.first
-    error = case.error(first.row, first.phase) or first.outcome.name.lower()
+def _failure(report: Report, root_cause: RootCause) -> str:
+    snapshot, first = report.snapshot, root_cause.first
+    error = snapshot.error(first.row, first.phase) or first.outcome.name.lower()
     line = (
-        f"after {time_label(report, first.at)} in {task_label(case, first.task)}: "
-        f"{plain(error)} in the {_bad_end(case, first)}"
+        f"after {time_label(report, first.at)} in {task_label(snapshot, first.task)}: "
+        f"{plain(error)} in the {_bad_end(snapshot, first)}"
     )
-    followed = [f"the {_bad_end(case, end)}" for end in mishap.followed[:_IN_ORDER]]
-    left = len(mishap.followed) - len(followed)
+    followed = [f"the {_bad_end(snapshot, end)}" for end in root_cause.followed[:_IN_ORDER]]
+    left = len(root_cause.followed) - len(followed)
     if left:
         followed.append(f"{left} more")
     return f"{line}; then {', '.join(followed)}" if followed else line
 
 
-def _bad_end(case: Case, end: BadEnd) -> str:
-    return f"{end.phase} of {plain(case.where(end.row))}"
+def _bad_end(snapshot: Snapshot, end: Failure) -> str:
+    return f"{end.phase} of {plain(snapshot.where(end.row))}"
 
 
-def _got_in(case: Case, use: ResourceUse) -> Text:
-    rows = got_in(case.timeline, use.resource)
-    names = [task_label(case, case.timeline.task[row]) for row in rows[:_IN_ORDER]]
+def _got_in(snapshot: Snapshot, use: ResourceUse) -> Text:
+    rows = got_in(snapshot.timeline, use.resource)
+    names = [task_label(snapshot, snapshot.timeline.task[row]) for row in rows[:_IN_ORDER]]
     left_out = len(rows) - len(names)
     if left_out:
         names.append(f"{left_out:,} more")

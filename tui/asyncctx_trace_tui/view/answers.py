@@ -8,13 +8,13 @@ from copy import copy
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar, cast
 
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import Timeline
 
 __all__ = ["Answers", "Question", "Job", "frozen_copy"]
 
 T = TypeVar("T")
-Question: TypeAlias = Callable[[Case], object]
+Question: TypeAlias = Callable[[Snapshot], object]
 
 _AT_ONCE = 20_000
 """Acquisitions up to which any question is answered within one or two frames."""
@@ -28,9 +28,9 @@ _EXPIRES_AFTER = 10_000_000_000
 
 @dataclass(slots=True)
 class Job:
-    """Questions about one case that does not grow, to be answered on a background thread."""
+    """Questions about one snapshot that does not grow, to be answered on a background thread."""
 
-    case: Case
+    snapshot: Snapshot
     questions: list[Question]
     started: int
     """The timeline's time when the job was created, in ns."""
@@ -41,11 +41,11 @@ class Job:
         for question in self.questions:
             if not wanted():
                 return
-            self.answers[question] = self.case.once(question)
+            self.answers[question] = self.snapshot.once(question)
 
 
 class Answers:
-    """The case that the app shows, and the known answers about it.
+    """The snapshot that the app shows, and the known answers about it.
 
     Questions about a long timeline that still grows are answered from a frozen copy. These answers
     are shown until the next job has been done.
@@ -53,26 +53,26 @@ class Answers:
 
     def __init__(self, timeline: Timeline) -> None:
         self._timeline = timeline
-        self.case = Case(timeline)
-        """The case that all answers are about."""
+        self.snapshot = Snapshot(timeline)
+        """The snapshot that all answers are about."""
         self.revision = 0
         """Increases whenever answers are added or replaced."""
         self._now = 0
         self._live = self._growing = False
         self._event_count = -1
-        """Number of events when the case was made."""
+        """Number of events when the snapshot was made."""
         self._known: dict[Question, object] = {}
         self._last_asked: dict[Question, int] = {}
         """Question -> the time when it was asked last."""
         self._frozen = False
-        """Whether the timeline of the case does not grow."""
+        """Whether the timeline of the snapshot does not grow."""
         self._due = 0
         self._work: Job | None = None
 
     @property
     def as_of(self) -> int | None:
         """The time that answers are about, if the timeline has grown since; else ``None``."""
-        return self.case.now if self.case.timeline is not self._timeline else None
+        return self.snapshot.now if self.snapshot.timeline is not self._timeline else None
 
     @property
     def working(self) -> bool:
@@ -87,12 +87,12 @@ class Answers:
         """
         self._now, self._live, self._growing = now, live, growing
         if self._short and self._stale:
-            self._show(Case(self._timeline, now, running=live), frozen=False)
+            self._show(Snapshot(self._timeline, now, running=live), frozen=False)
 
-    def ask(self, question: Callable[[Case], T]) -> T | None:
+    def ask(self, question: Callable[[Snapshot], T]) -> T | None:
         """Return the answer, or ``None`` until a job has computed it."""
         if self._short:
-            return self.case.once(question)
+            return self.snapshot.once(question)
         self._last_asked[question] = self._now
         return cast("T | None", self._known.get(question))
 
@@ -101,29 +101,29 @@ class Answers:
         if self._work is not None or not self._last_asked or self._short:
             return None
         asked = [q for q, at in self._last_asked.items() if self._now - at <= _EXPIRES_AFTER]
-        case = self.case
+        snapshot = self.snapshot
         if not self._frozen or self._stale:
             shown = frozen_copy(self._timeline) if self._growing else self._timeline
-            case = Case(shown, self._now, running=self._live)
+            snapshot = Snapshot(shown, self._now, running=self._live)
         else:
             asked = [question for question in asked if question not in self._known]
         if asked:
-            self._work = Job(case, asked, self._now, {})
+            self._work = Job(snapshot, asked, self._now, {})
         return self._work
 
     def accept(self, work: Job) -> None:
         """Show the answers of the finished job ``work``."""
         self._work = None
-        if work.case is not self.case:
-            self._show(work.case, frozen=True)
+        if work.snapshot is not self.snapshot:
+            self._show(work.snapshot, frozen=True)
         self._known |= work.answers
         self.revision += 1
         self._due = self._now + max(_MAX_AGE, _REST_FACTOR * (self._now - work.started))
 
-    def _show(self, case: Case, *, frozen: bool) -> None:
-        self.case, self._frozen = case, frozen
+    def _show(self, snapshot: Snapshot, *, frozen: bool) -> None:
+        self.snapshot, self._frozen = snapshot, frozen
         self.revision += 1
-        self._event_count = len(case.timeline.facts)
+        self._event_count = len(snapshot.timeline.facts)
         self._known = {}
         self._due = self._now + _MAX_AGE
 
@@ -135,7 +135,7 @@ class Answers:
     def _stale(self) -> bool:
         if self._growing:
             return self._now > self._due
-        if self.case.timeline is not self._timeline or self.case.running:
+        if self.snapshot.timeline is not self._timeline or self.snapshot.running:
             return True
         return self._event_count != len(self._timeline.facts)
 

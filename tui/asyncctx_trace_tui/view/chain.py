@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.model.text import duration, shorten
 
 __all__ = ["Link", "blamed", "chain", "ready"]
@@ -28,20 +28,20 @@ class Link:
     """Whether the task occurs above: a deadlock."""
 
 
-def ready(case: Case) -> bool:
-    """Compute what :func:`chain` needs of ``case``, so that each tree is built quickly."""
-    _ = case.waits
-    for resource in case.limited:
-        case.holders(resource, case.now)
+def ready(snapshot: Snapshot) -> bool:
+    """Compute what :func:`chain` needs of ``snapshot``, so that each tree is built quickly."""
+    _ = snapshot.waits
+    for resource in snapshot.limited:
+        snapshot.holders(resource, snapshot.now)
     return True
 
 
-def chain(case: Case, task: int, at: int) -> list[Link]:
+def chain(snapshot: Snapshot, task: int, at: int) -> list[Link]:
     """Return the tree of waiting in preorder: ``task`` first, holders below who waits for them.
 
-    A time after ``case.now`` means ``case.now``. The depth is limited to 50.
+    A time after ``snapshot.now`` means ``snapshot.now``. The depth is limited to 50.
     """
-    return list(_links(case, task, min(at, case.now), 0, None, ()))
+    return list(_links(snapshot, task, min(at, snapshot.now), 0, None, ()))
 
 
 def blamed(links: list[Link]) -> Link | None:
@@ -50,35 +50,35 @@ def blamed(links: list[Link]) -> Link | None:
 
 
 def _links(
-    case: Case, task: int, at: int, depth: int, held: int | None, above: tuple[int, ...]
+    snapshot: Snapshot, task: int, at: int, depth: int, held: int | None, above: tuple[int, ...]
 ) -> Iterator[Link]:
-    timeline = case.timeline
-    name = _task(case, task)
+    timeline = snapshot.timeline
+    name = _task(snapshot, task)
     parts = [name]
     if held is not None:
         since = duration(at - timeline.enter_ended[held])
-        parts.append(f"holds `{_resource(case, timeline.resource[held])}` for {since}")
+        parts.append(f"holds `{_resource(snapshot, timeline.resource[held])}` for {since}")
     if task in above:
         yield Link(depth, task, held, " ".join(parts) + ": deadlock, the cycle closes", True)
         return
-    waiting = case.waiting_at(task, at)
+    waiting = snapshot.waiting_at(task, at)
     if waiting is None:
         description = " ".join(parts) if held is not None else f"{name} does not wait"
         yield Link(depth, task, held, description)
         return
     waits = duration(at - timeline.enter_started[waiting])
-    what = _resource(case, timeline.resource[waiting])
+    what = _resource(snapshot, timeline.resource[waiting])
     parts.append(("and " if held is not None else "") + f"waits for `{what}` for {waits}")
     yield Link(depth, task, waiting if held is None else held, " ".join(parts))
     if depth < _DEEPEST:
-        for row in case.holders(timeline.resource[waiting], at):
-            holder = case.holder(row, at)
-            yield from _links(case, holder, at, depth + 1, row, (*above, task))
+        for row in snapshot.holders(timeline.resource[waiting], at):
+            holder = snapshot.holder(row, at)
+            yield from _links(snapshot, holder, at, depth + 1, row, (*above, task))
 
 
-def _task(case: Case, task: int) -> str:
-    return shorten(case.task(task), _NAME)
+def _task(snapshot: Snapshot, task: int) -> str:
+    return shorten(snapshot.task(task), _NAME)
 
 
-def _resource(case: Case, resource: int) -> str:
-    return shorten(case.resource(resource), _NAME)
+def _resource(snapshot: Snapshot, resource: int) -> str:
+    return shorten(snapshot.resource(resource), _NAME)

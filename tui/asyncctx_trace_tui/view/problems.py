@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from asyncctx_trace.analysis.findings import Thresholds, find_in
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET
 from asyncctx_trace.model.events import Outcome
 from asyncctx_trace.model.text import duration, shorten
@@ -32,9 +32,9 @@ class Problem(NamedTuple):
     description: str
 
 
-def problems(case: Case) -> list[Problem]:
+def problems(snapshot: Snapshot) -> list[Problem]:
     """Return errors, cancellations, timeouts, the longest waits and findings, sorted by time."""
-    timeline = case.timeline
+    timeline = snapshot.timeline
     found: list[Problem] = []
     for row in range(len(timeline)):
         for at, outcome in (
@@ -43,33 +43,33 @@ def problems(case: Case) -> list[Problem]:
             (timeline.exit_ended[row], timeline.exit_outcome[row]),
         ):
             if outcome not in (0, Outcome.OK):
-                who = _task(case, timeline.task[row])
-                what = _resource(case, timeline.resource[row])
+                who = _task(snapshot, timeline.task[row])
+                what = _resource(snapshot, timeline.resource[row])
                 description = f"{_OUTCOMES[Outcome(outcome)]}: {who} at `{what}`"
                 found.append(Problem(at, row, description))
-    waits = sorted(((_wait(case, row), row) for row in range(len(timeline))), reverse=True)[
+    waits = sorted(((_wait(snapshot, row), row) for row in range(len(timeline))), reverse=True)[
         :_LONGEST
     ]
     for length, row in waits:
-        if case.contended(row):
-            who = _task(case, timeline.task[row])
-            what = _resource(case, timeline.resource[row])
+        if snapshot.contended(row):
+            who = _task(snapshot, timeline.task[row])
+            what = _resource(snapshot, timeline.resource[row])
             description = f"long wait: {who} for `{what}`, {duration(length)}"
             found.append(Problem(timeline.enter_started[row], row, description))
-    for finding in find_in(case, Thresholds()):
+    for finding in find_in(snapshot, Thresholds()):
         shown = finding.rows[0] if finding.rows else None
         found.append(Problem(finding.at, shown, f"{finding.kind}: {finding.summary}"))
     return sorted(found, key=lambda problem: problem.at)
 
 
-def _wait(case: Case, row: int) -> int:
-    end = case.timeline.enter_ended[row]
-    return (case.now if end == NOT_YET else end) - case.timeline.enter_started[row]
+def _wait(snapshot: Snapshot, row: int) -> int:
+    end = snapshot.timeline.enter_ended[row]
+    return (snapshot.now if end == NOT_YET else end) - snapshot.timeline.enter_started[row]
 
 
-def _task(case: Case, task: int) -> str:
-    return shorten(case.task(task), _NAME)
+def _task(snapshot: Snapshot, task: int) -> str:
+    return shorten(snapshot.task(task), _NAME)
 
 
-def _resource(case: Case, resource: int) -> str:
-    return shorten(case.resource(resource), _NAME)
+def _resource(snapshot: Snapshot, resource: int) -> str:
+    return shorten(snapshot.resource(resource), _NAME)

@@ -10,7 +10,7 @@ from asyncctx_trace.analysis.cleanup import cleanups
 from asyncctx_trace.analysis.contention.attribution import blame
 from asyncctx_trace.analysis.contention.costs import contention_in
 from asyncctx_trace.analysis.contention.critical_path import critical_path
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.model.text import duration, percent, shorten
 
 __all__ = ["TABLES", "Line", "ReportTable"]
@@ -34,7 +34,7 @@ class ReportTable:
 
     title: str
     columns: dict[str, Callable[[Any], str]]
-    lines: Callable[[Case], Sequence[Line]]
+    lines: Callable[[Snapshot], Sequence[Line]]
 
 
 def _text(value: str) -> str:
@@ -45,7 +45,7 @@ def _count(value: int) -> str:
     return f"{value:,}"
 
 
-def _resources(case: Case) -> list[Line]:
+def _resources(snapshot: Snapshot) -> list[Line]:
     return [
         Line(
             (
@@ -55,21 +55,27 @@ def _resources(case: Case) -> list[Line]:
             use.resource,
             use.most_waiters_at,
         )
-        for use in contention_in(case)
+        for use in contention_in(snapshot)
     ]
 
 
-def _holders(case: Case) -> list[Line]:
+def _holders(snapshot: Snapshot) -> list[Line]:
     lines = []
-    for resource in case.limited:
-        found = blame(case, resource)
+    for resource in snapshot.limited:
+        found = blame(snapshot, resource)
         sums: dict[tuple[int, int], int] = {}
         for share in found.shares:
             key = share.task, share.site
             sums[key] = sums.get(key, 0) + share.ns
         lines += [
             Line(
-                (case.resource(resource), case.task(task), case.place(site), ns, ns / found.total),
+                (
+                    snapshot.resource(resource),
+                    snapshot.task(task),
+                    snapshot.place(site),
+                    ns,
+                    ns / found.total,
+                ),
                 resource,
             )
             for (task, site), ns in sums.items()
@@ -77,35 +83,40 @@ def _holders(case: Case) -> list[Line]:
     return sorted(lines, key=lambda line: -line.values[3])
 
 
-def _cleanups(case: Case) -> list[Line]:
+def _cleanups(snapshot: Snapshot) -> list[Line]:
     return [
         Line(
             (
-                *(case.resource(each.resource), case.place(each.site), each.exits, each.failed),
+                *(
+                    snapshot.resource(each.resource),
+                    snapshot.place(each.site),
+                    each.exits,
+                    each.failed,
+                ),
                 *(each.cut_off, each.suppressed, each.under_error, each.under_cancellation),
                 each.slowest,
             ),
             each.resource,
         )
-        for each in cleanups(case)
+        for each in cleanups(snapshot)
     ]
 
 
-def _path(case: Case) -> list[Line]:
-    path = critical_path(case)
+def _path(snapshot: Snapshot) -> list[Line]:
+    path = critical_path(snapshot)
     doing = {"enter": "entering", "body": "holding", "exit": "cleaning up"}
     return [
         Line(
             (
                 "outside of any" if phase is None else doing[phase],
-                "" if resource is None else case.resource(resource),
-                "" if site is None else case.place(site),
+                "" if resource is None else snapshot.resource(resource),
+                "" if site is None else snapshot.place(site),
                 ns,
                 ns / path.length if path.length else 0,
             ),
             resource,
         )
-        for (phase, resource, site), ns in path.shares(case)
+        for (phase, resource, site), ns in path.shares(snapshot)
     ]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import TypeVar
 
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 from asyncctx_trace.model.events import Event
 from asyncctx_trace.recording.batch import Batch
@@ -244,11 +244,11 @@ class ViewState:
     # -- answers ----------------------------------------------------------------------------
 
     @property
-    def case(self) -> Case:
-        """The case that :meth:`answer` is about; it may be some seconds old while live."""
-        return self.answers.case
+    def snapshot(self) -> Snapshot:
+        """The snapshot that :meth:`answer` is about; it may be some seconds old while live."""
+        return self.answers.snapshot
 
-    def answer(self, question: Callable[[Case], T]) -> T | None:
+    def answer(self, question: Callable[[Snapshot], T]) -> T | None:
         """Return the answer of analysis to ``question``, or ``None`` while it is computed."""
         return self.answers.ask(question)
 

@@ -12,7 +12,7 @@ from typing import Generic, TypeAlias, TypeVar
 
 from asyncctx_trace.analysis import kernels
 from asyncctx_trace.analysis.contention.occupancy import Occupancy
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 
 __all__ = ["SCALE", "Blame", "Charges", "Given", "Share", "Ways", "blame"]
 
@@ -79,22 +79,22 @@ class Blame:
         return sorted(sums.items(), key=lambda entry: -entry[1])
 
 
-def blame(case: Case, resource: int) -> Blame:
+def blame(snapshot: Snapshot, resource: int) -> Blame:
     """Charge the waits for ``resource`` to its holders.
 
     A holder that waits itself, in its body, for another full resource passes the charge on to the
     holders of that one, and so on, until the way would come back to where it was. Followed are the
     ways on which most time is passed on, so many and so long; beyond, it stays with the holder.
     """
-    occupancy = case.occupancy(resource)
+    occupancy = snapshot.occupancy(resource)
     total, blamed = occupancy.waited_in_all, occupancy.kept_out_in_all
     if not blamed:
         return Blame(resource, total, total)
-    if kernels.pays(case.timeline, occupancy.rows):
+    if kernels.pays(snapshot.timeline, occupancy.rows):
         from asyncctx_trace.analysis.kernels.blame import charges
     else:
         charges = _charges
-    charged = charges(case, resource)
+    charged = charges(snapshot, resource)
     shares = [
         Share(*key, ns) for key, ns in zip(charged, _round(charged.values(), blamed), strict=True)
     ]
@@ -142,15 +142,15 @@ class _Steps:
             yield self.times[step], self.values[step]
 
 
-def _charges(case: Case, resource: int) -> Charges:
+def _charges(snapshot: Snapshot, resource: int) -> Charges:
     """What each holder is charged with, in 1 / 2**SCALE ns."""
-    occupancy = case.occupancy(resource)
+    occupancy = snapshot.occupancy(resource)
     each = zip(occupancy.kept_out, occupancy.holders, strict=True)
     values = [(waiters << SCALE) // holders if waiters else 0 for waiters, holders in each]
     charges: Charges = defaultdict(int)
     ways = Ways((resource,), _Steps(occupancy.times, values))
     for way, rate in ways.followed(charges):
-        _charge(case, way, rate, charges, ways)
+        _charge(snapshot, way, rate, charges, ways)
     return charges
 
 
@@ -183,24 +183,24 @@ class Ways(Generic[T]):
 
 
 def _charge(
-    case: Case, way: tuple[int, ...], rate: _Steps, charges: Charges, ways: Ways[_Steps]
+    snapshot: Snapshot, way: tuple[int, ...], rate: _Steps, charges: Charges, ways: Ways[_Steps]
 ) -> None:
     """Charge each holder of the last resource of ``way`` with ``rate`` while it holds it.
 
     Those that are stuck at another resource can pass it on to the holders of that.
     """
-    timeline, holds = case.timeline, case.occupancy(way[-1]).holds
+    timeline, holds = snapshot.timeline, snapshot.occupancy(way[-1]).holds
     stuck: dict[int, list[Pass]] = defaultdict(list)
     for index in holds.during(rate.stretches()):
         start, end = holds.starts[index], holds.ends[index]
         if charge := rate.between(start, end):
             key = timeline.site[holds.rows[index]], holds.tasks[index], way
             charges[key] += charge
-            for since, until, waiting in case.waits.within(holds.tasks[index], start, end):
+            for since, until, waiting in snapshot.waits.within(holds.tasks[index], start, end):
                 if timeline.resource[waiting] not in way:
                     stuck[timeline.resource[waiting]].append((since, until, key))
     for next_, passes in stuck.items():
-        gate, passed = _passed_on(rate, sorted(passes), case.occupancy(next_))
+        gate, passed = _passed_on(rate, sorted(passes), snapshot.occupancy(next_))
         given = [(key, gate.between(since, until)) for since, until, key in passes]
         ways.add((*way, next_), passed, given)
 

@@ -10,8 +10,8 @@ from operator import sub
 
 from asyncctx_trace.analysis import kernels
 from asyncctx_trace.analysis.contention.occupancy import contends
-from asyncctx_trace.analysis.snapshot import Case
-from asyncctx_trace.analysis.statistics import Spread
+from asyncctx_trace.analysis.snapshot import Snapshot
+from asyncctx_trace.analysis.statistics import DurationStats
 from asyncctx_trace.analysis.timeline.lookups import (
     ascending,
     entered,
@@ -22,7 +22,7 @@ from asyncctx_trace.analysis.timeline.lookups import (
 )
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 
-__all__ = ["ResourceUse", "contention", "contention_in", "got_in", "spreads_of"]
+__all__ = ["ResourceUse", "contention", "contention_in", "got_in", "duration_stats_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,10 @@ class ResourceUse:
     acquisitions: int
     contended: int
     """How many waited while the resource was full."""
-    wait: Spread
-    hold: Spread
+    wait: DurationStats
+    hold: DurationStats
     """Bodies alone; the cleanup is told apart."""
-    cleanup: Spread
+    cleanup: DurationStats
     most_waiters: int
     most_waiters_at: int | None
     utilisation: float | None
@@ -65,12 +65,12 @@ class ResourceUse:
 
 def contention(timeline: Timeline, now: int | None = None) -> list[ResourceUse]:
     """Every resource that was used, the most waited for first; ``now`` is the end by default."""
-    return contention_in(Case(timeline, now))
+    return contention_in(Snapshot(timeline, now))
 
 
-def contention_in(case: Case) -> list[ResourceUse]:
-    """The same for a case."""
-    uses = [_use(case, resource) for resource in case.timeline.rows_of_resource]
+def contention_in(snapshot: Snapshot) -> list[ResourceUse]:
+    """The same for a snapshot."""
+    uses = [_use(snapshot, resource) for resource in snapshot.timeline.rows_of_resource]
     return sorted(uses, key=lambda use: (not use.contends, -use.wait.total, use.resource))
 
 
@@ -84,26 +84,28 @@ def got_in(timeline: Timeline, resource: int) -> list[int]:
     return sorted(entered(timeline, rows), key=timeline.enter_ended.__getitem__)
 
 
-def spreads_of(timeline: Timeline, rows: Sequence[int], now: int) -> tuple[Spread, Spread, Spread]:
+def duration_stats_of(
+    timeline: Timeline, rows: Sequence[int], now: int
+) -> tuple[DurationStats, DurationStats, DurationStats]:
     """How long ``rows`` waited, held and cleaned up."""
     if kernels.pays(timeline, rows):
-        from asyncctx_trace.analysis.kernels.contention import spreads
+        from asyncctx_trace.analysis.kernels.contention import duration_stats
     else:
-        spreads = _spreads
-    return spreads(timeline, rows, now)
+        duration_stats = _spreads
+    return duration_stats(timeline, rows, now)
 
 
-def _use(case: Case, resource: int) -> ResourceUse:
-    timeline, now = case.timeline, case.now
+def _use(snapshot: Snapshot, resource: int) -> ResourceUse:
+    timeline, now = snapshot.timeline, snapshot.now
     rows = timeline.rows_of_resource[resource]
     definition = timeline.resources.get(resource)
     limited = contends(definition)
-    most, when = case.occupancy(resource).most_waiters() if limited else (0, None)
+    most, when = snapshot.occupancy(resource).most_waiters() if limited else (0, None)
     if kernels.pays(timeline, rows):
         from asyncctx_trace.analysis.kernels.contention import overtaken, usage
     else:
         overtaken, usage = _overtaken, _usage
-    wait, hold, cleanup = spreads_of(timeline, rows, now)
+    wait, hold, cleanup = duration_stats_of(timeline, rows, now)
     capacity = definition.capacity if definition else None
     return ResourceUse(
         resource=resource,
@@ -112,7 +114,7 @@ def _use(case: Case, resource: int) -> ResourceUse:
         capacity=capacity,
         contends=limited,
         acquisitions=len(rows),
-        contended=case.occupancy(resource).contended if limited else 0,
+        contended=snapshot.occupancy(resource).contended if limited else 0,
         wait=wait,
         hold=hold,
         cleanup=cleanup,
@@ -130,7 +132,9 @@ def _share(usage: tuple[int, int] | None, capacity: int) -> float | None:
     return held / (capacity * lifetime) if lifetime else 0.0
 
 
-def _spreads(timeline: Timeline, rows: Sequence[int], now: int) -> tuple[Spread, Spread, Spread]:
+def _spreads(
+    timeline: Timeline, rows: Sequence[int], now: int
+) -> tuple[DurationStats, DurationStats, DurationStats]:
     inside = entered(timeline, rows)
     leaving = [row for row in rows if timeline.exit_started[row] != NOT_YET]
     return (
@@ -140,9 +144,9 @@ def _spreads(timeline: Timeline, rows: Sequence[int], now: int) -> tuple[Spread,
     )
 
 
-def _spread(spans: tuple[list[int], list[int]]) -> Spread:
+def _spread(spans: tuple[list[int], list[int]]) -> DurationStats:
     starts, ends = spans
-    return Spread.of(map(sub, ends, starts))
+    return DurationStats.of(map(sub, ends, starts))
 
 
 def _usage(timeline: Timeline, rows: Sequence[int], now: int) -> tuple[int, int] | None:

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 from asyncctx_trace.analysis import kernels
 from asyncctx_trace.analysis.contention.wakeups import wakeups
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.lookups import pick
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Phase, Timeline
 
@@ -59,9 +59,9 @@ class CriticalPath:
         """ns from its beginning to its end."""
         return self.steps[-1].end - self.steps[0].start if self.steps else 0
 
-    def shares(self, case: Case) -> list[tuple[Doing, int]]:
+    def shares(self, snapshot: Snapshot) -> list[tuple[Doing, int]]:
         """ns of the path by what was done, the longest first."""
-        timeline = case.timeline
+        timeline = snapshot.timeline
         spent: dict[Doing, int] = defaultdict(int)
         for step in self.steps:
             if step.row is None:
@@ -72,23 +72,23 @@ class CriticalPath:
         return sorted(spent.items(), key=lambda each: -each[1])
 
 
-def critical_path(case: Case, task: int | None = None) -> CriticalPath:
+def critical_path(snapshot: Snapshot, task: int | None = None) -> CriticalPath:
     """The path that ends where ``task`` ended, or where the last of all tasks did.
 
     Backwards from there: a task that had to wait for a holder could go on when that one let go,
     so the path goes on in the holder's task; at a task's beginning it goes on in its creator;
     where a task did nothing while those that it had created ended, in the last of these.
     """
-    return CriticalPath(tuple(_Walk(case).back_from(task)))
+    return CriticalPath(tuple(_Walk(snapshot).back_from(task)))
 
 
 class _Walk:
     """From an end back to the beginning."""
 
-    def __init__(self, case: Case) -> None:
-        self.case = case
-        self.timeline = case.timeline
-        self.wakeups = case.once(wakeups)
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self.timeline = snapshot.timeline
+        self.wakeups = snapshot.once(wakeups)
         self._facts_of: dict[int, array[int]] = {}
         self._waits_of: dict[int, tuple[array[int], array[int]]] = {}
         self._followed: set[int] = set()
@@ -111,7 +111,7 @@ class _Walk:
         if kernels.pays(self.timeline, pieces):
             from asyncctx_trace.analysis.kernels.critical_path import steps
 
-            return list(steps(self.case, pieces, self._facts))
+            return list(steps(self.snapshot, pieces, self._facts))
         return [step for piece in pieces for step in self._steps(*piece)]
 
     def _came_from(self, task: int, at: int) -> tuple[int, int | None, Link, int | None]:
@@ -191,7 +191,7 @@ class _Walk:
         index = bisect_right(rows, at, key=timeline.enter_started.__getitem__) - 1
         row = rows[index] if index >= 0 else -1
         while row >= 0 and timeline.phase_at(row, at) is None:
-            row = self.case.parents[row]
+            row = self.snapshot.parents[row]
         return row if row >= 0 else None
 
     def _begun(self, task: int) -> int:
@@ -205,9 +205,9 @@ class _Walk:
         """When ``task`` did something, in order."""
         found = self._facts_of.get(task)
         if found is None:
-            timeline, now = self.timeline, self.case.now
+            timeline, now = self.timeline, self.snapshot.now
             rows = timeline.rows_of_task.get(task, array("q"))
-            for_others = array("q", self.case.ended_for_others.get(task, ()))
+            for_others = array("q", self.snapshot.ended_for_others.get(task, ()))
             if kernels.pays(timeline, rows):
                 from asyncctx_trace.analysis.kernels.critical_path import facts_of
             else:
@@ -234,13 +234,13 @@ class _Walk:
             last_facts = _last_facts
         last = last_facts(self.timeline)
         for task, at in list(last.items()):
-            if at > self.case.now:
+            if at > self.snapshot.now:
                 del last[task]  # of a task that is still to come by then, nothing is left
                 if facts := self._facts(task):
                     last[task] = facts[-1]
         for row in self.timeline.in_flight:
-            if self.timeline.enter_started[row] <= self.case.now:
-                last[self.timeline.task[row]] = self.case.now
+            if self.timeline.enter_started[row] <= self.snapshot.now:
+                last[self.timeline.task[row]] = self.snapshot.now
         return last
 
     @cached_property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 
 __all__ = ["handed_over", "is_anonymous"]
@@ -20,14 +20,14 @@ def is_anonymous(timeline: Timeline, row: int) -> bool:
     return bool(timeline.by_call[row]) and known is not None and known.kind in _COUNTED
 
 
-def handed_over(case: Case) -> dict[int, bool]:
+def handed_over(snapshot: Snapshot) -> dict[int, bool]:
     """The semaphores whose permits, taken by calls, other tasks gave back.
 
     The value says whether it was so each time: whoever takes one need not give one back then.
     """
-    timeline = case.timeline
+    timeline = snapshot.timeline
     others: dict[int, int] = {}
-    for rows in case.ended_for_others.values():
+    for rows in snapshot.ended_for_others.values():
         for row in rows:
             if is_anonymous(timeline, row):
                 resource = timeline.resource[row]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from itertools import compress, count
 
 from asyncctx_trace.analysis import kernels
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET
 
 __all__ = ["Wakeups", "wakeups"]
@@ -39,7 +39,7 @@ class Wakeups(Mapping[int, int]):
         return len(self._givers) - self._givers.count(NOBODY)
 
 
-def wakeups(case: Case) -> Wakeups:
+def wakeups(snapshot: Snapshot) -> Wakeups:
     """Who let whom in.
 
     Places go to those who wait in the order of their asking, each once; whoever got in before its
@@ -47,31 +47,31 @@ def wakeups(case: Case) -> Wakeups:
     not in yet: so who waited need not have met a full resource. An enter for which no exit is known
     (a release by hand, a condition's ``wait``) is not among them.
     """
-    givers = array("q", [NOBODY]) * len(case.timeline)
-    for resource in case.limited:
-        if case.occupancy(resource).crowded and not _in_turn(case, resource, givers):
-            for row, giver in _Places(case, resource).given().items():
+    givers = array("q", [NOBODY]) * len(snapshot.timeline)
+    for resource in snapshot.limited:
+        if snapshot.occupancy(resource).crowded and not _in_turn(snapshot, resource, givers):
+            for row, giver in _Places(snapshot, resource).given().items():
                 givers[row] = giver
     return Wakeups(givers)
 
 
-def _in_turn(case: Case, resource: int, givers: array[int]) -> bool:
-    if not kernels.pays(case.timeline, case.timeline.rows_of_resource[resource]):
+def _in_turn(snapshot: Snapshot, resource: int, givers: array[int]) -> bool:
+    if not kernels.pays(snapshot.timeline, snapshot.timeline.rows_of_resource[resource]):
         return False
     from asyncctx_trace.analysis.kernels.wakeups import take_turns
 
-    return take_turns(case, resource, givers)
+    return take_turns(snapshot, resource, givers)
 
 
 class _Places:
     """The places of one resource: given out, given back, and passed on."""
 
-    def __init__(self, case: Case, resource: int) -> None:
-        self.case = case
+    def __init__(self, snapshot: Snapshot, resource: int) -> None:
+        self.snapshot = snapshot
         self.resource = resource
-        occupancy = case.occupancy(resource)
+        occupancy = snapshot.occupancy(resource)
         self.met = set(compress(occupancy.rows, occupancy.met))
-        known = case.timeline.resources[resource]
+        known = snapshot.timeline.resources[resource]
         self.free: list[int | None] = [None] * (known.capacity or 0)
         """Rows that have held them last; ``None`` for a place that nobody has held yet."""
         self.queue: OrderedDict[int, None] = OrderedDict()
@@ -81,7 +81,7 @@ class _Places:
 
     def given(self) -> dict[int, int]:
         """Row -> the row that it has its place from, of those that had to wait for it."""
-        timeline = self.case.timeline
+        timeline = self.snapshot.timeline
         found: dict[int, int] = {}
         for at, what, row in self._events():
             if what == _LEAVES:
@@ -109,7 +109,7 @@ class _Places:
         return found
 
     def _events(self) -> list[tuple[int, int, int]]:
-        timeline = self.case.timeline
+        timeline = self.snapshot.timeline
         events: list[tuple[int, int, int]] = []
         for row in timeline.rows_of_resource[self.resource]:
             events.append((timeline.enter_started[row], _ASKS, row))

@@ -12,12 +12,12 @@ from asyncctx_trace.analysis.contention.occupancy import contends, limit_of
 from asyncctx_trace.analysis.contention.permits import is_anonymous
 from asyncctx_trace.analysis.deadlocks.components import components
 from asyncctx_trace.analysis.endings.completeness import is_complete
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.lookups import rows_with
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 from asyncctx_trace.model.events import Outcome, TaskDefined
 
-__all__ = ["Ring", "avoided", "deadlocks_at", "is_group", "rings_of"]
+__all__ = ["DeadlockCycle", "avoided", "cycles_of", "deadlocks_at", "is_group"]
 
 _NOT_IN = (0, *(outcome for outcome in Outcome if outcome is not Outcome.OK))
 
@@ -26,7 +26,7 @@ PATIENCE = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Ring:
+class DeadlockCycle:
     """Tasks of which none can go on before another one of them does.
 
     Every holder of every resource that they wait for waits itself inside the ring. One that leaves
@@ -46,7 +46,7 @@ class Ring:
     """Whether it is known of each resource that all who hold it are in the ring."""
 
 
-def deadlocks_at(timeline: Timeline, now: int) -> list[Ring]:
+def deadlocks_at(timeline: Timeline, now: int) -> list[DeadlockCycle]:
     """The rings among what is in flight, for a recording that grows: cheap enough to poll.
 
     ``now`` is the monotonic time in ns; a ring younger than a tenth of a second is not told yet.
@@ -69,33 +69,33 @@ def deadlocks_at(timeline: Timeline, now: int) -> list[Ring]:
         waiting.values(),
         lambda task: waiting.get(task, groups.get(task)),
         lambda resource: holders.get(resource, []),
-        partial(Case(timeline, now).holder, at=now),
+        partial(Snapshot(timeline, now).holder, at=now),
     )
     return [ring for ring in rings if now - ring.since >= PATIENCE]
 
 
-def rings_of(case: Case) -> list[Ring]:
+def cycles_of(snapshot: Snapshot) -> list[DeadlockCycle]:
     """Every ring that ever closed: those that last, and those that an error, a cancellation or a
     timeout broke open again. Left out are those that the tasks themselves are prepared for."""
-    return [ring for ring in case.once(_closed_rings) if not _is_backed_off(case, ring)]
+    return [ring for ring in snapshot.once(_closed_rings) if not _is_backed_off(snapshot, ring)]
 
 
-def avoided(case: Case) -> list[Ring]:
+def avoided(snapshot: Snapshot) -> list[DeadlockCycle]:
     """The rings out of which a member backed off as it had planned to."""
-    return [ring for ring in case.once(_closed_rings) if _is_backed_off(case, ring)]
+    return [ring for ring in snapshot.once(_closed_rings) if _is_backed_off(snapshot, ring)]
 
 
-def _closed_rings(case: Case) -> list[Ring]:
-    timeline = case.timeline
-    rings: dict[frozenset[int], Ring] = {}
+def _closed_rings(snapshot: Snapshot) -> list[DeadlockCycle]:
+    timeline = snapshot.timeline
+    rings: dict[frozenset[int], DeadlockCycle] = {}
     behind: dict[frozenset[int], set[int]] = {}
-    for at, rows in _stuck(case):
+    for at, rows in _stuck(snapshot):
         closed = _rings(
             timeline,
             rows,
-            partial(_waiting_or_leaving, case, at=at),
-            partial(case.holders, at=at),
-            partial(case.holder, at=at),
+            partial(_waiting_or_leaving, snapshot, at=at),
+            partial(snapshot.holders, at=at),
+            partial(snapshot.holder, at=at),
         )
         for ring in closed:
             if any(_raised_at_once(timeline, row) for row in ring.waits):
@@ -107,32 +107,32 @@ def _closed_rings(case: Case) -> list[Ring]:
     return [replace(ring, behind=tuple(sorted(behind[members]))) for members, ring in rings.items()]
 
 
-def _stuck(case: Case) -> Iterator[tuple[int, list[int]]]:
+def _stuck(snapshot: Snapshot) -> Iterator[tuple[int, list[int]]]:
     """The waits that never came to a good end, by the last moment at which they waited.
 
     A ring cannot dissolve but by the failure of one of its waits, so these see them all.
     """
-    timeline = case.timeline
+    timeline = snapshot.timeline
     last: dict[int, list[int]] = {}
-    limited = set(case.limited)
+    limited = set(snapshot.limited)
     for row in rows_with(timeline.enter_outcome, *_NOT_IN):
         if timeline.resource[row] in limited:
             ended = timeline.enter_ended[row]
-            at = case.now if ended == NOT_YET else ended - 1
+            at = snapshot.now if ended == NOT_YET else ended - 1
             if at >= timeline.enter_started[row]:
                 last.setdefault(at, []).append(row)
     yield from sorted(last.items())
 
 
-def _is_backed_off(case: Case, ring: Ring) -> bool:
+def _is_backed_off(snapshot: Snapshot, ring: DeadlockCycle) -> bool:
     """Whether a member gave up by its own plan: it could go on, and so could the others.
 
     Whoever asks for a second lock with a deadline, lets go of the first one where that passes, and
     tries again, avoids deadlocks in this way. The deadline passes inside the hold, whose body goes
     on without an error.
     """
-    timeline = case.timeline
-    attempts = case.once(Attempts)
+    timeline = snapshot.timeline
+    attempts = snapshot.once(Attempts)
     return any(
         timeline.enter_outcome[row] in (Outcome.CANCELLED, Outcome.TIMED_OUT)
         and timeline.resources[timeline.resource[row]].kind != "pool"
@@ -170,7 +170,7 @@ def _rings(
     waiting: Callable[[int], int | None],
     holders: Callable[[int], list[int]],
     holding: Callable[[int], int],
-) -> list[Ring]:
+) -> list[DeadlockCycle]:
     """The rings that can be reached from ``waits``.
 
     ``waiting``: task -> the row in which it waits, or the task group that it leaves;
@@ -214,7 +214,7 @@ def _rings(
         order = _around(component, edges)
         holds = dict.fromkeys(hold for row in order for hold in blockers[row])
         rings.append(
-            Ring(
+            DeadlockCycle(
                 waits=tuple(order),
                 holds=tuple(holds),
                 behind=tuple(sorted(_behind(members, edges))),
@@ -322,12 +322,12 @@ def _hopeless(needs: Mapping[int, list[int | None]], groups: set[int]) -> set[in
     return set(needs) - saved
 
 
-def _waiting_or_leaving(case: Case, task: int, at: int) -> int | None:
-    row = case.waiting_at(task, at)
+def _waiting_or_leaving(snapshot: Snapshot, task: int, at: int) -> int | None:
+    row = snapshot.waiting_at(task, at)
     if row is not None:
         return row
-    timeline = case.timeline
-    for row in reversed(case.held_by(task, at)):
+    timeline = snapshot.timeline
+    for row in reversed(snapshot.held_by(task, at)):
         if is_group(timeline, row) and NOT_YET < timeline.exit_started[row] <= at:
             return row
     return None

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 from asyncctx_trace.analysis import kernels
 from asyncctx_trace.analysis.deadlocks.components import components
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET
 
 __all__ = ["Inversion", "Level", "Nesting", "Nestings", "inversions", "name_of", "nestings"]
@@ -55,13 +55,13 @@ class Inversion:
 class Nestings:
     """Every time that a task asked for a limited resource while it held others, in columns."""
 
-    def __init__(self, case: Case) -> None:
-        self._case = case
-        if len(case.timeline) and kernels.pays(case.timeline):
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        if len(snapshot.timeline) and kernels.pays(snapshot.timeline):
             from asyncctx_trace.analysis.kernels.lock_order import gathered
         else:
             gathered = _gathered
-        self.inner, self.held, self.ends = gathered(case)
+        self.inner, self.held, self.ends = gathered(snapshot)
         """Who asked; what was held at the first request, at the second, …: outermost first; of
         each request, where in ``held`` it ends."""
 
@@ -77,20 +77,20 @@ class Nestings:
         request = bisect_right(self.ends, place)
         first = self.ends[request - 1] if request else 0
         outer, inner = self.held[place], self.inner[request]
-        task = self._case.timeline.task[inner]
+        task = self._snapshot.timeline.task[inner]
         return Nesting(outer, inner, task, tuple(self.held[first:place]))
 
 
-def _gathered(case: Case) -> tuple[array[int], array[int], array[int]]:
-    timeline = case.timeline
-    limited = set(case.limited)
+def _gathered(snapshot: Snapshot) -> tuple[array[int], array[int], array[int]]:
+    timeline = snapshot.timeline
+    limited = set(snapshot.limited)
     inner, every, ends = array("q"), array("q"), array("q")
-    for resource in case.limited:
+    for resource in snapshot.limited:
         for row in timeline.rows_of_resource[resource]:
             if timeline.parent[row]:
                 held = [
                     other
-                    for other in case.held_around(row)
+                    for other in snapshot.held_around(row)
                     if timeline.resource[other] != resource and timeline.resource[other] in limited
                 ]
                 if held:
@@ -100,19 +100,19 @@ def _gathered(case: Case) -> tuple[array[int], array[int], array[int]]:
     return inner, every, ends
 
 
-def nestings(case: Case) -> Nestings:
+def nestings(snapshot: Snapshot) -> Nestings:
     """Every time that a task asked for a limited resource while it held another."""
-    return Nestings(case)
+    return Nestings(snapshot)
 
 
-def inversions(case: Case) -> list[Inversion]:
+def inversions(snapshot: Snapshot) -> list[Inversion]:
     """Every pair of resources that tasks take in contrary orders, and every larger ring of them.
 
     Left out is what cannot hang: contrary orders within one task alone, and those that always
     happen under one and the same outer lock.
     """
-    timeline = case.timeline
-    nested = case.once(nestings)
+    timeline = snapshot.timeline
+    nested = snapshot.once(nestings)
     if len(timeline) and kernels.pays(timeline):
         from asyncctx_trace.analysis.kernels.lock_order import steps as steps_of
     else:
@@ -121,38 +121,40 @@ def inversions(case: Case) -> list[Inversion]:
     found: list[Inversion] = []
     told: set[frozenset[int]] = set()
     for level in levels:
-        steps = steps_of(case, nested, level, trees=level == "resource")
+        steps = steps_of(snapshot, nested, level, trees=level == "resource")
         for ring in _rings(steps):
-            example = _example(case, [[nested[place] for place in steps[step]] for step in ring])
+            example = _example(
+                snapshot, [[nested[place] for place in steps[step]] for step in ring]
+            )
             if example is None:
                 continue
             sites = frozenset(timeline.site[row] for n in example for row in (n.outer, n.inner))
             if level != "resource" and sites in told:
                 continue
             told.add(sites)
-            concurrent = level == "resource" and _overlap(case, example)
+            concurrent = level == "resource" and _overlap(snapshot, example)
             found.append(Inversion(tuple(example), level, concurrent))
     return found
 
 
-def name_of(case: Case, resource: int) -> Hashable:
+def name_of(snapshot: Snapshot, resource: int) -> Hashable:
     """What resources that are alike have in common."""
-    known = case.timeline.resources.get(resource)
+    known = snapshot.timeline.resources.get(resource)
     return (known.kind, known.name) if known else None
 
 
 def _steps(
-    case: Case, nested: Nestings, level: Level, *, trees: bool
+    snapshot: Snapshot, nested: Nestings, level: Level, *, trees: bool
 ) -> dict[tuple[Hashable, Hashable], array[int]]:
     """The places of nestings by what was held and what was asked for.
 
     Without ``trees``, kinds of things that are taken as x, y, x by one task are left out: who walks
     down a tree of alike locks does so, and never the other way round.
     """
-    timeline = case.timeline
+    timeline = snapshot.timeline
     keys: dict[Level, Callable[[int], Hashable]] = {
         "resource": timeline.resource.__getitem__,
-        "name": lambda row: name_of(case, timeline.resource[row]),
+        "name": lambda row: name_of(snapshot, timeline.resource[row]),
         "site": timeline.site.__getitem__,
     }
     key = keys[level]
@@ -215,41 +217,45 @@ def _shortest_ring(edges: dict[int, list[int]], inside: set[int]) -> list[tuple[
     return list(zip(best, [*best[1:], best[0]], strict=True))
 
 
-def _example(case: Case, steps: list[list[Nesting]]) -> list[Nesting] | None:
+def _example(snapshot: Snapshot, steps: list[list[Nesting]]) -> list[Nesting] | None:
     """One nesting a step that together could hang; those that overlapped in time by preference."""
     if len(steps) == 2:
-        found = _overlapping(case, *steps)
+        found = _overlapping(snapshot, *steps)
         if found:
             return found
-    few = [_of_a_kind_apart(case, step) for step in steps]
+    few = [_of_a_kind_apart(snapshot, step) for step in steps]
     tried = islice(product(*few), _TRIED)
-    return next((list(each) for each in tried if _could_hang(case, each)), None)
+    return next((list(each) for each in tried if _could_hang(snapshot, each)), None)
 
 
-def _of_a_kind_apart(case: Case, step: list[Nesting]) -> list[Nesting]:
+def _of_a_kind_apart(snapshot: Snapshot, step: list[Nesting]) -> list[Nesting]:
     """A few that differ in what decides: the task, and the locks around."""
     different: dict[Hashable, Nesting] = {}
     for nesting in step:
-        kind = nesting.task, frozenset(case.timeline.resource[row] for row in nesting.around)
+        kind = nesting.task, frozenset(snapshot.timeline.resource[row] for row in nesting.around)
         different.setdefault(kind, nesting)
         if len(different) == _EXAMPLES:
             break
     return list(different.values())
 
 
-def _could_hang(case: Case, example: Sequence[Nesting]) -> bool:
+def _could_hang(snapshot: Snapshot, example: Sequence[Nesting]) -> bool:
     if len({nesting.task for nesting in example}) < 2:
         return False
-    resource = case.timeline.resource
+    resource = snapshot.timeline.resource
     gates = [{resource[row] for row in nesting.around} for nesting in example]
-    return not any(case.timeline.resources[gate].capacity == 1 for gate in set.intersection(*gates))
+    return not any(
+        snapshot.timeline.resources[gate].capacity == 1 for gate in set.intersection(*gates)
+    )
 
 
-def _overlapping(case: Case, there: list[Nesting], back: list[Nesting]) -> list[Nesting] | None:
+def _overlapping(
+    snapshot: Snapshot, there: list[Nesting], back: list[Nesting]
+) -> list[Nesting] | None:
     """A nesting of each kind that ran at the same time, in different tasks."""
     begun = sorted(
-        [(case.timeline.enter_started[n.outer], 0, i) for i, n in enumerate(there)]
-        + [(case.timeline.enter_started[n.outer], 1, i) for i, n in enumerate(back)]
+        [(snapshot.timeline.enter_started[n.outer], 0, i) for i, n in enumerate(there)]
+        + [(snapshot.timeline.enter_started[n.outer], 1, i) for i, n in enumerate(back)]
     )
     open_: tuple[list[tuple[int, int]], list[tuple[int, int]]] = ([], [])
     """Of each side, until when which ones go on; the first to end first."""
@@ -261,17 +267,17 @@ def _overlapping(case: Case, there: list[Nesting], back: list[Nesting]) -> list[
         for _, which in sorted(open_[1 - side], key=itemgetter(1)):
             other = (back, there)[side][which]
             pair = [nesting, other] if side == 0 else [other, nesting]
-            if _could_hang(case, pair):
+            if _could_hang(snapshot, pair):
                 return pair
-        heappush(open_[side], (_until(case, nesting), index))
+        heappush(open_[side], (_until(snapshot, nesting), index))
     return None
 
 
-def _overlap(case: Case, example: Sequence[Nesting]) -> bool:
-    latest = max(case.timeline.enter_started[nesting.outer] for nesting in example)
-    return all(_until(case, nesting) > latest for nesting in example)
+def _overlap(snapshot: Snapshot, example: Sequence[Nesting]) -> bool:
+    latest = max(snapshot.timeline.enter_started[nesting.outer] for nesting in example)
+    return all(_until(snapshot, nesting) > latest for nesting in example)
 
 
-def _until(case: Case, nesting: Nesting) -> int:
-    ended = case.timeline.exit_ended[nesting.outer]
-    return case.now + 1 if ended == NOT_YET else ended
+def _until(snapshot: Snapshot, nesting: Nesting) -> int:
+    ended = snapshot.timeline.exit_ended[nesting.outer]
+    return snapshot.now + 1 if ended == NOT_YET else ended

@@ -1,4 +1,4 @@
-"""When a program was interrupted, and the case as it stood then.
+"""When a program was interrupted, and the snapshot as it stood then.
 
 Shutting down cancels waits, releases locks and raises errors; none of that happened in the
 program's own course. So what was open is judged at the moment of the interruption, and what came
@@ -15,11 +15,11 @@ from operator import lt
 
 from asyncctx_trace.analysis.endings.completeness import recording_stops
 from asyncctx_trace.analysis.endings.truncation import truncated
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 from asyncctx_trace.model.outcomes import Outcome
 
-__all__ = ["Interruption", "interruptions_of", "judged", "last_interruptions"]
+__all__ = ["Interruption", "interruptions_of", "cut_at_interruption", "last_interruptions"]
 
 _KEYBOARD = "KeyboardInterrupt"
 _LATE = 250_000_000
@@ -47,27 +47,27 @@ class Interruption:
         return self.survived or self.reason in ("SIGTERM", "SIGHUP")
 
 
-def judged(case: Case) -> Case:
-    """``case`` as it stood when the program was interrupted; itself if that was never.
+def cut_at_interruption(snapshot: Snapshot) -> Snapshot:
+    """``snapshot`` as it stood when the program was interrupted; itself if that was never.
 
     A program that is still running has not ended in consequence of anything. A process whose
     recording stopped before it ended is judged at that moment.
     """
-    if case.judged:
-        return case
-    found = {} if case.running else interruptions_of(case.timeline)
-    moments = recording_stops(case.timeline)
+    if snapshot.is_cut:
+        return snapshot
+    found = {} if snapshot.running else interruptions_of(snapshot.timeline)
+    moments = recording_stops(snapshot.timeline)
     for process, each in list(found.items()):
         if each.at <= moments.get(process, each.at):
             moments[process] = each.at
         else:
             del found[process]
     if not moments:
-        return case
-    timeline, rows = truncated(case.timeline, moments)
+        return snapshot
+    timeline, rows = truncated(snapshot.timeline, moments)
     first = min(found.values(), key=lambda each: each.at, default=None)
-    result = Case(timeline, running=case.running, interruption=first, rows=rows)
-    result.judged = True
+    result = Snapshot(timeline, running=snapshot.running, interruption=first, rows=rows)
+    result.is_cut = True
     return result
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import signal
 from dataclasses import dataclass
 
-from asyncctx_trace.analysis.deadlocks.cycles import rings_of
+from asyncctx_trace.analysis.deadlocks.cycles import cycles_of
 from asyncctx_trace.analysis.endings.completeness import recording_stops
-from asyncctx_trace.analysis.findings.finding import by_place
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.findings.finding import by_site
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Phase
 from asyncctx_trace.model.text import duration
 
@@ -35,21 +35,21 @@ class PendingWait:
     """Rows that held the resource, in order of getting in; empty for an exit."""
 
 
-def ended_by(case: Case) -> str | None:
+def ended_by(snapshot: Snapshot) -> str | None:
     """How the program was ended from outside: the name of a signal, ``KeyboardInterrupt``.
 
     ``killed`` where the recording just ends, ``stopped`` where it stopped before the program ended
     (the disk was full, or the recorder failed), ``None`` where the program ended by itself or runs.
     """
-    if case.interruption is not None:
-        return case.interruption.reason
-    timeline = case.timeline
+    if snapshot.interruption is not None:
+        return snapshot.interruption.reason
+    timeline = snapshot.timeline
     if recording_stops(timeline):
         return "stopped"
-    if case.running:
+    if snapshot.running:
         return None
     for task in timeline.rows_of_task:
-        if case.end_of(task) != "killed":
+        if snapshot.end_of(task) != "killed":
             continue
         known = (
             timeline.processes.get(timeline.tasks[task].process) if task in timeline.tasks else None
@@ -61,32 +61,32 @@ def ended_by(case: Case) -> str | None:
     return None
 
 
-def pending_waits(case: Case) -> list[PendingWait]:
-    """Who waits at ``case.now``: those in a deadlock first, then the longest wait first."""
-    timeline = case.timeline
+def pending_waits(snapshot: Snapshot) -> list[PendingWait]:
+    """Who waits at ``snapshot.now``: those in a deadlock first, then the longest wait first."""
+    timeline = snapshot.timeline
     waits: list[PendingWait] = []
     phases: dict[Phase, list[int]] = {"enter": [], "exit": []}
     for row in timeline.in_flight:
         if timeline.enter_ended[row] == NOT_YET:
             phases["enter"].append(row)
-        elif timeline.exit_started[row] != NOT_YET and not case.abandoned(row):
+        elif timeline.exit_started[row] != NOT_YET and not snapshot.abandoned(row):
             phases["exit"].append(row)
     for phase, rows in phases.items():
         began = timeline.enter_started if phase == "enter" else timeline.exit_started
-        for (resource, _), group in by_place(case, rows).items():
+        for (resource, _), group in by_site(snapshot, rows).items():
             group.sort(key=began.__getitem__)
-            holders = case.holders(resource, case.now) if phase == "enter" else []
+            holders = snapshot.holders(resource, snapshot.now) if phase == "enter" else []
             waits.append(PendingWait(tuple(group), phase, began[group[0]], tuple(holders)))
-    stuck = {row for ring in case.once(rings_of) for row in ring.waits}
+    stuck = {row for ring in snapshot.once(cycles_of) for row in ring.waits}
     return sorted(waits, key=lambda wait: (stuck.isdisjoint(wait.rows), wait.since))
 
 
-def describe_last_moment(case: Case) -> str:
+def describe_last_moment(snapshot: Snapshot) -> str:
     """Who waited for what, held by whom, since when; ``""`` for a program that ended by itself."""
-    cause = ended_by(case)
-    if cause is None or not len(case.timeline):
+    cause = ended_by(snapshot)
+    if cause is None or not len(snapshot.timeline):
         return ""
-    after = duration(case.now - case.start)
+    after = duration(snapshot.now - snapshot.start)
     ended = {
         "killed": f"The recording ends after {after} without an end of the program",
         "stopped": f"The recording stops after {after}, before the program ended",
@@ -94,31 +94,31 @@ def describe_last_moment(case: Case) -> str:
         "SIGINT": f"Interrupted by Ctrl-C (SIGINT) after {after}",
         "SIGKILL": f"Killed (SIGKILL) after {after}",
     }.get(cause, f"{'Interrupted' if cause in _ASKS else 'Ended'} by {cause} after {after}")
-    waits = pending_waits(case)
+    waits = pending_waits(snapshot)
     if not waits:
         return f"{ended}; at that moment no task waited to enter or to exit."
-    said = [_describe(case, wait) for wait in waits[:_SHOWN]]
+    said = [_describe(snapshot, wait) for wait in waits[:_SHOWN]]
     left = len(waits) - len(said)
     return f"{ended}; at that moment: {'; '.join(said)}" + (f"; and {left} more." if left else ".")
 
 
-def _describe(case: Case, wait: PendingWait) -> str:
-    timeline = case.timeline
+def _describe(snapshot: Snapshot, wait: PendingWait) -> str:
+    timeline = snapshot.timeline
     first = wait.rows[0]
     who = timeline.task if wait.phase == "enter" else timeline.exit_task
-    tasks = case.tasks(list(dict.fromkeys(who[row] for row in wait.rows)), most=2)
+    tasks = snapshot.tasks(list(dict.fromkeys(who[row] for row in wait.rows)), most=2)
     doing = "waited for" if wait.phase == "enter" else "was in the exit of"
-    words = f"{tasks} {doing} {case.where(first)} for {duration(case.now - wait.since)}"
+    words = f"{tasks} {doing} {snapshot.where(first)} for {duration(snapshot.now - wait.since)}"
     if not wait.holders:
         return words
     hold = wait.holders[0]
-    holder = case.holder(hold, case.now)
+    holder = snapshot.holder(hold, snapshot.now)
     itself = holder == timeline.task[first]
-    name = "itself" if itself else case.task(holder)
+    name = "itself" if itself else snapshot.task(holder)
     gone = ", which is gone" if holder in timeline.task_ended and not itself else ""
     more = f" and {len(wait.holders) - 1} more" if len(wait.holders) > 1 else ""
-    held = duration(case.now - timeline.enter_ended[hold])
-    taken = case.place(timeline.site[hold])
+    held = duration(snapshot.now - timeline.enter_ended[hold])
+    taken = snapshot.place(timeline.site[hold])
     return f"{words}, held by {name}{gone} for {held} (taken at {taken}){more}"
 
 

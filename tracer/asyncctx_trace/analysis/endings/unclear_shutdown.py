@@ -10,10 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from asyncctx_trace.analysis.endings.interruption import Interruption, judged, last_interruptions
+from asyncctx_trace.analysis.endings.interruption import (
+    Interruption,
+    cut_at_interruption,
+    last_interruptions,
+)
 from asyncctx_trace.analysis.endings.truncation import picked, truncated
 from asyncctx_trace.analysis.findings.finding import Finding
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.outcomes import Outcome
 
@@ -26,16 +30,17 @@ _ENDS_PROGRAMS = frozenset(
 
 
 class Part:
-    """A case whose findings are findings of the whole."""
+    """A snapshot whose findings are findings of the whole."""
 
-    def __init__(self, case: Case, whole: Timeline | None = None) -> None:
-        """``whole``: what came of it afterwards, if ``case`` stands at an unclear interruption."""
-        self.case = case
+    def __init__(self, snapshot: Snapshot, whole: Timeline | None = None) -> None:
+        """``whole``: what came of it afterwards, if ``snapshot`` stands at an unclear "
+        "interruption."""
+        self.snapshot = snapshot
         self._whole = whole
 
-    def findings(self, found: Sequence[Finding], *, of: Case) -> list[Finding]:
-        """Those of ``found`` in this part that count, with the rows of the case ``of``."""
-        rows = self.case.rows if self.case is not of else None
+    def findings(self, found: Sequence[Finding], *, of: Snapshot) -> list[Finding]:
+        """Those of ``found`` in this part that count, with the rows of the snapshot ``of``."""
+        rows = self.snapshot.rows if self.snapshot is not of else None
         if rows is not None:
             found = [replace(each, rows=tuple(rows[row] for row in each.rows)) for each in found]
         whole = self._whole
@@ -47,19 +52,19 @@ class Part:
         ]
 
 
-def parts(case: Case) -> list[Part]:
-    """What of ``case`` is judged, each at a moment of its own."""
-    at_its_end = judged(case)
-    unclear = {} if at_its_end.judged or case.running else last_interruptions(case.timeline)
+def parts(snapshot: Snapshot) -> list[Part]:
+    """What of ``snapshot`` is judged, each at a moment of its own."""
+    at_its_end = cut_at_interruption(snapshot)
+    unclear = {} if at_its_end.is_cut or snapshot.running else last_interruptions(snapshot.timeline)
     if not unclear:
         return [Part(at_its_end)]
     moments = {process: each.at for process, each in unclear.items()}
-    timeline, rows = truncated(case.timeline, moments)
+    timeline, rows = truncated(snapshot.timeline, moments)
     first = min(unclear.values(), key=lambda each: each.at)
-    before = Case(timeline, interruption=replace(first, survived=True), rows=rows)
-    later = _begun_later(case.timeline, unclear)
-    after = Case(picked(case.timeline, later), case.now, rows=later)
-    return [Part(before, case.timeline), Part(after)]
+    before = Snapshot(timeline, interruption=replace(first, survived=True), rows=rows)
+    later = _begun_later(snapshot.timeline, unclear)
+    after = Snapshot(picked(snapshot.timeline, later), snapshot.now, rows=later)
+    return [Part(before, snapshot.timeline), Part(after)]
 
 
 def _begun_later(timeline: Timeline, unclear: dict[int, Interruption]) -> list[int]:

@@ -1,6 +1,6 @@
 """What is worth telling: each kind a small type in a module of its own.
 
-``find`` asks them all. A kind has a ``check``, which looks into a case and yields findings with
+``find`` asks them all. A kind has a ``check``, which looks into a snapshot and yields findings with
 their evidence, their certainty and one sentence.
 """
 
@@ -28,7 +28,7 @@ from asyncctx_trace.analysis.findings.still_waiting import StillWaiting
 from asyncctx_trace.analysis.findings.suppressed_error import SuppressedError
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.findings.timeout import Timeout
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import Timeline
 
 __all__ = [
@@ -97,18 +97,18 @@ def find(
 
     ``now`` is the end of the timeline by default; ``running`` says that the program may go on.
     """
-    return find_in(Case(timeline, now, running=running), thresholds or Thresholds())
+    return find_in(Snapshot(timeline, now, running=running), thresholds or Thresholds())
 
 
-def find_in(case: Case, thresholds: Thresholds) -> list[Finding]:
-    """All findings in ``case``, ranked as :func:`find` does.
+def find_in(snapshot: Snapshot, thresholds: Thresholds) -> list[Finding]:
+    """All findings in ``snapshot``, ranked as :func:`find` does.
 
-    Those of a program that was interrupted are judged at that moment; their rows are the case's.
+    If the program was interrupted, they are judged at that moment; rows are those of ``snapshot``.
     """
     found: list[Finding] = []
-    for part in case.once(parts):
-        there = [finding for check in _CHECKS for finding in check.check(part.case, thresholds)]
-        found += part.findings(there, of=case)
+    for part in snapshot.once(parts):
+        there = [finding for check in _CHECKS for finding in check.check(part.snapshot, thresholds)]
+        found += part.findings(there, of=snapshot)
     return sorted(
         found,
         key=lambda finding: (

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from asyncctx_trace.analysis.findings.finding import EVIDENCE
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 
 __all__ = ["called_from", "caller_sites"]
 
@@ -14,31 +14,31 @@ _FAR = 8
 """Helpers within helpers that are followed."""
 
 
-def called_from(case: Case, row: int) -> str:
+def called_from(snapshot: Snapshot, row: int) -> str:
     """Say from where the function of ``row`` was called, ``""`` where that is not known."""
-    caller = next(_callers(case, row), None)
-    return "" if caller is None else f" (called from {case.place(caller)})"
+    caller = next(_callers(snapshot, row), None)
+    return "" if caller is None else f" (called from {snapshot.place(caller)})"
 
 
-def caller_sites(case: Case, rows: Iterable[int]) -> list[int]:
+def caller_sites(snapshot: Snapshot, rows: Iterable[int]) -> list[int]:
     """Return the sites from which the functions of ``rows`` were called, and left by call."""
     return list(
-        dict.fromkeys(site for row in islice(rows, EVIDENCE) for site in _callers(case, row))
+        dict.fromkeys(site for row in islice(rows, EVIDENCE) for site in _callers(snapshot, row))
     )
 
 
-def _callers(case: Case, row: int) -> Iterator[int]:
+def _callers(snapshot: Snapshot, row: int) -> Iterator[int]:
     """Yield sites, the nearest first.
 
     A site itself may know its caller. Otherwise, where an acquisition was made in the enter of
     another one, by a generator or a method, that one's site is the place that it was called from.
     """
-    timeline = case.timeline
+    timeline = snapshot.timeline
     for _ in range(_FAR):
         site = timeline.sites.get(timeline.site[row])
         if site is not None and site.caller is not None:
             yield site.caller
-        around = case.parents[row]
+        around = snapshot.parents[row]
         asked = timeline.enter_started[row]
         if around < 0 or (timeline.entered(around) and timeline.enter_ended[around] <= asked):
             return  # it stands in a body, where its own site says it all

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from asyncctx_trace.analysis.findings.finding import Finding, by_place, times
+from asyncctx_trace.analysis.findings.finding import Finding, by_site, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.lookups import rows_with
 from asyncctx_trace.model.events import Outcome
 from asyncctx_trace.model.text import duration
@@ -33,23 +33,23 @@ class CancelledInEnter(Finding):
     severity = "warning"
 
     @classmethod
-    def check(cls, case: Case, thresholds: Thresholds) -> Iterator[Finding]:
+    def check(cls, snapshot: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
         """One for each resource and site."""
-        timeline = case.timeline
+        timeline = snapshot.timeline
         rows = [
             row
             for row in rows_with(timeline.enter_outcome, Outcome.CANCELLED, Outcome.TIMED_OUT)
             if not timeline.manager[row].startswith(_SAFE)
         ]
-        for (resource, _), group in by_place(case, rows).items():
+        for (resource, _), group in by_site(snapshot, rows).items():
             row = group[0]
             waited = timeline.enter_ended[row] - timeline.enter_started[row]
             lost = _LOST.get(timeline.resources[resource].kind, "what it had begun may be lost")
             yield cls.of(
-                case,
+                snapshot,
                 group,
-                f"{case.task(timeline.task[row])} was cancelled while it entered "
-                f"{case.where(row)}, after {duration(waited)}: {lost}{times(len(group))}.",
+                f"{snapshot.task(timeline.task[row])} was cancelled while it entered "
+                f"{snapshot.where(row)}, after {duration(waited)}: {lost}{times(len(group))}.",
                 certainty="possible",
                 at=timeline.enter_ended[row],
                 count=len(group),

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from asyncctx_trace.analysis.findings.callers import caller_sites
 from asyncctx_trace.analysis.findings.exits import came_from_within, exit_sites, kind_of
-from asyncctx_trace.analysis.findings.finding import Certainty, Finding, by_place, times
+from asyncctx_trace.analysis.findings.finding import Certainty, Finding, by_site, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.lookups import rows_with
 from asyncctx_trace.model.outcomes import ExitFlag, Outcome
 from asyncctx_trace.model.text import duration
@@ -29,29 +29,29 @@ class CleanupCancelled(Finding):
     severity = "error"
 
     @classmethod
-    def check(cls, case: Case, thresholds: Thresholds) -> Iterator[Finding]:
+    def check(cls, snapshot: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
         """Yield one for each resource and site."""
-        timeline = case.timeline
-        judged: dict[Certainty, list[int]] = {"certain": [], "possible": []}
+        timeline = snapshot.timeline
+        by_certainty: dict[Certainty, list[int]] = {"certain": [], "possible": []}
         for row in rows_with(timeline.exit_outcome, Outcome.CANCELLED):
             flags = timeline.exit_flags[row]
-            in_its_course = kind_of(case, row) in ("task group", "timeout")
+            in_its_course = kind_of(snapshot, row) in ("task group", "timeout")
             done = flags & (ExitFlag.FINISHED | ExitFlag.PASSED_ON)
-            if not in_its_course and not done and not came_from_within(case, row):
-                judged["certain" if flags & ExitFlag.CUT_SHORT else "possible"].append(row)
-        for certainty, rows in judged.items():
-            for group in by_place(case, rows).values():
+            if not in_its_course and not done and not came_from_within(snapshot, row):
+                by_certainty["certain" if flags & ExitFlag.CUT_SHORT else "possible"].append(row)
+        for certainty, rows in by_certainty.items():
+            for group in by_site(snapshot, rows).values():
                 row = group[0]
                 before = "before it was done" if certainty == "certain" else "perhaps too early"
                 yield cls.of(
-                    case,
+                    snapshot,
                     group,
-                    f"the exit of {case.where(row)} was cancelled in "
-                    f"{case.task(timeline.exit_task[row])} after "
-                    f"{duration(case.exit_length(row))}, {before}{times(len(group))}: "
+                    f"the exit of {snapshot.where(row)} was cancelled in "
+                    f"{snapshot.task(timeline.exit_task[row])} after "
+                    f"{duration(snapshot.exit_length(row))}, {before}{times(len(group))}: "
                     "shield what it must finish.",
                     certainty=certainty,
                     at=timeline.exit_ended[row],
                     count=len(group),
-                    sites=[*exit_sites(case, group), *caller_sites(case, group)],
+                    sites=[*exit_sites(snapshot, group), *caller_sites(snapshot, group)],
                 )

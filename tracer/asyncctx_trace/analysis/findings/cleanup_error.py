@@ -10,9 +10,9 @@ from asyncctx_trace.analysis.findings.failed_cleanups import (
     failed_cleanups,
     left_by_failed_cleanups,
 )
-from asyncctx_trace.analysis.findings.finding import EVIDENCE, Finding, by_place, times
+from asyncctx_trace.analysis.findings.finding import EVIDENCE, Finding, by_site, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 
 __all__ = ["CleanupError"]
 
@@ -27,32 +27,33 @@ class CleanupError(Finding):
     severity = "error"
 
     @classmethod
-    def check(cls, case: Case, thresholds: Thresholds) -> Iterator[Finding]:
+    def check(cls, snapshot: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
         """One for each resource and site."""
-        timeline = case.timeline
-        open_ = case.once(left_by_failed_cleanups)
-        for group in by_place(case, case.once(failed_cleanups)).values():
+        timeline = snapshot.timeline
+        open_ = snapshot.once(left_by_failed_cleanups)
+        for group in by_site(snapshot, snapshot.once(failed_cleanups)).values():
             row = group[0]
             left = [each for each, around in open_.items() if around in group]
-            masked = case.error(row, "body")
+            masked = snapshot.error(row, "body")
             yield cls.of(
-                case,
+                snapshot,
                 [*group[: EVIDENCE // 2], *left, *group[EVIDENCE // 2 :]],
-                f"the exit of {case.where(row)} raised {case.error(row, 'exit')}"
+                f"the exit of {snapshot.where(row)} raised {snapshot.error(row, 'exit')}"
                 + (f", which masks {masked} of the body" if masked else "")
-                + f"{_left(case, left)}{times(len(group))}.",
+                + f"{_left(snapshot, left)}{times(len(group))}.",
                 at=timeline.exit_ended[row],
                 count=len(group),
-                sites=[*exit_sites(case, group), *caller_sites(case, group)],
+                sites=[*exit_sites(snapshot, group), *caller_sites(snapshot, group)],
             )
 
 
-def _left(case: Case, left: list[int]) -> str:
+def _left(snapshot: Snapshot, left: list[int]) -> str:
     if not left:
         return ""
-    timeline = case.timeline
+    timeline = snapshot.timeline
     more = f" and {len(left) - 1} more" if len(left) > 1 else ""
     return (
-        f"; what {case.task(timeline.task[left[0]])} took from {case.where(left[0])}{more} was "
+        f"; what {snapshot.task(timeline.task[left[0]])} took from "
+        f"{snapshot.where(left[0])}{more} was "
         "never given back"
     )

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 from asyncctx_trace.analysis.attempts import Attempts
 from asyncctx_trace.analysis.contention.occupancy import contends
-from asyncctx_trace.analysis.deadlocks.cycles import rings_of
+from asyncctx_trace.analysis.deadlocks.cycles import cycles_of
 from asyncctx_trace.analysis.findings.exits import kind_of
 from asyncctx_trace.analysis.findings.finding import Finding, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.lookups import rows_with
 from asyncctx_trace.model.events import Outcome
 from asyncctx_trace.model.text import duration
@@ -40,16 +40,22 @@ class EnterError(Finding):
     severity = "warning"
 
     @classmethod
-    def check(cls, case: Case, thresholds: Thresholds) -> Iterator[Finding]:
+    def check(cls, snapshot: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
         """Yield one for each resource, site and type of error."""
-        timeline = case.timeline
-        explained = {row for ring in case.once(rings_of) for row in (*ring.waits, *ring.behind)}
+        timeline = snapshot.timeline
+        explained = {
+            row for ring in snapshot.once(cycles_of) for row in (*ring.waits, *ring.behind)
+        }
         groups: dict[tuple[int, int, str], list[int]] = {}
         failed = rows_with(timeline.enter_outcome, Outcome.ERROR)
-        causes = {case.parents[row] for row in failed if _same_error(case, row, case.parents[row])}
+        causes = {
+            snapshot.parents[row]
+            for row in failed
+            if _same_error(snapshot, row, snapshot.parents[row])
+        }
         told = explained | causes
         for row in failed:
-            if row not in told and _is_a_fault(case, row):
+            if row not in told and _is_a_fault(snapshot, row):
                 error = timeline.errors.get((row, "enter"))
                 key = timeline.resource[row], timeline.site[row], error.type if error else ""
                 groups.setdefault(key, []).append(row)
@@ -57,21 +63,22 @@ class EnterError(Finding):
             row = group[0]
             took = timeline.enter_ended[row] - timeline.enter_started[row]
             yield cls.of(
-                case,
+                snapshot,
                 group,
-                f"entering {case.where(row)} raised {case.error(row, 'enter') or 'an error'} in "
-                f"{case.task(timeline.task[row])} after {duration(took)}{_held(case, row)}"
+                f"entering {snapshot.where(row)} raised "
+                f"{snapshot.error(row, 'enter') or 'an error'} in "
+                f"{snapshot.task(timeline.task[row])} after {duration(took)}{_held(snapshot, row)}"
                 f"{times(len(group))}.",
                 at=timeline.enter_ended[row],
                 cost=sum(timeline.enter_ended[r] - timeline.enter_started[r] for r in group),
                 count=len(group),
-                sites=[site for r in group for site in _around(case, r)],
+                sites=[site for r in group for site in _around(snapshot, r)],
             )
 
 
-def _same_error(case: Case, row: int, around: int) -> bool:
+def _same_error(snapshot: Snapshot, row: int, around: int) -> bool:
     """Whether the enter in ``around`` failed with the error of the one in ``row`` inside it."""
-    timeline = case.timeline
+    timeline = snapshot.timeline
     return (
         around >= 0
         and timeline.enter_outcome[around] == Outcome.ERROR
@@ -79,38 +86,38 @@ def _same_error(case: Case, row: int, around: int) -> bool:
     )
 
 
-def _around(case: Case, row: int) -> Iterator[int]:
+def _around(snapshot: Snapshot, row: int) -> Iterator[int]:
     """Sites of the enters that failed because the one in ``row`` did."""
-    inner, around = row, case.parents[row]
-    while _same_error(case, inner, around):
-        yield case.timeline.site[around]
-        inner, around = around, case.parents[around]
+    inner, around = row, snapshot.parents[row]
+    while _same_error(snapshot, inner, around):
+        yield snapshot.timeline.site[around]
+        inner, around = around, snapshot.parents[around]
 
 
-def _is_a_fault(case: Case, row: int) -> bool:
-    if case.once(Attempts).succeeded_later(row):
+def _is_a_fault(snapshot: Snapshot, row: int) -> bool:
+    if snapshot.once(Attempts).succeeded_later(row):
         return False
-    error = case.timeline.errors.get((row, "enter"))
+    error = snapshot.timeline.errors.get((row, "enter"))
     if error is not None and _FAULT.search(error.type.rpartition(".")[2]):
         return True
-    return kind_of(case, row) not in _CONTROL_FLOW or _ended_the_body_around(case, row)
+    return kind_of(snapshot, row) not in _CONTROL_FLOW or _ended_the_body_around(snapshot, row)
 
 
-def _ended_the_body_around(case: Case, row: int) -> bool:
-    timeline = case.timeline
+def _ended_the_body_around(snapshot: Snapshot, row: int) -> bool:
+    timeline = snapshot.timeline
     error = timeline.errors.get((row, "enter"))
     return any(
         timeline.body_outcome[other] == Outcome.ERROR
         and timeline.errors.get((other, "body")) == error
-        for other in case.held_around(row)
+        for other in snapshot.held_around(row)
     )
 
 
-def _held(case: Case, row: int) -> str:
+def _held(snapshot: Snapshot, row: int) -> str:
     """Say whether anybody held what could not be entered, where that is a question."""
-    timeline = case.timeline
+    timeline = snapshot.timeline
     resource = timeline.resource[row]
     if not contends(timeline.resources.get(resource)):
         return ""
-    held = len(case.holders(resource, timeline.enter_ended[row] - 1))
+    held = len(snapshot.holders(resource, timeline.enter_ended[row] - 1))
     return f", while {held} held it" if held else ", though nobody held it"

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import islice
 
 from asyncctx_trace.analysis.findings.finding import EVIDENCE
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET
 from asyncctx_trace.model.outcomes import ExitFlag, Outcome
 
@@ -31,18 +31,18 @@ _OWNERSHIP = ("RuntimeError", "ValueError")
 the other."""
 
 
-def kind_of(case: Case, row: int) -> str:
+def kind_of(snapshot: Snapshot, row: int) -> str:
     """The kind of the resource of ``row``."""
-    known = case.timeline.resources.get(case.timeline.resource[row])
+    known = snapshot.timeline.resources.get(snapshot.timeline.resource[row])
     return known.kind if known else "manager"
 
 
-def exits_within(case: Case, row: int) -> list[int]:
+def exits_within(snapshot: Snapshot, row: int) -> list[int]:
     """Rows that the same task cleaned up in the course of the exit of ``row``."""
-    timeline = case.timeline
+    timeline = snapshot.timeline
     started, ended = timeline.exit_started[row], timeline.exit_ended[row]
-    until = case.now if ended == NOT_YET else ended
-    exits = case.exits.get(timeline.exit_task[row], [])
+    until = snapshot.now if ended == NOT_YET else ended
+    exits = snapshot.exits.get(timeline.exit_task[row], [])
     first = bisect_left(exits, (started, 0))
     within = []
     for index in range(first, len(exits)):
@@ -56,51 +56,51 @@ def exits_within(case: Case, row: int) -> list[int]:
     return within
 
 
-def came_from_within(case: Case, row: int) -> bool:
+def came_from_within(snapshot: Snapshot, row: int) -> bool:
     """Whether the exit of ``row`` raised what another exit inside it had raised."""
-    timeline = case.timeline
+    timeline = snapshot.timeline
     error = timeline.errors.get((row, "exit"))
     return any(
         timeline.exit_outcome[other] == timeline.exit_outcome[row]
         and timeline.errors.get((other, "exit")) == error
-        for other in exits_within(case, row)
+        for other in exits_within(snapshot, row)
     )
 
 
-def time_within(case: Case, row: int) -> int:
+def time_within(snapshot: Snapshot, row: int) -> int:
     """ns of the exit of ``row`` during which another exit inside it went on."""
     spent, until = 0, 0
-    for other in exits_within(case, row):  # in order of their starts
-        begun, ended = case.timeline.exit_started[other], case.timeline.exit_ended[other]
+    for other in exits_within(snapshot, row):  # in order of their starts
+        begun, ended = snapshot.timeline.exit_started[other], snapshot.timeline.exit_ended[other]
         if ended > until:
             spent += ended - max(begun, until)
             until = ended
     return spent
 
 
-def own_error(case: Case, row: int) -> bool:
+def own_error(snapshot: Snapshot, row: int) -> bool:
     """Whether the exit of ``row`` raised an error that neither its body nor an inner exit had."""
-    timeline = case.timeline
+    timeline = snapshot.timeline
     if timeline.exit_outcome[row] not in (Outcome.ERROR, Outcome.TIMED_OUT):
         return False
     if timeline.exit_flags[row] & ExitFlag.PASSED_ON:
         return False
     same = timeline.errors.get((row, "exit")) == timeline.errors.get((row, "body"))
-    return not same and not came_from_within(case, row)
+    return not same and not came_from_within(snapshot, row)
 
 
-def violates_ownership(case: Case, row: int) -> bool:
+def violates_ownership(snapshot: Snapshot, row: int) -> bool:
     """Whether the error of the exit of ``row`` is of a type raised in a wrong task or order."""
-    error = case.timeline.errors.get((row, "exit"))
+    error = snapshot.timeline.errors.get((row, "exit"))
     return error is not None and error.type.rpartition(".")[2] in _OWNERSHIP
 
 
-def closed_generator(case: Case, row: int) -> bool:
+def closed_generator(snapshot: Snapshot, row: int) -> bool:
     """Whether the body of ``row`` was ended by closing the generator that it stands in."""
-    error = case.timeline.errors.get((row, "body"))
+    error = snapshot.timeline.errors.get((row, "body"))
     return error is not None and error.type == "builtins.GeneratorExit"
 
 
-def exit_sites(case: Case, rows: Iterable[int]) -> list[int]:
+def exit_sites(snapshot: Snapshot, rows: Iterable[int]) -> list[int]:
     """Return the sites of the calls that began the exits of ``rows``, where they are known."""
-    return [site for row in islice(rows, EVIDENCE) if (site := case.timeline.exit_site[row])]
+    return [site for row in islice(rows, EVIDENCE) if (site := snapshot.timeline.exit_site[row])]

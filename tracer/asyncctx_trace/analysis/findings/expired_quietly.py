@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from asyncctx_trace.analysis.findings.exits import kind_of
-from asyncctx_trace.analysis.findings.finding import Finding, by_place, times
+from asyncctx_trace.analysis.findings.finding import Finding, by_site, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.lookups import rows_with_flag
 from asyncctx_trace.model.outcomes import ExitFlag, Outcome
 from asyncctx_trace.model.text import duration
@@ -26,22 +26,24 @@ class ExpiredQuietly(Finding):
     severity = "error"
 
     @classmethod
-    def check(cls, case: Case, thresholds: Thresholds) -> Iterator[Finding]:
+    def check(cls, snapshot: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
         """Yield one for each resource and site."""
-        timeline = case.timeline
+        timeline = snapshot.timeline
         rows = [
             row
             for row in rows_with_flag(timeline.exit_flags, ExitFlag.EXPIRED)
-            if kind_of(case, row) == "timeout" and timeline.body_outcome[row] == Outcome.OK
+            if kind_of(snapshot, row) == "timeout" and timeline.body_outcome[row] == Outcome.OK
         ]
-        for group in by_place(case, rows).values():
+        for group in by_site(snapshot, rows).values():
             row = group[0]
             yield cls.of(
-                case,
+                snapshot,
                 group,
-                f"the deadline {case.where(row)} passed in {case.task(timeline.task[row])}, but "
+                f"the deadline {snapshot.where(row)} passed in "
+                f"{snapshot.task(timeline.task[row])}, but "
                 f"something inside swallowed the cancellation: the body ended after "
-                f"{duration(case.body_length(row))} as if it had been in time, and no TimeoutError "
+                f"{duration(snapshot.body_length(row))} as if it had been in time, and no "
+                "TimeoutError "
                 f"was raised{times(len(group))}.",
                 at=timeline.exit_started[row],
                 count=len(group),

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import ClassVar, Literal, TypeAlias
 
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 
-__all__ = ["EVIDENCE", "Certainty", "Finding", "Severity", "by_place", "times"]
+__all__ = ["EVIDENCE", "Certainty", "Finding", "Severity", "by_site", "times"]
 
 Certainty: TypeAlias = Literal["certain", "possible"]
 Severity: TypeAlias = Literal["error", "warning", "note"]
@@ -46,7 +46,7 @@ class Finding:
     @classmethod
     def of(
         cls,
-        case: Case,
+        snapshot: Snapshot,
         rows: Iterable[int],
         summary: str,
         *,
@@ -62,7 +62,7 @@ class Finding:
         Sites, tasks and the resource follow from the rows; ``tasks`` and ``sites`` are added.
         """
         shown = tuple(islice(rows, EVIDENCE))
-        timeline = case.timeline
+        timeline = snapshot.timeline
         took_part = [timeline.task[row] for row in shown] + list(tasks)
         return cls(
             certainty=certainty,
@@ -77,11 +77,13 @@ class Finding:
         )
 
 
-def by_place(case: Case, rows: Iterable[int]) -> dict[tuple[int, int], list[int]]:
+def by_site(snapshot: Snapshot, rows: Iterable[int]) -> dict[tuple[int, int], list[int]]:
     """``rows`` together that are of one resource and one site."""
     groups: dict[tuple[int, int], list[int]] = {}
     for row in rows:
-        groups.setdefault((case.timeline.resource[row], case.timeline.site[row]), []).append(row)
+        groups.setdefault(
+            (snapshot.timeline.resource[row], snapshot.timeline.site[row]), []
+        ).append(row)
     return groups
 
 

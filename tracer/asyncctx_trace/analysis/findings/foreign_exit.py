@@ -13,9 +13,9 @@ from asyncctx_trace.analysis.findings.exits import (
     own_error,
     violates_ownership,
 )
-from asyncctx_trace.analysis.findings.finding import Finding, by_place, times
+from asyncctx_trace.analysis.findings.finding import Finding, by_site, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.lookups import differing
 from asyncctx_trace.analysis.timeline.table import NOT_YET
 
@@ -38,58 +38,58 @@ class ForeignExit(Finding):
     severity = "warning"
 
     @classmethod
-    def check(cls, case: Case, thresholds: Thresholds) -> Iterator[Finding]:
+    def check(cls, snapshot: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
         """Yield one for each resource and site."""
-        timeline = case.timeline
+        timeline = snapshot.timeline
         reasons: dict[int, str] = {}
         for row in differing(timeline.exit_task, timeline.task):
-            if timeline.exit_started[row] != NOT_YET and not case.abandoned(row):
-                reason = _why(case, row)
+            if timeline.exit_started[row] != NOT_YET and not snapshot.abandoned(row):
+                reason = _why(snapshot, row)
                 if reason is not None:
                     reasons[row] = reason
-        for group in by_place(case, reasons).values():
+        for group in by_site(snapshot, reasons).values():
             row = group[0]
             yield cls.of(
-                case,
+                snapshot,
                 group,
-                f"{case.where(row)}{called_from(case, row)} was entered in "
-                f"{case.task(timeline.task[row])} and exited in "
-                f"{case.task(timeline.exit_task[row])}{reasons[row]}{times(len(group))}.",
+                f"{snapshot.where(row)}{called_from(snapshot, row)} was entered in "
+                f"{snapshot.task(timeline.task[row])} and exited in "
+                f"{snapshot.task(timeline.exit_task[row])}{reasons[row]}{times(len(group))}.",
                 certainty="possible" if reasons[row] is _LEFT_EARLY else "certain",
                 at=timeline.exit_started[row],
                 count=len(group),
                 tasks=[timeline.exit_task[row] for row in group],
-                sites=[*exit_sites(case, group), *caller_sites(case, group)],
+                sites=[*exit_sites(snapshot, group), *caller_sites(snapshot, group)],
             )
 
 
-def _why(case: Case, row: int) -> str | None:
+def _why(snapshot: Snapshot, row: int) -> str | None:
     """Say what is wrong with the task that exited; ``None`` where nothing is."""
-    if closed_generator(case, row) and _is_new(case, row):
+    if closed_generator(snapshot, row) and _is_new(snapshot, row):
         return _LEFT_EARLY
-    if own_error(case, row) and violates_ownership(case, row):
-        return f", where its exit raised {case.error(row, 'exit')}"
-    if kind_of(case, row) in TASK_BOUND and _goes_on(case, row):
+    if own_error(snapshot, row) and violates_ownership(snapshot, row):
+        return f", where its exit raised {snapshot.error(row, 'exit')}"
+    if kind_of(snapshot, row) in TASK_BOUND and _goes_on(snapshot, row):
         return ", though it cancels the task that entered it"
     return None
 
 
-def _is_new(case: Case, row: int) -> bool:
+def _is_new(snapshot: Snapshot, row: int) -> bool:
     """Whether the task that exited had entered nothing before.
 
     The event loop closes a generator in a task that it makes for it, and a program may do the same
     on purpose. A task that has entered something is one of the program's.
     """
-    timeline = case.timeline
+    timeline = snapshot.timeline
     return not any(
         timeline.enter_started[other] < timeline.exit_started[row]
         for other in timeline.rows_of_task.get(timeline.exit_task[row], ())
     )
 
 
-def _goes_on(case: Case, row: int) -> bool:
+def _goes_on(snapshot: Snapshot, row: int) -> bool:
     """Whether the task that entered did anything after the exit began elsewhere."""
-    timeline = case.timeline
+    timeline = snapshot.timeline
     rows = timeline.rows_of_task[timeline.task[row]]
     return any(
         timeline.exit_task[other] == timeline.task[row]

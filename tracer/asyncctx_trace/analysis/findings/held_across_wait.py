@@ -6,11 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from asyncctx_trace.analysis.contention.occupancy import wait_of
-from asyncctx_trace.analysis.deadlocks.cycles import rings_of
+from asyncctx_trace.analysis.deadlocks.cycles import cycles_of
 from asyncctx_trace.analysis.deadlocks.lock_order import nestings
 from asyncctx_trace.analysis.findings.finding import Finding, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.model.text import duration
 
 __all__ = ["HeldAcrossWait"]
@@ -26,19 +26,21 @@ class HeldAcrossWait(Finding):
     severity = "note"
 
     @classmethod
-    def check(cls, case: Case, thresholds: Thresholds) -> Iterator[Finding]:
+    def check(cls, snapshot: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
         """One for each site of the hold and site of the wait, the worst first."""
-        timeline = case.timeline
-        explained = {row for ring in case.once(rings_of) for row in (*ring.waits, *ring.behind)}
+        timeline = snapshot.timeline
+        explained = {
+            row for ring in snapshot.once(cycles_of) for row in (*ring.waits, *ring.behind)
+        }
         groups: dict[tuple[int, int, int], list[tuple[int, int]]] = defaultdict(list)
         cost: dict[tuple[int, int, int], int] = defaultdict(int)
-        for inner, _, around in case.once(nestings):
-            if inner in explained or not case.contended(inner):
+        for inner, _, around in snapshot.once(nestings):
+            if inner in explained or not snapshot.contended(inner):
                 continue
-            span = wait_of(timeline, inner, case.now)
+            span = wait_of(timeline, inner, snapshot.now)
             for outer in around:
                 held = timeline.resource[outer]
-                waited = case.occupancy(held).waited(*span)
+                waited = snapshot.occupancy(held).waited(*span)
                 if waited:
                     key = held, timeline.site[outer], timeline.site[inner]
                     groups[key].append((outer, inner))
@@ -48,10 +50,11 @@ class HeldAcrossWait(Finding):
                 break
             outer, inner = groups[key][0]
             yield cls.of(
-                case,
+                snapshot,
                 [row for pair in groups[key] for row in pair],
-                f"{case.task(timeline.task[outer])} held {case.where(outer)} while it waited for "
-                f"{case.where(inner)}, and others waited {duration(cost[key])} for it meanwhile"
+                f"{snapshot.task(timeline.task[outer])} held {snapshot.where(outer)} while it "
+                "waited for "
+                f"{snapshot.where(inner)}, and others waited {duration(cost[key])} for it meanwhile"
                 f"{times(len(groups[key]))}.",
                 at=timeline.enter_started[inner],
                 cost=cost[key],

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from asyncctx_trace.analysis.findings.exits import kind_of
 from asyncctx_trace.analysis.findings.finding import Finding
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET
 
 __all__ = ["IneffectiveLimit"]
@@ -29,28 +29,29 @@ class IneffectiveLimit(Finding):
     severity = "warning"
 
     @classmethod
-    def check(cls, case: Case, thresholds: Thresholds) -> Iterator[Finding]:
+    def check(cls, snapshot: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
         """Yield one for each semaphore and each task that holds it so."""
-        timeline = case.timeline
-        for resource in case.limited:
+        timeline = snapshot.timeline
+        for resource in snapshot.limited:
             definition = timeline.resources[resource]
             if definition.kind not in _BOUNDS or definition.capacity is None:
                 continue
             rows = timeline.rows_of_resource[resource]
             holders = dict.fromkeys(timeline.task[row] for row in rows)
-            if len(holders) > definition.capacity or any(case.occupancy(resource).met):
+            if len(holders) > definition.capacity or any(snapshot.occupancy(resource).met):
                 continue
             for task in holders:
                 holds = [row for row in rows if timeline.task[row] == task]
-                found = _created(case, task, holds, definition.capacity, resource)
+                found = _created(snapshot, task, holds, definition.capacity, resource)
                 if found is None:
                     continue
                 first, most = found
                 yield cls.of(
-                    case,
+                    snapshot,
                     holds,
-                    f"{case.task(task)} held `{case.resource(resource)}` at "
-                    f"{case.place(timeline.site[holds[0]])} only while it created tasks, not while "
+                    f"{snapshot.task(task)} held `{snapshot.resource(resource)}` at "
+                    f"{snapshot.place(timeline.site[holds[0]])} only while it created tasks, not "
+                    "while "
                     f"they ran: up to {most} of them ran at once, though it lets in "
                     f"{definition.capacity}.",
                     certainty="possible",
@@ -62,11 +63,11 @@ class IneffectiveLimit(Finding):
 
 
 def _created(
-    case: Case, task: int, holds: list[int], capacity: int, resource: int
+    snapshot: Snapshot, task: int, holds: list[int], capacity: int, resource: int
 ) -> tuple[list[int], int] | None:
     """Return the first row of each task created, and the most at once; ``None`` if it held more."""
-    timeline = case.timeline
-    if len(holds) <= capacity or not all(_is_over(case, row) for row in holds):
+    timeline = snapshot.timeline
+    if len(holds) <= capacity or not all(_is_over(snapshot, row) for row in holds):
         return None
     since = timeline.enter_ended[holds[0]]
     first = [
@@ -87,9 +88,11 @@ def _created(
     spans = []
     for child in children:
         rows = timeline.rows_of_task[child]
-        if any(timeline.resource[row] == resource or kind_of(case, row) in _BOUNDS for row in rows):
+        if any(
+            timeline.resource[row] == resource or kind_of(snapshot, row) in _BOUNDS for row in rows
+        ):
             return None
-        spans.append((timeline.enter_started[rows[0]], _end(case, rows[-1])))
+        spans.append((timeline.enter_started[rows[0]], _end(snapshot, rows[-1])))
     held = sum(timeline.exit_ended[row] - timeline.enter_ended[row] for row in holds)
     if held * _BRIEFLY > sum(end - start for start, end in spans):
         return None
@@ -97,15 +100,15 @@ def _created(
     return (first, most) if most > capacity else None
 
 
-def _is_over(case: Case, row: int) -> bool:
+def _is_over(snapshot: Snapshot, row: int) -> bool:
     """Whether the task that entered ``row`` also left it."""
-    timeline = case.timeline
+    timeline = snapshot.timeline
     return timeline.exit_ended[row] != NOT_YET and timeline.exit_task[row] == timeline.task[row]
 
 
-def _end(case: Case, row: int) -> int:
-    ended = max(case.timeline.enter_ended[row], case.timeline.exit_ended[row])
-    return case.now if case.timeline.exit_ended[row] == NOT_YET else ended
+def _end(snapshot: Snapshot, row: int) -> int:
+    ended = max(snapshot.timeline.enter_ended[row], snapshot.timeline.exit_ended[row])
+    return snapshot.now if snapshot.timeline.exit_ended[row] == NOT_YET else ended
 
 
 def _most_at_once(spans: list[tuple[int, int]]) -> int:

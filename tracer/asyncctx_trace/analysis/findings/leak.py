@@ -10,9 +10,9 @@ from asyncctx_trace.analysis.endings.completeness import is_complete
 from asyncctx_trace.analysis.findings.callers import called_from, caller_sites
 from asyncctx_trace.analysis.findings.exits import exit_sites
 from asyncctx_trace.analysis.findings.failed_cleanups import left_by_failed_cleanups
-from asyncctx_trace.analysis.findings.finding import EVIDENCE, Certainty, Finding, by_place, times
+from asyncctx_trace.analysis.findings.finding import EVIDENCE, Certainty, Finding, by_site, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET
 from asyncctx_trace.model.text import duration
 
@@ -30,46 +30,46 @@ class Leak(Finding):
     severity = "error"
 
     @classmethod
-    def check(cls, case: Case, thresholds: Thresholds) -> Iterator[Finding]:
+    def check(cls, snapshot: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
         """One for each resource and site."""
-        judged: dict[Certainty, list[int]] = {"certain": [], "possible": []}
-        explained = case.once(left_by_failed_cleanups)
-        for row in case.timeline.in_flight:
-            certainty = None if row in explained else _judge(case, row)
+        by_certainty: dict[Certainty, list[int]] = {"certain": [], "possible": []}
+        explained = snapshot.once(left_by_failed_cleanups)
+        for row in snapshot.timeline.in_flight:
+            certainty = None if row in explained else _judge(snapshot, row)
             if certainty is not None:
-                judged[certainty].append(row)
-        for certainty, rows in judged.items():
-            for group in by_place(case, rows).values():
+                by_certainty[certainty].append(row)
+        for certainty, rows in by_certainty.items():
+            for group in by_site(snapshot, rows).values():
                 yield cls.of(
-                    case,
+                    snapshot,
                     group,
-                    _say(case, group),
+                    _say(snapshot, group),
                     certainty=certainty,
-                    at=case.timeline.enter_ended[group[0]],
-                    cost=sum(case.now - case.timeline.enter_ended[row] for row in group),
+                    at=snapshot.timeline.enter_ended[group[0]],
+                    cost=sum(snapshot.now - snapshot.timeline.enter_ended[row] for row in group),
                     count=len(group),
-                    tasks=[case.timeline.task[row] for row in _waiting(case, group)],
+                    tasks=[snapshot.timeline.task[row] for row in _waiting(snapshot, group)],
                     sites=[
-                        *exit_sites(case, group),
-                        *caller_sites(case, group),
-                        *(case.timeline.site[row] for row in _waiting(case, group)),
+                        *exit_sites(snapshot, group),
+                        *caller_sites(snapshot, group),
+                        *(snapshot.timeline.site[row] for row in _waiting(snapshot, group)),
                     ],
                 )
 
 
-def _judge(case: Case, row: int) -> Certainty | None:
-    timeline = case.timeline
+def _judge(snapshot: Snapshot, row: int) -> Certainty | None:
+    timeline = snapshot.timeline
     if not timeline.entered(row):
         return None
     task = timeline.task[row]
     if is_anonymous(timeline, row):
         resource = timeline.resource[row]
-        always = case.once(handed_over).get(resource)
+        always = snapshot.once(handed_over).get(resource)
         if always is not None:  # others give back what is taken here
-            return None if always else _handed_over(case, task)
+            return None if always else _handed_over(snapshot, task)
         if timeline.resources[resource].kind == "signal":
             return None  # released by others first, as often as there is something to take
-    end = case.end_of(task)
+    end = snapshot.end_of(task)
     gone = task in timeline.task_ended
     # What was acquired by call, or on a stack, others may give back as long as they run.
     nobody_left = (gone and not timeline.by_call[row]) or row in timeline.collected
@@ -78,27 +78,27 @@ def _judge(case: Case, row: int) -> Certainty | None:
         until = timeline.task_ended.get(task, inf) if nobody_left else inf
         since = timeline.enter_ended[row]
         return "certain" if is_complete(timeline, [task], since, until) else "possible"
-    if gone and timeline.by_call[row] and end != "closed" and _given_back_by_others(case, row):
+    if gone and timeline.by_call[row] and end != "closed" and _given_back_by_others(snapshot, row):
         return None
     return "possible" if gone or nobody_left or end == "closed" else None
 
 
-def _given_back_by_others(case: Case, row: int) -> bool:
+def _given_back_by_others(snapshot: Snapshot, row: int) -> bool:
     """Whether other tasks gave back what was taken from the same resource before."""
-    timeline = case.timeline
+    timeline = snapshot.timeline
     return any(
         timeline.exit_task[other] != timeline.task[other]
         for other in timeline.rows_of_resource[timeline.resource[row]]
     )
 
 
-def _handed_over(case: Case, task: int) -> Certainty | None:
+def _handed_over(snapshot: Snapshot, task: int) -> Certainty | None:
     """Whoever was to give it back may be anybody, as long as there is anybody."""
-    return "possible" if case.end_of(task) in ("ended", "closed") else None
+    return "possible" if snapshot.end_of(task) in ("ended", "closed") else None
 
 
-def _say(case: Case, rows: list[int]) -> str:
-    timeline = case.timeline
+def _say(snapshot: Snapshot, rows: list[int]) -> str:
+    timeline = snapshot.timeline
     row = rows[0]
     task = timeline.task[row]
     if row in timeline.collected:
@@ -106,36 +106,37 @@ def _say(case: Case, rows: list[int]) -> str:
         why = f"what it holds was collected while it was held, after {held}"
     elif timeline.exit_started[row] != NOT_YET:
         by = timeline.exit_site[row]
-        why = f"its exit began{f' at {case.place(by)}' if by else ''} and never ended"
+        why = f"its exit began{f' at {snapshot.place(by)}' if by else ''} and never ended"
     elif task in timeline.task_ended:
         why = "its task is done"
-    elif case.end_of(task) == "ended":
+    elif snapshot.end_of(task) == "ended":
         why = "the program is over"
     else:
         why = "the recording is over"
     return (
-        f"{case.where(row)}{called_from(case, row)} was entered by {case.task(task)} and never "
-        f"exited: {why}{_kept_out(case, rows)}{times(len(rows))}."
+        f"{snapshot.where(row)}{called_from(snapshot, row)} was entered by {snapshot.task(task)} "
+        "and never "
+        f"exited: {why}{_kept_out(snapshot, rows)}{times(len(rows))}."
     )
 
 
-def _kept_out(case: Case, rows: list[int]) -> str:
+def _kept_out(snapshot: Snapshot, rows: list[int]) -> str:
     """Say who waits for what was not given back."""
-    waiting = _waiting(case, rows)
+    waiting = _waiting(snapshot, rows)
     if not waiting:
         return ""
-    tasks = list(dict.fromkeys(case.timeline.task[row] for row in waiting))
-    return f"; {case.tasks(tasks)} still {'waits' if len(tasks) == 1 else 'wait'} for it"
+    tasks = list(dict.fromkeys(snapshot.timeline.task[row] for row in waiting))
+    return f"; {snapshot.tasks(tasks)} still {'waits' if len(tasks) == 1 else 'wait'} for it"
 
 
-def _waiting(case: Case, rows: list[int]) -> list[int]:
+def _waiting(snapshot: Snapshot, rows: list[int]) -> list[int]:
     """Return the rows that wait for the resource of ``rows`` while it is full."""
-    timeline = case.timeline
+    timeline = snapshot.timeline
     resource = timeline.resource[rows[0]]
-    if resource not in case.limited:
+    if resource not in snapshot.limited:
         return []
-    holders = len(case.holders(resource, case.now))
-    if holders < case.occupancy(resource).limit:
+    holders = len(snapshot.holders(resource, snapshot.now))
+    if holders < snapshot.occupancy(resource).limit:
         return []
     return [
         row

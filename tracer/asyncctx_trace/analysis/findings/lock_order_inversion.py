@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from asyncctx_trace.analysis.contention.occupancy import limit_of
-from asyncctx_trace.analysis.deadlocks.cycles import avoided, rings_of
+from asyncctx_trace.analysis.deadlocks.cycles import avoided, cycles_of
 from asyncctx_trace.analysis.deadlocks.lock_order import Inversion, inversions
 from asyncctx_trace.analysis.findings.finding import Finding
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 
 __all__ = ["LockOrderInversion"]
 
@@ -25,14 +25,14 @@ class LockOrderInversion(Finding):
     severity = "error"
 
     @classmethod
-    def check(cls, case: Case, thresholds: Thresholds) -> Iterator[Finding]:
+    def check(cls, snapshot: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
         """One for each pair or ring, but for those that did hang."""
-        timeline = case.timeline
+        timeline = snapshot.timeline
         known = {
             frozenset(timeline.resource[row] for row in ring.waits)
-            for ring in (*case.once(rings_of), *case.once(avoided))
+            for ring in (*snapshot.once(cycles_of), *snapshot.once(avoided))
         }
-        for inversion in inversions(case):
+        for inversion in inversions(snapshot):
             rows = [row for n in inversion.nestings for row in (n.inner, n.outer)]
             resources = frozenset(timeline.resource[row] for row in rows)
             if resources in known:
@@ -44,19 +44,19 @@ class LockOrderInversion(Finding):
                 for resource in resources
             )
             yield cls.of(
-                case,
+                snapshot,
                 rows,
-                _say(case, inversion),
+                _say(snapshot, inversion),
                 certainty="certain" if inversion.concurrent and exclusive else "possible",
                 at=max(timeline.enter_started[row] for row in rows),
             )
 
 
-def _say(case: Case, inversion: Inversion) -> str:
-    timeline = case.timeline
+def _say(snapshot: Snapshot, inversion: Inversion) -> str:
+    timeline = snapshot.timeline
     ways = "; ".join(
-        f"{case.task(n.task)} took `{case.resource(timeline.resource[n.outer])}` at "
-        f"{case.place(timeline.site[n.outer])}, then {case.where(n.inner)}"
+        f"{snapshot.task(n.task)} took `{snapshot.resource(timeline.resource[n.outer])}` at "
+        f"{snapshot.place(timeline.site[n.outer])}, then {snapshot.where(n.inner)}"
         for n in inversion.nestings
     )
     meant = {

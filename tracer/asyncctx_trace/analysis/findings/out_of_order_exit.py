@@ -13,7 +13,7 @@ from asyncctx_trace.analysis.findings.exits import (
 )
 from asyncctx_trace.analysis.findings.finding import EVIDENCE, Finding, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET
 
 __all__ = ["OutOfOrderExit"]
@@ -32,14 +32,14 @@ class OutOfOrderExit(Finding):
     severity = "warning"
 
     @classmethod
-    def check(cls, case: Case, thresholds: Thresholds) -> Iterator[Finding]:
+    def check(cls, snapshot: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
         """Yield one for each two sites."""
-        timeline = case.timeline
+        timeline = snapshot.timeline
         times_of: Counter[tuple[int, int]] = Counter()
         evidence: dict[tuple[int, int], dict[int, None]] = {}
-        for task in filter(case.stacked.__contains__, timeline.rows_of_task):
-            for lower, upper in _crossed(case, task):
-                if not _order_matters(case, lower, upper):
+        for task in filter(snapshot.stacked.__contains__, timeline.rows_of_task):
+            for lower, upper in _crossed(snapshot, task):
+                if not _order_matters(snapshot, lower, upper):
                     continue
                 places = timeline.site[lower], timeline.site[upper]
                 times_of[places] += 1
@@ -50,22 +50,23 @@ class OutOfOrderExit(Finding):
             lower, upper, *_ = evidence[places]
             by = timeline.exit_site[lower]
             yield cls.of(
-                case,
+                snapshot,
                 evidence[places],
-                f"{case.task(timeline.task[lower])} left {case.where(lower)}"
-                f"{f' by {case.place(by)}' if by else ''} while it was still in "
-                f"{case.where(upper)}, entered later{_failure(case, lower, upper)}{times(count)}.",
+                f"{snapshot.task(timeline.task[lower])} left {snapshot.where(lower)}"
+                f"{f' by {snapshot.place(by)}' if by else ''} while it was still in "
+                f"{snapshot.where(upper)}, entered "
+                f"later{_failure(snapshot, lower, upper)}{times(count)}.",
                 at=timeline.exit_ended[lower],
                 count=count,
-                sites=exit_sites(case, evidence[places]),
+                sites=exit_sites(snapshot, evidence[places]),
             )
 
 
-def _crossed(case: Case, task: int) -> Iterator[tuple[int, int]]:
+def _crossed(snapshot: Snapshot, task: int) -> Iterator[tuple[int, int]]:
     """Two acquisitions of ``task``: entered one within the other, and left the other way round."""
-    timeline = case.timeline
+    timeline = snapshot.timeline
     moves: list[tuple[int, int, int]] = []
-    for row in case.stacked[task]:
+    for row in snapshot.stacked[task]:
         if timeline.task[row] == task:
             moves.append((timeline.enter_started[row], 0, row))
             if timeline.exit_ended[row] != NOT_YET:
@@ -83,9 +84,9 @@ def _crossed(case: Case, task: int) -> Iterator[tuple[int, int]]:
         stack.remove(row)
 
 
-def _order_matters(case: Case, lower: int, upper: int) -> bool:
-    timeline = case.timeline
-    kinds = kind_of(case, lower), kind_of(case, upper)
+def _order_matters(snapshot: Snapshot, lower: int, upper: int) -> bool:
+    timeline = snapshot.timeline
+    kinds = kind_of(snapshot, lower), kind_of(snapshot, upper)
     if all(kind in TASK_BOUND for kind in kinds):
         return True
     if timeline.resource[lower] == timeline.resource[upper] and set(kinds) == {"transaction"}:
@@ -94,17 +95,17 @@ def _order_matters(case: Case, lower: int, upper: int) -> bool:
     # or by call can be meant to be left in another order.
     if not (timeline.by_call[lower] and timeline.by_call[upper]):
         return False
-    return _failed(case, lower, upper) != NOT_YET
+    return _failed(snapshot, lower, upper) != NOT_YET
 
 
-def _failed(case: Case, lower: int, upper: int) -> int:
+def _failed(snapshot: Snapshot, lower: int, upper: int) -> int:
     """Return the row whose exit raised an error of its own, ``NOT_YET`` where none did."""
-    return next((row for row in (lower, upper) if own_error(case, row)), NOT_YET)
+    return next((row for row in (lower, upper) if own_error(snapshot, row)), NOT_YET)
 
 
-def _failure(case: Case, lower: int, upper: int) -> str:
-    row = _failed(case, lower, upper)
+def _failure(snapshot: Snapshot, lower: int, upper: int) -> str:
+    row = _failed(snapshot, lower, upper)
     if row == NOT_YET:
         return ""
     what = "and its" if row == lower else "whose"
-    return f", {what} exit raised {case.error(row, 'exit')}"
+    return f", {what} exit raised {snapshot.error(row, 'exit')}"

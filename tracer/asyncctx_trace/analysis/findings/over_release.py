@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from asyncctx_trace.analysis.endings.completeness import is_complete
 from asyncctx_trace.analysis.findings.finding import Finding, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET
 from asyncctx_trace.model.events import ReleaseUnmatched
 
@@ -28,32 +28,36 @@ class OverRelease(Finding):
     severity = "error"
 
     @classmethod
-    def check(cls, case: Case, thresholds: Thresholds) -> Iterator[Finding]:
+    def check(cls, snapshot: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
         """Yield one for each semaphore."""
-        for resource in dict.fromkeys(each.resource for each in case.timeline.unmatched):
-            known = case.timeline.resources.get(resource)
+        for resource in dict.fromkeys(each.resource for each in snapshot.timeline.unmatched):
+            known = snapshot.timeline.resources.get(resource)
             if known is None or known.kind != "semaphore" or known.capacity is None:
                 continue
-            crowd = _first_crowd(case, resource, known.capacity)
+            crowd = _first_crowd(snapshot, resource, known.capacity)
             if crowd is None:
-                yield from cls._counted(case, resource, known.capacity)
+                yield from cls._counted(snapshot, resource, known.capacity)
                 continue
-            extra, certain = _extra_releases(case, resource, crowd.at)
+            extra, certain = _extra_releases(snapshot, resource, crowd.at)
             if not extra:
-                yield from cls._counted(case, resource, known.capacity)
+                yield from cls._counted(snapshot, resource, known.capacity)
                 continue
-            tasks = {case.timeline.task[row] for row in crowd.rows}
+            tasks = {snapshot.timeline.task[row] for row in crowd.rows}
             certain = certain and is_complete(
-                case.timeline, tasks | {each.task for each in extra}, case.start, crowd.at + 1
+                snapshot.timeline,
+                tasks | {each.task for each in extra},
+                snapshot.start,
+                crowd.at + 1,
             )
             first = extra[0]
-            where = case.place(first.site) if first.site else "an unknown place"
+            where = snapshot.place(first.site) if first.site else "an unknown place"
             yield cls.of(
-                case,
+                snapshot,
                 crowd.rows,
-                f"{crowd.most} tasks were in {case.where(crowd.rows[0])} at once, which is made "
+                f"{crowd.most} tasks were in {snapshot.where(crowd.rows[0])} at once, which is "
+                "made "
                 f"for {known.capacity}: "
-                f"{where} released it in {case.task(first.task)} although nothing was left to "
+                f"{where} released it in {snapshot.task(first.task)} although nothing was left to "
                 f"give back{times(len(extra))}.",
                 certainty="certain" if certain else "possible",
                 at=crowd.at,
@@ -63,13 +67,13 @@ class OverRelease(Finding):
             )
 
     @classmethod
-    def _counted(cls, case: Case, resource: int, capacity: int) -> Iterator[Finding]:
+    def _counted(cls, snapshot: Snapshot, resource: int, capacity: int) -> Iterator[Finding]:
         """Yield one if each permit was released at several places.
 
         Each of two places (a ``finally``, a done callback) gives back as many as were acquired.
         A limit that is raised on purpose, or a signal, is released at one such place at most.
         """
-        timeline = case.timeline
+        timeline = snapshot.timeline
         rows = [row for row in timeline.rows_of_resource.get(resource, ()) if timeline.entered(row)]
         unmatched = [each for each in timeline.unmatched if each.resource == resource]
         released: dict[int, int] = {}
@@ -87,11 +91,11 @@ class OverRelease(Finding):
         value = capacity - open_ + len(unmatched)
         if not capacity or len(twice) < 2 or value <= capacity or timeline.dropped:
             return
-        places = " and at ".join(case.place(site) for site in sorted(twice))
+        places = " and at ".join(snapshot.place(site) for site in sorted(twice))
         yield cls.of(
-            case,
+            snapshot,
             [rows[0]],
-            f"{case.where(rows[0])} was acquired {len(rows)} times and released "
+            f"{snapshot.where(rows[0])} was acquired {len(rows)} times and released "
             f"{sum(released.values())} times, at {places}: it was made for {capacity} and lets in "
             f"{value} now.",
             certainty="possible",
@@ -112,11 +116,11 @@ class _Crowd:
     """How many there ever were at once."""
 
 
-def _first_crowd(case: Case, resource: int, capacity: int) -> _Crowd | None:
-    timeline = case.timeline
+def _first_crowd(snapshot: Snapshot, resource: int, capacity: int) -> _Crowd | None:
+    timeline = snapshot.timeline
     moves: list[tuple[int, int, int]] = []
     for row in timeline.rows_of_resource.get(resource, ()):
-        if not timeline.entered(row) or not _own(case, row):
+        if not timeline.entered(row) or not _own(snapshot, row):
             continue
         moves.append((timeline.enter_ended[row], 1, row))
         if timeline.exit_started[row] != NOT_YET:
@@ -135,33 +139,37 @@ def _first_crowd(case: Case, resource: int, capacity: int) -> _Crowd | None:
     return _Crowd(at, rows, most) if rows else None
 
 
-def _own(case: Case, row: int) -> bool:
+def _own(snapshot: Snapshot, row: int) -> bool:
     """Whether who acquired in ``row`` gives it back itself: only then it is in until it does."""
-    timeline = case.timeline
+    timeline = snapshot.timeline
     if not timeline.by_call[row]:
         return True
     return timeline.exit_started[row] != NOT_YET and timeline.exit_task[row] == timeline.task[row]
 
 
-def _extra_releases(case: Case, resource: int, until: int) -> tuple[list[ReleaseUnmatched], bool]:
+def _extra_releases(
+    snapshot: Snapshot, resource: int, until: int
+) -> tuple[list[ReleaseUnmatched], bool]:
     """The releases that were too many, and whether the one before ``until`` surely was."""
-    timeline = case.timeline
+    timeline = snapshot.timeline
     rows = timeline.rows_of_resource.get(resource, ())
     acquired = {timeline.task[row] for row in rows}
-    giving_back = {_line(case, timeline.exit_site[row]) for row in rows if timeline.exit_site[row]}
+    giving_back = {
+        _line(snapshot, timeline.exit_site[row]) for row in rows if timeline.exit_site[row]
+    }
     own, others = [], []
     for each in timeline.unmatched:
         if each.resource != resource:
             continue
         if each.task in acquired:
             own.append(each)
-        elif each.site and _line(case, each.site) in giving_back:
+        elif each.site and _line(snapshot, each.site) in giving_back:
             others.append(each)
     if own and own[0].at <= until:
         return own, True
     return (others, False) if others and others[0].at <= until else ([], False)
 
 
-def _line(case: Case, site: int) -> tuple[str, int] | None:
-    known = case.timeline.sites.get(site)
+def _line(snapshot: Snapshot, site: int) -> tuple[str, int] | None:
+    known = snapshot.timeline.sites.get(site)
     return None if known is None else (known.file, known.line)

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from asyncctx_trace.analysis.findings.callers import caller_sites
 from asyncctx_trace.analysis.findings.exits import exit_sites
-from asyncctx_trace.analysis.findings.finding import Finding, by_place, times
+from asyncctx_trace.analysis.findings.finding import Finding, by_site, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.lookups import rows_with_flag
 from asyncctx_trace.model.outcomes import ExitFlag, Outcome
 
@@ -26,23 +26,24 @@ class SkippedCleanup(Finding):
     severity = "error"
 
     @classmethod
-    def check(cls, case: Case, thresholds: Thresholds) -> Iterator[Finding]:
+    def check(cls, snapshot: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
         """Yield one for each resource and site."""
-        timeline = case.timeline
+        timeline = snapshot.timeline
         rows = rows_with_flag(timeline.exit_flags, ExitFlag.SKIPPED)
-        for group in by_place(case, rows).values():
+        for group in by_site(snapshot, rows).values():
             row = group[0]
             bare = timeline.exit_site[row]
-            at = f" at {case.place(bare)}" if bare else ""
+            at = f" at {snapshot.place(bare)}" if bare else ""
             cancelled = timeline.body_outcome[row] == Outcome.CANCELLED
-            how = "was cancelled" if cancelled else f"failed with {case.error(row, 'body')}"
+            how = "was cancelled" if cancelled else f"failed with {snapshot.error(row, 'body')}"
             yield cls.of(
-                case,
+                snapshot,
                 group,
-                f"the body of {case.where(row)} {how} in {case.task(timeline.task[row])}, so that "
+                f"the body of {snapshot.where(row)} {how} in {snapshot.task(timeline.task[row])}, "
+                "so that "
                 f"the lines after the bare `yield`{at} never ran"
                 f"{times(len(group))}: put the `yield` in a `try` with a `finally`.",
                 at=timeline.exit_started[row],
                 count=len(group),
-                sites=[*exit_sites(case, group), *caller_sites(case, group)],
+                sites=[*exit_sites(snapshot, group), *caller_sites(snapshot, group)],
             )

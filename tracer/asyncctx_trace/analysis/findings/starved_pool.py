@@ -11,12 +11,12 @@ from statistics import median
 
 from asyncctx_trace.analysis.attempts import Attempts
 from asyncctx_trace.analysis.contention.attribution import blame
-from asyncctx_trace.analysis.deadlocks.cycles import rings_of
+from asyncctx_trace.analysis.deadlocks.cycles import cycles_of
 from asyncctx_trace.analysis.findings.exits import kind_of
 from asyncctx_trace.analysis.findings.finding import Certainty, Finding
 from asyncctx_trace.analysis.findings.still_waiting import is_stuck
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.lookups import entered, holds_of, waits_of
 from asyncctx_trace.analysis.timeline.table import NOT_YET
 from asyncctx_trace.model.events import Outcome
@@ -49,43 +49,45 @@ class StarvedPool(Finding):
     severity = "warning"
 
     @classmethod
-    def check(cls, case: Case, thresholds: Thresholds) -> Iterator[Finding]:
+    def check(cls, snapshot: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
         """Yield one for each resource."""
-        for resource in case.limited:
-            definition = case.timeline.resources[resource]
+        for resource in snapshot.limited:
+            definition = snapshot.timeline.resources[resource]
             if definition.capacity is None:
                 continue
             if definition.kind == "pool" or definition.kind in _BOUNDS:
-                yield from cls._of_resource(case, resource, thresholds)
+                yield from cls._of_resource(snapshot, resource, thresholds)
 
     @classmethod
-    def _of_resource(cls, case: Case, resource: int, thresholds: Thresholds) -> Iterator[Finding]:
-        timeline = case.timeline
+    def _of_resource(
+        cls, snapshot: Snapshot, resource: int, thresholds: Thresholds
+    ) -> Iterator[Finding]:
+        timeline = snapshot.timeline
         definition = timeline.resources[resource]
-        met = case.occupancy(resource).met
+        met = snapshot.occupancy(resource).met
         waited = sum(met)
         if waited < thresholds.starved_pool:
             return
         queued = list(compress(timeline.rows_of_resource[resource], met))
-        came, left = holds_of(timeline, queued, case.now)
+        came, left = holds_of(timeline, queued, snapshot.now)
         held = sum(left) - sum(came)
-        late = _turned_away(case, queued)
-        certainty = _judge(case, resource, queued, thresholds, late, waited > held)
+        late = _turned_away(snapshot, queued)
+        certainty = _judge(snapshot, resource, queued, thresholds, late, waited > held)
         if certainty is None:
             return
-        most, when = case.occupancy(resource).most_waiters()
-        asked, answered = waits_of(timeline, queued, case.now)
+        most, when = snapshot.occupancy(resource).most_waiters()
+        asked, answered = waits_of(timeline, queued, snapshot.now)
         lengths = list(map(sub, answered, asked))
         longest = queued[lengths.index(max(lengths))]
-        worst = blame(case, resource).by_site()
-        held_at = f", mostly for {case.place(worst[0][0])}" if worst else ""
-        holders = case.holders(resource, asked[queued.index(longest)])
+        worst = blame(snapshot, resource).by_site()
+        held_at = f", mostly for {snapshot.place(worst[0][0])}" if worst else ""
+        holders = snapshot.holders(resource, asked[queued.index(longest)])
         yield cls.of(
-            case,
+            snapshot,
             dict.fromkeys([longest, *holders[: definition.capacity], *queued]),
-            f"`{case.resource(resource)}` lets in {definition.capacity} at once and had up to "
+            f"`{snapshot.resource(resource)}` lets in {definition.capacity} at once and had up to "
             f"{most} waiting: {len(queued)} waited {duration(waited)} in all{held_at}, "
-            f"{_fate(case, queued, held, late)}.",
+            f"{_fate(snapshot, queued, held, late)}.",
             certainty=certainty,
             at=when or timeline.enter_started[longest],
             cost=waited,
@@ -94,9 +96,9 @@ class StarvedPool(Finding):
         )
 
 
-def _fate(case: Case, queued: list[int], held: int, late: int) -> str:
+def _fate(snapshot: Snapshot, queued: list[int], held: int, late: int) -> str:
     """Say how many of those who queued got in, and for how long."""
-    inside = len(entered(case.timeline, queued))
+    inside = len(entered(snapshot.timeline, queued))
     if not inside:
         return "and none of them got in"
     some = "" if inside == len(queued) else f"{inside} got in and "
@@ -105,7 +107,7 @@ def _fate(case: Case, queued: list[int], held: int, late: int) -> str:
 
 
 def _judge(
-    case: Case,
+    snapshot: Snapshot,
     resource: int,
     queued: list[int],
     thresholds: Thresholds,
@@ -113,68 +115,70 @@ def _judge(
     waited_longer: bool,
 ) -> Certainty | None:
     """Whether it was too small; ``waited_longer`` than they held it, did those who queued."""
-    if case.timeline.resources[resource].kind in _BOUNDS:
-        return "possible" if waited_longer and (late or _grew(case, resource, queued)) else None
-    explained = {row for ring in case.once(rings_of) for row in (*ring.waits, *ring.behind)}
+    if snapshot.timeline.resources[resource].kind in _BOUNDS:
+        return "possible" if waited_longer and (late or _grew(snapshot, resource, queued)) else None
+    explained = {row for ring in snapshot.once(cycles_of) for row in (*ring.waits, *ring.behind)}
     never = any(
-        case.timeline.enter_ended[row] == NOT_YET
+        snapshot.timeline.enter_ended[row] == NOT_YET
         and row not in explained
-        and is_stuck(case, row, thresholds.still_waiting)
+        and is_stuck(snapshot, row, thresholds.still_waiting)
         for row in queued
     )
-    if late or (never and not case.running):
+    if late or (never and not snapshot.running):
         return "certain"
-    if waited_longer and (never or _grew(case, resource, queued)):
+    if waited_longer and (never or _grew(snapshot, resource, queued)):
         return "possible"
-    return "possible" if _slow_keep_out_quick(case, resource, queued) else None
+    return "possible" if _slow_keep_out_quick(snapshot, resource, queued) else None
 
 
-def _turned_away(case: Case, queued: Sequence[int]) -> int:
+def _turned_away(snapshot: Snapshot, queued: Sequence[int]) -> int:
     """Count those in the queue who had to give up, and did not get in later.
 
     A deadline passed, or the pool raised while it was full.
     """
-    attempts = case.once(Attempts)
-    return sum(_had_to_give_up(case, row) and not attempts.succeeded_later(row) for row in queued)
+    attempts = snapshot.once(Attempts)
+    return sum(
+        _had_to_give_up(snapshot, row) and not attempts.succeeded_later(row) for row in queued
+    )
 
 
-def _had_to_give_up(case: Case, row: int) -> bool:
-    timeline = case.timeline
+def _had_to_give_up(snapshot: Snapshot, row: int) -> bool:
+    timeline = snapshot.timeline
     outcome = timeline.enter_outcome[row]
     if outcome == Outcome.ERROR:
         error = timeline.errors.get((row, "enter"))
         if error is not None and _CLOSED.search(f"{error.type} {error.message}"):
             return False
-        occupancy = case.occupancy(timeline.resource[row])
+        occupancy = snapshot.occupancy(timeline.resource[row])
         held = len(occupancy.holders_at(timeline.enter_ended[row] - 1))
         return held >= occupancy.limit
     return outcome == Outcome.TIMED_OUT or (
         outcome == Outcome.CANCELLED
         and any(
             timeline.exit_outcome[around] == Outcome.TIMED_OUT
-            and kind_of(case, around) == "timeout"
+            and kind_of(snapshot, around) == "timeout"
             and timeline.exit_started[around] >= timeline.enter_ended[row]
-            for around in case.held_around(row)
+            for around in snapshot.held_around(row)
         )
     )
 
 
-def _slow_keep_out_quick(case: Case, resource: int, queued: Sequence[int]) -> bool:
+def _slow_keep_out_quick(snapshot: Snapshot, resource: int, queued: Sequence[int]) -> bool:
     """Whether a noticeable wait is due to holds that are much longer than those of the waiters.
 
     Jobs of one length that come in a burst wait for each other, and that is what a pool is for.
     """
-    timeline = case.timeline
-    asked, answered = waits_of(timeline, queued, case.now)
+    timeline = snapshot.timeline
+    asked, answered = waits_of(timeline, queued, snapshot.now)
     if max(map(sub, answered, asked)) < _NOTICED:
         return False
-    own = [case.body_length(row) for row in entered(timeline, queued)]
-    charged = [(site, ns) for site, way, ns in blame(case, resource).by_site() if len(way) == 1]
+    own = [snapshot.body_length(row) for row in entered(timeline, queued)]
+    charged = [(site, ns) for site, way, ns in blame(snapshot, resource).by_site() if len(way) == 1]
     if not own or not charged:
         return False
     site = charged[0][0]
     holds = [
-        case.body_length(row)
+        snapshot.body_length(row)
         for row in timeline.rows_of_resource[resource]
         if timeline.site[row] == site and timeline.entered(row)
     ]
@@ -183,18 +187,18 @@ def _slow_keep_out_quick(case: Case, resource: int, queued: Sequence[int]) -> bo
     return met > _MUCH_LONGER * median(own)
 
 
-def _grew(case: Case, resource: int, queued: Sequence[int]) -> bool:
+def _grew(snapshot: Snapshot, resource: int, queued: Sequence[int]) -> bool:
     """Whether the queue was longer at the end of each part of the time, and never got empty.
 
     A burst of tasks that a semaphore lets through one after the other makes a queue that shrinks;
     an arrival rate above the service rate makes one that grows until the recording ends.
     """
-    timeline = case.timeline
+    timeline = snapshot.timeline
     if not any(timeline.enter_ended[row] == NOT_YET for row in queued):
         return False
-    occupancy = case.occupancy(resource)
+    occupancy = snapshot.occupancy(resource)
     start = timeline.enter_started[queued[0]]
-    moments = [start + (case.now - start) * part // _PARTS for part in range(1, _PARTS + 1)]
+    moments = [start + (snapshot.now - start) * part // _PARTS for part in range(1, _PARTS + 1)]
     lengths = [_queue_at(occupancy.times, occupancy.waiters, at) for at in moments]
     return all(one < other for one, other in pairwise(lengths))
 

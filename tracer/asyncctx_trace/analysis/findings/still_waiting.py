@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import inf
 
-from asyncctx_trace.analysis.deadlocks.cycles import rings_of
+from asyncctx_trace.analysis.deadlocks.cycles import cycles_of
 from asyncctx_trace.analysis.endings.completeness import is_complete
 from asyncctx_trace.analysis.findings.exits import exit_sites
-from asyncctx_trace.analysis.findings.finding import EVIDENCE, Certainty, Finding, by_place, times
+from asyncctx_trace.analysis.findings.finding import EVIDENCE, Certainty, Finding, by_site, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.findings.unfinished_exits import (
     describe_missing,
     not_given_back,
     unfinished_exits,
 )
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET
 from asyncctx_trace.model.text import duration
 
@@ -36,74 +36,76 @@ class StillWaiting(Finding):
     severity = "warning"
 
     @classmethod
-    def check(cls, case: Case, thresholds: Thresholds) -> Iterator[Finding]:
+    def check(cls, snapshot: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
         """One for each resource and site."""
-        explained = {row for ring in case.once(rings_of) for row in (*ring.waits, *ring.behind)}
-        judged: dict[Certainty, list[int]] = {"certain": [], "possible": []}
-        for row in case.timeline.in_flight:
-            if case.timeline.enter_ended[row] == NOT_YET and row not in explained:
-                over = case.end_of(case.timeline.task[row]) == "ended"
-                if is_stuck(case, row, thresholds.still_waiting):
-                    task, asked = case.timeline.task[row], case.timeline.enter_started[row]
-                    certain = over and is_complete(case.timeline, [task], asked, inf)
-                    judged["certain" if certain else "possible"].append(row)
-        for certainty, rows in judged.items():
-            for group in by_place(case, rows).values():
-                group.sort(key=case.timeline.enter_started.__getitem__)
+        explained = {
+            row for ring in snapshot.once(cycles_of) for row in (*ring.waits, *ring.behind)
+        }
+        by_certainty: dict[Certainty, list[int]] = {"certain": [], "possible": []}
+        for row in snapshot.timeline.in_flight:
+            if snapshot.timeline.enter_ended[row] == NOT_YET and row not in explained:
+                over = snapshot.end_of(snapshot.timeline.task[row]) == "ended"
+                if is_stuck(snapshot, row, thresholds.still_waiting):
+                    task, asked = snapshot.timeline.task[row], snapshot.timeline.enter_started[row]
+                    certain = over and is_complete(snapshot.timeline, [task], asked, inf)
+                    by_certainty["certain" if certain else "possible"].append(row)
+        for certainty, rows in by_certainty.items():
+            for group in by_site(snapshot, rows).values():
+                group.sort(key=snapshot.timeline.enter_started.__getitem__)
                 yield cls.of(
-                    case,
+                    snapshot,
                     group,
-                    _say(case, group),
+                    _say(snapshot, group),
                     certainty=certainty,
-                    at=case.timeline.enter_started[group[0]],
-                    cost=sum(_waited(case, row) for row in group),
+                    at=snapshot.timeline.enter_started[group[0]],
+                    cost=sum(_waited(snapshot, row) for row in group),
                     count=len(group),
-                    sites=[case.timeline.site[hold] for hold in _holders(case, group)],
+                    sites=[snapshot.timeline.site[hold] for hold in _holders(snapshot, group)],
                 )
-        yield from cls._of_exits(case, thresholds)
+        yield from cls._of_exits(snapshot, thresholds)
 
     @classmethod
-    def _of_exits(cls, case: Case, thresholds: Thresholds) -> Iterator[Finding]:
-        timeline = case.timeline
-        rows = unfinished_exits(case, thresholds.still_waiting)
-        for group in by_place(case, rows).values():
+    def _of_exits(cls, snapshot: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
+        timeline = snapshot.timeline
+        rows = unfinished_exits(snapshot, thresholds.still_waiting)
+        for group in by_site(snapshot, rows).values():
             row = group[0]
-            missing = not_given_back(case, row)
+            missing = not_given_back(snapshot, row)
             task = timeline.exit_task[row]
             nobody_else = missing and all(
                 timeline.task[each] == task or timeline.task[each] in timeline.task_ended
                 for each in missing
             )
             yield cls.of(
-                case,
+                snapshot,
                 [*group[:1], *missing, *group[1:]],
-                f"the exit of {case.where(row)} has been going on in {case.task(task)} "
-                f"for {duration(case.exit_length(row))}{describe_missing(case, missing)}"
+                f"the exit of {snapshot.where(row)} has been going on in {snapshot.task(task)} "
+                f"for {duration(snapshot.exit_length(row))}{describe_missing(snapshot, missing)}"
                 f"{times(len(group))}.",
                 certainty="certain" if nobody_else and not timeline.dropped else "possible",
                 at=timeline.exit_started[row],
-                cost=sum(map(case.exit_length, group)),
+                cost=sum(map(snapshot.exit_length, group)),
                 count=len(group),
-                sites=exit_sites(case, group),
+                sites=exit_sites(snapshot, group),
             )
 
 
-def is_stuck(case: Case, row: int, threshold: int) -> bool:
+def is_stuck(snapshot: Snapshot, row: int, threshold: int) -> bool:
     """Whether ``row`` waited until the program was over, or for ``threshold`` ns while none moved.
 
     Those who wait in a queue that moves are only busy. It stands still where somebody holds the
     resource much longer than anybody held it before. What waits for no holder at all (for a
     connection, for the next item) is how an idle service looks when it is stopped.
     """
-    timeline = case.timeline
-    if case.end_of(timeline.task[row]) == "ended":
+    timeline = snapshot.timeline
+    if snapshot.end_of(timeline.task[row]) == "ended":
         return True
-    if _waited(case, row) < threshold:
+    if _waited(snapshot, row) < threshold:
         return False
     resource, asked = timeline.resource[row], timeline.enter_started[row]
-    holders = case.holders(resource, case.now)
-    if resource not in case.limited or not holders:
-        return case.interruption is None or not case.interruption.asks_politely
+    holders = snapshot.holders(resource, snapshot.now)
+    if resource not in snapshot.limited or not holders:
+        return snapshot.interruption is None or not snapshot.interruption.asks_politely
     rows = timeline.rows_of_resource[resource]
     moved = max(
         max(timeline.exit_ended[other], timeline.enter_ended[other])
@@ -117,28 +119,28 @@ def is_stuck(case: Case, row: int, threshold: int) -> bool:
         for other in rows
         if timeline.exit_ended[other] != NOT_YET
     ]
-    return case.now - moved >= max(threshold, _MUCH_LONGER * max(holds, default=0))
+    return snapshot.now - moved >= max(threshold, _MUCH_LONGER * max(holds, default=0))
 
 
-def _holders(case: Case, rows: list[int]) -> list[int]:
-    return case.holders(case.timeline.resource[rows[0]], case.now)[:EVIDENCE]
+def _holders(snapshot: Snapshot, rows: list[int]) -> list[int]:
+    return snapshot.holders(snapshot.timeline.resource[rows[0]], snapshot.now)[:EVIDENCE]
 
 
-def _say(case: Case, rows: list[int]) -> str:
-    timeline = case.timeline
-    tasks = case.tasks([timeline.task[row] for row in rows])
+def _say(snapshot: Snapshot, rows: list[int]) -> str:
+    timeline = snapshot.timeline
+    tasks = snapshot.tasks([timeline.task[row] for row in rows])
     waits = "wait" if len(rows) > 1 else "waits"
-    holders = _holders(case, rows)
-    words = (
-        f"{tasks} still {waits} for {case.where(rows[0])}, since {duration(_waited(case, rows[0]))}"
-    )
+    holders = _holders(snapshot, rows)
+    since = duration(_waited(snapshot, rows[0]))
+    words = f"{tasks} still {waits} for {snapshot.where(rows[0])}, since {since}"
     if not holders:
         return words + "."
     hold = holders[0]
-    holder = case.holder(hold, case.now)
+    holder = snapshot.holder(hold, snapshot.now)
     gone = ", which is gone" if holder in timeline.task_ended else ""
-    return f"{words}: {case.task(holder)}{gone} holds it since {case.place(timeline.site[hold])}."
+    site = snapshot.place(timeline.site[hold])
+    return f"{words}: {snapshot.task(holder)}{gone} holds it since {site}."
 
 
-def _waited(case: Case, row: int) -> int:
-    return case.now - case.timeline.enter_started[row]
+def _waited(snapshot: Snapshot, row: int) -> int:
+    return snapshot.now - snapshot.timeline.enter_started[row]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from asyncctx_trace.analysis.findings.exits import exits_within, kind_of
-from asyncctx_trace.analysis.findings.finding import Finding, by_place, times
+from asyncctx_trace.analysis.findings.finding import Finding, by_site, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.lookups import rows_with
 from asyncctx_trace.model.events import Outcome
 
@@ -25,25 +25,25 @@ class SuppressedError(Finding):
     severity = "warning"
 
     @classmethod
-    def check(cls, case: Case, thresholds: Thresholds) -> Iterator[Finding]:
+    def check(cls, snapshot: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
         """One for each resource and site."""
-        timeline = case.timeline
-        rows = [row for row in rows_with(timeline.suppressed, True) if not _by_rule(case, row)]
-        for group in by_place(case, rows).values():
+        timeline = snapshot.timeline
+        rows = [row for row in rows_with(timeline.suppressed, True) if not _by_rule(snapshot, row)]
+        for group in by_site(snapshot, rows).values():
             row = group[0]
-            error = case.error(row, "body") or "an error"
+            error = snapshot.error(row, "body") or "an error"
             yield cls.of(
-                case,
+                snapshot,
                 group,
-                f"the exit of {case.where(row)} swallowed {error} in "
-                f"{case.task(timeline.task[row])}{times(len(group))}.",
+                f"the exit of {snapshot.where(row)} swallowed {error} in "
+                f"{snapshot.task(timeline.task[row])}{times(len(group))}.",
                 at=timeline.exit_ended[row],
                 count=len(group),
             )
 
 
-def _by_rule(case: Case, row: int) -> bool:
-    cancelled = case.timeline.body_outcome[row] == Outcome.CANCELLED
-    return (cancelled and kind_of(case, row) == "task group") or any(
-        case.timeline.suppressed[other] for other in exits_within(case, row)
+def _by_rule(snapshot: Snapshot, row: int) -> bool:
+    cancelled = snapshot.timeline.body_outcome[row] == Outcome.CANCELLED
+    return (cancelled and kind_of(snapshot, row) == "task group") or any(
+        snapshot.timeline.suppressed[other] for other in exits_within(snapshot, row)
     )

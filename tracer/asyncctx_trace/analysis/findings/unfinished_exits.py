@@ -3,86 +3,88 @@
 from __future__ import annotations
 
 from asyncctx_trace.analysis.findings.exits import kind_of
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET
 from asyncctx_trace.model.text import duration
 
 __all__ = ["describe_late", "describe_missing", "not_given_back", "unfinished_exits"]
 
 
-def unfinished_exits(case: Case, threshold: int) -> list[int]:
+def unfinished_exits(snapshot: Snapshot, threshold: int) -> list[int]:
     """Return the rows whose exit has lasted ``threshold`` ns or more, and goes on.
 
     Left out are task groups, whose exit is where they wait for their tasks, and exits during which
     the same task waits for something else that is recorded.
     """
-    timeline = case.timeline
+    timeline = snapshot.timeline
     found = [
         row
         for row in timeline.in_flight
         if timeline.exit_started[row] != NOT_YET
-        and case.exit_length(row) >= threshold
-        and not case.abandoned(row)
-        and case.end_of(timeline.task[row]) != "ended"  # it has leaked
-        and kind_of(case, row) != "task group"
+        and snapshot.exit_length(row) >= threshold
+        and not snapshot.abandoned(row)
+        and snapshot.end_of(timeline.task[row]) != "ended"  # it has leaked
+        and kind_of(snapshot, row) != "task group"
     ]
-    return [row for row in found if not _waits_inside(case, row)]
+    return [row for row in found if not _waits_inside(snapshot, row)]
 
 
-def not_given_back(case: Case, row: int) -> list[int]:
+def not_given_back(snapshot: Snapshot, row: int) -> list[int]:
     """Return the acquisitions out of the pool of ``row`` that its exit has to wait for.
 
     They were taken while the pool was open and outlast the exit as far as it has come. Of several
     open pools, the parents of an acquisition say which one is meant.
     """
-    if kind_of(case, row) != "open pool":
+    if kind_of(snapshot, row) != "open pool":
         return []
-    timeline = case.timeline
+    timeline = snapshot.timeline
     opened, leaves = timeline.enter_ended[row], timeline.exit_started[row]
     until = timeline.exit_ended[row]
     found = [
         other
-        for resource in case.limited
+        for resource in snapshot.limited
         if timeline.resources[resource].kind == "pool"
-        for other in case.holders(resource, leaves)
+        for other in snapshot.holders(resource, leaves)
         if timeline.enter_started[other] >= opened
         and (timeline.exit_ended[other] == NOT_YET or until > timeline.exit_ended[other] > leaves)
     ]
-    inside = [other for other in found if row in _above(case, other)]
-    return inside or (found if _pools_open(case, leaves) == 1 else [])
+    inside = [other for other in found if row in _above(snapshot, other)]
+    return inside or (found if _pools_open(snapshot, leaves) == 1 else [])
 
 
-def describe_missing(case: Case, missing: list[int]) -> str:
+def describe_missing(snapshot: Snapshot, missing: list[int]) -> str:
     """Say what an exit waits for, ``""`` where that is not known."""
     if not missing:
         return ""
-    timeline = case.timeline
+    timeline = snapshot.timeline
     first = missing[0]
     task = timeline.task[first]
     gone = ", which is gone" if task in timeline.task_ended else ""
     more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
     return (
-        f": it waits for what {case.task(task)}{gone} took from {case.where(first)}{more} and has "
+        f": it waits for what {snapshot.task(task)}{gone} took from {snapshot.where(first)}{more} "
+        "and has "
         "not given back"
     )
 
 
-def describe_late(case: Case, late: list[int]) -> str:
+def describe_late(snapshot: Snapshot, late: list[int]) -> str:
     """Say what an exit that is over had to wait for, ``""`` where that is not known."""
     if not late:
         return ""
-    timeline = case.timeline
+    timeline = snapshot.timeline
     last = max(late, key=timeline.exit_ended.__getitem__)
     by = timeline.exit_site[last]
-    where = f" at {case.place(by)}" if by else ""
+    where = f" at {snapshot.place(by)}" if by else ""
     return (
-        f": {case.task(timeline.task[last])} gave back what it had taken from {case.where(last)} "
+        f": {snapshot.task(timeline.task[last])} gave back what it had taken from "
+        f"{snapshot.where(last)} "
         f"only{where} {duration(timeline.exit_ended[last] - timeline.enter_ended[last])} later"
     )
 
 
-def _pools_open(case: Case, at: int) -> int:
-    timeline = case.timeline
+def _pools_open(snapshot: Snapshot, at: int) -> int:
+    timeline = snapshot.timeline
     return sum(
         timeline.entered(row)
         and timeline.enter_ended[row] <= at
@@ -93,17 +95,17 @@ def _pools_open(case: Case, at: int) -> int:
     )
 
 
-def _above(case: Case, row: int) -> set[int]:
+def _above(snapshot: Snapshot, row: int) -> set[int]:
     above: set[int] = set()
-    row = case.parents[row]
+    row = snapshot.parents[row]
     while row >= 0 and row not in above:
         above.add(row)
-        row = case.parents[row]
+        row = snapshot.parents[row]
     return above
 
 
-def _waits_inside(case: Case, row: int) -> bool:
-    timeline = case.timeline
+def _waits_inside(snapshot: Snapshot, row: int) -> bool:
+    timeline = snapshot.timeline
     task, since = timeline.exit_task[row], timeline.exit_started[row]
     return any(
         other != row
@@ -111,7 +113,7 @@ def _waits_inside(case: Case, row: int) -> bool:
             (timeline.task[other] == task and timeline.enter_started[other] >= since)
             or (
                 timeline.exit_task[other] == task
-                and kind_of(case, other) != "task group"
+                and kind_of(snapshot, other) != "task group"
                 and timeline.exit_started[other] >= since
                 # Of two exits of the same tick the one that was entered first is the outer one.
                 and (timeline.exit_started[other] > since or other > row)

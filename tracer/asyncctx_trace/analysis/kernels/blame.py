@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from asyncctx_trace.analysis.contention.attribution import SCALE, Charges, Ways
 from asyncctx_trace.analysis.kernels.columns import Integers, bisect, distinct, ranges, runs, view
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 
 __all__ = ["charges"]
 
@@ -22,17 +22,17 @@ _LARGEST = 2**62
 """What no sum of charges may reach in a column of 64 bits."""
 
 
-def charges(case: Case, resource: int) -> Charges:
+def charges(snapshot: Snapshot, resource: int) -> Charges:
     """What each holder is charged with, in 1 / 2**SCALE ns."""
-    occupancy = case.occupancy(resource)
+    occupancy = snapshot.occupancy(resource)
     times, holders = view(occupancy.times), view(occupancy.holders).astype(np.int64)
     waiters = view(occupancy.kept_out).astype(np.int64)
     rate = _Rate.of(times, waiters, np.maximum(holders, 1))
     told: Charges = defaultdict(int)
-    waits = _Waits(case)
+    waits = _Waits(snapshot)
     ways = Ways((resource,), rate)
     for way, rate in ways.followed(told):
-        _charge(case, waits, way, rate, told, ways)
+        _charge(snapshot, waits, way, rate, told, ways)
     return told
 
 
@@ -86,10 +86,10 @@ class _Rate:
 
 
 class _Waits:
-    """The waits of a case, looked up for many tasks at once."""
+    """The waits of a snapshot, looked up for many tasks at once."""
 
-    def __init__(self, case: Case) -> None:
-        waits = case.waits
+    def __init__(self, snapshot: Snapshot) -> None:
+        waits = snapshot.waits
         self.starts, self.ends, self.rows = map(view, (waits.starts, waits.ends, waits.rows))
         self._tasks = np.fromiter(waits.places, np.int64, len(waits.places))
         places = np.array([*waits.places.values()], np.int64).reshape(-1, 2)
@@ -106,7 +106,7 @@ class _Waits:
 
 
 def _charge(
-    case: Case,
+    snapshot: Snapshot,
     waits: _Waits,
     way: tuple[int, ...],
     rate: _Rate,
@@ -117,7 +117,7 @@ def _charge(
 
     Those that are stuck at another resource can pass it on to the holders of that.
     """
-    timeline, holds = case.timeline, case.occupancy(way[-1]).holds
+    timeline, holds = snapshot.timeline, snapshot.occupancy(way[-1]).holds
     since, until = rate.stretches()
     first = np.searchsorted(view(holds.reach), since, side="right")
     last = np.searchsorted(view(holds.starts), until)
@@ -139,17 +139,17 @@ def _charge(
     until = np.minimum(waits.ends[wait], ends[which])
     for next_ in dict.fromkeys(resources.tolist()):
         here = resources == next_
-        gate, passed = _passed_on(rate, since[here], until[here], case, next_)
+        gate, passed = _passed_on(rate, since[here], until[here], snapshot, next_)
         given = gate.between(since[here], until[here])
         sums = _sums(way, sites[which[here]], tasks[which[here]], given, rate.shift)
         ways.add((*way, next_), passed, list(sums))
 
 
 def _passed_on(
-    rate: _Rate, since: Integers, until: Integers, case: Case, resource: int
+    rate: _Rate, since: Integers, until: Integers, snapshot: Snapshot, resource: int
 ) -> tuple[_Rate, _Rate]:
     """What each of those that are stuck passes on, and what each holder of the next one gets."""
-    occupancy = case.occupancy(resource)
+    occupancy = snapshot.occupancy(resource)
     all_times = view(occupancy.times)
     since, until = np.sort(since), np.sort(until)
     # Where one stretch of time without a gap ends and the next one begins.

@@ -7,22 +7,22 @@ from collections.abc import Iterator
 import numpy as np
 
 from asyncctx_trace.analysis.kernels.columns import runs, spans_of, view
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 from asyncctx_trace.model.outcomes import Outcome
 
 __all__ = ["counts", "ever_in_two"]
 
 
-def counts(case: Case, overlapping: set[int]) -> Iterator[tuple[int, ...]]:
+def counts(snapshot: Snapshot, overlapping: set[int]) -> Iterator[tuple[int, ...]]:
     """The fields of a Cleanup for each resource and site, in order of their first acquisition."""
-    timeline = case.timeline
+    timeline = snapshot.timeline
     rows = np.flatnonzero(view(timeline.exit_started) != NOT_YET)
     if not len(rows):
         return
     rows = rows[np.lexsort((view(timeline.site)[rows], view(timeline.resource)[rows]))]
     begins = np.union1d(runs(view(timeline.resource)[rows]), runs(view(timeline.site)[rows]))
-    starts, ends = spans_of(timeline.exit_started, timeline.exit_ended, rows, case.now)
+    starts, ends = spans_of(timeline.exit_started, timeline.exit_ended, rows, snapshot.now)
     ends -= starts
     slowest = np.maximum.reduceat(ends, begins)
     del starts, ends  # each takes as much room as a column of the timeline

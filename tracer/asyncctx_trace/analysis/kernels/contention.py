@@ -16,13 +16,15 @@ from asyncctx_trace.analysis.kernels.columns import (
     view,
     waits_of,
 )
-from asyncctx_trace.analysis.statistics import Spread
+from asyncctx_trace.analysis.statistics import DurationStats
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 
-__all__ = ["got_in", "overtaken", "spreads", "usage"]
+__all__ = ["got_in", "overtaken", "duration_stats", "usage"]
 
 
-def spreads(timeline: Timeline, rows: Sequence[int], now: int) -> tuple[Spread, Spread, Spread]:
+def duration_stats(
+    timeline: Timeline, rows: Sequence[int], now: int
+) -> tuple[DurationStats, DurationStats, DurationStats]:
     """How long ``rows`` waited, held and cleaned up."""
     every = view(rows)
     inside = entered(timeline, every)
@@ -34,10 +36,10 @@ def spreads(timeline: Timeline, rows: Sequence[int], now: int) -> tuple[Spread, 
     )
 
 
-def _spread(spans: tuple[Integers, Integers]) -> Spread:
+def _spread(spans: tuple[Integers, Integers]) -> DurationStats:
     starts, ends = spans
     ranked = np.sort(ends - starts)
-    return Spread.ranked(ranked, total(ranked))
+    return DurationStats.ranked(ranked, total(ranked))
 
 
 def usage(timeline: Timeline, rows: Sequence[int], now: int) -> tuple[int, int] | None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from asyncctx_trace.analysis.contention.critical_path import Piece, Step
 from asyncctx_trace.analysis.kernels.columns import Integers, bisect, column, ranges, view
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Phase, Timeline
 from asyncctx_trace.model.outcomes import Outcome
 
@@ -49,14 +49,14 @@ def last_facts(timeline: Timeline) -> dict[int, int]:
 
 
 def steps(
-    case: Case, pieces: Sequence[Piece], facts: Callable[[int], array[int]]
+    snapshot: Snapshot, pieces: Sequence[Piece], facts: Callable[[int], array[int]]
 ) -> Iterator[Step]:
     """The pieces of a path, each cut wherever what its task did changed.
 
     ``facts`` of a task: when it did something, in order.
     """
     # Columns are gone through without a list of as many numbers.
-    cuts = [column(each) for each in _cut(case, pieces, facts)]
+    cuts = [column(each) for each in _cut(snapshot, pieces, facts)]
     before = -1
     for index, start, end, row, phase in zip(*cuts, strict=True):
         task, _, _, link, by = pieces[index]
@@ -67,7 +67,7 @@ def steps(
 
 
 def _cut(
-    case: Case, pieces: Sequence[Piece], facts: Callable[[int], array[int]]
+    snapshot: Snapshot, pieces: Sequence[Piece], facts: Callable[[int], array[int]]
 ) -> tuple[Integers, ...]:
     """Of each step: the piece that it is of, from when to when, the row, and the phase."""
     tasks, starts, ends = (np.array([each[at] for each in pieces]) for at in range(3))
@@ -81,7 +81,7 @@ def _cut(
     order = np.lexsort((since, piece))
     piece, since = piece[order], since[order]
 
-    row, phase = _innermost(case, tasks[piece], since)
+    row, phase = _innermost(snapshot, tasks[piece], since)
     kept = np.ones(len(piece), np.bool_)
     kept[1:] = (piece[1:] != piece[:-1]) | (row[1:] != row[:-1]) | (phase[1:] != phase[:-1])
     piece, since = piece[kept], since[kept]
@@ -103,9 +103,9 @@ def _chained(
     return chained, last - np.array([len(each) for each in columns])[which], last
 
 
-def _innermost(case: Case, tasks: Integers, at: Integers) -> tuple[Integers, Integers]:
+def _innermost(snapshot: Snapshot, tasks: Integers, at: Integers) -> tuple[Integers, Integers]:
     """In which row each task was at that time, -1 for none, and in which phase of it."""
-    timeline = case.timeline
+    timeline = snapshot.timeline
     seen = dict.fromkeys(tasks.tolist())
     nothing = array("q")
     of_tasks = [timeline.rows_of_task.get(task, nothing) for task in seen]
@@ -114,7 +114,7 @@ def _innermost(case: Case, tasks: Integers, at: Integers) -> tuple[Integers, Int
     found = np.full(len(at), -1)
     found[last >= first] = rows[last[last >= first]]
     phase = np.zeros(len(at), np.int64)
-    parents = view(case.parents)
+    parents = view(snapshot.parents)
     open_ = np.flatnonzero(found >= 0)
     while len(open_):
         phase[open_] = _phase(timeline, found[open_], at[open_])

@@ -9,22 +9,22 @@ import numpy as np
 
 from asyncctx_trace.analysis.deadlocks.lock_order import Level, Nestings, name_of
 from asyncctx_trace.analysis.kernels.columns import Integers, column, view
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET
 from asyncctx_trace.model.outcomes import Outcome
 
 __all__ = ["gathered", "steps"]
 
 
-def gathered(case: Case) -> tuple[array[int], array[int], array[int]]:
+def gathered(snapshot: Snapshot) -> tuple[array[int], array[int], array[int]]:
     """The rows that asked, what was held at each, outermost first, and where that ends."""
-    timeline, parents = case.timeline, view(case.parents)
+    timeline, parents = snapshot.timeline, view(snapshot.parents)
     rows = np.concatenate(
-        [np.zeros(0, np.int64), *(view(timeline.rows_of_resource[r]) for r in case.limited)]
+        [np.zeros(0, np.int64), *(view(timeline.rows_of_resource[r]) for r in snapshot.limited)]
     )
     rows = rows[view(timeline.parent)[rows] != 0]
     resource, at = view(timeline.resource)[rows], view(timeline.enter_started)[rows]
-    limited = np.isin(view(timeline.resource), case.limited)
+    limited = np.isin(view(timeline.resource), snapshot.limited)
     limited &= view(timeline.enter_outcome) == Outcome.OK
     found: list[tuple[Integers, Integers]] = []
     asks, around = np.arange(len(rows)), parents[rows]
@@ -47,12 +47,12 @@ def gathered(case: Case) -> tuple[array[int], array[int], array[int]]:
 
 
 def steps(
-    case: Case, nested: Nestings, level: Level, *, trees: bool
+    snapshot: Snapshot, nested: Nestings, level: Level, *, trees: bool
 ) -> dict[tuple[Hashable, Hashable], array[int]]:
     """The places of nestings by what was held and what was asked for, in numbers of their own."""
     ends = view(nested.ends)
     counts = np.diff(ends, prepend=0)
-    keys = _keys(case, level)
+    keys = _keys(snapshot, level)
     outer, inner = keys[view(nested.held)], np.repeat(keys[view(nested.inner)], counts)
     places = np.flatnonzero(outer != inner)
     size = int(keys.max(initial=0)) + 1
@@ -74,15 +74,15 @@ def steps(
     }
 
 
-def _keys(case: Case, level: Level) -> Integers:
+def _keys(snapshot: Snapshot, level: Level) -> Integers:
     """By row, a small number for what stands for it at that level."""
-    timeline = case.timeline
+    timeline = snapshot.timeline
     known, keys = np.unique(
         view(timeline.site if level == "site" else timeline.resource), return_inverse=True
     )
     if level != "name":
         return keys
     numbers: dict[object, int] = {}
-    names = [name_of(case, resource) for resource in known.tolist()]
+    names = [name_of(snapshot, resource) for resource in known.tolist()]
     table = np.array([numbers.setdefault(name, len(numbers)) for name in names], np.int64)
     return table[keys]

@@ -7,21 +7,21 @@ from array import array
 import numpy as np
 
 from asyncctx_trace.analysis.kernels.columns import view
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET
 from asyncctx_trace.model.outcomes import Outcome
 
 __all__ = ["take_turns"]
 
 
-def take_turns(case: Case, resource: int, givers: array[int]) -> bool:
+def take_turns(snapshot: Snapshot, resource: int, givers: array[int]) -> bool:
     """Put into ``givers``, for each row that had to wait, the row whose exit let it in.
 
     Places are asked for and come free in some order each. As long as nobody gives up or overtakes,
     the first to ask gets the first place: no queue has to be gone through. Says ``False``, and
     does nothing, where it was otherwise.
     """
-    timeline = case.timeline
+    timeline = snapshot.timeline
     rows = view(timeline.rows_of_resource[resource])
     answered, outcome = view(timeline.enter_ended)[rows], view(timeline.enter_outcome)[rows]
     if np.any((answered != NOT_YET) & (outcome != Outcome.OK)):

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 
 from asyncctx_trace.analysis.contention.attribution import blame
 from asyncctx_trace.analysis.contention.costs import ResourceUse
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.model.text import duration, parse_duration, percent
 
 __all__ = ["Breach", "Budget"]
@@ -62,14 +62,14 @@ class Budget:
             raise ValueError(f"{text!r} is not a budget ({error}): {_HOW}") from None
         return cls(text, match["name"].strip(), quantity, value, match["sign"] == "<=")
 
-    def check(self, case: Case, uses: Iterable[ResourceUse]) -> list[Breach]:
+    def check(self, snapshot: Snapshot, uses: Iterable[ResourceUse]) -> list[Breach]:
         """Where it is broken; a name that no resource has breaks it as well."""
         uses = list(uses)
         meant = [use for use in uses if fnmatchcase(use.name, self.name)]
         if not meant:
             return [Breach(self, None, f"budget {self.text}: {self._no_such(uses)}")]
         return [
-            Breach(self, use.resource, self._say(case, use, value))
+            Breach(self, use.resource, self._say(snapshot, use, value))
             for use in meant
             if (value := self._value(use)) is not None and not self._keeps(value)
         ]
@@ -101,7 +101,7 @@ class Budget:
         value: int = getattr(getattr(use, spread), statistic)
         return value
 
-    def _say(self, case: Case, use: ResourceUse, value: float) -> str:
+    def _say(self, snapshot: Snapshot, use: ResourceUse, value: float) -> str:
         if "." in self.quantity:
             over = duration(round(value - self.limit))
             is_, may = duration(round(value)), duration(round(self.limit))
@@ -110,11 +110,15 @@ class Budget:
         else:
             is_, may, over = f"{value:.0f}", f"{self.limit:.0f}", f"{value - self.limit:.0f}"
         words = f"budget {self.text}: it is {is_}, {over} over {may}"
-        if use.contends and (sites := blame(case, use.resource).by_site()):
+        if use.contends and (sites := blame(snapshot, use.resource).by_site()):
             site, way, ns = sites[0]
-            words += f"; {percent(ns / use.wait.total)} of all waiting is for {case.place(site)}"
+            words += (
+                f"; {percent(ns / use.wait.total)} of all waiting is for {snapshot.place(site)}"
+            )
             if len(way) > 1:
-                words += " by way of " + ", then ".join(f"`{case.resource(r)}`" for r in way[1:])
+                words += " by way of " + ", then ".join(
+                    f"`{snapshot.resource(r)}`" for r in way[1:]
+                )
         return words
 
 

@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
 from asyncctx_trace.analysis.findings import Finding
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET
 from asyncctx_trace.model.events import Outcome
 
 __all__ = ["causes_of"]
 
-Relation: TypeAlias = Callable[[Case, Finding, Finding], bool]
+Relation: TypeAlias = Callable[[Snapshot, Finding, Finding], bool]
 """Whether the second finding follows from the first."""
 
 _CANDIDATES = 64
@@ -27,7 +27,7 @@ _ENCLOSING = 32
 """Acquisitions around one, at most, that are looked at."""
 
 
-def causes_of(case: Case, findings: Sequence[Finding]) -> dict[int, int]:
+def causes_of(snapshot: Snapshot, findings: Sequence[Finding]) -> dict[int, int]:
     """Index of a finding -> index of the finding that it follows from.
 
     A cause is never itself in the result: where one follows from another, which follows from a
@@ -41,10 +41,10 @@ def causes_of(case: Case, findings: Sequence[Finding]) -> dict[int, int]:
         if finding.kind in _CAUSES:
             for row in finding.rows:
                 by_row[row].append(index)
-                if not case.timeline.entered(row):
-                    for outer in _around(case, row):
+                if not snapshot.timeline.entered(row):
+                    for outer in _around(snapshot, row):
                         by_row[outer].append(index)
-            for resource in _resources(case, finding):
+            for resource in _resources(snapshot, finding):
                 by_resource[resource].append(index)
             if finding.kind == "deadlock":
                 deadlocks.append(index)
@@ -54,11 +54,11 @@ def causes_of(case: Case, findings: Sequence[Finding]) -> dict[int, int]:
     def candidates(effect: Finding) -> Iterator[int]:
         for row in effect.rows:
             yield from by_row.get(row, ())
-            for outer in _around(case, row):
+            for outer in _around(snapshot, row):
                 yield from by_row.get(outer, ())
-        for resource in _resources(case, effect):
+        for resource in _resources(snapshot, effect):
             yield from by_resource.get(resource, ())
-        for task in (*effect.tasks, *_holders(case, effect)):
+        for task in (*effect.tasks, *_holders(snapshot, effect)):
             yield from by_task.get(task, ())
         if effect.kind == "timeout":
             yield from deadlocks
@@ -73,7 +73,7 @@ def causes_of(case: Case, findings: Sequence[Finding]) -> dict[int, int]:
                 break
             seen.add(candidate)
             relations = _RULES.get((findings[candidate].kind, effect.kind), ())
-            if any(relation(case, findings[candidate], effect) for relation in relations):
+            if any(relation(snapshot, findings[candidate], effect) for relation in relations):
                 root = candidate
                 while root in found:
                     root = found[root]
@@ -90,48 +90,48 @@ def causes_of(case: Case, findings: Sequence[Finding]) -> dict[int, int]:
 # -- relations ------------------------------------------------------------------------------
 
 
-def _same_acquisition(case: Case, cause: Finding, effect: Finding) -> bool:
+def _same_acquisition(snapshot: Snapshot, cause: Finding, effect: Finding) -> bool:
     return not set(cause.rows).isdisjoint(effect.rows)
 
 
-def _waited_inside(case: Case, cause: Finding, effect: Finding) -> bool:
+def _waited_inside(snapshot: Snapshot, cause: Finding, effect: Finding) -> bool:
     """The enters of ``effect`` waited for an acquisition of ``cause`` inside them."""
     rows = set(effect.rows)
     return any(
-        not case.timeline.entered(row) and not rows.isdisjoint(_around(case, row))
+        not snapshot.timeline.entered(row) and not rows.isdisjoint(_around(snapshot, row))
         for row in cause.rows
     )
 
 
-def _same_resource(case: Case, cause: Finding, effect: Finding) -> bool:
+def _same_resource(snapshot: Snapshot, cause: Finding, effect: Finding) -> bool:
     """All that ``effect`` is about asked for the resource of ``cause``, and waited after it."""
     asked = [
         row
         for row in effect.rows
-        if case.timeline.resource[row] == cause.resource and row not in cause.rows
+        if snapshot.timeline.resource[row] == cause.resource and row not in cause.rows
     ]
-    return bool(asked) and all(_end_of_enter(case, row) > cause.at for row in asked)
+    return bool(asked) and all(_end_of_enter(snapshot, row) > cause.at for row in asked)
 
 
-def _asked_for_it(case: Case, cause: Finding, effect: Finding) -> bool:
+def _asked_for_it(snapshot: Snapshot, cause: Finding, effect: Finding) -> bool:
     """An enter that failed was one of the resource that ``cause`` is about."""
-    timeline = case.timeline
+    timeline = snapshot.timeline
     return any(
         timeline.resource[row] == cause.resource and not timeline.entered(row)
         for row in effect.rows
     )
 
 
-def _waits_in_the_ring(case: Case, cause: Finding, effect: Finding) -> bool:
+def _waits_in_the_ring(snapshot: Snapshot, cause: Finding, effect: Finding) -> bool:
     """The tasks of ``effect`` wait for a resource of the deadlock, or for its tasks."""
-    if not set(_resources(case, cause)).isdisjoint(_resources(case, effect)):
-        return any(_end_of_enter(case, row) >= cause.at for row in effect.rows)
-    return not set(cause.tasks).isdisjoint(_holders(case, effect))
+    if not set(_resources(snapshot, cause)).isdisjoint(_resources(snapshot, effect)):
+        return any(_end_of_enter(snapshot, row) >= cause.at for row in effect.rows)
+    return not set(cause.tasks).isdisjoint(_holders(snapshot, effect))
 
 
-def _broke_the_ring(case: Case, cause: Finding, effect: Finding) -> bool:
+def _broke_the_ring(snapshot: Snapshot, cause: Finding, effect: Finding) -> bool:
     """A deadline of ``effect`` lay around the tasks of the deadlock, whose waits it cancelled."""
-    timeline = case.timeline
+    timeline = snapshot.timeline
     deadline = effect.rows[0]
     above = timeline.task[deadline]
     began, ended = timeline.enter_started[deadline], timeline.exit_ended[deadline]
@@ -139,14 +139,14 @@ def _broke_the_ring(case: Case, cause: Finding, effect: Finding) -> bool:
         timeline.enter_outcome[row] == Outcome.CANCELLED
         and began <= timeline.enter_started[row]
         and timeline.enter_ended[row] <= ended
-        and above in _ancestors(case, timeline.task[row])
+        and above in _ancestors(snapshot, timeline.task[row])
         for row in cause.rows
     )
 
 
-def _never_exited(case: Case, cause: Finding, effect: Finding) -> bool:
+def _never_exited(snapshot: Snapshot, cause: Finding, effect: Finding) -> bool:
     """One of the acquisitions of ``effect`` is one of those that leaked."""
-    timeline = case.timeline
+    timeline = snapshot.timeline
     places = {(timeline.resource[row], timeline.site[row]) for row in cause.rows}
     return any(
         timeline.exit_ended[row] == NOT_YET
@@ -156,29 +156,29 @@ def _never_exited(case: Case, cause: Finding, effect: Finding) -> bool:
     )
 
 
-def _in_expired_deadline(case: Case, cause: Finding, effect: Finding) -> bool:
+def _in_expired_deadline(snapshot: Snapshot, cause: Finding, effect: Finding) -> bool:
     """All that ``effect`` is about lay in a deadline that passed, at a site of ``cause``."""
-    timeline = case.timeline
+    timeline = snapshot.timeline
     sites = {timeline.site[row] for row in cause.rows}
     return all(
         row in cause.rows
         or any(
             timeline.exit_outcome[outer] == Outcome.TIMED_OUT and timeline.site[outer] in sites
-            for outer in _around(case, row)
+            for outer in _around(snapshot, row)
         )
         for row in effect.rows
     )
 
 
-def _inside(case: Case, cause: Finding, effect: Finding) -> bool:
+def _inside(snapshot: Snapshot, cause: Finding, effect: Finding) -> bool:
     """Every acquisition of ``effect`` is one of ``cause`` or lay inside one."""
     rows = set(cause.rows)
-    return all(row in rows or not rows.isdisjoint(_around(case, row)) for row in effect.rows)
+    return all(row in rows or not rows.isdisjoint(_around(snapshot, row)) for row in effect.rows)
 
 
-def _holder_waited_for_it(case: Case, cause: Finding, effect: Finding) -> bool:
+def _holder_waited_for_it(snapshot: Snapshot, cause: Finding, effect: Finding) -> bool:
     """What kept the holder was the resource that ``cause`` is about."""
-    return len(effect.rows) > 1 and case.timeline.resource[effect.rows[1]] == cause.resource
+    return len(effect.rows) > 1 and snapshot.timeline.resource[effect.rows[1]] == cause.resource
 
 
 _STUCK = (_same_acquisition, _waits_in_the_ring, _waited_inside)
@@ -212,42 +212,44 @@ _CAUSES = {cause for cause, _ in _RULES}
 # -- helpers --------------------------------------------------------------------------------
 
 
-def _resources(case: Case, finding: Finding) -> dict[int, None]:
-    return dict.fromkeys(case.timeline.resource[row] for row in finding.rows)
+def _resources(snapshot: Snapshot, finding: Finding) -> dict[int, None]:
+    return dict.fromkeys(snapshot.timeline.resource[row] for row in finding.rows)
 
 
-def _around(case: Case, row: int) -> Iterator[int]:
+def _around(snapshot: Snapshot, row: int) -> Iterator[int]:
     """The acquisitions that ``row`` lay in, from the inside out."""
     for _ in range(_ENCLOSING):
-        row = case.parents[row]
+        row = snapshot.parents[row]
         if row < 0:
             return
         yield row
 
 
-def _ancestors(case: Case, task: int) -> Iterator[int]:
+def _ancestors(snapshot: Snapshot, task: int) -> Iterator[int]:
     """The task, its parent, and so on."""
     current: int | None = task
     for _ in range(_ENCLOSING):
         if current is None:
             return
         yield current
-        known = case.timeline.tasks.get(current)
+        known = snapshot.timeline.tasks.get(current)
         current = known.parent if known else None
 
 
-def _end_of_enter(case: Case, row: int) -> int:
-    ended = case.timeline.enter_ended[row]
-    return case.now if ended == NOT_YET else ended
+def _end_of_enter(snapshot: Snapshot, row: int) -> int:
+    ended = snapshot.timeline.enter_ended[row]
+    return snapshot.now if ended == NOT_YET else ended
 
 
-def _holders(case: Case, finding: Finding) -> list[int]:
+def _holders(snapshot: Snapshot, finding: Finding) -> list[int]:
     """The tasks that held what the first acquisition of a wait asked for, when the wait ended."""
     if finding.kind not in _FAILED_ENTERS or not finding.rows:
         return []
     row = finding.rows[0]
-    if case.timeline.entered(row) or case.timeline.resource[row] not in case.limited:
+    if snapshot.timeline.entered(row) or snapshot.timeline.resource[row] not in snapshot.limited:
         return []
-    at = _end_of_enter(case, row)
-    at -= case.timeline.enter_ended[row] != NOT_YET
-    return [case.holder(hold, at) for hold in case.holders(case.timeline.resource[row], at)]
+    at = _end_of_enter(snapshot, row)
+    at -= snapshot.timeline.enter_ended[row] != NOT_YET
+    return [
+        snapshot.holder(hold, at) for hold in snapshot.holders(snapshot.timeline.resource[row], at)
+    ]

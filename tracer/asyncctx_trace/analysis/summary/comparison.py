@@ -11,8 +11,8 @@ from typing import TypeAlias
 
 from asyncctx_trace.analysis.cleanup import Order, orders
 from asyncctx_trace.analysis.findings import Finding, Thresholds, find_in
-from asyncctx_trace.analysis.snapshot import Case
-from asyncctx_trace.analysis.statistics import Spread
+from asyncctx_trace.analysis.snapshot import Snapshot
+from asyncctx_trace.analysis.statistics import DurationStats
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.events import SiteDefined
 
@@ -35,9 +35,9 @@ class Change:
     place: Place
     before_line: int | None
     after_line: int | None
-    before: dict[str, Spread]
+    before: dict[str, DurationStats]
     """Durations of wait, hold and cleanup; empty where it was not there."""
-    after: dict[str, Spread]
+    after: dict[str, DurationStats]
 
     def grown(self, phase: str) -> int:
         """ns by which a phase became longer at its 95th percentile; zero within the noise."""
@@ -53,8 +53,8 @@ class Change:
 class Comparison:
     """What changed from ``before`` to ``after``."""
 
-    before: Case
-    after: Case
+    before: Snapshot
+    after: Snapshot
     changes: list[Change]
     """Every resource and site of both: those that became slower first."""
     new_findings: list[Finding]
@@ -88,7 +88,7 @@ class Comparison:
         return [change for change in self.changes if not change.after]
 
 
-def compare(before: Case, after: Case, thresholds: Thresholds | None = None) -> Comparison:
+def compare(before: Snapshot, after: Snapshot, thresholds: Thresholds | None = None) -> Comparison:
     """Align two recordings by resource and site; lines may have moved in between."""
     limits = thresholds or Thresholds()
     places = _Places(before), _Places(after)
@@ -98,18 +98,18 @@ def compare(before: Case, after: Case, thresholds: Thresholds | None = None) -> 
             place,
             places[0].line(rows[0].get(place)),
             places[1].line(rows[1].get(place)),
-            places[0].spreads(rows[0].get(place)),
-            places[1].spreads(rows[1].get(place)),
+            places[0].duration_stats(rows[0].get(place)),
+            places[1].duration_stats(rows[1].get(place)),
         )
         for place in dict.fromkeys([*rows[0], *rows[1]])
     ]
     changes.sort(key=lambda change: -max(map(change.grown, ("wait", "hold", "cleanup"))))
-    findings = [find_in(case, limits) for case in (before, after)]
+    findings = [find_in(snapshot, limits) for snapshot in (before, after)]
     known = [
         Counter(_finding_key(p, f) for f in found)
         for p, found in zip(places, findings, strict=True)
     ]
-    ways = [orders(case) for case in (before, after)]
+    ways = [orders(snapshot) for snapshot in (before, after)]
     seen = [
         {_order_key(p, order) for order in found} for p, found in zip(places, ways, strict=True)
     ]
@@ -127,19 +127,19 @@ def compare(before: Case, after: Case, thresholds: Thresholds | None = None) -> 
 class _Places:
     """The sites of one recording, named so that they can be found in another."""
 
-    def __init__(self, case: Case) -> None:
-        self.case = case
-        self._sites = _alike(case.timeline)
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self._sites = _alike(snapshot.timeline)
 
     def place(self, resource: int, site: int) -> Place:
         """The name of what was done with ``resource`` at ``site``."""
-        known = self.case.timeline.resources.get(resource)
+        known = self.snapshot.timeline.resources.get(resource)
         kind, name = (known.kind, known.name) if known else ("", "")
         return (kind, name, *self._sites.get(site, ("", "", "", 0)))
 
     def rows(self) -> dict[Place, list[int]]:
         """Rows by place."""
-        timeline = self.case.timeline
+        timeline = self.snapshot.timeline
         found: dict[Place, list[int]] = {}
         for row in range(len(timeline)):
             place = self.place(timeline.resource[row], timeline.site[row])
@@ -148,19 +148,21 @@ class _Places:
 
     def line(self, rows: list[int] | None) -> int | None:
         """Where these rows stand in this recording's source."""
-        known = self.case.timeline.sites.get(self.case.timeline.site[rows[0]]) if rows else None
+        known = (
+            self.snapshot.timeline.sites.get(self.snapshot.timeline.site[rows[0]]) if rows else None
+        )
         return known.line if known else None
 
-    def spreads(self, rows: Iterable[int] | None) -> dict[str, Spread]:
+    def duration_stats(self, rows: Iterable[int] | None) -> dict[str, DurationStats]:
         """The durations of these rows, by phase."""
         if rows is None:
             return {}
-        case = self.case
-        entered = [row for row in rows if case.timeline.entered(row)]
+        snapshot = self.snapshot
+        entered = [row for row in rows if snapshot.timeline.entered(row)]
         return {
-            "wait": Spread.of(map(case.wait_length, rows)),
-            "hold": Spread.of(map(case.body_length, entered)),
-            "cleanup": Spread.of(map(case.exit_length, entered)),
+            "wait": DurationStats.of(map(snapshot.wait_length, rows)),
+            "hold": DurationStats.of(map(snapshot.body_length, entered)),
+            "cleanup": DurationStats.of(map(snapshot.exit_length, entered)),
         }
 
 
@@ -182,7 +184,7 @@ def _alike(timeline: Timeline) -> dict[int, tuple[str, str, str, int]]:
 
 
 def _finding_key(places: _Places, finding: Finding) -> Hashable:
-    timeline = places.case.timeline
+    timeline = places.snapshot.timeline
     at = [(timeline.resource[row], timeline.site[row]) for row in finding.rows[:2]]
     return finding.kind, finding.certainty, frozenset(places.place(*each) for each in at)
 

@@ -11,7 +11,7 @@ from itertools import compress
 from operator import sub
 
 from asyncctx_trace.analysis.contention.attribution import Blame
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.resource_groups import ResourceGroup
 from asyncctx_trace.analysis.timeline.lookups import entered, holds_of, pick
 from asyncctx_trace.analysis.timeline.table import NOT_YET
@@ -45,7 +45,7 @@ class Culprit:
 
 
 def culprit_of(
-    case: Case, blames: Mapping[int, Blame], groups: Iterable[ResourceGroup]
+    snapshot: Snapshot, blames: Mapping[int, Blame], groups: Iterable[ResourceGroup]
 ) -> Culprit | None:
     """The culprit according to ``blames`` (by resource); ``None`` where nobody kept others waiting.
 
@@ -61,18 +61,18 @@ def culprit_of(
     if not charged:
         return None
     group, site = max(charged, key=charged.__getitem__)
-    timeline = case.timeline
+    timeline = snapshot.timeline
     rows = array("q")
     for resource in group.resources:
         used = timeline.rows_of_resource[resource]
         rows.extend(compress(used, map(site.__eq__, pick(timeline.site, used))))
     rows = array("q", entered(timeline, rows))
-    starts, ends = holds_of(timeline, rows, case.now)
+    starts, ends = holds_of(timeline, rows, snapshot.now)
     lengths = list(map(sub, ends, starts))
     longest = max(range(len(rows)), key=lengths.__getitem__)
     return Culprit(
         site=site,
-        caller=_caller(case, rows[longest]),
+        caller=_caller(snapshot, rows[longest]),
         group=group,
         waited=charged[group, site],
         waited_in_all=sum(blamed.total for blamed in blames.values()),
@@ -80,24 +80,24 @@ def culprit_of(
         longest=lengths[longest],
         row=rows[longest],
         lasts=timeline.exit_ended[rows[longest]] == NOT_YET,
-        waiters=_waiters(case, rows[longest], starts[longest], ends[longest]),
+        waiters=_waiters(snapshot, rows[longest], starts[longest], ends[longest]),
     )
 
 
-def _waiters(case: Case, row: int, start: int, end: int) -> int:
+def _waiters(snapshot: Snapshot, row: int, start: int, end: int) -> int:
     """The longest queue before the resource of ``row`` between two moments."""
-    occupancy = case.occupancy(case.timeline.resource[row])
+    occupancy = snapshot.occupancy(snapshot.timeline.resource[row])
     first = max(0, bisect_right(occupancy.times, start) - 1)
     return max(occupancy.kept_out[first : bisect_left(occupancy.times, end)], default=0)
 
 
-def _caller(case: Case, row: int) -> int | None:
+def _caller(snapshot: Snapshot, row: int) -> int | None:
     """The site of the outermost manager that was still being entered when ``row`` was asked for."""
-    timeline = case.timeline
-    caller, around = None, case.parents[row]
+    timeline = snapshot.timeline
+    caller, around = None, snapshot.parents[row]
     while around >= 0:
         ended = timeline.enter_ended[around]
         if NOT_YET < ended < timeline.enter_ended[row]:
             break
-        caller, around = timeline.site[around], case.parents[around]
+        caller, around = timeline.site[around], snapshot.parents[around]
     return caller

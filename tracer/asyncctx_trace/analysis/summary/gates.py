@@ -72,7 +72,7 @@ class Gates:
             if selector in self.fail_on and (line := _found(told, selector))
         ]
         lines += [f"check failed: {breach.summary}" for breach in told.breaches]
-        if self and (why := what_is_missing(told.case.timeline)):
+        if self and (why := what_is_missing(told.snapshot.timeline)):
             lines.append(f"check failed: the evidence is incomplete: {why}")
         return lines
 

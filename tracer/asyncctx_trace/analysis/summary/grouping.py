@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from asyncctx_trace.analysis.findings import KINDS, SEVERITIES, Certainty, Finding, Severity
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.causes import causes_of
 from asyncctx_trace.analysis.summary.resource_groups import ResourceGroup, group_resources
 
@@ -45,9 +45,9 @@ class FindingGroup:
         return self.findings[:3]
 
 
-def group_findings(case: Case, findings: Sequence[Finding]) -> list[FindingGroup]:
+def group_findings(snapshot: Snapshot, findings: Sequence[Finding]) -> list[FindingGroup]:
     """``findings`` grouped: the certain ones first, then by severity, kind and cost."""
-    causes = causes_of(case, findings)
+    causes = causes_of(snapshot, findings)
     effects: dict[int, list[Finding]] = {}
     for index, cause in causes.items():
         effects.setdefault(cause, []).append(findings[index])
@@ -56,8 +56,8 @@ def group_findings(case: Case, findings: Sequence[Finding]) -> list[FindingGroup
     groups = []
     for members in _together(finding for _, finding in roots):
         caused = [effect for member in members for effect in following[id(member)]]
-        consequences = [_group(case, each, ()) for each in _together(caused)]
-        groups.append(_group(case, members, tuple(sorted(consequences, key=_rank))))
+        consequences = [_group(snapshot, each, ()) for each in _together(caused)]
+        groups.append(_group(snapshot, members, tuple(sorted(consequences, key=_rank))))
     return sorted(groups, key=_rank)
 
 
@@ -71,7 +71,7 @@ def _together(findings: Iterable[Finding]) -> list[list[Finding]]:
 
 
 def _group(
-    case: Case, members: list[Finding], consequences: tuple[FindingGroup, ...]
+    snapshot: Snapshot, members: list[Finding], consequences: tuple[FindingGroup, ...]
 ) -> FindingGroup:
     ranked = sorted(members, key=lambda each: (-each.cost, each.at))
     worst = ranked[0]
@@ -81,7 +81,7 @@ def _group(
         severity=worst.severity,
         certainty=worst.certainty,
         sites=worst.sites,
-        resources=tuple(group_resources(case, list(about))),
+        resources=tuple(group_resources(snapshot, list(about))),
         count=sum(each.count for each in members),
         first=min(each.at for each in members),
         last=max(each.at for each in members),

@@ -11,15 +11,15 @@ from asyncctx_trace.analysis.cleanup import Cleanup, Order, cleanups, orders
 from asyncctx_trace.analysis.contention.attribution import Blame, blame
 from asyncctx_trace.analysis.contention.costs import ResourceUse, contention_in
 from asyncctx_trace.analysis.contention.critical_path import CriticalPath, critical_path
-from asyncctx_trace.analysis.endings.interruption import judged
+from asyncctx_trace.analysis.endings.interruption import cut_at_interruption
 from asyncctx_trace.analysis.endings.last_moment import describe_last_moment
 from asyncctx_trace.analysis.findings import Finding, Thresholds, find_in
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.budgets import Breach, Budget
 from asyncctx_trace.analysis.summary.culprit import Culprit, culprit_of
 from asyncctx_trace.analysis.summary.grouping import FindingGroup, group_findings
 from asyncctx_trace.analysis.summary.resource_groups import ResourceGroup, group_resources, use_of
-from asyncctx_trace.analysis.summary.root_causes import Mishap, mishaps
+from asyncctx_trace.analysis.summary.root_causes import RootCause, root_causes
 from asyncctx_trace.analysis.summary.verdict import Headline, headline, opening, summary
 from asyncctx_trace.analysis.timeline.lookups import pick
 from asyncctx_trace.recording.format import Anchor
@@ -43,7 +43,7 @@ SORTS: dict[str, Callable[[ResourceUse], object]] = {
 class Report:
     """What a recording tells."""
 
-    case: Case
+    snapshot: Snapshot
     findings: list[Finding]
     """Every single one."""
     groups: list[FindingGroup]
@@ -71,30 +71,30 @@ class Report:
     @cached_property
     def cleanups(self) -> list[Cleanup]:
         """What was cleaned up, the slowest first."""
-        return [each for each in cleanups(self.case) if each.resource in self._shown]
+        return [each for each in cleanups(self.snapshot) if each.resource in self._shown]
 
     @cached_property
     def orders(self) -> list[Order]:
         """The ways in which tasks cleaned up, the most frequent first."""
         return [
             order
-            for order in orders(self.case)
+            for order in orders(self.snapshot)
             if self.shown_tasks.intersection(order.tasks)
             and any(resource in self._shown for resource, _ in order.left)
         ]
 
     @cached_property
-    def mishaps(self) -> list[Mishap]:
+    def root_causes(self) -> list[RootCause]:
         """What went wrong first, and what followed."""
-        return [each for each in mishaps(self.case) if each.first.task in self.shown_tasks]
+        return [each for each in root_causes(self.snapshot) if each.first.task in self.shown_tasks]
 
     @cached_property
     def path(self) -> CriticalPath:
         """What determined when the run, or the last of the chosen tasks, ended."""
         if not self.some_tasks:
-            return critical_path(self.case)
-        last = max(self.shown_tasks, key=partial(_last_seen, self.case), default=None)
-        return critical_path(self.case, last)
+            return critical_path(self.snapshot)
+        last = max(self.shown_tasks, key=partial(_last_seen, self.snapshot), default=None)
+        return critical_path(self.snapshot, last)
 
     @cached_property
     def _shown(self) -> frozenset[int]:
@@ -103,12 +103,12 @@ class Report:
     @property
     def dropped(self) -> int:
         """How many acquisitions are missing from the recording."""
-        return sum(each.acquisitions for each in self.case.timeline.dropped)
+        return sum(each.acquisitions for each in self.snapshot.timeline.dropped)
 
     @cached_property
     def headline(self) -> Headline:
         """The sentence that names the culprit."""
-        return headline(self.case, self.groups, self.culprit)
+        return headline(self.snapshot, self.groups, self.culprit)
 
     @property
     def verdict(self) -> str:
@@ -119,19 +119,19 @@ class Report:
     @cached_property
     def opening(self) -> tuple[str, ...]:
         """The culprit, and what an interrupted program was doing; what matters more comes first."""
-        return opening(self.case, self.groups, self.headline, self.last_moment)
+        return opening(self.snapshot, self.groups, self.headline, self.last_moment)
 
     @cached_property
     def last_moment(self) -> str:
         """Who waited for what when the program was interrupted; ``""`` if it was not."""
-        return describe_last_moment(self.case)
+        return describe_last_moment(self.snapshot)
 
     @cached_property
     def grouped_uses(self) -> list[tuple[ResourceGroup, ResourceUse]]:
         """Each group of ``resources`` with what it cost, sorted as ``uses`` are."""
         by_resource = {use.resource: use for use in self.uses}
         grouped = [
-            (group, use_of(self.case, group, [by_resource[each] for each in group.resources]))
+            (group, use_of(self.snapshot, group, [by_resource[each] for each in group.resources]))
             for group in self.resources
         ]
         return sorted(grouped, key=lambda each: SORTS[self.sort](each[1]))  # type: ignore[arg-type, return-value]  # each key is comparable to its own kind
@@ -140,7 +140,7 @@ class Report:
     def missing(self) -> dict[str, int]:
         """Reason -> how many acquisitions are missing because of it."""
         lost: dict[str, int] = {}
-        for each in self.case.timeline.dropped:
+        for each in self.snapshot.timeline.dropped:
             lost[each.reason] = lost.get(each.reason, 0) + each.acquisitions
         return lost
 
@@ -151,11 +151,11 @@ class Report:
     @property
     def summary(self) -> str:
         """How much was found, in how much."""
-        return summary(self.case, self.groups, len(self.breaches), self.headline)
+        return summary(self.snapshot, self.groups, len(self.breaches), self.headline)
 
 
 def report(
-    case: Case,
+    snapshot: Snapshot,
     *,
     thresholds: Thresholds | None = None,
     budgets: Iterable[Budget] = (),
@@ -164,22 +164,22 @@ def report(
     sort: str = "wait",
     anchor: Anchor | None = None,
 ) -> Report:
-    """Everything about ``case``; with ``tasks`` or ``resources``, patterns of names in which ``*``
-    stands for anything, only what concerns those.
+    """Everything about ``snapshot``; with ``tasks`` or ``resources``, only what concerns those:
+    patterns of names in which ``*`` stands for anything.
 
     A program that was interrupted is reported on as it stood at that moment.
 
     The numbers of a resource always count all of its tasks: whoever waits, waits for others.
     ``sort`` is a key of SORTS; ``anchor`` is the recording's, for the time of day.
     """
-    case = judged(case)
-    timeline = case.timeline
-    uses = contention_in(case)
-    breaches = [breach for budget in budgets for breach in budget.check(case, uses)]
+    snapshot = cut_at_interruption(snapshot)
+    timeline = snapshot.timeline
+    uses = contention_in(snapshot)
+    breaches = [breach for budget in budgets for breach in budget.check(snapshot, uses)]
     shown_tasks = {
         task
         for task in timeline.rows_of_task
-        if not tasks or any(fnmatchcase(_task_name(case, task), pattern) for pattern in tasks)
+        if not tasks or any(fnmatchcase(_task_name(snapshot, task), pattern) for pattern in tasks)
     }
     used = {
         resource
@@ -197,15 +197,15 @@ def report(
         about = {timeline.resource[row] for row in finding.rows}
         return bool(shown_tasks.intersection(finding.tasks)) and bool(shown & about)
 
-    findings = [f for f in find_in(case, thresholds or Thresholds()) if concerns(f)]
+    findings = [f for f in find_in(snapshot, thresholds or Thresholds()) if concerns(f)]
     sorted_uses = sorted((u for u in uses if u.resource in shown), key=SORTS[sort])  # type: ignore[arg-type]  # each key is comparable to its own kind
-    resources_shown = group_resources(case, [use.resource for use in sorted_uses])
-    blames = {r: blame(case, r) for r in case.limited if r in shown}
+    resources_shown = group_resources(snapshot, [use.resource for use in sorted_uses])
+    blames = {r: blame(snapshot, r) for r in snapshot.limited if r in shown}
     return Report(
-        case=case,
+        snapshot=snapshot,
         findings=findings,
-        groups=group_findings(case, findings),
-        culprit=culprit_of(case, blames, resources_shown),
+        groups=group_findings(snapshot, findings),
+        culprit=culprit_of(snapshot, blames, resources_shown),
         breaches=breaches,
         uses=sorted_uses,
         resources=resources_shown,
@@ -217,13 +217,13 @@ def report(
     )
 
 
-def _task_name(case: Case, task: int) -> str:
-    known = case.timeline.tasks.get(task)
+def _task_name(snapshot: Snapshot, task: int) -> str:
+    known = snapshot.timeline.tasks.get(task)
     return known.name if known else f"task {task}"
 
 
-def _last_seen(case: Case, task: int) -> int:
-    timeline = case.timeline
+def _last_seen(snapshot: Snapshot, task: int) -> int:
+    timeline = snapshot.timeline
     return max(
         max(timeline.enter_ended[row], timeline.exit_ended[row], timeline.enter_started[row])
         for row in timeline.rows_of_task[task][-8:]

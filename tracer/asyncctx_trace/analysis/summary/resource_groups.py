@@ -7,8 +7,8 @@ from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from asyncctx_trace.analysis.contention.costs import ResourceUse, spreads_of
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.contention.costs import ResourceUse, duration_stats_of
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.lookups import pick
 
 __all__ = ["ResourceGroup", "group_resources", "use_of"]
@@ -34,11 +34,11 @@ class ResourceGroup:
         return len(self.resources)
 
 
-def group_resources(case: Case, resources: Sequence[int]) -> list[ResourceGroup]:
+def group_resources(snapshot: Snapshot, resources: Sequence[int]) -> list[ResourceGroup]:
     """``resources`` with those that are alike together, in order of the first of each."""
     buckets: dict[tuple[str, str, int | None], list[int]] = {}
     for resource in resources:
-        known = case.timeline.resources.get(resource)
+        known = snapshot.timeline.resources.get(resource)
         if known is None:
             buckets[f"resource {resource}", "", None] = [resource]
         else:
@@ -48,13 +48,13 @@ def group_resources(case: Case, resources: Sequence[int]) -> list[ResourceGroup]
     groups = []
     for members in buckets.values():
         if len(members) < _FEW:
-            groups += [_group(case, [resource]) for resource in members]
+            groups += [_group(snapshot, [resource]) for resource in members]
         else:
-            groups += [_group(case, alike) for alike in _sharing_a_site(case, members)]
+            groups += [_group(snapshot, alike) for alike in _sharing_a_site(snapshot, members)]
     return sorted(groups, key=lambda group: order[group.resources[0]])
 
 
-def use_of(case: Case, group: ResourceGroup, uses: Iterable[ResourceUse]) -> ResourceUse:
+def use_of(snapshot: Snapshot, group: ResourceGroup, uses: Iterable[ResourceUse]) -> ResourceUse:
     """What ``group`` cost the tasks that wanted its members; ``uses`` are those of the members.
 
     Durations are those of all members together; the longest queue, the utilisation and the time of
@@ -66,8 +66,8 @@ def use_of(case: Case, group: ResourceGroup, uses: Iterable[ResourceUse]) -> Res
     worst = max(members, key=lambda use: (use.most_waiters, use.wait.total))
     rows = array("q")
     for resource in group.resources:
-        rows.extend(case.timeline.rows_of_resource[resource])
-    wait, hold, cleanup = spreads_of(case.timeline, rows, case.now)
+        rows.extend(snapshot.timeline.rows_of_resource[resource])
+    wait, hold, cleanup = duration_stats_of(snapshot.timeline, rows, snapshot.now)
     used = [use.utilisation for use in members if use.utilisation is not None]
     return ResourceUse(
         resource=worst.resource,
@@ -87,11 +87,11 @@ def use_of(case: Case, group: ResourceGroup, uses: Iterable[ResourceUse]) -> Res
     )
 
 
-def _group(case: Case, resources: list[int]) -> ResourceGroup:
-    first = case.timeline.resources.get(resources[0])
+def _group(snapshot: Snapshot, resources: list[int]) -> ResourceGroup:
+    first = snapshot.timeline.resources.get(resources[0])
     if first is None:
         return ResourceGroup("manager", f"resource {resources[0]}", None, tuple(resources))
-    names = {case.timeline.resources[resource].name for resource in resources}
+    names = {snapshot.timeline.resources[resource].name for resource in resources}
     name = first.name if len(names) == 1 else _common(sorted(names))
     return ResourceGroup(first.kind, name, first.capacity, tuple(resources))
 
@@ -108,9 +108,9 @@ def _blank(part: str) -> str:
     return "…" if part.isdigit() else f"{part[0]}…{part[-1]}"
 
 
-def _sharing_a_site(case: Case, resources: list[int]) -> list[list[int]]:
+def _sharing_a_site(snapshot: Snapshot, resources: list[int]) -> list[list[int]]:
     """``resources`` with those together that were used at a common site, directly or by others."""
-    timeline = case.timeline
+    timeline = snapshot.timeline
     leader: dict[int, int] = {}
 
     def find(site: int) -> int:

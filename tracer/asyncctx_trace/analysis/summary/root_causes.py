@@ -6,16 +6,16 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.lookups import rows_with
 from asyncctx_trace.analysis.timeline.table import Phase, Timeline
 from asyncctx_trace.model.events import Outcome
 
-__all__ = ["BadEnd", "Mishap", "mishaps"]
+__all__ = ["Failure", "RootCause", "root_causes"]
 
 
 @dataclass(frozen=True, slots=True)
-class BadEnd:
+class Failure:
     """A phase that ended in an error, a cancellation or a timeout."""
 
     at: int
@@ -26,25 +26,25 @@ class BadEnd:
 
 
 @dataclass(slots=True)
-class Mishap:
+class RootCause:
     """A bad end that nothing before explains, and those that it explains."""
 
-    first: BadEnd
-    followed: list[BadEnd] = field(default_factory=list)
+    first: Failure
+    followed: list[Failure] = field(default_factory=list)
     """In order of time."""
 
 
-def mishaps(case: Case) -> list[Mishap]:
+def root_causes(snapshot: Snapshot) -> list[RootCause]:
     """All of them, in order of time.
 
     A bad end follows from an earlier one where its acquisition was in flight by then, and it is in
     the same task; or in its parent, its children or its siblings, and a cancellation or the very
     same error.
     """
-    timeline = case.timeline
-    found: list[Mishap] = []
-    of_task: dict[int, Mishap] = {}
-    of_children: dict[int, Mishap] = {}
+    timeline = snapshot.timeline
+    found: list[RootCause] = []
+    of_task: dict[int, RootCause] = {}
+    of_children: dict[int, RootCause] = {}
     for end in sorted(_bad_ends(timeline), key=lambda end: (end.at, end.row)):
         parent = _parent(timeline, end.task)
         own = of_task.get(end.task)
@@ -52,11 +52,11 @@ def mishaps(case: Case) -> list[Mishap]:
         if parent is not None:
             family += [of_task.get(parent), of_children.get(parent)]
         cause = own if own is not None and _in_flight(timeline, end, own) else None
-        for mishap in family:
-            if cause is None and mishap is not None and _explains(timeline, mishap, end):
-                cause = mishap
+        for root_cause in family:
+            if cause is None and root_cause is not None and _explains(timeline, root_cause, end):
+                cause = root_cause
         if cause is None:
-            cause = Mishap(end)
+            cause = RootCause(end)
             found.append(cause)
         else:
             cause.followed.append(end)
@@ -66,7 +66,7 @@ def mishaps(case: Case) -> list[Mishap]:
     return found
 
 
-def _bad_ends(timeline: Timeline) -> Iterator[BadEnd]:
+def _bad_ends(timeline: Timeline) -> Iterator[Failure]:
     phases: list[tuple[Phase, array[int], array[int], array[int]]] = [
         ("enter", timeline.enter_outcome, timeline.enter_ended, timeline.task),
         ("body", timeline.body_outcome, timeline.exit_started, timeline.task),
@@ -75,7 +75,7 @@ def _bad_ends(timeline: Timeline) -> Iterator[BadEnd]:
     bad = [outcome for outcome in Outcome if outcome > Outcome.OK]
     for phase, outcomes, at, task in phases:
         for row in rows_with(outcomes, *bad):
-            yield BadEnd(at[row], row, phase, Outcome(outcomes[row]), task[row])
+            yield Failure(at[row], row, phase, Outcome(outcomes[row]), task[row])
 
 
 def _parent(timeline: Timeline, task: int) -> int | None:
@@ -83,15 +83,15 @@ def _parent(timeline: Timeline, task: int) -> int | None:
     return known.parent if known else None
 
 
-def _in_flight(timeline: Timeline, end: BadEnd, mishap: Mishap) -> bool:
-    return timeline.enter_started[end.row] <= (mishap.followed or [mishap.first])[-1].at
+def _in_flight(timeline: Timeline, end: Failure, root_cause: RootCause) -> bool:
+    return timeline.enter_started[end.row] <= (root_cause.followed or [root_cause.first])[-1].at
 
 
-def _explains(timeline: Timeline, mishap: Mishap, end: BadEnd) -> bool:
-    if not _in_flight(timeline, end, mishap):
+def _explains(timeline: Timeline, root_cause: RootCause, end: Failure) -> bool:
+    if not _in_flight(timeline, end, root_cause):
         return False
     error = timeline.errors.get((end.row, end.phase))
-    first = timeline.errors.get((mishap.first.row, mishap.first.phase))
+    first = timeline.errors.get((root_cause.first.row, root_cause.first.phase))
     same = error is not None and error == first
     grouped = error is not None and error.type.rpartition(".")[2].endswith("ExceptionGroup")
     return end.outcome is Outcome.CANCELLED or same or grouped

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.culprit import Culprit
 from asyncctx_trace.analysis.timeline.table import NOT_YET
 from asyncctx_trace.model.text import count, duration, percent
@@ -49,36 +49,38 @@ class Headline:
     """Whether it says that there are no findings."""
 
 
-def headline(case: Case, groups: Sequence[FindingGroup], culprit: Culprit | None) -> Headline:
+def headline(
+    snapshot: Snapshot, groups: Sequence[FindingGroup], culprit: Culprit | None
+) -> Headline:
     """The sentence that names the culprit: the site, its function, and the resource.
 
     A certain deadlock comes first; then the holds that kept other tasks waiting for a large part
     of the run, a very large one where something certain has failed as well; then the first
     certain finding, and the first possible one.
     """
-    if not len(case.timeline):
+    if not len(snapshot.timeline):
         return Headline("Nothing was acquired: no traced `async with` was entered.")
     first = groups[0] if groups else None
     stuck = first is not None and first.kind == "deadlock" and first.certainty == "certain"
-    if culprit is not None and not stuck and _matters(case, groups, culprit):
+    if culprit is not None and not stuck and _matters(snapshot, groups, culprit):
         why = [g for g in groups if _explains(g, culprit)]
         if not why:
-            return Headline(_blocked(case, culprit), lasts=culprit.lasts)
+            return Headline(_blocked(snapshot, culprit), lasts=culprit.lasts)
         first = why[0]
     if first is not None:
         kind = first.kind.replace("-", " ")
         if first.certainty != "certain":
             kind = f"possible {kind}"
-        return Headline(f"{kind.capitalize()}: {first.sentence}", first, _lasts(case, first))
+        return Headline(f"{kind.capitalize()}: {first.sentence}", first, _lasts(snapshot, first))
     if culprit is None:
         return Headline("No findings: no task waited for another one.", clean=True)
     return Headline(
-        f"No findings. Tasks waited longest because {_blocked(case, culprit)}", clean=True
+        f"No findings. Tasks waited longest because {_blocked(snapshot, culprit)}", clean=True
     )
 
 
 def opening(
-    case: Case, groups: Sequence[FindingGroup], headline: Headline, last_moment: str
+    snapshot: Snapshot, groups: Sequence[FindingGroup], headline: Headline, last_moment: str
 ) -> tuple[str, ...]:
     """The first sentences of a report; ``last_moment`` is about a program that was interrupted.
 
@@ -87,20 +89,22 @@ def opening(
     """
     if not last_moment:
         return (headline.sentence,)
-    if any(_lasts(case, group) for group in groups):
+    if any(_lasts(snapshot, group) for group in groups):
         return (last_moment,) if headline.lasts else (last_moment, headline.sentence)
     return headline.sentence, last_moment
 
 
-def summary(case: Case, groups: Sequence[FindingGroup], breaches: int, first: Headline) -> str:
+def summary(
+    snapshot: Snapshot, groups: Sequence[FindingGroup], breaches: int, first: Headline
+) -> str:
     """How much was found, in how much; ``first`` is what was said before."""
-    timeline = case.timeline
+    timeline = snapshot.timeline
     if not len(timeline):
         return ""
     seen = (
         f"{count(len(timeline), 'acquisition')} of "
         f"{count(len(timeline.rows_of_resource), 'resource')} by "
-        f"{count(len(timeline.rows_of_task), 'task')} in {duration(case.now - case.start)}"
+        f"{count(len(timeline.rows_of_task), 'task')} in {duration(snapshot.now - snapshot.start)}"
     )
     if groups:
         said = [f"{_found(groups)} in {seen}."]
@@ -120,11 +124,11 @@ def _found(groups: Sequence[FindingGroup]) -> str:
     return f"{count(len(groups), 'finding')}, {certain} certain ({which}),"
 
 
-def _lasts(case: Case, group: FindingGroup) -> bool:
+def _lasts(snapshot: Snapshot, group: FindingGroup) -> bool:
     """Whether tasks of ``group`` were still stuck at the end, in an enter or in an exit."""
     if group.kind not in _STUCK:
         return False
-    timeline = case.timeline
+    timeline = snapshot.timeline
     rows = [row for finding in group.findings for row in finding.rows]
     return any(
         timeline.enter_ended[row] == NOT_YET
@@ -139,10 +143,10 @@ def _explains(group: FindingGroup, culprit: Culprit) -> bool:
     return certain and group.kind not in _SYMPTOMS and culprit.site in group.sites
 
 
-def _matters(case: Case, groups: Sequence[FindingGroup], culprit: Culprit) -> bool:
+def _matters(snapshot: Snapshot, groups: Sequence[FindingGroup], culprit: Culprit) -> bool:
     failed = any(g.certainty == "certain" and g.severity == "error" for g in groups)
     share = _SHARE_OF_ERRORS if failed else _SHARE
-    if culprit.waited < share * (case.now - case.start):
+    if culprit.waited < share * (snapshot.now - snapshot.start):
         return False
     if culprit.group.kind not in _BOUNDS:
         return True
@@ -150,11 +154,11 @@ def _matters(case: Case, groups: Sequence[FindingGroup], culprit: Culprit) -> bo
     return not about.isdisjoint(culprit.group.resources)
 
 
-def _blocked(case: Case, culprit: Culprit) -> str:
+def _blocked(snapshot: Snapshot, culprit: Culprit) -> str:
     """Who held what for how long, and how many waited how long because of it."""
-    who = _site(case, culprit.site)
+    who = _site(snapshot, culprit.site)
     if culprit.caller is not None:
-        who += f", entered by {_site(case, culprit.caller)},"
+        who += f", entered by {_site(snapshot, culprit.caller)},"
     times = f"{culprit.holds:,} times, " if culprit.holds > 1 else ""
     upto = "up to " if culprit.holds > 1 else "for "
     still = " and still held it at the end" if culprit.lasts else ""
@@ -162,19 +166,20 @@ def _blocked(case: Case, culprit: Culprit) -> str:
     many = f"while up to {tasks}" if tasks else "while a task waited"
     share = percent(culprit.waited / culprit.waited_in_all) if culprit.waited_in_all else "0 %"
     return (
-        f"{who} held {_name(case, culprit.group)} {times}{upto}{duration(culprit.longest)}{still}, "
+        f"{who} held {_name(snapshot, culprit.group)} "
+        f"{times}{upto}{duration(culprit.longest)}{still}, "
         f"{many}: {duration(culprit.waited)} of waiting in all, {share} of the total."
     )
 
 
-def _site(case: Case, site: int) -> str:
-    known = case.timeline.sites.get(site)
-    function = case.function(site)
-    return f"{function} ({case.place(site)})" if known and function else case.place(site)
+def _site(snapshot: Snapshot, site: int) -> str:
+    known = snapshot.timeline.sites.get(site)
+    function = snapshot.function(site)
+    return f"{function} ({snapshot.place(site)})" if known and function else snapshot.place(site)
 
 
-def _name(case: Case, group: ResourceGroup) -> str:
-    name = case.resource(group.resources[0]) if len(group) == 1 else group.name
+def _name(snapshot: Snapshot, group: ResourceGroup) -> str:
+    name = snapshot.resource(group.resources[0]) if len(group) == 1 else group.name
     kind = group.kind
     if len(group) > 1:
         return f"one of {len(group)} {kind}s `{name}`"

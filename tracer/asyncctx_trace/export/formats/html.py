@@ -10,7 +10,7 @@ from typing import Any
 
 from asyncctx_trace.analysis.contention.wakeups import wakeups
 from asyncctx_trace.analysis.findings import Thresholds, find_in
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Phase, Timeline
 from asyncctx_trace.model.text import plain
 
@@ -30,12 +30,12 @@ def write(timeline: Timeline, *, running: bool = False) -> Iterator[str]:
     since the first fact. What the recording says is data, never markup. ``running`` says that
     the program may go on: then what has not ended may still end.
     """
-    case = Case(timeline, running=running)
+    snapshot = Snapshot(timeline, running=running)
     found = [
         [f.at - (timeline.start or 0), f.severity, f.kind, f.summary, f.rows[0] if f.rows else None]
-        for f in find_in(case, Thresholds())
+        for f in find_in(snapshot, Thresholds())
     ]
-    answers = {"wakeups": dict(wakeups(case)), "findings": found}
+    answers = {"wakeups": dict(wakeups(snapshot)), "findings": found}
     head, tail = Path(__file__).with_name("page.html").read_text("utf-8").split("/*DATA*/")
     return chain([head], _data(timeline, answers), [tail])
 

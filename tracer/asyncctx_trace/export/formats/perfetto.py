@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from asyncctx_trace.analysis.contention.wakeups import wakeups
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import Acquisition, Phase, Timeline
 from asyncctx_trace.model import conventions as names
 
@@ -39,7 +39,7 @@ class _Writer:
         self._tid = {task: number for number, task in enumerate(self._tasks(), 1)}
         self._wakes: dict[int, int] = {}
         self._woken: dict[int, int] = {}
-        for woken, waker in wakeups(Case(timeline)).items():
+        for woken, waker in wakeups(Snapshot(timeline)).items():
             self._woken[woken] = self._wakes[waker] = len(self._woken) + 1
 
     def events(self) -> Iterator[_Event]:

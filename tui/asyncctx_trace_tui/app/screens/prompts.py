@@ -129,7 +129,7 @@ class PromptScreen(NavigationScreen):
         if not state.answer(ready):
             self.notify(COMPUTING, timeout=2)
             return
-        link = blamed(chain(state.case, state.task, state.playback.at))
+        link = blamed(chain(state.snapshot, state.task, state.playback.at))
         if link is None:
             self.notify("the selected task does not wait", timeout=2)
         else:

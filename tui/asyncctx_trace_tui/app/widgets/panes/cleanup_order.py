@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asyncctx_trace.analysis.cleanup import Unwinding, unwindings
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Acquisition
 from asyncctx_trace.model.events import Outcome
 from asyncctx_trace.model.text import duration
@@ -30,7 +30,7 @@ class Cleanup(TextPage):
         found = state.answer(_all_unwindings)
         if found is None:
             return [TextLine.of(COMPUTING, "faint")]
-        opened = [state.timeline.acquisition(row) for row in state.case.held_by(state.task, at)]
+        opened = [state.timeline.acquisition(row) for row in state.snapshot.held_by(state.task, at)]
         lines = [TextLine.of(f"Open in {name}, innermost first", "faint")]
         lines += [self._open(each, at) for each in reversed(opened)]
         if not opened:
@@ -52,7 +52,7 @@ class Cleanup(TextPage):
         spans = [
             Span("   " * a.depth + glyph + " ", foreground),
             Span(what),
-            Span(f"  {since} so far · {self.state.case.place(a.site)}", "faint"),
+            Span(f"  {since} so far · {self.state.snapshot.place(a.site)}", "faint"),
         ]
         if leaving and a.body_error is not None:
             spans.append(Span(f"  {a.body_error.type}: {a.body_error.message}", "error"))
@@ -61,7 +61,7 @@ class Cleanup(TextPage):
     def _exits(self, task: int, at: int, found: list[Unwinding]) -> list[TextLine]:
         state = self.state
         timeline = state.timeline
-        done = [row for started, row in state.case.exits.get(task, []) if started <= at]
+        done = [row for started, row in state.snapshot.exits.get(task, []) if started <= at]
         if not done:
             return [TextLine.of("nothing yet", "text")]
         expected = {
@@ -102,9 +102,9 @@ class Cleanup(TextPage):
         return TextLine(tuple(spans), row=a.row, at=started if started != NOT_YET else None)
 
 
-def _all_unwindings(case: Case) -> list[Unwinding]:
-    _ = case.exits, case.parents  # compute them here, on the background thread
-    return list(unwindings(case))
+def _all_unwindings(snapshot: Snapshot) -> list[Unwinding]:
+    _ = snapshot.exits, snapshot.parents  # compute them here, on the background thread
+    return list(unwindings(snapshot))
 
 
 def _short(type: str) -> str:

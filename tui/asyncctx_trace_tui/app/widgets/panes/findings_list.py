@@ -10,7 +10,7 @@ from textual.containers import Vertical
 
 from asyncctx_trace.analysis.contention.attribution import blame
 from asyncctx_trace.analysis.findings import Thresholds, find_in
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.culprit import culprit_of
 from asyncctx_trace.analysis.summary.grouping import FindingGroup, group_findings
 from asyncctx_trace.analysis.summary.resource_groups import group_resources
@@ -89,16 +89,16 @@ class Findings(Vertical):
         yield Report(self.state, self.glyphs)
 
 
-def _verdict(case: Case) -> tuple[Headline, list[FindingGroup], int | None, int | None]:
+def _verdict(snapshot: Snapshot) -> tuple[Headline, list[FindingGroup], int | None, int | None]:
     """Return the headline, all groups, and the acquisition and time of the headline."""
-    groups = group_findings(case, find_in(case, Thresholds()))
-    resources = group_resources(case, list(case.timeline.rows_of_resource))
-    blames = {resource: blame(case, resource) for resource in case.limited}
-    culprit = culprit_of(case, blames, resources)
-    first = headline(case, groups, culprit)
+    groups = group_findings(snapshot, find_in(snapshot, Thresholds()))
+    resources = group_resources(snapshot, list(snapshot.timeline.rows_of_resource))
+    blames = {resource: blame(snapshot, resource) for resource in snapshot.limited}
+    culprit = culprit_of(snapshot, blames, resources)
+    first = headline(snapshot, groups, culprit)
     if first.group is not None:
         worst = first.group.findings[0]
         return first, groups, worst.rows[0] if worst.rows else None, worst.at
     if culprit is None:
         return first, groups, None, None
-    return first, groups, culprit.row, case.timeline.enter_ended[culprit.row]
+    return first, groups, culprit.row, snapshot.timeline.enter_ended[culprit.row]

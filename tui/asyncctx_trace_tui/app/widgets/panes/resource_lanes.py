@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import Literal, NamedTuple
 
 from asyncctx_trace.analysis.contention.occupancy import Occupancy
-from asyncctx_trace.analysis.snapshot import Case
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.model.text import plain
 from asyncctx_trace_tui.app.widgets.palette import task_color
 from asyncctx_trace_tui.app.widgets.time_rows import LineLabel, TimeRows
@@ -81,7 +81,7 @@ class Resources(TimeRows[ResourceLine]):
     def lay_out(self, height: int) -> list[ResourceLine]:
         if not self._update_answers():
             return []
-        limited = self.state.case.limited
+        limited = self.state.snapshot.limited
         # Resources with limited capacity come first.
         order = sorted(self._found, key=lambda each: each not in limited)
         rows = {resource: self._rows_of(resource) for resource in order}
@@ -221,11 +221,14 @@ class Resources(TimeRows[ResourceLine]):
         return units[line.unit].row_at(at) if line.unit < len(units) else None
 
 
-def _units_and_queues(case: Case) -> dict[int, tuple[list[UnitTrack], Queue]]:
+def _units_and_queues(snapshot: Snapshot) -> dict[int, tuple[list[UnitTrack], Queue]]:
     return {
         resource: (
-            [UnitTrack(case.timeline, rows) for rows in rows_by_unit(case.timeline, resource)],
-            Queue(case.occupancy(resource)),
+            [
+                UnitTrack(snapshot.timeline, rows)
+                for rows in rows_by_unit(snapshot.timeline, resource)
+            ],
+            Queue(snapshot.occupancy(resource)),
         )
-        for resource in case.timeline.rows_of_resource
+        for resource in snapshot.timeline.rows_of_resource
     }

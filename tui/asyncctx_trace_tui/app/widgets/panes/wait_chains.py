@@ -25,11 +25,11 @@ class Waits(TextPage):
         if not state.answer(ready):
             return [TextLine.of(COMPUTING, "faint")]
         tasks = list(state.tracks.lanes)
-        at = min(state.playback.at, state.case.now)
+        at = min(state.playback.at, state.snapshot.now)
         others = [
             task
             for task in tasks
-            if task != state.task and state.case.waiting_at(task, at) is not None
+            if task != state.task and state.snapshot.waiting_at(task, at) is not None
         ]
         lines = [
             TextLine.of(
@@ -47,7 +47,7 @@ class Waits(TextPage):
 
     def _tree(self, task: int, tasks: list[int]) -> list[TextLine]:
         lines = []
-        for link in chain(self.state.case, task, self.state.playback.at):
+        for link in chain(self.state.snapshot, task, self.state.playback.at):
             branch = "   " * (link.depth - 1) + self.glyphs.branch if link.depth else ""
             order = tasks.index(link.task) if link.task in tasks else 0
             name = task_name(self.state.timeline, link.task)

@@ -1,4 +1,4 @@
-"""What a case knows of every acquisition, looked up with numpy."""
+"""What a snapshot knows of every acquisition, looked up with numpy."""
 
 from __future__ import annotations
 
