@@ -11,6 +11,7 @@ import pytest
 from app.loops import in_a_loop
 from app.screens import FakeProgram, Stage, staged
 from app.stories import MS, START, Story, three_workers
+from asyncctx_trace.analysis.contention.wait_tree import prepare_wait_trees
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.recording.reader import Recording
@@ -19,7 +20,6 @@ from asyncctx_trace_tui.app.background_thread import run_in_thread
 from asyncctx_trace_tui.storage.app_settings import Settings
 from asyncctx_trace_tui.view import answers as answers_module
 from asyncctx_trace_tui.view.answers import Answers, frozen_copy
-from asyncctx_trace_tui.view.chain import ready
 
 SECOND = 1000 * MS
 
@@ -177,7 +177,7 @@ async def test_a_long_finished_recording_is_looked_into_aside(tmp_path: Path) ->
     async with staged(three_workers(tmp_path / "x.actx").end(320)) as stage:
         await stage.settle(60)
         await stage.press("space", "down", "down")
-        first = stage.app.state.answer(ready)
+        first = stage.app.state.answer(prepare_wait_trees)
         await stage.press("3")
         await looked_into(stage)
 

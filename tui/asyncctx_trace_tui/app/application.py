@@ -16,6 +16,7 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from asyncctx_trace.analysis.deadlocks.live import DeadlockAlarm
 from asyncctx_trace.errors import RecordingError
 from asyncctx_trace.recording.reader import Recording
 from asyncctx_trace.sources import follow
@@ -26,7 +27,6 @@ from asyncctx_trace_tui.app.screenshot import picture, text
 from asyncctx_trace_tui.app.themes import THEMES
 from asyncctx_trace_tui.app.widgets.bars.title_bar import Title
 from asyncctx_trace_tui.app.widgets.palette import DEFAULTS
-from asyncctx_trace_tui.reports.deadlocks import DeadlockAlarm
 from asyncctx_trace_tui.storage.app_settings import (
     DEFAULT_THEME,
     KeymapError,

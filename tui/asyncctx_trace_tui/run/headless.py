@@ -7,8 +7,8 @@ import sys
 import time
 from contextlib import suppress
 
+from asyncctx_trace.analysis.deadlocks.live import DeadlockWatch
 from asyncctx_trace.model.text import plain
-from asyncctx_trace_tui.reports.deadlocks import DeadlockWatch
 from asyncctx_trace_tui.run.launcher import Program
 
 __all__ = ["run_headless"]

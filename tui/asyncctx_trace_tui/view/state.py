@@ -8,6 +8,7 @@ from itertools import chain
 from typing import TypeVar
 
 from asyncctx_trace.analysis.snapshot import Snapshot
+from asyncctx_trace.analysis.summary.problems import problems
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 from asyncctx_trace.model.events import Event
 from asyncctx_trace.recording.batch import Batch
@@ -18,7 +19,6 @@ from asyncctx_trace_tui.view.filters import Predicate
 from asyncctx_trace_tui.view.lanes.lane_set import Lane, LaneSet
 from asyncctx_trace_tui.view.lanes.order import LaneOrder
 from asyncctx_trace_tui.view.playback import Playback
-from asyncctx_trace_tui.view.problems import problems
 from asyncctx_trace_tui.view.viewport import Viewport
 
 __all__ = ["COMPUTING", "ViewState"]

@@ -8,9 +8,13 @@ from textual import on
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
+from asyncctx_trace.analysis.contention.wait_tree import (
+    first_holder,
+    prepare_wait_trees,
+    wait_tree,
+)
 from asyncctx_trace_tui.app.screens.navigation import NavigationScreen
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
-from asyncctx_trace_tui.view.chain import blamed, chain, ready
 from asyncctx_trace_tui.view.filters import FilterError, Predicate, parse, parse_duration
 from asyncctx_trace_tui.view.state import COMPUTING, ViewState
 
@@ -126,15 +130,15 @@ class PromptScreen(NavigationScreen):
         state = self.state
         if state.task is None:
             return
-        if not state.answer(ready):
+        if not state.answer(prepare_wait_trees):
             self.notify(COMPUTING, timeout=2)
             return
-        link = blamed(chain(state.snapshot, state.task, state.playback.at))
-        if link is None:
+        node = first_holder(wait_tree(state.snapshot, state.task, state.playback.at))
+        if node is None:
             self.notify("the selected task does not wait", timeout=2)
         else:
             state.row = state.resource = None
-            state.task = link.task
+            state.task = node.task
 
     def action_sort(self) -> None:
         """Sort the lanes by the next key."""

@@ -7,6 +7,7 @@ from collections.abc import Hashable, Sequence
 from itertools import accumulate
 from typing import Literal, NamedTuple
 
+from asyncctx_trace.analysis.contention.capacity_units import rows_by_unit
 from asyncctx_trace.analysis.contention.occupancy import Occupancy
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.model.text import plain
@@ -18,7 +19,6 @@ from asyncctx_trace_tui.view.display_names import resource_name, task_name
 from asyncctx_trace_tui.view.lanes.tracks import UnitTrack
 from asyncctx_trace_tui.view.narration import describe, occupants_at
 from asyncctx_trace_tui.view.state import COMPUTING, ViewState
-from asyncctx_trace_tui.view.units import rows_by_unit
 from asyncctx_trace_tui.view.viewport import Viewport
 
 __all__ = ["ResourceLine", "Resources"]

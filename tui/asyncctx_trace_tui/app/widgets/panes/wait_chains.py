@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from asyncctx_trace.analysis.contention.wait_tree import prepare_wait_trees, wait_tree
 from asyncctx_trace_tui.app.widgets.palette import task_color
 from asyncctx_trace_tui.app.widgets.text_page import Span, TextLine, TextPage
-from asyncctx_trace_tui.view.chain import chain, ready
 from asyncctx_trace_tui.view.display_names import task_name
 from asyncctx_trace_tui.view.state import COMPUTING
 
@@ -22,7 +22,7 @@ class Waits(TextPage):
         state = self.state
         if state.task is None:
             return [TextLine.of("no task has been seen yet", "faint")]
-        if not state.answer(ready):
+        if not state.answer(prepare_wait_trees):
             return [TextLine.of(COMPUTING, "faint")]
         tasks = list(state.tracks.lanes)
         at = min(state.playback.at, state.snapshot.now)
@@ -47,15 +47,15 @@ class Waits(TextPage):
 
     def _tree(self, task: int, tasks: list[int]) -> list[TextLine]:
         lines = []
-        for link in chain(self.state.snapshot, task, self.state.playback.at):
-            branch = "   " * (link.depth - 1) + self.glyphs.branch if link.depth else ""
-            order = tasks.index(link.task) if link.task in tasks else 0
-            name = task_name(self.state.timeline, link.task)
-            rest = link.description.removeprefix(name)
+        for node in wait_tree(self.state.snapshot, task, self.state.playback.at):
+            branch = "   " * (node.depth - 1) + self.glyphs.branch if node.depth else ""
+            order = tasks.index(node.task) if node.task in tasks else 0
+            name = task_name(self.state.timeline, node.task)
+            rest = node.description.removeprefix(name)
             spans = (
                 Span(branch, "faint"),
                 Span(name, task_color(order)),
-                Span(rest, "error" if link.cycle else "text"),
+                Span(rest, "error" if node.cycle else "text"),
             )
-            lines.append(TextLine(spans, row=link.row))
+            lines.append(TextLine(spans, row=node.row))
         return lines

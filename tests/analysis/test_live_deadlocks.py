@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from asyncctx_trace.analysis.deadlocks.live import DeadlockWatch
 from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace.recording.writer import Recorder
-from asyncctx_trace_tui.reports.deadlocks import DeadlockWatch
 from recording.builders import recorder
 
 OK = int(Outcome.OK)

@@ -37,12 +37,12 @@ class DeadlockAlarm:
         """Describe each deadlock at ``now`` (``time.monotonic_ns()``) not reported before."""
         lines = []
         snapshot = Snapshot(timeline, now, running=True)
-        for ring in deadlocks_at(timeline, now):
-            members = frozenset(timeline.id[row] for row in ring.waits)
+        for cycle in deadlocks_at(timeline, now):
+            members = frozenset(timeline.id[row] for row in cycle.waits)
             if members not in self._reported:
                 self._reported.add(members)
-                kind = "deadlock" if ring.certain else "possible deadlock"
-                lines.append(plain(f"{kind}: {describe(snapshot, ring)}"))
+                kind = "deadlock" if cycle.certain else "possible deadlock"
+                lines.append(plain(f"{kind}: {describe(snapshot, cycle)}"))
         return lines
 
 

@@ -1,4 +1,4 @@
-"""The times at which something went wrong or took long, to jump to."""
+"""The times at which something went wrong or took long."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from typing import NamedTuple
 
 from asyncctx_trace.analysis.findings import Thresholds, find_in
 from asyncctx_trace.analysis.snapshot import Snapshot
+from asyncctx_trace.analysis.summary.grouping import group_findings
 from asyncctx_trace.analysis.timeline.table import NOT_YET
 from asyncctx_trace.model.events import Outcome
 from asyncctx_trace.model.text import duration, shorten
 
 __all__ = ["Problem", "problems"]
 
-_LONGEST = 5
+_LONGEST_WAITS = 5
 """Number of longest waits that count as problems."""
-_NAME = 32
-"""Cells of a name."""
+_NAME_WIDTH = 32
+"""Maximum length of a name in a description."""
 _OUTCOMES = {
     Outcome.ERROR: "error",
     Outcome.CANCELLED: "cancelled",
@@ -33,7 +34,10 @@ class Problem(NamedTuple):
 
 
 def problems(snapshot: Snapshot) -> list[Problem]:
-    """Return errors, cancellations, timeouts, the longest waits and findings, sorted by time."""
+    """Return errors, cancellations, timeouts, the longest waits and findings, sorted by time.
+
+    Of findings with a common cause, only the worst is included.
+    """
     timeline = snapshot.timeline
     found: list[Problem] = []
     for row in range(len(timeline)):
@@ -48,7 +52,7 @@ def problems(snapshot: Snapshot) -> list[Problem]:
                 description = f"{_OUTCOMES[Outcome(outcome)]}: {who} at `{what}`"
                 found.append(Problem(at, row, description))
     waits = sorted(((_wait(snapshot, row), row) for row in range(len(timeline))), reverse=True)[
-        :_LONGEST
+        :_LONGEST_WAITS
     ]
     for length, row in waits:
         if snapshot.contended(row):
@@ -56,9 +60,10 @@ def problems(snapshot: Snapshot) -> list[Problem]:
             what = _resource(snapshot, timeline.resource[row])
             description = f"long wait: {who} for `{what}`, {duration(length)}"
             found.append(Problem(timeline.enter_started[row], row, description))
-    for finding in find_in(snapshot, Thresholds()):
-        shown = finding.rows[0] if finding.rows else None
-        found.append(Problem(finding.at, shown, f"{finding.kind}: {finding.summary}"))
+    for group in group_findings(snapshot, find_in(snapshot, Thresholds())):
+        worst = group.findings[0]
+        shown = worst.rows[0] if worst.rows else None
+        found.append(Problem(worst.at, shown, f"{group.kind}: {group.sentence}"))
     return sorted(found, key=lambda problem: problem.at)
 
 
@@ -68,8 +73,8 @@ def _wait(snapshot: Snapshot, row: int) -> int:
 
 
 def _task(snapshot: Snapshot, task: int) -> str:
-    return shorten(snapshot.task(task), _NAME)
+    return shorten(snapshot.task(task), _NAME_WIDTH)
 
 
 def _resource(snapshot: Snapshot, resource: int) -> str:
-    return shorten(snapshot.resource(resource), _NAME)
+    return shorten(snapshot.resource(resource), _NAME_WIDTH)

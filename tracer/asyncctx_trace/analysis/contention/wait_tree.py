@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.model.text import duration, shorten
 
-__all__ = ["Link", "blamed", "chain", "ready"]
+__all__ = ["WaitNode", "first_holder", "prepare_wait_trees", "wait_tree"]
 
-_DEEPEST = 50
-_NAME = 32
-"""Cells of a name."""
+_MAX_DEPTH = 50
+_NAME_WIDTH = 32
+"""Maximum length of a name in a description."""
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class WaitNode:
     """One line of the tree: a task and what it does at that time."""
 
     depth: int
@@ -28,30 +28,30 @@ class Link:
     """Whether the task occurs above: a deadlock."""
 
 
-def ready(snapshot: Snapshot) -> bool:
-    """Compute what :func:`chain` needs of ``snapshot``, so that each tree is built quickly."""
+def prepare_wait_trees(snapshot: Snapshot) -> bool:
+    """Compute what :func:`wait_tree` needs of ``snapshot``, so that each tree is built quickly."""
     _ = snapshot.waits
     for resource in snapshot.limited:
         snapshot.holders(resource, snapshot.now)
     return True
 
 
-def chain(snapshot: Snapshot, task: int, at: int) -> list[Link]:
+def wait_tree(snapshot: Snapshot, task: int, at: int) -> list[WaitNode]:
     """Return the tree of waiting in preorder: ``task`` first, holders below who waits for them.
 
     A time after ``snapshot.now`` means ``snapshot.now``. The depth is limited to 50.
     """
-    return list(_links(snapshot, task, min(at, snapshot.now), 0, None, ()))
+    return list(_nodes(snapshot, task, min(at, snapshot.now), 0, None, ()))
 
 
-def blamed(links: list[Link]) -> Link | None:
+def first_holder(nodes: list[WaitNode]) -> WaitNode | None:
     """Return the first holder that the task at the root waits for, if it waits."""
-    return next((link for link in links if link.depth == 1), None)
+    return next((node for node in nodes if node.depth == 1), None)
 
 
-def _links(
+def _nodes(
     snapshot: Snapshot, task: int, at: int, depth: int, held: int | None, above: tuple[int, ...]
-) -> Iterator[Link]:
+) -> Iterator[WaitNode]:
     timeline = snapshot.timeline
     name = _task(snapshot, task)
     parts = [name]
@@ -59,26 +59,26 @@ def _links(
         since = duration(at - timeline.enter_ended[held])
         parts.append(f"holds `{_resource(snapshot, timeline.resource[held])}` for {since}")
     if task in above:
-        yield Link(depth, task, held, " ".join(parts) + ": deadlock, the cycle closes", True)
+        yield WaitNode(depth, task, held, " ".join(parts) + ": deadlock, the cycle closes", True)
         return
     waiting = snapshot.waiting_at(task, at)
     if waiting is None:
         description = " ".join(parts) if held is not None else f"{name} does not wait"
-        yield Link(depth, task, held, description)
+        yield WaitNode(depth, task, held, description)
         return
     waits = duration(at - timeline.enter_started[waiting])
     what = _resource(snapshot, timeline.resource[waiting])
     parts.append(("and " if held is not None else "") + f"waits for `{what}` for {waits}")
-    yield Link(depth, task, waiting if held is None else held, " ".join(parts))
-    if depth < _DEEPEST:
+    yield WaitNode(depth, task, waiting if held is None else held, " ".join(parts))
+    if depth < _MAX_DEPTH:
         for row in snapshot.holders(timeline.resource[waiting], at):
             holder = snapshot.holder(row, at)
-            yield from _links(snapshot, holder, at, depth + 1, row, (*above, task))
+            yield from _nodes(snapshot, holder, at, depth + 1, row, (*above, task))
 
 
 def _task(snapshot: Snapshot, task: int) -> str:
-    return shorten(snapshot.task(task), _NAME)
+    return shorten(snapshot.task(task), _NAME_WIDTH)
 
 
 def _resource(snapshot: Snapshot, resource: int) -> str:
-    return shorten(snapshot.resource(resource), _NAME)
+    return shorten(snapshot.resource(resource), _NAME_WIDTH)
