@@ -211,5 +211,7 @@ def test_bounds_are_written_as_people_write_them(text: str, bound: Keep) -> None
 @pytest.mark.parametrize("text", ["", "200", "MB", "10 parsecs", "-5m"])
 def test_anything_else_is_refused_with_an_example(text: str) -> None:
     """In one line."""
-    with pytest.raises(AsyncctxTraceError, match="use a size such as 200MB or a time such as 10m"):
+    with pytest.raises(
+        AsyncctxTraceError, match="use a size such as 200MB or a duration such as 90s"
+    ):
         Keep.parse(text)

@@ -9,7 +9,7 @@ import pytest
 from app.stories import MS, START, Story
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.outcomes import Outcome
-from asyncctx_trace_tui.view.filters import FilterError, parse, parse_duration
+from asyncctx_trace_tui.view.filters import FilterError, parse, parse_prompt_duration
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_nonsense_is_told_in_one_line(expression: str) -> None:
 def test_durations(text: str, ns: int) -> None:
     """As people write them."""
 
-    assert parse_duration(text) == ns
+    assert parse_prompt_duration(text) == ns
 
 
 def test_nothing_asked_is_no_filter() -> None:

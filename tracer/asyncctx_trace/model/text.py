@@ -2,32 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from unicodedata import east_asian_width
 
-__all__ = [
-    "count",
-    "cut",
-    "did_you_mean",
-    "duration",
-    "parse_duration",
-    "percent",
-    "plain",
-    "shorten",
-]
-
-_UNITS = ((1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "µs"), (1, "ns"))
-_UNIT_NS = {
-    "ns": 1,
-    "us": 1_000,
-    "µs": 1_000,
-    "ms": 1_000_000,
-    "s": 1_000_000_000,
-    "min": 60_000_000_000,
-}
-_DURATION = re.compile(rf"(\d+(?:\.\d+)?)\s*({'|'.join(_UNIT_NS)})")
+__all__ = ["count", "cut", "did_you_mean", "percent", "plain", "shorten"]
 
 
 def plain(text: str) -> str:
@@ -84,33 +63,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f": did you mean {plain(near[0])!r}?" if near else ""
 
 
-def duration(ns: int) -> str:
-    """A time in ns with three digits and the unit that suits it: ``310 ms``, ``1.25 s``."""
-    size = abs(ns)
-    if size >= 60_000_000_000:
-        minutes, rest = divmod(round(size / 1e9), 60)
-        hours, minutes = divmod(minutes, 60)
-        words = f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
-    else:
-        words = _in_units(size)
-    return f"-{words}" if ns < 0 else words
-
-
 def percent(share: float) -> str:
     """A share of 1: ``37 %``; what is more than nothing is never shown as nothing."""
     if 0 < share < 0.01:
         return "<1 %"
     return f"{share * 100:.0f} %"
-
-
-def _in_units(ns: int) -> str:
-    for unit, name in _UNITS:
-        # 999.9 µs is 1.00 ms in three digits.
-        if ns >= unit * (1 if unit == 1 else 0.9995):
-            value = ns / unit
-            digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
-            return f"{value:.{0 if unit == 1 else digits}f} {name}"
-    return "0 ns"
 
 
 def _cells(character: str) -> int:
@@ -124,11 +81,3 @@ def _fitting(text: str, width: int) -> str:
         if width < 0:
             return text[:index]
     return text
-
-
-def parse_duration(text: str) -> int:
-    """ns of ``5ms``, ``1.5 s``, ``200us`` or ``2min``; raises ValueError with how to write it."""
-    match = _DURATION.fullmatch(text.strip())
-    if match is None:
-        raise ValueError(f"invalid duration {plain(text)!r}; use for example 5ms, 1.5s, 200us")
-    return round(float(match[1]) * _UNIT_NS[match[2]])

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 
 from asyncctx_trace.errors import AsyncctxTraceError
+from asyncctx_trace.model.durations import parse_duration
+from asyncctx_trace.model.text import plain
 from asyncctx_trace.recording.format import SEGMENT
 
 __all__ = ["LEAST", "Keep"]
@@ -14,7 +16,7 @@ LEAST = 8 * SEGMENT
 """Fewer bytes cannot be kept: a process needs some segments to turn over."""
 
 _BYTES = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
-_NS = {"S": 10**9, "M": 60 * 10**9, "H": 3600 * 10**9, "D": 86400 * 10**9}
+_SIZE = re.compile(rf"(\d{{1,18}}(?:\.\d{{1,18}})?)\s*({'|'.join(_BYTES)})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +31,14 @@ class Keep:
 
     @classmethod
     def parse(cls, text: str) -> Keep:
-        """``200MB``, ``1GiB`` or ``90s``, ``10m``, ``1h``; raises AsyncctxTraceError."""
-        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*", text)
-        unit = found[2].upper() if found else ""
-        if found and unit in _BYTES:
-            return cls(bytes=max(LEAST, int(float(found[1]) * _BYTES[unit])))
-        if found and unit in _NS:
-            return cls(ns=int(float(found[1]) * _NS[unit]))
-        raise AsyncctxTraceError(
-            f"invalid amount {text!r}; use a size such as 200MB or a time such as 10m"
-        )
+        """Parse a size (``200MB``, ``1GiB``) or a duration; raises AsyncctxTraceError."""
+        size = _SIZE.fullmatch(text.strip().upper())
+        if size is not None:
+            return cls(bytes=max(LEAST, int(float(size[1]) * _BYTES[size[2]])))
+        try:
+            return cls(ns=parse_duration(text))
+        except ValueError:
+            raise AsyncctxTraceError(
+                f"invalid amount {plain(text)!r}; use a size such as 200MB or a duration such as "
+                "90s, 10m, 1h, 7d"
+            ) from None

@@ -14,6 +14,7 @@ from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.statistics import DurationStats
 from asyncctx_trace.analysis.summary.gates import what_is_missing
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
+from asyncctx_trace.model.durations import format_duration, parse_duration
 from asyncctx_trace.model.events import (
     Collected,
     Dropped,
@@ -24,7 +25,7 @@ from asyncctx_trace.model.events import (
     ExitStarted,
     ReleaseUnmatched,
 )
-from asyncctx_trace.model.text import duration, parse_duration, plain
+from asyncctx_trace.model.text import plain
 from asyncctx_trace.recording.reader import Recording
 
 __all__ = ["Lifecycles"]
@@ -195,8 +196,8 @@ class Lifecycles:
                 found: int = getattr(getattr(use, what), statistic)
                 _claim(
                     found <= most,
-                    f"{what} {statistic} of {use.name!r} is {duration(found)}, "
-                    f"{duration(found - most)} over {duration(most)}",
+                    f"{what} {statistic} of {use.name!r} is {format_duration(found)}, "
+                    f"{format_duration(found - most)} over {format_duration(most)}",
                 )
 
 

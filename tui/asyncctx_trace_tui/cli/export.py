@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from asyncctx_trace.model.durations import SECOND
+from asyncctx_trace_tui.cli.duration_option import Duration
 from asyncctx_trace_tui.cli.output_file import open_output
 from asyncctx_trace_tui.storage.atomic_write import format_size, write_chunks
 
@@ -46,18 +48,18 @@ FROM_ENVIRONMENT = ""
 )
 @click.option(
     "--new-trace-after",
-    type=click.FloatRange(min=0),
-    default=300.0,
+    type=Duration(bare_unit="s"),
+    default="5min",
     show_default=True,
-    metavar="SECONDS",
+    metavar="TIME",
     help="Start a new, linked trace for acquisitions that start later than this in a trace.",
 )
 @click.option(
     "--retry-for",
-    type=click.FloatRange(min=0),
-    default=15.0,
+    type=Duration(bare_unit="s"),
+    default="15s",
     show_default=True,
-    metavar="SECONDS",
+    metavar="TIME",
     help="Keep retrying for this long if the endpoint fails.",
 )
 def command(
@@ -66,8 +68,8 @@ def command(
     grpc: bool,
     format_: str | None,
     output: str,
-    new_trace_after: float,
-    retry_for: float,
+    new_trace_after: int,
+    retry_for: int,
 ) -> None:
     """Send the recording FILE to an endpoint (--otlp), or convert it (--format).
 
@@ -85,9 +87,9 @@ def command(
         from asyncctx_trace.export.delivery.sender import Sender
 
         endpoint = endpoint_for(otlp or None, grpc=grpc or None)
-        with Sender(endpoint, patience=retry_for) as sender:
+        with Sender(endpoint, patience=retry_for / SECOND) as sender:
             source = open_source(file)
-            _send(sender.send(source.spans(new_trace_after)))
+            _send(sender.send(source.spans(new_trace_after / SECOND)))
         account = sender.account
         click.echo(f"{endpoint}: {account}", err=True)
         _print_left_out(source)
@@ -107,7 +109,7 @@ def command(
     try:
         show_progress(0)
         source = open_source(file)
-        chunks = _converted(source, format_, new_trace_after)
+        chunks = _converted(source, format_, new_trace_after / SECOND)
         with open_output(output) as out:
             write_chunks(chunks, out, show_progress)
     finally:
@@ -121,7 +123,7 @@ def _converted(source: Source, format_: str, new_trace_after: float) -> Iterable
         case "otlp-json":
             from asyncctx_trace.export.formats import otlp_json
 
-            return (line + "\n" for line in otlp_json.write(source.spans(new_trace_after)))
+            return (line + "\n" for line in otlp_json.write(source.spans(new_trace_after / SECOND)))
         case "jaeger":
             from asyncctx_trace.export.formats import jaeger
 

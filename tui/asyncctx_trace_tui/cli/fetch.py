@@ -6,6 +6,8 @@ from datetime import timedelta
 
 import click
 
+from asyncctx_trace.model.durations import SECOND
+from asyncctx_trace_tui.cli.duration_option import Duration
 from asyncctx_trace_tui.cli.output_file import open_output
 
 __all__ = ["command"]
@@ -17,11 +19,11 @@ __all__ = ["command"]
 @click.option("--service", metavar="NAME", help="Download the latest traces of this service.")
 @click.option(
     "--last",
-    type=click.FloatRange(min=0, min_open=True),
-    default=60.0,
+    type=Duration(bare_unit="min", positive=True),
+    default="1h",
     show_default=True,
-    metavar="MINUTES",
-    help="With --service: how far back to search.",
+    metavar="TIME",
+    help="With --service: how far back to search, such as 15min, 2h or 7d.",
 )
 @click.option(
     "--limit",
@@ -42,7 +44,7 @@ def command(
     url: str,
     trace: str | None,
     service: str | None,
-    last: float,
+    last: int,
     limit: int,
     output: str,
 ) -> None:
@@ -62,7 +64,7 @@ def command(
         spans = jaeger.trace(trace)
     else:
         assert service is not None
-        spans = jaeger.search(service, since=timedelta(minutes=last), limit=limit)
+        spans = jaeger.search(service, since=timedelta(seconds=last / SECOND), limit=limit)
     with open_output(output) as out:
         for line in otlp_json.write(spans):
             out.write(line + "\n")

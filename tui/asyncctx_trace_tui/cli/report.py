@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from asyncctx_trace_tui.cli.check_options import FAILED, check_options, print_failed_checks
+from asyncctx_trace_tui.cli.duration_option import DURATION
 from asyncctx_trace_tui.cli.report_printing import print_report
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ _FORMATS = ("text", "json", "markdown")
 
 def _time(ctx: click.Context, param: click.Parameter, value: str | None) -> int | time | None:
     """Parse ``--since`` and ``--until``: ns from the start, or a time of day."""
-    from asyncctx_trace.model.text import parse_duration
-
     if value is None:
         return None
     if ":" in value:
@@ -34,10 +33,7 @@ def _time(ctx: click.Context, param: click.Parameter, value: str | None) -> int 
         except ValueError:
             message = f"{value!r} is not a time of day; use for example 15:04 or 15:04:05"
             raise click.BadParameter(message, ctx, param) from None
-    try:
-        return parse_duration(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error), ctx, param) from None
+    return DURATION.convert(value, param, ctx)
 
 
 def _thresholds(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> Thresholds:

@@ -12,7 +12,8 @@ from asyncctx_trace.analysis.cleanup import Order
 from asyncctx_trace.analysis.findings import Finding
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.comparison import Change, Comparison
-from asyncctx_trace.model.text import duration, plain, shorten
+from asyncctx_trace.model.durations import format_duration
+from asyncctx_trace.model.text import plain, shorten
 from asyncctx_trace_tui.reports.labels import NAME, resource_label, site_label
 from asyncctx_trace_tui.reports.rich_tables import draw, screen_width, table
 
@@ -72,9 +73,9 @@ def _durations(title: str, grown: list[tuple[Change, str, int]]) -> Iterator[Ren
             Text(shorten(change.place[1], NAME)),
             Text(shorten(f"{change.place[2]}:{change.after_line}", 48)),
             phase,
-            duration(change.before[phase].p95),
-            duration(change.after[phase].p95),
-            f"{'+' if ns > 0 else ''}{duration(ns)}",
+            format_duration(change.before[phase].p95),
+            format_duration(change.after[phase].p95),
+            f"{'+' if ns > 0 else ''}{format_duration(ns)}",
         )
     yield drawn
     yield from _more(len(grown))

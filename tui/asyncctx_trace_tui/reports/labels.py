@@ -9,7 +9,8 @@ from pathlib import Path
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.report import Report
 from asyncctx_trace.analysis.summary.resource_groups import ResourceGroup
-from asyncctx_trace.model.text import duration, plain, shorten
+from asyncctx_trace.model.durations import format_duration
+from asyncctx_trace.model.text import plain, shorten
 
 __all__ = [
     "NAME",
@@ -108,7 +109,7 @@ def path_label(snapshot: Snapshot, resources: tuple[int, ...]) -> str:
 def time_label(report: Report, at: int) -> str:
     """Return a time as ``7.05 s (15:04:05)``: since the start, and local time of day."""
     clock = time_of_day(report, at)
-    return duration(at - report.snapshot.start) + (f" ({clock})" if clock else "")
+    return format_duration(at - report.snapshot.start) + (f" ({clock})" if clock else "")
 
 
 def time_of_day(report: Report, at: int) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from asyncctx_trace.analysis.summary.grouping import FindingGroup
 from asyncctx_trace.analysis.summary.report import Report
-from asyncctx_trace.model.text import duration, percent, plain
+from asyncctx_trace.model.durations import format_duration
+from asyncctx_trace.model.text import percent, plain
 from asyncctx_trace_tui.reports.charges import charges
 from asyncctx_trace_tui.reports.labels import distinct_names, site_label
 
@@ -69,11 +70,11 @@ def _lines(report: Report) -> Iterator[str]:
                 _escaped(use.kind),
                 f"{use.acquisitions:,}",
                 percent(use.contended_share) if use.contends else "–",
-                duration(use.wait.p50),
-                duration(use.wait.p99),
-                duration(use.wait.max),
-                duration(use.hold.p50),
-                duration(use.hold.max),
+                format_duration(use.wait.p50),
+                format_duration(use.wait.p99),
+                format_duration(use.wait.max),
+                format_duration(use.hold.p50),
+                format_duration(use.hold.max),
             ]
             for name, use in shown
         ),
@@ -83,7 +84,7 @@ def _lines(report: Report) -> Iterator[str]:
         [
             _escaped(path),
             f"`{_code(site_label(snapshot, site))}`",
-            duration(ns),
+            format_duration(ns),
             percent(ns / total),
         ]
         for path, site, ns in charges(report, "site")

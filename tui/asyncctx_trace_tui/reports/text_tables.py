@@ -14,7 +14,8 @@ from asyncctx_trace.analysis.contention.costs import ResourceUse, got_in
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.report import Report
 from asyncctx_trace.analysis.summary.root_causes import Failure, RootCause
-from asyncctx_trace.model.text import duration, percent, plain, shorten
+from asyncctx_trace.model.durations import format_duration
+from asyncctx_trace.model.text import percent, plain, shorten
 from asyncctx_trace_tui.reports.charges import charges
 from asyncctx_trace_tui.reports.extent import Extent
 from asyncctx_trace_tui.reports.labels import (
@@ -74,7 +75,7 @@ def blame(report: Report, extent: Extent, width: int) -> Iterator[RenderableType
     for path, holder, ns in shown:
         who = "(no holder known)" if holder is None else show(report.snapshot, holder)
         drawn.add_row(
-            Text(shorten(path, _PATH_WIDTH)), Text(who), duration(ns), percent(ns / total)
+            Text(shorten(path, _PATH_WIDTH)), Text(who), format_duration(ns), percent(ns / total)
         )
     yield from _titled("Who kept them waiting", drawn, len(rows) - len(shown))
 
@@ -126,7 +127,9 @@ def critical_path(report: Report, extent: Extent, width: int) -> Iterator[Render
             doing = (
                 f"{what} {resource_label(snapshot, number)} at {short_site_label(snapshot, site)}"
             )
-        drawn.add_row(duration(ns), percent(ns / path.length if path.length else 0), Text(doing))
+        drawn.add_row(
+            format_duration(ns), percent(ns / path.length if path.length else 0), Text(doing)
+        )
     yield from _titled("Critical path", drawn, len(shares) - len(shown))
 
 
@@ -161,11 +164,11 @@ def _resources(rows: list[tuple[str, ResourceUse]], width: int) -> Table:
     columns: dict[str, Callable[[ResourceUse], str]] = {
         "acquired": lambda use: f"{use.acquisitions:,}",
         "contended": lambda use: percent(use.contended_share) if use.contends else "–",
-        "wait\np50": lambda use: duration(use.wait.p50),
-        "wait\np99": lambda use: duration(use.wait.p99),
-        "wait\nmax": lambda use: duration(use.wait.max),
-        "hold\np50": lambda use: duration(use.hold.p50),
-        "hold\nmax": lambda use: duration(use.hold.max),
+        "wait\np50": lambda use: format_duration(use.wait.p50),
+        "wait\np99": lambda use: format_duration(use.wait.p99),
+        "wait\nmax": lambda use: format_duration(use.wait.max),
+        "hold\np50": lambda use: format_duration(use.hold.p50),
+        "hold\nmax": lambda use: format_duration(use.hold.max),
         "most\nwaiters": lambda use: f"{use.most_waiters:,}" if use.contends else "–",
     }
     if width < _WIDER:
@@ -214,7 +217,7 @@ def _cleanups(snapshot: Snapshot, shown: list[Cleanup]) -> Table:
             Text(short_site_label(snapshot, each.site)),
             f"{each.exits:,}",
             *(f"{count(each):,}" for count in events_at.values()),
-            duration(each.slowest),
+            format_duration(each.slowest),
         )
     return drawn
 

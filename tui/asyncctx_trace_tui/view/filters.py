@@ -11,19 +11,17 @@ from typing import TypeAlias
 
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Phase, Timeline
 from asyncctx_trace.errors import AsyncctxTraceError
+from asyncctx_trace.model.durations import parse_duration
 from asyncctx_trace.model.events import Outcome
 
-__all__ = ["FilterError", "Predicate", "parse", "parse_duration"]
+__all__ = ["FilterError", "Predicate", "parse", "parse_prompt_duration"]
 
 Predicate: TypeAlias = Callable[[Timeline, int, int], bool]
 """Timeline, row, now -> whether the acquisition in that row matches."""
 
 _PHASES: tuple[Phase, ...] = ("enter", "body", "exit")
-_UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9}
-_UNITS |= {"min": 60 * 10**9, "h": 3600 * 10**9}
 _LENGTH = re.compile(r"(wait|hold|cleanup)(>=|<=|>|<|=)(.+)", re.DOTALL)
 _WORD = re.compile(r"(\w+):(.*)", re.DOTALL)
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([a-zµ]*)")
 _COMPARE: dict[str, Callable[[int, int], bool]] = {
     ">": lambda a, b: a > b,
     ">=": lambda a, b: a >= b,
@@ -55,13 +53,12 @@ def parse(expression: str) -> Predicate | None:
     return lambda timeline, row, now: all(term(timeline, row, now) for term in terms)
 
 
-def parse_duration(text: str) -> int:
-    """``5ms``, ``1.5 s``, ``50µs`` in ns; a bare number counts seconds. Raises FilterError."""
-    found = _DURATION.fullmatch(text.strip().lower())
-    unit = _UNITS.get(found[2] or "s") if found else None
-    if found is None or unit is None:
-        raise FilterError(f"invalid duration {text!r}; use for example 50us, 5ms, 1.5s, 2min")
-    return round(float(found[1]) * unit)
+def parse_prompt_duration(text: str) -> int:
+    """Parse a duration in ns; a number without a unit is in seconds. Raises FilterError."""
+    try:
+        return parse_duration(text, bare_unit="s")
+    except ValueError as error:
+        raise FilterError(str(error)) from None
 
 
 def _term(word: str) -> Predicate:
@@ -70,7 +67,7 @@ def _term(word: str) -> Predicate:
         return lambda timeline, row, now: not term(timeline, row, now)
     length = _LENGTH.fullmatch(word)
     if length is not None:
-        return _length(length[1], _COMPARE[length[2]], parse_duration(length[3]))
+        return _length(length[1], _COMPARE[length[2]], parse_prompt_duration(length[3]))
     keyed = _WORD.fullmatch(word)
     if keyed is None:
         return lambda timeline, row, now: any(

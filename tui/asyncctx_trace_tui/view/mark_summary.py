@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 
-from asyncctx_trace.model.text import duration
+from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace_tui.view.lanes.lane_set import LaneSet
 from asyncctx_trace_tui.view.lanes.shares import Shares
 
@@ -23,6 +23,7 @@ def between(tracks: LaneSet, first: int, last: int, now: int) -> str:
     count = bisect_right(times, last) - bisect_left(times, first)
     noun = "event" if count == 1 else "events"
     return (
-        f"A to B: {duration(last - first)} · {count} {noun} · waiting {duration(total.wait)}, "
-        f"holding {duration(total.hold)}, cleaning up {duration(total.cleanup)} over all tasks"
+        f"A to B: {format_duration(last - first)} · {count} {noun} "
+        f"· waiting {format_duration(total.wait)}, holding {format_duration(total.hold)}, "
+        f"cleaning up {format_duration(total.cleanup)} over all tasks"
     )

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from asyncctx_trace.analysis.timeline.table import Acquisition, Timeline
+from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.events import Outcome
-from asyncctx_trace.model.text import duration, plain
+from asyncctx_trace.model.text import plain
 from asyncctx_trace_tui.view.display_names import resource_name, task_name
 from asyncctx_trace_tui.view.lanes.lane_set import LaneSet
 
@@ -78,11 +79,12 @@ def describe(timeline: Timeline, occupants: Occupants, at: int) -> str:
         (occupants.cleaners, "cleans up", "clean up", _left),
     ):
         if len(who) == 1:
-            time = duration(at - since(who[0]))
+            time = format_duration(at - since(who[0]))
             parts.append(f"{task_name(timeline, who[0].task)} {verb} {name} for {time}")
         elif who:
             names = [
-                f"{task_name(timeline, each.task)} ({duration(at - since(each))})" for each in who
+                f"{task_name(timeline, each.task)} ({format_duration(at - since(each))})"
+                for each in who
             ]
             parts.append(f"{_listed(names)} {plural} {name}")
     if occupants.waiters:
@@ -97,10 +99,11 @@ def describe_queue(timeline: Timeline, occupants: Occupants, at: int) -> list[st
     lines = [f"`{resource_name(timeline, occupants.resource)}`"]
     for who, verb in ((occupants.holders, "held by"), (occupants.cleaners, "cleaned up by")):
         lines += [
-            f"{verb} {task_name(timeline, a.task)} for {duration(at - _got_in(a))}" for a in who
+            f"{verb} {task_name(timeline, a.task)} for {format_duration(at - _got_in(a))}"
+            for a in who
         ]
     for position, a in enumerate(occupants.waiters, 1):
-        waited = duration(at - a.enter_started)
+        waited = format_duration(at - a.enter_started)
         lines.append(f"{position}. in the queue: {task_name(timeline, a.task)}, for {waited}")
     return lines
 
@@ -126,17 +129,17 @@ def _describe_events(timeline: Timeline, a: Acquisition, at: int) -> Iterator[st
     if a.enter_started == at:
         yield f"{who} asks for {what}"
     if a.enter_ended == at:
-        waited = duration(at - a.enter_started)
+        waited = format_duration(at - a.enter_started)
         if a.entered:
             yield f"{who} gets {what} after {waited}"
         elif a.enter_outcome is not None:
             yield f"{who} {_NOT_ENTERED[a.enter_outcome]} {what} after {waited}"
     if a.exit_started == at and a.body_outcome is not None:
-        held = duration(at - _got_in(a))
+        held = format_duration(at - _got_in(a))
         by = task_name(timeline, a.exit_task)
         yield f"{by} leaves {what} after {held}{_LEFT[a.body_outcome]}"
     if a.exit_ended == at and a.exit_outcome is not None:
-        took = duration(at - _left(a))
+        took = format_duration(at - _left(a))
         by = task_name(timeline, a.exit_task)
         suppressed = " and suppressed the error" if a.suppressed else ""
         yield f"{by} {_CLEANED[a.exit_outcome]} {what} in {took}{suppressed}"

@@ -11,7 +11,8 @@ from asyncctx_trace.analysis.contention.attribution import blame
 from asyncctx_trace.analysis.contention.costs import contention_in
 from asyncctx_trace.analysis.contention.critical_path import critical_path
 from asyncctx_trace.analysis.snapshot import Snapshot
-from asyncctx_trace.model.text import duration, percent, shorten
+from asyncctx_trace.model.durations import format_duration
+from asyncctx_trace.model.text import percent, shorten
 
 __all__ = ["TABLES", "Line", "ReportTable"]
 
@@ -128,10 +129,10 @@ TABLES = (
             "kind": _text,
             "acquired": _count,
             "contended": _count,
-            "wait p50": duration,
-            "wait max": duration,
-            "hold p50": duration,
-            "hold max": duration,
+            "wait p50": format_duration,
+            "wait max": format_duration,
+            "hold p50": format_duration,
+            "hold max": format_duration,
             "most waiters": _count,
         },
         _resources,
@@ -142,7 +143,7 @@ TABLES = (
             "waited for": _text,
             "held by": _text,
             "at": _text,
-            "waited": duration,
+            "waited": format_duration,
             "share": percent,
         },
         _holders,
@@ -158,7 +159,7 @@ TABLES = (
             "swallowed": _count,
             "after errors": _count,
             "after cancellations": _count,
-            "slowest": duration,
+            "slowest": format_duration,
         },
         _cleanups,
     ),
@@ -168,7 +169,7 @@ TABLES = (
             "doing": _text,
             "resource": _text,
             "at": _text,
-            "spent": duration,
+            "spent": format_duration,
             "share": percent,
         },
         _path,

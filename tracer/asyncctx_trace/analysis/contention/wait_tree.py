@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from asyncctx_trace.analysis.snapshot import Snapshot
-from asyncctx_trace.model.text import duration, shorten
+from asyncctx_trace.model.durations import format_duration
+from asyncctx_trace.model.text import shorten
 
 __all__ = ["WaitNode", "first_holder", "prepare_wait_trees", "wait_tree"]
 
@@ -56,7 +57,7 @@ def _nodes(
     name = _task(snapshot, task)
     parts = [name]
     if held is not None:
-        since = duration(at - timeline.enter_ended[held])
+        since = format_duration(at - timeline.enter_ended[held])
         parts.append(f"holds `{_resource(snapshot, timeline.resource[held])}` for {since}")
     if task in above:
         yield WaitNode(depth, task, held, " ".join(parts) + ": deadlock, the cycle closes", True)
@@ -66,7 +67,7 @@ def _nodes(
         description = " ".join(parts) if held is not None else f"{name} does not wait"
         yield WaitNode(depth, task, held, description)
         return
-    waits = duration(at - timeline.enter_started[waiting])
+    waits = format_duration(at - timeline.enter_started[waiting])
     what = _resource(snapshot, timeline.resource[waiting])
     parts.append(("and " if held is not None else "") + f"waits for `{what}` for {waits}")
     yield WaitNode(depth, task, waiting if held is None else held, " ".join(parts))

@@ -10,7 +10,7 @@ from asyncctx_trace.analysis.endings.completeness import recording_stops
 from asyncctx_trace.analysis.findings.finding import by_site
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Phase
-from asyncctx_trace.model.text import duration
+from asyncctx_trace.model.durations import format_duration
 
 __all__ = ["PendingWait", "describe_last_moment", "ended_by", "pending_waits"]
 
@@ -86,7 +86,7 @@ def describe_last_moment(snapshot: Snapshot) -> str:
     cause = ended_by(snapshot)
     if cause is None or not len(snapshot.timeline):
         return ""
-    after = duration(snapshot.now - snapshot.start)
+    after = format_duration(snapshot.now - snapshot.start)
     ended = {
         "killed": f"The recording ends after {after} without an end of the program",
         "stopped": f"The recording stops after {after}, before the program ended",
@@ -108,7 +108,9 @@ def _describe(snapshot: Snapshot, wait: PendingWait) -> str:
     who = timeline.task if wait.phase == "enter" else timeline.exit_task
     tasks = snapshot.tasks(list(dict.fromkeys(who[row] for row in wait.rows)), most=2)
     doing = "waited for" if wait.phase == "enter" else "was in the exit of"
-    words = f"{tasks} {doing} {snapshot.where(first)} for {duration(snapshot.now - wait.since)}"
+    words = (
+        f"{tasks} {doing} {snapshot.where(first)} for {format_duration(snapshot.now - wait.since)}"
+    )
     if not wait.holders:
         return words
     hold = wait.holders[0]
@@ -117,7 +119,7 @@ def _describe(snapshot: Snapshot, wait: PendingWait) -> str:
     name = "itself" if itself else snapshot.task(holder)
     gone = ", which is gone" if holder in timeline.task_ended and not itself else ""
     more = f" and {len(wait.holders) - 1} more" if len(wait.holders) > 1 else ""
-    held = duration(snapshot.now - timeline.enter_ended[hold])
+    held = format_duration(snapshot.now - timeline.enter_ended[hold])
     taken = snapshot.place(timeline.site[hold])
     return f"{words}, held by {name}{gone} for {held} (taken at {taken}){more}"
 

@@ -8,8 +8,8 @@ from asyncctx_trace.analysis.findings.finding import Finding, by_site, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.lookups import rows_with
+from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.events import Outcome
-from asyncctx_trace.model.text import duration
 
 __all__ = ["CancelledInEnter"]
 
@@ -49,7 +49,8 @@ class CancelledInEnter(Finding):
                 snapshot,
                 group,
                 f"{snapshot.task(timeline.task[row])} was cancelled while it entered "
-                f"{snapshot.where(row)}, after {duration(waited)}: {lost}{times(len(group))}.",
+                f"{snapshot.where(row)}, after {format_duration(waited)}: "
+                f"{lost}{times(len(group))}.",
                 certainty="possible",
                 at=timeline.enter_ended[row],
                 count=len(group),

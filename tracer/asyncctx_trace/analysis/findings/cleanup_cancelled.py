@@ -10,8 +10,8 @@ from asyncctx_trace.analysis.findings.finding import Certainty, Finding, by_site
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.lookups import rows_with
+from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.outcomes import ExitFlag, Outcome
-from asyncctx_trace.model.text import duration
 
 __all__ = ["CleanupCancelled"]
 
@@ -48,7 +48,7 @@ class CleanupCancelled(Finding):
                     group,
                     f"the exit of {snapshot.where(row)} was cancelled in "
                     f"{snapshot.task(timeline.exit_task[row])} after "
-                    f"{duration(snapshot.exit_length(row))}, {before}{times(len(group))}: "
+                    f"{format_duration(snapshot.exit_length(row))}, {before}{times(len(group))}: "
                     "shield what it must finish.",
                     certainty=certainty,
                     at=timeline.exit_ended[row],

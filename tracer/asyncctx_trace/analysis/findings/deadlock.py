@@ -9,7 +9,7 @@ from asyncctx_trace.analysis.findings.finding import Finding
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET
-from asyncctx_trace.model.text import duration
+from asyncctx_trace.model.durations import format_duration
 
 __all__ = ["Deadlock", "describe"]
 
@@ -100,7 +100,7 @@ def _end(snapshot: Snapshot, ring: DeadlockCycle) -> str:
     ended = [at for row in waits if (at := snapshot.timeline.enter_ended[row]) != NOT_YET]
     if not ended:
         return f"{behind}: nobody can go on"
-    return f"{behind}: broken up from outside after {duration(min(ended) - ring.since)}"
+    return f"{behind}: broken up from outside after {format_duration(min(ended) - ring.since)}"
 
 
 def _waited(snapshot: Snapshot, row: int) -> int:

@@ -13,8 +13,8 @@ from asyncctx_trace.analysis.findings.finding import Finding, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.lookups import rows_with
+from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.events import Outcome
-from asyncctx_trace.model.text import duration
 
 __all__ = ["EnterError"]
 
@@ -67,7 +67,8 @@ class EnterError(Finding):
                 group,
                 f"entering {snapshot.where(row)} raised "
                 f"{snapshot.error(row, 'enter') or 'an error'} in "
-                f"{snapshot.task(timeline.task[row])} after {duration(took)}{_held(snapshot, row)}"
+                f"{snapshot.task(timeline.task[row])} after "
+                f"{format_duration(took)}{_held(snapshot, row)}"
                 f"{times(len(group))}.",
                 at=timeline.enter_ended[row],
                 cost=sum(timeline.enter_ended[r] - timeline.enter_started[r] for r in group),

@@ -9,8 +9,8 @@ from asyncctx_trace.analysis.findings.finding import Finding, by_site, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.lookups import rows_with_flag
+from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.outcomes import ExitFlag, Outcome
-from asyncctx_trace.model.text import duration
 
 __all__ = ["ExpiredQuietly"]
 
@@ -42,7 +42,7 @@ class ExpiredQuietly(Finding):
                 f"the deadline {snapshot.where(row)} passed in "
                 f"{snapshot.task(timeline.task[row])}, but "
                 f"something inside swallowed the cancellation: the body ended after "
-                f"{duration(snapshot.body_length(row))} as if it had been in time, and no "
+                f"{format_duration(snapshot.body_length(row))} as if it had been in time, and no "
                 "TimeoutError "
                 f"was raised{times(len(group))}.",
                 at=timeline.exit_started[row],

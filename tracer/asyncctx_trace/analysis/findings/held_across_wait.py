@@ -11,7 +11,7 @@ from asyncctx_trace.analysis.deadlocks.lock_order import nestings
 from asyncctx_trace.analysis.findings.finding import Finding, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.snapshot import Snapshot
-from asyncctx_trace.model.text import duration
+from asyncctx_trace.model.durations import format_duration
 
 __all__ = ["HeldAcrossWait"]
 
@@ -54,7 +54,8 @@ class HeldAcrossWait(Finding):
                 [row for pair in groups[key] for row in pair],
                 f"{snapshot.task(timeline.task[outer])} held {snapshot.where(outer)} while it "
                 "waited for "
-                f"{snapshot.where(inner)}, and others waited {duration(cost[key])} for it meanwhile"
+                f"{snapshot.where(inner)}, and others waited {format_duration(cost[key])} for it "
+                "meanwhile"
                 f"{times(len(groups[key]))}.",
                 at=timeline.enter_started[inner],
                 cost=cost[key],

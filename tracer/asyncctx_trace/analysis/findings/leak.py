@@ -14,7 +14,7 @@ from asyncctx_trace.analysis.findings.finding import EVIDENCE, Certainty, Findin
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET
-from asyncctx_trace.model.text import duration
+from asyncctx_trace.model.durations import format_duration
 
 __all__ = ["Leak"]
 
@@ -102,7 +102,7 @@ def _say(snapshot: Snapshot, rows: list[int]) -> str:
     row = rows[0]
     task = timeline.task[row]
     if row in timeline.collected:
-        held = duration(timeline.collected[row] - timeline.enter_ended[row])
+        held = format_duration(timeline.collected[row] - timeline.enter_ended[row])
         why = f"what it holds was collected while it was held, after {held}"
     elif timeline.exit_started[row] != NOT_YET:
         by = timeline.exit_site[row]

@@ -15,7 +15,7 @@ from asyncctx_trace.analysis.findings.unfinished_exits import (
 )
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET
-from asyncctx_trace.model.text import duration
+from asyncctx_trace.model.durations import format_duration
 
 __all__ = ["SlowCleanup"]
 
@@ -47,7 +47,8 @@ class SlowCleanup(Finding):
             yield cls.of(
                 snapshot,
                 [row, *late, *group[1:]],
-                f"the exit of {snapshot.where(row)} took {duration(snapshot.exit_length(row))} in "
+                f"the exit of {snapshot.where(row)} took "
+                f"{format_duration(snapshot.exit_length(row))} in "
                 f"{snapshot.task(snapshot.timeline.exit_task[row])}{describe_late(snapshot, late)}"
                 f"{times(len(group))}.",
                 at=snapshot.timeline.exit_started[row],

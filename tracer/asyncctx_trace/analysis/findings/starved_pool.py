@@ -19,8 +19,8 @@ from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.lookups import entered, holds_of, waits_of
 from asyncctx_trace.analysis.timeline.table import NOT_YET
+from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.events import Outcome
-from asyncctx_trace.model.text import duration
 
 __all__ = ["StarvedPool"]
 
@@ -86,7 +86,7 @@ class StarvedPool(Finding):
             snapshot,
             dict.fromkeys([longest, *holders[: definition.capacity], *queued]),
             f"`{snapshot.resource(resource)}` lets in {definition.capacity} at once and had up to "
-            f"{most} waiting: {len(queued)} waited {duration(waited)} in all{held_at}, "
+            f"{most} waiting: {len(queued)} waited {format_duration(waited)} in all{held_at}, "
             f"{_fate(snapshot, queued, held, late)}.",
             certainty=certainty,
             at=when or timeline.enter_started[longest],
@@ -103,7 +103,7 @@ def _fate(snapshot: Snapshot, queued: list[int], held: int, late: int) -> str:
         return "and none of them got in"
     some = "" if inside == len(queued) else f"{inside} got in and "
     missed = f", and {late} had to give up" if late else ""
-    return f"and then {some}held it for {duration(held)}{missed}"
+    return f"and then {some}held it for {format_duration(held)}{missed}"
 
 
 def _judge(

@@ -17,7 +17,7 @@ from asyncctx_trace.analysis.findings.unfinished_exits import (
 )
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET
-from asyncctx_trace.model.text import duration
+from asyncctx_trace.model.durations import format_duration
 
 __all__ = ["StillWaiting", "is_stuck"]
 
@@ -80,7 +80,8 @@ class StillWaiting(Finding):
                 snapshot,
                 [*group[:1], *missing, *group[1:]],
                 f"the exit of {snapshot.where(row)} has been going on in {snapshot.task(task)} "
-                f"for {duration(snapshot.exit_length(row))}{describe_missing(snapshot, missing)}"
+                "for "
+                f"{format_duration(snapshot.exit_length(row))}{describe_missing(snapshot, missing)}"
                 f"{times(len(group))}.",
                 certainty="certain" if nobody_else and not timeline.dropped else "possible",
                 at=timeline.exit_started[row],
@@ -131,7 +132,7 @@ def _say(snapshot: Snapshot, rows: list[int]) -> str:
     tasks = snapshot.tasks([timeline.task[row] for row in rows])
     waits = "wait" if len(rows) > 1 else "waits"
     holders = _holders(snapshot, rows)
-    since = duration(_waited(snapshot, rows[0]))
+    since = format_duration(_waited(snapshot, rows[0]))
     words = f"{tasks} still {waits} for {snapshot.where(rows[0])}, since {since}"
     if not holders:
         return words + "."

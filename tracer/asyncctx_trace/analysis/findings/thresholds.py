@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 
-from asyncctx_trace.model.text import did_you_mean, parse_duration
+from asyncctx_trace.model.durations import parse_duration
+from asyncctx_trace.model.text import did_you_mean
 
 __all__ = ["Thresholds"]
 

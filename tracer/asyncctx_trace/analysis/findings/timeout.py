@@ -10,8 +10,8 @@ from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.lookups import rows_with
 from asyncctx_trace.analysis.timeline.table import Phase
+from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.events import Outcome
-from asyncctx_trace.model.text import duration
 
 __all__ = ["Timeout"]
 
@@ -38,7 +38,7 @@ class Timeout(Finding):
             yield cls.of(
                 snapshot,
                 [row, *([interrupted[0]] if interrupted else []), *group[1:]],
-                f"the deadline {snapshot.where(row)} passed after {duration(after)} in "
+                f"the deadline {snapshot.where(row)} passed after {format_duration(after)} in "
                 f"{snapshot.task(timeline.task[row])}{_doing(snapshot, interrupted)}"
                 f"{_holding(snapshot, row)}{times(len(group))}.",
                 at=timeline.exit_started[row],
@@ -54,7 +54,7 @@ class Timeout(Finding):
                 group,
                 f"{snapshot.task(timeline.task[row])} gave up waiting for {snapshot.where(row)} "
                 "after "
-                f"{duration(after)}{_holding(snapshot, row)}{times(len(group))}.",
+                f"{format_duration(after)}{_holding(snapshot, row)}{times(len(group))}.",
                 at=timeline.enter_ended[row],
                 cost=after,
                 count=len(group),

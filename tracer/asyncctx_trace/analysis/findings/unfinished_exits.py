@@ -5,7 +5,7 @@ from __future__ import annotations
 from asyncctx_trace.analysis.findings.exits import kind_of
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET
-from asyncctx_trace.model.text import duration
+from asyncctx_trace.model.durations import format_duration
 
 __all__ = ["describe_late", "describe_missing", "not_given_back", "unfinished_exits"]
 
@@ -79,7 +79,8 @@ def describe_late(snapshot: Snapshot, late: list[int]) -> str:
     return (
         f": {snapshot.task(timeline.task[last])} gave back what it had taken from "
         f"{snapshot.where(last)} "
-        f"only{where} {duration(timeline.exit_ended[last] - timeline.enter_ended[last])} later"
+        f"only{where} {format_duration(timeline.exit_ended[last] - timeline.enter_ended[last])} "
+        "later"
     )
 
 

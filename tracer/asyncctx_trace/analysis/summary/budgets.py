@@ -11,7 +11,8 @@ from fnmatch import fnmatchcase
 from asyncctx_trace.analysis.contention.attribution import blame
 from asyncctx_trace.analysis.contention.costs import ResourceUse
 from asyncctx_trace.analysis.snapshot import Snapshot
-from asyncctx_trace.model.text import duration, parse_duration, percent
+from asyncctx_trace.model.durations import format_duration, parse_duration
+from asyncctx_trace.model.text import percent
 
 __all__ = ["Breach", "Budget"]
 
@@ -103,8 +104,8 @@ class Budget:
 
     def _say(self, snapshot: Snapshot, use: ResourceUse, value: float) -> str:
         if "." in self.quantity:
-            over = duration(round(value - self.limit))
-            is_, may = duration(round(value)), duration(round(self.limit))
+            over = format_duration(round(value - self.limit))
+            is_, may = format_duration(round(value)), format_duration(round(self.limit))
         elif self.quantity in _SHARES:
             is_, may, over = percent(value), percent(self.limit), percent(value - self.limit)
         else:

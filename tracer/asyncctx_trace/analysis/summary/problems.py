@@ -8,8 +8,9 @@ from asyncctx_trace.analysis.findings import Thresholds, find_in
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.grouping import group_findings
 from asyncctx_trace.analysis.timeline.table import NOT_YET
+from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.events import Outcome
-from asyncctx_trace.model.text import duration, shorten
+from asyncctx_trace.model.text import shorten
 
 __all__ = ["Problem", "problems"]
 
@@ -58,7 +59,7 @@ def problems(snapshot: Snapshot) -> list[Problem]:
         if snapshot.contended(row):
             who = _task(snapshot, timeline.task[row])
             what = _resource(snapshot, timeline.resource[row])
-            description = f"long wait: {who} for `{what}`, {duration(length)}"
+            description = f"long wait: {who} for `{what}`, {format_duration(length)}"
             found.append(Problem(timeline.enter_started[row], row, description))
     for group in group_findings(snapshot, find_in(snapshot, Thresholds())):
         worst = group.findings[0]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.culprit import Culprit
 from asyncctx_trace.analysis.timeline.table import NOT_YET
-from asyncctx_trace.model.text import count, duration, percent
+from asyncctx_trace.model.durations import format_duration
+from asyncctx_trace.model.text import count, percent
 
 if TYPE_CHECKING:
     from asyncctx_trace.analysis.summary.grouping import FindingGroup
@@ -104,7 +105,8 @@ def summary(
     seen = (
         f"{count(len(timeline), 'acquisition')} of "
         f"{count(len(timeline.rows_of_resource), 'resource')} by "
-        f"{count(len(timeline.rows_of_task), 'task')} in {duration(snapshot.now - snapshot.start)}"
+        f"{count(len(timeline.rows_of_task), 'task')} in "
+        f"{format_duration(snapshot.now - snapshot.start)}"
     )
     if groups:
         said = [f"{_found(groups)} in {seen}."]
@@ -167,8 +169,8 @@ def _blocked(snapshot: Snapshot, culprit: Culprit) -> str:
     share = percent(culprit.waited / culprit.waited_in_all) if culprit.waited_in_all else "0 %"
     return (
         f"{who} held {_name(snapshot, culprit.group)} "
-        f"{times}{upto}{duration(culprit.longest)}{still}, "
-        f"{many}: {duration(culprit.waited)} of waiting in all, {share} of the total."
+        f"{times}{upto}{format_duration(culprit.longest)}{still}, "
+        f"{many}: {format_duration(culprit.waited)} of waiting in all, {share} of the total."
     )
 
 

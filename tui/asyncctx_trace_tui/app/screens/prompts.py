@@ -15,7 +15,7 @@ from asyncctx_trace.analysis.contention.wait_tree import (
 )
 from asyncctx_trace_tui.app.screens.navigation import NavigationScreen
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
-from asyncctx_trace_tui.view.filters import FilterError, Predicate, parse, parse_duration
+from asyncctx_trace_tui.view.filters import FilterError, Predicate, parse, parse_prompt_duration
 from asyncctx_trace_tui.view.state import COMPUTING, ViewState
 
 __all__ = ["PromptScreen", "Prompt"]
@@ -115,7 +115,7 @@ class PromptScreen(NavigationScreen):
 
     def _go_to(self, time: str) -> None:
         state = self.state
-        at = parse_duration(time.lstrip("+-"))
+        at = parse_prompt_duration(time.lstrip("+-"))
         if time.startswith("+"):
             at += state.playback.at
         elif time.startswith("-"):

@@ -11,8 +11,9 @@ from contextlib import suppress
 
 from asyncctx_trace.analysis.timeline.table import Acquisition, Phase
 from asyncctx_trace.export.single import spans_of
+from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.events import ErrorText, Outcome
-from asyncctx_trace.model.text import duration, plain
+from asyncctx_trace.model.text import plain
 from asyncctx_trace.recording.format import Anchor
 from asyncctx_trace_tui.app.widgets.text_page import Span, TextLine, TextPage
 from asyncctx_trace_tui.view.display_names import resource_name, task_name
@@ -82,7 +83,7 @@ class Details(TextPage):
         start, end = span
         origin = self.state.origin
         ending = clock(end - origin, 1) if outcome is not None else "now"
-        words = f"{duration(end - start)}, from {clock(start - origin, 1)} to {ending}"
+        words = f"{format_duration(end - start)}, from {clock(start - origin, 1)} to {ending}"
         shown = "still going on" if outcome is None else _OUTCOMES[outcome]
         foreground = "text" if outcome in (None, Outcome.OK) else "error"
         lines = [_line(name, f"{words} · {shown}", foreground, at=start)]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from asyncctx_trace.analysis.cleanup import Unwinding, unwindings
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Acquisition
+from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.events import Outcome
-from asyncctx_trace.model.text import duration
 from asyncctx_trace_tui.app.widgets.text_page import Span, TextLine, TextPage
 from asyncctx_trace_tui.view.display_names import resource_name, task_name
 from asyncctx_trace_tui.view.state import COMPUTING
@@ -44,7 +44,7 @@ class Cleanup(TextPage):
     def _open(self, a: Acquisition, at: int) -> TextLine:
         timeline = self.state.timeline
         what = resource_name(timeline, a.resource)
-        since = duration(at - (a.enter_ended or a.enter_started))
+        since = format_duration(at - (a.enter_ended or a.enter_started))
         leaving = a.phase_at(at) == "exit"
         glyph, foreground = (
             (self.glyphs.full[2], "cleanup") if leaving else (self.glyphs.full[1], "hold")
@@ -81,9 +81,9 @@ class Cleanup(TextPage):
         timeline = state.timeline
         started = a.exit_started or 0
         if a.exit_ended is None or a.exit_ended > at:
-            took = f"for {duration(at - started)} so far"
+            took = f"for {format_duration(at - started)} so far"
         else:
-            took = f"in {duration(a.exit_ended - started)}"
+            took = f"in {format_duration(a.exit_ended - started)}"
         spans = [
             Span(f"{number:>4}  ", "head"),
             Span(f"{clock(started - state.origin)}  ", "faint"),

@@ -7,7 +7,8 @@ from itertools import islice, takewhile
 from typing import NamedTuple
 
 from asyncctx_trace.analysis.contention.wakeups import wakeups
-from asyncctx_trace.model.text import duration, plain
+from asyncctx_trace.model.durations import format_duration
+from asyncctx_trace.model.text import plain
 from asyncctx_trace_tui.app.widgets.palette import task_color
 from asyncctx_trace_tui.app.widgets.time_rows import LineLabel, TimeRows
 from asyncctx_trace_tui.view.cells.drawing import CellSegment, draw
@@ -221,7 +222,7 @@ class Lanes(TimeRows[LaneLine]):
             return None
         return (
             f"{task_name(timeline, a.task)} {_PHASES[phase]} "
-            f"`{resource_name(timeline, a.resource)}`\n{duration(span[1] - span[0])}"
+            f"`{resource_name(timeline, a.resource)}`\n{format_duration(span[1] - span[0])}"
             f" · {state.snapshot.place(a.site)}"
         )
 
