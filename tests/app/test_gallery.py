@@ -1,4 +1,4 @@
-"""The gallery: scenarios with their stories, recordings, a script of one's own."""
+"""The gallery: scenarios with their stories, recordings, a script of the user."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from pathlib import Path
 
 from textual.widgets import Input, OptionList, Static
 
-from app.loops import in_a_loop
-from app.stories import three_workers
+from app.async_tests import async_test
+from app.builders import three_workers
 from asyncctx_trace_tui.app.gallery import Gallery, latest
 from asyncctx_trace_tui.run import bundled_scenarios
 from asyncctx_trace_tui.storage.app_settings import Settings
 
 
-@in_a_loop
-async def test_the_first_scenario_is_told_and_can_be_chosen(tmp_path: Path) -> None:
-    """Its story stands beside the list."""
+@async_test
+async def test_the_first_scenario_is_described_and_can_be_chosen(tmp_path: Path) -> None:
+    """Its story is shown beside the list."""
     first = bundled_scenarios.all()[0]
     gallery = Gallery(settings=Settings(), folder=tmp_path)
     async with gallery.run_test(size=(100, 30)) as pilot:
         await pilot.pause()
-        told = str(gallery.query_one("#story Static", Static).content)
+        story = str(gallery.query_one("#story Static", Static).content)
         await pilot.press("enter")
 
-    assert first.title in told
+    assert first.title in story
     assert gallery.return_value is not None
     assert gallery.return_value.command == "run"
     assert gallery.return_value.arguments == (str(first.path),)
 
 
-@in_a_loop
+@async_test
 async def test_all_scenarios_and_the_latest_recordings_are_listed(tmp_path: Path) -> None:
-    """The newest recording first."""
+    """The newest recording comes first."""
     for number, name in enumerate(("old", "new")):
         path = three_workers(tmp_path / f"{name}.actx").end(320)
         os.utime(path, (number, number))
@@ -48,8 +48,8 @@ async def test_all_scenarios_and_the_latest_recordings_are_listed(tmp_path: Path
     assert [line.strip() for line in listed if line.strip() in ("new", "old")] == ["new", "old"]
 
 
-@in_a_loop
-async def test_a_script_of_one_s_own_is_run(tmp_path: Path) -> None:
+@async_test
+async def test_a_script_of_the_user_is_run(tmp_path: Path) -> None:
     """With its arguments, as typed in a shell."""
     gallery = Gallery(settings=Settings(), folder=tmp_path)
     async with gallery.run_test(size=(100, 30)) as pilot:
@@ -61,9 +61,9 @@ async def test_a_script_of_one_s_own_is_run(tmp_path: Path) -> None:
     assert gallery.return_value.arguments == ("app.py", "--name", "two words")
 
 
-@in_a_loop
-async def test_nothing_may_be_chosen(tmp_path: Path) -> None:
-    """q leaves."""
+@async_test
+async def test_the_gallery_can_be_left_without_a_choice(tmp_path: Path) -> None:
+    """By q."""
     gallery = Gallery(settings=Settings(), folder=tmp_path / "none")
     async with gallery.run_test(size=(80, 24)) as pilot:
         await pilot.press("q")

@@ -1,4 +1,4 @@
-"""Whole screens, kept beside the tests: `ASYNCCTX_TRACE_GOLDENS=write` renews them."""
+"""Whole screens, stored beside the tests: `ASYNCCTX_TRACE_GOLDENS=write` renews them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from app.loops import in_a_loop
-from app.screens import staged
-from app.stories import Story
+from app.async_tests import async_test
+from app.builders import RecordingBuilder
+from app.driver import open_app
 from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace_tui.app.screenshot import picture
 from asyncctx_trace_tui.storage.app_settings import Settings
@@ -18,17 +18,19 @@ from asyncctx_trace_tui.storage.app_settings import Settings
 GOLDENS = Path(__file__).parent / "goldens"
 
 
-def a_day_at_the_pool(path: Path) -> Story:
+def record_pool(path: Path) -> RecordingBuilder:
     """Three tasks, a pool of two, a lock within; an error, a timeout, a task that still holds."""
-    story = Story(path).resource(1, "db pool", "pool", 2).resource(2, "ledger")
-    story.task(1, "anna").task(2, "bert").task(3, "cleo")
-    story.pass_(1, 1, 0, 5, 120, 125).pass_(1, 2, 10, 12, 80, 90)
-    story.pass_(2, 1, 5, 8, 200, 205)
-    story.pass_(2, 2, 20, 90, 150, 155, outcomes=(Outcome.OK, Outcome.ERROR), error=KeyError("no"))
-    story.pass_(3, 1, 10, 125, 180, 190)
-    story.pass_(3, 2, 210, 240, outcomes=(Outcome.TIMED_OUT,), error=TimeoutError())
-    story.pass_(1, 1, 160, 205)
-    return story.printed(60, "anna writes").printed(152, "bert fails", "stderr")
+    builder = RecordingBuilder(path).resource(1, "db pool", "pool", 2).resource(2, "ledger")
+    builder.task(1, "anna").task(2, "bert").task(3, "cleo")
+    builder.acquisition(1, 1, 0, 5, 120, 125).acquisition(1, 2, 10, 12, 80, 90)
+    builder.acquisition(2, 1, 5, 8, 200, 205)
+    builder.acquisition(
+        2, 2, 20, 90, 150, 155, outcomes=(Outcome.OK, Outcome.ERROR), error=KeyError("no")
+    )
+    builder.acquisition(3, 1, 10, 125, 180, 190)
+    builder.acquisition(3, 2, 210, 240, outcomes=(Outcome.TIMED_OUT,), error=TimeoutError())
+    builder.acquisition(1, 1, 160, 205)
+    return builder.printed(60, "anna writes").printed(152, "bert fails", "stderr")
 
 
 @pytest.mark.parametrize(
@@ -44,19 +46,19 @@ def a_day_at_the_pool(path: Path) -> Story:
         ("details-80x24", (80, 24), "8", Settings()),
     ],
 )
-@in_a_loop
-async def test_a_screen_looks_as_it_did(
+@async_test
+async def test_a_screen_is_unchanged(
     tmp_path: Path, name: str, size: tuple[int, int], keys: str, settings: Settings
 ) -> None:
-    """To the character, but for the first line, which has our own command in it."""
-    path = a_day_at_the_pool(tmp_path / "x.actx").end(260)
-    async with staged(path, size, settings=settings) as stage:
-        await stage.settle(100)
-        await stage.press("space", "down", *keys)
-        lines = [line.rstrip() for line in stage.lines[1:] if "span id" not in line]
+    """Every character, except the first line, which contains our own command."""
+    path = record_pool(tmp_path / "x.actx").end(260)
+    async with open_app(path, size, settings=settings) as driver:
+        await driver.settle(100)
+        await driver.press("space", "down", *keys)
+        lines = [line.rstrip() for line in driver.lines[1:] if "span id" not in line]
         seen = "\n".join(lines) + "\n"
 
-    assert seen == kept(f"{name}.txt", seen)
+    assert seen == golden(f"{name}.txt", seen)
 
 
 @pytest.mark.parametrize(
@@ -67,21 +69,21 @@ async def test_a_screen_looks_as_it_did(
         ("waits-okabe-ito", "3", "asyncctx-okabe-ito"),
     ],
 )
-@in_a_loop
-async def test_a_picture_looks_as_it_did(tmp_path: Path, name: str, keys: str, theme: str) -> None:
-    """To the colour: every glyph, ink and paper, as a browser draws them."""
-    path = a_day_at_the_pool(tmp_path / "x.actx").end(260)
-    async with staged(path, (80, 24), settings=Settings(theme=theme)) as stage:
-        await stage.settle(100)
-        await stage.press("space", "down", *keys)
+@async_test
+async def test_a_picture_is_unchanged(tmp_path: Path, name: str, keys: str, theme: str) -> None:
+    """Every glyph and color, as a browser draws them."""
+    path = record_pool(tmp_path / "x.actx").end(260)
+    async with open_app(path, (80, 24), settings=Settings(theme=theme)) as driver:
+        await driver.settle(100)
+        await driver.press("space", "down", *keys)
         # Its first line has our own command in it.
-        seen = re.sub(r"<text [^>]*line-0\)\">[^<]*</text>", "", picture(stage.app))
+        seen = re.sub(r"<text [^>]*line-0\)\">[^<]*</text>", "", picture(driver.app))
 
-    assert seen == kept(f"{name}.svg", seen)
+    assert seen == golden(f"{name}.svg", seen)
 
 
-def kept(name: str, seen: str) -> str:
-    """What was seen the last time; if it is to be renewed, what is seen now."""
+def golden(name: str, seen: str) -> str:
+    """Return the stored text; when renewing, store ``seen`` first."""
     golden = GOLDENS / name
     if os.environ.get("ASYNCCTX_TRACE_GOLDENS") == "write":
         golden.parent.mkdir(exist_ok=True)

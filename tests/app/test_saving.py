@@ -1,4 +1,4 @@
-"""What is seen leaves the app: as a picture, as text, as a page."""
+"""Saving the screen as a picture, as text, and the recording as a page."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from app.loops import in_a_loop
-from app.screens import staged
-from app.stories import Story, three_workers
+from app.async_tests import async_test
+from app.builders import RecordingBuilder, three_workers
+from app.driver import open_app
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.export.formats import html
 from asyncctx_trace.recording.reader import read
@@ -32,22 +32,22 @@ CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 @pytest.fixture
 def workers(tmp_path: Path) -> Path:
-    """The finished recording of three workers at one lock."""
+    """Return the finished recording of three workers at one lock."""
     return three_workers(tmp_path / "x.actx").end(320)
 
 
-def test_keys_save_what_is_seen(
+def test_keys_save_the_screen(
     workers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Beside each other, and never over an older one."""
+    """Existing files are not overwritten."""
     monkeypatch.chdir(tmp_path)
 
-    @in_a_loop
+    @async_test
     async def save() -> None:
-        async with staged(workers, (100, 30)) as stage:
-            await stage.press("space", "x", "x", "X", "ctrl+x")
-            await stage.app.workers.wait_for_complete()
-            await stage.settle()
+        async with open_app(workers, (100, 30)) as driver:
+            await driver.press("space", "x", "x", "X", "ctrl+x")
+            await driver.app.workers.wait_for_complete()
+            await driver.settle()
 
     save()
 
@@ -56,10 +56,10 @@ def test_keys_save_what_is_seen(
     assert "worker-2" in (tmp_path / "x.txt").read_text()
 
 
-def test_a_page_can_be_stopped_and_leaves_nothing(
+def test_saving_a_page_can_be_cancelled(
     workers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The title says what is written; Escape ends that, and the keys work meanwhile."""
+    """The title shows the progress, keys keep working, and Escape leaves no file."""
     monkeypatch.chdir(tmp_path)
     begun, go_on = Event(), Event()
 
@@ -71,31 +71,31 @@ def test_a_page_can_be_stopped_and_leaves_nothing(
 
     monkeypatch.setattr(html, "write", slow)
 
-    @in_a_loop
+    @async_test
     async def save() -> None:
-        async with staged(workers, (100, 30)) as stage:
-            await stage.press("space", "ctrl+x")
+        async with open_app(workers, (100, 30)) as driver:
+            await driver.press("space", "ctrl+x")
             await asyncio.to_thread(begun.wait)
-            await stage.press("end")
-            told, at = stage.lines[0], stage.at
-            await stage.press("escape")
+            await driver.press("end")
+            title, at = driver.lines[0], driver.at
+            await driver.press("escape")
             go_on.set()
-            await stage.app.workers.wait_for_complete()
-            await stage.settle()
+            await driver.app.workers.wait_for_complete()
+            await driver.settle()
 
-            assert "writing x.html" in told
-            assert "Escape cancels" in told
+            assert "writing x.html" in title
+            assert "Escape cancels" in title
             assert at == 320
-            assert "cancelled: x.html was not written" in stage.text
-            assert "writing" not in stage.lines[0]
+            assert "cancelled: x.html was not written" in driver.text
+            assert "writing" not in driver.lines[0]
 
     save()
 
     assert [path.name for path in tmp_path.iterdir()] == ["x.actx"]
 
 
-def test_a_file_is_written_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
-    """Ctrl-C leaves the old one as it was, and nothing beside it."""
+def test_files_are_written_completely_or_not_at_all(tmp_path: Path) -> None:
+    """Ctrl-C leaves the old file unchanged and no temporary file."""
     path = tmp_path / "x.html"
     path.write_text("old")
 
@@ -114,7 +114,7 @@ def test_a_file_is_written_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["x.html"]
 
 
-def test_what_is_no_file_takes_what_it_is_given() -> None:
+def test_devices_are_written_to_directly() -> None:
     """A device is not replaced."""
     with open_atomic(Path(os.devnull)) as file:
         file.write("gone")
@@ -122,8 +122,8 @@ def test_what_is_no_file_takes_what_it_is_given() -> None:
     assert Path(os.devnull).is_char_device()
 
 
-def test_ctrl_c_on_the_command_line_leaves_no_half_file(workers: Path, tmp_path: Path) -> None:
-    """With a real process, which stands in the middle of writing."""
+def test_ctrl_c_on_the_command_line_leaves_no_partial_file(workers: Path, tmp_path: Path) -> None:
+    """With a real process, interrupted while it writes."""
     patient = f"""
 import sys, time
 from asyncctx_trace.export.formats import html
@@ -148,8 +148,8 @@ main(["export", {str(workers)!r}, "--format", "html", "-o", "x.html"])
     assert [path.name for path in tmp_path.iterdir()] == ["x.actx"]
 
 
-def test_a_picture_needs_nothing_from_outside(workers: Path) -> None:
-    """It is XML, and the only addresses in it are names."""
+def test_a_picture_loads_nothing_from_elsewhere(workers: Path) -> None:
+    """It is XML, and the only URLs in it are names."""
     svg = render_offscreen(workers, "svg")
     ElementTree.fromstring(svg)
     addresses = set(re.findall(r"https?://[^\s\"'<>)]+", re.sub(r"<!--.*?-->", "", svg)))
@@ -157,15 +157,15 @@ def test_a_picture_needs_nothing_from_outside(workers: Path) -> None:
     assert addresses == {"http://www.w3.org/2000/svg"}
 
 
-def test_a_picture_is_taken_in_any_theme(workers: Path) -> None:
-    """With its colours in it."""
+def test_a_picture_has_the_colors_of_the_theme(workers: Path) -> None:
+    """In every theme."""
     light = render_offscreen(workers, "svg", settings=Settings(theme="asyncctx-light"))
 
     assert "#fbfaf7" in light.lower()
 
 
 def test_text_shows_the_whole_run(workers: Path) -> None:
-    """Lanes, words and output, without a terminal."""
+    """Lanes, narration and output, without a terminal."""
     text = render_offscreen(workers, "text", (80, 24))
 
     assert "paused 0.320s" in text
@@ -173,12 +173,12 @@ def test_text_shows_the_whole_run(workers: Path) -> None:
     assert text.count("█") > 30
 
 
-def test_a_page_holds_no_markup_of_the_program_s(tmp_path: Path) -> None:
-    """Names that look like HTML are data; the page asks nobody for anything."""
-    story = Story(tmp_path / "x.actx").task(1, "</script><script>alert(1)</script>")
-    story.resource(1, "<img src=http://evil.example/x>").pass_(1, 1, 0, 1, 2, 3)
-    story.printed(1, "<b>bold</b>\x1b[2J")
-    page = "".join(html.write(Timeline(read(story.end(10)))))
+def test_a_page_contains_no_markup_of_the_program(tmp_path: Path) -> None:
+    """Names that look like HTML are data, and the page loads nothing."""
+    builder = RecordingBuilder(tmp_path / "x.actx").task(1, "</script><script>alert(1)</script>")
+    builder.resource(1, "<img src=http://evil.example/x>").acquisition(1, 1, 0, 1, 2, 3)
+    builder.printed(1, "<b>bold</b>\x1b[2J")
+    page = "".join(html.write(Timeline(read(builder.end(10)))))
 
     assert page.count("</script>") == 1
     assert "<img" not in page
@@ -187,8 +187,8 @@ def test_a_page_holds_no_markup_of_the_program_s(tmp_path: Path) -> None:
     assert re.findall(r"(?:src|href)=", page) == ["src="]  # in the resource's own name
 
 
-def in_a_browser(page: Path, profile: Path) -> str:
-    """The page after its script has run."""
+def dump_page(page: Path, profile: Path) -> str:
+    """Return the page after its script has run."""
     done = subprocess.run(
         [
             *(str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"),
@@ -204,25 +204,25 @@ def in_a_browser(page: Path, profile: Path) -> str:
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
-def test_the_page_comes_up_in_a_browser(workers: Path, tmp_path: Path) -> None:
-    """Its script runs to the end: title, findings and output are in place."""
+def test_the_page_works_in_a_browser(workers: Path, tmp_path: Path) -> None:
+    """Its script runs to the end: title, findings and output are present."""
     page = tmp_path / "x.html"
     page.write_text("".join(html.write(Timeline(read(workers)))))
-    shown = in_a_browser(page, tmp_path / "profile")
+    shown = dump_page(page, tmp_path / "profile")
 
     assert "second line</span>" in shown
     assert re.search(r'<canvas [^>]*style="width: \d+px', shown)
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
-def test_a_page_of_thousands_of_tasks_is_drawn_where_it_is_looked_at(tmp_path: Path) -> None:
-    """No browser has a canvas so high; the lanes scroll below it."""
-    story = Story(tmp_path / "x.actx").resource(1, "lock")
+def test_a_page_of_thousands_of_tasks_draws_the_visible_part(tmp_path: Path) -> None:
+    """Browsers limit the height of a canvas, so the lanes scroll below it."""
+    builder = RecordingBuilder(tmp_path / "x.actx").resource(1, "lock")
     for task in range(1, 3001):
-        story.task(task, f"task-{task}").pass_(task, 1, task, task, task + 1, task + 1)
+        builder.task(task, f"task-{task}").acquisition(task, 1, task, task, task + 1, task + 1)
     page = tmp_path / "x.html"
-    page.write_text("".join(html.write(story.timeline(at=3002))))
-    shown = in_a_browser(page, tmp_path / "profile")
+    page.write_text("".join(html.write(builder.timeline(at=3002))))
+    shown = dump_page(page, tmp_path / "profile")
     canvas = re.search(r"<canvas [^>]*height: (\d+)px", shown)
     space = re.search(r'id="space" style="height: (\d+)', shown)
     assert canvas is not None
@@ -235,7 +235,7 @@ def test_a_page_of_thousands_of_tasks_is_drawn_where_it_is_looked_at(tmp_path: P
 @pytest.mark.parametrize(
     ("format", "holds"), [("html", "<canvas"), ("svg", "<svg"), ("text", "worker-1")]
 )
-def test_the_command_line_writes_them_without_a_terminal(
+def test_export_writes_pictures_and_text_without_a_terminal(
     workers: Path, tmp_path: Path, format: str, holds: str
 ) -> None:
     """`asyncctx-trace export FILE --format …`."""

@@ -1,4 +1,4 @@
-"""The app in a browser, through textual-serve, on the loopback address."""
+"""The app in a browser, by textual-serve, on the loopback address."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from app.stories import three_workers
+from app.builders import three_workers
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Return a port that nobody listens on."""
     with socket.socket() as asked:
         asked.bind(("127.0.0.1", 0))
         port: int = asked.getsockname()[1]
@@ -26,28 +26,28 @@ def free_port() -> int:
 
 
 def serve(*words: object) -> subprocess.Popen[str]:
-    """``asyncctx-trace serve WORDS``, a process of its own."""
+    """Start ``asyncctx-trace serve WORDS`` in a process of its own."""
     command = [sys.executable, "-m", "asyncctx_trace_tui", "serve", *map(str, words)]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8"
     )
 
 
-def test_what_is_no_recording_is_not_served(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_recording_is_not_served(tmp_path: Path) -> None:
     """One line, and an exit code."""
     path = tmp_path / "x.actx"
     path.write_text("hello")
     with serve(path) as process:
-        said, _ = process.communicate(timeout=30)
+        output, _ = process.communicate(timeout=30)
 
     assert process.returncode == 2
-    assert said.count("\n") == 1
-    assert "is not an asyncctx-trace recording" in said
+    assert output.count("\n") == 1
+    assert "is not an asyncctx-trace recording" in output
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
 def test_a_browser_shows_the_app(tmp_path: Path) -> None:
-    """The page comes up, the app draws, and no other machine is asked."""
+    """The page loads, the app draws, and no other host is contacted."""
     pytest.importorskip("textual_serve", reason="textual-serve is not installed")
     api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
     path, port = three_workers(tmp_path / "x.actx").end(320), free_port()

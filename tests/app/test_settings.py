@@ -1,4 +1,4 @@
-"""What is remembered, and what the user may change."""
+"""Settings that are saved, and key bindings that the user can change."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from app.loops import in_a_loop
-from app.screens import staged
-from app.stories import three_workers
+from app.async_tests import async_test
+from app.builders import three_workers
+from app.driver import open_app
 from asyncctx_trace_tui.app.application import TraceApp
 from asyncctx_trace_tui.app.screens.trace_screen import sections
 from asyncctx_trace_tui.app.themes import THEMES
@@ -17,12 +17,12 @@ from asyncctx_trace_tui.storage.app_settings import KeymapError, Settings, load,
 
 @pytest.fixture
 def workers(tmp_path: Path) -> Path:
-    """The finished recording of three workers at one lock."""
+    """Return the finished recording of three workers at one lock."""
     return three_workers(tmp_path / "x.actx").end(320)
 
 
-def test_settings_come_back_as_they_were_saved(tmp_path: Path) -> None:
-    """Whole, and readable by a person."""
+def test_settings_are_loaded_as_they_were_saved(tmp_path: Path) -> None:
+    """From a file that people can read."""
     path = tmp_path / "folder" / "settings.json"
     saved = Settings(theme="asyncctx-light", ascii=True)
     save(saved, path)
@@ -31,8 +31,8 @@ def test_settings_come_back_as_they_were_saved(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "nonsense", "[]", '{"theme": 7, "ascii": "yes"}'])
-def test_settings_that_make_no_sense_are_as_at_first(tmp_path: Path, content: str) -> None:
-    """A damaged file keeps nobody from working."""
+def test_invalid_settings_are_replaced_by_defaults(tmp_path: Path, content: str) -> None:
+    """A damaged file does not keep the app from starting."""
     path = tmp_path / "settings.json"
     path.write_text(content)
 
@@ -40,30 +40,30 @@ def test_settings_that_make_no_sense_are_as_at_first(tmp_path: Path, content: st
 
 
 @pytest.mark.parametrize("content", ["play = 7", "play ="])
-def test_a_keymap_that_cannot_be_used_says_why(tmp_path: Path, content: str) -> None:
-    """With the file's name, in one line."""
+def test_an_unusable_keymap_is_reported_with_its_reason(tmp_path: Path, content: str) -> None:
+    """In one line, with the name of the file."""
     path = tmp_path / "keymap.toml"
     path.write_text(content)
-    with pytest.raises(KeymapError) as told:
+    with pytest.raises(KeymapError) as raised:
         load_keymap(path)
 
-    assert str(path) in str(told.value)
+    assert str(path) in str(raised.value)
 
 
-@in_a_loop
+@async_test
 async def test_a_key_can_be_changed(workers: Path) -> None:
-    """The new one works, the old one no more."""
-    async with staged(workers) as stage:
-        stage.app.set_keymap({"play": "P"})
-        await stage.press("space")
-        still = stage.app.state.playback.playing
-        await stage.press("P")
+    """The new key works, the old one does not."""
+    async with open_app(workers) as driver:
+        driver.app.set_keymap({"play": "P"})
+        await driver.press("space")
+        still = driver.app.state.playback.playing
+        await driver.press("P")
 
         assert still
-        assert not stage.app.state.playback.playing
+        assert not driver.app.state.playback.playing
 
 
-def test_the_user_s_own_settings_and_keys_are_used_and_kept(
+def test_settings_and_keys_of_the_user_are_used_and_saved(
     workers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From one start of the app to the next."""
@@ -72,7 +72,7 @@ def test_the_user_s_own_settings_and_keys_are_used_and_kept(
     folder.mkdir()
     (folder / "keymap.toml").write_text('theme = "F5"\n')
 
-    @in_a_loop
+    @async_test
     async def change() -> None:
         app = TraceApp(workers)
         async with app.run_test() as pilot:
@@ -86,27 +86,27 @@ def test_the_user_s_own_settings_and_keys_are_used_and_kept(
 
 
 @pytest.mark.parametrize("theme", [theme.name for theme in THEMES])
-@in_a_loop
-async def test_phases_have_colours_of_their_own_in_every_theme(workers: Path, theme: str) -> None:
-    """Waiting, holding, cleaning up, trouble, and the paper below them."""
-    async with staged(workers, settings=Settings(theme=theme)) as stage:
-        palette = stage.app.screen.query_one("#lanes").palette  # type: ignore[attr-defined]
+@async_test
+async def test_colors_of_phases_differ_in_every_theme(workers: Path, theme: str) -> None:
+    """Waiting, holding, cleaning up, errors, and the background."""
+    async with open_app(workers, settings=Settings(theme=theme)) as driver:
+        palette = driver.app.screen.query_one("#lanes").palette  # type: ignore[attr-defined]
         names = ("wait", "hold", "cleanup", "error", "idle")
         colours = {palette.style(name).color for name in names}
 
         assert len(colours | {palette.style("text").bgcolor}) == len(names) + 1
 
 
-def test_a_keymap_that_names_no_command_says_which(
+def test_an_unknown_command_in_a_keymap_is_named(
     workers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The other keys in it are used all the same."""
+    """The other keys in it are used."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     folder = tmp_path / "asyncctx-trace"
     folder.mkdir()
     (folder / "keymap.toml").write_text('plai = "P"\nreverse = "f7"\n')
 
-    @in_a_loop
+    @async_test
     async def check() -> None:
         app = TraceApp(workers)
         async with app.run_test(size=(100, 30), notifications=True) as pilot:
@@ -121,26 +121,26 @@ def test_a_keymap_that_names_no_command_says_which(
     check()
 
 
-@in_a_loop
-async def test_ascii_draws_no_other_glyph_of_its_own(workers: Path) -> None:
-    """In every view; only words may have signs like µ, · and ×."""
-    async with staged(workers, settings=Settings(ascii=True)) as stage:
-        await stage.settle(60)
-        await stage.press("space")
+@async_test
+async def test_ascii_draws_only_ascii_glyphs(workers: Path) -> None:
+    """In every view; only text may contain characters such as µ, · and ×."""
+    async with open_app(workers, settings=Settings(ascii=True)) as driver:
+        await driver.settle(60)
+        await driver.press("space")
         for view in "12345678":
-            await stage.press(view)
-            ours = "".join(stage.lines[:-1])
+            await driver.press(view)
+            ours = "".join(driver.lines[:-1])
             borders = set("─▄▂▁▃▅▆▇█▊▎▌▍▋▉▏")  # Textual's own titles and scroll bars
 
             assert {each for each in ours if not each.isascii()} - borders <= set("µ·×…")
 
 
-@in_a_loop
-async def test_every_key_is_written_down(workers: Path) -> None:
-    """With what it does, and the name under which a keymap changes it."""
+@async_test
+async def test_every_key_is_documented(workers: Path) -> None:
+    """With its description and the command id for a keymap."""
     page = (Path(__file__).parents[2] / "docs" / "app.md").read_text("utf-8")
-    async with staged(workers) as stage:
-        named = [binding for _, bindings in sections(stage.app) for binding in bindings]
+    async with open_app(workers) as driver:
+        named = [binding for _, bindings in sections(driver.app) for binding in bindings]
 
         assert len(named) > 40
         rows = [f"| {each.tooltip or each.description} | `{each.id}` |" for each in named]
@@ -156,7 +156,7 @@ def test_a_keymap_with_former_command_ids_still_works(
     folder.mkdir()
     (folder / "keymap.toml").write_text('previous-fact-of-task = "f8"\n')
 
-    @in_a_loop
+    @async_test
     async def check() -> None:
         app = TraceApp(workers)
         async with app.run_test(size=(100, 30)):
@@ -165,16 +165,16 @@ def test_a_keymap_with_former_command_ids_still_works(
     check()
 
 
-@in_a_loop
-async def test_help_and_palette_tell_the_user_s_own_keys(workers: Path) -> None:
-    """Whoever has moved a command is told where it is now."""
-    async with staged(workers, (120, 80)) as stage:
-        stage.app.set_keymap({"reverse": "f7"})
-        await stage.press("question_mark")
-        helped = next(line for line in stage.lines if "Reverse the direction of play" in line)
+@async_test
+async def test_help_and_palette_show_changed_keys(workers: Path) -> None:
+    """The keys of the user's keymap, not the defaults."""
+    async with open_app(workers, (120, 80)) as driver:
+        driver.app.set_keymap({"reverse": "f7"})
+        await driver.press("question_mark")
+        helped = next(line for line in driver.lines if "Reverse the direction of play" in line)
         commands = {
             command.title: command.help
-            for command in stage.app.get_system_commands(stage.app.trace_screen)
+            for command in driver.app.get_system_commands(driver.app.trace_screen)
         }
 
         assert "f7" in helped
@@ -183,12 +183,12 @@ async def test_help_and_palette_tell_the_user_s_own_keys(workers: Path) -> None:
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 200])
-@in_a_loop
-async def test_the_foot_shows_whole_keys_only(workers: Path, width: int) -> None:
-    """So many as there is room for; help and the way out always."""
-    async with staged(workers, (width, 24)) as stage:
-        await stage.settle()
-        foot = stage.lines[-1]
+@async_test
+async def test_the_footer_shows_whole_bindings_only(workers: Path, width: int) -> None:
+    """As many as fit; help and quit always."""
+    async with open_app(workers, (width, 24)) as driver:
+        await driver.settle()
+        foot = driver.lines[-1]
         words = foot.split()
 
         assert foot.rstrip() == foot.rstrip()[:width]

@@ -1,4 +1,4 @@
-"""The command line as a person uses it: in a folder of their own, in a process of its own."""
+"""Run the command line in a process and a folder of its own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TIMEOUT = 240.0
 
 @dataclass(frozen=True)
 class Ended:
-    """How a process ended and what it said."""
+    """Exit code and output of a process that has ended."""
 
     code: int
     out: str
@@ -27,12 +27,12 @@ class Ended:
 
 @dataclass(frozen=True)
 class Shell:
-    """A folder with scripts in it, and two ways to run them."""
+    """A folder with scripts, and two ways to run them."""
 
     folder: Path
 
     def write(self, name: str, source: str) -> Path:
-        """Put a script into the folder."""
+        """Write a script to the folder."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(dedent(source))
@@ -40,21 +40,21 @@ class Shell:
 
     @property
     def recordings(self) -> list[Path]:
-        """What runs without ``-o`` have left in the state folder, oldest first."""
+        """The recordings that runs without ``-o`` left in the state folder, oldest first."""
         return sorted((self.folder / "state").rglob("*.actx"))
 
     @property
     def environment(self) -> dict[str, str]:
-        """Ours, with a state folder that is nobody's and nothing that hides stale caches."""
+        """This environment with an empty state folder, and without what hides stale caches."""
         kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
         return {**kept, "XDG_STATE_HOME": str(self.folder / "state"), "COLUMNS": "100"}
 
     def python(self, *words: str, input: str = "") -> Ended:
-        """``python WORDS``."""
+        """Run ``python WORDS``."""
         return self._run([sys.executable, *words], input)
 
     def trace(self, *words: str, input: str = "") -> Ended:
-        """``asyncctx-trace WORDS``."""
+        """Run ``asyncctx-trace WORDS``."""
         return self._run([sys.executable, "-m", "asyncctx_trace_tui", *words], input)
 
     def _run(self, words: list[str], input: str) -> Ended:
@@ -73,13 +73,13 @@ class Shell:
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
-    """A new folder."""
+    """Return a shell in a new folder."""
     return Shell(tmp_path)
 
 
 @pytest.fixture
 def same_as_plain(shell: Shell) -> Callable[..., Ended]:
-    """Run both ways, say how it ended, and fail if that differs."""
+    """Run a script with and without the tracer, and fail if the results differ."""
 
     def compare(*words: str, input: str = "") -> Ended:
         plain = shell.python(*words, input=input)

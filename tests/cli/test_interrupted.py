@@ -1,4 +1,4 @@
-"""However a program is interrupted, its recording says when, and the program notices nothing."""
+"""Recordings of interrupted programs say when that was; the program does not notice."""
 
 from __future__ import annotations
 
@@ -110,8 +110,8 @@ TRIO = """
 
 
 @dataclass(frozen=True)
-class Hanging:
-    """A traced program that hangs, as a person sees it in a terminal of its own."""
+class HangingProgram:
+    """A traced program that hangs, with its launcher."""
 
     launcher: int
     program: int
@@ -120,8 +120,8 @@ class Hanging:
 
 
 @contextmanager
-def hanging(shell: Shell, *options: str) -> Iterator[Hanging]:
-    """``asyncctx-trace run app.py``, hanging; at the end of the block it has ended."""
+def hanging_program(shell: Shell, *options: str) -> Iterator[HangingProgram]:
+    """Run ``asyncctx-trace run app.py`` until it hangs; at the end of the block it has ended."""
     recording = shell.folder / "x.actx"
     words = ["run", "--quiet", *options, "-o", str(recording), "app.py"]
     with subprocess.Popen(
@@ -135,27 +135,27 @@ def hanging(shell: Shell, *options: str) -> Iterator[Hanging]:
     ) as process:
         assert process.stdout is not None
         program = int(process.stdout.readline())
-        yield Hanging(process.pid, program, process, recording)
+        yield HangingProgram(process.pid, program, process, recording)
         process.wait(TIMEOUT)
 
 
-def to_the_program(number: int) -> Callable[[Hanging], None]:
+def to_the_program(number: int) -> Callable[[HangingProgram], None]:
     """``kill -NUMBER PROGRAM``."""
     return lambda running: os.kill(running.program, number)
 
 
-def to_the_launcher(number: int) -> Callable[[Hanging], None]:
+def to_the_launcher(number: int) -> Callable[[HangingProgram], None]:
     """``kill -NUMBER LAUNCHER``."""
     return lambda running: os.kill(running.launcher, number)
 
 
-def to_the_group(number: int) -> Callable[[Hanging], None]:
+def to_the_group(number: int) -> Callable[[HangingProgram], None]:
     """Ctrl-C in a terminal, ``timeout 10 asyncctx-trace …``."""
     return lambda running: os.killpg(running.launcher, number)
 
 
 def interruption(recording: Path) -> tuple[Interrupted, list[str]]:
-    """The first interruption, and what had ended in a bad way before it."""
+    """Return the first interruption, and the bad outcomes before it."""
     before: list[str] = []
     for event in read(recording):
         if isinstance(event, Interrupted):
@@ -168,15 +168,15 @@ def interruption(recording: Path) -> tuple[Interrupted, list[str]]:
 
 @pytest.mark.parametrize("source", PROGRAMS.values(), ids=PROGRAMS)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_moment_is_stamped_before_anything_follows_from_it(
+def test_the_interruption_is_recorded_before_its_effects(
     shell: Shell, source: str, number: signal.Signals
 ) -> None:
-    """By the program's own process: nobody else knows of the signal."""
+    """By the program's own process, which alone receives the signal."""
     shell.write("app.py", dedent(CROSSED) + source)
     if number == signal.SIGTERM and "SIGTERM" not in source:
         pytest.skip("the program has no handler for it, so it ends at once")
 
-    with hanging(shell) as running:
+    with hanging_program(shell) as running:
         to_the_program(number)(running)
 
     noted, before = interruption(running.recording)
@@ -184,11 +184,11 @@ def test_the_moment_is_stamped_before_anything_follows_from_it(
     assert noted.reason in (number.name, "KeyboardInterrupt")
 
 
-def test_trio_programs_too(shell: Shell) -> None:
-    """Its own handler raises KeyboardInterrupt in the main task, later."""
+def test_interruptions_of_trio_programs_are_recorded(shell: Shell) -> None:
+    """Trio's handler raises KeyboardInterrupt in the main task later."""
     shell.write("app.py", TRIO)
 
-    with hanging(shell) as running:
+    with hanging_program(shell) as running:
         to_the_program(signal.SIGINT)(running)
 
     noted, before = interruption(running.recording)
@@ -205,21 +205,21 @@ def test_trio_programs_too(shell: Shell) -> None:
     ],
     ids=["Ctrl-C", "timeout", "kill LAUNCHER", "the terminal is closed"],
 )
-def test_the_launcher_notes_what_it_gets(
-    shell: Shell, end: Callable[[Hanging], None], reason: str
+def test_the_launcher_records_its_signals(
+    shell: Shell, end: Callable[[HangingProgram], None], reason: str
 ) -> None:
-    """And passes on what was sent to it alone."""
+    """It forwards those that were sent to it alone."""
     shell.write("app.py", dedent(CROSSED) + PROGRAMS["asyncio.run"])
 
-    with hanging(shell) as running:
+    with hanging_program(shell) as running:
         end(running)
 
     noted, before = interruption(running.recording)
     assert (noted.reason, noted.pid, before) == (reason, running.program, [])
 
 
-def test_a_handler_that_the_program_calls_itself_interrupts_nothing(shell: Shell) -> None:
-    """It is a function like any other; only the interpreter's call is a signal's."""
+def test_a_handler_called_by_the_program_is_not_an_interruption(shell: Shell) -> None:
+    """Only the interpreter's call of it is."""
     shell.write(
         "app.py",
         """
@@ -275,8 +275,8 @@ HANDLERS = """
 """
 
 
-def test_handlers_see_what_they_would_see_without_us(shell: Shell) -> None:
-    """Arguments, frames, tracebacks, and what ends the program."""
+def test_signal_handlers_behave_as_without_the_tracer(shell: Shell) -> None:
+    """Arguments, frames, tracebacks, and the exit."""
     shell.write("app.py", HANDLERS)
 
     plain = shell.python("app.py")
@@ -298,13 +298,13 @@ ENDS = {
 
 
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
-def test_a_deadlock_is_reported_however_it_is_ended(
-    shell: Shell, end: Callable[[Hanging], None]
+def test_a_deadlock_is_reported_whichever_signal_ends_it(
+    shell: Shell, end: Callable[[HangingProgram], None]
 ) -> None:
-    """Who waits for what, held by whom, is the first sentence; the deadlock is certain."""
+    """The first sentence names tasks, resources and holders; the deadlock is certain."""
     shell.write("app.py", dedent(CROSSED) + PROGRAMS["asyncio.run"])
 
-    with hanging(shell) as running:
+    with hanging_program(shell) as running:
         end(running)
 
     report = json.loads(shell.trace("report", "x.actx", "--format", "json").out)
@@ -317,8 +317,8 @@ def test_a_deadlock_is_reported_however_it_is_ended(
     assert "waited for" in report["verdict"].split(". ")[0]
 
 
-def test_a_program_that_survives_ctrl_c_is_judged_by_what_it_does_later(shell: Shell) -> None:
-    """Its handler only says so; later it leaks."""
+def test_leaks_after_a_survived_ctrl_c_are_reported(shell: Shell) -> None:
+    """Its handler only prints; later it leaks."""
     shell.write(
         "app.py",
         """
@@ -366,10 +366,10 @@ FORGOTTEN = """
 """
 
 
-def test_a_task_that_is_done_is_told_of_even_where_somebody_keeps_it(shell: Shell) -> None:
-    """As of the signal, without waiting for the garbage collector."""
+def test_a_leak_of_a_task_object_that_is_kept_alive_is_reported(shell: Shell) -> None:
+    """At the time of the signal, without the garbage collector."""
     (shell.folder / "app.py").write_text(dedent(FORGOTTEN))
-    with hanging(shell) as it:
+    with hanging_program(shell) as it:
         os.kill(it.program, signal.SIGINT)
     timeline = Timeline(read(it.recording))
     [leak] = [each for each in find(timeline) if each.kind == "leak"]

@@ -1,4 +1,4 @@
-"""What a recording lost is in the recording, and makes nothing certain."""
+"""What a recording lost is counted in it, and makes nothing certain."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ MANY_AT_ONCE = """
 
 
 def report(shell: Shell, *options: str) -> dict[str, Any]:
-    """The report on x.actx."""
+    """Return the report on x.actx."""
     printed = shell.trace("report", "x.actx", "--format", "json", *options)
-    found: dict[str, Any] = json.loads(printed.out)
-    return found
+    result: dict[str, Any] = json.loads(printed.out)
+    return result
 
 
-def kept(shell: Shell) -> int:
-    """How many acquisitions the recording has."""
+def recorded(shell: Shell) -> int:
+    """Return the number of acquisitions in the recording."""
     return sum(isinstance(event, EnterStarted) for event in read(shell.folder / "x.actx"))
 
 
@@ -53,25 +53,25 @@ def kept(shell: Shell) -> int:
 @pytest.mark.parametrize(
     "end", ["print('done')", "os.kill(os.getpid(), 9)"], ids=["ends", "killed"]
 )
-def test_a_full_disk_counts_what_it_loses_and_proves_nothing(
+def test_acquisitions_lost_to_a_full_disk_are_counted_and_prove_nothing(
     shell: Shell, monkeypatch: pytest.MonkeyPatch, pure: str, end: str
 ) -> None:
-    """What was open when the disk was full has ended since, and nobody knows."""
+    """Those that were open when the disk was full may have ended since."""
     monkeypatch.setenv("ASYNCCTX_TRACE_PURE", pure)
     shell.write("app.py", SMALL_DISK + MANY_AT_ONCE + f"    {end}\n")
 
     ended = shell.trace("run", "-q", "-o", "x.actx", "app.py")
 
     assert ended.err.count("the recording stops here") == 1
-    told = report(shell)
-    assert 1000 < kept(shell) < 9000
-    assert kept(shell) + told["dropped"]["acquisitions"] == 9000
-    assert told["findings"] == []
-    assert told["interrupted"]["by"] == "stopped"
+    result = report(shell)
+    assert 1000 < recorded(shell) < 9000
+    assert recorded(shell) + result["dropped"]["acquisitions"] == 9000
+    assert result["findings"] == []
+    assert result["interrupted"]["by"] == "stopped"
 
 
-def test_what_was_proven_before_the_disk_was_full_is_still_told(shell: Shell) -> None:
-    """Two tasks hang from the beginning; others go on until there is no room."""
+def test_findings_proven_before_the_disk_was_full_are_reported(shell: Shell) -> None:
+    """Two tasks hang from the start; others continue until the disk is full."""
     shell.write(
         "app.py",
         SMALL_DISK
@@ -136,19 +136,19 @@ PATCHED = """
 
 
 @pytest.mark.parametrize("pure", ["", "1"], ids=["native", "pure"])
-def test_a_program_that_patches_what_recording_needs_is_recorded_to_its_end(
+def test_programs_that_patch_what_recording_uses_are_recorded(
     shell: Shell, monkeypatch: pytest.MonkeyPatch, pure: str
 ) -> None:
-    """blockbuster forbids what blocks, freezegun stops the clocks, pyfakefs hides the disk."""
+    """blockbuster forbids blocking calls, freezegun stops clocks, pyfakefs hides files."""
     monkeypatch.setenv("ASYNCCTX_TRACE_PURE", pure)
     inside_the_loop = MANY_AT_ONCE.replace("await asyncio.gather", "patch(); await asyncio.gather")
     shell.write("app.py", PATCHED + inside_the_loop)
 
     ended = shell.trace("run", "-q", "-o", "x.actx", "app.py")
 
-    told = report(shell)
-    assert (ended.code, kept(shell), told["dropped"]["acquisitions"]) == (0, 9000, 0)
-    assert told["recording"]["length_ns"] > 0
+    result = report(shell)
+    assert (ended.code, recorded(shell), result["dropped"]["acquisitions"]) == (0, 9000, 0)
+    assert result["recording"]["length_ns"] > 0
     assert all(
         event.at for event in read(shell.folder / "x.actx") if isinstance(event, EnterStarted)
     )

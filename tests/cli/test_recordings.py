@@ -1,4 +1,4 @@
-"""``asyncctx-trace recordings``: what runs have left behind, and how one gets rid of it."""
+"""``asyncctx-trace recordings`` lists recordings and deletes old ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DAY = 86_400
 
 
 def aged(shell: Shell, *days: int) -> list[Path]:
-    """Recordings of so many runs, last written to so many days ago."""
+    """Write recordings that were last written to so many days ago."""
     shell.write("app.py", QUICK)
     for _ in days:
         assert shell.trace("run", "--quiet", "app.py").code == 0
@@ -34,8 +34,8 @@ def aged(shell: Shell, *days: int) -> list[Path]:
 
 
 @contextmanager
-def recording_of_a_program_that_runs(shell: Shell) -> Iterator[None]:
-    """It waits for its input to end."""
+def recording_of_a_running_program(shell: Shell) -> Iterator[None]:
+    """The program waits for the end of its input."""
     shell.write("waits.py", "import sys\nprint('ready', flush=True)\nsys.stdin.read()\n")
     process = subprocess.Popen(
         [sys.executable, "-m", "asyncctx_trace_tui", "run", "--quiet", "waits.py"],
@@ -53,34 +53,34 @@ def recording_of_a_program_that_runs(shell: Shell) -> Iterator[None]:
         process.communicate("")
 
 
-def test_they_are_listed_the_newest_first(shell: Shell) -> None:
-    """With their sizes, and where they are."""
+def test_recordings_are_listed_newest_first(shell: Shell) -> None:
+    """With their sizes and their folder."""
     old, new = aged(shell, 3, 1)
 
-    told = shell.trace("recordings")
+    ended = shell.trace("recordings")
 
-    *listed, total = told.out.splitlines()
+    *listed, total = ended.out.splitlines()
     assert [line.split()[-1] for line in listed] == [new.name, old.name]
     assert total.startswith(f"2 recordings in {new.parent}, ")
 
 
-def test_without_any_there_is_nothing_to_tell(shell: Shell) -> None:
-    """Nor a folder."""
+def test_an_empty_list_says_so(shell: Shell) -> None:
+    """No folder is created."""
     assert shell.trace("recordings").out.startswith("0 recordings in ")
 
 
-def test_those_older_than_what_is_kept_are_deleted(shell: Shell) -> None:
-    """By their names, and no others."""
+def test_recordings_older_than_keep_are_deleted(shell: Shell) -> None:
+    """They are named, and no others are deleted."""
     old, new = aged(shell, 8, 6)
 
-    told = shell.trace("recordings", "--keep", "7d")
+    ended = shell.trace("recordings", "--keep", "7d")
 
-    assert f"deleted {old.name}\n" in told.out
+    assert f"deleted {old.name}\n" in ended.out
     assert shell.recordings == [new]
 
 
-def test_the_oldest_make_room_for_the_newest(shell: Shell) -> None:
-    """Where it is their size that is bounded; the least bound there is has room for a few."""
+def test_the_oldest_recordings_are_deleted_to_fit_the_size(shell: Shell) -> None:
+    """The smallest size there is has room for a few."""
     paths = aged(shell, 5, 4, 3, 2, 1)
     room = LEAST // paths[0].stat().st_size
     assert 0 < room < 5
@@ -90,9 +90,9 @@ def test_the_oldest_make_room_for_the_newest(shell: Shell) -> None:
     assert shell.recordings == paths[-room:]
 
 
-def test_what_is_still_written_to_stays(shell: Shell) -> None:
-    """However old it looks."""
-    with recording_of_a_program_that_runs(shell):
+def test_a_recording_still_being_written_is_kept(shell: Shell) -> None:
+    """Whatever its age."""
+    with recording_of_a_running_program(shell):
         [path] = shell.recordings
         os.utime(path, (0, 0))
 
@@ -104,7 +104,7 @@ def test_what_is_still_written_to_stays(shell: Shell) -> None:
     assert not path.exists()
 
 
-def test_an_amount_that_says_nothing_is_refused_before_anything_is_deleted(shell: Shell) -> None:
+def test_an_invalid_amount_is_refused_before_anything_is_deleted(shell: Shell) -> None:
     """In one line."""
     [old] = aged(shell, 9)
 

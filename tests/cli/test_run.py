@@ -1,4 +1,4 @@
-"""``asyncctx-trace run`` does what ``python`` does, and leaves a recording."""
+"""``asyncctx-trace run`` behaves like ``python`` and leaves a recording."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ WHERE_AM_I = """
 """
 
 
-def test_the_program_runs_and_its_life_is_recorded(shell: Shell) -> None:
-    """The whole way: three tasks on one lock, in another process, into a file."""
+def test_a_program_is_run_and_recorded(shell: Shell) -> None:
+    """Three tasks at one lock, in another process, recorded to a file."""
     shell.write("app.py", WORK)
 
     ended = shell.trace("run", "--headless", "--quiet", "-o", "x.actx", "app.py")
@@ -65,10 +65,8 @@ def test_the_program_runs_and_its_life_is_recorded(shell: Shell) -> None:
     assert all(acquisition.exit_ended is not None for acquisition in locks)
 
 
-def test_the_program_sees_what_it_would_see_without_us(
-    shell: Shell, same_as_plain: Compare
-) -> None:
-    """argv, sys.path, __main__, working directory, environment: to the letter."""
+def test_the_environment_of_the_program_is_unchanged(shell: Shell, same_as_plain: Compare) -> None:
+    """argv, sys.path, __main__, working directory and environment are equal."""
     shell.write("app.py", WHERE_AM_I)
 
     seen = json.loads(same_as_plain("app.py", "--flag", "-o", "mine.txt").out)
@@ -77,8 +75,8 @@ def test_the_program_sees_what_it_would_see_without_us(
     assert not (shell.folder / "mine.txt").exists()
 
 
-def test_so_does_a_module(shell: Shell, same_as_plain: Compare) -> None:
-    """``-m`` takes the rest of the line, as python's own does."""
+def test_the_environment_of_a_module_is_unchanged(shell: Shell, same_as_plain: Compare) -> None:
+    """``-m`` ends the options, as with python."""
     shell.write("package/__init__.py", "")
     shell.write("package/tool.py", WHERE_AM_I)
 
@@ -105,8 +103,8 @@ ENDINGS = {
 
 
 @pytest.mark.parametrize("source", ENDINGS.values(), ids=ENDINGS)
-def test_however_it_ends_it_ends_as_under_python(shell: Shell, source: str) -> None:
-    """Exit code, output and traceback, byte by byte."""
+def test_the_program_ends_as_under_python(shell: Shell, source: str) -> None:
+    """Exit code, output and traceback are equal, byte by byte."""
     (shell.folder / "app.py").write_bytes(source.encode("utf-8", "surrogateescape"))
     plain = shell.python("app.py", input="hello\n")
     traced = shell.trace("run", "--quiet", "app.py", input="hello\n")
@@ -118,8 +116,8 @@ def test_however_it_ends_it_ends_as_under_python(shell: Shell, source: str) -> N
     assert len(shell.recordings) == 1
 
 
-def test_threads_with_loops_of_their_own(shell: Shell, same_as_plain: Compare) -> None:
-    """Each thread's tasks are told apart, and nothing is lost."""
+def test_event_loops_in_several_threads_are_recorded(shell: Shell, same_as_plain: Compare) -> None:
+    """The tasks of each thread are distinguished, and nothing is lost."""
     shell.write(
         "app.py",
         """
@@ -146,8 +144,8 @@ def test_threads_with_loops_of_their_own(shell: Shell, same_as_plain: Compare) -
     assert len({acquisition.task for acquisition in locks}) == 4
 
 
-def test_a_program_that_forks(shell: Shell, same_as_plain: Compare) -> None:
-    """Parent and child stand in one recording."""
+def test_forked_processes_are_recorded(shell: Shell, same_as_plain: Compare) -> None:
+    """Parent and child are in one recording."""
     shell.write(
         "app.py",
         """
@@ -176,8 +174,8 @@ def test_a_program_that_forks(shell: Shell, same_as_plain: Compare) -> None:
     ) == ["after", "before", "child"]
 
 
-def test_multiprocessing_workers_are_recorded_too(shell: Shell, same_as_plain: Compare) -> None:
-    """Spawned afresh, they find the recording by themselves."""
+def test_multiprocessing_workers_are_recorded(shell: Shell, same_as_plain: Compare) -> None:
+    """Spawned processes find the recording by themselves."""
     shell.write(
         "app.py",
         """
@@ -204,21 +202,23 @@ def test_multiprocessing_workers_are_recorded_too(shell: Shell, same_as_plain: C
     assert sum(timeline.resources[a.resource].name == "lock" for a in timeline) == 2
 
 
-def test_a_folder_with_a_main(shell: Shell, same_as_plain: Compare) -> None:
-    """Python runs it, so we do."""
+def test_a_folder_with_a_main_module_is_run(shell: Shell, same_as_plain: Compare) -> None:
+    """As python does."""
     shell.write("folder/__main__.py", WORK)
 
     assert same_as_plain("folder").out == "done\n"
 
 
-def test_a_folder_without_a_main(shell: Shell, same_as_plain: Compare) -> None:
-    """Python's own word is clear enough."""
+def test_a_folder_without_a_main_module_is_refused_by_python(
+    shell: Shell, same_as_plain: Compare
+) -> None:
+    """Its error is passed on unchanged."""
     (shell.folder / "folder").mkdir()
 
     assert "can't find '__main__' module" in same_as_plain("folder").err
 
 
-def test_interpreter_flags_are_handed_on(shell: Shell) -> None:
+def test_interpreter_flags_are_passed_on(shell: Shell) -> None:
     """``python -X utf8 -O -m asyncctx_trace_tui run`` traces under the same flags."""
     shell.write("app.py", "import sys; print(sys.flags.optimize, sys.flags.dev_mode)")
 
@@ -227,8 +227,8 @@ def test_interpreter_flags_are_handed_on(shell: Shell) -> None:
     assert ended.out == "1 True\n"
 
 
-def test_what_does_not_exist_is_said_in_one_line(shell: Shell) -> None:
-    """Neither a file nor a scenario; the nearest names are offered."""
+def test_an_unknown_target_is_refused_in_one_line(shell: Shell) -> None:
+    """Neither a file nor a scenario; similar names are suggested."""
     ended = shell.trace("run", "lokc")
 
     assert ended.code == 2
@@ -238,8 +238,8 @@ def test_what_does_not_exist_is_said_in_one_line(shell: Shell) -> None:
     assert shell.recordings == []
 
 
-def test_a_recording_is_not_overwritten_unasked(shell: Shell) -> None:
-    """And the program is not even started."""
+def test_recordings_are_overwritten_only_on_request(shell: Shell) -> None:
+    """The program is not started."""
     shell.write("app.py", WORK)
     (shell.folder / "x.actx").write_text("precious")
 
@@ -252,8 +252,8 @@ def test_a_recording_is_not_overwritten_unasked(shell: Shell) -> None:
     assert read(shell.folder / "x.actx")
 
 
-def test_a_folder_that_cannot_be_written_is_said_in_one_line(shell: Shell) -> None:
-    """Here a file stands where the folder should be."""
+def test_an_unwritable_folder_is_refused_in_one_line(shell: Shell) -> None:
+    """Here a file has the name of the folder."""
     shell.write("app.py", WORK)
     shell.write("file", "")
 
@@ -264,8 +264,8 @@ def test_a_folder_that_cannot_be_written_is_said_in_one_line(shell: Shell) -> No
     assert ended.err.count("\n") == 1
 
 
-def test_the_report_goes_to_stderr_and_says_where_the_recording_is(shell: Shell) -> None:
-    """stdout stays the program's own."""
+def test_the_report_is_printed_to_stderr_with_the_path_of_the_recording(shell: Shell) -> None:
+    """stdout contains only the program's output."""
     shell.write("app.py", WORK)
 
     ended = shell.trace("run", "--headless", "app.py")
@@ -277,8 +277,8 @@ def test_the_report_goes_to_stderr_and_says_where_the_recording_is(shell: Shell)
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_sent_to_us_reaches_the_program(shell: Shell, number: signal.Signals) -> None:
-    """It answers in its own way, and its answer is ours."""
+def test_signals_are_forwarded_to_the_program(shell: Shell, number: signal.Signals) -> None:
+    """Its exit code is ours."""
     shell.write(
         "app.py",
         f"""
@@ -306,23 +306,23 @@ def test_a_signal_sent_to_us_reaches_the_program(shell: Shell, number: signal.Si
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
-def test_a_program_killed_by_a_signal_ends_us_with_128_and_its_number(shell: Shell) -> None:
-    """As a shell says it."""
+def test_the_exit_code_of_a_killed_program_is_128_plus_the_signal(shell: Shell) -> None:
+    """As in a shell."""
     shell.write("app.py", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
 
     assert shell.trace("run", "--quiet", "app.py").code == 128 + signal.SIGKILL
 
 
-def test_a_wrong_option_of_ours_is_not_the_programs(shell: Shell) -> None:
-    """A typo must not become the name of a script."""
+def test_an_unknown_option_is_refused(shell: Shell) -> None:
+    """It is not taken for the name of a script."""
     ended = shell.trace("run", "--hedless", "app.py")
 
     assert ended.code == 2
     assert "--headless" in ended.err
 
 
-def test_help_names_every_command_and_opens_none(shell: Shell) -> None:
-    """--help must answer at once: neither click nor Textual is loaded for it."""
+def test_help_lists_every_command_and_imports_none(shell: Shell) -> None:
+    """Neither click nor Textual is imported."""
     shell.write(
         "probe.py",
         """
@@ -342,8 +342,8 @@ def test_help_names_every_command_and_opens_none(shell: Shell) -> None:
     assert any("run" in line for line in shown)
 
 
-def test_a_wrong_command_is_told_the_nearest(shell: Shell) -> None:
-    """One line, and where to look."""
+def test_an_unknown_command_is_answered_with_a_similar_one(shell: Shell) -> None:
+    """In one line."""
     assert shell.trace("rnu") == Ended(
         2, "", "asyncctx-trace: unknown command 'rnu': did you mean 'run'?\n"
     )
@@ -352,14 +352,14 @@ def test_a_wrong_command_is_told_the_nearest(shell: Shell) -> None:
     )
 
 
-def test_the_version_is_the_installed_one(shell: Shell) -> None:
-    """What a bug report needs first."""
+def test_version_prints_the_installed_version(shell: Shell) -> None:
+    """With the kind of implementation."""
     from importlib.metadata import version
 
-    said = shell.trace("--version").out
+    output = shell.trace("--version").out
 
     known = re.escape(version("asyncctx-trace"))
-    assert re.fullmatch(rf"asyncctx-trace {known} \((compiled|pure Python)\)\n", said)
+    assert re.fullmatch(rf"asyncctx-trace {known} \((compiled|pure Python)\)\n", output)
 
 
 DEADLOCK = """
@@ -379,7 +379,7 @@ DEADLOCK = """
 
         tasks = [asyncio.create_task(take(a, b)), asyncio.create_task(take(b, a))]
         print("hanging", flush=True)
-        # Somebody outside ends it, once they have been told.
+        # Somebody outside ends it, once the line is there.
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
         for task in tasks: task.cancel()
         await asyncio.wait(tasks)
@@ -388,8 +388,8 @@ DEADLOCK = """
 """
 
 
-def test_a_deadlock_is_told_while_the_program_hangs(shell: Shell) -> None:
-    """Not only when somebody has killed it: the line comes first, then the program is let go."""
+def test_a_deadlock_is_printed_while_the_program_hangs(shell: Shell) -> None:
+    """The line is printed before the program is killed."""
     shell.write("app.py", DEADLOCK)
     with subprocess.Popen(
         [sys.executable, "-m", "asyncctx_trace_tui", "run", "--headless", "app.py"],
@@ -407,18 +407,18 @@ def test_a_deadlock_is_told_while_the_program_hangs(shell: Shell) -> None:
         watchdog = threading.Timer(TIMEOUT, process.kill)
         watchdog.start()
         assert process.stdout.readline() == "hanging\n"
-        told = process.stderr.readline()
+        line = process.stderr.readline()
         process.stdin.write("enough\n")
         process.stdin.close()
         process.stderr.read()
         watchdog.cancel()
 
-        assert told.startswith("asyncctx-trace: deadlock: ")
+        assert line.startswith("asyncctx-trace: deadlock: ")
         assert process.wait() == 0
 
 
-def test_a_gate_makes_the_run_fail(shell: Shell) -> None:
-    """The program is content and the findings are not; its own failure goes first."""
+def test_a_failed_check_makes_the_run_fail(shell: Shell) -> None:
+    """Unless the program itself fails: its exit code takes precedence."""
     shell.write("app.py", WORK)
     shell.write("bad.py", "raise SystemExit(3)")
     impossible = ["--budget", "db lock:hold.max<1ns"]
@@ -428,21 +428,25 @@ def test_a_gate_makes_the_run_fail(shell: Shell) -> None:
     assert shell.trace("run", "--quiet", *impossible, "bad.py").code == 3
 
 
-def test_a_gate_that_is_shut_says_why_even_if_it_is_to_be_quiet(shell: Shell) -> None:
-    """A build that fails without a word helps nobody; one that passes needs none."""
+def test_failed_checks_are_printed_even_with_quiet(shell: Shell) -> None:
+    """A run that passes prints nothing."""
     shell.write("app.py", WORK)
 
-    shut = shell.trace("run", "--quiet", "--budget", "db lock:hold.max<1ns", "app.py")
-    kept = shell.trace("run", "--quiet", "--budget", "db lock:hold.max<1min", "app.py")
+    failed = shell.trace("run", "--quiet", "--budget", "db lock:hold.max<1ns", "app.py")
+    passed = shell.trace("run", "--quiet", "--budget", "db lock:hold.max<1min", "app.py")
 
-    assert shut.err.startswith("asyncctx-trace: check failed: budget db lock:hold.max<1ns: it is ")
-    assert len(shut.err.splitlines()) == 1
-    assert (kept.code, kept.err) == (0, "")
+    assert failed.err.startswith(
+        "asyncctx-trace: check failed: budget db lock:hold.max<1ns: it is "
+    )
+    assert len(failed.err.splitlines()) == 1
+    assert (passed.code, passed.err) == (0, "")
 
 
 @pytest.mark.parametrize("code", [0, 4])
-def test_a_report_that_fails_is_not_the_programs_fault(shell: Shell, code: int) -> None:
-    """It is said in one line, and the exit code stays the program's; but no gate passes."""
+def test_a_failing_report_does_not_change_the_exit_code_of_the_program(
+    shell: Shell, code: int
+) -> None:
+    """The error is printed in one line; checks fail."""
     shell.write(
         "app.py",
         f"""
@@ -463,8 +467,8 @@ def test_a_report_that_fails_is_not_the_programs_fault(shell: Shell, code: int) 
     assert len(gated.err.splitlines()) == 1
 
 
-def test_options_end_where_the_target_begins(shell: Shell) -> None:
-    """Even an option of ours is the program's behind the target, or behind ``--``."""
+def test_options_end_at_the_target(shell: Shell) -> None:
+    """Later options belong to the program, and all after ``--`` too."""
     shell.write("app.py", "import sys; print(sys.argv[1:])")
 
     assert shell.trace("run", "-q", "app.py", "--otlp", "-m", "x").out == "['--otlp', '-m', 'x']\n"

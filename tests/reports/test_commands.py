@@ -1,4 +1,4 @@
-"""The commands that print, as they are called."""
+"""The subcommands that print, called in this process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MS = 1_000_000
 
 @pytest.fixture
 def recording(tmp_path: Path) -> Path:
-    """Two acquisitions of a lock, the second after 60 ms of waiting; a third never ends."""
+    """Two acquisitions of a lock, the second after 60 ms of waiting; a third does not end."""
     path = tmp_path / "run.actx"
     writer = recorder(path)
     define_words(writer)
@@ -46,14 +46,14 @@ def recording(tmp_path: Path) -> Path:
 
 
 def call(*words: str | Path) -> int:
-    """Exit code of ``asyncctx-trace WORDS``."""
+    """Run ``asyncctx-trace WORDS`` and return its exit code."""
     with pytest.raises(SystemExit) as ended:
         main([str(word) for word in words])
     return int(ended.value.code or 0)
 
 
 def test_the_report_is_printed(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without colours, as this is no terminal."""
+    """Without color, as stdout is not a terminal."""
     code = call("report", recording)
     text = capsys.readouterr().out
 
@@ -80,8 +80,8 @@ def test_the_report_is_printed(recording: Path, capsys: pytest.CaptureFixture[st
         (["--budget", "no such:wait.p99<5s"], 1),
     ],
 )
-def test_gates_decide_on_the_exit_code(recording: Path, options: list[str], code: int) -> None:
-    """Findings by kind or certainty, and budgets."""
+def test_checks_determine_the_exit_code(recording: Path, options: list[str], code: int) -> None:
+    """Kinds of findings, certainty, and budgets."""
     assert call("report", recording, *options) == code
 
 
@@ -106,22 +106,22 @@ def test_gates_decide_on_the_exit_code(recording: Path, options: list[str], code
         ),
     ],
 )
-def test_a_gate_that_is_shut_says_which_and_why(
+def test_a_failed_check_is_printed_with_its_reason(
     recording: Path, options: list[str], lines: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A line for each on stderr, where a script finds it whatever the format of the report."""
+    """One line each on stderr, whatever the format of the report."""
     call("report", recording, *options, "--format", "json")
-    said = capsys.readouterr().err.splitlines()
+    printed_lines = capsys.readouterr().err.splitlines()
 
-    assert len(said) == len(lines)
-    for line, expected in zip(said, lines, strict=True):
+    assert len(printed_lines) == len(lines)
+    for line, expected in zip(printed_lines, lines, strict=True):
         assert line.startswith(f"asyncctx-trace: {expected}")
 
 
-def test_a_gate_does_not_pass_on_incomplete_evidence(
+def test_checks_fail_on_incomplete_evidence(
     recording: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What was asked about may be among what is missing; without a gate nothing fails."""
+    """The missing acquisitions could matter; without checks the command succeeds."""
     notes = TextWriter(recording)
     notes.dropped(1_300_000_000, 7, "no room on the disk")
     notes.close()
@@ -134,8 +134,10 @@ def test_a_gate_does_not_pass_on_incomplete_evidence(
     assert call("report", recording) == 0
 
 
-def test_a_broken_budget_is_told(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """By how much, and who is to blame."""
+def test_an_exceeded_budget_is_reported(
+    recording: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the value and the culprit."""
     call("report", recording, "--budget", "db lock:wait.max<5ms")
 
     assert (
@@ -144,24 +146,26 @@ def test_a_broken_budget_is_told(recording: Path, capsys: pytest.CaptureFixture[
     ) in " ".join(capsys.readouterr().out.split())
 
 
-def test_the_time_between_two_moments(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What had ended before is left out, what was in flight counts."""
+def test_since_and_until_limit_the_report(
+    recording: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Acquisitions that ended before are left out, those in flight count."""
     code = call("report", recording, "--format", "json", "--since", "65ms", "--until", "90ms")
-    told = json.loads(capsys.readouterr().out)
+    result = json.loads(capsys.readouterr().out)
 
     assert code == 0
-    assert told["recording"]["acquisitions"] == 1
-    assert told["recording"]["running"]
-    assert told["findings"] == []
+    assert result["recording"]["acquisitions"] == 1
+    assert result["recording"]["running"]
+    assert result["findings"] == []
 
 
 @pytest.mark.parametrize(
     ("clock", "seconds"), [("22:13:25", 5), ("22:13:20.5", 0.5), ("03:14", 5 * 3600 + 40)]
 )
-def test_the_time_of_day_is_a_moment_as_well(
+def test_since_and_until_accept_a_time_of_day(
     clock: str, seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In local time; one before the recording began is the next day's."""
+    """In local time; a time before the start of the recording is on the next day."""
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     anchor = Anchor(wall_ns=1_700_000_000 * 10**9, monotonic_ns=7 * 10**9)  # 22:13:20
@@ -171,18 +175,20 @@ def test_the_time_of_day_is_a_moment_as_well(
     assert at == 7 * 10**9 + round(seconds * 10**9)
 
 
-def test_it_may_bound_a_report(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """As a time since the start does."""
+def test_a_time_of_day_limits_the_report(
+    recording: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Like a time since the start."""
     call("report", recording, "--format", "json", "--until", "23:59:59.999")
 
     assert json.loads(capsys.readouterr().out)["recording"]["acquisitions"] == 3
 
 
 @pytest.mark.parametrize("format_", ["text", "json", "markdown"])
-def test_every_format_tells_of_the_leak(
+def test_every_format_reports_the_leak(
     recording: Path, format_: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each in its way."""
+    """Text, JSON and Markdown."""
     call("report", recording, "--format", format_)
 
     assert "leak" in capsys.readouterr().out
@@ -208,30 +214,30 @@ def test_every_format_tells_of_the_leak(
         (["diff", "missing.actx", "x"], "missing.actx: No such file"),
     ],
 )
-def test_a_wrong_call_is_answered_with_what_to_do(
+def test_usage_errors_say_what_to_do(
     words: list[str], says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Never with a traceback."""
+    """Without a traceback."""
     code = call(*words)
-    said = capsys.readouterr().err
+    printed_lines = capsys.readouterr().err
 
     assert code == 2
-    assert says in said
-    assert "Traceback" not in said
+    assert says in printed_lines
+    assert "Traceback" not in printed_lines
 
 
-def test_two_recordings_are_told_apart(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Here they are one and the same; so nothing fails."""
+def test_diff_compares_two_recordings(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Equal recordings do not fail."""
     code = call("diff", "--exit-code", recording, recording)
 
     assert code == 0
     assert capsys.readouterr().out == "No difference that is more than noise.\n"
 
 
-def test_a_recording_read_piece_by_piece_tells_the_same(
+def test_reading_in_batches_gives_the_same_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Acquisitions that begin in one segment and end in another, of more tasks than one."""
+    """With acquisitions of several tasks that cross segments."""
     path = tmp_path / "long.actx"
     writer = recorder(path)
     define_words(writer)
@@ -243,12 +249,12 @@ def test_a_recording_read_piece_by_piece_tells_the_same(
         writer.exit_started(1_000 * number + 2_000, number, task, OK, None)
         writer.exit_ended(1_000 * number + 2_400, number, OK, False, None)
     writer.close()
-    told = []
+    result = []
     for piece in (1, 1_000):
         monkeypatch.setattr(loading, "_BATCH", piece)
         out = StringIO()
         print_report(path, out, format_="json")
-        told.append(out.getvalue())
+        result.append(out.getvalue())
 
-    assert told[0] == told[1]
-    assert json.loads(told[0])["resources"][0]["acquisitions"] == 2_000
+    assert result[0] == result[1]
+    assert json.loads(result[0])["resources"][0]["acquisitions"] == 2_000

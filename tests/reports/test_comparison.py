@@ -1,4 +1,4 @@
-"""Two recordings told apart."""
+"""The comparison of two recordings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from asyncctx_trace_tui.reports.comparison_text import render_comparison
 
 
 def day(*, hold: float = 10, moved: int = 0, leak: bool = False, crossed: bool = False) -> Snapshot:
-    """Two tasks, one after the other in a lock, then a nest of two."""
+    """Two tasks acquire a lock one after the other, then two nested resources."""
     story = Story()
     story.pass_through("a", "lock", 0, 0, hold, line=10 + moved)
     story.pass_through("b", "lock", 0, hold, 2 * hold, line=10 + moved)
@@ -28,51 +28,51 @@ def day(*, hold: float = 10, moved: int = 0, leak: bool = False, crossed: bool =
     return Snapshot(story.timeline())
 
 
-def changed(told: Comparison) -> list[object]:
-    """All that differs."""
+def changed(comparison: Comparison) -> list[object]:
+    """Return everything that differs."""
     return [
-        *told.appeared,
-        *told.disappeared,
-        *told.slower,
-        *told.faster,
-        *told.new_findings,
-        *told.gone_findings,
-        *told.new_orders,
-        *told.gone_orders,
+        *comparison.appeared,
+        *comparison.disappeared,
+        *comparison.slower,
+        *comparison.faster,
+        *comparison.new_findings,
+        *comparison.gone_findings,
+        *comparison.new_orders,
+        *comparison.gone_orders,
     ]
 
 
-def test_the_same_program_with_moved_lines_is_the_same() -> None:
-    """As the source of a site has moved with it."""
+def test_moved_lines_make_no_difference() -> None:
+    """Sites are matched by their source text."""
     assert changed(compare(day(), day())) == []
 
 
-def test_what_became_slower_comes_with_its_place_and_phase() -> None:
-    """The worst first; the other way round it is faster."""
-    told = compare(day(), day(hold=30))
+def test_slower_sites_are_listed_with_their_phase() -> None:
+    """The largest difference first; the other way round they are faster."""
+    comparison = compare(day(), day(hold=30))
     told_back = compare(day(hold=30), day())
-    slower = [(change.place[1], phase, ns) for change, phase, ns in told.slower]
+    slower = [(change.place[1], phase, ns) for change, phase, ns in comparison.slower]
 
     assert slower == [("lock", "wait", 20 * MS), ("lock", "hold", 20 * MS)]
     assert [ns for _, _, ns in told_back.faster] == [-20 * MS, -20 * MS]
 
 
-def test_a_difference_within_the_noise_is_none() -> None:
-    """Less than a quarter, or than a ms."""
+def test_differences_within_the_noise_are_ignored() -> None:
+    """Less than a quarter, or less than a ms."""
     assert changed(compare(day(hold=10), day(hold=12))) == []
 
 
-def test_new_findings_and_those_that_are_gone() -> None:
-    """What is in both is not told."""
-    told = compare(day(), day(leak=True))
+def test_new_and_fixed_findings_are_listed() -> None:
+    """Those in both recordings are not."""
+    comparison = compare(day(), day(leak=True))
     back = compare(day(leak=True), day())
 
-    assert [finding.kind for finding in told.new_findings] == ["leak"]
+    assert [finding.kind for finding in comparison.new_findings] == ["leak"]
     assert [finding.kind for finding in back.gone_findings] == ["leak"]
     assert changed(compare(day(leak=True), day(leak=True))) == []
 
 
-def test_a_changed_order_of_cleanup_is_told() -> None:
+def test_a_changed_cleanup_order_is_listed() -> None:
     """With the new order and the old one."""
     text = render_comparison(compare(day(), day(crossed=True)), color=False)
 
@@ -80,8 +80,8 @@ def test_a_changed_order_of_cleanup_is_told() -> None:
     assert "inner → outer" in text
 
 
-def test_what_only_one_of_them_has_is_told() -> None:
-    """With its place and how often it came up."""
+def test_sites_in_one_recording_only_are_listed() -> None:
+    """With their number of acquisitions."""
     there = render_comparison(compare(day(), day(leak=True)), color=False)
     back = render_comparison(compare(day(leak=True), day()), color=False)
 

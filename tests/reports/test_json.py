@@ -1,4 +1,4 @@
-"""The report as programs read it."""
+"""The JSON report."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from asyncctx_trace.analysis.summary.report import report
 from asyncctx_trace_tui.reports.comparison_json import render_comparison_json
 from asyncctx_trace_tui.reports.json_report import render_json
 
-from .test_text import a_bad_day
+from .test_text import recording_with_problems
 
 PAGE = Path(__file__).parents[2] / "docs" / "report-json.md"
 
 
-def told() -> dict[str, Any]:
-    """The report on a bad day."""
-    text = render_json(report(Snapshot(a_bad_day().timeline())), "run.actx")
-    found: dict[str, Any] = json.loads(text)
-    return found
+def parsed() -> dict[str, Any]:
+    """Return the report on a recording with a queue, a leak and a failed exit."""
+    text = render_json(report(Snapshot(recording_with_problems().timeline())), "run.actx")
+    result: dict[str, Any] = json.loads(text)
+    return result
 
 
 def keys_of(value: Any) -> Iterator[str]:
-    """Every key, at any depth."""
+    """Return all keys, at any depth."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield key
@@ -42,24 +42,24 @@ def test_every_field_is_documented() -> None:
     documented = set(re.findall(r"`([a-z0-9_]+)`", PAGE.read_text())) | set(
         re.findall(r'"([a-z]+)"', PAGE.read_text())
     )
-    snapshot = Snapshot(a_bad_day().timeline())
+    snapshot = Snapshot(recording_with_problems().timeline())
     diff = json.loads(render_comparison_json(compare(snapshot, snapshot), "a", "b"))
 
-    assert set(keys_of(told())) - documented == set()
+    assert set(keys_of(parsed())) - documented == set()
     assert set(keys_of(diff)) - documented == set()
 
 
-def test_it_says_what_it_is() -> None:
-    """Whoever reads it can refuse what it does not know."""
-    found = told()
+def test_it_names_its_format_and_version() -> None:
+    """So that readers can refuse what they do not know."""
+    result = parsed()
 
-    assert (found["schema"], found["version"]) == ("asyncctx-trace/report", 1)
-    assert found["recording"]["acquisitions"] == 8
-    assert found["dropped"] == {"acquisitions": 0, "reasons": []}
+    assert (result["schema"], result["version"]) == ("asyncctx-trace/report", 1)
+    assert result["recording"]["acquisitions"] == 8
+    assert result["dropped"] == {"acquisitions": 0, "reasons": []}
 
 
-def test_times_are_whole_ns_from_the_beginning() -> None:
-    """Never floats, never seconds since a boot."""
+def test_times_are_whole_ns_since_the_start() -> None:
+    """Not floats, and not seconds since boot."""
 
     def times(value: Any) -> Iterator[Any]:
         if isinstance(value, dict):
@@ -71,16 +71,16 @@ def test_times_are_whole_ns_from_the_beginning() -> None:
             for inner in value:
                 yield from times(inner)
 
-    found = [time for time in times(told()) if time is not None]
+    result = [time for time in times(parsed()) if time is not None]
 
-    assert all(type(time) is int for time in found)
-    assert max(found) < 1_000_000_000
-    assert told()["findings"][0]["at_ns"] == 211_000_000
+    assert all(type(time) is int for time in result)
+    assert max(result) < 1_000_000_000
+    assert parsed()["findings"][0]["at_ns"] == 211_000_000
 
 
 def test_blame_adds_up() -> None:
     """By site and by task."""
-    (pool,) = (r for r in told()["resources"] if r["name"] == "db pool")
+    (pool,) = (r for r in parsed()["resources"] if r["name"] == "db pool")
     blame = pool["blame"]
 
     assert blame["total_ns"] == pool["wait"]["total_ns"] > 0
@@ -89,9 +89,9 @@ def test_blame_adds_up() -> None:
     assert sum(each["ns"] for each in blame["by_task"]) == blame["blamed_ns"]
 
 
-def test_a_finding_carries_its_evidence() -> None:
-    """Enough to open an editor at the place and the recording at the moment."""
-    leak = told()["findings"][0]
+def test_a_finding_contains_its_evidence() -> None:
+    """Enough to open an editor at the site and the recording at the time."""
+    leak = parsed()["findings"][0]
 
     assert (leak["kind"], leak["certainty"], leak["severity"]) == ("leak", "certain", "error")
     assert leak["sites"] == [{"file": "app.py", "line": 30, "function": "main", "text": "line 30"}]
@@ -99,9 +99,9 @@ def test_a_finding_carries_its_evidence() -> None:
     assert leak["tasks"] == [{"id": 2, "name": "t1"}]
 
 
-def test_names_that_are_no_unicode_survive() -> None:
+def test_names_that_are_not_valid_unicode_are_escaped() -> None:
     """A lone surrogate is written as an escape."""
-    story = a_bad_day()
+    story = recording_with_problems()
     story.pass_through("\ud800", "odd", 250, 250, 251)
 
     assert json.loads(render_json(report(Snapshot(story.timeline())), "run.actx"))["resources"]

@@ -1,4 +1,4 @@
-"""A recording in which next to nothing happened is reported on like any other."""
+"""Reports on recordings in which next to nothing happened."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from recording.builders import LOCK, define_words, recorder
 SCENE = Scene((1, 1), (((2, ((1, (3,)),)),), (5, (2, (1,))), ((1, (4,)),)))
 
 
-def test_a_program_killed_after_its_first_fact_is_reported_on(tmp_path: Path) -> None:
-    """The path to its end takes no time at all, and shares of no time are none."""
+def test_a_program_killed_after_its_first_event_has_a_report(tmp_path: Path) -> None:
+    """The critical path takes no time, and shares of no time are 0."""
     writer = recorder(tmp_path / "a.actx")
     define_words(writer)
     writer.enter_started(5, 1, 0, 1, 1, LOCK, 1)  # at the moment that its task was first seen
-    told = report(Snapshot(Timeline(read(tmp_path / "a.actx")), 5))
+    result = report(Snapshot(Timeline(read(tmp_path / "a.actx")), 5))
 
-    assert "Critical path" in render_report(told, color=False, full=True)
-    assert render_markdown(told)
-    assert render_json(told, "a.actx")
+    assert "Critical path" in render_report(result, color=False, full=True)
+    assert render_markdown(result)
+    assert render_json(result, "a.actx")
 
 
 @pytest.mark.parametrize("fine", [False, True])
-def test_the_path_up_to_any_moment_knows_only_what_came_before(fine: bool) -> None:
-    """Tasks that begin later are not on it, and not missed."""
+def test_the_critical_path_up_to_a_time_ignores_later_events(fine: bool) -> None:
+    """Tasks that start later are not on it."""
     timeline = Simulation(SCENE, fine=fine).timeline()
     end = timeline.end or 0
 

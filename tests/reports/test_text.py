@@ -1,4 +1,4 @@
-"""The report as people see it."""
+"""The report as text and Markdown."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from asyncctx_trace_tui.reports.text_report import render_report, render_text
 HOSTILE = "\x1b[2J[red]<b>`*pwn*` @octocat | \n\u202e" + "x" * 10_000
 
 
-def a_bad_day() -> Story:
+def recording_with_problems() -> Story:
     """A queue, a leak, and an exit that failed."""
     story = Story()
     story.resource("db pool", "pool", 2)
@@ -35,14 +35,14 @@ def a_bad_day() -> Story:
 
 
 def headings(text: str) -> list[str]:
-    """The kinds of the groups of findings, in order."""
+    """Return the kinds of the groups of findings, in order."""
     found = re.findall(r"^([a-z-]+) \((?:certain|possible)\)", text, re.MULTILINE)
     return [str(kind) for kind in found]
 
 
-def test_first_comes_the_verdict_then_the_findings_then_the_tables() -> None:
-    """The gravest first, each with its site."""
-    lines = render_text(a_bad_day().timeline(), color=False, width=140).splitlines()
+def test_the_verdict_comes_first_then_findings_then_tables() -> None:
+    """The most severe finding first, each with its site."""
+    lines = render_text(recording_with_problems().timeline(), color=False, width=140).splitlines()
     found = [line for line in lines if re.match(r"[a-z-]+ \((certain|possible)\)", line)]
 
     assert lines[0].startswith("Leak: `session` at app.py:30 was entered by t1 and never exited")
@@ -55,8 +55,8 @@ def test_first_comes_the_verdict_then_the_findings_then_the_tables() -> None:
     assert any("which masks ValueError: the reason of the body" in line for line in lines)
 
 
-def test_where_holds_kept_most_tasks_waiting_they_come_first() -> None:
-    """Site, function, resource, how long it was held and how many waited how long."""
+def test_the_longest_blocking_holds_come_first() -> None:
+    """With site, function, resource, time held and number of waiters."""
     story = Story()
     story.pass_through("refresh", "cache", 0, 0, 500, line=7)
     for number in range(20):
@@ -70,21 +70,21 @@ def test_where_holds_kept_most_tasks_waiting_they_come_first() -> None:
     )
 
 
-def test_moments_are_told_by_the_clock_on_the_wall_as_well(
+def test_times_are_given_as_time_of_day_as_well(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """In local time, for whoever compares it with a log."""
+    """In local time, to compare with a log."""
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     anchor = Anchor(wall_ns=1_700_000_000_000_000_000, monotonic_ns=1_000_000_000)
-    told = report(Snapshot(a_bad_day().timeline()), anchor=anchor)
-    text = render_report(told, color=False, width=140)
+    result = report(Snapshot(recording_with_problems().timeline()), anchor=anchor)
+    text = render_report(result, color=False, width=140)
 
     assert "in 300 ms. At 2023-11-14 22:13:20." in text
     assert "leak (certain) app.py:30  at 211 ms (22:13:20)" in text
 
 
-def an_awful_day() -> Story:
+def recording_with_many_problems() -> Story:
     """Many objects, many kinds of findings, long names, long messages."""
     story = Story()
     for number in range(60):
@@ -102,34 +102,34 @@ def an_awful_day() -> Story:
 
 
 @pytest.mark.parametrize("width", [80, 100, 160])
-def test_it_fits_on_a_screen_however_much_there_is(width: int) -> None:
-    """And says of everything that it leaves out how much there is more."""
-    told = report(Snapshot(an_awful_day().timeline()))
-    text = render_report(told, color=False, width=width)
+def test_it_fits_on_a_screen(width: int) -> None:
+    """What is left out is counted."""
+    result = report(Snapshot(recording_with_many_problems().timeline()))
+    text = render_report(result, color=False, width=width)
 
     assert len(text.splitlines()) <= (60 if width < 100 else 50)
     assert len(headings(text)) <= 5
-    assert f"and {len(told.groups) - len(headings(text))} more groups of findings: --full" in text
+    assert f"and {len(result.groups) - len(headings(text))} more groups of findings: --full" in text
     assert re.search(r"and \d+ more( \(\d+ objects\))?: --full", text)
     assert "60 × ClientSession(…)" in text
 
 
-def test_all_of_it_has_no_limits() -> None:
+def test_full_reports_leave_nothing_out() -> None:
     """Every finding, every resource, every table."""
-    told = report(Snapshot(an_awful_day().timeline()))
-    text = render_report(told, color=False, width=160, full=True)
+    result = report(Snapshot(recording_with_many_problems().timeline()))
+    text = render_report(result, color=False, width=160, full=True)
 
-    assert len(headings(text)) == len(told.groups)
+    assert len(headings(text)) == len(result.groups)
     assert text.count("never exited") >= 60
     assert "ClientSession(limit=59)" in text
     assert "more: --full" not in text
     assert {"Cleanup", "What went wrong first", "Critical path"} <= set(text.splitlines())
 
 
-def test_the_table_of_resources_has_the_numbers() -> None:
-    """Sorted by what was asked for."""
-    told = report(Snapshot(a_bad_day().timeline()), sort="name")
-    lines = render_report(told, color=False, width=140).splitlines()
+def test_the_table_of_resources_has_the_statistics() -> None:
+    """Sorted by the requested column."""
+    result = report(Snapshot(recording_with_problems().timeline()), sort="name")
+    lines = render_report(result, color=False, width=140).splitlines()
     rows = [line.split() for line in lines[lines.index("Resources") + 3 :][:3]]
 
     assert [row[0] for row in rows] == ["db", "file", "session"]
@@ -138,19 +138,19 @@ def test_the_table_of_resources_has_the_numbers() -> None:
     )
 
 
-def test_the_time_of_waiters_is_charged_to_sites_or_to_tasks() -> None:
-    """As one asks."""
-    told = report(Snapshot(a_bad_day().timeline()))
-    by_site = render_report(told, color=False, width=140)
-    by_task = render_report(told, color=False, width=140, by="task")
+def test_waiting_time_is_charged_to_sites_or_to_tasks() -> None:
+    """As requested."""
+    result = report(Snapshot(recording_with_problems().timeline()))
+    by_site = render_report(result, color=False, width=140)
+    by_task = render_report(result, color=False, width=140, by="task")
 
     assert re.search(r"held at .*\n +db pool +app.py:12 +180 ms +99 %", by_site)
     assert re.search(r"held by .*\n +db pool +t0 +60.0 ms +33 %", by_task)
 
 
-def test_plain_text_has_no_escapes_and_coloured_text_the_same_words() -> None:
-    """Colours are all that a terminal gets on top."""
-    timeline = a_bad_day().timeline()
+def test_color_adds_only_escapes_to_the_text() -> None:
+    """Plain text has no escapes."""
+    timeline = recording_with_problems().timeline()
     plain = render_text(timeline, color=False, width=140)
     coloured = render_text(timeline, color=True, width=140)
 
@@ -160,8 +160,8 @@ def test_plain_text_has_no_escapes_and_coloured_text_the_same_words() -> None:
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])
-def test_hostile_names_harm_nothing(width: int) -> None:
-    """They are text, on one line, cut in the middle; no line is wider than the terminal."""
+def test_hostile_names_are_shown_as_text(width: int) -> None:
+    """On one line, truncated in the middle; no line is wider than the terminal."""
     story = Story()
     story.pass_through(HOSTILE, HOSTILE, 0, 0, 70)
     story.pass_through("late", HOSTILE, 10, 70, 80)
@@ -178,26 +178,26 @@ def test_hostile_names_harm_nothing(width: int) -> None:
     assert len(text) < 20_000
 
 
-def test_where_nothing_was_acquired_it_says_so() -> None:
+def test_a_run_without_acquisitions_is_reported_as_such() -> None:
     """In one line."""
     assert render_text(Story().timeline(), color=False) == (
         "Nothing was acquired: no traced `async with` was entered.\n"
     )
 
 
-def test_what_is_missing_is_told_everywhere() -> None:
+def test_missing_acquisitions_are_counted_in_every_format() -> None:
     """And nothing is called complete that is not."""
-    timeline = a_bad_day().timeline()
+    timeline = recording_with_problems().timeline()
     timeline.extend([Dropped(1_400_000_000, 7, "no room on the disk")])
-    told = report(Snapshot(timeline))
+    result = report(Snapshot(timeline))
 
     assert "7 acquisitions are missing: no room on the disk" in render_text(timeline, color=False)
-    assert "7 acquisitions are missing" in render_markdown(told)
+    assert "7 acquisitions are missing" in render_markdown(result)
 
 
-def test_only_what_concerns_a_task_or_a_resource() -> None:
-    """The numbers of a resource stay those of all its tasks."""
-    snapshot = Snapshot(a_bad_day().timeline())
+def test_a_report_can_be_limited_to_a_task_or_a_resource() -> None:
+    """The statistics of a resource remain those of all its tasks."""
+    snapshot = Snapshot(recording_with_problems().timeline())
     by_task = report(snapshot, tasks=["t1"])
     by_resource = report(snapshot, resources=["db*"])
     by_another = report(snapshot, resources=["file"])
@@ -210,8 +210,8 @@ def test_only_what_concerns_a_task_or_a_resource() -> None:
     assert [f.kind for f in by_another.findings] == ["cleanup-error"]
 
 
-def test_markdown_cannot_be_written_by_the_program() -> None:
-    """No tag, no mention, no table cell, no code span of its own."""
+def test_markdown_of_the_program_is_escaped() -> None:
+    """No tag, mention, table cell or code span."""
     story = Story()
     story.resource(HOSTILE[:60], "pool", 1)
     story.pass_through("t", HOSTILE[:60], 0, 0, 70)
@@ -227,7 +227,7 @@ def test_markdown_cannot_be_written_by_the_program() -> None:
 
 def test_markdown_has_findings_and_tables() -> None:
     """For a pull request."""
-    text = render_markdown(report(Snapshot(a_bad_day().timeline())))
+    text = render_markdown(report(Snapshot(recording_with_problems().timeline())))
 
     assert text.startswith("**asyncctx-trace:** Leak: `session` at app.py:30 was entered")
     assert "- 🛑 **leak** (certain) `app.py:30`: `session` at app.py:30 " in text

@@ -1,4 +1,4 @@
-"""The runs that the tests of the scenarios share."""
+"""Fixtures shared by the tests of the scenarios."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .runs import PYTHONS, Run, Runs
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that asks for a ``run`` looks at every scenario on every interpreter."""
+    """Parametrize tests that use ``run`` with every scenario and interpreter."""
     if "run" in metafunc.fixturenames:
         cases = [
             pytest.param((python, name), id=name if python is PYTHONS[0] else f"{name} {python}")
@@ -27,7 +27,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def runs(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Runs]:
-    """All that the selected tests will ask for, begun at once, by one of xdist's workers."""
+    """Start all runs that the selected tests need at once, in one of xdist's workers."""
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
@@ -42,7 +42,7 @@ def runs(
 
 @pytest.fixture
 def run(request: pytest.FixtureRequest, runs: Runs) -> Run:
-    """One scenario, run both ways."""
+    """Return one scenario, run with and without the tracer."""
     run = runs.of(*request.param)
     told = run.plain.stdout + run.plain.stderr
     if told.startswith("skipped:") or "there is no PostgreSQL to be found" in told:

@@ -1,4 +1,4 @@
-"""Every scenario as a real program, run with and without the tracer, several at a time."""
+"""Run scenarios as real programs, with and without the tracer, several at a time."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ AT_ONCE = 8
 
 @dataclass
 class Run:
-    """A scenario that ran to its end."""
+    """A scenario that has ended."""
 
     name: str
     traced: subprocess.CompletedProcess[str]
@@ -41,20 +41,20 @@ class Run:
 
     @cached_property
     def timeline(self) -> Timeline:
-        """What was recorded of it."""
+        """The timeline of its recording."""
         return Timeline(read(self.recording))
 
     def task(self, task: int) -> str:
-        """The name of a task."""
+        """Return the name of a task."""
         return self.timeline.tasks[task].name
 
     def resource(self, row: int) -> str:
-        """The name of the resource of an acquisition."""
+        """Return the name of the resource of an acquisition."""
         return self.timeline.resources[self.timeline.resource[row]].name
 
     @cached_property
     def expects(self) -> dict[str, Any]:
-        """What the scenario declares that it shows."""
+        """What the scenario declares to show."""
         return declared_by(self.name)
 
 
@@ -71,7 +71,7 @@ class Runs:
         self._begun: dict[tuple[str, str], tuple[Future[Any], Future[Any], Path]] = {}
 
     def begin(self, python: str, name: str) -> None:
-        """Run a scenario both ways, unless that is under way already."""
+        """Start a scenario both ways, unless it is already running."""
         if (python, name) in self._begun:
             return
         stem = f"{PYTHONS.index(python)}-{name}"
@@ -86,17 +86,17 @@ class Runs:
         )
 
     def of(self, python: str, name: str) -> Run:
-        """The run, when it is over."""
+        """Return the run after it has ended."""
         self.begin(python, name)
         traced, plain, recording = self._begun[python, name]
         return Run(name, traced.result(), plain.result(), recording)
 
     def close(self) -> None:
-        """Wait for what has begun, and begin nothing more."""
+        """Wait for the runs in progress, and start no more."""
         self._workers.shutdown(cancel_futures=True)
 
     def _once(self, name: str, *command: str) -> subprocess.CompletedProcess[str]:
-        """Run ``command``, or wait for the process that does, and take what it has kept."""
+        """Run ``command``, or wait for the process that does and return its result."""
         kept = self._folder / f"{name}.pickle"
         with (self._folder / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -119,7 +119,7 @@ class Runs:
 
 
 def declared_by(name: str) -> dict[str, Any]:
-    """The ``EXPECTS`` of a scenario, read without running it."""
+    """Return the ``EXPECTS`` of a scenario, read without running it."""
     for statement in ast.parse(bundled_scenarios.find(name).read_bytes()).body:
         match statement:
             case ast.Assign(targets=[ast.Name(id="EXPECTS")], value=value):

@@ -11,20 +11,20 @@ from asyncctx_trace_tui.run import bundled_scenarios
 
 
 def trace(*words: str) -> subprocess.CompletedProcess[str]:
-    """``asyncctx-trace WORDS``."""
+    """Run ``asyncctx-trace WORDS``."""
     command = [sys.executable, "-m", "asyncctx_trace_tui", *words]
     return subprocess.run(command, capture_output=True, text=True, timeout=240)
 
 
-def test_every_script_has_its_place_in_the_order() -> None:
-    """What begins with an underscore helps the others and is none itself."""
+def test_every_script_is_in_the_order() -> None:
+    """Scripts whose name starts with an underscore are helpers."""
     names = [each.name for each in bundled_scenarios.all()]
 
     assert tuple(names) == bundled_scenarios.ORDER
 
 
-def test_a_name_leads_to_its_script() -> None:
-    """As it would be given to ``python``."""
+def test_a_name_is_resolved_to_its_script() -> None:
+    """As a path that ``python`` accepts."""
     path = bundled_scenarios.find("exit_stack")
 
     assert path.name == "exit_stack.py"
@@ -32,8 +32,8 @@ def test_a_name_leads_to_its_script() -> None:
 
 
 @pytest.mark.parametrize("name", ["_postgres", "", "../lock", "lock.py"])
-def test_only_names_are_names(name: str) -> None:
-    """No helper, no path, no suffix."""
+def test_paths_and_helpers_are_not_names(name: str) -> None:
+    """No helper, path or suffix."""
     with pytest.raises(bundled_scenarios.NoSuchScenario):
         bundled_scenarios.find(name)
 
@@ -42,8 +42,8 @@ def test_only_names_are_names(name: str) -> None:
     ("wrong", "right"),
     [("deadlok", "deadlock"), ("taskgroup", "task_group"), ("trio", "trio_nursery")],
 )
-def test_a_wrong_name_is_answered_with_the_nearest(wrong: str, right: str) -> None:
-    """In one line, by every command that takes a name."""
+def test_an_unknown_name_is_answered_with_similar_ones(wrong: str, right: str) -> None:
+    """In one line, by each command that takes a name."""
     for words in (["run", wrong], ["scenarios", wrong]):
         done = trace(*words)
 
@@ -53,16 +53,16 @@ def test_a_wrong_name_is_answered_with_the_nearest(wrong: str, right: str) -> No
         assert f"did you mean {right}" in done.stderr
 
 
-def test_the_list_has_them_all() -> None:
-    """One a line, with its title."""
+def test_all_scenarios_are_listed() -> None:
+    """One per line, with its title."""
     lines = trace("scenarios").stdout.splitlines()
 
     for each, line in zip(bundled_scenarios.all(), lines, strict=False):
         assert line.split() == [each.name, *each.title.split()]
 
 
-def test_a_name_tells_its_story() -> None:
-    """And where to read the script."""
+def test_a_scenario_is_described_by_name() -> None:
+    """With the path of the script."""
     told = trace("scenarios", "leak").stdout
 
     assert told.startswith("Entered, and never left\n")

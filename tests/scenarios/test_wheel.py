@@ -1,4 +1,4 @@
-"""The scenarios travel in the wheel."""
+"""The wheel contains the scenarios."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CHECKOUT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of packages that has the wheel's content, built from this checkout."""
+    """Return a folder of packages with the contents of the wheel built from this checkout."""
     pytest.importorskip("hatchling", reason="building a wheel needs hatchling")
     folder = tmp_path_factory.mktemp("wheel")
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
@@ -30,7 +30,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_scenario_runs_by_name_from_an_empty_folder(installed: Path, tmp_path: Path) -> None:
-    """Its own copy, not the checkout's; traced, with the helper that lies beside it."""
+    """The installed copy is traced, with the helper beside it."""
     command = [sys.executable, "-m", "asyncctx_trace_tui", "run", "--quiet", "-o", "x.actx", "pool"]
     dead = "postgresql://127.0.0.1:1/nothing"  # told before anything takes long
     done = subprocess.run(
@@ -49,8 +49,8 @@ def test_a_scenario_runs_by_name_from_an_empty_folder(installed: Path, tmp_path:
     assert "postgres" in [resource.name for resource in resources]  # without a word in the script
 
 
-def test_the_list_is_that_of_the_checkout(installed: Path, tmp_path: Path) -> None:
-    """Every script is there, and nothing that is none."""
+def test_installed_scenarios_are_those_of_the_checkout(installed: Path, tmp_path: Path) -> None:
+    """All scripts, and nothing else."""
     listed = subprocess.run(
         [sys.executable, "-m", "asyncctx_trace_tui", "scenarios"],
         cwd=tmp_path,

@@ -1,4 +1,4 @@
-"""Many columns worked out at once look as they do one by one."""
+"""The numpy kernels for lanes give the results of the plain ones."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.stories import START
+from app.builders import START
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.events import EnterEnded, EnterStarted, ExitEnded, ExitStarted, Fact
 from asyncctx_trace.model.outcomes import Outcome
@@ -39,9 +39,9 @@ WINDOWS = st.builds(
 )
 
 
-def story(passes: list[tuple[int, ...]], left_out: int) -> list[list[Fact]]:
-    """The facts of each acquisition; the last one lacks its ``left_out`` last."""
-    told: list[list[Fact]] = []
+def record_passes(passes: list[tuple[int, ...]], left_out: int) -> list[list[Fact]]:
+    """Record the events of each acquisition; the last one lacks its last ``left_out``."""
+    passed: list[list[Fact]] = []
     at = START
     for id, (pause, wait, hold, cleanup, *outcomes) in enumerate(passes, 1):
         enter, body, exit = map(Outcome, outcomes)
@@ -56,9 +56,9 @@ def story(passes: list[tuple[int, ...]], left_out: int) -> list[list[Fact]]:
         if enter is not Outcome.OK:
             del facts[2:]
         at = facts[-1].at
-        told.append(facts)
-    told[-1] = told[-1][: max(1, 4 - left_out)]
-    return told
+        passed.append(facts)
+    passed[-1] = passed[-1][: max(1, 4 - left_out)]
+    return passed
 
 
 def cell_segments(track: Track, viewport: Viewport, now: int, glyphs: Glyphs) -> list[CellSegment]:
@@ -82,7 +82,7 @@ def cell_segments(track: Track, viewport: Viewport, now: int, glyphs: Glyphs) ->
     kind=st.sampled_from([Track, UnitTrack]),
     seen_at=st.integers(0, 40),
 )
-def test_a_lane_drawn_at_once_is_the_lane_drawn_one_by_one(
+def test_numpy_draws_the_same_cells_as_plain_python(
     passes: list[tuple[int, ...]],
     left_out: int,
     viewport: Viewport,
@@ -91,18 +91,18 @@ def test_a_lane_drawn_at_once_is_the_lane_drawn_one_by_one(
     kind: type[Track],
     seen_at: int,
 ) -> None:
-    """Whatever happened, wherever one looks, however often it was looked at while it grew."""
+    """For any events and viewport, also while the timeline grows."""
     timeline = Timeline()
     one_by_one, at_once = kind(timeline), kind(timeline)
-    told = story(passes, left_out)
-    now = told[-1][-1].at + later
+    passed = record_passes(passes, left_out)
+    now = passed[-1][-1].at + later
     with pytest.MonkeyPatch.context() as patch:
 
         def drawn(track: Track, many: int) -> list[CellSegment]:
             patch.setattr(kernels, "_MANY", many)
             return cell_segments(track, viewport, now, glyphs)
 
-        for number, facts in enumerate(told):
+        for number, facts in enumerate(passed):
             timeline.extend(facts)
             if kind is Track or timeline.entered(number):
                 one_by_one.rows.append(number)
@@ -123,15 +123,15 @@ def test_a_lane_drawn_at_once_is_the_lane_drawn_one_by_one(
     at=st.integers(START, START + 2000),
     chunk=st.integers(1, 9),
 )
-def test_who_is_there_is_found_without_asking_everyone(
+def test_the_interval_index_finds_the_open_acquisitions(
     passes: list[tuple[int, ...]], left_out: int, at: int, chunk: int
 ) -> None:
-    """The same as a look at every acquisition, also of a timeline that has grown since."""
+    """The same ones as a check of every acquisition, also after the timeline has grown."""
     timeline = Timeline()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("asyncctx_trace_tui.view.lanes.interval_index._CHUNK", chunk)
         index = IntervalIndex(timeline)
-        for facts in story(passes, left_out):
+        for facts in record_passes(passes, left_out):
             for fact in facts:
                 timeline.extend([fact])
                 if fact.at % 3 == 0:
@@ -144,18 +144,18 @@ def test_who_is_there_is_found_without_asking_everyone(
 
 @settings(deadline=None)
 @given(passes=PASSES, left_out=st.integers(0, 3), viewport=WINDOWS, later=st.integers(0, 500))
-def test_sums_over_all_tasks_are_the_same(
+def test_numpy_sums_over_all_tasks_are_those_of_plain_python(
     passes: list[tuple[int, ...]], left_out: int, viewport: Viewport, later: int
 ) -> None:
-    """All rows at once, or lane by lane; nested ones do not count twice."""
-    told = story(passes, left_out)
-    timeline = Timeline(fact for facts in told for fact in facts)
-    nested = EnterStarted(told[-1][-1].at, 1_000, None, 1, "asyncio.locks.Lock", 1, 1)
+    """Nested acquisitions are not counted twice."""
+    passed = record_passes(passes, left_out)
+    timeline = Timeline(fact for facts in passed for fact in facts)
+    nested = EnterStarted(passed[-1][-1].at, 1_000, None, 1, "asyncio.locks.Lock", 1, 1)
     timeline.extend([nested])
-    now = told[-1][-1].at + later
+    now = passed[-1][-1].at + later
     tracks = LaneSet(timeline)
     tracks.update()
-    found = []
+    results = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("asyncctx_trace_tui.view.cells.activity._AT_ONCE", 7)
         for many in (0, 1_000):
@@ -164,6 +164,6 @@ def test_sums_over_all_tasks_are_the_same(
             for _ in overview.sum_up(tracks):
                 pass
             totals = [tracks.totals(phase, now) for phase in range(3)]
-            found.append((overview.waits, overview.holds, totals))
+            results.append((overview.waits, overview.holds, totals))
 
-    assert found[0] == found[1]
+    assert results[0] == results[1]

@@ -1,4 +1,4 @@
-"""Lanes as plain text: every phase has its own glyph, whatever the colours."""
+"""Lanes as plain text: each phase has its own glyph, whatever the colors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.stories import MS, START, Story, three_workers
+from app.builders import MS, START, RecordingBuilder, three_workers
 from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace_tui.view.cells.drawing import draw, plain_text
 from asyncctx_trace_tui.view.cells.glyphs import ASCII, UNICODE, Glyphs
@@ -14,11 +14,11 @@ from asyncctx_trace_tui.view.lanes.lane_set import LaneSet
 from asyncctx_trace_tui.view.viewport import Viewport
 
 
-def lanes(
-    story: Story, first: float, last: float, width: int, glyphs: Glyphs = UNICODE
+def drawn_lanes(
+    builder: RecordingBuilder, first: float, last: float, width: int, glyphs: Glyphs = UNICODE
 ) -> list[str]:
-    """Each track of a story between two times, as text."""
-    tracks = LaneSet(story.timeline(at=1000))
+    """Return each track between two times as text."""
+    tracks = LaneSet(builder.timeline(at=1000))
     tracks.update()
     viewport = Viewport.fitting(START + round(first * MS), START + round(last * MS) - 1, width)
     now = START + 1000 * MS
@@ -29,20 +29,20 @@ def lanes(
     ]
 
 
-def test_three_workers_stand_in_line(tmp_path: Path) -> None:
-    """Waiting is dotted, holding solid; each begins as the one before it ends."""
+def test_three_workers_queue_for_a_lock(tmp_path: Path) -> None:
+    """Waiting is dotted, holding solid; each holder begins where the last one ends."""
 
-    assert lanes(three_workers(tmp_path / "x.actx"), 0, 320, 32) == [
+    assert drawn_lanes(three_workers(tmp_path / "x.actx"), 0, 320, 32) == [
         "██████████╱",
         " ░░░░░░░░░██████████╱",
         "  ░░░░░░░░░░░░░░░░░░██████████╱",
     ]
 
 
-def test_the_same_without_a_unicode_font(tmp_path: Path) -> None:
-    """Poor terminals get the same story."""
+def test_three_workers_queue_for_a_lock_in_ascii(tmp_path: Path) -> None:
+    """For terminals without Unicode fonts."""
 
-    assert lanes(three_workers(tmp_path / "x.actx"), 0, 320, 32, ASCII) == [
+    assert drawn_lanes(three_workers(tmp_path / "x.actx"), 0, 320, 32, ASCII) == [
         "##########/",
         " .........##########/",
         "  ..................##########/",
@@ -57,29 +57,31 @@ def test_the_same_without_a_unicode_font(tmp_path: Path) -> None:
         (80, "▚"),
     ],
 )
-def test_phases_stay_told_apart_while_they_share_columns(
+def test_phases_are_distinct_while_they_share_columns(
     tmp_path: Path, zoom: int, drawn: str
 ) -> None:
     """Enter, body and exit in many columns, in few, in one."""
-    story = Story(tmp_path / "x.actx").task(1, "t").resource(1, "r")
-    story.pass_(1, 1, 20, 30, 60, 80)
+    builder = RecordingBuilder(tmp_path / "x.actx").task(1, "t").resource(1, "r")
+    builder.acquisition(1, 1, 20, 30, 60, 80)
 
-    assert lanes(story, 0, 8 * zoom, 8) == [drawn]
+    assert drawn_lanes(builder, 0, 8 * zoom, 8) == [drawn]
 
 
-def test_what_is_in_flight_reaches_to_now(tmp_path: Path) -> None:
+def test_acquisitions_in_flight_reach_to_now(tmp_path: Path) -> None:
     """A leak is drawn to the end and no further."""
-    story = Story(tmp_path / "x.actx").task(1, "t").resource(1, "r")
-    story.pass_(1, 1, 900, 940)
+    builder = RecordingBuilder(tmp_path / "x.actx").task(1, "t").resource(1, "r")
+    builder.acquisition(1, 1, 900, 940)
 
-    assert lanes(story, 900, 1100, 20) == ["░░░░██████"]
+    assert drawn_lanes(builder, 900, 1100, 20) == ["░░░░██████"]
 
 
 def test_failures_are_marked_where_they_happened(tmp_path: Path) -> None:
     """Errors, cancellations and timeouts have a glyph each."""
-    story = Story(tmp_path / "x.actx").task(1, "t").resource(1, "r")
-    story.pass_(1, 1, 0, 20, outcomes=(Outcome.TIMED_OUT,), error=TimeoutError())
-    story.pass_(1, 1, 40, 40, 60, 70, outcomes=(Outcome.OK, Outcome.ERROR), error=ValueError())
-    story.pass_(1, 1, 90, 110, outcomes=(Outcome.CANCELLED,))
+    builder = RecordingBuilder(tmp_path / "x.actx").task(1, "t").resource(1, "r")
+    builder.acquisition(1, 1, 0, 20, outcomes=(Outcome.TIMED_OUT,), error=TimeoutError())
+    builder.acquisition(
+        1, 1, 40, 40, 60, 70, outcomes=(Outcome.OK, Outcome.ERROR), error=ValueError()
+    )
+    builder.acquisition(1, 1, 90, 110, outcomes=(Outcome.CANCELLED,))
 
-    assert lanes(story, 0, 120, 12) == ["░░◷ ██✗  ░░⊘"]
+    assert drawn_lanes(builder, 0, 120, 12) == ["░░◷ ██✗  ░░⊘"]

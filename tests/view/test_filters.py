@@ -1,4 +1,4 @@
-"""Filter expressions, each against a small story."""
+"""Filter expressions, each against a small recording."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from app.stories import MS, START, Story
+from app.builders import MS, START, RecordingBuilder
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace_tui.view.filters import FilterError, parse, parse_prompt_duration
 
 
 @pytest.fixture
-def story(tmp_path: Path) -> Timeline:
-    """Row 0: anna at the pool, 5 ms of waiting. Row 1: bert [x] at the lock, with an error."""
-    told = Story(tmp_path / "x.actx").task(1, "anna").task(2, "bert [x]")
-    told.resource(1, "pool", "pool", 2).resource(2, "lock")
-    told.pass_(1, 1, 0, 5, 50, 51)
-    told.pass_(2, 2, 10, 11, 30, 31, outcomes=(Outcome.OK, Outcome.ERROR), error=KeyError("gone"))
-    return told.timeline(100)
+def timeline(tmp_path: Path) -> Timeline:
+    """Row 0: anna waits 5 ms for the pool. Row 1: bert [x] at the lock, with an error."""
+    builder = RecordingBuilder(tmp_path / "x.actx").task(1, "anna").task(2, "bert [x]")
+    builder.resource(1, "pool", "pool", 2).resource(2, "lock")
+    builder.acquisition(1, 1, 0, 5, 50, 51)
+    builder.acquisition(
+        2, 2, 10, 11, 30, 31, outcomes=(Outcome.OK, Outcome.ERROR), error=KeyError("gone")
+    )
+    return builder.timeline(100)
 
 
 @pytest.mark.parametrize(
@@ -44,34 +46,34 @@ def story(tmp_path: Path) -> Timeline:
         ("nobody", []),
     ],
 )
-def test_terms(story: Timeline, expression: str, rows: list[int]) -> None:
-    """Each says which acquisitions it means."""
+def test_terms_select_acquisitions(timeline: Timeline, expression: str, rows: list[int]) -> None:
+    """Each term by itself, and combined."""
     wanted = parse(expression)
 
     assert wanted is not None
-    assert [row for row in range(2) if wanted(story, row, START + 100 * MS)] == rows
+    assert [row for row in range(2) if wanted(timeline, row, START + 100 * MS)] == rows
 
 
 @pytest.mark.parametrize("expression", ["tsak:x", "wait>soon", "'open", "wait>5parsecs"])
-def test_nonsense_is_told_in_one_line(expression: str) -> None:
-    """With what would make sense."""
-    with pytest.raises(FilterError) as told:
+def test_invalid_expressions_are_refused_with_a_hint(expression: str) -> None:
+    """In one line that says what is valid."""
+    with pytest.raises(FilterError) as raised:
         parse(expression)
 
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
     ("text", "ns"),
     [("5ms", 5 * MS), ("50µs", 50_000), ("1.5 s", 1500 * MS), ("2min", 120_000 * MS)],
 )
-def test_durations(text: str, ns: int) -> None:
+def test_durations_are_parsed(text: str, ns: int) -> None:
     """As people write them."""
 
     assert parse_prompt_duration(text) == ns
 
 
-def test_nothing_asked_is_no_filter() -> None:
-    """An empty expression shows all."""
+def test_an_empty_expression_matches_everything() -> None:
+    """It shows all lanes."""
 
     assert parse("  ") is None

@@ -1,4 +1,4 @@
-"""The play head, by a clock that is set by hand."""
+"""The play head, with a clock that is set by hand."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from asyncctx_trace_tui.view.playback import SPEEDS, Playback
 MS = 1_000_000
 
 
-def test_it_plays_as_fast_as_it_happened() -> None:
+def test_it_plays_at_the_speed_of_the_program() -> None:
     """Ten ms of real time are ten ms of recorded time."""
     playback = Playback(0, 100 * MS)
     playback.play()
@@ -21,8 +21,8 @@ def test_it_plays_as_fast_as_it_happened() -> None:
     assert playback.at == 10 * MS
 
 
-def test_the_first_look_at_the_clock_moves_nothing() -> None:
-    """However long ago the clock began, playing starts at the start."""
+def test_the_first_reading_of_the_clock_moves_nothing() -> None:
+    """Whatever it shows, playing starts at the start."""
     playback = Playback(0, 100 * MS)
     playback.play()
     playback.advance(10**15)
@@ -30,8 +30,8 @@ def test_the_first_look_at_the_clock_moves_nothing() -> None:
     assert playback.at == 0
 
 
-def test_time_that_passed_while_it_stood_does_not_count() -> None:
-    """After a pause it goes on where it stopped."""
+def test_time_that_passes_while_paused_does_not_count() -> None:
+    """After a pause it continues where it stopped."""
     playback = Playback(0, 100 * MS)
     playback.play()
     playback.advance(0)
@@ -44,8 +44,8 @@ def test_time_that_passed_while_it_stood_does_not_count() -> None:
     assert playback.at == 15 * MS
 
 
-def test_it_stops_at_the_end_and_begins_anew_from_there() -> None:
-    """Play at the end means: once more."""
+def test_it_stops_at_the_end_and_play_starts_again() -> None:
+    """Play at the end starts from the beginning."""
     playback = Playback(0, 100 * MS)
     playback.play()
     playback.advance(0)
@@ -57,7 +57,7 @@ def test_it_stops_at_the_end_and_begins_anew_from_there() -> None:
 
 
 def test_backwards_it_stops_at_the_start() -> None:
-    """Everything goes backwards as well."""
+    """And play starts again from the end."""
     playback = Playback(0, 100 * MS)
     playback.go(50 * MS)
     playback.reverse()
@@ -72,7 +72,7 @@ def test_backwards_it_stops_at_the_start() -> None:
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=60))
 def test_slow_motion_loses_nothing_between_frames(frames: list[int]) -> None:
-    """A hundredth of the speed moves a ns only in some of the frames, and adds up all the same."""
+    """At a hundredth of the speed, fractions of a ns add up over frames."""
     playback = Playback(0, 10**9, speed=0.01)
     playback.play()
     clock = 0
@@ -85,7 +85,7 @@ def test_slow_motion_loses_nothing_between_frames(frames: list[int]) -> None:
 
 
 def test_following_stays_at_the_end_as_it_grows() -> None:
-    """Live, the play head is where the program is."""
+    """Live, the play head is at the latest time."""
     playback = Playback(0, 100)
     playback.follow()
     playback.extend(0, 250)
@@ -93,8 +93,8 @@ def test_following_stays_at_the_end_as_it_grows() -> None:
     assert playback.at == 250
 
 
-def test_letting_go_of_the_program_stays_where_it_was() -> None:
-    """After a pause the recording grows and the play head stands."""
+def test_pausing_while_following_keeps_the_position() -> None:
+    """The recording grows and the play head stays."""
     playback = Playback(0, 100)
     playback.follow()
     playback.toggle()
@@ -112,20 +112,20 @@ def test_letting_go_of_the_program_stays_where_it_was() -> None:
     st.integers(0, 1000),
     st.sampled_from([-1, 1]),
 )
-def test_stepping_goes_to_the_nearest_other_fact(times: list[int], at: int, by: int) -> None:
-    """Next is the first after, previous the last before; several at one time are one step."""
+def test_stepping_goes_to_the_nearest_event(times: list[int], at: int, by: int) -> None:
+    """The first one after or the last one before; several at one time are one step."""
     playback = Playback(0, 1000)
     playback.go(at)
-    found = playback.step(times, by)
+    stepped = playback.step(times, by)
     beyond = [time for time in times if (time > at if by > 0 else time < at)]
 
-    assert found == bool(beyond)
+    assert stepped == bool(beyond)
     assert playback.at == ((min if by > 0 else max)(beyond) if beyond else at)
 
 
 @pytest.mark.parametrize("speed", [1.0, 0.3, 7.5, 500.0])
-def test_the_speed_keys_go_through_the_table_from_anywhere(speed: float) -> None:
-    """A speed from the command line need not be one of the table's."""
+def test_speed_keys_work_from_any_speed(speed: float) -> None:
+    """A speed from the command line need not be in the table."""
     playback = Playback(speed=speed)
     playback.faster()
     faster = playback.speed

@@ -1,4 +1,4 @@
-"""The ruler: round times that leave room for their labels."""
+"""The time axis: round times with space for their labels."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from asyncctx_trace_tui.view.viewport import Viewport
 
 @given(st.integers(0, 10**16), st.integers(1, 10**13), st.integers(20, 300), st.integers(0, 10**16))
 def test_labels_never_touch(start: int, per_column: int, width: int, origin: int) -> None:
-    """At every zoom, each label ends before the next mark."""
-    found = ticks(Viewport(start, per_column, width), origin)
+    """At every zoom, each label ends before the next tick."""
+    shown = ticks(Viewport(start, per_column, width), origin)
 
-    assert all(0 <= tick.column < width for tick in found)
-    for tick, following in pairwise(found):
+    assert all(0 <= tick.column < width for tick in shown)
+    for tick, following in pairwise(shown):
         assert tick.column + 1 + len(tick.label) < following.column
 
 
@@ -33,16 +33,16 @@ def test_labels_never_touch(start: int, per_column: int, width: int, origin: int
         (3_723_004_000_000, 10**6, "1:02:03.004"),
     ],
 )
-def test_a_clock_reads_as_people_write_it(ns: int, precision: int, words: str) -> None:
-    """Seconds, then minutes, then hours; digits as far as the zoom makes them matter."""
+def test_times_are_formatted_as_people_write_them(ns: int, precision: int, words: str) -> None:
+    """Seconds, then minutes, then hours; with the digits that the zoom can show."""
 
     assert clock(ns, precision) == words
 
 
-def test_marks_are_round_times_since_the_start() -> None:
-    """A recording of ten seconds on a hundred columns gets a mark for every second."""
+def test_ticks_are_at_round_times_since_the_start() -> None:
+    """Ten seconds in a hundred columns get a tick each second."""
     origin = 123_456_789
-    found = ticks(Viewport.fitting(origin, origin + 10 * 10**9, 100), origin)
+    shown = ticks(Viewport.fitting(origin, origin + 10 * 10**9, 100), origin)
 
-    assert [tick.label for tick in found] == [f"{second}s" for second in range(11)][: len(found)]
-    assert found[0].column == 0
+    assert [tick.label for tick in shown] == [f"{second}s" for second in range(11)][: len(shown)]
+    assert shown[0].column == 0

@@ -1,4 +1,4 @@
-"""The shares of waiting, holding and cleaning up: exact, at every zoom."""
+"""The time in each phase per column: exact at every zoom."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.stories import MS, START, Story
+from app.builders import MS, START, RecordingBuilder
 from asyncctx_trace.analysis.timeline.table import Timeline
-from asyncctx_trace.model.events import EnterEnded, EnterStarted, ExitEnded, ExitStarted
+from asyncctx_trace.model.events import EnterEnded, EnterStarted, Event, ExitEnded, ExitStarted
 from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace_tui.view.lanes.lane_set import LaneSet
 from asyncctx_trace_tui.view.lanes.tracks import Track
@@ -26,11 +26,11 @@ PASSES = st.lists(
 
 
 def track_of(passes: list[tuple[int, ...]], left_out: int = 0) -> Track:
-    """The only track of one task; the last acquisition lacks its ``left_out`` last facts."""
+    """Return the track of one task; the last acquisition lacks its ``left_out`` last events."""
     timeline, at = Timeline(), START
     for id, durations in enumerate(passes, 1):
         times = [at := at + duration * MS for duration in durations]
-        facts = [
+        facts: list[Event] = [
             EnterStarted(times[0], id, None, 1, "asyncio.locks.Lock", 1, 1),
             EnterEnded(times[1], id, Outcome.OK, None),
             ExitStarted(times[2], id, 1, Outcome.OK, None),
@@ -45,10 +45,10 @@ def track_of(passes: list[tuple[int, ...]], left_out: int = 0) -> Track:
 
 
 @given(PASSES, st.integers(0, 3), st.integers(-200, 2000), st.integers(1, 90), st.integers(1, 60))
-def test_columns_add_up_to_what_was_spent(
+def test_columns_add_up_to_the_elapsed_time(
     passes: list[tuple[int, ...]], left_out: int, start: int, step: int, width: int
 ) -> None:
-    """Nothing is sampled: the columns in view together hold every ns of their time, once."""
+    """Nothing is sampled: the visible columns together contain each ns once."""
     track = track_of(passes, left_out)
     viewport = Viewport(START + start * MS, step * MS // 7 + 1, width)
     spent = track.elapsed(viewport.end, NOW).minus(track.elapsed(viewport.start, NOW))
@@ -62,7 +62,7 @@ def test_columns_add_up_to_what_was_spent(
 def test_nothing_is_drawn_outside_or_twice(
     passes: list[tuple[int, ...]], left_out: int, start: int, step: int, width: int
 ) -> None:
-    """Runs lie within the window, from left to right, and no column has more than its time."""
+    """Runs are inside the viewport, from left to right, with at most the time of a column."""
     track = track_of(passes, left_out)
     viewport = Viewport(START + start * MS, step * MS // 7 + 1, width)
     edge = 0
@@ -76,20 +76,21 @@ def test_nothing_is_drawn_outside_or_twice(
 
 @given(PASSES, st.integers(0, 800))
 def test_a_row_is_found_at_each_of_its_times(passes: list[tuple[int, ...]], at: int) -> None:
-    """What a bisection finds is what a look at every acquisition finds."""
+    """Bisection finds the same row as a check of every acquisition."""
     track = track_of(passes)
     timeline = track.timeline
     expected = [a.row for a in timeline if a.phase_at(START + at * MS) is not None]
 
-    assert [track.row_at(START + at * MS)] == (expected or [None])
+    assert track.row_at(START + at * MS) == (expected[0] if expected else None)
+    assert len(expected) <= 1
 
 
-def test_a_wait_of_50_us_among_hours_is_still_seen(tmp_path: Path) -> None:
-    """Sampling would hide it: the chance to hit it is one in a million."""
+def test_a_wait_of_50_us_among_hours_is_visible(tmp_path: Path) -> None:
+    """Sampling would hide it."""
     hour = 3_600_000
-    story = Story(tmp_path / "x.actx").task(1, "t").resource(1, "r")
-    story.pass_(1, 1, hour, hour + 0.05, outcomes=(Outcome.TIMED_OUT,))
-    tracks = LaneSet(story.timeline(at=3 * hour))
+    builder = RecordingBuilder(tmp_path / "x.actx").task(1, "t").resource(1, "r")
+    builder.acquisition(1, 1, hour, hour + 0.05, outcomes=(Outcome.TIMED_OUT,))
+    tracks = LaneSet(builder.timeline(at=3 * hour))
     tracks.update()
     viewport = Viewport.fitting(START, START + 3 * hour * MS, 100)
     runs = list(tracks.lanes[1].tracks[0].runs(viewport, viewport.end))
@@ -98,21 +99,25 @@ def test_a_wait_of_50_us_among_hours_is_still_seen(tmp_path: Path) -> None:
 
 
 def test_nested_acquisitions_get_tracks_of_their_own(tmp_path: Path) -> None:
-    """One within the other, two tracks; one after the other, the same track."""
-    story = Story(tmp_path / "x.actx").task(1, "t").resource(1, "outer").resource(2, "inner")
-    story.pass_(1, 1, 0, 1, 100, 101).pass_(1, 2, 10, 11, 20, 21).pass_(1, 2, 30, 31, 40, 41)
-    tracks = LaneSet(story.timeline(at=200))
+    """Nested ones take two tracks, consecutive ones the same track."""
+    builder = (
+        RecordingBuilder(tmp_path / "x.actx").task(1, "t").resource(1, "outer").resource(2, "inner")
+    )
+    builder.acquisition(1, 1, 0, 1, 100, 101).acquisition(1, 2, 10, 11, 20, 21).acquisition(
+        1, 2, 30, 31, 40, 41
+    )
+    tracks = LaneSet(builder.timeline(at=200))
     tracks.update()
 
     assert [list(track.rows) for track in tracks.lanes[1].tracks] == [[0], [1, 2]]
 
 
 def test_problems_are_found_where_they_happened(tmp_path: Path) -> None:
-    """At most one in a column, and none out of view."""
-    story = Story(tmp_path / "x.actx").task(1, "t").resource(1, "r")
+    """At most one per column, and none outside the viewport."""
+    builder = RecordingBuilder(tmp_path / "x.actx").task(1, "t").resource(1, "r")
     for number in range(100):
-        story.pass_(1, 1, number, number + 0.5, outcomes=(Outcome.CANCELLED,))
-    tracks = LaneSet(story.timeline(at=200))
+        builder.acquisition(1, 1, number, number + 0.5, outcomes=(Outcome.CANCELLED,))
+    tracks = LaneSet(builder.timeline(at=200))
     tracks.update()
     track = tracks.lanes[1].tracks[0]
     seen = list(track.problems(Viewport(START + 10 * MS, 10 * MS, 5)))

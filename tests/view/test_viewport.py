@@ -1,4 +1,4 @@
-"""The window in time: moves invert, slices touch, what must be in view is."""
+"""The viewport: moves can be undone, columns are adjacent."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ VIEWPORTS = st.builds(Viewport, TIMES, st.integers(1, 10**13), st.integers(1, 30
 
 @given(VIEWPORTS, st.integers(-1000, 1000))
 def test_panning_back_inverts_panning(viewport: Viewport, columns: int) -> None:
-    """Whoever goes right and then as far left sees what they saw."""
+    """Panning right and as far left shows the same."""
 
     assert viewport.panned(columns).panned(-columns) == viewport
 
 
 @given(VIEWPORTS, st.integers(-50, 350), st.floats(0, 0.999))
 def test_zooming_in_inverts_zooming_out(viewport: Viewport, column: int, within: float) -> None:
-    """Out and in again, around any time in view or not, and nothing has crept sideways."""
+    """Around any time, visible or not, without drift."""
     around = viewport.time_of(column) + int(within * viewport.per_column)
 
     assert viewport.zoomed_out(around).zoomed_in(around) == viewport
 
 
 @given(VIEWPORTS, st.integers(0, 299), st.booleans())
-def test_what_is_zoomed_around_stays_in_its_column(
+def test_the_center_of_a_zoom_stays_in_its_column(
     viewport: Viewport, column: int, closer: bool
 ) -> None:
-    """The place that one looks at stays under the eye."""
+    """For any visible time."""
     around = viewport.time_of(column % viewport.width) + viewport.per_column // 3
     zoomed = viewport.zoomed_in(around) if closer else viewport.zoomed_out(around)
 
@@ -38,8 +38,8 @@ def test_what_is_zoomed_around_stays_in_its_column(
 
 
 @given(VIEWPORTS, st.integers(-10, 310))
-def test_slices_touch_and_every_time_lies_in_its_own(viewport: Viewport, column: int) -> None:
-    """No ns is lost between two columns, and none is shown twice."""
+def test_columns_are_adjacent_and_contain_their_times(viewport: Viewport, column: int) -> None:
+    """Between two columns no ns is lost, and none is shown twice."""
     first, last = viewport.time_of(column), viewport.time_of(column + 1) - 1
 
     assert viewport.column_of(first) == viewport.column_of(last) == column
@@ -47,7 +47,7 @@ def test_slices_touch_and_every_time_lies_in_its_own(viewport: Viewport, column:
 
 @given(TIMES, st.integers(0, 10**15), st.integers(1, 300))
 def test_fitting_shows_first_and_last(first: int, length: int, width: int) -> None:
-    """All of it is in view, and with slices one ns shorter it would not be."""
+    """All of it is visible, and would not be with columns one ns shorter."""
     viewport = Viewport.fitting(first, first + length, width)
 
     assert viewport.shows(first)
@@ -59,7 +59,7 @@ def test_fitting_shows_first_and_last(first: int, length: int, width: int) -> No
 def test_following_brings_a_time_into_view_by_whole_columns(
     viewport: Viewport, at: int, margin: int
 ) -> None:
-    """The window goes after the play head and keeps its grid."""
+    """The viewport keeps its grid."""
     moved = viewport.following(at, margin)
 
     assert moved.shows(at)
@@ -68,18 +68,18 @@ def test_following_brings_a_time_into_view_by_whole_columns(
 
 
 @given(VIEWPORTS, TIMES, st.integers(0, 10**15))
-def test_a_window_kept_near_shows_some_of_the_recording(
+def test_a_viewport_kept_near_shows_some_of_the_recording(
     viewport: Viewport, first: int, length: int
 ) -> None:
-    """Panning cannot lose the recording out of sight."""
-    kept = viewport.kept_near(first, first + length)
+    """Panning cannot leave the recording."""
+    moved = viewport.kept_near(first, first + length)
 
-    assert kept.start <= first + length
-    assert kept.end > first
+    assert moved.start <= first + length
+    assert moved.end > first
 
 
 def test_zoom_ends_at_one_ns_and_at_months() -> None:
-    """There is a closest and a farthest view, and the keys stop there."""
+    """There is a smallest and a largest time per column."""
     near = far = Viewport.fitting(0, 10**9, 80)
     for _ in range(80):
         near, far = near.zoomed_in(500), far.zoomed_out(500)

@@ -1,4 +1,4 @@
-"""The app on a screen that tests can read, with a clock that they set."""
+"""Drive the app in tests: press keys, read the screen, set the clock."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 
 from textual.pilot import Pilot
 
-from app.stories import MS, START
+from app.builders import MS, START
 from asyncctx_trace_tui.app.application import TraceApp
 from asyncctx_trace_tui.storage.app_settings import Settings
 
-__all__ = ["Clock", "FakeProgram", "Stage", "staged"]
+__all__ = ["Clock", "FakeProgram", "AppDriver", "open_app"]
 
 
 class Clock:
-    """Real time as the test tells it, in ms since the stories' start."""
+    """Real time as the test sets it, in ms since START."""
 
     def __init__(self, ms: float = 0) -> None:
         self.ms = ms
@@ -27,7 +27,7 @@ class Clock:
 
 
 class FakeProgram:
-    """A program that runs until it is stopped or told to end."""
+    """A program that runs until it is stopped or a test sets its exit code."""
 
     pid = 1
 
@@ -44,8 +44,8 @@ class FakeProgram:
         return self.code
 
 
-class Stage:
-    """The running app with what is needed to play and to look."""
+class AppDriver:
+    """The running app, its clock, and its screen as text."""
 
     def __init__(self, app: TraceApp, pilot: Pilot[None], clock: Clock) -> None:
         self.app = app
@@ -54,7 +54,7 @@ class Stage:
 
     @property
     def at(self) -> float:
-        """Where the play head is, in ms."""
+        """The time of the play head, in ms since START."""
         return (self.app.state.playback.at - START) / MS
 
     @property
@@ -68,16 +68,16 @@ class Stage:
         return "\n".join(self.lines)
 
     def lane(self, name: str) -> str:
-        """The first line of the lane of the task ``name``."""
+        """Return the first line of the lane of the task ``name``."""
         return next(line for line in self.lines if line[2:].startswith(name))
 
     async def press(self, *keys: str) -> None:
-        """Press keys, and let the app answer."""
+        """Press keys, and wait until the app has handled them."""
         await self.pilot.press(*keys)
         await self.settle()
 
     async def settle(self, ms: float | None = None) -> None:
-        """Let real time be ``ms``, and let the app show it."""
+        """Set real time to ``ms`` if given, and draw a frame."""
         if ms is not None:
             self.clock.ms = ms
         self.app.tick()
@@ -85,18 +85,18 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(
+async def open_app(
     recording: Path,
     size: tuple[int, int] = (80, 24),
     *,
     ms: float = 0,
     settings: Settings | None = None,
     **options: Any,
-) -> AsyncIterator[Stage]:
-    """The app over ``recording`` at real time ``ms``; replays stand at the start."""
+) -> AsyncIterator[AppDriver]:
+    """Open the app over ``recording`` at real time ``ms``; replays start at the start."""
     clock = Clock(ms)
     app = TraceApp(recording, clock=clock, settings=settings or Settings(), **options)
     async with app.run_test(size=size, notifications=True, tooltips=True) as pilot:
-        stage = Stage(app, pilot, clock)
-        await stage.settle()
-        yield stage
+        driver = AppDriver(app, pilot, clock)
+        await driver.settle()
+        yield driver

@@ -1,4 +1,4 @@
-"""Runs a coroutine as a test."""
+"""Run a coroutine function as a test."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any
 
-__all__ = ["in_a_loop"]
+__all__ = ["async_test"]
 
 
-def in_a_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """A test that is a coroutine, in an event loop of its own."""
+def async_test(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Make a test of a coroutine function, which runs in a new event loop."""
 
     @wraps(test)
     def run(*args: Any, **kwargs: Any) -> None:
