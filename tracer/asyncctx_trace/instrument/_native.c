@@ -28,6 +28,7 @@ static PyObject *switch_off, *missed;
 static PyObject *at_place;  /* resources.at_place */
 static PyObject *ok;        /* int(Outcome.OK) */
 static PyObject *zero;
+static PyObject *traced_flag; /* int(EnterFlag.TRACED) */
 
 static PyObject *s_cr_code, *s_listening, *s_looking, *s_native_task;
 static PyObject *s_throw, *s_close;
@@ -902,8 +903,8 @@ begin_enter(Watched *self)
     if (site == NULL) {
         return NULL;
     }
-    PyObject *args[] = {self->manager, self->resource, site};
-    PyObject *acquisition = PyObject_Vectorcall(on_enter_started, args, 3, NULL);
+    PyObject *args[] = {self->manager, self->resource, site, traced_flag};
+    PyObject *acquisition = PyObject_Vectorcall(on_enter_started, args, 4, NULL);
     Py_DECREF(site);
     return acquisition;
 }
@@ -1661,6 +1662,7 @@ bind(void)
     HAVE(at_place, of(ROOM("registry.resources"), "at_place"));
     HAVE(ok, PyLong_FromLong(1)); /* int(Outcome.OK) */
     HAVE(zero, PyLong_FromLong(0));
+    HAVE(traced_flag, of(ROOM("publish"), "TRACED"));
     PyObject *type;
     HAVE(type, of(ROOM("registry.tasks"), "Task"));
     SLOT(task_id_, "id");

@@ -15,7 +15,8 @@ def install(include: Iterable[str] = (), exclude: Iterable[str] = (), *, all: bo
 
     The program's own modules are those that are neither installed packages nor part of the standard
     library. The settings in ``[tool.asyncctx-trace]`` of the project's ``pyproject.toml`` apply as
-    well. A second call replaces the first one.
+    well. With a TracerProvider or a MeterProvider, what is traced becomes spans and metrics. A
+    second call replaces the first one.
 
     Args:
         include: More packages, modules or files: ``"asyncpg"``, ``"acme.*"``, ``"*/store/*"``.
@@ -34,7 +35,7 @@ def install(include: Iterable[str] = (), exclude: Iterable[str] = (), *, all: bo
     """
     from asyncctx_trace.instrument.rewriting import import_hook
 
-    import_hook.install(include, exclude, all)
+    import_hook.install(include, exclude, all, spans=True)
 
 
 def uninstall() -> None:

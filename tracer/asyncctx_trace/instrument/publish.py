@@ -20,6 +20,7 @@ __all__ = [
     "ENTERING_ELSEWHERE",
     "HOLDING",
     "LEAVING",
+    "TRACED",
     "Acquisition",
     "enter_ended",
     "enter_started",
@@ -36,6 +37,7 @@ ENTERING, HOLDING, LEAVING, ENDED, ENTERING_ELSEWHERE = range(5)
 _ids = itertools.count(1)
 _OK = int(Outcome.OK)
 BY_CALL = int(EnterFlag.BY_CALL)
+TRACED = int(EnterFlag.TRACED)
 _NO_ROOM = (RecursionError, MemoryError)
 """The program is at the end of its stack or memory: nothing can be told, by nobody's fault."""
 _compiled = compiled("asyncctx_trace.instrument")
@@ -102,6 +104,7 @@ def enter_started_by_call(
     task: Task,
     acquisition: Acquisition | None = None,
     *,
+    flags: int = BY_CALL,
     elsewhere: bool = False,
 ) -> Acquisition | None:
     """``task`` asks by calling a method; ``acquisition`` is one that has ended and begins again.
@@ -121,7 +124,7 @@ def enter_started_by_call(
     acquisition.state = ENTERING_ELSEWHERE if elsewhere else ENTERING
     try:
         sink.enter_started(
-            unpatched.monotonic_ns(), number, parent, task.id, manager, resource, site, BY_CALL
+            unpatched.monotonic_ns(), number, parent, task.id, manager, resource, site, flags
         )
     except _NO_ROOM:
         sinks.missed(sink)

@@ -19,6 +19,8 @@ class Settings:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     all: bool = False
+    spans: bool = False
+    """Whether what is traced by rewriting also becomes spans of the program's own providers."""
 
     def plus(self, include: tuple[str, ...], exclude: tuple[str, ...], all: bool) -> Settings:
         """These and what was asked for besides; an ``include`` asked for beats an ``exclude``
@@ -27,6 +29,7 @@ class Settings:
             self.include + include,
             tuple(word for word in self.exclude if word not in include) + exclude,
             self.all or all,
+            self.spans,
         )
 
 
@@ -51,7 +54,10 @@ def read(folder: Path) -> Settings:
     except ValueError as error:
         raise SettingsError(f"{path} is not valid TOML: {error}") from None
     return Settings(
-        _words(path, table, "include"), _words(path, table, "exclude"), _flag(path, table, "all")
+        _words(path, table, "include"),
+        _words(path, table, "exclude"),
+        _flag(path, table, "all"),
+        _flag(path, table, "spans"),
     )
 
 

@@ -22,6 +22,8 @@ class EnterFlag(IntFlag):
 
     BY_CALL = 1
     """A method such as ``acquire()`` was called: any task may call the one that releases."""
+    TRACED = 2
+    """The program traces it itself, with ``traced()``."""
 
 
 class ExitFlag(IntFlag):

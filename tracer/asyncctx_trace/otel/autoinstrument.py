@@ -60,9 +60,9 @@ class AsyncctxTraceInstrumentor:
             )
             return
         if _begun():
-            install(include, exclude, all=all)
+            install(include, exclude, all, spans=True)
         else:
-            install_at_start(include, exclude, all)
+            install_at_start(include, exclude, all, spans=True)
         AsyncctxTraceInstrumentor._on = configure(
             tracer_provider=tracer_provider, meter_provider=meter_provider
         )

@@ -7,9 +7,10 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from asyncctx_trace.instrument import sinks
+from asyncctx_trace.instrument import sinks, span_scope
 from asyncctx_trace.instrument.hidden_frames import quietly, unobserved
 
 if TYPE_CHECKING:
@@ -198,10 +199,13 @@ def configure(
 
 
 def seek_providers() -> None:
-    """Have acquisitions look for a global provider until there is one."""
+    """Have acquisitions look for a global provider until there is one.
+
+    The search begins when the program traces something itself: see ``instrument.span_scope``.
+    """
     disabled = os.environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "")
     if NAME not in map(str.strip, disabled.split(",")):
-        sinks.seek(_seek)
+        span_scope.on_request(partial(sinks.seek, _seek))
 
 
 @unobserved

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from opentelemetry import context as context_api
 from opentelemetry.context import Context
 
+from asyncctx_trace.instrument import span_scope
 from asyncctx_trace.model.capacity import limit_of
-from asyncctx_trace.model.outcomes import Outcome
+from asyncctx_trace.model.outcomes import EnterFlag
 from asyncctx_trace.otel.acquisition import (
     LiveAcquisition,
     ResourceWords,
@@ -26,7 +27,8 @@ from asyncctx_trace.otel.worker import Worker
 __all__ = ["Emitter"]
 
 _UNKNOWN_TASK = TaskWords(0, "?", "none", "?")
-_OK = int(Outcome.OK)
+_BY_CALL = int(EnterFlag.BY_CALL)
+_TRACED = int(EnterFlag.TRACED)
 _MANY = 65_536
 _SUPPRESS = (
     "suppress_instrumentation",
@@ -51,6 +53,8 @@ class Emitter:
         self._worker = worker
         self._facts: deque[LiveAcquisition] = worker.facts
         self._open: dict[int, LiveAcquisition] = {}
+        self._left_out: dict[int, LiveAcquisition] = {}
+        """Open acquisition without spans -> the innermost one with spans around it."""
         self._managers: dict[int, str] = {}
         self._sites: dict[int, SiteWords] = {}
         self._resources: dict[int, ResourceWords] = {}
@@ -70,6 +74,7 @@ class Emitter:
     def restart_in_child(self) -> None:
         """What the parent had open or queued is the parent's to tell."""
         self._open.clear()
+        self._left_out.clear()
         self._worker.restart_in_child()
 
     # -- definitions ------------------------------------------------------------------------
@@ -110,6 +115,11 @@ class Emitter:
         site: int,
         flags: int = 0,
     ) -> None:
+        if not (flags & _TRACED or span_scope.rewritten_code):
+            around = self._open.get(parent) or self._left_out.get(parent)
+            if around is not None:
+                self._left_out[acquisition] = around
+            return
         context = current()
         if context and (_SUPPRESS[0] in context or _SUPPRESS[1] in context):
             return
@@ -128,14 +138,14 @@ class Emitter:
         live = LiveAcquisition(
             acquisition,
             at,
-            self._open.get(parent),
+            self._open.get(parent) or self._left_out.get(parent),
             self._tasks.get(task, _UNKNOWN_TASK),
             self._managers[manager],
             words,
             self._sites.get(site),
             context,
         )
-        if flags:
+        if flags & _BY_CALL:
             live.by_call = True
         if silent:
             live.silent = True
@@ -151,6 +161,8 @@ class Emitter:
     ) -> None:
         live = self._open.get(acquisition)
         if live is None:
+            if error is not None and self._left_out:
+                self._left_out.pop(acquisition, None)
             return
         live.enter_ended = at
         live.enter_outcome = outcome
@@ -206,6 +218,8 @@ class Emitter:
     ) -> None:
         live = self._open.pop(acquisition, None)
         if live is None:
+            if self._left_out:
+                self._left_out.pop(acquisition, None)
             return
         live.exit_ended = at
         live.exit_outcome = outcome

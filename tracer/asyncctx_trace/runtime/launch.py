@@ -24,7 +24,8 @@ def environment(recording: Path, options: dict[str, Any]) -> dict[str, str]:
 
     ``options`` go to the program as they are and must survive JSON: ``captured``, whether its
     output is a pipe that wants whole lines at once; ``keep``, how much of the recording stays;
-    ``include``, ``exclude`` and ``all``, which modules are traced (see ``install``).
+    ``include``, ``exclude`` and ``all``, which modules are traced (see ``install``); ``spans``,
+    whether they add to the program's own telemetry.
     """
     path = os.environ.get("PYTHONPATH")
     settings = {
@@ -73,7 +74,10 @@ def begin() -> None:
         from asyncctx_trace.instrument.rewriting.import_hook import install_at_start
 
         install_at_start(
-            settings.get("include", ()), settings.get("exclude", ()), settings.get("all", False)
+            settings.get("include", ()),
+            settings.get("exclude", ()),
+            settings.get("all", False),
+            spans=settings.get("spans", False),
         )
     except Exception as error:
         print(f"asyncctx-trace: not recording process {os.getpid()}: {error}", file=sys.stderr)

@@ -78,7 +78,7 @@ class _Plugin:
             self._installed = True
             from asyncctx_trace.instrument.rewriting.import_hook import install, uninstall
 
-            install()
+            install(spans=self.config.getoption("--asyncctx-spans"))
             self.config.add_cleanup(uninstall)
 
     # -- one test ---------------------------------------------------------------------------

@@ -74,6 +74,11 @@ def add_options(parser: pytest.Parser) -> None:
         help="Report no findings at the end. Forbidden ones still fail their tests.",
     )
     group.addoption(
+        "--asyncctx-spans",
+        action="store_true",
+        help="Add spans and metrics to the OpenTelemetry providers of the tests as well.",
+    )
+    group.addoption(
         "--asyncctx-forbid",
         action="append",
         default=[],

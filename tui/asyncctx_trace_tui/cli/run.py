@@ -100,6 +100,11 @@ class _LikePython(click.Command):
     metavar="[URL]",
     help="Send spans to an OTLP endpoint, such as Jaeger, while the program runs.",
 )
+@click.option(
+    "--spans",
+    is_flag=True,
+    help="Add spans and metrics to the program's own OpenTelemetry providers as well.",
+)
 @check_options
 def command(
     words: tuple[str, ...],
@@ -112,6 +117,7 @@ def command(
     exclude: tuple[str, ...],
     everything: bool,
     otlp: str | None,
+    spans: bool,
     checks: Gates | None,
 ) -> None:
     """Run a program under the tracer, as `python TARGET [ARGS]...` would run it.
@@ -123,6 +129,7 @@ def command(
         "include": _names(include),
         "exclude": _names(exclude),
         "all": everything,
+        "spans": spans,
     }
     target = _target(words)
     recording = output or _new_recording(words)

@@ -12,7 +12,7 @@ from asyncctx_trace.instrument.adapters import Adapter, Pair, itself
 from asyncctx_trace.instrument.hidden_frames import frequent, quietly, unobserved
 from asyncctx_trace.instrument.patches import spawned_tasks
 from asyncctx_trace.instrument.patches.spawned_tasks import _spawned
-from asyncctx_trace.instrument.publish import BY_CALL, ENTERING, HOLDING, LEAVING, Acquisition
+from asyncctx_trace.instrument.publish import ENTERING, HOLDING, LEAVING, Acquisition
 from asyncctx_trace.instrument.registry import open_acquisitions, resources
 from asyncctx_trace.instrument.registry.callers import (
     METHODS,
@@ -323,12 +323,13 @@ for _name, _method in list(vars(Watch).items()):
 def _begin(asked: _AskedNow) -> _Asked | None:
     task, manager, resource, site, holder, elsewhere = asked
     before = open_acquisitions.given_back(resource, task) if _given_back else None
+    flags = open_acquisitions.flags_of_call(resource, before)
     if elsewhere or before is not None:
         acquisition = publish.enter_started_by_call(
-            manager, resource.id, site, task, before, elsewhere=elsewhere
+            manager, resource.id, site, task, before, flags=flags, elsewhere=elsewhere
         )
     else:
-        acquisition = publish.enter_started(manager, resource.id, site, BY_CALL)
+        acquisition = publish.enter_started(manager, resource.id, site, flags)
     return None if acquisition is None else (acquisition, resource, before is not None, holder)
 
 

@@ -152,7 +152,8 @@ class _Taking:
         task, site, text = caller
         resource = resources.of_pool(watch.checkout, pool, text)
         manager = resources.manager_of(type(pool))
-        acquisition = publish.enter_started_by_call(manager, resource.id, site, task)
+        flags = open_acquisitions.flags_of_call(resource, None)
+        acquisition = publish.enter_started_by_call(manager, resource.id, site, task, flags=flags)
         if acquisition is None:
             return None
         out = _asking[asking] = _Out(acquisition, asking)

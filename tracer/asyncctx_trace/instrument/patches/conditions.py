@@ -42,7 +42,12 @@ class _Asleep:
         before = open_acquisitions.given_back(self.resource, self.task)
         self.again = before is not None
         self.acquisition = publish.enter_started_by_call(
-            self.manager, self.resource.id, self.site, self.task, before
+            self.manager,
+            self.resource.id,
+            self.site,
+            self.task,
+            before,
+            flags=open_acquisitions.flags_of_call(self.resource, before),
         )
 
     def got(self) -> None:

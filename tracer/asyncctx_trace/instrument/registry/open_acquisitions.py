@@ -8,13 +8,14 @@ from typing import Any
 
 from asyncctx_trace.instrument import publish, sinks
 from asyncctx_trace.instrument.hidden_frames import suspended, unobserved
-from asyncctx_trace.instrument.publish import ENDED, HOLDING, Acquisition
+from asyncctx_trace.instrument.publish import BY_CALL, ENDED, HOLDING, TRACED, Acquisition
 from asyncctx_trace.instrument.registry.resources import Resource, on_collected
 from asyncctx_trace.instrument.registry.tasks import Task, current_task
 from asyncctx_trace.model.unpatched import unpatched
 
 __all__ = [
     "collected",
+    "flags_of_call",
     "given_back",
     "keep",
     "keep_item",
@@ -124,6 +125,13 @@ def given_back(resource: Resource, task: Task) -> Acquisition | None:
         if its is resource and acquisition.task is task and acquisition.state == ENDED:
             return acquisition
     return None
+
+
+@unobserved
+def flags_of_call(resource: Resource, before: Acquisition | None) -> int:
+    """The bits of ``EnterFlag`` of an acquisition by call; ``before`` is what begins again."""
+    traced = resource.by_word if before is None else resource.traced
+    return BY_CALL | TRACED if traced else BY_CALL
 
 
 @unobserved

@@ -41,7 +41,7 @@ __all__ = [
 class Resource:
     """A resource as it was defined."""
 
-    __slots__ = ("by_word", "capacity", "id", "kind", "name", "ref", "taken")
+    __slots__ = ("by_word", "capacity", "id", "kind", "name", "ref", "taken", "traced")
 
     def __init__(self, kind: str, name: str, capacity: int | None) -> None:
         self.id = _next_id()
@@ -50,6 +50,8 @@ class Resource:
         self.capacity = capacity
         self.by_word = False
         """Whether the program has said that it wants to see this one."""
+        self.traced = False
+        """Whether ``traced()`` was called with a manager of it."""
         self.ref: weakref.ref[Any] | None = None
         self.taken: list[Acquisition] | None = None
         """Open acquisitions that were made by calling a method; ``None`` if there never were."""

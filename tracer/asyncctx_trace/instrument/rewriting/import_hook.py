@@ -10,7 +10,7 @@ from types import FunctionType
 from typing import Any
 
 from asyncctx_trace.errors import NotInstallable
-from asyncctx_trace.instrument import settings
+from asyncctx_trace.instrument import settings, span_scope
 from asyncctx_trace.instrument.adapters import (
     FAMILIES,
     Adapter,
@@ -38,14 +38,26 @@ _lock = threading.RLock()
 _installed: Scope | None = None
 
 
-def install(include: Iterable[str] = (), exclude: Iterable[str] = (), all: bool = False) -> None:
-    """See :func:`asyncctx_trace.instrument.api.install`."""
+def install(
+    include: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+    all: bool = False,
+    *,
+    spans: bool = False,
+) -> None:
+    """See :func:`asyncctx_trace.instrument.api.install`.
+
+    Without ``spans``, what is traced leaves the program's own telemetry alone, unless the settings
+    say otherwise.
+    """
     if isinstance(include, str) or isinstance(exclude, str):
         raise TypeError('install() takes lists of names, such as include=["asyncpg"]')
-    scope = _scope(tuple(include), tuple(exclude), all)
+    wanted = _wanted(tuple(include), tuple(exclude), all)
+    scope = _scope(wanted)
     with _lock:
         uninstall()
         _install(scope)
+        span_scope.set_rewritten_code(spans or wanted.spans)
         frame = sys._getframe(1)
         while frame is not None:
             if frame.f_code.co_filename in scope:
@@ -58,12 +70,18 @@ def install(include: Iterable[str] = (), exclude: Iterable[str] = (), all: bool 
 
 
 def install_at_start(
-    include: Iterable[str] = (), exclude: Iterable[str] = (), all: bool = False
+    include: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+    all: bool = False,
+    *,
+    spans: bool = False,
 ) -> None:
     """The same for a program that has not begun: from its main module on."""
-    scope = _scope(tuple(include), tuple(exclude), all)
+    wanted = _wanted(tuple(include), tuple(exclude), all)
+    scope = _scope(wanted)
     with _lock:
         _install(scope)
+        span_scope.set_rewritten_code(spans or wanted.spans)
 
     def begun(file: str) -> None:
         if launchers.is_launcher(file):
@@ -80,6 +98,7 @@ def uninstall() -> None:
         if _installed is None:
             return
         _installed = None
+        span_scope.set_rewritten_code(False)
         for function in list(functions()):
             code = original_of(function.__code__)
             if code is not function.__code__:
@@ -89,14 +108,17 @@ def uninstall() -> None:
         main_module.restore()
 
 
-def _scope(include: tuple[str, ...], exclude: tuple[str, ...], all: bool) -> Scope:
+def _wanted(include: tuple[str, ...], exclude: tuple[str, ...], all: bool) -> settings.Settings:
     if not SUPPORTED:
         raise NotInstallable(
             f"install() needs CPython 3.11 to 3.15, but this is "
             f"{sys.implementation.name} {sys.version_info.major}.{sys.version_info.minor}: "
             "wrap managers with asyncctx_trace.traced() instead"
         )
-    wanted = settings.read(Path()).plus(include, exclude, all)
+    return settings.read(Path()).plus(include, exclude, all)
+
+
+def _scope(wanted: settings.Settings) -> Scope:
     return Scope(wanted.include, wanted.exclude, wanted.all)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from asyncctx_trace.instrument.hidden_frames import invisible, is_ours, suspended, unobserved
 from asyncctx_trace.instrument.patches.exit_flags import note_skipped
 from asyncctx_trace.instrument.publish import (
+    TRACED,
     Acquisition,
     enter_ended,
     enter_started,
@@ -66,7 +67,7 @@ async def await_enter(
     opened: Callable[[Acquisition], object],
 ) -> Any:
     """Enter; ``opened`` gets the acquisition before the body may begin."""
-    acquisition = enter_started(manager, resource, _site_of(sys._getframe(1)))
+    acquisition = enter_started(manager, resource, _site_of(sys._getframe(1)), TRACED)
     if acquisition is None:
         return await awaitable
     try:

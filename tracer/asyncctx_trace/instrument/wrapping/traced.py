@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, TypeVar, cast, overload
 
 from asyncctx_trace.errors import NotTraceable
+from asyncctx_trace.instrument import span_scope
 from asyncctx_trace.instrument.adapters import AtCreation, adapter_for
 from asyncctx_trace.instrument.hidden_frames import quietly, unobserved
 from asyncctx_trace.instrument.registry.resources import kind_of, resource_of
@@ -87,6 +88,8 @@ def traced(
         return partial(traced, **options)
     if len(target) > 1:
         raise NotTraceable("traced() takes one target: call it once for each")
+    if not span_scope.requested:
+        quietly(span_scope.request)
     if sys.getrefcount(target[0]) <= _UNSHARED:
         quietly(_remember_unused, target[0])
     return quietly(_traced, target[0], options)
@@ -155,6 +158,7 @@ def _traced(target: Any, options: dict[str, Any]) -> Any:
         from asyncctx_trace.instrument.wrapping.proxy import traced_manager
 
         found = resource_of(target, **options)
+        found.traced = True
         watch_pair(target, found)
         return target if kind_of(cls).traced else traced_manager(target, found)
     if isinstance(target, staticmethod | classmethod):
