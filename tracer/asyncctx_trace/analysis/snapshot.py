@@ -7,7 +7,6 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from operator import le
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from asyncctx_trace.analysis import kernels
@@ -15,7 +14,7 @@ from asyncctx_trace.analysis.contention.occupancy import Occupancy, contends, wa
 from asyncctx_trace.analysis.contention.waits import Waits
 from asyncctx_trace.analysis.timeline.lookups import differing, entered, pick
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Phase, Timeline
-from asyncctx_trace.model.text import cut, shorten
+from asyncctx_trace.model import names
 
 if TYPE_CHECKING:
     from asyncctx_trace.analysis.endings.interruption import Interruption
@@ -242,45 +241,36 @@ class Snapshot:
     # -- words ------------------------------------------------------------------------------
 
     def task(self, task: int) -> str:
-        """The name of a task."""
-        known = self.timeline.tasks.get(task)
-        return shorten(known.name, _NAME) if known else f"task {task}"
+        """Return the name of a task, for a sentence."""
+        return names.task_name(self.timeline, task, _NAME)
 
     def tasks(self, tasks: list[int], most: int = 3) -> str:
-        """The names of several tasks, the first few of many."""
-        names = [self.task(task) for task in tasks[:most]]
-        left = len(tasks) - len(names)
-        return ", ".join(names) + (f" (+{left} more)" if left else "")
+        """Return the names of the first ``most`` tasks, and how many are left."""
+        shown = [self.task(task) for task in tasks[:most]]
+        left = len(tasks) - len(shown)
+        return ", ".join(shown) + (f" (+{left} more)" if left else "")
 
     def resource(self, resource: int) -> str:
-        """The name of a resource."""
-        known = self.timeline.resources.get(resource)
-        return shorten(known.name, _NAME) if known else f"resource {resource}"
+        """Return the name of a resource, for a sentence."""
+        return names.resource_name(self.timeline, resource, _NAME)
 
     def place(self, site: int) -> str:
-        """A site as ``app.py:12``; the whole path is in the evidence."""
-        known = self.timeline.sites.get(site)
-        if known is None:
-            return "an unknown place"
-        return f"{shorten(PurePath(known.file).name, _NAME)}:{known.line}"
+        """Return a site as ``app.py:12``; the whole path is in the evidence."""
+        return names.site_name(self.timeline, site, _NAME) or "an unknown site"
 
     def function(self, site: int) -> str:
-        """The function that a site lies in, such as ``Shop.refresh``; ``""`` where not known."""
-        known = self.timeline.sites.get(site)
-        return shorten(known.function, _NAME) if known else ""
+        """Return the function that contains a site, or ``""`` if unknown."""
+        return names.function_name(self.timeline, site, _NAME)
 
     def where(self, row: int) -> str:
-        """Name of the resource and place of the acquisition in ``row``."""
+        """Return the resource and the site of the acquisition in ``row``."""
         timeline = self.timeline
         return f"`{self.resource(timeline.resource[row])}` at {self.place(timeline.site[row])}"
 
     def error(self, row: int, phase: Phase) -> str:
-        """What ended a phase with an error, such as ``ValueError: bad``; ``""`` where none did."""
+        """Return the error that ended a phase, such as ``ValueError: bad``, or ``""``."""
         known = self.timeline.errors.get((row, phase))
-        if known is None:
-            return ""
-        name = known.type.rpartition(".")[2]
-        return cut(f"{name}: {known.message}" if known.message else name, 2 * _NAME)
+        return names.error_summary(known, 2 * _NAME) if known is not None else ""
 
 
 def _parents(timeline: Timeline) -> array[int]:

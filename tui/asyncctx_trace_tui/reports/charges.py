@@ -7,7 +7,8 @@ from typing import TypeAlias
 
 from asyncctx_trace.analysis.summary.report import Report
 from asyncctx_trace.analysis.summary.resource_groups import ResourceGroup
-from asyncctx_trace_tui.reports.labels import distinct_names, resource_label
+from asyncctx_trace.model.names import resource_name
+from asyncctx_trace_tui.reports.labels import distinct_names
 
 __all__ = ["charges"]
 
@@ -36,7 +37,7 @@ def charges(report: Report, by: str) -> list[tuple[str, int | None, int]]:
             key = tuple(group_of.get(each, each) for each in way)
             if key not in names:
                 names[key] = " → ".join(
-                    named.get(each) or resource_label(report.snapshot, each) for each in way
+                    named.get(each) or resource_name(report.snapshot.timeline, each) for each in way
                 )
             sums[key, holder] += ns
     ranked = sorted(sums.items(), key=lambda each: -each[1])

@@ -8,8 +8,8 @@ from typing import Any
 from asyncctx_trace.analysis.cleanup import Order
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.comparison import Change, Comparison
+from asyncctx_trace.model.names import resource_name
 from asyncctx_trace_tui.reports.json_report import VERSION, finding_as_dict, spread_as_dict
-from asyncctx_trace_tui.reports.labels import resource_label
 
 __all__ = ["render_comparison_json"]
 
@@ -71,7 +71,7 @@ def _spreads(duration_stats: dict[str, Any]) -> dict[str, Any] | None:
 
 def _order(snapshot: Snapshot, order: Order) -> dict[str, Any]:
     return {
-        "exits": [resource_label(snapshot, number) for number, _ in order.left],
+        "exits": [resource_name(snapshot.timeline, number) for number, _ in order.left],
         "in_order": order.in_order,
         "times": order.times,
     }

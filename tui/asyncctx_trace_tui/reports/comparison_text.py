@@ -13,8 +13,8 @@ from asyncctx_trace.analysis.findings import Finding
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.comparison import Change, Comparison
 from asyncctx_trace.model.durations import format_duration
+from asyncctx_trace.model.names import NAME_WIDTH, resource_name, site_path
 from asyncctx_trace.model.text import plain, shorten
-from asyncctx_trace_tui.reports.labels import NAME, resource_label, site_label
 from asyncctx_trace_tui.reports.rich_tables import draw, screen_width, table
 
 __all__ = ["render_comparison"]
@@ -56,7 +56,7 @@ def _findings(
     if findings:
         yield Text(f"\n{title}", style="bold")
     for finding in findings:
-        where = site_label(snapshot, finding.sites[0]) if finding.sites else ""
+        where = site_path(snapshot.timeline, finding.sites[0]) if finding.sites else ""
         kind = (f"  {finding.kind}", style)
         summary = plain(finding.summary)
         yield Text.assemble(kind, f" ({finding.certainty}) {where}: {summary}")
@@ -70,7 +70,7 @@ def _durations(title: str, grown: list[tuple[Change, str, int]]) -> Iterator[Ren
     drawn = table("resource", "at", "phase", *numbers, numbers=numbers)
     for change, phase, ns in grown[:_LINES]:
         drawn.add_row(
-            Text(shorten(change.place[1], NAME)),
+            Text(shorten(change.place[1], NAME_WIDTH)),
             Text(shorten(f"{change.place[2]}:{change.after_line}", 48)),
             phase,
             format_duration(change.before[phase].p95),
@@ -89,8 +89,8 @@ def _places(title: str, changes: list[Change]) -> Iterator[RenderableType]:
     for change in changes[:_LINES]:
         line = change.after_line or change.before_line
         times = (change.after or change.before)["wait"].count
-        where = shorten(f"{change.place[2]}:{line}", NAME)
-        drawn.add_row(Text(shorten(change.place[1], NAME)), Text(where), str(times))
+        where = shorten(f"{change.place[2]}:{line}", NAME_WIDTH)
+        drawn.add_row(Text(shorten(change.place[1], NAME_WIDTH)), Text(where), str(times))
     yield drawn
     yield from _more(len(changes))
 
@@ -101,7 +101,7 @@ def _orders(title: str, snapshot: Snapshot, orders: list[Order]) -> Iterator[Ren
     yield Text(f"\n{title}", style="bold")
     drawn: Table = table("exits, one after the other", "times", numbers=("times",))
     for order in orders[:_LINES]:
-        exits = [resource_label(snapshot, number) for number, _ in order.left[:_LINES]]
+        exits = [resource_name(snapshot.timeline, number) for number, _ in order.left[:_LINES]]
         drawn.add_row(Text(" → ".join(exits)), str(order.times))
     yield drawn
     yield from _more(len(orders))

@@ -2,77 +2,26 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime
-from pathlib import Path
 
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.report import Report
 from asyncctx_trace.analysis.summary.resource_groups import ResourceGroup
 from asyncctx_trace.model.durations import format_duration
-from asyncctx_trace.model.text import plain, shorten
+from asyncctx_trace.model.names import NAME_WIDTH, resource_name
+from asyncctx_trace.model.text import shorten
 
 __all__ = [
-    "NAME",
     "date_and_time",
     "distinct_names",
     "group_name",
     "time_label",
-    "short_path",
-    "site_label",
-    "resource_label",
-    "short_site_label",
-    "task_label",
     "time_of_day",
     "path_label",
 ]
 
-NAME = 32
-"""The width of a name in a table, in cells."""
 
-
-def site_label(snapshot: Snapshot, site: int) -> str:
-    """Return a site as ``src/app.py:12``, relative to the current folder."""
-    known = snapshot.timeline.sites.get(site)
-    return f"{short_path(known.file)}:{known.line}" if known else "?"
-
-
-def short_site_label(snapshot: Snapshot, site: int, width: int = NAME) -> str:
-    """Return a site in ``width`` cells: a long path is shortened to ``…/shop/app.py:12``."""
-    whole = site_label(snapshot, site)
-    if len(whole) <= width:
-        return whole
-    parts = whole.replace(os.sep, "/").split("/")
-    kept = parts[-1]
-    for part in reversed(parts[:-1]):
-        if len(kept) + len(part) + 3 > width:
-            break
-        kept = f"{part}/{kept}"
-    return shorten(f"…/{kept}", width)
-
-
-def short_path(file: str) -> str:
-    """Return a path relative to the current folder, if that is shorter."""
-    try:
-        relative = os.path.relpath(file, Path.cwd()) if os.path.isabs(file) else file  # noqa: PTH117  # a name, perhaps of another system
-    except (ValueError, OSError):  # another drive; no current folder
-        return plain(file)
-    return plain(relative if len(relative) < len(file) else file)
-
-
-def task_label(snapshot: Snapshot, number: int) -> str:
-    """Return the shortened name of a task."""
-    known = snapshot.timeline.tasks.get(number)
-    return shorten(known.name, NAME) if known else f"task {number}"
-
-
-def resource_label(snapshot: Snapshot, number: int) -> str:
-    """Return the shortened name of a resource."""
-    known = snapshot.timeline.resources.get(number)
-    return shorten(known.name, NAME) if known else f"resource {number}"
-
-
-def group_name(group: ResourceGroup, width: int = NAME) -> str:
+def group_name(group: ResourceGroup, width: int = NAME_WIDTH) -> str:
     """Return the name of a group: ``name`` for one resource, ``20 × name`` for several."""
     if len(group) == 1:
         return shorten(group.name, width)
@@ -93,14 +42,14 @@ def distinct_names(report: Report) -> dict[int, str]:
             if len(alike) > 1:
                 by_size = group.capacity is not None and sizes.count(group.capacity) == 1
                 suffix = f" (of {group.capacity})" if by_size else f" #{number}"
-            shown = group_name(group, NAME - len(suffix)) + suffix
+            shown = group_name(group, NAME_WIDTH - len(suffix)) + suffix
             names.update(dict.fromkeys(group.resources, shown))
     return names
 
 
 def path_label(snapshot: Snapshot, resources: tuple[int, ...]) -> str:
     """Return the names from the resource that was waited for to the one that was held."""
-    return " → ".join(resource_label(snapshot, each) for each in resources)
+    return " → ".join(resource_name(snapshot.timeline, each) for each in resources)
 
 
 # -- times ----------------------------------------------------------------------------------

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator
 from asyncctx_trace.analysis.summary.grouping import FindingGroup
 from asyncctx_trace.analysis.summary.report import Report
 from asyncctx_trace.model.durations import format_duration
+from asyncctx_trace.model.names import site_path
 from asyncctx_trace.model.text import percent, plain
 from asyncctx_trace_tui.reports.charges import charges
-from asyncctx_trace_tui.reports.labels import distinct_names, site_label
+from asyncctx_trace_tui.reports.labels import distinct_names
 
 __all__ = ["render_markdown"]
 
@@ -83,7 +84,7 @@ def _lines(report: Report) -> Iterator[str]:
     blames = [
         [
             _escaped(path),
-            f"`{_code(site_label(snapshot, site))}`",
+            f"`{_code(site_path(snapshot.timeline, site))}`",
             format_duration(ns),
             percent(ns / total),
         ]
@@ -105,7 +106,9 @@ def _group(report: Report, group: FindingGroup) -> Iterator[str]:
 
 def _heading(report: Report, group: FindingGroup) -> str:
     times = f" ×{group.count:,}" if group.count > 1 else ""
-    where = f" `{_code(site_label(report.snapshot, group.sites[0]))}`" if group.sites else ""
+    where = (
+        f" `{_code(site_path(report.snapshot.timeline, group.sites[0]))}`" if group.sites else ""
+    )
     return f"**{group.kind}** ({group.certainty}){times}{where}"
 
 

@@ -10,9 +10,10 @@ from rich.text import Text
 
 from asyncctx_trace.analysis.summary.grouping import FindingGroup
 from asyncctx_trace.analysis.summary.report import Report
+from asyncctx_trace.model.names import site_path
 from asyncctx_trace.model.text import count, cut, plain
 from asyncctx_trace_tui.reports.extent import Extent
-from asyncctx_trace_tui.reports.labels import group_name, short_site_label, time_label
+from asyncctx_trace_tui.reports.labels import group_name, time_label
 
 __all__ = ["findings", "left_out_findings"]
 
@@ -79,7 +80,7 @@ def _group(
 
 
 def _sites(report: Report, group: FindingGroup, most: int | None) -> str:
-    places = [short_site_label(report.snapshot, site, _SITE_WIDTH) for site in group.sites[:most]]
+    places = [site_path(report.snapshot.timeline, site, _SITE_WIDTH) for site in group.sites[:most]]
     more = len(group.sites) - len(places)
     return ", ".join(places) + (f" and {more} more" if more else "")
 

@@ -15,15 +15,12 @@ from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.report import Report
 from asyncctx_trace.analysis.summary.root_causes import Failure, RootCause
 from asyncctx_trace.model.durations import format_duration
+from asyncctx_trace.model.names import NAME_WIDTH, resource_name, site_path, task_name
 from asyncctx_trace.model.text import percent, plain, shorten
 from asyncctx_trace_tui.reports.charges import charges
 from asyncctx_trace_tui.reports.extent import Extent
 from asyncctx_trace_tui.reports.labels import (
-    NAME,
     distinct_names,
-    resource_label,
-    short_site_label,
-    task_label,
     time_label,
 )
 from asyncctx_trace_tui.reports.rich_tables import table
@@ -53,7 +50,7 @@ _PATH_WIDTH = 44
 def resources(report: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
     """Render one row per resource; in a short report, one per group of equal resources."""
     if extent.full:
-        rows = [(shorten(use.name, NAME), use) for use in report.uses]
+        rows = [(shorten(use.name, NAME_WIDTH), use) for use in report.uses]
     else:
         names = distinct_names(report)
         rows = [(names[group.resources[0]], use) for group, use in report.grouped_uses]
@@ -71,9 +68,14 @@ def blame(report: Report, extent: Extent, width: int) -> Iterator[RenderableType
     drawn = table("waited for", held, "waited", "share", numbers=("waited", "share"))
     shown = rows[: extent.rows]
     total = sum(blamed.total for blamed in report.blames.values())
-    show = short_site_label if extent.by == "site" else task_label
+    timeline = report.snapshot.timeline
     for path, holder, ns in shown:
-        who = "(no holder known)" if holder is None else show(report.snapshot, holder)
+        if holder is None:
+            who = "(no holder known)"
+        elif extent.by == "site":
+            who = site_path(timeline, holder, NAME_WIDTH)
+        else:
+            who = task_name(timeline, holder)
         drawn.add_row(
             Text(shorten(path, _PATH_WIDTH)), Text(who), format_duration(ns), percent(ns / total)
         )
@@ -93,7 +95,7 @@ def orders(report: Report, extent: Extent, width: int) -> Iterator[RenderableTyp
     shown = report.orders[: extent.rows]
     drawn = table("exits, one after the other", "times", "last in, first out", numbers=("times",))
     for order in shown:
-        left = [resource_label(report.snapshot, each) for each, _ in order.left[:_IN_ORDER]]
+        left = [resource_name(report.snapshot.timeline, each) for each, _ in order.left[:_IN_ORDER]]
         more = len(order.left) - len(left)
         drawn.add_row(
             Text(" → ".join([*left, f"{more} more"] if more else left)),
@@ -124,9 +126,8 @@ def critical_path(report: Report, extent: Extent, width: int) -> Iterator[Render
             doing = "outside of any `async with`"
         else:
             what = {"enter": "entering", "body": "in", "exit": "cleaning up"}[phase]
-            doing = (
-                f"{what} {resource_label(snapshot, number)} at {short_site_label(snapshot, site)}"
-            )
+            where = site_path(snapshot.timeline, site, NAME_WIDTH)
+            doing = f"{what} {resource_name(snapshot.timeline, number)} at {where}"
         drawn.add_row(
             format_duration(ns), percent(ns / path.length if path.length else 0), Text(doing)
         )
@@ -183,7 +184,7 @@ def _resources(rows: list[tuple[str, ResourceUse]], width: int) -> Table:
     kinds = [_kind(use) for use in uses]
     numbers = {column: [number(use) for use in uses] for column, number in columns.items()}
     taken = sum(_cells([*column.split("\n"), *cells]) for column, cells in numbers.items())
-    available = max(_LEAST, min(NAME, width - taken - _cells(["kind", *kinds]) - 2))
+    available = max(_LEAST, min(NAME_WIDTH, width - taken - _cells(["kind", *kinds]) - 2))
     for (name, _), kind, *cells in zip(rows, kinds, *numbers.values(), strict=True):
         drawn.add_row(Text(shorten(name, available)), Text(kind), *cells)
     return drawn
@@ -213,8 +214,8 @@ def _cleanups(snapshot: Snapshot, shown: list[Cleanup]) -> Table:
     drawn = table("resource", "at", *numbers, numbers=numbers)
     for each in shown:
         drawn.add_row(
-            Text(resource_label(snapshot, each.resource)),
-            Text(short_site_label(snapshot, each.site)),
+            Text(resource_name(snapshot.timeline, each.resource)),
+            Text(site_path(snapshot.timeline, each.site, NAME_WIDTH)),
             f"{each.exits:,}",
             *(f"{count(each):,}" for count in events_at.values()),
             format_duration(each.slowest),
@@ -226,7 +227,7 @@ def _failure(report: Report, root_cause: RootCause) -> str:
     snapshot, first = report.snapshot, root_cause.first
     error = snapshot.error(first.row, first.phase) or first.outcome.name.lower()
     line = (
-        f"after {time_label(report, first.at)} in {task_label(snapshot, first.task)}: "
+        f"after {time_label(report, first.at)} in {task_name(snapshot.timeline, first.task)}: "
         f"{plain(error)} in the {_bad_end(snapshot, first)}"
     )
     followed = [f"the {_bad_end(snapshot, end)}" for end in root_cause.followed[:_IN_ORDER]]
@@ -242,9 +243,9 @@ def _bad_end(snapshot: Snapshot, end: Failure) -> str:
 
 def _got_in(snapshot: Snapshot, use: ResourceUse) -> Text:
     rows = got_in(snapshot.timeline, use.resource)
-    names = [task_label(snapshot, snapshot.timeline.task[row]) for row in rows[:_IN_ORDER]]
+    names = [task_name(snapshot.timeline, snapshot.timeline.task[row]) for row in rows[:_IN_ORDER]]
     left_out = len(rows) - len(names)
     if left_out:
         names.append(f"{left_out:,} more")
     order = " → ".join(names) if names else "nobody"
-    return Text.assemble((shorten(use.name, NAME), "cyan"), f": {order}")
+    return Text.assemble((shorten(use.name, NAME_WIDTH), "cyan"), f": {order}")

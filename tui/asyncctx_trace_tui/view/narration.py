@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from asyncctx_trace.analysis.timeline.table import Acquisition, Timeline
 from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.events import Outcome
+from asyncctx_trace.model.names import resource_name, task_name
 from asyncctx_trace.model.text import plain
-from asyncctx_trace_tui.view.display_names import resource_name, task_name
 from asyncctx_trace_tui.view.lanes.lane_set import LaneSet
 
 __all__ = [

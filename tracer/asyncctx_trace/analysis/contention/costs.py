@@ -21,6 +21,7 @@ from asyncctx_trace.analysis.timeline.lookups import (
     waits_of,
 )
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
+from asyncctx_trace.model.names import resource_name
 
 __all__ = ["ResourceUse", "contention", "contention_in", "got_in", "duration_stats_of"]
 
@@ -110,7 +111,7 @@ def _use(snapshot: Snapshot, resource: int) -> ResourceUse:
     return ResourceUse(
         resource=resource,
         kind=definition.kind if definition else "manager",
-        name=definition.name if definition else f"resource {resource}",
+        name=resource_name(timeline, resource, None),
         capacity=capacity,
         contends=limited,
         acquisitions=len(rows),

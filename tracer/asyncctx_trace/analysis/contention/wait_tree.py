@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.model.durations import format_duration
-from asyncctx_trace.model.text import shorten
+from asyncctx_trace.model.names import resource_name, task_name
 
 __all__ = ["WaitNode", "first_holder", "prepare_wait_trees", "wait_tree"]
 
@@ -78,8 +78,8 @@ def _nodes(
 
 
 def _task(snapshot: Snapshot, task: int) -> str:
-    return shorten(snapshot.task(task), _NAME_WIDTH)
+    return task_name(snapshot.timeline, task)
 
 
 def _resource(snapshot: Snapshot, resource: int) -> str:
-    return shorten(snapshot.resource(resource), _NAME_WIDTH)
+    return resource_name(snapshot.timeline, resource)

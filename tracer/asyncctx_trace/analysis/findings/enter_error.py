@@ -15,6 +15,7 @@ from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.lookups import rows_with
 from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.events import Outcome
+from asyncctx_trace.model.names import class_name
 
 __all__ = ["EnterError"]
 
@@ -99,7 +100,7 @@ def _is_a_fault(snapshot: Snapshot, row: int) -> bool:
     if snapshot.once(Attempts).succeeded_later(row):
         return False
     error = snapshot.timeline.errors.get((row, "enter"))
-    if error is not None and _FAULT.search(error.type.rpartition(".")[2]):
+    if error is not None and _FAULT.search(class_name(error.type)):
         return True
     return kind_of(snapshot, row) not in _CONTROL_FLOW or _ended_the_body_around(snapshot, row)
 

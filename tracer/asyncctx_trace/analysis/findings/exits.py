@@ -9,6 +9,7 @@ from itertools import islice
 from asyncctx_trace.analysis.findings.finding import EVIDENCE
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET
+from asyncctx_trace.model.names import class_name
 from asyncctx_trace.model.outcomes import ExitFlag, Outcome
 
 __all__ = [
@@ -92,7 +93,7 @@ def own_error(snapshot: Snapshot, row: int) -> bool:
 def violates_ownership(snapshot: Snapshot, row: int) -> bool:
     """Whether the error of the exit of ``row`` is of a type raised in a wrong task or order."""
     error = snapshot.timeline.errors.get((row, "exit"))
-    return error is not None and error.type.rpartition(".")[2] in _OWNERSHIP
+    return error is not None and class_name(error.type) in _OWNERSHIP
 
 
 def closed_generator(snapshot: Snapshot, row: int) -> bool:

@@ -50,7 +50,7 @@ class OverRelease(Finding):
                 crowd.at + 1,
             )
             first = extra[0]
-            where = snapshot.place(first.site) if first.site else "an unknown place"
+            where = snapshot.place(first.site) if first.site else "an unknown site"
             yield cls.of(
                 snapshot,
                 crowd.rows,

@@ -10,7 +10,7 @@ from asyncctx_trace.analysis.summary.grouping import group_findings
 from asyncctx_trace.analysis.timeline.table import NOT_YET
 from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.events import Outcome
-from asyncctx_trace.model.text import shorten
+from asyncctx_trace.model.names import resource_name, task_name
 
 __all__ = ["Problem", "problems"]
 
@@ -74,8 +74,8 @@ def _wait(snapshot: Snapshot, row: int) -> int:
 
 
 def _task(snapshot: Snapshot, task: int) -> str:
-    return shorten(snapshot.task(task), _NAME_WIDTH)
+    return task_name(snapshot.timeline, task)
 
 
 def _resource(snapshot: Snapshot, resource: int) -> str:
-    return shorten(snapshot.resource(resource), _NAME_WIDTH)
+    return resource_name(snapshot.timeline, resource)

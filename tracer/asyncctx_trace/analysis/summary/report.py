@@ -22,6 +22,7 @@ from asyncctx_trace.analysis.summary.resource_groups import ResourceGroup, group
 from asyncctx_trace.analysis.summary.root_causes import RootCause, root_causes
 from asyncctx_trace.analysis.summary.verdict import Headline, headline, opening, summary
 from asyncctx_trace.analysis.timeline.lookups import pick
+from asyncctx_trace.model.names import task_name
 from asyncctx_trace.recording.format import Anchor
 
 __all__ = ["SORTS", "Report", "report"]
@@ -179,7 +180,8 @@ def report(
     shown_tasks = {
         task
         for task in timeline.rows_of_task
-        if not tasks or any(fnmatchcase(_task_name(snapshot, task), pattern) for pattern in tasks)
+        if not tasks
+        or any(fnmatchcase(task_name(snapshot.timeline, task, None), pattern) for pattern in tasks)
     }
     used = {
         resource
@@ -215,11 +217,6 @@ def report(
         sort=sort,
         anchor=anchor,
     )
-
-
-def _task_name(snapshot: Snapshot, task: int) -> str:
-    known = snapshot.timeline.tasks.get(task)
-    return known.name if known else f"task {task}"
 
 
 def _last_seen(snapshot: Snapshot, task: int) -> int:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from asyncctx_trace.analysis.contention.costs import ResourceUse, duration_stats_of
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.lookups import pick
+from asyncctx_trace.model.names import resource_name
 
 __all__ = ["ResourceGroup", "group_resources", "use_of"]
 
@@ -40,7 +41,7 @@ def group_resources(snapshot: Snapshot, resources: Sequence[int]) -> list[Resour
     for resource in resources:
         known = snapshot.timeline.resources.get(resource)
         if known is None:
-            buckets[f"resource {resource}", "", None] = [resource]
+            buckets[resource_name(snapshot.timeline, resource), "", None] = [resource]
         else:
             key = known.kind, _VARYING.sub("…", known.name), known.capacity
             buckets.setdefault(key, []).append(resource)
@@ -90,7 +91,9 @@ def use_of(snapshot: Snapshot, group: ResourceGroup, uses: Iterable[ResourceUse]
 def _group(snapshot: Snapshot, resources: list[int]) -> ResourceGroup:
     first = snapshot.timeline.resources.get(resources[0])
     if first is None:
-        return ResourceGroup("manager", f"resource {resources[0]}", None, tuple(resources))
+        return ResourceGroup(
+            "manager", resource_name(snapshot.timeline, resources[0]), None, tuple(resources)
+        )
     names = {snapshot.timeline.resources[resource].name for resource in resources}
     name = first.name if len(names) == 1 else _common(sorted(names))
     return ResourceGroup(first.kind, name, first.capacity, tuple(resources))

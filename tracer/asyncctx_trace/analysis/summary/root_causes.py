@@ -10,6 +10,7 @@ from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.lookups import rows_with
 from asyncctx_trace.analysis.timeline.table import Phase, Timeline
 from asyncctx_trace.model.events import Outcome
+from asyncctx_trace.model.names import class_name
 
 __all__ = ["Failure", "RootCause", "root_causes"]
 
@@ -93,5 +94,5 @@ def _explains(timeline: Timeline, root_cause: RootCause, end: Failure) -> bool:
     error = timeline.errors.get((end.row, end.phase))
     first = timeline.errors.get((root_cause.first.row, root_cause.first.phase))
     same = error is not None and error == first
-    grouped = error is not None and error.type.rpartition(".")[2].endswith("ExceptionGroup")
+    grouped = error is not None and class_name(error.type).endswith("ExceptionGroup")
     return end.outcome is Outcome.CANCELLED or same or grouped

@@ -12,6 +12,7 @@ from asyncctx_trace.analysis.contention.wakeups import wakeups
 from asyncctx_trace.analysis.findings import Thresholds, find_in
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Phase, Timeline
+from asyncctx_trace.model.names import command_line, resource_name, task_name
 from asyncctx_trace.model.text import plain
 
 __all__ = ["write"]
@@ -119,14 +120,14 @@ def _row(
 def _task(timeline: Timeline, task: int, start: int) -> list[Any]:
     known = timeline.tasks.get(task)
     ended = timeline.task_ended.get(task)
-    name = _short(known.name) if known else f"task {task}"
+    name = _short(task_name(timeline, task, None))
     return [name, known.at - start if known else 0, None if ended is None else ended - start]
 
 
 def _resource(timeline: Timeline, resource: int) -> list[Any]:
     known = timeline.resources.get(resource)
     if known is None:
-        return [f"resource {resource}", "manager", None]
+        return [resource_name(timeline, resource), "manager", None]
     return [_short(known.name), _short(known.kind), known.capacity]
 
 
@@ -137,8 +138,7 @@ def _site(timeline: Timeline, site: int) -> str:
 
 
 def _command(title: str) -> str:
-    python, space, words = title.partition(" ")
-    return _short(PurePath(python).name + space + words)
+    return _short(command_line(title))
 
 
 def _short(text: str) -> str:

@@ -10,6 +10,7 @@ from asyncctx_trace.analysis.contention.wakeups import wakeups
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import Acquisition, Phase, Timeline
 from asyncctx_trace.model import conventions as names
+from asyncctx_trace.model.names import task_name
 
 __all__ = ["write"]
 
@@ -73,9 +74,8 @@ class _Writer:
             yield _metadata("process_name", where, name=process.title)
             yield _metadata("process_sort_index", where, sort_index=number)
         for task, order in self._tid.items():
-            known = self._timeline.tasks.get(task)
             where = self._where(task)
-            name = known.name if known else f"task {task}"
+            name = task_name(self._timeline, task, None)
             yield _metadata("thread_name", where, name=name)
             yield _metadata("thread_sort_index", where, sort_index=order)
 

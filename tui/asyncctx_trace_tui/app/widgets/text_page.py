@@ -14,10 +14,11 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from asyncctx_trace.model.text import shorten
+from asyncctx_trace.analysis.timeline.table import Timeline
+from asyncctx_trace.model.names import resource_name, task_name
+from asyncctx_trace.model.text import plain, shorten
 from asyncctx_trace_tui.app.widgets.state_widget import StateWidget
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
-from asyncctx_trace_tui.view.display_names import full_names
 from asyncctx_trace_tui.view.state import ViewState
 
 __all__ = ["TextPage", "Span", "TextLine"]
@@ -180,7 +181,7 @@ class TextPage(ScrollView, StateWidget, can_focus=True, inherit_bindings=False):
         if cell_len(text) > self.scrollable_content_region.width:
             result.append(text)
         if line.row is not None:
-            result += full_names(self.state.timeline, line.row)
+            result += _full_names(self.state.timeline, line.row)
         return "\n".join(result)[:_LONGEST] or None
 
     def on_click(self, event: events.Click) -> None:
@@ -190,3 +191,15 @@ class TextPage(ScrollView, StateWidget, can_focus=True, inherit_bindings=False):
             while self.cursor and not self._has_target(self._lines[self.cursor]):
                 self.cursor -= 1  # a wrapped line has the target of its first line
             self.action_go()
+
+
+def _full_names(timeline: Timeline, row: int) -> list[str]:
+    """Return task, resource and site of an acquisition in full, one line each."""
+    names = [
+        task_name(timeline, timeline.task[row], None),
+        resource_name(timeline, timeline.resource[row], None),
+    ]
+    site = timeline.sites.get(timeline.site[row])
+    if site is not None:
+        names.append(f"{site.file}:{site.line}")
+    return [plain(name) for name in names]

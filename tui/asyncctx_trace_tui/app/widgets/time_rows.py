@@ -15,12 +15,12 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from asyncctx_trace.model.names import resource_name
 from asyncctx_trace.model.text import shorten
 from asyncctx_trace_tui.app.widgets.palette import Palette
 from asyncctx_trace_tui.app.widgets.state_widget import StateWidget
 from asyncctx_trace_tui.view.cells.drawing import CellSegment
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
-from asyncctx_trace_tui.view.display_names import resource_name
 from asyncctx_trace_tui.view.state import ViewState
 
 __all__ = ["LineLabel", "TimeRows", "names_width"]

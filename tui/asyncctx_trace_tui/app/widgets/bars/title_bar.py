@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from pathlib import PurePath
 
 from rich.segment import Segment
 from textual import events
 from textual.strip import Strip
 
+from asyncctx_trace.model.names import command_line
 from asyncctx_trace.model.text import shorten
 from asyncctx_trace_tui.app.widgets.state_widget import StateWidget
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
@@ -91,7 +91,4 @@ class Title(StateWidget):
         timeline = self.state.timeline
         first = next(iter(timeline.tasks.values()), None)
         process = timeline.processes.get(first.process) if first is not None else None
-        if process is None:
-            return ""
-        python, space, words = process.title.partition(" ")
-        return PurePath(python).name + space + words
+        return command_line(process.title) if process is not None else ""

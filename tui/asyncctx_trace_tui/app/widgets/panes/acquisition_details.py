@@ -13,10 +13,10 @@ from asyncctx_trace.analysis.timeline.table import Acquisition, Phase
 from asyncctx_trace.export.single import spans_of
 from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.events import ErrorText, Outcome
+from asyncctx_trace.model.names import resource_name, task_name
 from asyncctx_trace.model.text import plain
 from asyncctx_trace.recording.format import Anchor
 from asyncctx_trace_tui.app.widgets.text_page import Span, TextLine, TextPage
-from asyncctx_trace_tui.view.display_names import resource_name, task_name
 from asyncctx_trace_tui.view.time_axis import clock
 
 __all__ = ["Details"]

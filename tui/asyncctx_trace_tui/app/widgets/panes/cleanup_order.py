@@ -7,8 +7,8 @@ from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Acquisition
 from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.events import Outcome
+from asyncctx_trace.model.names import class_name, resource_name, task_name
 from asyncctx_trace_tui.app.widgets.text_page import Span, TextLine, TextPage
-from asyncctx_trace_tui.view.display_names import resource_name, task_name
 from asyncctx_trace_tui.view.state import COMPUTING
 from asyncctx_trace_tui.view.time_axis import clock
 
@@ -94,18 +94,16 @@ class Cleanup(TextPage):
             name = resource_name(timeline, timeline.resource[expected])
             spans.append(Span(f"  expected here: {name}", "wait"))
         if a.body_error is not None:
-            spans.append(Span(f"  error passing through: {_short(a.body_error.type)}", "cancelled"))
+            spans.append(
+                Span(f"  error passing through: {class_name(a.body_error.type)}", "cancelled")
+            )
         if a.suppressed:
             spans.append(Span("  suppressed", "wait"))
         if a.exit_outcome not in (None, Outcome.OK) and a.exit_error is not None:
-            spans.append(Span(f"  failed: {_short(a.exit_error.type)}", "error"))
+            spans.append(Span(f"  failed: {class_name(a.exit_error.type)}", "error"))
         return TextLine(tuple(spans), row=a.row, at=started if started != NOT_YET else None)
 
 
 def _all_unwindings(snapshot: Snapshot) -> list[Unwinding]:
     _ = snapshot.exits, snapshot.parents  # compute them here, on the background thread
     return list(unwindings(snapshot))
-
-
-def _short(type: str) -> str:
-    return type.rpartition(".")[2]

@@ -8,10 +8,10 @@ from itertools import islice
 
 from rich.text import Text
 
+from asyncctx_trace.model.names import task_name
 from asyncctx_trace_tui.app.widgets.palette import task_color
 from asyncctx_trace_tui.app.widgets.state_widget import StateWidget
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
-from asyncctx_trace_tui.view.display_names import task_name
 from asyncctx_trace_tui.view.mark_summary import between
 from asyncctx_trace_tui.view.narration import describe, describe_queue, events_at, occupants_at
 from asyncctx_trace_tui.view.state import ViewState

@@ -10,12 +10,12 @@ from typing import Literal, NamedTuple
 from asyncctx_trace.analysis.contention.capacity_units import rows_by_unit
 from asyncctx_trace.analysis.contention.occupancy import Occupancy
 from asyncctx_trace.analysis.snapshot import Snapshot
+from asyncctx_trace.model.names import resource_name, task_name
 from asyncctx_trace.model.text import plain
 from asyncctx_trace_tui.app.widgets.palette import task_color
 from asyncctx_trace_tui.app.widgets.time_rows import LineLabel, TimeRows
 from asyncctx_trace_tui.view.cells.drawing import CellSegment, draw
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
-from asyncctx_trace_tui.view.display_names import resource_name, task_name
 from asyncctx_trace_tui.view.lanes.tracks import UnitTrack
 from asyncctx_trace_tui.view.narration import describe, occupants_at
 from asyncctx_trace_tui.view.state import COMPUTING, ViewState

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from rich.cells import cell_len, set_cell_size
 from textual.content import Content
 
+from asyncctx_trace.model.names import task_name
 from asyncctx_trace.model.text import plain, shorten
 from asyncctx_trace_tui.app.widgets.palette import task_color
 from asyncctx_trace_tui.app.widgets.text_page import Span, TextLine, TextPage
-from asyncctx_trace_tui.view.display_names import task_name
 from asyncctx_trace_tui.view.source_file import Word, read_source
 
 __all__ = ["Source"]

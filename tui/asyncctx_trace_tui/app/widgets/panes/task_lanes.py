@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from asyncctx_trace.analysis.contention.wakeups import wakeups
 from asyncctx_trace.model.durations import format_duration
+from asyncctx_trace.model.names import resource_name, task_name
 from asyncctx_trace.model.text import plain
 from asyncctx_trace_tui.app.widgets.palette import task_color
 from asyncctx_trace_tui.app.widgets.time_rows import LineLabel, TimeRows
 from asyncctx_trace_tui.view.cells.drawing import CellSegment, draw
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
-from asyncctx_trace_tui.view.display_names import resource_name, task_name
 from asyncctx_trace_tui.view.lanes.lane_set import Lane
 from asyncctx_trace_tui.view.lanes.tracks import Track
 from asyncctx_trace_tui.view.state import ViewState

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from asyncctx_trace.analysis.contention.wait_tree import prepare_wait_trees, wait_tree
+from asyncctx_trace.model.names import task_name
 from asyncctx_trace_tui.app.widgets.palette import task_color
 from asyncctx_trace_tui.app.widgets.text_page import Span, TextLine, TextPage
-from asyncctx_trace_tui.view.display_names import task_name
 from asyncctx_trace_tui.view.state import COMPUTING
 
 __all__ = ["Waits"]
