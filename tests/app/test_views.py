@@ -10,9 +10,9 @@ import pytest
 from app.async_tests import async_test
 from app.builders import MS, START, RecordingBuilder, three_workers
 from app.driver import AppDriver, FakeProgram, open_app
-from asyncctx_trace.export.spans import SpanMaker
 from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace.recording.reader import Recording
+from asyncctx_trace.spans.from_events import SpanBuilder
 from asyncctx_trace_tui.app.widgets.bars.view_bar import VIEWS
 from asyncctx_trace_tui.app.widgets.panes.task_lanes import Lanes
 
@@ -275,7 +275,7 @@ async def test_details_show_all_fields_of_an_acquisition(workers: Path) -> None:
         await go_to(driver, 60)
         await driver.press("down", "8")
         with Recording(workers) as recording:
-            maker = SpanMaker(recording.anchor)
+            maker = SpanBuilder(recording.anchor)
             spans = [*maker.take(recording.poll()), *maker.finish()]
 
         assert any(f"span id  {span.id:016x}" in driver.text for span in spans)

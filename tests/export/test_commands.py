@@ -17,10 +17,10 @@ import pytest
 from asyncctx_trace import record, traced
 from asyncctx_trace.sources import open_source
 from asyncctx_trace_tui.cli import main
+from importers.jaeger_server import Server, serving
+from spans.recorded_programs import contention, recorded
 
 from . import otlp_receiver as otlp
-from .builders import contention, recorded
-from .test_jaeger_query import Server, serving
 from .test_otlp import unused
 
 

@@ -17,9 +17,9 @@ from asyncctx_trace.export.delivery.endpoint import BadEndpoint, Endpoint, endpo
 from asyncctx_trace.export.delivery.sender import Account, Sender
 from asyncctx_trace.export.delivery.stream import OtlpStream
 from asyncctx_trace.sources import open_source
+from spans.recorded_programs import contention, leak, many, recorded
 
 from . import otlp_receiver as otlp
-from .builders import contention, leak, many, recorded
 
 
 class Clock:

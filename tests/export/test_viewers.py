@@ -11,10 +11,10 @@ import pytest
 
 from asyncctx_trace import traced
 from asyncctx_trace.analysis.timeline.table import Timeline
-from asyncctx_trace.export.formats import jaeger, perfetto
+from asyncctx_trace.export.formats import jaeger_json, perfetto
+from asyncctx_trace.importers import jaeger_json_reader
 from asyncctx_trace.sources import Source, open_source
-
-from .builders import contention, leak, recorded
+from spans.recorded_programs import contention, leak, recorded
 
 
 async def out_of_order() -> None:
@@ -41,7 +41,7 @@ def trace_events(source: Source) -> list[dict[str, Any]]:
 
 def test_jaeger_gets_whole_microseconds_that_touch(tmp_path: Path) -> None:
     """Phases tile their lifecycle in µs as they do in ns; references say who belongs to whom."""
-    document = json.loads("".join(jaeger.write(source_of(tmp_path, contention).spans())))
+    document = json.loads("".join(jaeger_json.write(source_of(tmp_path, contention).spans())))
     (trace,) = document["data"]
     spans = {span["spanID"]: span for span in trace["spans"]}
     children: dict[str, list[Any]] = {}
@@ -68,8 +68,8 @@ def test_jaeger_gets_whole_microseconds_that_touch(tmp_path: Path) -> None:
 def test_jaegers_own_json_comes_back(tmp_path: Path) -> None:
     """But for what its whole µs do not hold."""
     spans = list(source_of(tmp_path, contention).spans())
-    document = json.loads("".join(jaeger.write(spans)))
-    back = {span.id: span for span in jaeger.spans_in(document)}
+    document = json.loads("".join(jaeger_json.write(spans)))
+    back = {span.id: span for span in jaeger_json_reader.spans_in(document)}
 
     assert set(back) == {span.id for span in spans}
     for span in spans:

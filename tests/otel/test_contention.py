@@ -5,13 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from hypothesis import given
-from hypothesis import strategies as st
 from opentelemetry.context import attach
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
 from asyncctx_trace import traced
-from asyncctx_trace.otel.holders import Contention
 
 
 def test_a_waiter_links_to_every_holder_that_was_in_its_way(trace: Any) -> None:
@@ -74,62 +71,3 @@ def test_where_there_is_room_nobody_is_in_the_way(trace: Any) -> None:
     asyncio.run(main())
 
     assert [span.links for span in tracing.named("enter")] == [()] * 4
-
-
-class Oracle:
-    """The same by brute force: a list of all that happened."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.waiting: dict[int, set[int]] = {}
-        self.holding: set[int] = set()
-
-    def full(self) -> bool:
-        return len(self.holding) >= self.limit
-
-    def asked(self, who: int) -> int:
-        ahead = len(self.waiting)
-        self.waiting[who] = set(self.holding) if self.full() else set()
-        return ahead
-
-    def got_in(self, who: int) -> set[int]:
-        blockers = self.waiting.pop(who)
-        self.holding.add(who)
-        if self.full():
-            for others in self.waiting.values():
-                others.add(who)
-        return blockers
-
-
-@given(st.integers(1, 3), st.lists(st.integers(0, 9), max_size=60))
-def test_it_agrees_with_brute_force(limit: int, choices: list[int]) -> None:
-    """Whoever asks, gets in, gives up and leaves, in whatever order."""
-    contention: Contention[int] = Contention(limit)
-    oracle = Oracle(limit)
-    for number, choice in enumerate(choices):
-        waiting, holding = list(oracle.waiting), sorted(oracle.holding)
-        if choice < 4 or not (waiting or holding):
-            assert contention.asked(number) == oracle.asked(number)
-        elif choice < 7 and waiting:
-            who = waiting[choice % len(waiting)]
-            count, blockers = contention.got_in(who)
-            assert set(blockers) == oracle.got_in(who)
-            assert count == len(blockers)
-        elif choice == 7 and waiting:
-            contention.gave_up(waiting[0])
-            del oracle.waiting[waiting[0]]
-        elif holding:
-            contention.let_go(holding[choice % len(holding)])
-            oracle.holding.discard(holding[choice % len(holding)])
-
-
-def test_a_queue_that_never_ends_is_not_remembered_for_ever() -> None:
-    """Of many thousand holders those count that somebody waiting has seen."""
-    contention: Contention[int] = Contention(1)
-    contention.asked(0)
-    for number in range(10_000):
-        contention.asked(number + 1)
-        contention.got_in(number)
-        contention.let_go(number)
-
-    assert len(contention._came) <= 256

@@ -9,22 +9,22 @@ from pathlib import Path
 from typing import Protocol
 
 from asyncctx_trace.errors import NotARecording
-from asyncctx_trace.export.formats.otlp_json import parse
-from asyncctx_trace.export.span import Span
-from asyncctx_trace.export.spans import NEW_TRACE_AFTER, SpanMaker
-from asyncctx_trace.importers.spans import facts_of
 from asyncctx_trace.model.events import Event
 from asyncctx_trace.recording.batch import Batch
 from asyncctx_trace.recording.format import Anchor
 from asyncctx_trace.recording.reader import Recording
+from asyncctx_trace.spans.from_events import NEW_TRACE_AFTER, SpanBuilder
+from asyncctx_trace.spans.otlp_json_reader import parse
+from asyncctx_trace.spans.span import Span
+from asyncctx_trace.spans.to_events import events_of
 
-__all__ = ["STDIN", "Followed", "Source", "follow", "is_otlp", "open_source"]
+__all__ = ["STDIN", "FollowedSource", "Source", "follow", "is_otlp", "open_source"]
 
 STDIN = "-"
 _JSON = (b"{", b"[", b"\xef\xbb\xbf")
 
 
-class Followed(Protocol):
+class FollowedSource(Protocol):
     """Something that may still grow, as :class:`~asyncctx_trace.recording.reader.Recording`."""
 
     @property
@@ -71,7 +71,7 @@ class Source:
         if self._spans is not None:
             yield from self._spans
             return
-        maker = SpanMaker(self.anchor, new_trace_after)
+        maker = SpanBuilder(self.anchor, new_trace_after)
         yield from maker.take(self.events)
         if self.running:
             self.in_flight = maker.in_flight
@@ -105,7 +105,7 @@ def open_source(path: Path | str) -> Source:
         return Source(recording.poll(), recording.anchor, recording.alive)
 
 
-def follow(path: Path | str) -> Followed:
+def follow(path: Path | str) -> FollowedSource:
     """What :func:`open_source` reads, to be looked at again and again; raises the same."""
     return _Told(path) if is_otlp(path) else Recording(path)
 
@@ -129,7 +129,7 @@ class _Told:
                 f"{name} is not OTLP JSON Lines: pass a recording as a file"
             ) from None
         self.spans = list(parse(text, name))
-        self._events = facts_of(self.spans)
+        self._events = events_of(self.spans)
 
     def poll(self, segments: int | None = None) -> list[Event]:
         events, self._events = self._events, []

@@ -1,1 +1,1 @@
-"""What other tools wrote, read as events."""
+"""Read what other tools store."""

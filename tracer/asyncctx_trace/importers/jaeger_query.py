@@ -10,8 +10,9 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from asyncctx_trace.errors import AsyncctxTraceError
-from asyncctx_trace.export.formats import jaeger, otlp_json
-from asyncctx_trace.export.span import Span
+from asyncctx_trace.importers import jaeger_json_reader
+from asyncctx_trace.spans import otlp_json_reader
+from asyncctx_trace.spans.span import Span
 
 __all__ = ["Jaeger", "JaegerError"]
 
@@ -86,10 +87,10 @@ class Jaeger:
         """An unknown trace is a 404 like an unknown path: then the older API is asked, too."""
         try:
             document = self._get(path)
-            found = [] if document is None else list(otlp_json.spans_in(document))
+            found = [] if document is None else list(otlp_json_reader.spans_in(document))
             if not found:
                 document = self._get(older)
-                found = [] if document is None else list(jaeger.spans_in(document))
+                found = [] if document is None else list(jaeger_json_reader.spans_in(document))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise JaegerError(
                 f"the answer of {self.url} is not one of Jaeger ({type(error).__name__}: {error})"

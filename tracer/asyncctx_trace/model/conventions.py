@@ -106,6 +106,13 @@ CLEANUP_DURATION: Final = "asyncctx.cleanup.duration"
 WAITERS: Final = "asyncctx.waiters"
 HOLDERS: Final = "asyncctx.holders"
 
+# -- tags in Jaeger's own JSON --------------------------------------------------------------------
+JAEGER_SCOPE_NAME: Final = "otel.scope.name"
+JAEGER_SCOPE_VERSION: Final = "otel.scope.version"
+JAEGER_SPAN_KIND: Final = "span.kind"
+SPAN_KINDS: Final = ("unspecified", "internal", "server", "client", "producer", "consumer")
+"""SpanKind -> its name; the index is the value of OTLP's enum."""
+
 OUTCOMES: Final = ("", "ok", "error", "cancelled", "timed_out")
 """Outcome -> its word; the place in the tuple is the value of the enum."""
 

@@ -10,7 +10,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanContext, TraceFlags, TraceState
 
 from asyncctx_trace.model.outcomes import Outcome
-from asyncctx_trace.otel.attributes import of_lifecycle
+from asyncctx_trace.spans.attributes import of_lifecycle
 
 if TYPE_CHECKING:
     from asyncctx_trace.otel.body import BodySpan

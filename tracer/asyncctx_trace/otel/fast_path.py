@@ -76,12 +76,13 @@ class HandOver:
             self._origin = _origin(tracer)
         origin = self._origin
         whole, enter, body, exit_ = contexts
-        asked, got_in = live.enter_started + offset, live.enter_ended + offset
-        left, gone = live.exit_started + offset, live.exit_ended + offset
-        on_end(FinishedEnter(live, origin, enter, whole, (asked, got_in), blocked_by))
-        on_end(FinishedBody(live, origin, body, whole, (got_in, left)))
-        on_end(FinishedExit(live, origin, exit_, whole, (left, gone)))
-        on_end(FinishedLifecycle(live, origin, whole, live.above, (asked, gone), live.links))
+        enter_started, enter_ended = live.enter_started + offset, live.enter_ended + offset
+        exit_started, exit_ended = live.exit_started + offset, live.exit_ended + offset
+        on_end(FinishedEnter(live, origin, enter, whole, (enter_started, enter_ended), blocked_by))
+        on_end(FinishedBody(live, origin, body, whole, (enter_ended, exit_started)))
+        on_end(FinishedExit(live, origin, exit_, whole, (exit_started, exit_ended)))
+        times = enter_started, exit_ended
+        on_end(FinishedLifecycle(live, origin, whole, live.above, times, live.links))
 
 
 def _origin(tracer: Tracer) -> Origin:

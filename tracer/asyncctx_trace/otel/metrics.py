@@ -36,7 +36,7 @@ class Measurements:
             names.HOLDERS, "{acquisition}", "Acquisitions that hold the resource."
         )
 
-    def asked(self, live: LiveAcquisition) -> None:
+    def enter_started(self, live: LiveAcquisition) -> None:
         """It waits."""
         self._waiters.add(1, _resource(live.resource))
 

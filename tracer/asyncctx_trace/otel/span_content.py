@@ -6,7 +6,7 @@ from typing import Any
 
 from asyncctx_trace.model import conventions as names
 from asyncctx_trace.otel.acquisition import ErrorWords, LiveAcquisition
-from asyncctx_trace.otel.attributes import of_exit_flags, of_phase, of_site
+from asyncctx_trace.spans.attributes import of_exit_flags, of_phase, of_site
 
 __all__ = ["of_body", "of_end", "of_enter", "of_exit"]
 

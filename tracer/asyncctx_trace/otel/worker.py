@@ -12,9 +12,9 @@ from opentelemetry.context import Context
 
 from asyncctx_trace.otel.acquisition import LiveAcquisition, ResourceWords
 from asyncctx_trace.otel.builder import build
-from asyncctx_trace.otel.holders import Contention
 from asyncctx_trace.otel.metrics import Measurements
 from asyncctx_trace.otel.tracer import Tracing
+from asyncctx_trace.spans.blockers import BlockerTracker
 
 __all__ = ["Worker"]
 
@@ -66,7 +66,7 @@ class Worker:
         self._thread: threading.Thread | None = None
         self._stopping = False
         self._since_flush = 0
-        self._contentions: dict[ResourceWords, Contention[LiveAcquisition]] = {}
+        self._contentions: dict[ResourceWords, BlockerTracker[LiveAcquisition]] = {}
 
     def restart_in_child(self) -> None:
         """A forked child begins anew: no thread came along."""
@@ -181,13 +181,13 @@ class Worker:
         contention = self._contention(live.resource)
         if live.seen == 1:
             if contention is not None:
-                live.waiters_before = contention.asked(live)
+                live.waiters_before = contention.enter_started(live)
             if self.measurements is not None:
                 live.measured = True
-                self.measurements.asked(live)
+                self.measurements.enter_started(live)
         elif live.seen == 2:
             if contention is not None:
-                answered = contention.got_in if live.entered else contention.gave_up
+                answered = contention.enter_succeeded if live.entered else contention.enter_failed
                 live.blocker_count, live.blockers = answered(live)
             if self.measurements is not None and live.measured:
                 self.measurements.answered(live)
@@ -195,7 +195,7 @@ class Worker:
                 self._finish(live)
         else:
             if contention is not None:
-                contention.let_go(live)
+                contention.exit_ended(live)
             if self.measurements is not None and live.measured:
                 self.measurements.ended(live)
             self._finish(live)
@@ -215,10 +215,10 @@ class Worker:
         live.blockers = ()
         live.context = _NOWHERE
 
-    def _contention(self, resource: ResourceWords) -> Contention[LiveAcquisition] | None:
+    def _contention(self, resource: ResourceWords) -> BlockerTracker[LiveAcquisition] | None:
         found = self._contentions.get(resource)
         if found is None and resource.limit is not None:
-            found = self._contentions[resource] = Contention(resource.limit)
+            found = self._contentions[resource] = BlockerTracker(resource.limit)
         return found
 
 

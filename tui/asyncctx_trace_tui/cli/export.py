@@ -125,9 +125,9 @@ def _converted(source: Source, format_: str, new_trace_after: float) -> Iterable
 
             return (line + "\n" for line in otlp_json.write(source.spans(new_trace_after / SECOND)))
         case "jaeger":
-            from asyncctx_trace.export.formats import jaeger
+            from asyncctx_trace.export.formats import jaeger_json
 
-            return jaeger.write(source.spans(new_trace_after))
+            return jaeger_json.write(source.spans(new_trace_after))
         case "html":
             from asyncctx_trace.analysis.timeline.table import Timeline
             from asyncctx_trace.export.formats import html

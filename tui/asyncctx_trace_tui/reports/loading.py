@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from asyncctx_trace.analysis.timeline.table import Timeline
-from asyncctx_trace.sources import Followed, follow
+from asyncctx_trace.sources import FollowedSource, follow
 
 if TYPE_CHECKING:
     from asyncctx_trace.analysis.timeline.selection import Piece
@@ -68,7 +68,7 @@ def _monotonic(anchor: Anchor, time_of_day: time) -> int:
     return anchor.monotonic_ns + round(then.timestamp() * 1e9) - anchor.wall_ns
 
 
-def _batches(source: Followed) -> Iterator[Piece]:
+def _batches(source: FollowedSource) -> Iterator[Piece]:
     """Yield the events in batches, so that a large recording is never in memory twice."""
     yield source.poll(_BATCH)
     while source.behind:

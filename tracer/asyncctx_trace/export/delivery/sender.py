@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from asyncctx_trace.errors import AsyncctxTraceError
 from asyncctx_trace.export.delivery.endpoint import Endpoint
-from asyncctx_trace.export.span import Span
+from asyncctx_trace.spans.span import Span
 
 __all__ = ["BATCH", "Account", "NotDelivered", "Sender", "missing_extra"]
 

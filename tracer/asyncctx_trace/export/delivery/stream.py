@@ -10,9 +10,9 @@ from pathlib import Path
 from asyncctx_trace.errors import RecordingError
 from asyncctx_trace.export.delivery.endpoint import Endpoint, endpoint_for
 from asyncctx_trace.export.delivery.sender import BATCH, Account, NotDelivered, Sender
-from asyncctx_trace.export.span import Span
-from asyncctx_trace.export.spans import NEW_TRACE_AFTER, SpanMaker
 from asyncctx_trace.recording.reader import Recording
+from asyncctx_trace.spans.from_events import NEW_TRACE_AFTER, SpanBuilder
+from asyncctx_trace.spans.span import Span
 
 __all__ = ["OtlpStream"]
 
@@ -81,7 +81,7 @@ class OtlpStream:
                 pass
 
     def _follow(self, recording: Recording) -> None:
-        maker = SpanMaker(recording.anchor, self._new_trace_after)
+        maker = SpanBuilder(recording.anchor, self._new_trace_after)
         while not self._stop.wait(_INTERVAL):
             self._waiting.extend(maker.take(recording.poll()))
             self._send_waiting()

@@ -1,4 +1,4 @@
-"""Spans <-> OTLP JSON Lines, as the specification of the file exporter has them."""
+"""Write spans as OTLP JSON Lines, as specified for the collector's file exporter."""
 
 from __future__ import annotations
 
@@ -8,38 +8,20 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-from asyncctx_trace.errors import AsyncctxTraceError
-from asyncctx_trace.export.span import Attributes, Link, Origin, Span, SpanEvent, unicode
+from asyncctx_trace.spans.span import Attributes, Span, by_origin, to_unicode
 
-__all__ = ["SPANS_PER_LINE", "NotOtlp", "by_origin", "parse", "spans_in", "write"]
+__all__ = ["SPANS_PER_LINE", "write"]
 
 SPANS_PER_LINE = 500
 _ERROR = 2
-_KINDS = {"SPAN_KIND_" + name: value for value, name in enumerate(
-    ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
-)}  # fmt: skip
-
-
-class NotOtlp(AsyncctxTraceError):
-    """The text is no OTLP JSON."""
-
-
-# -- writing --------------------------------------------------------------------------------
+"""STATUS_CODE_ERROR."""
 
 
 def write(spans: Iterable[Span]) -> Iterator[str]:
-    """One line of JSON for every SPANS_PER_LINE spans, without the line's end."""
+    """Yield a line of JSON for every SPANS_PER_LINE spans, without a line break."""
     rest = iter(spans)
     while batch := list(islice(rest, SPANS_PER_LINE)):
         yield json.dumps(_traces_data(batch), ensure_ascii=False, separators=(",", ":"))
-
-
-def by_origin(spans: Iterable[Span]) -> dict[Origin, list[Span]]:
-    """``spans`` by where they come from, in their order."""
-    found: dict[Origin, list[Span]] = {}
-    for span in spans:
-        found.setdefault(span.origin, []).append(span)
-    return found
 
 
 def _traces_data(spans: list[Span]) -> dict[str, Any]:
@@ -50,11 +32,11 @@ def _traces_data(spans: list[Span]) -> dict[str, Any]:
                 "scopeSpans": [
                     {
                         "scope": {"name": origin.scope, "version": origin.version},
-                        "spans": [_span(span) for span in ours],
+                        "spans": [_span(span) for span in group],
                     }
                 ],
             }
-            for origin, ours in by_origin(spans).items()
+            for origin, group in by_origin(spans).items()
         ]
     }
 
@@ -63,12 +45,12 @@ def _span(span: Span) -> dict[str, Any]:
     written: dict[str, Any] = {
         "traceId": f"{span.trace:032x}",
         "spanId": f"{span.id:016x}",
-        "name": unicode(span.name),
+        "name": to_unicode(span.name),
         "kind": span.kind,
         "startTimeUnixNano": str(span.start),
         "endTimeUnixNano": str(span.end),
         "attributes": _attributes(span.attributes),
-        "status": {} if span.error is None else {"code": _ERROR, "message": unicode(span.error)},
+        "status": {} if span.error is None else {"code": _ERROR, "message": to_unicode(span.error)},
     }
     if span.parent is not None:
         written["parentSpanId"] = f"{span.parent:016x}"
@@ -78,7 +60,7 @@ def _span(span: Span) -> dict[str, Any]:
         written["events"] = [
             {
                 "timeUnixNano": str(event.at),
-                "name": unicode(event.name),
+                "name": to_unicode(event.name),
                 "attributes": _attributes(event.attributes),
             }
             for event in span.events
@@ -98,7 +80,7 @@ def _span(span: Span) -> dict[str, Any]:
 
 
 def _attributes(attributes: Attributes) -> list[dict[str, Any]]:
-    return [{"key": unicode(key), "value": _value(value)} for key, value in attributes.items()]
+    return [{"key": to_unicode(key), "value": _value(value)} for key, value in attributes.items()]
 
 
 def _value(value: Any) -> dict[str, Any]:
@@ -116,154 +98,4 @@ def _value(value: Any) -> dict[str, Any]:
         case dict():
             return {"kvlistValue": {"values": _attributes(value)}}
         case _:
-            return {"stringValue": unicode(str(value))}
-
-
-# -- reading --------------------------------------------------------------------------------
-
-
-def parse(text: str, name: str) -> Iterator[Span]:
-    """The spans in ``text``: JSON Lines, or a single document; raises NotOtlp naming ``name``.
-
-    Lenient, as other tools write: arrays, Jaeger's ``result``, ids in either case, numbers as
-    strings or numbers, enums by name, unknown fields, a last line that was cut off.
-    """
-    try:
-        for document in _documents(text.removeprefix("\ufeff"), name):
-            yield from spans_in(document)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise NotOtlp(
-            f"{name} is not OTLP JSON ({type(error).__name__}: {error}): each line must be an "
-            'object with "resourceSpans"'
-        ) from None
-
-
-def _documents(text: str, name: str) -> Iterator[Any]:
-    # Not splitlines(): JSON may hold line separators of Unicode as they are.
-    lines = [line for line in text.split("\n") if line.strip()]
-    if not lines:
-        raise NotOtlp(f"{name} is empty: use a file that `export --format otlp-json` wrote")
-    for number, line in enumerate(lines, 1):
-        try:
-            document = json.loads(line)
-        except ValueError as error:
-            if number == 1:  # one document over many lines, or none
-                yield _document(text, name)
-                return
-            if number == len(lines):  # its writer was cut off
-                return
-            raise NotOtlp(
-                f"{name} is damaged in line {number} ({error}): write it again, or remove that line"
-            ) from None
-        yield document
-
-
-def _document(text: str, name: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise NotOtlp(
-            f"{name} is not OTLP JSON ({error}): use a file that `export --format otlp-json` "
-            "or the collector's file exporter wrote"
-        ) from None
-
-
-def spans_in(document: Any) -> Iterator[Span]:
-    """The spans in one parsed document; raises whatever a malformed one leads to."""
-    if isinstance(document, list):
-        for each in document:
-            yield from spans_in(each)
-        return
-    if "result" in document:
-        yield from spans_in(document["result"])
-        return
-    groups = _get(document, "resourceSpans", None)
-    if groups is None:
-        if _get(document, "resourceLogs", None) or _get(document, "resourceMetrics", None):
-            return  # another signal in the same file
-        raise ValueError('no "resourceSpans"')
-    for group in groups:
-        resource = _read_attributes(_get(group.get("resource") or {}, "attributes", []))
-        for scoped in _get(group, "scopeSpans", None) or group.get(
-            "instrumentationLibrarySpans", []
-        ):
-            scope = scoped.get("scope") or scoped.get("instrumentationLibrary") or {}
-            origin = Origin(resource, scope.get("name", ""), scope.get("version", ""))
-            for span in scoped.get("spans", []):
-                yield _read_span(origin, span)
-
-
-def _read_span(origin: Origin, span: dict[str, Any]) -> Span:
-    status = span.get("status") or {}
-    failed = status.get("code") in (_ERROR, str(_ERROR), "STATUS_CODE_ERROR")
-    start = int(_get(span, "startTimeUnixNano", 0))
-    kind = span.get("kind", 0)
-    parent = _get(span, "parentSpanId", "")
-    return Span(
-        origin,
-        _id(_get(span, "traceId", "")),
-        _id(_get(span, "spanId", "")),
-        _id(parent) or None,
-        str(span.get("name", "")),
-        start,
-        max(start, int(_get(span, "endTimeUnixNano", start))),
-        _read_attributes(span.get("attributes", [])),
-        [
-            SpanEvent(
-                int(_get(event, "timeUnixNano", 0)),
-                event.get("name", ""),
-                _read_attributes(event.get("attributes", [])),
-            )
-            for event in span.get("events") or ()
-        ],
-        [
-            Link(
-                _id(_get(link, "traceId", "")),
-                _id(_get(link, "spanId", "")),
-                _read_attributes(link.get("attributes", [])),
-            )
-            for link in span.get("links") or ()
-        ],
-        status.get("message", "") if failed else None,
-        _KINDS.get(kind, 0) if isinstance(kind, str) and not kind.isdigit() else int(kind),
-        int(_get(span, "droppedEventsCount", 0)),
-        _get(span, "traceState", ""),
-    )
-
-
-def _get(fields: dict[str, Any], name: str, default: Any) -> Any:
-    """A field under its JSON name, or as protobuf spells it."""
-    found = fields.get(name)
-    if found is None:
-        snake = "".join(f"_{c.lower()}" if c.isupper() else c for c in name)
-        found = fields.get(snake)
-    return default if found is None else found
-
-
-def _id(text: str) -> int:
-    try:
-        return int(text, 16) if text else 0
-    except ValueError:  # as protobuf's own JSON has bytes
-        return int.from_bytes(base64.b64decode(text, validate=True))
-
-
-def _read_attributes(pairs: Any) -> Attributes:
-    return {pair["key"]: _read_value(pair.get("value") or {}) for pair in pairs or ()}
-
-
-def _read_value(value: dict[str, Any]) -> Any:
-    for key, found in value.items():
-        match key:
-            case "stringValue" | "string_value" | "boolValue" | "bool_value":
-                return found
-            case "intValue" | "int_value":
-                return int(found)
-            case "doubleValue" | "double_value":
-                return float(found)
-            case "bytesValue" | "bytes_value":
-                return base64.b64decode(found)
-            case "arrayValue" | "array_value":
-                return [_read_value(each) for each in found.get("values", [])]
-            case "kvlistValue" | "kvlist_value":
-                return _read_attributes(found.get("values", []))
-    return ""
+            return {"stringValue": to_unicode(str(value))}

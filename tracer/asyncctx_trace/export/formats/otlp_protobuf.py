@@ -16,8 +16,7 @@ from opentelemetry.proto.common.v1.common_pb2 import (
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1 import trace_pb2
 
-from asyncctx_trace.export.formats.otlp_json import by_origin
-from asyncctx_trace.export.span import Attributes, Span, unicode
+from asyncctx_trace.spans.span import Attributes, Span, by_origin, to_unicode
 
 __all__ = ["request"]
 
@@ -44,14 +43,14 @@ def _span(span: Span) -> trace_pb2.Span:
     status = trace_pb2.Status()
     if span.error is not None:
         status = trace_pb2.Status(
-            code=trace_pb2.Status.STATUS_CODE_ERROR, message=unicode(span.error)
+            code=trace_pb2.Status.STATUS_CODE_ERROR, message=to_unicode(span.error)
         )
     return trace_pb2.Span(
         trace_id=span.trace.to_bytes(16),
         span_id=span.id.to_bytes(8),
         parent_span_id=b"" if span.parent is None else span.parent.to_bytes(8),
         trace_state=span.trace_state,
-        name=unicode(span.name),
+        name=to_unicode(span.name),
         kind=trace_pb2.Span.SpanKind.ValueType(span.kind),
         start_time_unix_nano=span.start,
         end_time_unix_nano=span.end,
@@ -59,7 +58,7 @@ def _span(span: Span) -> trace_pb2.Span:
         events=[
             trace_pb2.Span.Event(
                 time_unix_nano=event.at,
-                name=unicode(event.name),
+                name=to_unicode(event.name),
                 attributes=_attributes(event.attributes),
             )
             for event in span.events
@@ -78,7 +77,7 @@ def _span(span: Span) -> trace_pb2.Span:
 
 
 def _attributes(attributes: Attributes) -> list[KeyValue]:
-    return [KeyValue(key=unicode(key), value=_value(value)) for key, value in attributes.items()]
+    return [KeyValue(key=to_unicode(key), value=_value(value)) for key, value in attributes.items()]
 
 
 def _value(value: Any) -> AnyValue:
@@ -96,4 +95,4 @@ def _value(value: Any) -> AnyValue:
         case dict():
             return AnyValue(kvlist_value=KeyValueList(values=_attributes(value)))
         case _:
-            return AnyValue(string_value=unicode(str(value)))
+            return AnyValue(string_value=to_unicode(str(value)))

@@ -10,7 +10,7 @@ from collections.abc import Hashable
 from contextlib import suppress
 
 from asyncctx_trace.analysis.timeline.table import Acquisition, Phase
-from asyncctx_trace.export.single import spans_of
+from asyncctx_trace.export.acquisition_spans import spans_of
 from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.events import ErrorText, Outcome
 from asyncctx_trace.model.names import resource_name, task_name

@@ -9,7 +9,6 @@ from hashlib import blake2b
 from pathlib import PurePath
 from urllib.parse import unquote
 
-from asyncctx_trace.export.span import Attributes, Link, Origin, Span, SpanEvent
 from asyncctx_trace.model import conventions as names
 from asyncctx_trace.model.capacity import limit_of
 from asyncctx_trace.model.events import (
@@ -25,10 +24,11 @@ from asyncctx_trace.model.events import (
     SiteDefined,
     TaskDefined,
 )
-from asyncctx_trace.otel.attributes import of_resource, of_site
 from asyncctx_trace.recording.format import Anchor
+from asyncctx_trace.spans.attributes import of_resource, of_site
+from asyncctx_trace.spans.span import Attributes, Link, Origin, Span, SpanEvent
 
-__all__ = ["Surroundings", "Trace"]
+__all__ = ["TraceTree", "Trace"]
 
 _LAUNCHERS = frozenset({"asyncctx-trace", "asyncctx-trace.exe", "asyncctx_trace_tui"})
 
@@ -41,7 +41,7 @@ class Trace:
     began: int
 
 
-class Surroundings:
+class TraceTree:
     """Everything that spans of a recording need besides the facts of their acquisition."""
 
     def __init__(self, anchor: Anchor, new_trace_after: float) -> None:

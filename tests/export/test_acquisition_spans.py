@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 
 from asyncctx_trace.analysis.timeline.table import Timeline
-from asyncctx_trace.export.single import spans_of
-from asyncctx_trace.export.span import Span
-from asyncctx_trace.export.spans import SpanMaker
+from asyncctx_trace.export.acquisition_spans import spans_of
 from asyncctx_trace.model import conventions as names
 from asyncctx_trace.recording.reader import Recording
-
-from .builders import Program, contention, leak, recorded
+from asyncctx_trace.spans.from_events import SpanBuilder
+from asyncctx_trace.spans.span import Span
+from spans.recorded_programs import Program, contention, leak, recorded
 
 
 def told(span: Span) -> tuple[object, ...]:
@@ -29,7 +28,7 @@ def test_each_acquisition_has_its_spans(tmp_path: Path, program: Program) -> Non
     with Recording(recorded(tmp_path / "x.actx", program)) as recording:
         events = recording.poll()
         anchor = recording.anchor
-    maker = SpanMaker(anchor)
+    maker = SpanBuilder(anchor)
     everything = [*maker.take(events), *maker.finish()]
     timeline = Timeline(events)
     own = [span for row in range(len(timeline)) for span in spans_of(timeline, row, anchor)]

@@ -1,11 +1,12 @@
-"""A span as every format of spans needs it."""
+"""The value types of spans that are recorded, exported or imported."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Attributes", "Link", "Origin", "Span", "SpanEvent", "unicode"]
+__all__ = ["Attributes", "Link", "Origin", "Span", "SpanEvent", "by_origin", "to_unicode"]
 
 Attributes = dict[str, Any]
 """Values are str, bool, int, float, bytes, or lists and dicts of these."""
@@ -13,7 +14,7 @@ Attributes = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Origin:
-    """Where a span comes from: a resource and an instrumentation scope, in OTLP's words."""
+    """The source of a span: an OTLP resource and an instrumentation scope."""
 
     resource: Attributes
     scope: str
@@ -22,7 +23,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class SpanEvent:
-    """Something that happened during a span, at ``at`` ns since 1970."""
+    """An event during a span, at ``at`` ns since 1970."""
 
     at: int
     name: str
@@ -31,7 +32,7 @@ class SpanEvent:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A span that this one has to do with."""
+    """A reference to another span."""
 
     trace: int
     span: int
@@ -53,13 +54,21 @@ class Span:
     events: list[SpanEvent] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
     error: str | None = None
-    """Description of the status ERROR; ``None`` for a span that has none."""
+    """The description of the status ERROR; ``None`` if the status is not ERROR."""
     kind: int = 1
     """OTLP's SpanKind; 1 is INTERNAL."""
     dropped_events: int = 0
     trace_state: str = ""
 
 
-def unicode(text: str) -> str:
-    """``text`` with lone surrogates as escapes: they are no Unicode, and no format takes them."""
+def by_origin(spans: Iterable[Span]) -> dict[Origin, list[Span]]:
+    """Group ``spans`` by their origin, in their order."""
+    groups: dict[Origin, list[Span]] = {}
+    for span in spans:
+        groups.setdefault(span.origin, []).append(span)
+    return groups
+
+
+def to_unicode(text: str) -> str:
+    """Return ``text`` with lone surrogates as escapes, which are valid in every format."""
     return text.encode("utf-8", "backslashreplace").decode()

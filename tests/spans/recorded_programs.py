@@ -1,4 +1,4 @@
-"""Recordings made by real programs in this process, or told fact by fact."""
+"""Recordings of small programs that run in this process."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Program = Callable[[], Coroutine[Any, Any, None]]
 
 
 def recorded(path: Path, program: Program) -> Path:
-    """``path`` with what ``program`` did."""
+    """Run ``program`` and record it to ``path``."""
     with record(path):
         asyncio.run(program())
     return path
 
 
 async def contention() -> None:
-    """Three tasks want one lock; one of them fails, one is cancelled."""
+    """Four tasks contend for a lock; one of them fails, one is cancelled."""
     lock = traced(asyncio.Lock(), name="db lock")
     pool = traced(asyncio.Semaphore(2), name="pool")
 
@@ -38,7 +38,7 @@ async def contention() -> None:
 
 
 def many(acquisitions: int) -> Program:
-    """So many acquisitions of one manager in a row."""
+    """Return a program that acquires one lock so many times, one after the other."""
 
     async def program() -> None:
         lock = traced(asyncio.Lock(), name="lock")
@@ -50,6 +50,6 @@ def many(acquisitions: int) -> Program:
 
 
 async def leak() -> None:
-    """Enters and never leaves, within a body that is over."""
+    """Enter a lock in a body that ends, and never exit it."""
     async with traced(asyncio.Semaphore(9), name="outer"):
         await traced(asyncio.Lock(), name="forgotten").__aenter__()

@@ -17,10 +17,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.export.formats import otlp_json
-from asyncctx_trace.export.formats.otlp_json import NotOtlp
 from asyncctx_trace.export.formats.otlp_protobuf import request
-from asyncctx_trace.export.spans import SpanMaker
-from asyncctx_trace.importers.spans import facts_of
 from asyncctx_trace.model.events import (
     Collected,
     Dropped,
@@ -45,15 +42,17 @@ from asyncctx_trace.model.events import (
 from asyncctx_trace.model.outcomes import ExitFlag
 from asyncctx_trace.recording.format import Anchor
 from asyncctx_trace.sources import open_source
-
-from .builders import contention, leak, recorded
+from asyncctx_trace.spans.from_events import SpanBuilder
+from asyncctx_trace.spans.otlp_json_reader import NotOtlp, parse
+from asyncctx_trace.spans.to_events import events_of
+from spans.recorded_programs import contention, leak, recorded
 
 ANCHOR = Anchor(1_700_000_000_000_000_000, 1_000)
 
 
 def written(events: list[Event]) -> str:
     """Events as OTLP JSON Lines."""
-    maker = SpanMaker(ANCHOR)
+    maker = SpanBuilder(ANCHOR)
     spans = [*maker.take(events), *maker.finish()]
     return "\n".join(otlp_json.write(spans))
 
@@ -194,7 +193,7 @@ def error(draw: st.DrawFn, outcome: Outcome) -> ErrorText | None:
 @given(stories())
 def test_any_story_comes_back(events: list[Event]) -> None:
     """Acquisitions, definitions and notes are what they were."""
-    back = facts_of(otlp_json.parse(written(events), "test"))
+    back = events_of(parse(written(events), "test"))
 
     before = shifted(events)
     assert table(back) == table(before)
@@ -214,7 +213,7 @@ def test_any_story_comes_back(events: list[Event]) -> None:
 @given(stories(), st.integers(0, 30))
 def test_ids_are_the_same_however_it_is_read(events: list[Event], cut: int) -> None:
     """At once, or in two looks while it grows: the same spans."""
-    whole, grown = SpanMaker(ANCHOR), SpanMaker(ANCHOR)
+    whole, grown = SpanBuilder(ANCHOR), SpanBuilder(ANCHOR)
     at_once = [*whole.take(events), *whole.finish()]
     in_two = [*grown.take(events[:cut]), *grown.take(events[cut:]), *grown.finish()]
 
@@ -354,7 +353,7 @@ def shapes() -> Iterator[str]:
 @pytest.mark.parametrize("text", list(shapes()))
 def test_spans_of_others_are_plain_bars(text: str) -> None:
     """However they were written down: a body from start to end, at the place they name."""
-    timeline = Timeline(facts_of(otlp_json.parse(text, "test")))
+    timeline = Timeline(events_of(parse(text, "test")))
 
     request, query = timeline
     assert (request.enter_started, request.enter_ended) == (1000, 1000)
@@ -373,7 +372,7 @@ def test_spans_of_others_are_plain_bars(text: str) -> None:
 def test_what_is_no_otlp_is_refused_in_one_line(text: str) -> None:
     """With what to do instead."""
     with pytest.raises(NotOtlp, match="test ") as refused:
-        list(otlp_json.parse(text, "test"))
+        list(parse(text, "test"))
 
     assert "\n" not in str(refused.value)
 
@@ -382,4 +381,4 @@ def test_a_damaged_line_is_named(tmp_path: Path) -> None:
     """In a file of many lines the one that has to go."""
     good = json.dumps(FOREIGN)
     with pytest.raises(NotOtlp, match="damaged in line 2"):
-        list(otlp_json.parse(f"{good}\n{good[:-9]}\n{good}", "test"))
+        list(parse(f"{good}\n{good[:-9]}\n{good}", "test"))

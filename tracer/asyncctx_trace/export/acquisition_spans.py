@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from asyncctx_trace.analysis.timeline.table import Acquisition, Timeline
-from asyncctx_trace.export.span import Span
-from asyncctx_trace.export.spans import SpanMaker
 from asyncctx_trace.model import conventions as names
 from asyncctx_trace.model.events import (
     Collected,
@@ -17,6 +15,8 @@ from asyncctx_trace.model.events import (
     ExitStarted,
 )
 from asyncctx_trace.recording.format import Anchor
+from asyncctx_trace.spans.from_events import SpanBuilder
+from asyncctx_trace.spans.span import Span
 
 __all__ = ["spans_of"]
 
@@ -31,7 +31,7 @@ def spans_of(timeline: Timeline, row: int, anchor: Anchor) -> list[Span]:
     With the ids and attributes that it has there, but for trace, links and what depends on
     others.
     """
-    maker = SpanMaker(anchor)
+    maker = SpanBuilder(anchor)
     spans = list(maker.take(_events(timeline, timeline.acquisition(row))))
     spans += [span for span in maker.finish() if span.attributes.get(names.PHASE) in _PHASES]
     for span in spans:

@@ -7,8 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from asyncctx_trace.export.span import Link, Span, SpanEvent
-from asyncctx_trace.export.surroundings import Surroundings, Trace
 from asyncctx_trace.model import conventions as names
 from asyncctx_trace.model.events import (
     Collected,
@@ -23,11 +21,13 @@ from asyncctx_trace.model.events import (
     TaskDefined,
     TaskEnded,
 )
-from asyncctx_trace.otel.attributes import of_exit_flags, of_lifecycle, of_phase, of_site
-from asyncctx_trace.otel.holders import Contention
 from asyncctx_trace.recording.format import Anchor
+from asyncctx_trace.spans.attributes import of_exit_flags, of_lifecycle, of_phase, of_site
+from asyncctx_trace.spans.blockers import BlockerTracker
+from asyncctx_trace.spans.span import Link, Span, SpanEvent
+from asyncctx_trace.spans.trace_tree import Trace, TraceTree
 
-__all__ = ["NEW_TRACE_AFTER", "SpanMaker"]
+__all__ = ["NEW_TRACE_AFTER", "SpanBuilder"]
 
 NEW_TRACE_AFTER = 300.0
 """Seconds after which what begins in a trace begins one of its own."""
@@ -51,7 +51,7 @@ class _Open:
     """What left the last acquisition inside it."""
 
 
-class SpanMaker:
+class SpanBuilder:
     """Makes spans of facts as they come; ``anchor`` is the recording's, and names its traces.
 
     A recording is one trace: processes, their tasks, the acquisitions of these. What begins more
@@ -59,13 +59,13 @@ class SpanMaker:
     """
 
     def __init__(self, anchor: Anchor, new_trace_after: float = NEW_TRACE_AFTER) -> None:
-        self._around = Surroundings(anchor, new_trace_after)
+        self._around = TraceTree(anchor, new_trace_after)
         self._open: dict[int, _Open] = {}
         self._busy: Counter[int] = Counter()
         """How many acquisitions each task has open."""
         self._ended: dict[int, int] = {}
         """When tasks ended that had some open then."""
-        self._contentions: dict[int, Contention[tuple[int, int]]] = {}
+        self._contentions: dict[int, BlockerTracker[tuple[int, int]]] = {}
 
     @property
     def in_flight(self) -> int:
@@ -103,7 +103,7 @@ class SpanMaker:
                 open_ = self._open.pop(event.acquisition, None)
                 if open_ is not None:
                     contention = self._contention(open_)
-                    contention.let_go(_key(open_))
+                    contention.exit_ended(_key(open_))
                     if contention.idle:
                         del self._contentions[open_.started.resource]
                     yield from self._spans(open_, event)
@@ -130,7 +130,7 @@ class SpanMaker:
         trace, links = around.within(above, event.at, names.LIFECYCLE, number, where)
         open_ = self._open[event.acquisition] = _Open(event, trace, links)
         self._busy[event.task] += 1
-        ahead = self._contention(open_).asked(_key(open_))
+        ahead = self._contention(open_).enter_started(_key(open_))
         if around.limit(event.resource) is not None:
             open_.waiters_before = ahead
 
@@ -138,9 +138,9 @@ class SpanMaker:
         open_.entered = event
         contention = self._contention(open_)
         if outcome is Outcome.OK:
-            open_.blocker_count, open_.blockers = contention.got_in(_key(open_))
+            open_.blocker_count, open_.blockers = contention.enter_succeeded(_key(open_))
             return
-        open_.blocker_count, open_.blockers = contention.gave_up(_key(open_))
+        open_.blocker_count, open_.blockers = contention.enter_failed(_key(open_))
         del self._open[event.acquisition]
         yield from self._spans(open_, None)
 
@@ -295,13 +295,13 @@ class SpanMaker:
                 error = entered.error
             parent.inner_error = error
 
-    def _contention(self, open_: _Open) -> Contention[tuple[int, int]]:
+    def _contention(self, open_: _Open) -> BlockerTracker[tuple[int, int]]:
         resource = open_.started.resource
         found = self._contentions.get(resource)
         if found is None:
             # Where everybody may come in nobody is ever in the way.
             limit = self._around.limit(resource)
-            found = Contention(sys.maxsize if limit is None else limit)
+            found = BlockerTracker(sys.maxsize if limit is None else limit)
             self._contentions[resource] = found
         return found
 

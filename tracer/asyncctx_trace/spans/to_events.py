@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from operator import attrgetter
 from typing import Any
 
-from asyncctx_trace.export.span import Span
 from asyncctx_trace.model import conventions as names
 from asyncctx_trace.model.events import (
     Collected,
@@ -29,9 +28,10 @@ from asyncctx_trace.model.events import (
     TaskDefined,
     TaskEnded,
 )
-from asyncctx_trace.otel.attributes import exit_flags_in
+from asyncctx_trace.spans.attributes import exit_flags_in
+from asyncctx_trace.spans.span import Span
 
-__all__ = ["facts_of"]
+__all__ = ["events_of"]
 
 _OUTCOMES = {word: Outcome(value) for value, word in enumerate(names.OUTCOMES) if word}
 _SHIFT = 32
@@ -39,7 +39,7 @@ _SHIFT = 32
 do in a recording of several."""
 
 
-def facts_of(spans: Iterable[Span]) -> list[Event]:
+def events_of(spans: Iterable[Span]) -> list[Event]:
     """The events that ``spans`` tell, definitions first, then in order of time.
 
     Times are ns since 1970. A foreign span becomes an acquisition that got in at once, held its

@@ -1,0 +1,94 @@
+"""Traces out of a running Jaeger, new or old."""
+
+from __future__ import annotations
+
+import os
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from asyncctx_trace.analysis.timeline.table import Timeline
+from asyncctx_trace.export.delivery.endpoint import endpoint_for
+from asyncctx_trace.export.delivery.sender import Sender
+from asyncctx_trace.importers.jaeger_query import Jaeger, JaegerError
+from asyncctx_trace.sources import open_source
+from asyncctx_trace.spans.span import Span
+from asyncctx_trace.spans.to_events import events_of
+from importers.jaeger_server import Server, serving
+from spans.recorded_programs import contention, recorded
+
+
+@pytest.fixture
+def spans(tmp_path: Path) -> list[Span]:
+    return list(open_source(recorded(tmp_path / "r.actx", contention)).spans())
+
+
+@pytest.mark.parametrize(("v3", "legacy"), [(True, False), (False, True), (True, True)])
+def test_a_trace_by_its_id(spans: list[Span], v3: bool, legacy: bool) -> None:
+    """The same acquisitions, whichever of its two interfaces a Jaeger has."""
+    with serving(Server(spans, v3=v3, legacy=legacy)) as server:
+        found = Jaeger(server.address).trace(f"{spans[0].trace:X}")
+
+    assert {span.id for span in found} == {span.id for span in spans}
+    assert len(Timeline(events_of(found))) == len(Timeline(events_of(spans)))
+
+
+@pytest.mark.parametrize(("v3", "legacy"), [(True, False), (False, True)])
+def test_the_latest_of_a_service(spans: list[Span], v3: bool, legacy: bool) -> None:
+    """Version 3 wants a time from and to, with nanoseconds."""
+    with serving(Server(spans, v3=v3, legacy=legacy)) as server:
+        found = Jaeger(server.address + "/").search("shop")
+
+    assert len(found) == len(spans)
+
+
+def test_what_is_not_there_is_said_in_one_line(spans: list[Span]) -> None:
+    """With the services that are."""
+    with serving(Server(spans, v3=True, legacy=True)) as server:
+        asked = Jaeger(server.address)
+        with pytest.raises(JaegerError, match=r"no trace of 'shopp' .* its services: shop"):
+            asked.search("shopp")
+        with pytest.raises(JaegerError, match="may have expired"):
+            asked.trace("abc")
+        with pytest.raises(JaegerError, match="32 hexadecimal digits"):
+            asked.trace("worker-1")
+
+
+def test_where_nobody_answers(spans: list[Span]) -> None:
+    """A line that says which port is meant."""
+    with serving(Server(spans, v3=True, legacy=True)) as server:
+        pass
+
+    with pytest.raises(JaegerError, match="check that Jaeger runs"):
+        Jaeger(server.address).services()
+
+
+LIVE = os.environ.get("ASYNCCTX_TEST_JAEGER")
+
+
+@pytest.mark.skipif(LIVE is None, reason="no live Jaeger: set ASYNCCTX_TEST_JAEGER=http://…:16686")
+def test_a_live_jaeger_takes_and_gives_it_back(spans: list[Span]) -> None:
+    """Sent by OTLP to port 4318, fetched by its query interface."""
+    assert LIVE is not None
+    with Sender(endpoint_for(f"http://{urlsplit(LIVE).hostname}:4318")) as sender:
+        for _ in sender.send(spans):
+            pass
+    assert sender.account.complete
+    deadline = time.monotonic() + 30
+    found: list[Span] = []
+    while len(found) < len(spans) and time.monotonic() < deadline:
+        with urllib.request.urlopen(LIVE):  # it is there; its storage may take a moment
+            pass
+        try:
+            found = Jaeger(LIVE).trace(f"{spans[0].trace:032x}")
+        except JaegerError:
+            time.sleep(0.5)
+
+    def key(span: Any) -> Any:
+        return span.id, span.parent, span.name, span.start, span.end
+
+    assert sorted(map(key, found)) == sorted(map(key, spans))

@@ -1,0 +1,1 @@
+"""Recorded events as spans, and spans of any tool as events; no OpenTelemetry SDK."""
