@@ -264,6 +264,59 @@ def test_an_unwritable_folder_is_refused_in_one_line(shell: Shell) -> None:
     assert ended.err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "words",
+    [["run", "-q", "-o", "no/x.actx", "app.py"], ["export", "x", "--format", "text", "-o", "no/x"]],
+)
+def test_no_folder_is_created_for_an_output_file(shell: Shell, words: list[str]) -> None:
+    """The program is not started: the folder may be a typing error."""
+    shell.write("app.py", WORK)
+    shell.trace("run", "-q", "-o", "x", "app.py")
+
+    ended = shell.trace(*words)
+
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.count("\n") == 1
+    assert "the folder no does not exist; create it first" in ended.err
+    assert not (shell.folder / "no").exists()
+
+
+def test_a_console_script_is_run_and_recorded(shell: Shell) -> None:
+    """`asyncctx-trace run pytest` traces the tests as `pytest` runs them."""
+    shell.write("pytest.ini", "[pytest]\naddopts = -p no:asyncio -p no:cacheprovider")
+    shell.write("work.py", WORK)
+    shell.write(
+        "test_work.py",
+        """
+        import asyncio, work
+
+        def test_work():
+            asyncio.run(work.main())
+        """,
+    )
+
+    ended = shell.trace("run", "-o", "x.actx", "pytest", "-q")
+
+    assert ended.code == 0
+    assert "1 passed" in ended.out
+    timeline = Timeline(read(shell.folder / "x.actx"))
+    assert len([a for a in timeline if timeline.resources[a.resource].name == "db lock"]) == 3
+
+
+def test_a_recording_is_not_run(shell: Shell) -> None:
+    """It is left unchanged, and nothing is recorded."""
+    shell.write("app.py", WORK)
+    shell.trace("run", "-q", "-o", "x.actx", "app.py")
+    before = (shell.folder / "x.actx").read_bytes()
+
+    ended = shell.trace("run", "x.actx")
+
+    assert ended.code == 2
+    assert ended.err.endswith("to open it: asyncctx-trace replay x.actx\n")
+    assert (shell.folder / "x.actx").read_bytes() == before
+    assert shell.recordings == []
+
+
 def test_the_report_is_printed_to_stderr_with_the_path_of_the_recording(shell: Shell) -> None:
     """stdout contains only the program's output."""
     shell.write("app.py", WORK)

@@ -10,7 +10,6 @@ import pytest
 from asyncctx_trace.model.events import ErrorText, ResourceDefined, SiteDefined, TaskDefined
 from asyncctx_trace.model.names import (
     class_name,
-    command_line,
     error_summary,
     function_name,
     relative_path,
@@ -99,9 +98,3 @@ def test_an_error_is_named_by_its_class_and_message() -> None:
     assert error_summary(ErrorText("asyncio.exceptions.CancelledError", ""), 40) == "CancelledError"
     assert error_summary(ErrorText("builtins.ValueError", "x" * 50), 15) == "ValueError: xx…"
     assert class_name("KeyError") == "KeyError"
-
-
-def test_a_command_line_shows_no_folder_of_the_interpreter() -> None:
-    """The arguments stay."""
-    assert command_line("/usr/bin/python3 /srv/app.py -v") == "python3 /srv/app.py -v"
-    assert command_line("") == ""

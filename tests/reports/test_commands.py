@@ -64,6 +64,30 @@ def test_the_report_is_printed(recording: Path, capsys: pytest.CaptureFixture[st
     assert "\x1b" not in text
 
 
+@pytest.mark.parametrize("command", ["report", "diff"])
+@pytest.mark.parametrize(
+    ("variables", "colored"),
+    [({}, False), ({"FORCE_COLOR": "1"}, True), ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False)],
+)
+def test_force_color_and_no_color_are_respected(
+    recording: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    variables: dict[str, str],
+    colored: bool,
+) -> None:
+    """Although stdout is not a terminal; NO_COLOR takes precedence."""
+    for name in ("FORCE_COLOR", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    call(command, recording, *[recording] * (command == "diff"))
+
+    assert ("\x1b[" in capsys.readouterr().out) == colored
+
+
 @pytest.mark.parametrize(
     ("options", "code"),
     [

@@ -1,4 +1,4 @@
-"""How tasks, resources, sites, errors and programs are named in what we print."""
+"""How tasks, resources, sites and errors are named in what we print."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ __all__ = [
     "NAME_WIDTH",
     "Definitions",
     "class_name",
-    "command_line",
     "error_summary",
     "function_name",
     "relative_path",
@@ -111,12 +110,6 @@ def error_summary(error: ErrorText, width: int) -> str:
     """Return an exception as ``ValueError: bad``, in at most ``width`` cells."""
     name = class_name(error.type)
     return cut(f"{name}: {error.message}" if error.message else name, width)
-
-
-def command_line(title: str) -> str:
-    """Return the command line of a process without the folder of the interpreter."""
-    interpreter, space, arguments = title.partition(" ")
-    return PurePath(interpreter).name + space + arguments
 
 
 def _fit(name: str, width: int | None) -> str:

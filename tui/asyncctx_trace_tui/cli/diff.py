@@ -51,7 +51,8 @@ def command(before: Path, after: Path, format_: str, exit_code: bool) -> None:
         text = render_comparison(
             result, color=wants_color(sys.stdout), width=screen_width(sys.stdout)
         )
-    click.echo(text, nl=False)
+    # Colors are decided on already: click would remove them from a pipe despite FORCE_COLOR.
+    click.echo(text, nl=False, color=True)
     sys.exit(FAILED if exit_code and (result.slower or result.new_findings) else 0)
 
 

@@ -52,7 +52,9 @@ def print_report(
         anchor=loaded.anchor,
     )
     if out is not None:
-        click.echo(_render(result, file, out, format_, by=by, full=full), file=out, nl=False)
+        text = _render(result, file, out, format_, by=by, full=full)
+        # Colors are decided on already: click would remove them from a pipe despite FORCE_COLOR.
+        click.echo(text, file=out, nl=False, color=True)
     return checks.shut(result) if checks else []
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from collections import deque
@@ -14,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from asyncctx_trace.errors import AsyncctxTraceError
 from asyncctx_trace_tui.cli.check_options import FAILED, check_options, print_failed_checks
+from asyncctx_trace_tui.cli.output_file import require_folder
 from asyncctx_trace_tui.run.launcher import Program
+from asyncctx_trace_tui.run.targets import python_arguments
 
 if TYPE_CHECKING:
     from asyncctx_trace.analysis.summary.gates import Gates
@@ -122,8 +122,9 @@ def command(
 ) -> None:
     """Run a program under the tracer, as `python TARGET [ARGS]...` would run it.
 
-    TARGET is a script, a folder or zip file with a __main__ module, the name of a bundled
-    scenario, or -m MODULE. On a terminal, the app opens and shows the program while it runs.
+    TARGET is a script, a folder or zip file with a __main__ module, -m MODULE, the name of an
+    installed command such as pytest, or of a bundled scenario. On a terminal, the app opens and
+    shows the program while it runs.
     """
     options: dict[str, Any] = {
         "include": _names(include),
@@ -131,8 +132,10 @@ def command(
         "all": everything,
         "spans": spans,
     }
-    target = _target(words)
-    recording = output or _new_recording(words)
+    target = python_arguments(words)
+    if output is not None:
+        require_folder(output)
+    recording = output or _new_recording(target)
     headless = headless or quiet or not _is_interactive()
     # Report an unusable endpoint before the program starts.
     stream = None if otlp is None else _stream(recording, otlp)
@@ -206,27 +209,11 @@ def _names(values: Sequence[str]) -> list[str]:
     return [name.strip() for value in values for name in value.split(",") if name.strip()]
 
 
-def _target(words: tuple[str, ...]) -> list[str]:
-    """Return the arguments of ``python``, with the name of a scenario replaced by its path."""
-    target, *arguments = words
-    if target == "-m":
-        if not arguments:
-            raise click.UsageError("-m needs the name of a module")
-        return list(words)
-    if not os.path.lexists(target):
-        from asyncctx_trace_tui.run.bundled_scenarios import find
-
-        return [str(find(target)), *arguments]
-    if not os.access(target, os.R_OK):
-        raise AsyncctxTraceError(f"cannot read {target}: check its permissions")
-    return list(words)
-
-
-def _new_recording(words: tuple[str, ...]) -> Path:
+def _new_recording(target: list[str]) -> Path:
     """Return the path of a new file in the state folder, named after program and time."""
     from asyncctx_trace_tui.storage.paths import recordings
 
-    name = words[1] if words[0] == "-m" else (Path(words[0]).stem or "program")
+    name = target[1] if target[0] == "-m" else (Path(target[0]).stem or "program")
     folder = recordings()
     started = f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
     path = folder / f"{started}.actx"

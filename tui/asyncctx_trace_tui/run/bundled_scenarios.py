@@ -9,7 +9,7 @@ from pathlib import Path
 
 from asyncctx_trace.errors import AsyncctxTraceError
 
-__all__ = ["ORDER", "NoSuchScenario", "Scenario", "all", "find", "folder"]
+__all__ = ["ORDER", "NoSuchScenario", "Scenario", "all", "find", "folder", "names", "similar_names"]
 
 ORDER = (
     "connection",
@@ -61,10 +61,21 @@ def find(name: str) -> Path:
     paths = _paths()
     if name in paths:
         return paths[name]
-    by_prefix = [each for each in paths if name and each.startswith(name)]
-    near = by_prefix or difflib.get_close_matches(name, paths, n=3, cutoff=0.5)
+    near = similar_names(name)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     raise NoSuchScenario(f"unknown scenario {name!r}: {hint}`asyncctx-trace scenarios` lists all")
+
+
+def names() -> list[str]:
+    """Return the names of all scenarios, in the order of learning."""
+    return list(_paths())
+
+
+def similar_names(name: str) -> list[str]:
+    """Return up to three names of scenarios that ``name`` may have been meant for."""
+    paths = _paths()
+    by_prefix = [each for each in paths if name and each.startswith(name)]
+    return by_prefix or difflib.get_close_matches(name, paths, n=3, cutoff=0.5)
 
 
 def all() -> list[Scenario]:

@@ -12,7 +12,8 @@ from asyncctx_trace.analysis.contention.wakeups import wakeups
 from asyncctx_trace.analysis.findings import Thresholds, find_in
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Phase, Timeline
-from asyncctx_trace.model.names import command_line, resource_name, task_name
+from asyncctx_trace.model.command_line import program_of
+from asyncctx_trace.model.names import resource_name, task_name
 from asyncctx_trace.model.text import plain
 
 __all__ = ["write"]
@@ -71,12 +72,8 @@ def _surroundings(
     sites: Iterable[int],
 ) -> dict[str, Any]:
     """All but the acquisitions themselves."""
-    process = next(iter(timeline.processes.values()), None)
-    if timeline.tasks:
-        first = next(iter(timeline.tasks.values()))
-        process = timeline.processes.get(first.process, process)
     return {
-        "title": _command(process.title) if process else "",
+        "title": _short(program_of(timeline.processes.values())),
         "end": (timeline.end or start) - start,
         "tasks": [_task(timeline, task, start) for task in tasks],
         "resources": [_resource(timeline, resource) for resource in resources],
@@ -135,10 +132,6 @@ def _site(timeline: Timeline, site: int) -> str:
     known = timeline.sites.get(site)
     # The name of the file alone: the page is for a colleague, whose folders are others.
     return f"{_short(PurePath(known.file).name)}:{known.line}" if known else ""
-
-
-def _command(title: str) -> str:
-    return _short(command_line(title))
 
 
 def _short(text: str) -> str:

@@ -8,14 +8,19 @@ from rich.segment import Segment
 from textual import events
 from textual.strip import Strip
 
-from asyncctx_trace.model.names import command_line
-from asyncctx_trace.model.text import shorten
+from asyncctx_trace.model.command_line import program_of
+from asyncctx_trace.model.text import plain, shorten
 from asyncctx_trace_tui.app.widgets.state_widget import StateWidget
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
 from asyncctx_trace_tui.view.state import ViewState
 from asyncctx_trace_tui.view.time_axis import clock
 
 __all__ = ["Title"]
+
+_MOST = 8
+"""The largest number of processes in the tooltip."""
+_LONGEST = 500
+"""The largest length of a command line in the tooltip, in characters."""
 
 
 class Title(StateWidget):
@@ -35,8 +40,12 @@ class Title(StateWidget):
         return self._left(), self._right(), self.size.width
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        """Show the whole command line in the tooltip."""
-        self.show_tooltip(self._program() or None)
+        """Show the whole command line of each process in the tooltip."""
+        processes = [*self.state.timeline.processes.values()]
+        lines = [plain(each.title[:_LONGEST]) for each in processes[:_MOST]]
+        if len(processes) > _MOST:
+            lines.append(f"and {len(processes) - _MOST} more processes")
+        self.show_tooltip("\n".join(lines) or None)
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
@@ -87,8 +96,7 @@ class Title(StateWidget):
         return f"{lost}ended " if state.timeline.process_ended else f"{lost}no end recorded "
 
     def _program(self) -> str:
-        """Return the command line of the process of the first task."""
-        timeline = self.state.timeline
-        first = next(iter(timeline.tasks.values()), None)
-        process = timeline.processes.get(first.process) if first is not None else None
-        return command_line(process.title) if process is not None else ""
+        """Return the command line of the program, with the number of its processes if several."""
+        processes = self.state.timeline.processes
+        program = program_of(processes.values())
+        return program if len(processes) < 2 else f"{program} · {len(processes)} processes"
