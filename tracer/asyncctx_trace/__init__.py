@@ -44,6 +44,7 @@ from asyncctx_trace.instrument.adapters import (
 from asyncctx_trace.instrument.api import install, uninstall
 from asyncctx_trace.instrument.wrapping.traced import traced, untraced
 from asyncctx_trace.otel.runtime import Telemetry, configure, seek_providers
+from asyncctx_trace.runtime import fork
 from asyncctx_trace.runtime.recording_session import record, record_from_environment
 
 __all__ = [
@@ -73,5 +74,6 @@ __all__ = [
     "untraced",
 ]
 
+fork.register()
 record_from_environment()
 seek_providers()

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Protocol
 
 from asyncctx_trace.errors import NotARecording
+from asyncctx_trace.model.constants import NEW_TRACE_AFTER
 from asyncctx_trace.model.events import Event
 from asyncctx_trace.recording.batch import Batch
 from asyncctx_trace.recording.format import Anchor
 from asyncctx_trace.recording.reader import Recording
-from asyncctx_trace.spans.from_events import NEW_TRACE_AFTER, SpanBuilder
+from asyncctx_trace.spans.from_events import SpanBuilder
 from asyncctx_trace.spans.otlp_json_reader import parse
 from asyncctx_trace.spans.span import Span
 from asyncctx_trace.spans.to_events import events_of

@@ -9,6 +9,7 @@ from functools import update_wrapper
 from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any, ParamSpec, TypeVar, cast
 
+from asyncctx_trace.model.constants import HIDDEN_FILE
 from asyncctx_trace.native import extension
 
 __all__ = [
@@ -28,7 +29,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., object])
 
-_FILE = "<importlib._bootstrap of asyncctx_trace>"
 _RESUME = opcode.opmap["RESUME"]
 _NOP = opcode.opmap["NOP"]
 _CACHE = opcode.opmap["CACHE"]
@@ -52,7 +52,7 @@ def invisible(function: F) -> F:
               raise
     """
     plain = cast(FunctionType, function)
-    plain.__code__ = plain.__code__.replace(co_filename=_FILE, co_linetable=b"")
+    plain.__code__ = plain.__code__.replace(co_filename=HIDDEN_FILE, co_linetable=b"")
     return function
 
 
@@ -260,4 +260,4 @@ def program_frame() -> FrameType | None:
 def is_ours(frame: FrameType) -> bool:
     """Tell whether ``frame`` runs code of this package."""
     name = frame.f_globals.get("__name__", "")
-    return frame.f_code.co_filename == _FILE or name.startswith("asyncctx_trace.instrument.")
+    return frame.f_code.co_filename == HIDDEN_FILE or name.startswith("asyncctx_trace.instrument.")

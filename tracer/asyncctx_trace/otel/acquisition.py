@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanContext, TraceFlags, TraceState
 
+from asyncctx_trace.model.constants import HIDDEN_FILE
 from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace.spans.attributes import of_lifecycle
 
@@ -193,9 +194,6 @@ class LiveAcquisition:
         return error if outcome != Outcome.CANCELLED else None
 
 
-_OURS = "<importlib._bootstrap of asyncctx_trace>"
-
-
 def read_error(live: LiveAcquisition, error: BaseException, outcome: int) -> ErrorWords:
     """``error`` in words; its traceback, unless this or an inner acquisition recorded it.
 
@@ -217,7 +215,7 @@ def read_error(live: LiveAcquisition, error: BaseException, outcome: int) -> Err
         return ErrorWords(name, message, False)
     # The frames of ours that it passes at this moment have no lines, and no place in it.
     trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename == _OURS:
+    while trace is not None and trace.tb_frame.f_code.co_filename == HIDDEN_FILE:
         trace = trace.tb_next
     try:
         # Source lines are looked up when it is formatted, off the task.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from asyncctx_trace.instrument import sinks, span_scope
 from asyncctx_trace.instrument.hidden_frames import quietly, unobserved
+from asyncctx_trace.model.constants import NEW_TRACE_AFTER
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
@@ -21,7 +22,6 @@ __all__ = ["Telemetry", "configure", "seek_providers"]
 
 NAME = "asyncctx_trace"
 """What OTEL_PYTHON_DISABLED_INSTRUMENTATIONS calls us."""
-NEW_TRACE_AFTER = 300.0
 QUEUE_LIMIT = 131_072
 
 P = TypeVar("P")
@@ -242,15 +242,13 @@ def _after(drain: Callable[..., bool], own: Callable[..., Any]) -> Callable[...,
     return drained
 
 
-def _before_fork() -> None:
+def settle_before_fork() -> None:
+    """Fix the span ids of open bodies, which parent and child must agree on."""
     if _telemetry is not None:
         _telemetry._settle()
 
 
-def _go_on_in_child() -> None:
+def restart_in_child() -> None:
+    """Emit the spans of a forked child from the child."""
     if _telemetry is not None:
         _telemetry._restart_in_child()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_child=_go_on_in_child)

@@ -8,6 +8,7 @@ from itertools import chain
 from operator import attrgetter
 from typing import Any
 
+from asyncctx_trace.model.constants import PROCESS_SHIFT
 from asyncctx_trace.model.events import (
     Collected,
     Definition,
@@ -38,16 +39,13 @@ from asyncctx_trace.recording.record_columns import Columns
 
 __all__ = ["UNKNOWN_MANAGER", "Batch", "Writer", "process_base"]
 
-_PROCESS_SHIFT = 32
-"""Ids are unique within a process; in the events they carry the process's ordinal above bit 32,
-so that in the usual recording of one process they stay what they were."""
 _OUTCOMES = {int(outcome): outcome for outcome in Outcome}
 UNKNOWN_MANAGER = "?"
 
 
 def process_base(ordinal: int) -> int:
     """What makes the ids of the recording's process number ``ordinal`` unique."""
-    return ordinal << _PROCESS_SHIFT
+    return ordinal << PROCESS_SHIFT
 
 
 @dataclass(slots=True)
@@ -123,7 +121,7 @@ class Batch:
             reason = "the stack or the memory was full when they were to be recorded"
             if stopped:
                 reason = f"the recording stopped: {writer.stop_reason or 'reason unknown'}"
-            process = writer.base >> _PROCESS_SHIFT
+            process = writer.base >> PROCESS_SHIFT
             self.notes.append(
                 Dropped(since, lost - writer.lost, reason, process, later=True, stops=stopped)
             )
@@ -162,7 +160,7 @@ class Batch:
                         entry["name"],
                         entry["runtime"],
                         writer.id_or_none(entry["parent"]),
-                        writer.base >> _PROCESS_SHIFT,
+                        writer.base >> PROCESS_SHIFT,
                         entry["thread"],
                     )
                 )
@@ -170,7 +168,7 @@ class Batch:
                 definitions.append(
                     ProcessDefined(
                         entry["at"],
-                        writer.base >> _PROCESS_SHIFT,
+                        writer.base >> PROCESS_SHIFT,
                         entry["pid"],
                         entry["ppid"],
                         entry["title"],
@@ -190,7 +188,7 @@ class Batch:
             case "given up":
                 given_up = entry["acquisitions"] - writer.given_up
                 writer.given_up = entry["acquisitions"]
-                process = writer.base >> _PROCESS_SHIFT
+                process = writer.base >> PROCESS_SHIFT
                 notes.append(Dropped(entry["at"], given_up, "older than what is kept", process))
                 if lines := entry["lines"] - writer.lines_given_up:
                     writer.lines_given_up = entry["lines"]

@@ -184,14 +184,11 @@ def record_from_environment() -> None:
         print(f"asyncctx-trace: not recording: {error}", file=sys.stderr)
 
 
-def _go_on_in_child() -> None:
+def restart_in_child() -> None:
+    """Record a forked child in segments of its own."""
     if _recorder is not None:
         try:
             _recorder.restart_in_child()
             sinks.replay(_recorder)
         except Exception as error:
             sinks.switch_off(_recorder, error)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_go_on_in_child)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from asyncctx_trace.model import conventions as names
+from asyncctx_trace.model.constants import NEW_TRACE_AFTER
 from asyncctx_trace.model.events import (
     Collected,
     EnterEnded,
@@ -27,10 +28,7 @@ from asyncctx_trace.spans.blockers import BlockerTracker
 from asyncctx_trace.spans.span import Link, Span, SpanEvent
 from asyncctx_trace.spans.trace_tree import Trace, TraceTree
 
-__all__ = ["NEW_TRACE_AFTER", "SpanBuilder"]
-
-NEW_TRACE_AFTER = 300.0
-"""Seconds after which what begins in a trace begins one of its own."""
+__all__ = ["SpanBuilder"]
 
 
 @dataclass(slots=True)

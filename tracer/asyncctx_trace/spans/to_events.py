@@ -7,6 +7,7 @@ from operator import attrgetter
 from typing import Any
 
 from asyncctx_trace.model import conventions as names
+from asyncctx_trace.model.constants import PROCESS_SHIFT
 from asyncctx_trace.model.events import (
     Collected,
     Dropped,
@@ -34,7 +35,6 @@ from asyncctx_trace.spans.span import Span
 __all__ = ["events_of"]
 
 _OUTCOMES = {word: Outcome(value) for value, word in enumerate(names.OUTCOMES) if word}
-_SHIFT = 32
 """Ids of ours are unique within a process; here they carry the process above this bit, as they
 do in a recording of several."""
 
@@ -325,7 +325,7 @@ class _Reading:
     def _base(self, span: Span) -> int:
         process = self._process(span)
         # What was exported from a recording carries the process in its ids already.
-        return 0 if names.PROCESS_ORDINAL in span.origin.resource else process << _SHIFT
+        return 0 if names.PROCESS_ORDINAL in span.origin.resource else process << PROCESS_SHIFT
 
     def _number(self, key: object) -> int:
         """A number of our own for what bears none of ours, out of the way of those that do."""

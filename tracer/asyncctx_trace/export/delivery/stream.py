@@ -10,8 +10,9 @@ from pathlib import Path
 from asyncctx_trace.errors import RecordingError
 from asyncctx_trace.export.delivery.endpoint import Endpoint, endpoint_for
 from asyncctx_trace.export.delivery.sender import BATCH, Account, NotDelivered, Sender
+from asyncctx_trace.model.constants import NEW_TRACE_AFTER
 from asyncctx_trace.recording.reader import Recording
-from asyncctx_trace.spans.from_events import NEW_TRACE_AFTER, SpanBuilder
+from asyncctx_trace.spans.from_events import SpanBuilder
 from asyncctx_trace.spans.span import Span
 
 __all__ = ["OtlpStream"]

@@ -1,0 +1,48 @@
+"""Constants that stand in two places have one value."""
+
+from __future__ import annotations
+
+import io
+import tokenize
+from pathlib import Path
+
+import pytest
+
+import asyncctx_trace
+import asyncctx_trace_tui
+from asyncctx_trace.model import constants, conventions
+from asyncctx_trace.model.durations import SECOND
+from asyncctx_trace.model.outcomes import Outcome
+from asyncctx_trace_tui.cli.duration_option import Duration
+from asyncctx_trace_tui.cli.export import command as export
+
+PACKAGES = [Path(package.__file__ or "").parent for package in (asyncctx_trace, asyncctx_trace_tui)]
+
+
+def test_outcomes_have_the_names_of_the_enum() -> None:
+    """Spans name an outcome by its position in the tuple."""
+    assert ("", *(outcome.name.lower() for outcome in Outcome)) == conventions.OUTCOMES
+    assert [int(outcome) for outcome in Outcome] == list(range(1, len(conventions.OUTCOMES)))
+
+
+def test_the_command_line_has_the_default_of_the_library() -> None:
+    """A recording makes the same traces as the running program."""
+    [option] = [p for p in export.params if p.name == "new_trace_after"]
+    assert isinstance(option.type, Duration)
+
+    default = option.type.convert(option.default, None, None)
+    assert default == constants.NEW_TRACE_AFTER * SECOND
+
+
+@pytest.mark.parametrize("value", [constants.HIDDEN_FILE, constants.NEW_TRACE_AFTER])
+def test_a_shared_value_is_written_once(value: object) -> None:
+    """Wherever else it is needed, it is imported."""
+    written = [
+        path.name
+        for package in PACKAGES
+        for path in package.rglob("*.py")
+        for token in tokenize.generate_tokens(io.StringIO(path.read_text("utf-8")).readline)
+        if token.string.strip('"') == str(value)
+    ]
+
+    assert written == ["constants.py"]

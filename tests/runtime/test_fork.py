@@ -1,0 +1,59 @@
+"""A process that forks: who takes part, and in which order."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from textwrap import dedent
+
+import pytest
+
+from asyncctx_trace.otel import runtime as telemetry
+from asyncctx_trace.runtime import fork, recording_session
+
+NO_FORK = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+
+
+def test_the_telemetry_takes_part_before_the_recording() -> None:
+    """The list in the module is the order."""
+    assert (telemetry.settle_before_fork,) == fork.BEFORE
+    assert (telemetry.restart_in_child, recording_session.restart_in_child) == fork.AFTER_IN_CHILD
+
+
+def test_a_participant_that_raises_does_not_stop_the_next(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The program has forked and continues, so the other participants must, too."""
+    called: list[str] = []
+
+    def broken() -> None:
+        raise OSError("no space left")
+
+    with caplog.at_level(logging.ERROR, "asyncctx_trace"):
+        fork.call_each([lambda: called.append("first"), broken, lambda: called.append("last")])
+
+    assert called == ["first", "last"]
+    [record] = caplog.records
+    assert "broken failed at a fork; the program continues without it" in record.getMessage()
+
+
+@NO_FORK
+def test_importing_the_package_registers_once() -> None:
+    """All participants together; a fork without a recording says nothing."""
+    program = """
+        import logging, os, random  # which register handlers of their own
+        calls = []
+        os.register_at_fork = lambda **moments: calls.append(sorted(moments))
+        import asyncctx_trace
+        print(calls)
+        if os.fork() == 0:
+            os._exit(0)
+        os.wait()
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", dedent(program)], capture_output=True, text=True, check=True
+    )
+
+    assert (done.stdout, done.stderr) == ("[['after_in_child', 'before']]\n", "")

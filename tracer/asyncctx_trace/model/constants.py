@@ -1,0 +1,21 @@
+"""Values that more than one package must agree on."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["HIDDEN_FILE", "NEW_TRACE_AFTER", "PROCESS_SHIFT"]
+
+HIDDEN_FILE: Final = "<importlib._bootstrap of asyncctx_trace>"
+"""File name of our code objects whose frames are hidden.
+
+``warnings.warn`` skips frames whose file name contains both ``importlib`` and ``_bootstrap``.
+"""
+
+NEW_TRACE_AFTER: Final = 300.0
+"""Seconds after the start of a trace from which on an acquisition begins a new, linked one."""
+
+PROCESS_SHIFT: Final = 32
+"""Ids are unique within a process; in events, the bits from this one up are the process's number.
+
+So the ids in a recording of a single process are those that the process used."""
