@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from asyncctx_trace.model.events import Event
 from asyncctx_trace.recording.batch import Batch
 from asyncctx_trace.recording.format import Anchor
 from asyncctx_trace.recording.reader import Recording
+from asyncctx_trace.recording.regular_file import open_regular
 from asyncctx_trace.spans.from_events import SpanBuilder
 from asyncctx_trace.spans.otlp_json_reader import parse
 from asyncctx_trace.spans.span import Span
@@ -83,13 +85,11 @@ class Source:
 def is_otlp(path: Path | str) -> bool:
     """Whether ``path``, or standard input for ``-``, is to be read as OTLP JSON Lines.
 
-    Raises OSError.
+    Raises NotARecording for what is not a regular file, or OSError.
     """
     if str(path) == STDIN:
         return True
-    if Path(path).is_dir():
-        return False
-    with Path(path).open("rb") as file:
+    with os.fdopen(open_regular(path), "rb") as file:
         return file.read(64).lstrip().startswith(_JSON)
 
 
@@ -122,7 +122,9 @@ class _Told:
         if str(path) == STDIN:
             data, name = sys.stdin.buffer.read(), "standard input"
         else:
-            data, name = Path(path).read_bytes(), str(path)
+            name = str(path)
+            with os.fdopen(open_regular(path), "rb") as file:
+                data = file.read()
         try:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError:

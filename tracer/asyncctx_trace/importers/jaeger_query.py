@@ -11,8 +11,10 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from asyncctx_trace.errors import AsyncctxTraceError
 from asyncctx_trace.importers import jaeger_json_reader
+from asyncctx_trace.model.text import plain
 from asyncctx_trace.spans import otlp_json_reader
 from asyncctx_trace.spans.span import Span
+from asyncctx_trace.spans.validation import MALFORMED, check_span
 
 __all__ = ["Jaeger", "JaegerError"]
 
@@ -87,13 +89,22 @@ class Jaeger:
         """An unknown trace is a 404 like an unknown path: then the older API is asked, too."""
         try:
             document = self._get(path)
-            found = [] if document is None else list(otlp_json_reader.spans_in(document))
+            found = (
+                []
+                if document is None
+                else list(map(check_span, otlp_json_reader.spans_in(document)))
+            )
             if not found:
                 document = self._get(older)
-                found = [] if document is None else list(jaeger_json_reader.spans_in(document))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+                found = (
+                    []
+                    if document is None
+                    else list(map(check_span, jaeger_json_reader.spans_in(document)))
+                )
+        except MALFORMED as error:
             raise JaegerError(
-                f"the answer of {self.url} is not one of Jaeger ({type(error).__name__}: {error})"
+                f"{self.url} sent an invalid answer "
+                f"({type(error).__name__}: {plain(str(error))[:200]}): check that it is a Jaeger"
             ) from None
         return found
 

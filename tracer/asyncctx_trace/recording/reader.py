@@ -11,8 +11,9 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from asyncctx_trace.errors import DamagedRecording, NotARecording
+from asyncctx_trace.errors import DamagedRecording
 from asyncctx_trace.model.events import Heartbeat, ProcessEnded
+from asyncctx_trace.model.text import plain
 from asyncctx_trace.recording.batch import Batch, Writer, process_base
 from asyncctx_trace.recording.format import (
     HEADER_SIZE,
@@ -25,6 +26,8 @@ from asyncctx_trace.recording.format import (
     SegmentKind,
     unpack_header,
 )
+from asyncctx_trace.recording.regular_file import open_regular
+from asyncctx_trace.recording.validation import check_entry, check_header, check_records
 
 __all__ = ["Recording", "read"]
 
@@ -58,9 +61,7 @@ class Recording:
     def __init__(self, path: Path | str) -> None:
         """Open ``path``; raises NotARecording, NewerRecording, DamagedRecording, or OSError."""
         self.path = Path(path)
-        if self.path.is_dir():
-            raise NotARecording(f"{path} is a folder: use a recording in it")
-        self._fd = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        self._fd = open_regular(self.path)
         try:
             self.anchor: Anchor = unpack_header(self._at(0, HEADER_SIZE), self.path)
         except BaseException:
@@ -109,9 +110,10 @@ class Recording:
         """
         try:
             return self._poll(segments)
-        except (KeyError, TypeError, ValueError) as error:
+        except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
+            what = "" if type(error) is ValueError else f"{type(error).__name__}: "
             raise DamagedRecording(
-                f"{self.path} is damaged ({type(error).__name__}: {error}): "
+                f"{self.path} is damaged ({what}{plain(str(error))}): "
                 "record the program again, or restore it from a copy"
             ) from error
 
@@ -165,6 +167,8 @@ class Recording:
 
     def _find_segments(self) -> None:
         size = os.fstat(self._fd).st_size
+        if size < HEADER_SIZE + self._known * SEGMENT:
+            raise ValueError("it was truncated while it was read")
         while (offset := HEADER_SIZE + self._known * SEGMENT) + SEGMENT <= size:
             # The last one may still be without its header; one before others stays without:
             # its writer was killed just then, or is taking it again and will say so.
@@ -189,11 +193,10 @@ class Recording:
         known = self._headers.get(offset)
         if not kind or (known is not None and _identity(known) == _identity(header)):
             return bool(kind)
-        if kind not in set(SegmentKind):
-            raise DamagedRecording(
-                f"{self.path} is damaged at byte {offset}: record the program again, "
-                "or restore it from a copy"
-            )
+        try:
+            check_header(taken_at, pid, kind)
+        except ValueError as error:
+            raise ValueError(f"at byte {offset}: {error}") from None
         writer = self._writers.get((pid, started))
         if writer is None:
             writer = Writer(process_base(len(self._writers)), pid)
@@ -230,6 +233,14 @@ class Recording:
 
     def _facts(self, segment: _Segment, final: bool) -> bytes:
         """Whole new records; with ``final`` also those behind a slot that was never filled."""
+        data = self._new_records(segment, final)
+        try:
+            check_records(data)
+        except ValueError as error:
+            raise ValueError(f"in the segment at byte {segment.offset}: {error}") from None
+        return data
+
+    def _new_records(self, segment: _Segment, final: bool) -> bytes:
         data = self._content(segment)
         data = data[: len(data) // RECORD * RECORD]
         kinds = data[_KIND::RECORD]
@@ -254,7 +265,7 @@ class Recording:
             start = position + LENGTH.size
             if not length or start + length > len(data):
                 break
-            yield json.loads(data[start : start + length])
+            yield check_entry(json.loads(data[start : start + length]))
             position = start + (length + 3) // 4 * 4
         segment.read += position
 

@@ -23,6 +23,7 @@ from asyncctx_trace.recording.format import (
     SegmentKind,
 )
 from asyncctx_trace.recording.segments import Segments
+from asyncctx_trace.recording.validation import MAX_TIME
 
 __all__ = ["Recorder", "TextWriter"]
 
@@ -228,7 +229,15 @@ class Recorder(TextWriter, Stamper):
         )
 
     def resource_defined(self, resource: int, kind: str, name: str, capacity: int | None) -> None:
-        self._write("resource", id=resource, kind=kind, name=name, capacity=capacity)
+        # Kind, name and capacity may be what the program gave to traced(), of any type.
+        known = isinstance(capacity, int) and 0 <= capacity < MAX_TIME
+        self._write(
+            "resource",
+            id=resource,
+            kind=str(kind),
+            name=str(name),
+            capacity=capacity if known else None,
+        )
 
     def task_defined(
         self, at: int, task: int, name: str, runtime: str, parent: int, thread: str

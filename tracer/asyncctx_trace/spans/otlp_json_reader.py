@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from asyncctx_trace.errors import AsyncctxTraceError
+from asyncctx_trace.model.text import plain
 from asyncctx_trace.spans.span import Attributes, Link, Origin, Span, SpanEvent
+from asyncctx_trace.spans.validation import MALFORMED, check_span
 
 __all__ = ["NotOtlp", "parse", "spans_in"]
 
@@ -31,11 +33,11 @@ def parse(text: str, name: str) -> Iterator[Span]:
     """
     try:
         for document in _documents(text.removeprefix("\ufeff"), name):
-            yield from spans_in(document)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+            yield from map(check_span, spans_in(document))
+    except MALFORMED as error:
         raise NotOtlp(
-            f"{name} is not OTLP JSON ({type(error).__name__}: {error}): each line must be an "
-            'object with "resourceSpans"'
+            f"{name} is not OTLP JSON ({type(error).__name__}: {plain(str(error))}): "
+            'each line must be an object with "resourceSpans"'
         ) from None
 
 
@@ -47,7 +49,7 @@ def _documents(text: str, name: str) -> Iterator[Any]:
     for number, line in enumerate(lines, 1):
         try:
             document = json.loads(line)
-        except ValueError as error:
+        except (RecursionError, ValueError) as error:
             if number == 1:  # one document over many lines, or none
                 yield _document(text, name)
                 return
@@ -62,7 +64,7 @@ def _documents(text: str, name: str) -> Iterator[Any]:
 def _document(text: str, name: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         raise NotOtlp(
             f"{name} is not OTLP JSON ({error}): use a file that `export --format otlp-json` "
             "or the collector's file exporter wrote"
@@ -89,7 +91,7 @@ def spans_in(document: Any) -> Iterator[Span]:
             "instrumentationLibrarySpans", []
         ):
             scope = scoped.get("scope") or scoped.get("instrumentationLibrary") or {}
-            origin = Origin(resource, scope.get("name", ""), scope.get("version", ""))
+            origin = Origin(resource, scope.get("name") or "", scope.get("version") or "")
             for span in scoped.get("spans", []):
                 yield _read_span(origin, span)
 
@@ -105,14 +107,14 @@ def _read_span(origin: Origin, span: dict[str, Any]) -> Span:
         _id(_get(span, "traceId", "")),
         _id(_get(span, "spanId", "")),
         _id(parent) or None,
-        str(span.get("name", "")),
+        str(span.get("name") or ""),
         start,
         max(start, int(_get(span, "endTimeUnixNano", start))),
         _read_attributes(span.get("attributes", [])),
         [
             SpanEvent(
                 int(_get(event, "timeUnixNano", 0)),
-                event.get("name", ""),
+                event.get("name") or "",
                 _read_attributes(event.get("attributes", [])),
             )
             for event in span.get("events") or ()
@@ -125,7 +127,7 @@ def _read_span(origin: Origin, span: dict[str, Any]) -> Span:
             )
             for link in span.get("links") or ()
         ],
-        status.get("message", "") if failed else None,
+        (status.get("message") or "") if failed else None,
         _KINDS.get(kind, 0) if isinstance(kind, str) and not kind.isdigit() else int(kind),
         int(_get(span, "droppedEventsCount", 0)),
         _get(span, "traceState", ""),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from operator import attrgetter
 from typing import Any
 
@@ -30,6 +31,7 @@ from asyncctx_trace.model.events import (
     TaskEnded,
 )
 from asyncctx_trace.spans.attributes import exit_flags_in
+from asyncctx_trace.spans.cycles import closing_edges
 from asyncctx_trace.spans.span import Span
 
 __all__ = ["events_of"]
@@ -37,6 +39,8 @@ __all__ = ["events_of"]
 _OUTCOMES = {word: Outcome(value) for value, word in enumerate(names.OUTCOMES) if word}
 """Ids of ours are unique within a process; here they carry the process above this bit, as they
 do in a recording of several."""
+_MAX_ID = 1 << 62
+_MAX_ORDINAL = 1 << 28
 
 
 def events_of(spans: Iterable[Span]) -> list[Event]:
@@ -79,7 +83,7 @@ class _Reading:
         for span in sorted(foreign, key=lambda span: (span.start, -span.end)):
             self._bar(span)
         self._facts.sort(key=attrgetter("at"))
-        return [*self._definitions.values(), *self._facts]
+        return [*_cut_cycles(self._definitions.values()), *_cut_cycles(self._facts)]
 
     # -- ours -------------------------------------------------------------------------------
 
@@ -171,7 +175,7 @@ class _Reading:
                 resource,
                 str(said.get(names.RESOURCE_KIND, "manager")),
                 str(said.get(names.RESOURCE_NAME, otherwise)),
-                capacity if isinstance(capacity, int) else None,
+                _int(said, names.RESOURCE_CAPACITY) if isinstance(capacity, int) else None,
             ),
         )
 
@@ -186,7 +190,7 @@ class _Reading:
                 str(said[key]) for key in ("code.namespace", "code.function") if said.get(key)
             )
         text = said.get(names.SITE_TEXT, "")
-        where = (str(file), int(line), str(function), str(text))
+        where = (str(file), _line(line), str(function), str(text))
         site = base + _int(said, names.SITE_ID) if names.SITE_ID in said else self._number(where)
         self._define(site, SiteDefined(site, *where, self._caller(said, base)))
         return site
@@ -217,7 +221,7 @@ class _Reading:
             task,
             str(said.get(names.TASK_NAME, f"task {task}")),
             str(said.get(names.TASK_RUNTIME, "none")),
-            self._base(span) + parent if isinstance(parent, int) else None,
+            self._base(span) + _int(said, names.TASK_PARENT) if isinstance(parent, int) else None,
             self._process(span),
             str(said.get(names.THREAD_NAME, "")),
         )
@@ -240,7 +244,9 @@ class _Reading:
         )
         if span.attributes.get(names.ENDED):
             code = span.attributes.get(names.PROCESS_EXIT_CODE)
-            self._facts.append(ProcessEnded(span.end, known.pid, code))
+            self._facts.append(
+                ProcessEnded(span.end, known.pid, code if isinstance(code, int) else None)
+            )
         for event in span.events:
             text = str(event.attributes.get(names.TEXT, ""))
             match event.name:
@@ -302,15 +308,17 @@ class _Reading:
     def _process(self, span: Span) -> int:
         resource = span.origin.resource
         ordinal = resource.get(names.PROCESS_ORDINAL)
+        if not isinstance(ordinal, int) or not 0 <= ordinal < _MAX_ORDINAL:
+            ordinal = None
         key: object = ordinal
-        if not isinstance(ordinal, int):
+        if ordinal is None:
             key = tuple(
                 str(resource.get(name))
                 for name in (names.SERVICE_NAME, names.SERVICE_INSTANCE_ID, names.PROCESS_PID)
             )
         process = self._processes.get(key)
         if process is None:
-            process = ordinal if isinstance(ordinal, int) else len(self._processes)
+            process = len(self._processes) if ordinal is None else ordinal
             self._processes[key] = process
             service = resource.get(names.SERVICE_NAME, "unknown_service")
             self._definitions[ProcessDefined, process] = ProcessDefined(
@@ -338,8 +346,39 @@ class _Reading:
 
 
 def _int(attributes: dict[str, Any], name: str) -> int:
+    """An attribute that is an id, a count or a line; 0 where it is missing or cannot be one."""
     value = attributes.get(name, 0)
-    return value if isinstance(value, int) else 0
+    return value if isinstance(value, int) and 0 <= value < _MAX_ID else 0
+
+
+def _line(value: Any) -> int:
+    try:
+        line = int(value)
+    except (ArithmeticError, TypeError, ValueError):
+        return 0
+    return line if 0 <= line < 1 << 31 else 0
+
+
+def _cut_cycles(events: Iterable[Event]) -> Iterator[Event]:
+    """Yield ``events``; of acquisitions and tasks that are their own ancestors, cut that link."""
+    events = list(events)
+    closing = closing_edges(
+        (_identity(event), event.parent)
+        for event in events
+        if isinstance(event, EnterStarted | TaskDefined) and event.parent is not None
+    )
+    for event in events:
+        if (
+            isinstance(event, EnterStarted | TaskDefined)
+            and event.parent is not None
+            and (_identity(event), event.parent) in closing
+        ):
+            event = replace(event, parent=None)
+        yield event
+
+
+def _identity(event: EnterStarted | TaskDefined) -> int:
+    return event.acquisition if isinstance(event, EnterStarted) else event.task
 
 
 def _unfinished(span: Span) -> bool:

@@ -1,0 +1,200 @@
+"""A damaged or forged recording is refused in one line, or gives an answer; nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from asyncctx_trace.analysis.snapshot import Snapshot
+from asyncctx_trace.analysis.summary.report import report
+from asyncctx_trace.analysis.timeline.table import Timeline
+from asyncctx_trace.errors import DamagedRecording, NotARecording, RecordingError
+from asyncctx_trace.recording.format import (
+    HEADER_SIZE,
+    LENGTH,
+    RAW,
+    RAW_FIELDS,
+    RECORD,
+    SEGMENT,
+    SEGMENT_HEADER,
+    SegmentKind,
+)
+from asyncctx_trace.recording.reader import Recording, read
+from asyncctx_trace.recording.segments import create
+from asyncctx_trace.sources import open_source
+
+from .builders import LOCK, define_words, recorder
+
+EXTREMES = [0, 1, 2, 7, 8, 127, 128, 255, 2**31 - 1, 2**31, 2**32 - 1, 2**62, 2**63, 2**64 - 1]
+
+
+@pytest.fixture(scope="module")
+def intact(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A recording of eight acquisitions, each inside the one before."""
+    path = tmp_path_factory.mktemp("intact") / "a.actx"
+    it = recorder(path)
+    define_words(it)
+    for number in range(1, 9):
+        it.enter_started(number * 10, number, number - 1, 1, 1, LOCK, 1)
+        it.enter_ended(number * 10 + 1, number, 1, None)
+    for number in range(8, 0, -1):
+        it.exit_started(1000 - number * 10, number, 1, 1, None)
+        it.exit_ended(1001 - number * 10, number, 1, False, None)
+    it.close()
+    return path.read_bytes()
+
+
+def segment_of(data: bytes, kind: SegmentKind) -> int:
+    """The offset of the first segment of ``kind``."""
+    offsets = range(HEADER_SIZE, len(data), SEGMENT)
+    return next(at for at in offsets if data[at + SEGMENT_HEADER.size - 1] == kind)
+
+
+def answer(path: Path, data: bytes) -> str:
+    """Read ``data`` and analyse it: ``""``, or the one line with which it is refused."""
+    path.write_bytes(data)
+    refused = ""
+    try:
+        report(Snapshot(Timeline(read(path)), running=False))
+    except RecordingError as error:
+        refused = str(error)
+    assert not refused or refused.isprintable()
+    return refused
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    record=st.integers(0, 31),
+    changed=st.sampled_from([(offset, kind) for _, kind, offset in RAW_FIELDS]),
+    value=st.sampled_from(EXTREMES),
+)
+def test_no_value_in_a_record_makes_analysis_fail_or_hang(
+    tmp_path: Path, intact: bytes, record: int, changed: tuple[int, str], value: int
+) -> None:
+    """Times, ids, outcomes and kinds are checked where the recording is read."""
+    offset, kind = changed
+    size = int(kind[-1])
+    data = bytearray(intact)
+    at = segment_of(intact, SegmentKind.FACTS) + SEGMENT_HEADER.size + record * RECORD + offset
+    data[at : at + size] = (value % (1 << 8 * size)).to_bytes(size, "little")
+
+    answer(tmp_path / "a.actx", bytes(data))
+
+
+@pytest.mark.parametrize("parent", [2, 3, 8])
+def test_an_acquisition_within_itself_is_damage(tmp_path: Path, intact: bytes, parent: int) -> None:
+    """Who follows parents would never arrive."""
+    data = bytearray(intact)
+    second = segment_of(intact, SegmentKind.FACTS) + SEGMENT_HEADER.size + 2 * RECORD
+    assert RAW.unpack_from(data, second)[1] == 2
+    struct.pack_into("<Q", data, second + 16, parent)
+
+    assert "is not younger than its parent" in answer(tmp_path / "a.actx", bytes(data))
+
+
+FIELDS = [
+    ("task", "at", -1),
+    ("task", "at", 1.5),
+    ("task", "id", "1"),
+    ("task", "parent", 1),
+    ("task", "name", 7),
+    ("site", "line", None),
+    ("site", "caller", 1),
+    ("site", "file", ["a"]),
+    ("resource", "capacity", 2**70),
+    ("resource", "id", 2**32),
+    ("manager", "name", {}),
+    ("process", "pid", 2**31),
+    ("end", "exit", "0"),
+]
+
+
+@pytest.mark.parametrize(("kind", "name", "value"), FIELDS)
+def test_no_value_in_a_text_makes_analysis_fail(
+    tmp_path: Path, intact: bytes, kind: str, name: str, value: Any
+) -> None:
+    """The line says which field of what is wrong."""
+    data = bytearray(intact)
+    at = segment_of(intact, SegmentKind.TEXTS) + SEGMENT_HEADER.size
+    entries = []
+    while (length := LENGTH.unpack_from(data, at)[0]) != 0:
+        entries.append(json.loads(data[at + LENGTH.size : at + LENGTH.size + length]))
+        at += LENGTH.size + (length + 3) // 4 * 4
+    next(entry for entry in entries if entry["k"] == kind)[name] = value
+
+    refused = answer(tmp_path / "a.actx", with_texts(intact, entries))
+
+    assert f"invalid {name} of {kind}" in refused
+
+
+@pytest.mark.parametrize("entry", ["[" * 60_000, "7", "[]", '{"k":[]}', '{"k":"task"}', "{}"])
+def test_no_json_in_a_text_makes_the_reader_fail(tmp_path: Path, intact: bytes, entry: str) -> None:
+    """Something else than an object, one without a kind, or one deeper than Python's stack."""
+    assert "is damaged" in answer(tmp_path / "a.actx", with_texts(intact, [entry]))
+
+
+def with_texts(data: bytes, entries: list[Any]) -> bytes:
+    """``data`` with these entries as its texts: objects, or JSON as it is."""
+    written = bytearray()
+    for entry in entries:
+        raw = (entry if isinstance(entry, str) else json.dumps(entry)).encode()
+        written += LENGTH.pack(len(raw)) + raw.ljust((len(raw) + 3) // 4 * 4, b" ")
+    at = segment_of(data, SegmentKind.TEXTS) + SEGMENT_HEADER.size
+    room = SEGMENT - SEGMENT_HEADER.size
+    return data[:at] + bytes(written.ljust(room, b"\0")) + data[at + room :]
+
+
+@pytest.mark.parametrize("pid", [0, 2**31, 2**32 - 1])
+def test_a_process_id_that_no_system_has_is_damage(tmp_path: Path, intact: bytes, pid: int) -> None:
+    """Whether it still runs cannot even be asked."""
+    data = bytearray(intact)
+    struct.pack_into("<I", data, HEADER_SIZE + 16, pid)
+
+    assert "invalid process id" in answer(tmp_path / "a.actx", bytes(data))
+
+
+def test_a_recording_that_is_truncated_while_it_is_followed_is_damage(
+    tmp_path: Path, intact: bytes
+) -> None:
+    """``: > FILE`` by a log rotation, between two looks."""
+    path = tmp_path / "a.actx"
+    path.write_bytes(intact)
+    with Recording(path) as recording:
+        recording.poll()
+        os.truncate(path, HEADER_SIZE)
+
+        with pytest.raises(DamagedRecording, match="truncated while it was read"):
+            recording.poll()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs")
+def test_a_fifo_and_a_device_are_refused_without_waiting(tmp_path: Path) -> None:
+    """Opening the one would wait for a writer, and reading the other would never end."""
+    os.mkfifo(tmp_path / "fifo")
+    for path in (tmp_path / "fifo", Path("/dev/zero"), tmp_path):
+        for opened in (Recording, open_source):
+            with pytest.raises(NotARecording, match=r"not a regular file|is a folder"):
+                opened(path)
+
+
+def test_what_the_program_gives_as_name_and_capacity_is_recorded_whatever_it_is(
+    tmp_path: Path,
+) -> None:
+    """``traced(lock, name=Path("x"), capacity=10**30)`` is no reason to refuse the recording."""
+    path = tmp_path / "a.actx"
+    create(path)
+    it = recorder(tmp_path / "b.actx")
+    it.resource_defined(LOCK, "lock", path, 10**30)  # type: ignore[arg-type]  # as programs do
+    it.close()
+
+    [defined] = [
+        each for each in read(tmp_path / "b.actx").definitions if hasattr(each, "capacity")
+    ]
+    assert (defined.name, defined.capacity) == (str(path), None)

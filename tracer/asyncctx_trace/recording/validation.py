@@ -1,0 +1,137 @@
+"""Checks what a recording contains, where it is read: analysis relies on it.
+
+A recording may be damaged, or forged by somebody who wants to harm its reader. Each value that
+passes has the type and the range that the writer gives it, and nothing refers to itself through
+others: parents and callers are older than what names them, and ids grow with time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from operator import lt
+from typing import Any
+
+from asyncctx_trace.model.outcomes import Outcome
+from asyncctx_trace.recording.format import RAW_FIELDS, RECORD, Kind
+
+__all__ = ["MAX_TIME", "check_entry", "check_header", "check_records"]
+
+MAX_TIME = 1 << 62
+"""Times (ns) and counts below this fit into 64 bits with any offset that is added to them."""
+_MAX_ID = 1 << 32
+_MAX_PID = 1 << 31
+
+_OFFSETS = {name: offset for name, _, offset in RAW_FIELDS}
+_PLAUSIBLE = bytes(range(MAX_TIME >> 56))
+"""The most significant byte of every 64-bit integer below MAX_TIME."""
+_KINDS = bytes(Kind)
+_OUTCOMES = bytes(Outcome)
+
+
+def _marking(marked: bytes) -> bytes:
+    """Return a table for ``bytes.translate`` that maps ``marked`` to 1 and other bytes to 0."""
+    return bytes(value in marked for value in range(256))
+
+
+_HAS_OUTCOME = _marking(bytes([Kind.ENTER_ENDED, Kind.EXIT_STARTED, Kind.EXIT_ENDED]))
+_NO_OUTCOME = _marking(bytes(set(range(256)) - set(_OUTCOMES)))
+
+
+def check_header(taken_at: int, pid: int, kind: int) -> None:
+    """Check the fields of a segment's header; raises ValueError."""
+    _require(taken_at < MAX_TIME, "time", taken_at)
+    _require(0 < pid < _MAX_PID, "process id", pid)
+    _require(kind in (1, 2), "kind of segment", kind)
+
+
+def check_records(data: bytes) -> None:
+    """Check whole records, in O(n) with little work for each; raises ValueError."""
+    kinds = data[_OFFSETS["kind"] :: RECORD]
+    if unknown := kinds.translate(None, _KINDS):
+        raise ValueError(f"unknown kind of record {unknown[0]}")
+    for name in ("at", "acquisition", "parent"):
+        if data[_OFFSETS[name] + 7 :: RECORD].translate(None, _PLAUSIBLE):
+            raise ValueError(f"{name} of a record is out of range")
+    # As one large integer each: a bit is left where a record needs an outcome and has none.
+    needed = int.from_bytes(kinds.translate(_HAS_OUTCOME))
+    missing = int.from_bytes(data[_OFFSETS["outcome"] :: RECORD].translate(_NO_OUTCOME))
+    if needed & missing:
+        raise ValueError("invalid outcome of a record")
+    words = memoryview(data).cast("Q")
+    step = RECORD // 8
+    acquisitions = words[_OFFSETS["acquisition"] // 8 :: step].tolist()
+    parents = words[_OFFSETS["parent"] // 8 :: step].tolist()
+    if any(map(lt, acquisitions, parents)) or any(
+        acquisition == parent != 0
+        for acquisition, parent in zip(acquisitions, parents, strict=True)
+    ):
+        raise ValueError("an acquisition is not younger than its parent")
+
+
+def check_entry(entry: Any) -> dict[str, Any]:
+    """Return a text of the recording if its fields are valid; raises KeyError or ValueError.
+
+    Entries of unknown kinds are not checked: nobody reads their fields.
+    """
+    _require(isinstance(entry, dict), "entry", entry)
+    kind = entry["k"]
+    _require(isinstance(kind, str), "kind of entry", kind)
+    for name, is_valid in _FIELDS.get(kind, {}).items():
+        value = entry[name]
+        _require(is_valid(value), f"{name} of {kind}", value)
+    for name, is_valid in _OPTIONAL.get(kind, {}).items():
+        if name in entry:
+            _require(is_valid(entry[name]), f"{name} of {kind}", entry[name])
+    for name in ("parent", "caller"):
+        if entry.get(name) and kind in ("task", "site"):
+            _require(entry[name] < entry["id"], f"{name} of {kind}", entry[name])
+    return entry
+
+
+def _require(valid: bool, what: str, value: object) -> None:
+    if not valid:
+        raise ValueError(f"invalid {what}: {str(value)[:40]!r}")
+
+
+def _below(limit: int, least: int = 0) -> Callable[[object], bool]:
+    return lambda value: type(value) is int and least <= value < limit
+
+
+def _or_none(is_valid: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda value: value is None or is_valid(value)
+
+
+def _text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+_at, _number, _id = _below(MAX_TIME), _below(MAX_TIME), _below(_MAX_ID)
+_pid = _below(_MAX_PID)
+
+_FIELDS: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
+    "error": {"id": _id, "type": _text, "message": _text},
+    "manager": {"id": _id, "name": _text},
+    "site": {"id": _id, "file": _text, "line": _below(1 << 31), "function": _text, "text": _text},
+    "resource": {"id": _id, "kind": _text, "name": _text, "capacity": _or_none(_number)},
+    "task": {
+        "at": _at, "id": _id, "name": _text, "runtime": _text, "parent": _id, "thread": _text,
+    },
+    "process": {"at": _at, "pid": _pid, "ppid": _pid, "title": _text},
+    "printed": {"at": _at, "stream": _text, "text": _text},
+    "marked": {"at": _at, "text": _text},
+    "dropped": {"at": _at, "acquisitions": _number, "reason": _text},
+    "interrupted": {"at": _at, "pid": _pid, "reason": _text},
+    "stopped": {"reason": _text},
+    "given up": {"at": _at, "acquisitions": _number, "lines": _number},
+    "end": {"at": _at, "pid": _pid, "exit": _or_none(_below(1 << 31, -(1 << 31)))},
+}  # fmt: skip
+"""Kind of entry -> its fields, and what makes each valid."""
+_OPTIONAL: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
+    "site": {"caller": _id},
+    "interrupted": {"late": _flag},
+}
+"""Fields that older recordings lack."""
