@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.simulation import Scene, Simulation, scenes
-from analysis.test_bulk import MOVES, Life, Move
+from analysis.timeline.test_numpy_ingest import MOVES, Life, Move
 from asyncctx_trace.analysis import kernels
 from asyncctx_trace.analysis.contention.costs import got_in
 from asyncctx_trace.analysis.contention.wakeups import wakeups

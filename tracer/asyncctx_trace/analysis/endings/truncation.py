@@ -9,6 +9,7 @@ from itertools import compress, count, repeat
 from math import inf
 from operator import lt
 
+from asyncctx_trace.analysis.timeline.open_acquisitions import OpenAcquisitions
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 from asyncctx_trace.model.outcomes import Outcome
 
@@ -131,7 +132,9 @@ def _copy_by_row(
         if row in new and at <= limit_of(timeline.task[row]):
             result.collected[row if isinstance(new, range) else new[row]] = at
     over = map(_is_over, result.enter_ended, result.enter_outcome, result.exit_ended)
-    result._row = {result.id[row]: row for row, ended in enumerate(over) if not ended}
+    result.open = OpenAcquisitions(
+        {result.id[row]: row for row, ended in enumerate(over) if not ended}
+    )
 
 
 def _is_over(enter_ended: int, enter_outcome: int, exit_ended: int) -> bool:

@@ -1,24 +1,24 @@
-"""A million facts taken into a timeline at once, with numpy: the same result as one by one."""
+"""Add the events of a batch to acquisition columns with numpy."""
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asyncctx_trace.analysis.timeline.table import NOT_YET, Phase, Timeline
+from asyncctx_trace.analysis.timeline.acquisition_columns import AcquisitionColumns
+from asyncctx_trace.analysis.timeline.phases import NOT_YET, Phase
 from asyncctx_trace.model.events import Heartbeat, ReleaseUnmatched
 from asyncctx_trace.model.outcomes import EnterFlag, Outcome
 from asyncctx_trace.recording.batch import UNKNOWN_MANAGER, Batch
 from asyncctx_trace.recording.format import RAW_FIELDS, RECORD, Kind
 
-if TYPE_CHECKING:
-    Integers = NDArray[np.int64]
+__all__ = ["RECORDS", "add_batch"]
 
-__all__ = ["RECORDS", "take"]
+Integers: TypeAlias = NDArray[np.int64]
 
 RECORDS = np.dtype(
     {
@@ -28,7 +28,7 @@ RECORDS = np.dtype(
         "itemsize": RECORD,
     }
 )
-"""A record as it lies in the file."""
+"""The layout of a record in the file."""
 _PHASES: dict[Kind, Phase] = {
     Kind.ENTER_ENDED: "enter",
     Kind.EXIT_STARTED: "body",
@@ -36,43 +36,43 @@ _PHASES: dict[Kind, Phase] = {
 }
 
 
-def take(timeline: Timeline, batch: Batch) -> bool:
-    """Let ``timeline`` take in the records of ``batch``, and the times of its notes.
+def add_batch(columns: AcquisitionColumns, batch: Batch) -> bool:
+    """Add the records of ``batch``, and the times of its notes, to ``columns``.
 
-    Says ``False``, and does nothing, if the facts are not what a whole recording gives (a fact
-    twice, or before an earlier one of its acquisition): then they must go in one by one.
+    The result is the same as that of adding one event after the other. Returns ``False``, and
+    changes nothing, if the events are not those of a whole recording (an event twice, or before an
+    earlier one of its acquisition): then they must be added one by one. O(n log n) for n records.
     """
-    facts = _Facts(batch)
-    new = facts.of(Kind.ENTER_STARTED)
-    known = _Known(timeline, facts.id("acquisition", new))
-    phases = {kind: facts.of(kind) for kind in _PHASES}
-    places = {kind: known.places(facts.id("acquisition", at)) for kind, at in phases.items()}
-    for kind, found in places.items():  # begun before the recording: left out
-        phases[kind], places[kind] = phases[kind][found >= 0], found[found >= 0]
-    failed = facts.column("outcome", phases[Kind.ENTER_ENDED]) != Outcome.OK
-    if not known.whole(timeline, new, phases, places, failed):
+    events = _Events(batch)
+    new = events.of(Kind.ENTER_STARTED)
+    known = _KnownAcquisitions(columns, events.id("acquisition", new))
+    phases = {kind: events.of(kind) for kind in _PHASES}
+    indexes = {kind: known.index_of(events.id("acquisition", at)) for kind, at in phases.items()}
+    for kind, index in indexes.items():  # started before the recording: left out
+        phases[kind], indexes[kind] = phases[kind][index >= 0], index[index >= 0]
+    failed = events.field("outcome", phases[Kind.ENTER_ENDED]) != Outcome.OK
+    if not known.is_consistent(columns, new, phases, indexes, failed):
         return False
-    rows = {kind: known.rows[found] for kind, found in places.items()}
+    rows = {kind: known.rows[index] for kind, index in indexes.items()}
 
-    _append(timeline, facts, new)
-    _fill(timeline, facts, phases, rows)
-    over = np.full(len(facts), -1)
-    over[phases[Kind.ENTER_ENDED][failed]] = rows[Kind.ENTER_ENDED][failed]
-    over[phases[Kind.EXIT_ENDED]] = rows[Kind.EXIT_ENDED]
-    _stack(timeline, new, over)
-    gone = facts.of(Kind.TASK_ENDED)
-    for task, at in zip(facts.id("task", gone).tolist(), facts.at[gone].tolist(), strict=True):
-        timeline.task_ended[task] = at
-    _take_unmatched(timeline, facts)
-    _take_collected(timeline, facts, known, over)
-    _take_times(
-        timeline, facts.at, [note.at for note in batch.notes if not isinstance(note, Heartbeat)]
-    )
+    _add_rows(columns, events, new)
+    _set_phases(columns, events, phases, rows)
+    ended = np.full(len(events), -1)
+    ended[phases[Kind.ENTER_ENDED][failed]] = rows[Kind.ENTER_ENDED][failed]
+    ended[phases[Kind.EXIT_ENDED]] = rows[Kind.EXIT_ENDED]
+    _set_depths(columns, new, ended)
+    task_ended = events.of(Kind.TASK_ENDED)
+    tasks = events.id("task", task_ended).tolist()
+    columns.task_ended.update(zip(tasks, events.at[task_ended].tolist(), strict=True))
+    _add_unmatched(columns, events)
+    _set_collected(columns, events, known, ended)
+    notes = [note.at for note in batch.notes if not isinstance(note, Heartbeat)]
+    columns.add_times(_column(np.sort(np.concatenate([events.at, np.array(notes, np.int64)]))))
     return True
 
 
-class _Facts:
-    """The records of a batch in order of time, column by column; ids are the recording's."""
+class _Events:
+    """The records of a batch in order of time, field by field; ids are those of the recording."""
 
     def __init__(self, batch: Batch) -> None:
         self.writers = [writer for writer, _ in batch.records]
@@ -95,127 +95,117 @@ class _Facts:
         return len(self.at)
 
     def of(self, kind: Kind) -> Integers:
-        """Where the facts of one kind stand."""
+        """Return the indexes of the events of one kind."""
         return np.flatnonzero(self._kind == kind)
 
-    def column(self, name: str, where: Integers) -> Integers:
-        """One field of some facts."""
+    def field(self, name: str, where: Integers) -> Integers:
+        """Return one field of some events."""
         return self._records[name][where].astype(np.int64)
 
     def id(self, name: str, where: Integers) -> Integers:
-        """The same of a field that holds ids of the process's own."""
-        return self.column(name, where) + (
+        """Return a field of ids, which are unique only within a process, as the recording's ids."""
+        return self.field(name, where) + (
             self._bases if len(self._bases) == 1 else self._bases[where]
         )
 
     def id_or_zero(self, name: str, where: Integers) -> Integers:
-        """The same of a field in which 0 stands for "none"."""
+        """Return the same of a field in which 0 means "none"."""
         ids = self.id(name, where)
-        ids[self.column(name, where) == 0] = 0
+        ids[self.field(name, where) == 0] = 0
         return ids
 
 
-class _Known:
-    """The acquisitions that facts of this batch may belong to: in flight before, or new."""
+class _KnownAcquisitions:
+    """The acquisitions to which events of a batch can belong: those open before, and new ones."""
 
-    def __init__(self, timeline: Timeline, begun: Integers) -> None:
-        size = len(timeline._row)
-        ids = np.concatenate([np.fromiter(timeline._row.keys(), np.int64, size), begun])
-        before = np.fromiter(timeline._row.values(), np.int64, size)
+    def __init__(self, columns: AcquisitionColumns, started: Integers) -> None:
+        """``started``: the ids of the new ones."""
+        count = len(columns.open)
+        ids = np.concatenate([np.fromiter(columns.open.ids, np.int64, count), started])
+        before = np.fromiter(columns.open.rows, np.int64, count)
         order = np.argsort(ids, kind="stable")
         self._ids = ids[order]
-        self.rows: Integers = np.concatenate([before, len(timeline) + np.arange(len(begun))])[order]
+        self.rows: Integers = np.concatenate([before, len(columns) + np.arange(len(started))])[
+            order
+        ]
 
-    def places(self, acquisitions: Integers) -> Integers:
-        """Where each stands among these, -1 where it does not."""
+    def index_of(self, acquisitions: Integers) -> Integers:
+        """Return the index of each among these, -1 if it is not one of them."""
         if not len(self._ids):
             return np.full(len(acquisitions), -1)
-        place = np.minimum(np.searchsorted(self._ids, acquisitions), len(self._ids) - 1)
-        return np.where(self._ids[place] == acquisitions, place, -1)
+        index = np.minimum(np.searchsorted(self._ids, acquisitions), len(self._ids) - 1)
+        return np.where(self._ids[index] == acquisitions, index, -1)
 
-    def whole(
+    def is_consistent(
         self,
-        timeline: Timeline,
+        columns: AcquisitionColumns,
         new: Integers,
         phases: dict[Kind, Integers],
-        places: dict[Kind, Integers],
+        indexes: dict[Kind, Integers],
         failed: NDArray[np.bool_],
     ) -> bool:
-        """Whether each acquisition's facts stand in their order, each once at most.
+        """Return whether the events of each acquisition are in order, each once at most.
 
-        ``failed`` says which of the enters that ended did so without getting in.
+        ``failed``: which of the enters that ended have failed.
         """
-        if np.any(self._ids[1:] == self._ids[:-1]):  # begun twice, or carried over
+        if np.any(self._ids[1:] == self._ids[:-1]):  # started twice, or repeated by retention
             return False
-        before = self.rows < len(timeline)
+        before = self.rows < len(columns)
         rows = self.rows[before]
         last = np.full(len(self.rows), -1)
-        last[~before] = new[self.rows[~before] - len(timeline)]
+        last[~before] = new[self.rows[~before] - len(columns)]
         stage = np.zeros(len(self.rows), np.int64)
-        for column in (timeline.enter_ended, timeline.exit_started) if len(rows) else ():
+        for column in (columns.enter_ended, columns.exit_started) if len(rows) else ():
             stage[before] += np.frombuffer(column, np.int64)[rows] != NOT_YET
         for expected, kind in enumerate(_PHASES):
-            at, place = phases[kind], places[kind]
-            if np.any(np.bincount(place, minlength=1) > 1):
+            at, index = phases[kind], indexes[kind]
+            if np.any(np.bincount(index, minlength=1) > 1):
                 return False
-            if np.any(last[place] >= at) or np.any(stage[place] != expected):
+            if np.any(last[index] >= at) or np.any(stage[index] != expected):
                 return False
-            last[place] = at
-            stage[place] = expected + 1
+            last[index] = at
+            stage[index] = expected + 1
             if kind == Kind.ENTER_ENDED:
-                # A failed enter is the end: no later fact may follow it.
-                stage[place[failed]] = len(_PHASES) + 1
+                # A failed enter is the last event: none may follow it.
+                stage[index[failed]] = len(_PHASES) + 1
         return True
 
 
-def _append(timeline: Timeline, facts: _Facts, new: Integers) -> None:
-    """New rows, as their first facts tell them."""
-    n, first = len(new), len(timeline)
-    not_yet = np.full(n, NOT_YET)
-    nothing = np.zeros(n, np.int64)
-    task, resource = facts.id("task", new), facts.id("word", new)
-    parent = facts.id_or_zero("parent", new)
-    columns: list[tuple[array[int], Integers]] = [
-        (timeline.id, facts.id("acquisition", new)),
-        (timeline.parent, parent),
-        (timeline.task, task),
-        (timeline.resource, resource),
-        (timeline.site, facts.id("site", new)),
-        (timeline.by_call, facts.column("flags", new) & EnterFlag.BY_CALL),
-        (timeline.enter_started, facts.at[new]),
-        (timeline.enter_ended, not_yet),
-        (timeline.exit_started, not_yet),
-        (timeline.exit_ended, not_yet),
-        (timeline.exit_task, task),
-        (timeline.exit_site, nothing),
-        (timeline.exit_flags, nothing),
-        (timeline.enter_outcome, nothing),
-        (timeline.body_outcome, nothing),
-        (timeline.exit_outcome, nothing),
-        (timeline.suppressed, nothing),
-        (timeline.depth, nothing),
-    ]
-    for column, values in columns:
-        column.frombytes(values.astype(column.typecode).tobytes())
-    named = facts.writer[new] << 32 | facts.column("manager", new)
-    for pair, start, end in _runs(named):
-        managers = facts.writers[pair >> 32].managers
-        name = managers.get(pair & 0xFFFFFFFF, UNKNOWN_MANAGER)
-        timeline.manager.extend([name] * (end - start))
-    rows = np.arange(first, first + n)
-    _group(timeline.rows_of_task, task, rows)
-    _group(timeline.rows_of_resource, resource, rows)
+def _column(values: Integers, typecode: str = "q") -> array[int]:
+    column = array(typecode)
+    column.frombytes(values.astype(typecode).tobytes())
+    return column
 
 
-def _sorted(keys: Integers) -> Integers:
-    """What puts ``keys`` in order and leaves equal ones in theirs."""
-    if len(keys) and (low := keys.min()) + 0xFFFF >= keys.max():
-        keys = (keys - low).astype(np.uint16)  # sorted by counting, in a tenth of the time
+def _add_rows(columns: AcquisitionColumns, events: _Events, new: Integers) -> None:
+    task, resource = events.id("task", new), events.id("word", new)
+    managers: list[str] = []
+    for key, start, end in _runs(events.writer[new] << 32 | events.field("manager", new)):
+        names = events.writers[key >> 32].managers
+        managers += [names.get(key & 0xFFFFFFFF, UNKNOWN_MANAGER)] * (end - start)
+    rows = columns.add_rows(
+        id=_column(events.id("acquisition", new)),
+        parent=_column(events.id_or_zero("parent", new)),
+        task=_column(task),
+        resource=_column(resource),
+        site=_column(events.id("site", new)),
+        by_call=_column(events.field("flags", new) & EnterFlag.BY_CALL, "B"),
+        enter_started=_column(events.at[new]),
+        manager=managers,
+    )
+    _group(columns.rows_of_task, task, np.arange(rows.start, rows.stop))
+    _group(columns.rows_of_resource, resource, np.arange(rows.start, rows.stop))
+
+
+def _stable_order(keys: Integers) -> Integers:
+    """Return the indexes that sort ``keys``, and leave equal ones in their order."""
+    if len(keys) and (low := int(np.min(keys))) + 0xFFFF >= int(np.max(keys)):
+        keys = (keys - low).astype(np.uint16)  # a radix sort, which takes a tenth of the time
     return np.argsort(keys, kind="stable")
 
 
 def _runs(keys: Integers) -> Iterable[tuple[int, int, int]]:
-    """Equal neighbours: their key, where they begin and end."""
+    """Return key, start and end of each run of equal neighbours."""
     first = np.ones(min(1, len(keys)), np.bool_)
     starts = np.flatnonzero(np.concatenate([first, keys[1:] != keys[:-1]]))
     ends = np.append(starts, len(keys))[1:]
@@ -223,11 +213,11 @@ def _runs(keys: Integers) -> Iterable[tuple[int, int, int]]:
 
 
 def _group(groups: dict[int, array[int]], keys: Integers, rows: Integers) -> None:
-    order = _sorted(keys)
+    order = _stable_order(keys)
     members = array("q", rows[order].tobytes())
     runs = list(_runs(keys[order]))
     if any(key not in groups for key, _, _ in runs):
-        # In order of appearance, as one by one would give it.
+        # In order of appearance, as adding one by one gives it.
         runs.sort(key=lambda run: members[run[1]])
     for key, start, end in runs:
         known = groups.get(key)
@@ -237,154 +227,136 @@ def _group(groups: dict[int, array[int]], keys: Integers, rows: Integers) -> Non
             known.extend(members[start:end])
 
 
-def _fill(
-    timeline: Timeline, facts: _Facts, phases: dict[Kind, Integers], rows: dict[Kind, Integers]
+def _set_phases(
+    columns: AcquisitionColumns,
+    events: _Events,
+    phases: dict[Kind, Integers],
+    rows: dict[Kind, Integers],
 ) -> None:
-    """What the later facts add to rows that are there."""
+    """Set the values of the events after the first one in the rows to which they belong."""
 
     def put(column: array[int], row: Integers, values: Integers) -> None:
         view = np.frombuffer(column, column.typecode)
         view[row] = values
 
     at, row = phases[Kind.ENTER_ENDED], rows[Kind.ENTER_ENDED]
-    put(timeline.enter_ended, row, facts.at[at])
-    put(timeline.enter_outcome, row, facts.column("outcome", at))
+    put(columns.enter_ended, row, events.at[at])
+    put(columns.enter_outcome, row, events.field("outcome", at))
     at, row = phases[Kind.EXIT_STARTED], rows[Kind.EXIT_STARTED]
-    put(timeline.exit_started, row, facts.at[at])
-    put(timeline.exit_task, row, facts.id("task", at))
-    put(timeline.exit_site, row, facts.id_or_zero("site", at))
-    put(timeline.body_outcome, row, facts.column("outcome", at))
+    put(columns.exit_started, row, events.at[at])
+    put(columns.exit_task, row, events.id("task", at))
+    put(columns.exit_site, row, events.id_or_zero("site", at))
+    put(columns.body_outcome, row, events.field("outcome", at))
     at, row = phases[Kind.EXIT_ENDED], rows[Kind.EXIT_ENDED]
-    put(timeline.exit_ended, row, facts.at[at])
-    put(timeline.exit_outcome, row, facts.column("outcome", at))
-    put(timeline.suppressed, row, facts.column("suppressed", at))
-    put(timeline.exit_flags, row, facts.column("flags", at))
+    put(columns.exit_ended, row, events.at[at])
+    put(columns.exit_outcome, row, events.field("outcome", at))
+    put(columns.suppressed, row, events.field("suppressed", at))
+    put(columns.exit_flags, row, events.field("flags", at))
     for kind, phase in _PHASES.items():
         at, row = phases[kind], rows[kind]
-        words = facts.column("word", at)
-        failed = np.flatnonzero(words)
-        for word, writer, where in zip(
-            words[failed].tolist(),
-            facts.writer[at[failed]].tolist(),
+        texts = events.field("word", at)
+        failed = np.flatnonzero(texts)
+        for text, writer, failed_row in zip(
+            texts[failed].tolist(),
+            events.writer[at[failed]].tolist(),
             row[failed].tolist(),
             strict=True,
         ):
-            error = facts.writers[writer].errors.get(word)
+            error = events.writers[writer].errors.get(text)
             if error is not None:
-                timeline.errors[where, phase] = error
+                columns.errors[failed_row, phase] = error
 
 
-def _stack(timeline: Timeline, new: Integers, over: Integers) -> None:
-    """Depths of the new rows, and what is in flight after the last fact.
+def _set_depths(columns: AcquisitionColumns, new: Integers, ended: Integers) -> None:
+    """Set the depths of the new rows, and which acquisitions are open after the last event.
 
-    ``over`` says for each fact which row it ends, -1 if it ends none. A task that leaves in the
-    reverse order of entering needs no stack: its depth is how many are open. Only tasks that once
-    did not are gone through one by one.
+    ``ended``: for each event, the row that it ends, -1 if it ends none. If a task leaves in the
+    reverse order of entering, a depth is the number of its open acquisitions. Only for the other
+    tasks is each event looked at.
     """
-    first = len(timeline) - len(new)
-    row = over.copy()
+    first = len(columns) - len(new)
+    row = ended.copy()
     row[new] = np.arange(first, first + len(new))
-    place = np.flatnonzero(row >= 0)
-    row = row[place]
-    step = np.where(over[place] < 0, 1, -1)
-    over = row[step < 0]
-    task = np.frombuffer(timeline.task, np.int64)[row] if len(row) else row
-    order = _sorted(task)
+    where = np.flatnonzero(row >= 0)
+    row = row[where]
+    step = np.where(ended[where] < 0, 1, -1)
+    ended = row[step < 0]
+    task = np.frombuffer(columns.task, np.int64)[row] if len(row) else row
+    order = _stable_order(task)
     row, step, task = row[order], step[order], task[order]
 
     runs = list(_runs(task))
-    tasks = np.array([each for each, _, _ in runs], np.int64)
+    tasks = np.array([key for key, _, _ in runs], np.int64)
     starts = np.array([start for _, start, _ in runs], np.int64)
     counts = np.array([end - start for _, start, end in runs], np.int64)
-    opened = [timeline._open.get(each, ()) for each, _, _ in runs]
-    open_before = np.array([len(each) for each in opened], np.int64)
+    open_before = np.array([columns.open.height(key) for key, _, _ in runs], np.int64)
     running = np.cumsum(step)
     before_task = running[starts] - step[starts] if len(starts) else running
     height = running - np.repeat(before_task - open_before, counts)
 
-    depth = np.frombuffer(timeline.depth, np.uint16)
-    began = step > 0
-    depth[row[began]] = height[began] - 1
-    leaves_the_top = depth[row] == np.where(began, height - 1, height)
-    del depth  # or the column could not grow again
-    holes = np.array([-1 in each for each in opened], np.bool_)
-    out_of_order = np.logical_or.reduceat(~leaves_the_top, starts) if len(starts) else holes
-    out_of_order |= holes
+    depth = np.frombuffer(columns.depth, np.uint16)
+    started = step > 0
+    depth[row[started]] = height[started] - 1
+    is_top = depth[row] == np.where(started, height - 1, height)
+    del depth  # a view of the column, which otherwise cannot grow
+    free = np.array([columns.open.has_free_depths(key) for key, _, _ in runs], np.bool_)
+    out_of_order = np.logical_or.reduceat(~is_top, starts) if len(starts) else free
+    out_of_order |= free
 
     in_order = np.zeros(0, np.int64) if not len(tasks) else tasks[~out_of_order]
-    _keep_open(timeline, first, over, set(in_order.tolist()))
+    _set_open(columns, first, ended, set(in_order.tolist()))
     for index in np.flatnonzero(out_of_order).tolist():
         members = slice(starts[index], starts[index] + counts[index])
-        for one, way in zip(row[members].tolist(), step[members].tolist(), strict=True):
-            if way > 0:
-                timeline._row[timeline.id[one]] = one
-                timeline.depth[one] = timeline._push(int(tasks[index]), one)
+        for one, change in zip(row[members].tolist(), step[members].tolist(), strict=True):
+            if change > 0:
+                columns.depth[one] = columns.open.start(columns.id[one], columns.task[one], one)
             else:
-                timeline._finish(one)
+                columns.end_row(one)
 
 
-def _keep_open(timeline: Timeline, first: int, over: Integers, tasks: set[int]) -> None:
-    """The stacks of ``tasks``, each in order: without what is over, with what is left open."""
-    for one in over[over < first].tolist():
-        task = timeline.task[one]
-        if task in tasks:
-            timeline._open[task].remove(one)
-            del timeline._row[timeline.id[one]]
-    left = np.ones(len(timeline) - first, np.bool_)
-    left[over[over >= first] - first] = False
-    for one in (np.flatnonzero(left) + first).tolist():
-        task = timeline.task[one]
-        if task in tasks:
-            timeline._open.setdefault(task, []).append(one)
-            timeline._row[timeline.id[one]] = one
-    for task in tasks:
-        timeline._open.setdefault(task, [])
+def _set_open(columns: AcquisitionColumns, first: int, ended: Integers, tasks: set[int]) -> None:
+    """Update the open acquisitions of ``tasks``, which end in the reverse order of their starts.
 
-
-def _take_unmatched(timeline: Timeline, facts: _Facts) -> None:
-    """Releases that ended no recorded acquisition; there are few."""
-    where = facts.of(Kind.RELEASE_UNMATCHED)
-    columns = (
-        facts.at[where],
-        facts.id("task", where),
-        facts.id("word", where),
-        facts.id_or_zero("site", where),
-    )
-    for at, task, resource, site in zip(*(column.tolist() for column in columns), strict=True):
-        timeline.unmatched.append(ReleaseUnmatched(at, task, resource, site or None))
-
-
-def _take_collected(timeline: Timeline, facts: _Facts, known: _Known, over: Integers) -> None:
-    """What was collected while it was held; there is little.
-
-    ``over`` says for each fact which row it ends, -1 if it ends none.
+    Rows from ``first`` on are new; only those that are still open are put on a stack.
     """
-    where = facts.of(Kind.COLLECTED)
+    for row in ended[ended < first].tolist():
+        if columns.task[row] in tasks:
+            columns.end_row(row)
+    left = np.ones(len(columns) - first, np.bool_)
+    left[ended[ended >= first] - first] = False
+    for row in (np.flatnonzero(left) + first).tolist():
+        if columns.task[row] in tasks:
+            columns.depth[row] = columns.open.start(columns.id[row], columns.task[row], row)
+
+
+def _add_unmatched(columns: AcquisitionColumns, events: _Events) -> None:
+    """Add the releases that ended no recorded acquisition; there are few."""
+    where = events.of(Kind.RELEASE_UNMATCHED)
+    fields = (
+        events.at[where],
+        events.id("task", where),
+        events.id("word", where),
+        events.id_or_zero("site", where),
+    )
+    for at, task, resource, site in zip(*(values.tolist() for values in fields), strict=True):
+        columns.unmatched.append(ReleaseUnmatched(at, task, resource, site or None))
+
+
+def _set_collected(
+    columns: AcquisitionColumns, events: _Events, known: _KnownAcquisitions, ended: Integers
+) -> None:
+    """Set when the objects of open acquisitions were garbage-collected; there are few.
+
+    ``ended``: for each event, the row that it ends, -1 if it ends none.
+    """
+    where = events.of(Kind.COLLECTED)
     if not len(where):
         return
-    ended = {row: place for place, row in enumerate(over.tolist()) if row >= 0}
-    places = known.places(facts.id("acquisition", where))
-    for fact, place in zip(where.tolist(), places.tolist(), strict=True):
-        if place < 0:  # of an acquisition that ended in an earlier batch
+    end_of = {row: event for event, row in enumerate(ended.tolist()) if row >= 0}
+    indexes = known.index_of(events.id("acquisition", where))
+    for event, index in zip(where.tolist(), indexes.tolist(), strict=True):
+        if index < 0:  # it ended in an earlier batch
             continue
-        row = int(known.rows[place])
-        if fact < ended.get(row, len(facts)):
-            timeline.collected[row] = int(facts.at[fact])
-
-
-def _take_times(timeline: Timeline, at: Integers, notes: list[int]) -> None:
-    """Put the times of facts and notes in order behind those that are there."""
-    if notes:
-        at = np.sort(np.concatenate([at, np.array(notes, np.int64)]))
-    if not len(at):
-        return
-    facts = timeline.facts
-    if facts and at[0] < facts[-1]:  # some came late: go back to where they belong
-        index = int(np.searchsorted(np.frombuffer(facts, np.int64), at[0], side="right"))
-        at = np.concatenate([np.frombuffer(facts[index:], np.int64), at])
-        at.sort()
-        del facts[index:]
-    facts.frombytes(at.tobytes())
-    start, end = facts[0], facts[-1]
-    timeline.start = start if timeline.start is None else min(timeline.start, start)
-    timeline.end = end if timeline.end is None else max(timeline.end, end)
+        row = int(known.rows[index])
+        if event < end_of.get(row, len(events)):
+            columns.collected[row] = int(events.at[event])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asyncctx_trace.analysis.timeline import table as timeline_module
+from asyncctx_trace.analysis import numpy_choice
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace.recording.batch import Batch
@@ -128,7 +128,7 @@ def test_any_life_looks_the_same(
 
 def in_bulk(timeline: Timeline, batch: Batch) -> None:
     if batch.records:
-        assert timeline._take_in_bulk(batch)
+        assert timeline.extend_by_columns(batch)
     else:
         timeline.extend(batch)
 
@@ -144,7 +144,7 @@ def test_facts_that_are_not_whole_go_in_one_by_one(tmp_path: Path) -> None:
         batch = recording.poll()
     timeline = Timeline()
 
-    assert not timeline._take_in_bulk(batch)
+    assert not timeline.extend_by_columns(batch)
     assert len(timeline) == 0
 
 
@@ -152,7 +152,7 @@ def test_a_large_batch_takes_the_short_way_by_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And the user sees no difference."""
-    monkeypatch.setattr(timeline_module, "_MANY", 0)
+    monkeypatch.setattr(numpy_choice, "NUMPY_FROM", 0)
     path = tmp_path / "a.actx"
     writer = recorder(path)
     life = Life(writer)

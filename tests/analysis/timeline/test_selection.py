@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.test_bulk import MOVES, Life, Move
+from analysis.timeline.test_numpy_ingest import MOVES, Life, Move
 from asyncctx_trace.analysis import kernels
 from asyncctx_trace.analysis.timeline.selection import Piece, between
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
