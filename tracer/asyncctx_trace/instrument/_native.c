@@ -1409,8 +1409,8 @@ is_inside(PyFrameObject *caller)
     }
     PyCodeObject *code = PyFrame_GetCode(caller);
     PyObject *name = code->co_name;
-    int result = PyUnicode_GET_LENGTH(name) > 2 && PyUnicode_READ_CHAR(name, 0) == '_'
-                 && PyUnicode_READ_CHAR(name, 1) == '_' && PyUnicode_READ_CHAR(name, 2) == 'a';
+    int result = PyUnicode_CompareWithASCIIString(name, "__aenter__") == 0
+                 || PyUnicode_CompareWithASCIIString(name, "__aexit__") == 0;
     Py_DECREF(code);
     if (result) {
         PyObject *globals = PyFrame_GetGlobals(method), *of_caller = PyFrame_GetGlobals(caller);

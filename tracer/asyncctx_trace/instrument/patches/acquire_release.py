@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from inspect import CO_COROUTINE, CO_ITERABLE_COROUTINE
 from types import CodeType, FrameType, FunctionType
@@ -15,6 +16,7 @@ from asyncctx_trace.instrument.patches.spawned_tasks import _spawned
 from asyncctx_trace.instrument.publish import ENTERING, HOLDING, LEAVING, Acquisition
 from asyncctx_trace.instrument.registry import open_acquisitions, resources
 from asyncctx_trace.instrument.registry.callers import (
+    MANAGER_METHODS,
     METHODS,
     enclosing,
     entered_at,
@@ -129,6 +131,15 @@ class Watch:
         self, thing: Any, holder: Any = None, caller: FrameType | None = None
     ) -> _Asked | None:
         try:
+            if caller is None:
+                method = sys._getframe(1)
+                caller = method.f_back
+                if (
+                    caller is not None
+                    and caller.f_code.co_name in MANAGER_METHODS
+                    and caller.f_globals is method.f_globals
+                ):
+                    return None
             asked = self._ask(thing, holder, caller)
             return None if asked is None else _begin(asked)
         except Exception as error:
@@ -225,6 +236,16 @@ class Watch:
             resource = _by_object.get(id(contended))
             if resource is None:
                 return None
+            if caller is None:
+                method = sys._getframe(1)
+                caller = method.f_back
+                if (
+                    caller is not None
+                    and not resource.taken
+                    and caller.f_code.co_name in MANAGER_METHODS
+                    and caller.f_globals is method.f_globals
+                ):
+                    return None
             waits = False
             if caller is None or caller.f_code.co_name in METHODS:
                 waits = is_in_wait(caller)

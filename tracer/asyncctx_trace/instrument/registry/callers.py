@@ -13,6 +13,7 @@ from asyncctx_trace.instrument.registry.sites import Place
 from asyncctx_trace.native import compiled
 
 __all__ = [
+    "MANAGER_METHODS",
     "METHODS",
     "enclosing",
     "entered_at",
@@ -40,6 +41,8 @@ METHODS = frozenset(
 )
 """Methods of locks and the like that call each other; subclasses override them by these names."""
 
+MANAGER_METHODS = frozenset({"__aenter__", "__aexit__"})
+"""The methods among them that an ``async with`` calls: it is recorded for itself."""
 _LOOPS = frozenset({"asyncio.base_events", "asyncio.events", "asyncio.runners", "trio._core._run"})
 """Modules whose frames run tasks: below them is not the task, but who started the loop."""
 _RUNTIMES = frozenset({"anyio", "outcome", "trio"})
