@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 
 from app.builders import MS, START
 from asyncctx_trace_tui.app.application import TraceApp
+from asyncctx_trace_tui.app.widgets.panes.task_lanes import Lanes
 from asyncctx_trace_tui.storage.app_settings import Settings
 
 __all__ = ["Clock", "FakeProgram", "AppDriver", "open_app"]
@@ -70,6 +71,31 @@ class AppDriver:
     def lane(self, name: str) -> str:
         """Return the first line of the lane of the task ``name``."""
         return next(line for line in self.lines if line[2:].startswith(name))
+
+    @property
+    def visible_lanes(self) -> set[str]:
+        """The names of the tasks whose lanes are on the screen."""
+        lanes = self.app.screen.query_one(Lanes).region
+        names = (line[2:].split(" ", 1)[0] for line in self.lines[lanes.y : lanes.bottom])
+        return {name for name in names if name}
+
+    @property
+    def task_name(self) -> str:
+        """The name of the selected task."""
+        state = self.app.state
+        return state.timeline.tasks[state.task].name if state.task is not None else ""
+
+    @property
+    def selected_resource_name(self) -> str:
+        """The name of the selected resource."""
+        state = self.app.state
+        resource = state.selected_resource
+        return state.timeline.resources[resource].name if resource is not None else ""
+
+    @property
+    def notified(self) -> list[str]:
+        """The messages shown so far, oldest first."""
+        return [each.message for each in self.app._notifications]
 
     async def press(self, *keys: str) -> None:
         """Press keys, and wait until the app has handled them."""

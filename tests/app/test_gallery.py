@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from textual.widgets import Input, OptionList, Static
+from textual.widgets import Footer, Input, OptionList, Static
 
 from app.async_tests import async_test
 from app.builders import three_workers
@@ -59,6 +59,18 @@ async def test_a_script_of_the_user_is_run(tmp_path: Path) -> None:
 
     assert gallery.return_value is not None
     assert gallery.return_value.arguments == ("app.py", "--name", "two words")
+
+
+@async_test
+async def test_the_prompt_for_a_script_is_visible(tmp_path: Path) -> None:
+    """It is not covered by the footer."""
+    gallery = Gallery(settings=Settings(), folder=tmp_path)
+    async with gallery.run_test(size=(80, 24)) as pilot:
+        await pilot.press("s")
+        prompt, footer = gallery.query_one(Input), gallery.query_one(Footer)
+
+        assert prompt.region.height == 1
+        assert not prompt.region.overlaps(footer.region)
 
 
 @async_test

@@ -51,19 +51,34 @@ async def test_steps_through_the_events_of_a_task_and_of_a_resource(troubles: Pa
 
 
 @async_test
-async def test_jumps_to_problems_in_both_directions(troubles: Path) -> None:
-    """The error, the timeout, the cancellation, and back."""
+async def test_jumps_to_problems_in_both_directions_and_wraps_around(troubles: Path) -> None:
+    """Also from the end, with the number of each."""
     async with open_app(troubles) as driver:
-        await driver.press("space")
+        await driver.press("space", "end")
         seen = []
-        for _ in range(8):
+        for _ in range(9):
             await driver.press("e")
-            seen.append(driver.at)
+            seen.append((driver.at, driver.notified[-1].partition(":")[0]))
+        total = int(seen[0][1].partition(" of ")[2])
+        forward = seen[:total]
         await driver.press("E")
 
-        assert [at for at in (40, 120, 200) if at in seen] == [40, 120, 200]
-        assert seen == sorted(seen)
-        assert driver.at < seen[-1]
+        assert [number for _, number in forward] == [f"{n} of {total}" for n in range(1, total + 1)]
+        assert [at for at, _ in forward] == sorted(at for at, _ in forward)
+        assert {40, 120, 200} <= {at for at, _ in forward}
+        assert seen[total] == seen[0]
+        assert (driver.at, driver.notified[-1].partition(":")[0]) == seen[7]
+
+
+@async_test
+async def test_a_recording_without_problems_says_so(tmp_path: Path) -> None:
+    """The play head stays."""
+    builder = RecordingBuilder(tmp_path / "x.actx").resource(1, "lock").task(1, "anna")
+    async with open_app(builder.acquisition(1, 1, 0, 1, 40, 41).end(320)) as driver:
+        await driver.press("space", "full_stop", "e")
+
+        assert driver.notified == ["no problems"]
+        assert driver.at == 1
 
 
 @async_test
@@ -150,6 +165,90 @@ async def test_an_invalid_filter_keeps_the_prompt_open(workers: Path) -> None:
 
         assert "unknown filter key 'tsak'" in driver.text
         assert driver.app.screen.query_one(Prompt).has_class("-asking")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36), (200, 60)])
+@pytest.mark.parametrize(("key", "view"), [("slash", "1"), ("ampersand", "2"), ("t", "7")])
+@async_test
+async def test_prompts_are_visible(
+    workers: Path, key: str, view: str, size: tuple[int, int]
+) -> None:
+    """The examples, then what is typed, in a line of their own above the keys."""
+    async with open_app(workers, size) as driver:
+        await driver.press("space", view, key)
+        prompt = driver.app.screen.query_one(Prompt)
+        covered = [
+            widget
+            for widget in driver.app.screen.query("*")
+            if widget.is_on_screen and widget is not prompt and widget not in prompt.ancestors
+            if widget.region.overlaps(prompt.region)
+        ]
+        example = driver.lines[prompt.region.y]
+        await driver.press(*"5ms")
+        typed = driver.lines[prompt.region.y]
+        footer = driver.lines[-1]
+
+        assert covered == []
+        assert prompt.placeholder[:40] in example
+        assert typed.strip() == "5ms"
+        assert footer.split() == ["⏎", "OK", "esc", "Cancel"]
+
+
+def record_crowd(path: Path) -> Path:
+    """Fifty tasks, each with a lock of its own, one after the other; two exits fail."""
+    builder = RecordingBuilder(path)
+    for n in range(1, 51):
+        builder.task(n, f"task-{n}").resource(n, f"lock-{n}")
+        error = ValueError("no") if n in (3, 40) else None
+        exit = Outcome.OK if error is None else Outcome.ERROR
+        times = (10 * n, 10 * n + 1, 10 * n + 5, 10 * n + 6)
+        builder.acquisition(n, n, *times, outcomes=(Outcome.OK, Outcome.OK, exit), error=error)
+    return builder.end(600)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+@async_test
+async def test_what_is_found_is_scrolled_into_view(tmp_path: Path, size: tuple[int, int]) -> None:
+    """By a search, its next match, a jump to a problem, and a finding."""
+    async with open_app(record_crowd(tmp_path / "x.actx"), size) as driver:
+        await driver.press("space", "slash", *"task:task-4?", "enter")
+        found = driver.visible_lanes
+        await driver.press(*"nnnnnnn")
+        after_n = driver.visible_lanes
+        await driver.press("escape", "home", "e")
+        first_problem = driver.visible_lanes
+        await driver.press("e")
+        second_problem = driver.visible_lanes
+        await driver.press("escape", "home", "6", "enter")
+        finding = driver.visible_lanes
+
+        assert "task-1" not in found
+        assert "task-40" in found
+        assert "task-47" in after_n
+        assert "task-3" in first_problem
+        assert "task-40" in second_problem
+        assert driver.task_name in finding
+
+
+@async_test
+async def test_the_selected_resource_is_scrolled_into_view(tmp_path: Path) -> None:
+    """By the arrow keys, by a search, and by Enter in a table."""
+    async with open_app(record_crowd(tmp_path / "x.actx")) as driver:
+        await driver.press("space", "2")
+        names = [driver.selected_resource_name]
+        for _ in range(49):
+            await driver.press("down")
+            names.append(driver.selected_resource_name)
+            assert f"{names[-1]} " in driver.text.split("At the play head")[0]
+        await driver.press("slash", *"resource:lock-1", "enter")
+        found = driver.text
+        await driver.press("6", "tab", "o", *["down"] * 30, "enter")
+        chosen = driver.selected_resource_name
+
+        assert sorted(names) == sorted(f"lock-{n}" for n in range(1, 51))
+        assert "lock-1 " in found.split("At the play head")[0]
+        assert f"{chosen} " in driver.text.split("At the play head")[0]
+        assert chosen != "lock-1"
 
 
 @async_test

@@ -61,7 +61,7 @@ class Gallery(App[Choice]):
     OptionList { width: 46; border: none; background: $background; }
     #story { width: 1fr; padding: 1 2; border-left: solid $foreground 20%; }
     #story Static { height: auto; }
-    #script { dock: bottom; display: none; border: none; height: 1; }
+    #script { display: none; border: none; height: 1; padding: 0 1; background: $boost; }
     #script.-asking { display: block; }
     """
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import TypeVar
 
 from asyncctx_trace.analysis.snapshot import Snapshot
-from asyncctx_trace.analysis.summary.problems import problems
+from asyncctx_trace.analysis.summary.problems import Problem, problems
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 from asyncctx_trace.model.events import Event
 from asyncctx_trace.recording.batch import Batch
@@ -65,6 +65,8 @@ class ViewState:
         """The file that is being written, if any."""
         self.behind = True
         """Whether the recording contains more than has been read."""
+        self._problem: Problem | None = None
+        """The problem that the play head was last moved to."""
         self._begun = False
         self._viewport_chosen = False
         """Whether the user has chosen the viewport."""
@@ -252,21 +254,31 @@ class ViewState:
         """Return the answer of analysis to ``question``, or ``None`` while it is computed."""
         return self.answers.ask(question)
 
-    def jump_to_problem(self, by: int) -> str | None:
-        """Go to the next problem, or the previous one if ``by`` is negative.
+    def jump_to_problem(self, by: int) -> str:
+        """Go to the next problem, or the previous one if ``by`` is negative; wraps around.
 
-        Returns a description of the problem, ``None`` if there is no further one.
+        Returns its number and description, or why there is none.
         """
         found = self.answer(problems)
         if found is None:
             return COMPUTING
-        if not self.playback.step([problem.at for problem in found], by):
-            return None
-        problem = next(each for each in found if each.at == self.playback.at)
+        if not found:
+            return "no problems so far" if self.live else "no problems"
+        # A finding describes an error at the same time and acquisition better.
+        found = list({(each.at, each.row): each for each in found}.values())
+        times = [problem.at for problem in found]
+        here = self.playback.at
+        if self._problem in found and here == self._problem.at:
+            index = found.index(self._problem) + by
+        else:
+            index = bisect_right(times, here) if by > 0 else bisect_left(times, here) - 1
+        index %= len(found)
+        self._problem = problem = found[index]
+        self.playback.pause()
+        self.go(problem.at)
         if problem.row is not None:
             self.select_row(problem.row)
-        self.keep_head_in_view()
-        return problem.description
+        return f"{index + 1} of {len(found)}: {problem.description}"
 
     def event_times(self, rows: Iterable[int]) -> list[int]:
         """Return the times of all events of some acquisitions, sorted."""

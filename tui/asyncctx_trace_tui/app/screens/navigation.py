@@ -112,12 +112,7 @@ class NavigationScreen(Screen[None]):
 
     def action_problem(self, by: int) -> None:
         """Go to the next or previous problem, and show what it is."""
-        description = self.state.jump_to_problem(by)
-        if description is None:
-            where = "after" if by > 0 else "before"
-            self.notify(f"no problem {where} the play head", timeout=2)
-        else:
-            self.notify(description, timeout=4, markup=False)
+        self.notify(self.state.jump_to_problem(by), timeout=4, markup=False)
 
     def action_zoom(self, by: int) -> None:
         """Zoom in or out."""

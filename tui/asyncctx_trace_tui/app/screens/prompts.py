@@ -28,16 +28,17 @@ _EXAMPLES = {
 
 
 class Prompt(Input):
-    """An input line at the bottom."""
+    """An input line above the footer."""
 
     DEFAULT_CSS = """
-    Prompt { display: none; dock: bottom; height: 1; border: none; padding: 0 1; }
+    Prompt { display: none; height: 1; border: none; padding: 0 1; background: $boost; }
     Prompt.-asking { display: block; }
     Prompt:focus { border: none; }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", "Leave", show=False),
+        Binding("enter", "submit", "OK", show=True),
+        Binding("escape", "leave", "Cancel", show=True),
     ]
 
     purpose = ""

@@ -138,14 +138,13 @@ class TraceScreen(PromptScreen):
     def action_select(self, by: int) -> None:
         """Select the task above or below; in the view of resources, a resource."""
         if self.query_one(ViewBar).view == "resources":
-            known = list(self.state.timeline.rows_of_resource)
+            known = self.query_one(Resources).order
             if known:
                 here = self.state.selected_resource
                 index = known.index(here) + by if here in known else 0
                 self.state.resource = known[min(max(index, 0), len(known) - 1)]
-            return
-        self.state.select_task(by)
-        self.query_one(Lanes).show_selected()
+        else:
+            self.state.select_task(by)
 
     def action_sort(self) -> None:
         """Sort the table in the view of findings, else the lanes."""

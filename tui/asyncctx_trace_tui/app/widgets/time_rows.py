@@ -96,6 +96,8 @@ class TimeRows(ScrollView, StateWidget, Generic[Line], can_focus=True, inherit_b
         self._setting: Hashable = None
         self._common: Hashable = None
         """The part of the cache key that all lines share, except the viewport."""
+        self._revealed: Hashable = None
+        """The selection that was last scrolled into view."""
         self._pressed: int | None = None
         """The column at which the mouse button was pressed; ``None`` while it is up."""
         self._dragged = False
@@ -126,7 +128,32 @@ class TimeRows(ScrollView, StateWidget, Generic[Line], can_focus=True, inherit_b
         """Return a value that changes whenever all lines must be redrawn."""
         return ()
 
+    def selected_item(self) -> Hashable:
+        """Return what the user has selected; ``None`` if it follows from the play head."""
+        return None
+
+    def selected_lines(self) -> range:
+        """Return the indexes of the selected lines; empty if there are none."""
+        return range(0)
+
     # -- following the state ----------------------------------------------------------------
+
+    def update_from_state(self) -> None:
+        """Redraw if the state has changed, and scroll to the selection if that has changed."""
+        super().update_from_state()
+        selection = self.selected_item()
+        if selection != self._revealed and self.lines:
+            self._revealed = selection
+            if selection is not None:
+                self.reveal_lines(self.selected_lines())
+
+    def reveal_lines(self, lines: range) -> None:
+        """Scroll as little as needed to show ``lines``; if they are too many, the first ones."""
+        height = self.scrollable_content_region.height
+        if not lines or (self.scroll_y <= lines[0] and lines[-1] < self.scroll_y + height):
+            return
+        top = lines[0] if lines[0] < self.scroll_y else min(lines[0], lines[-1] - height + 1)
+        self.scroll_to(y=max(0, top), animate=False, force=True)
 
     def on_resize(self, event: events.Resize) -> None:
         self._measure()

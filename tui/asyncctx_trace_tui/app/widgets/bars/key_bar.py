@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.cells import cell_len
 from textual import events
 from textual.app import ComposeResult
-from textual.widgets import Footer
+from textual.widgets import Footer, Input
 from textual.widgets._footer import FooterKey
 
 __all__ = ["Keys"]
@@ -15,10 +15,18 @@ _ALWAYS = ("help", "quit")
 
 
 class Keys(Footer):
-    """A footer that leaves out whole bindings instead of cutting the last one."""
+    """A footer that leaves out whole bindings instead of cutting the last one.
+
+    While text is typed, it shows only the keys of the prompt: the others type.
+    """
 
     def compose(self) -> ComposeResult:
         found = list(super().compose())
+        focused = self.screen.focused
+        if isinstance(focused, Input):
+            active = self.screen.active_bindings.values()
+            own = {each.binding.key for each in active if each.node is focused}
+            found = [each for each in found if isinstance(each, FooterKey) and each.key in own]
         free = self.app.size.width
         free -= sum(_width(each) for each in found if _kept(each))
         for each in found:

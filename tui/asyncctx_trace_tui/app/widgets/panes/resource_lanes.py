@@ -52,6 +52,8 @@ class Queue:
         lengths = ((end - start) * waiters for start, end, waiters, _ in occupancy)
         self._before = list(accumulate(lengths, initial=0))
         self.most = max(occupancy.waiters, default=0)
+        self.total = self._before[-1]
+        """The time that all tasks together waited, in ns."""
 
     def mean(self, start: int, end: int) -> float:
         """Return the average number of waiters between two times."""
@@ -72,6 +74,8 @@ class Resources(TimeRows[ResourceLine]):
     def __init__(self, state: ViewState, glyphs: Glyphs) -> None:
         super().__init__(state, glyphs, id="resources")
         self._found: dict[int, tuple[list[UnitTrack], Queue]] = {}
+        self.order: list[int] = []
+        """The resources from top to bottom: those that were waited for longest come first."""
         self._orders: dict[int, int] = {}
         self._tall: dict[int, int] = {}
         """Resource -> the height of its queue, in lines."""
@@ -82,18 +86,21 @@ class Resources(TimeRows[ResourceLine]):
         if not self._update_answers():
             return []
         limited = self.state.snapshot.limited
-        # Resources with limited capacity come first.
-        order = sorted(self._found, key=lambda each: each not in limited)
-        rows = {resource: self._rows_of(resource) for resource in order}
+        rows = {resource: self._rows_of(resource) for resource in self.order}
         units = sum(min(count, _MOST_UNITS) for count in rows.values())
-        queues = [each for each in order if each in limited and self._queue_of(each).most]
-        free = height - units - 2 * len(order) - sum(count > _MOST_UNITS for count in rows.values())
+        queues = [each for each in self.order if each in limited and self._queue_of(each).most]
+        free = (
+            height
+            - units
+            - 2 * len(self.order)
+            - sum(count > _MOST_UNITS for count in rows.values())
+        )
         tall = 1 + max(0, min(_TALLEST - 1, free // max(1, len(queues))))
         self._tall = dict.fromkeys(queues, tall)
         free -= (tall - 1) * len(queues)
         self._thick = 1 + max(0, min(_THICKEST - 1, free // max(1, units)))
         lines = []
-        for resource in order:
+        for resource in self.order:
             high = self._tall.get(resource, 1)
             lines += [ResourceLine(resource, "queue", part=part) for part in range(high)]
             lines += [
@@ -121,6 +128,10 @@ class Resources(TimeRows[ResourceLine]):
         self.border_title = None
         if found is not self._found:
             self._found = found
+            limited = self.state.snapshot.limited
+            self.order = sorted(
+                found, key=lambda each: (each not in limited, -found[each][1].total)
+            )
             self._orders = {task: order for order, task in enumerate(self.state.tracks.lanes)}
         return True
 
@@ -129,6 +140,20 @@ class Resources(TimeRows[ResourceLine]):
 
     def _queue_of(self, resource: int) -> Queue:
         return self._found[resource][1]
+
+    def selected_item(self) -> Hashable:
+        if self.state.resource is None and self.state.row is None:
+            return None  # do not scroll while the play head moves
+        return self.state.selected_resource
+
+    def selected_lines(self) -> range:
+        resource = self.state.selected_resource
+        found = [
+            index
+            for index, line in enumerate(self.lines)
+            if line.resource == resource and line.kind != "space"
+        ]
+        return range(found[0], found[-1] + 1) if found else range(0)
 
     def line_key(self, line: ResourceLine) -> Hashable:
         state = self.state

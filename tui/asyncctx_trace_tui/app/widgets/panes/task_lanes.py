@@ -230,11 +230,16 @@ class Lanes(TimeRows[LaneLine]):
         """Return the acquisition on a line at a time."""
         return line.track.row_at(at) if line.track is not None else None
 
-    def show_selected(self) -> None:
-        """Scroll to the selected lane."""
-        task = self.state.task
-        ours = [y for y, _ in self._lines_of(task)] if task is not None else []
-        height = self.scrollable_content_region.height
-        if ours and not self.scroll_y <= ours[0] <= ours[-1] < self.scroll_y + height:
-            top = ours[0] if ours[0] < self.scroll_y else ours[-1] - height + 1
-            self.scroll_to(y=max(0, min(top, ours[0])), animate=False, force=True)
+    def selected_item(self) -> Hashable:
+        return self.state.task, self.state.row
+
+    def selected_lines(self) -> range:
+        """Return the lines of the selected acquisition, or of the selected task."""
+        state = self.state
+        if state.task is None:
+            return range(0)
+        found = list(self._lines_of(state.task))
+        if state.row is not None and state.timeline.task[state.row] == state.task:
+            depth = state.timeline.depth[state.row]
+            found = [(y, line) for y, line in found if line.depth == depth] or found
+        return range(found[0][0], found[-1][0] + 1) if found else range(0)
