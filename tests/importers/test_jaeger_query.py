@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 import urllib.request
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,10 +15,12 @@ import pytest
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.export.delivery.endpoint import endpoint_for
 from asyncctx_trace.export.delivery.sender import Sender
+from asyncctx_trace.importers import http_get, jaeger_query
 from asyncctx_trace.importers.jaeger_query import Jaeger, JaegerError
 from asyncctx_trace.sources import open_source
 from asyncctx_trace.spans.span import Span
 from asyncctx_trace.spans.to_events import events_of
+from hostile_server import Endless, endpoint
 from importers.jaeger_server import Server, serving
 from spans.recorded_programs import contention, recorded
 
@@ -65,6 +68,70 @@ def test_where_nobody_answers(spans: list[Span]) -> None:
 
     with pytest.raises(JaegerError, match="check that Jaeger runs"):
         Jaeger(server.address).services()
+
+
+JSON = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(
+            JSON + b"\r\n" + body
+            for body in (b"null", b"7", b"[null, 5]", b'{"result":7}', b"[" * 10**6)
+        ),
+        JSON
+        + b'\r\n{"result":{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"ab","spanId":"cd",'
+        b'"startTimeUnixNano":"1e999"}]}]}]}}',
+        JSON + b"Content-Length: 5000\r\n\r\n{",
+        JSON + b"X: " + b"a" * 10**6 + b"\r\n\r\n{}",
+        b"HTTP/1.1 500 N\x1b]0;pwn\x07o\r\n\r\n" + b'{"error":{"message":"\\u001b[31m"}}',
+        b"HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: ftp://127.0.0.1/x\r\n\r\n",
+        b"\x00\xff\x16\x03garbage\r\n\r\n",
+        b"",
+    ],
+)
+def test_whatever_a_server_answers_is_one_harmless_line(answer: bytes) -> None:
+    """No traceback, no control character, no password."""
+    with endpoint([answer]) as url:
+        asked = Jaeger(url.replace("//", "//bob:hunter2@"))
+        for ask in (asked.services, partial(asked.trace, "ab"), partial(asked.search, "shop")):
+            try:
+                ask()
+            except JaegerError as error:
+                said = str(error)
+            else:
+                said = "no services"
+            assert said.isprintable()
+            assert "hunter2" not in said
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [Endless([JSON, b"X: y\r\n"]), Endless([JSON + b"\r\n", b" "])],
+    ids=["headers", "body"],
+)
+def test_an_answer_that_drips_ends_with_the_timeout(
+    monkeypatch: pytest.MonkeyPatch, answer: list[bytes]
+) -> None:
+    """The timeout is one for the whole answer."""
+    monkeypatch.setattr(jaeger_query, "_TIMEOUT", 0.3)
+    with (
+        endpoint(answer, pause=0.02) as url,
+        pytest.raises(JaegerError, match="no complete answer"),
+    ):
+        Jaeger(url).services()
+
+
+def test_an_endless_answer_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line says how to ask for less."""
+    monkeypatch.setattr(http_get, "MAX_ANSWER", 1 << 20)
+    with (
+        endpoint(Endless([JSON + b"\r\n[", b"0," * 10**5])) as url,
+        pytest.raises(JaegerError, match="download fewer traces with --limit"),
+    ):
+        Jaeger(url).services()
 
 
 LIVE = os.environ.get("ASYNCCTX_TEST_JAEGER")

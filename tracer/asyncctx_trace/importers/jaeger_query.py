@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-import urllib.error
-import urllib.request
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPException
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit, urlunsplit
 
 from asyncctx_trace.errors import AsyncctxTraceError
 from asyncctx_trace.importers import jaeger_json_reader
+from asyncctx_trace.importers.http_get import MAX_ANSWER, get
 from asyncctx_trace.model.text import plain
+from asyncctx_trace.model.urls import hide_secrets
 from asyncctx_trace.spans import otlp_json_reader
 from asyncctx_trace.spans.span import Span
 from asyncctx_trace.spans.validation import MALFORMED, check_span
@@ -29,18 +31,36 @@ class Jaeger:
     """The query API of a Jaeger at ``url``: version 3, or the older one where that is missing."""
 
     def __init__(self, url: str) -> None:
-        """Raises JaegerError for what is no URL."""
-        self.url = (url if "://" in url else f"http://{url}").rstrip("/")
-        parts = urlsplit(self.url)
+        """Raises JaegerError for what is no URL.
+
+        User and password in ``url`` are sent (basic authentication), and never repeated.
+        """
+        given = (url if "://" in url else f"http://{url}").rstrip("/")
+        self.url = hide_secrets(given)
+        """As it is shown."""
+        try:
+            parts = urlsplit(given)
+            parts.port  # noqa: B018 - raises for what is no number
+        except ValueError:
+            parts = urlsplit("")
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise JaegerError(f"{url} is not a URL: use for example http://localhost:16686")
+            raise JaegerError(f"{self.url} is not a URL: use for example http://localhost:16686")
+        host = parts.netloc.rpartition("@")[2]
+        self._address = urlunsplit((parts.scheme, host, parts.path, "", ""))
+        self._headers = {"accept": "application/json"}
+        if parts.username is not None:
+            pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+            self._headers["authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
 
     def services(self) -> list[str]:
         """The names of the services it has spans of; raises JaegerError."""
         answer = self._get("/api/v3/services")
-        if answer is None:
-            answer = {"services": (self._get("/api/services") or {}).get("data")}
-        return sorted(map(str, answer.get("services") or ()))
+        try:
+            if answer is None:
+                answer = {"services": (self._get("/api/services") or {}).get("data")}
+            return sorted(plain(str(name)) for name in answer.get("services") or ())
+        except MALFORMED as error:
+            raise self._invalid(error) from None
 
     def trace(self, trace: str) -> list[Span]:
         """The spans of the trace with the hexadecimal id ``trace``; raises JaegerError."""
@@ -102,36 +122,42 @@ class Jaeger:
                     else list(map(check_span, jaeger_json_reader.spans_in(document)))
                 )
         except MALFORMED as error:
-            raise JaegerError(
-                f"{self.url} sent an invalid answer "
-                f"({type(error).__name__}: {plain(str(error))[:200]}): check that it is a Jaeger"
-            ) from None
+            raise self._invalid(error) from None
         return found
+
+    def _invalid(self, error: Exception) -> JaegerError:
+        said = f"{type(error).__name__}: {_one_line(str(error))}"
+        return JaegerError(f"{self.url} sent an invalid answer ({said}): check that it is a Jaeger")
 
     def _get(self, path: str) -> Any:
         """The parsed answer; ``None`` for a 404, or a page that is no JSON (the UI itself)."""
-        request = urllib.request.Request(self.url + path, headers={"accept": "application/json"})
         try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
-                if "json" not in answer.headers.get("content-type", "json"):
-                    return None
-                # The UI behind a catch-all path answers everything with its page.
-                body = answer.read()
-        except urllib.error.HTTPError as error:
-            with error:  # it holds the connection until it is closed
-                if error.code == 404:
-                    return None
-                said = _message(error.read())
-            raise JaegerError(f"{self.url} answered {error.code} {error.reason}{said}") from None
-        except (urllib.error.URLError, OSError) as error:
+            answer = get(self._address + path, self._headers, _TIMEOUT)
+        except (OSError, HTTPException, ValueError) as error:
             reason = getattr(error, "reason", error)
+            said = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
             raise JaegerError(
-                f"cannot connect to {self.url} ({getattr(reason, 'strerror', None) or reason}): "
+                f"cannot connect to {self.url} ({_one_line(said)}): "
                 "check that Jaeger runs and that this is its query port"
             ) from None
+        if answer.status == 404:
+            return None
+        if answer.status != 200:
+            reason = _one_line(answer.reason)
+            raise JaegerError(
+                f"{self.url} answered {answer.status} {reason}{_message(answer.body)}"
+            )
+        # The UI behind a catch-all path answers everything with its page.
+        if "json" not in answer.content_type:
+            return None
+        if not answer.complete:
+            raise JaegerError(
+                f"the answer of {self.url} is larger than {MAX_ANSWER >> 20} MiB: "
+                "download fewer traces with --limit, or one with --trace"
+            )
         try:
-            return json.loads(body)
-        except ValueError:
+            return json.loads(answer.body)
+        except (RecursionError, ValueError):
             raise JaegerError(f"the answer of {self.url} is not JSON") from None
 
 
@@ -149,6 +175,11 @@ def _message(body: bytes) -> str:
         document = json.loads(body)
         said = document.get("error", document.get("errors"))
         said = said[0] if isinstance(said, list) else said
-        return f": {said.get('message') or said.get('msg')}"
-    except (ValueError, AttributeError, IndexError, TypeError):
+        return f": {_one_line(str(said.get('message') or said.get('msg')))}"
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
         return ""
+
+
+def _one_line(text: str) -> str:
+    """The first line of what a server says, harmless for a terminal."""
+    return plain(hide_secrets(text.strip().partition("\n")[0][:200]))

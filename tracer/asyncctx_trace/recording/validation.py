@@ -85,7 +85,8 @@ def check_entry(entry: Any) -> dict[str, Any]:
     for name in ("parent", "caller"):
         if entry.get(name) and kind in ("task", "site"):
             _require(entry[name] < entry["id"], f"{name} of {kind}", entry[name])
-    return entry
+    checked: dict[str, Any] = entry
+    return checked
 
 
 def _require(valid: bool, what: str, value: object) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from asyncctx_trace.errors import AsyncctxTraceError
+from asyncctx_trace.model.urls import hide_secrets
 
 __all__ = ["DEFAULT_URL", "BadEndpoint", "Endpoint", "endpoint_for"]
 
@@ -37,7 +38,7 @@ class Endpoint:
     client_key: str | None = None
 
     def __str__(self) -> str:
-        return self.url
+        return hide_secrets(self.url)
 
 
 def endpoint_for(url: str | None = None, *, grpc: bool | None = None) -> Endpoint:
@@ -55,13 +56,18 @@ def endpoint_for(url: str | None = None, *, grpc: bool | None = None) -> Endpoin
     given = url or whole or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or DEFAULT_URL
     if "://" not in given:
         given = f"http://{given}"
-    parts = urlsplit(given)
+    try:
+        parts = urlsplit(given)
+    except ValueError:  # such as [::1 without its bracket
+        parts = urlsplit("")
     try:
         port = parts.port
     except ValueError:
         port = -1
     if parts.scheme not in ("http", "https", "grpc", "grpcs") or not parts.hostname or port == -1:
-        raise BadEndpoint(f"{given} is not an OTLP endpoint: use for example {DEFAULT_URL}")
+        raise BadEndpoint(
+            f"{hide_secrets(given)} is not an OTLP endpoint: use for example {DEFAULT_URL}"
+        )
     if grpc is None:
         grpc = parts.scheme.startswith("grpc") or port == _GRPC_PORT
         grpc = grpc or (url is None and protocol == "grpc")

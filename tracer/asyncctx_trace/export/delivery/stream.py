@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 
 from asyncctx_trace.errors import RecordingError
 from asyncctx_trace.export.delivery.endpoint import Endpoint, endpoint_for
-from asyncctx_trace.export.delivery.sender import BATCH, Account, NotDelivered, Sender
+from asyncctx_trace.export.delivery.sender import BATCH, Account, Sender
+from asyncctx_trace.export.delivery.transports import NotDelivered
 from asyncctx_trace.model.constants import NEW_TRACE_AFTER
 from asyncctx_trace.recording.reader import Recording
 from asyncctx_trace.spans.from_events import SpanBuilder
@@ -18,6 +20,10 @@ from asyncctx_trace.spans.span import Span
 __all__ = ["OtlpStream"]
 
 _INTERVAL = 0.5
+_FIRST_PAUSE = 0.5
+"""Seconds until the first retry at the end; each further one takes twice as long."""
+_MARGIN = 1.0
+"""Seconds that the thread gets to end after its deadline."""
 _PAUSE = 5.0
 """Seconds until an endpoint that did not answer is tried again."""
 _ROOM = 100_000
@@ -49,7 +55,9 @@ class OtlpStream:
         self.path = path
         if not isinstance(endpoint, Endpoint):
             endpoint = endpoint_for(endpoint)
-        self._sender = Sender(endpoint, patience=patience)
+        self._sender = Sender(endpoint)
+        self._patience = patience
+        self._deadline = 0.0
         self._new_trace_after = new_trace_after
         self._waiting: deque[Span] = deque()
         self._not_before = 0.0
@@ -66,42 +74,75 @@ class OtlpStream:
         self._thread.start()
 
     def finish(self) -> Account:
-        """The program has ended: send the rest; what cannot be sent now is counted as failed."""
+        """Send what is left, within ``patience`` seconds; returns the final account.
+
+        What cannot be sent by then is counted as failed.
+        """
+        self._deadline = time.monotonic() + self._patience
         self._stop.set()
-        self._thread.join()
-        return self._sender.account
+        self._thread.join(self._patience + _MARGIN)
+        account = self._sender.account
+        if not self._thread.is_alive():
+            return account
+        # It waits in a call that has no timeout, such as the look-up of a name.
+        waiting = len(self._waiting)
+        return replace(account, failed=account.failed + waiting, problems={**account.problems})
 
     def _run(self) -> None:
         with self._sender:
             try:
                 with Recording(self.path) as recording:
                     self._follow(recording)
-            except (RecordingError, OSError) as error:
-                self.account.problem(str(error))
-            for _ in self._sender.send(self._waiting):
-                pass
+            except Exception as error:  # whatever it is, the rest is still sent and counted
+                ours = isinstance(error, RecordingError | OSError)
+                name = "" if ours else f"{type(error).__name__}: "
+                self.account.problem(f"spans are missing: {name}{error}")
+            try:
+                self._send_rest()
+            except Exception as error:
+                self.account.problem(f"sending failed: {type(error).__name__}: {error}")
+            self.account.failed += len(self._waiting)
+            self._waiting.clear()
 
     def _follow(self, recording: Recording) -> None:
-        maker = SpanBuilder(recording.anchor, self._new_trace_after)
+        builder = SpanBuilder(recording.anchor, self._new_trace_after)
         while not self._stop.wait(_INTERVAL):
-            self._waiting.extend(maker.take(recording.poll()))
+            self._waiting.extend(builder.take(recording.poll()))
             self._send_waiting()
-        self._waiting.extend(maker.take(recording.poll()))
-        self._waiting.extend(maker.finish())
+        self._waiting.extend(builder.take(recording.poll()))
+        self._waiting.extend(builder.finish())
 
     def _send_waiting(self) -> None:
         while self._waiting and time.monotonic() >= self._not_before and not self._stop.is_set():
-            batch = [self._waiting[i] for i in range(min(BATCH, len(self._waiting)))]
-            try:
-                self._sender.deliver(batch)
-            except NotDelivered as problem:
-                if problem.again:
-                    self._not_before = time.monotonic() + (problem.after or _PAUSE)
-                    break
-                self.account.failed += len(batch)
-                self.account.problem(str(problem))
-            for _ in batch:
-                self._waiting.popleft()
+            wait = self._send_batch(None)
+            if wait is not None:
+                self._not_before = time.monotonic() + wait
         while len(self._waiting) > _ROOM:
             self._waiting.popleft()
             self.account.failed += 1
+
+    def _send_rest(self) -> None:
+        """Send until nothing is left or the deadline has passed."""
+        pause = _FIRST_PAUSE
+        while self._waiting and (left := self._deadline - time.monotonic()) > 0:
+            wait = self._send_batch(left)
+            if wait is not None:
+                wait = pause if wait == _PAUSE else wait
+                pause *= 2
+                if wait >= self._deadline - time.monotonic():
+                    break
+                time.sleep(wait)
+
+    def _send_batch(self, timeout: float | None) -> float | None:
+        """Send the oldest batch; return how many seconds to wait if it must be sent again."""
+        batch = [self._waiting[i] for i in range(min(BATCH, len(self._waiting)))]
+        try:
+            self._sender.deliver(batch, timeout)
+        except NotDelivered as problem:
+            self.account.problem(str(problem))
+            if problem.again:
+                return _PAUSE if problem.after is None else problem.after
+            self.account.failed += len(batch)
+        for _ in batch:
+            self._waiting.popleft()
+        return None
