@@ -238,18 +238,18 @@ def test_a_semaphore_first_seen_in_use_has_the_capacity_that_it_was_made_with(
         import asyncio
         import anyio, trio
         import asyncctx_trace
-        from asyncctx_trace.instrument import sinks as hub
-        sinks = list(hub._sinks)
+        from asyncctx_trace.instrument import sinks
+        attached = list(sinks._sinks)
         async def main():
-            for sink in sinks:
-                hub.detach(sink)
+            for sink in attached:
+                sinks.detach(sink)
             taken = asyncio.Semaphore(3), asyncio.BoundedSemaphore(4), anyio.Semaphore(5)
             signal = asyncio.Semaphore(0)
             for each in taken:
                 await each.acquire()
             signal.release()
-            for sink in sinks:
-                hub.attach(sink)
+            for sink in attached:
+                sinks.attach(sink)
             for each in *taken, signal:
                 async with each:  # enter
                     pass

@@ -292,7 +292,7 @@ def test_installed_and_uninstalled_by_the_program_itself(tmp_path: Path) -> None
         script="""
         import asyncio, contextlib, importlib._bootstrap_external as external
         import asyncctx_trace, before
-        from asyncctx_trace.instrument import sinks as hub
+        from asyncctx_trace.instrument import sinks
         from instrument.listening import listening
 
         async def stacked():

@@ -84,6 +84,6 @@ def test_uninstrument_leaves_no_trace() -> None:
     program: dict[str, object] = {}
     exec(source, program)
     assert (dict(vars(provider)), list(sys.meta_path), list(sys.path_hooks)) == before
-    assert sinks.listening is None
-    assert sinks.looking is None
+    assert sinks.active.sink is None
+    assert sinks.active.provider_discovery is None
     assert exporter.get_finished_spans() == ()

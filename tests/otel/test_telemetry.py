@@ -133,12 +133,12 @@ def test_without_a_provider_there_is_nothing() -> None:
         import asyncio, json, sys, threading
         from opentelemetry import trace
         from asyncctx_trace import traced
-        from asyncctx_trace.instrument import sinks as hub
+        from asyncctx_trace.instrument import sinks
         async def main():
             async with traced(asyncio.Lock()):
                 return trace.get_current_span() is trace.INVALID_SPAN
         quiet = asyncio.run(main())
-        print(json.dumps([quiet, hub.listening, threading.active_count(),
+        print(json.dumps([quiet, sinks.active.sink, threading.active_count(),
                           "opentelemetry.sdk" in sys.modules]))
     """
 
@@ -225,7 +225,7 @@ def test_closing_leaves_everything_as_it_was() -> None:
 
     assert "force_flush" not in vars(provider)
     assert "shutdown" not in vars(provider)
-    assert sinks.listening is None
+    assert sinks.active.sink is None
 
 
 def test_a_provider_of_nothing_gets_nothing() -> None:
@@ -334,7 +334,7 @@ def test_a_processor_that_raises_harms_nobody(caplog: Any) -> None:
     provider.force_flush()
 
     assert "cannot make the spans" in caplog.text
-    assert sinks.listening is not None
+    assert sinks.active.sink is not None
     telemetry.close()
 
 

@@ -39,7 +39,7 @@ def acquire(sink: Recorder, first: int, count: int) -> None:
             sink.exit_started(number, number, 1, Outcome.OK, None)
             sink.exit_ended(number, number, Outcome.OK, False, None)
         except Exception as error:
-            sinks.switch_off(sink, error)
+            sinks.disable_sink(sink, error)
 
 
 def losses(path: Path) -> list[Dropped]:
@@ -77,7 +77,7 @@ def test_a_definition_that_fails_stops_the_recording_too(
         try:
             attached.site_defined(number + 10, "app.py", number, "main", "x" * 200)
         except Exception as error:
-            sinks.switch_off(attached, error)
+            sinks.disable_sink(attached, error)
             break
     acquire(attached, 1, 10)
 
@@ -90,8 +90,8 @@ def test_a_fact_that_found_no_stack_is_counted_and_the_recording_goes_on(
 ) -> None:
     """It is not the recorder's fault; but an end may be missing from then on."""
     acquire(attached, 1, 5)
-    sinks.switch_off(attached, RecursionError())
-    sinks.switch_off(attached, MemoryError())
+    sinks.disable_sink(attached, RecursionError())
+    sinks.disable_sink(attached, MemoryError())
     acquire(attached, 6, 5)
 
     (lost,) = losses(attached.path)

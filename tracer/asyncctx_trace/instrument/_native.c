@@ -14,7 +14,7 @@
 
 /* -- what is known of the rooms beside this one ------------------------------------------- */
 
-static PyObject *hub;       /* the dict of module `hub`: `listening` changes */
+static PyObject *active;    /* sinks.active: the cell with the sink */
 static PyObject *tasks;     /* the dict of module `tasks`: `native_task` changes */
 static PyObject *seen;      /* address of a native task -> Task */
 static PyObject *kinds;     /* address of a class -> Kind */
@@ -30,7 +30,7 @@ static PyObject *ok;        /* int(Outcome.OK) */
 static PyObject *zero;
 static PyObject *traced_flag; /* int(EnterFlag.TRACED) */
 
-static PyObject *s_cr_code, *s_listening, *s_looking, *s_native_task;
+static PyObject *s_cr_code, *s_native_task;
 static PyObject *s_throw, *s_close;
 static PyObject *s_enter_started, *s_enter_ended, *s_exit_started, *s_exit_ended;
 
@@ -44,6 +44,7 @@ typedef struct {
 } Slot;
 
 static Slot task_id_, task_open, kind_manager, kind_traced, kind_itself, kind_adapter;
+static Slot active_sink, active_discovery;
 static Slot place_site, place_known, place_resource, resource_id, resource_taken;
 
 /* The attribute, borrowed; NULL with an error where `thing` is of another class. */
@@ -405,7 +406,7 @@ by_address(PyObject *table, PyObject *thing)
 static PyObject *
 listening(void)
 {
-    PyObject *sink = PyDict_GetItemWithError(hub, s_listening);
+    PyObject *sink = get(&active_sink, active);
     return sink == Py_None ? NULL : sink;
 }
 
@@ -776,15 +777,15 @@ ticket_for(PyObject *sink, PyObject *place, PyObject *manager)
     return ticket;
 }
 
-/* As hub.heard, borrowed; NULL without an error where nobody listens. */
+/* As sinks.active_sink, borrowed; NULL without an error where nobody listens. */
 static PyObject *
 heard(void)
 {
-    PyObject *looking = PyDict_GetItemWithError(hub, s_looking);
-    if (looking != NULL && looking != Py_None) {
-        Py_INCREF(looking);
-        PyObject *looked = PyObject_CallNoArgs(looking);
-        Py_DECREF(looking);
+    PyObject *discovery = get(&active_discovery, active);
+    if (discovery != NULL && discovery != Py_None) {
+        Py_INCREF(discovery);
+        PyObject *looked = PyObject_CallNoArgs(discovery);
+        Py_DECREF(discovery);
         if (looked == NULL) {
             return NULL;
         }
@@ -1582,7 +1583,7 @@ static int bind(void);
 static PyObject *
 stand_in(PyObject *module, PyObject *original)
 {
-    if (hub == NULL && bind() < 0) {
+    if (active == NULL && bind() < 0) {
         return NULL;
     }
     PyObject *name = PyObject_GetAttrString(original, "__name__");
@@ -1650,10 +1651,10 @@ static PyMethodDef methods[] = {
 static int
 bind(void)
 {
-    PyObject *of_hub;
-    HAVE(of_hub, of(ROOM("sinks"), "__dict__"));
-    HAVE(switch_off, of(ROOM("sinks"), "switch_off"));
-    HAVE(missed, of(ROOM("sinks"), "missed"));
+    PyObject *cell;
+    HAVE(cell, of(ROOM("sinks"), "active"));
+    HAVE(switch_off, of(ROOM("sinks"), "disable_sink"));
+    HAVE(missed, of(ROOM("sinks"), "count_missed"));
     HAVE(tasks, of(ROOM("registry.tasks"), "__dict__"));
     HAVE(seen, of(ROOM("registry.tasks"), "_tasks"));
     HAVE(kinds, of(ROOM("registry.resources"), "_kinds"));
@@ -1664,6 +1665,9 @@ bind(void)
     HAVE(zero, PyLong_FromLong(0));
     HAVE(traced_flag, of(ROOM("publish"), "TRACED"));
     PyObject *type;
+    HAVE(type, of(ROOM("sinks"), "ActiveSink"));
+    SLOT(active_sink, "sink");
+    SLOT(active_discovery, "provider_discovery");
     HAVE(type, of(ROOM("registry.tasks"), "Task"));
     SLOT(task_id_, "id");
     SLOT(task_open, "open");
@@ -1680,14 +1684,12 @@ bind(void)
     SLOT(place_known, "known");
     SLOT(place_resource, "resource");
     HAVE(s_cr_code, PyUnicode_InternFromString("cr_code"));
-    HAVE(s_listening, PyUnicode_InternFromString("listening"));
-    HAVE(s_looking, PyUnicode_InternFromString("looking"));
     HAVE(s_native_task, PyUnicode_InternFromString("native_task"));
     HAVE(s_enter_started, PyUnicode_InternFromString("enter_started"));
     HAVE(s_enter_ended, PyUnicode_InternFromString("enter_ended"));
     HAVE(s_exit_started, PyUnicode_InternFromString("exit_started"));
     HAVE(s_exit_ended, PyUnicode_InternFromString("exit_ended"));
-    hub = of_hub; /* last: it says that all is there */
+    active = cell; /* last: it says that all is there */
     return 0;
 }
 

@@ -71,7 +71,7 @@ def enter_started(manager: int, resource: int, site: int, flags: int = 0) -> Acq
     Whoever calls this has seen by ``hub.heard`` that somebody listens. ``flags`` are bits of
     ``EnterFlag``.
     """
-    sink = sinks.listening
+    sink = sinks.active.sink
     if sink is None:
         return None
     try:
@@ -87,10 +87,10 @@ def enter_started(manager: int, resource: int, site: int, flags: int = 0) -> Acq
         else:
             sink.enter_started(at, number, parent, task.id, manager, resource, site)
     except _NO_ROOM:
-        sinks.missed(sink)
+        sinks.count_missed(sink)
         return None
     except Exception as error:
-        sinks.switch_off(sink, error)
+        sinks.disable_sink(sink, error)
         return None
     open_.append(acquisition)
     return acquisition
@@ -111,7 +111,7 @@ def enter_started_by_call(
 
     ``elsewhere`` says that another task does so on its behalf: this one may go on meanwhile.
     """
-    sink = sinks.listening
+    sink = sinks.active.sink
     if sink is None:
         return None
     open_ = task.open
@@ -127,10 +127,10 @@ def enter_started_by_call(
             unpatched.monotonic_ns(), number, parent, task.id, manager, resource, site, flags
         )
     except _NO_ROOM:
-        sinks.missed(sink)
+        sinks.count_missed(sink)
         return None
     except Exception as error:
-        sinks.switch_off(sink, error)
+        sinks.disable_sink(sink, error)
         return None
     open_.insert(0 if elsewhere else len(open_), acquisition)
     return acquisition
@@ -143,7 +143,7 @@ def enter_ended(acquisition: Acquisition | None, error: BaseException | None = N
     if acquisition is None:
         return
     acquisition.state = HOLDING if error is None else ENDED
-    sink = sinks.listening
+    sink = sinks.active.sink
     try:
         at = unpatched.monotonic_ns()
         if error is None:
@@ -155,9 +155,9 @@ def enter_ended(acquisition: Acquisition | None, error: BaseException | None = N
                 outcome = quietly(outcome_of, error)
                 quietly(sink.enter_ended, at, acquisition.id, outcome, error)
     except _NO_ROOM:
-        sinks.missed(sink)
+        sinks.count_missed(sink)
     except Exception as failure:
-        sinks.switch_off(sink, failure)
+        sinks.disable_sink(sink, failure)
 
 
 @_compiled
@@ -172,7 +172,7 @@ def exit_started(
     if acquisition.state == ENDED:  # it was released inside the block
         return
     acquisition.state = LEAVING
-    sink = sinks.listening
+    sink = sinks.active.sink
     if sink is None:
         return
     try:
@@ -185,9 +185,9 @@ def exit_started(
             outcome = quietly(outcome_of, error)
             quietly(sink.exit_started, at, acquisition.id, task.id, outcome, error, site)
     except _NO_ROOM:
-        sinks.missed(sink)
+        sinks.count_missed(sink)
     except Exception as failure:
-        sinks.switch_off(sink, failure)
+        sinks.disable_sink(sink, failure)
 
 
 @_compiled
@@ -205,7 +205,7 @@ def exit_ended(
         _second_exit(acquisition, error)
         return
     acquisition.state = ENDED
-    sink = sinks.listening
+    sink = sinks.active.sink
     try:
         at = unpatched.monotonic_ns()
         open_ = acquisition.task.open
@@ -225,9 +225,9 @@ def exit_ended(
             flags = acquisition.flags | quietly(_flags_of, error, body_error)
             quietly(sink.exit_ended, at, acquisition.id, outcome, suppressed, error, flags)
     except _NO_ROOM:
-        sinks.missed(sink)
+        sinks.count_missed(sink)
     except Exception as failure:
-        sinks.switch_off(sink, failure)
+        sinks.disable_sink(sink, failure)
 
 
 def _no_flags(error: BaseException, body_error: BaseException | None) -> int:

@@ -1,36 +1,46 @@
-"""Hands each fact to the sinks that listen, and survives a sink that fails."""
+"""Deliver each event to the attached sinks, and survive a sink that fails.
+
+A hook that begins an acquisition asks ``active_sink()``, which runs pending provider discovery.
+What follows of that acquisition, and every definition, goes to ``active.sink``, read anew each
+time.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 from types import FunctionType
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol, cast
 
 from asyncctx_trace.instrument.hidden_frames import unobserve, unobserved
 
 __all__ = [
+    "FanOutSink",
     "Sink",
+    "active",
+    "active_sink",
     "attach",
+    "count_missed",
     "detach",
+    "disable_sink",
     "failures",
-    "heard",
+    "hook_failed",
     "interrupted",
-    "listening",
-    "looking",
-    "missed",
     "on_attach",
-    "replay",
-    "seek",
-    "switch_off",
+    "send_definitions",
+    "set_provider_discovery",
 ]
 
 
 class Sink(Protocol):
-    """Takes facts on the program's own task: stamp, keep, return; never wait.
+    """Receive events on the program's own task: record them and return; never wait.
 
-    Times are monotonic ns. Ids are positive; ``0`` stands for "none". Definitions arrive before
-    the first fact that names them. ``error`` is the live exception: read it, do not keep it.
+    Times are in monotonic ns. Ids are positive; ``0`` means "none". Definitions arrive before the
+    first event that refers to them. ``error`` is the live exception: read it, do not keep it.
+
+    Optional methods: ``missed()`` counts an event that could not be delivered,
+    ``stop_recording(error)`` lets a sink that raised stay attached to count what it loses, and
+    ``interrupted(at, pid, reason)`` notes that the program is being ended.
     """
 
     def manager_defined(self, manager: int, name: str) -> None: ...
@@ -80,7 +90,7 @@ class Sink(Protocol):
     def collected(self, at: int, acquisition: int) -> None: ...
 
 
-_MOMENTS = (
+_EVENTS = (
     "enter_started",
     "enter_ended",
     "exit_started",
@@ -91,140 +101,143 @@ _MOMENTS = (
 )
 
 
-class _Tee:
-    """Several sinks that look like one; each fails alone."""
+class FanOutSink:
+    """Deliver each event to several sinks; one that raises is disabled alone."""
 
     def __init__(self, sinks: list[Sink]) -> None:
         self.sinks = sinks
 
-    def __getattr__(self, moment: str) -> Callable[..., None]:
-        each = [(sink, getattr(sink, moment)) for sink in self.sinks]
+    def __getattr__(self, event: str) -> Callable[..., None]:
+        methods = [(sink, getattr(sink, event)) for sink in self.sinks]
 
-        def publish(*fact: object) -> None:
-            for sink, take in each:
+        def deliver(*values: object) -> None:
+            for sink, method in methods:
                 try:
-                    take(*fact)
+                    method(*values)
                 except Exception as error:
-                    switch_off(sink, error)
+                    disable_sink(sink, error)
 
-        publish = unobserved(publish)
-        # Kept on the instance: the next lookup finds it without coming here.
-        self.__dict__[moment] = publish
-        return publish
+        deliver = unobserved(deliver)
+        # Cached on the instance: the next look-up does not reach `__getattr__`.
+        self.__dict__[event] = deliver
+        return deliver
 
 
-listening: Sink | None = None
-"""The sink of the moment, ``None`` while nobody listens. Read it anew for every fact."""
+class ActiveSink:
+    """The cell in which the hooks, in Python and in C, find the sink at each event."""
 
-looking: Callable[[], object] | None = None
-"""Looks for somebody who might want to listen; ``None`` where nobody is expected."""
+    __slots__ = ("provider_discovery", "sink")
 
+    def __init__(self) -> None:
+        self.sink: Sink | None = None
+        """The sink that receives events now; ``None`` while none is attached."""
+        self.provider_discovery: Callable[[], object] | None = None
+        """Called before each enter while it may still attach a sink; ``None`` once it is over."""
+
+
+active = ActiveSink()
+"""The one cell. C code reads its slots."""
 failures = 0
-"""How many sinks have been switched off because they raised."""
+"""How many sinks have been disabled because they raised."""
 
 _sinks: list[Sink] = []
-_replays: list[Callable[[Sink], None]] = []
+_senders: list[Callable[[Sink], None]] = []
 _lock = threading.RLock()
 
 
-def on_attach(tell: Callable[[Sink], None]) -> None:
-    """Have ``tell`` give every newly attached sink the definitions made before it came."""
-    _replays.append(tell)
+@unobserved
+def active_sink() -> Sink | None:
+    """Return the sink that receives events, ``None`` for none; runs pending provider discovery.
+
+    Call it before each enter. Never keep the result: sinks are attached and detached while the
+    program runs.
+    """
+    if active.provider_discovery is not None:
+        active.provider_discovery()
+    return active.sink
+
+
+def set_provider_discovery(discover: Callable[[], object] | None) -> None:
+    """Have ``discover`` called before each enter: it may attach a sink, and then ends itself.
+
+    Args:
+        discover: Looks for a provider of telemetry; ``None`` ends the discovery.
+    """
+    with _lock:
+        active.provider_discovery = discover
+
+
+def on_attach(send: Callable[[Sink], None]) -> None:
+    """Have ``send`` give every newly attached sink the definitions made before it came."""
+    _senders.append(send)
 
 
 def attach(sink: Sink) -> None:
-    """Let ``sink`` hear every fact from now on, and first what is defined already."""
+    """Deliver every later event to ``sink``, after the definitions made so far."""
     with _lock:
-        replay(sink)
-        _hide(type(sink))
+        send_definitions(sink)
+        _hide_methods(type(sink))
         _sinks.append(sink)
-        _listen()
+        _select()
 
 
-def _hide(cls: type) -> None:
-    """Let a debugger step over what a sink does on the program's task."""
-    for name in _MOMENTS:
+def _hide_methods(cls: type) -> None:
+    """Hide from debuggers what a sink does on the program's task."""
+    for name in _EVENTS:
         method = getattr(cls, name, None)
         if isinstance(method, FunctionType):
             unobserve(method)
 
 
-def seek(look: Callable[[], object] | None) -> None:
-    """Have ``look`` called before each enter: it may attach somebody, and then end the search."""
-    global looking
-    with _lock:
-        looking = look
-        _listen()
-
-
-if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> Sink | None:
-        # While somebody is looked for and nobody listens, `listening` is not there: whoever asks
-        # for it comes by here. It costs those nothing who need not look.
-        if name != "listening":
-            raise AttributeError(name)
-        if looking is not None:
-            looking()
-        return globals().get("listening")
-
-
-_here = globals().get
-
-
-@unobserved
-def heard() -> Sink | None:
-    """``listening``, for those who ask at every enter: it costs them less to look."""
-    sink: Sink | None = _here("listening")
-    if looking is not None:
-        looking()
-        sink = _here("listening")
-    return sink
-
-
-def replay(sink: Sink) -> None:
-    """Tell ``sink`` every definition that still counts."""
-    for each in _replays:
-        each(sink)
+def send_definitions(sink: Sink) -> None:
+    """Send ``sink`` every definition that later events may refer to."""
+    for send in _senders:
+        send(sink)
 
 
 def interrupted(at: int, pid: int, reason: str) -> None:
-    """Tell the sinks that keep notes that somebody began to end process ``pid``."""
+    """Tell the sinks that note it that something began to end process ``pid``.
+
+    Args:
+        at: When, in monotonic ns.
+        pid: The process.
+        reason: What ends it, such as ``"SIGINT"``.
+    """
     for sink in tuple(_sinks):
         note = getattr(sink, "interrupted", None)
         if note is not None:
             try:
                 note(at, pid, reason)
             except Exception as error:
-                switch_off(sink, error)
+                disable_sink(sink, error)
 
 
 def detach(sink: Sink) -> None:
-    """Stop telling ``sink``; no error if it was not told anything."""
+    """Deliver nothing more to ``sink``; no error if it is not attached."""
     with _lock:
         if sink in _sinks:
             _sinks.remove(sink)
-        _listen()
+        _select()
 
 
-def switch_off(sink: Sink | _Tee | None, error: BaseException) -> None:
-    """Detach a sink that raised: the program goes on, the log says so once.
+def disable_sink(sink: Sink | FanOutSink | None, error: BaseException) -> None:
+    """Detach a sink that raised, log it once, and count it in ``failures``.
 
-    A sink that has ``stop_recording`` stays, to count what it no longer takes; if it raises again,
-    it is detached, too. A program that is at the end of its stack or its memory is no fault of the
-    sink's: the sink notes that it missed a fact.
+    A sink with ``stop_recording`` stays attached, to count what it no longer records; if it raises
+    again, it is detached too. A RecursionError or MemoryError is the program's state and not the
+    sink's fault: the sink stays and counts a missed event.
     """
     global failures
     if isinstance(error, (RecursionError, MemoryError)):
-        missed(sink)
+        count_missed(sink)
         return
     with _lock:
         if sink not in _sinks:
             return
         failures += 1
-        if not _stops(sink, error):
+        if not _stop_recording(sink, error):
             _sinks.remove(sink)
-            _listen()
+            _select()
     import logging  # a tenth of our import time, and seldom needed
 
     logging.getLogger("asyncctx_trace").error(
@@ -234,38 +247,43 @@ def switch_off(sink: Sink | _Tee | None, error: BaseException) -> None:
     )
 
 
-def _stops(sink: Sink | _Tee | None, error: BaseException) -> bool:
-    """Whether ``sink`` only counts from now on."""
+def hook_failed(error: BaseException) -> None:
+    """Disable every attached sink: one of our own hooks raised, and nothing it says is reliable."""
+    sink = active.sink
+    for receiver in sink.sinks if isinstance(sink, FanOutSink) else [sink]:
+        disable_sink(receiver, error)
+
+
+def _stop_recording(sink: Sink | FanOutSink | None, error: BaseException) -> bool:
+    """Return whether ``sink`` stays attached to count what it loses."""
     stop = getattr(sink, "stop_recording", None)
     if stop is None or getattr(sink, "stopped", False):
         return False
     try:
         stop(error)
-        missed(sink)
+        count_missed(sink)
     except Exception:
         return False
     return True
 
 
-def missed(sink: Sink | _Tee | None) -> None:
-    """Have ``sink`` note that it was not told a fact, if it keeps count."""
-    for each in sink.sinks if isinstance(sink, _Tee) else [sink]:
-        note = getattr(each, "missed", None)
-        if note is not None:
+def count_missed(sink: Sink | FanOutSink | None) -> None:
+    """Have ``sink`` count one event that could not be delivered, if it counts them."""
+    for receiver in sink.sinks if isinstance(sink, FanOutSink) else [sink]:
+        missed = getattr(receiver, "missed", None)
+        if missed is not None:
             try:
-                note()
-            except Exception:  # there may still be no room for the call
+                missed()
+            except Exception:  # there may still be no stack or memory for the call
                 continue
 
 
-def _listen() -> None:
-    global listening
+def _select() -> None:
     match _sinks:
-        case [] if looking is not None:
-            globals().pop("listening", None)
         case []:
-            listening = None
+            active.sink = None
         case [sink]:
-            listening = sink
+            active.sink = sink
         case _:
-            listening = _Tee(list(_sinks))
+            # Each delivers through it; whether it fulfils the protocol shows at its first event.
+            active.sink = cast("Sink", FanOutSink(list(_sinks)))

@@ -44,7 +44,7 @@ class Telemetry:
 
         self._new_trace_after = int(new_trace_after * 1e9)
         self._worker = Worker(queue_limit, self._look)
-        self._emitter = Emitter(self._worker, sinks.replay)
+        self._emitter = Emitter(self._worker, sinks.send_definitions)
         self._patched: list[tuple[Any, str]] = []
         self._seen: list[object] = []
         """Providers that have been looked at: one that makes no spans need not be asked again."""
@@ -85,7 +85,7 @@ class Telemetry:
                 return
             self._closed = True
             sinks.detach(self._emitter)
-            sinks.seek(None)
+            sinks.set_provider_discovery(None)
         atexit.unregister(self.close)
         self._worker.stop()
         for provider, moment in self._patched:
@@ -145,7 +145,7 @@ class Telemetry:
                 atexit.register(self.close)
             # The worker looks, too, but a span that is missed is missed.
             searching = self._wants[0] and self._worker.tracing is None
-            sinks.seek(self._look if searching else None)
+            sinks.set_provider_discovery(self._look if searching else None)
 
     def _unseen(self, provider: P) -> P | None:
         if provider is None or provider in self._seen:
@@ -205,7 +205,7 @@ def seek_providers() -> None:
     """
     disabled = os.environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "")
     if NAME not in map(str.strip, disabled.split(",")):
-        span_scope.on_request(partial(sinks.seek, _seek))
+        span_scope.on_request(partial(sinks.set_provider_discovery, _seek))
 
 
 @unobserved

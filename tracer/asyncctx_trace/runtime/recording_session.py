@@ -189,6 +189,6 @@ def restart_in_child() -> None:
     if _recorder is not None:
         try:
             _recorder.restart_in_child()
-            sinks.replay(_recorder)
+            sinks.send_definitions(_recorder)
         except Exception as error:
-            sinks.switch_off(_recorder, error)
+            sinks.disable_sink(_recorder, error)

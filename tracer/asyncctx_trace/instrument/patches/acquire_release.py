@@ -143,7 +143,7 @@ class Watch:
             asked = self._ask(thing, holder, caller)
             return None if asked is None else _begin(asked)
         except Exception as error:
-            sinks.switch_off(sinks.listening, error)
+            sinks.hook_failed(error)
             return None
 
     def _got(self, asked: _Asked | None, result: Any) -> None:
@@ -170,7 +170,7 @@ class Watch:
         try:
             return self._ask(thing, holder, caller)
         except Exception as error:
-            sinks.switch_off(sinks.listening, error)
+            sinks.hook_failed(error)
             return None
 
     def _got_now(self, asked: _AskedNow | None, result: Any) -> None:
@@ -182,7 +182,7 @@ class Watch:
 
     def _ask(self, thing: Any, holder: Any, caller: FrameType | None) -> _AskedNow | None:
         """What is acquired by whom, ``None`` for a call that is not told of."""
-        if sinks.heard() is None:
+        if sinks.active_sink() is None:
             return None
         contended = thing if self._itself else resources.contended(self._adapter, thing)
         known = _by_object.get(id(contended))
@@ -280,7 +280,7 @@ class Watch:
                     publish.exit_started(acquisition, None, site)
             return resource, acquisition, site
         except Exception as error:
-            sinks.switch_off(sinks.listening, error)
+            sinks.hook_failed(error)
             return None
 
     def _releasing_other(self, thing: Any, holder: Any = None) -> _Releasing | None:
@@ -319,7 +319,7 @@ class Watch:
                 publish.exit_started(acquisition, None, site)
             return acquisition
         except Exception as error:
-            sinks.switch_off(sinks.listening, error)
+            sinks.hook_failed(error)
             return None
 
     def _returned(self, acquisition: Acquisition | None, result: Any) -> None:

@@ -128,13 +128,13 @@ class _Taking:
 
     @unobserved
     def asked(self, *arguments: Any) -> _Out | None:
-        if sinks.heard() is None:
+        if sinks.active_sink() is None:
             return None
         try:
             pool = _read(self._take.pool, *arguments)
             return None if pool is None else self._ask(pool)
         except Exception as error:
-            sinks.switch_off(sinks.listening, error)
+            sinks.hook_failed(error)
             return None
 
     @unobserved

@@ -88,7 +88,7 @@ class ConditionWatch:
 
     @suspended
     def _waiting(self, condition: Any) -> _Asleep | None:
-        if sinks.heard() is None:
+        if sinks.active_sink() is None:
             return None
         try:
             resource = resources.of_object(condition._lock)
@@ -105,7 +105,7 @@ class ConditionWatch:
             _asleep[asleep.key] = asleep
             return asleep
         except Exception as error:
-            sinks.switch_off(sinks.listening, error)
+            sinks.hook_failed(error)
             return None
 
     @suspended
@@ -118,7 +118,7 @@ class ConditionWatch:
                 if asleep is not None and asleep.acquisition is None:
                     asleep.ask()
         except Exception as error:
-            sinks.switch_off(sinks.listening, error)
+            sinks.hook_failed(error)
 
     @suspended
     def _woken(self, asleep: _Asleep | None, result: Any) -> None:

@@ -46,7 +46,7 @@ class StackWatch:
 
     @suspended
     def _asked(self, stack: Any, manager: Any) -> _Ticket | None:
-        if sinks.heard() is None:
+        if sinks.active_sink() is None:
             return None
         try:
             kind = resources.kind_of(type(manager))
@@ -64,7 +64,7 @@ class StackWatch:
             acquisition = publish.enter_started(kind.manager, resource, place.site, _BY_CALL)
             return None if acquisition is None else (acquisition, stack, manager)
         except Exception as error:
-            sinks.switch_off(sinks.listening, error)
+            sinks.hook_failed(error)
             return None
 
     @suspended

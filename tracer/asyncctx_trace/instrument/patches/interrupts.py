@@ -56,7 +56,7 @@ def watch_handler(number: object, handler: Any) -> None:
         if isinstance(number, int) and number in _NAMES:
             quietly(_watch, handler)
     except Exception as error:
-        sinks.switch_off(sinks.listening, error)
+        sinks.hook_failed(error)
 
 
 def _watch(handler: Any) -> None:
@@ -85,7 +85,7 @@ def _handler_called() -> None:
         if number is not None:
             quietly(_note, _NAMES[number])
     except Exception as error:
-        sinks.switch_off(sinks.listening, error)
+        sinks.hook_failed(error)
 
 
 @unobserved

@@ -117,7 +117,7 @@ class SpawnWatch:
         return coroutine
 
     def _note(self, coroutine: CoroutineType[Any, Any, Any], acquires: bool) -> None:
-        if sinks.heard() is None or id(coroutine) in _spawned:
+        if sinks.active_sink() is None or id(coroutine) in _spawned:
             return
         try:
             creating = program_frame()
@@ -133,7 +133,7 @@ class SpawnWatch:
             ref = weakref.ref(coroutine, partial(_forget, key))
             _spawned[key] = ref, Spawned(current_task(), place, site, acquires)
         except Exception as error:
-            sinks.switch_off(sinks.listening, error)
+            sinks.hook_failed(error)
 
 
 def _pass(thing: Any) -> None:

@@ -146,18 +146,18 @@ def taken_again(acquisition: Acquisition) -> None:
 @unobserved
 def release_unmatched(resource: Resource, site: int) -> None:
     """A release at ``site`` ended no acquisition that is known."""
-    sink = sinks.listening
+    sink = sinks.active.sink
     if sink is not None:
         try:
             sink.release_unmatched(unpatched.monotonic_ns(), current_task().id, resource.id, site)
         except Exception as error:
-            sinks.switch_off(sink, error)
+            sinks.disable_sink(sink, error)
 
 
 @unobserved
 def collected(acquisitions: list[Acquisition]) -> None:
     """The garbage collector took what these hold."""
-    sink = sinks.listening
+    sink = sinks.active.sink
     if sink is None:
         return
     for acquisition in acquisitions:
@@ -165,7 +165,7 @@ def collected(acquisitions: list[Acquisition]) -> None:
             try:
                 sink.collected(unpatched.monotonic_ns(), acquisition.id)
             except Exception as error:
-                sinks.switch_off(sink, error)
+                sinks.disable_sink(sink, error)
 
 
 @unobserved
@@ -185,7 +185,7 @@ def _block_ended(acquisition: Acquisition, error: BaseException | None) -> None:
         else:
             release_unmatched(resource, site)
     except Exception as failure:
-        sinks.switch_off(sinks.listening, failure)
+        sinks.hook_failed(failure)
 
 
 @suspended

@@ -106,12 +106,12 @@ def manager_of(cls: type) -> int:
     manager = _managers.get(name)
     if manager is None:
         manager = _managers[name] = len(_managers) + 1
-        sink = sinks.listening
+        sink = sinks.active.sink
         if sink is not None:
             try:
                 sink.manager_defined(manager, name)
             except Exception as error:
-                sinks.switch_off(sink, error)
+                sinks.disable_sink(sink, error)
     return manager
 
 
@@ -306,12 +306,12 @@ def _of_name(kind: str, name: str, capacity: int | None = None) -> Resource:
 
 
 def _define(resource: Resource) -> Resource:
-    sink = sinks.listening
+    sink = sinks.active.sink
     if sink is not None:
         try:
             resource.define(sink)
         except Exception as error:
-            sinks.switch_off(sink, error)
+            sinks.disable_sink(sink, error)
     return resource
 
 

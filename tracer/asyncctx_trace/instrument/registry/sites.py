@@ -106,12 +106,12 @@ def define(file: str, line: int, function: str, text: str, caller: int = 0) -> i
     """A new site; ``function`` is qualified, ``text`` the source of the context expression."""
     site = _next_id()
     _sites[site] = (file, line, function, text, caller)
-    sink = sinks.listening
+    sink = sinks.active.sink
     if sink is not None:
         try:
             sink.site_defined(site, file, line, function, text, caller)
         except Exception as error:
-            sinks.switch_off(sink, error)
+            sinks.disable_sink(sink, error)
     return site
 
 

@@ -102,26 +102,26 @@ def _first_seen(native: Any, runtime: str) -> Task:
 
 
 def _define(task: Task) -> Task:
-    sink = sinks.listening
+    sink = sinks.active.sink
     if sink is not None:
         try:
             task.define(sink)
         except Exception as error:
-            sinks.switch_off(sink, error)
+            sinks.disable_sink(sink, error)
     return task
 
 
 @suspended
 def _gone(key: int, _: object) -> None:
     task = _tasks.pop(key, None)
-    sink = sinks.listening
+    sink = sinks.active.sink
     if task is not None and task.id in _finished:
         _finished.discard(task.id)
     elif task is not None and sink is not None:
         try:
             sink.task_ended(unpatched.monotonic_ns(), task.id)
         except Exception as error:
-            sinks.switch_off(sink, error)
+            sinks.disable_sink(sink, error)
 
 
 @suspended
@@ -130,7 +130,7 @@ def note_finished(at: int) -> None:
 
     Called at the few moments at which we run anyway: who ends is not asked to tell us.
     """
-    sink = sinks.listening
+    sink = sinks.active.sink
     if sink is None:
         return
     for task in known():
@@ -141,7 +141,7 @@ def note_finished(at: int) -> None:
         try:
             sink.task_ended(at, task.id)
         except Exception as error:
-            sinks.switch_off(sink, error)
+            sinks.disable_sink(sink, error)
 
 
 @unobserved

@@ -24,7 +24,7 @@ from asyncctx_trace.instrument.publish import (
 from asyncctx_trace.instrument.registry.resources import _by_object, _kinds, at_place, kind_of
 from asyncctx_trace.instrument.registry.sites import Place
 from asyncctx_trace.instrument.rewriting.async_with import Marks
-from asyncctx_trace.instrument.sinks import heard
+from asyncctx_trace.instrument.sinks import active_sink
 from asyncctx_trace.native import compiled
 
 __all__ = ["MARKS"]
@@ -49,7 +49,7 @@ class Exit(partial[Any]):
 def begin(place: Place, manager: object) -> Acquisition | None:
     """The ticket of an acquisition, ``None`` for one that is not told of."""
     try:
-        if heard() is None:
+        if active_sink() is None:
             return None
         cls = type(manager)
         kind = _kinds.get(id(cls)) or quietly(kind_of, cls)
@@ -62,7 +62,7 @@ def begin(place: Place, manager: object) -> Acquisition | None:
     except RecursionError:  # the program is at the end of its stack, and there is no room to tell
         return None
     except Exception as error:
-        sinks.switch_off(sinks.listening, error)
+        sinks.hook_failed(error)
         return None
 
 

@@ -16,7 +16,7 @@ from asyncctx_trace.errors import NotTraceable
 from asyncctx_trace.instrument.hidden_frames import program_frame, quietly, suspended, unobserved
 from asyncctx_trace.instrument.publish import Acquisition
 from asyncctx_trace.instrument.registry.resources import forget_kinds, manager_of, resource_of
-from asyncctx_trace.instrument.sinks import heard
+from asyncctx_trace.instrument.sinks import active_sink
 from asyncctx_trace.instrument.wrapping.awaiting import await_enter, await_exit
 from asyncctx_trace.instrument.wrapping.proxy import newest
 
@@ -122,7 +122,7 @@ def _telling_enter(
 
     @suspended
     def told(awaitable: Awaitable[Any], self: Any) -> Awaitable[Any]:
-        if heard() is None or _is_of_subclass(self, "__aenter__"):
+        if active_sink() is None or _is_of_subclass(self, "__aenter__"):
             return awaitable
         resource = resource_of(self, **options)
         return await_enter(awaitable, manager_of(type(self)), resource.id, partial(_opened, self))

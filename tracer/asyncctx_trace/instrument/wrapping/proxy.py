@@ -8,12 +8,11 @@ from typing import Any
 
 import wrapt
 
-from asyncctx_trace.instrument import sinks
 from asyncctx_trace.instrument.hidden_frames import suspended, unobserved
 from asyncctx_trace.instrument.publish import Acquisition
 from asyncctx_trace.instrument.registry.resources import Resource, kind_of
 from asyncctx_trace.instrument.registry.tasks import current_task
-from asyncctx_trace.instrument.sinks import heard
+from asyncctx_trace.instrument.sinks import active_sink
 from asyncctx_trace.instrument.wrapping.awaiting import await_enter, await_exit, special
 
 __all__ = ["TracedManager", "traced_manager"]
@@ -51,7 +50,7 @@ class TracedManager(wrapt.ObjectProxy):  # type: ignore[type-arg,unused-ignore] 
         awaitable: Awaitable[Any] = (
             type(manager).__aenter__(manager) if watch.plain else special(manager, "__aenter__")()
         )
-        if (sinks.listening if sinks.looking is None else heard()) is None:
+        if active_sink() is None:
             return awaitable
         return await_enter(awaitable, watch.manager, watch.resource.id, watch.open.append)
 
