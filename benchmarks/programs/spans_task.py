@@ -25,6 +25,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
 import asyncctx_trace
+from asyncctx_trace.instrument import span_scope
 from asyncctx_trace.instrument.rewriting.code_rewriter import rewritten
 from asyncctx_trace.instrument.scope import Scope
 
@@ -98,6 +99,7 @@ def marked() -> Loop:
             async with manager:
                 pass
 
+    span_scope.set_rewritten_code(True)
     loop.__code__ = rewritten(loop.__code__, Scope())
     return loop
 

@@ -440,7 +440,7 @@ def test_metrics_tell_durations_and_queues(metrics: Any) -> None:
         await asyncio.gather(hold(lock), hold(lock))
 
     asyncio.run(main())
-    asyncctx_trace.otel.runtime._telemetry.flush()  # type: ignore[union-attr]
+    asyncctx_trace.otel.telemetry._telemetry.flush()  # type: ignore[union-attr]
 
     (resource,) = metrics.get_metrics_data().resource_metrics
     (scope,) = resource.scope_metrics
@@ -478,7 +478,7 @@ def quiet_log(caplog: Any) -> None:
 
 def test_locks_without_end_are_forgotten_and_recalled(trace: Any, monkeypatch: Any) -> None:
     """A lock that lives long keeps its name, however many came and went since."""
-    monkeypatch.setattr("asyncctx_trace.otel.sink._MANY", 8)
+    monkeypatch.setattr("asyncctx_trace.otel.sink._RESOURCE_LIMIT", 8)
     tracing = trace()
 
     async def main() -> None:
@@ -491,4 +491,4 @@ def test_locks_without_end_are_forgotten_and_recalled(trace: Any, monkeypatch: A
 
     assert len(tracing.named("async with lasting")) == 30
     assert len(tracing.named("async with lock 0")) == 15
-    assert len(tracing.telemetry._emitter._resources) < 200
+    assert len(tracing.telemetry._sink._resources) < 200

@@ -10,7 +10,7 @@ from textwrap import dedent
 
 import pytest
 
-from asyncctx_trace.otel import runtime as telemetry
+from asyncctx_trace.otel import telemetry
 from asyncctx_trace.runtime import fork, recording_session
 
 NO_FORK = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -18,7 +18,7 @@ NO_FORK = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no
 
 def test_the_telemetry_takes_part_before_the_recording() -> None:
     """The list in the module is the order."""
-    assert (telemetry.settle_before_fork,) == fork.BEFORE
+    assert (telemetry.before_fork,) == fork.BEFORE
     assert (telemetry.restart_in_child, recording_session.restart_in_child) == fork.AFTER_IN_CHILD
 
 

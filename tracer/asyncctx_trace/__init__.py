@@ -43,7 +43,7 @@ from asyncctx_trace.instrument.adapters import (
 )
 from asyncctx_trace.instrument.api import install, uninstall
 from asyncctx_trace.instrument.wrapping.traced import traced, untraced
-from asyncctx_trace.otel.runtime import Telemetry, configure, seek_providers
+from asyncctx_trace.otel.telemetry import Telemetry, configure, discover_providers
 from asyncctx_trace.runtime import fork
 from asyncctx_trace.runtime.recording_session import record, record_from_environment
 
@@ -76,4 +76,4 @@ __all__ = [
 
 fork.register()
 record_from_environment()
-seek_providers()
+discover_providers()

@@ -1,82 +1,96 @@
-"""One acquisition on its way to becoming spans."""
+"""The state of an acquisition on its way to spans, one class for each owner.
+
+The owner of a class is the only one that writes its attributes; everybody may read them.
+
+========================  ========================  ============================================
+class                     written by                on which thread
+========================  ========================  ============================================
+:class:`LiveAcquisition`  ``sink``                  that of the program's tasks, as events occur
+the strategy's state      ``deferred``, ``eager``   the first that needs an id or a span, under
+                                                    the strategy's lock
+:class:`Progress`         ``worker``                the worker's, or that of a flush, under the
+                                                    worker's lock
+========================  ========================  ============================================
+
+An acquisition refers to the state of its strategy by ``spans`` and to that of the worker by
+``progress``: each owner creates its own and sets that reference, once.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from traceback import TracebackException
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, Span, SpanContext, TraceFlags, TraceState
+from opentelemetry.trace import Span, SpanContext
 
-from asyncctx_trace.model.constants import HIDDEN_FILE
 from asyncctx_trace.model.outcomes import Outcome
-from asyncctx_trace.spans.attributes import of_lifecycle
+from asyncctx_trace.otel.definitions import ResourceInfo, SiteInfo, TaskInfo
+from asyncctx_trace.otel.error_info import ErrorInfo, ErrorKey, describe, key_of
+from asyncctx_trace.spans.attributes import lifecycle_attributes
 
-if TYPE_CHECKING:
-    from asyncctx_trace.otel.body import BodySpan
+__all__ = ["Body", "LiveAcquisition", "Progress"]
 
-DEFAULT = TraceFlags.get_default()
-
-__all__ = [
-    "ErrorWords",
-    "LiveAcquisition",
-    "ResourceWords",
-    "SiteWords",
-    "TaskWords",
-    "read_error",
-]
+_EMPTY = Context()
 
 
-@dataclass(slots=True, eq=False)
-class ResourceWords:
-    """What a resource was defined as."""
+class Body(Protocol):
+    """The span that is current in a body; see :class:`~asyncctx_trace.otel.body.BodySpan`."""
 
-    id: int
-    kind: str
-    name: str
-    capacity: int | None
-    limit: int | None
-    """How many holders keep others out; ``None`` where everybody may come in."""
+    live: LiveAcquisition
+    before: Context | None
+    real: Span | None
+    ended: bool
+
+    def get_span_context(self) -> SpanContext: ...
+    def has_recorded(self, error: BaseException) -> bool: ...
 
 
 @dataclass(slots=True, eq=False)
-class TaskWords:
-    """What a task was defined as."""
+class Progress:
+    """What the worker knows of an acquisition.
 
-    id: int
-    name: str
-    runtime: str
-    thread: str
+    ===================  ==================================================
+    attribute            when it is written
+    ===================  ==================================================
+    ``steps``            each time the acquisition is taken from the queue
+    ``measured``         when it begins to wait, with a meter provider
+    ``waiters_before``   when it begins to wait for a resource with a limit
+    ``blocker_count``    when the wait ends
+    ``blockers``         when the wait ends; cleared when it is finished
+    ===================  ==================================================
+    """
 
-
-@dataclass(slots=True, eq=False)
-class SiteWords:
-    """What a site was defined as."""
-
-    file: str
-    line: int
-    function: str
-    text: str
-    caller: SiteWords | None = None
-
-
-@dataclass(slots=True, frozen=True)
-class ErrorWords:
-    """An exception that ended a phase, without the exception."""
-
-    type: str
-    message: str
-    recorded: bool
-    """Whether it is this phase that records it: it is an error, and no inner phase has."""
-    traceback: TracebackException | None = None
-    """``None`` where it could not be read, or is of no use."""
+    steps: int = 0
+    """How many of its steps (wait, entered, ended) the worker has processed."""
+    measured: bool = False
+    """Whether it was counted as a waiter."""
+    waiters_before: int | None = None
+    blocker_count: int = 0
+    blockers: tuple[LiveAcquisition, ...] = ()
+    """The last of the holders that blocked it."""
 
 
 class LiveAcquisition:
-    """What is known of an acquisition so far; times are monotonic ns.
+    """What happened to an acquisition so far; times are monotonic ns.
 
-    Only what differs from the defaults on the class is set: it is made on the program's task.
+    Attributes that still have their defaults are not set on the instance: it is created on the
+    program's task.
+
+    ==================================  ===========================================================
+    attribute                           when it is written
+    ==================================  ===========================================================
+    parameters of the constructor       the wait begins
+    ``by_call``, ``never_sampled``      the wait begins
+    ``enter_*``                         the wait ends
+    ``body``                            the wait ends with success
+    ``body_*``, ``exit_started``,       the exit begins
+    ``exit_task``, ``exit_site``
+    ``exit_*`` otherwise,               the exit ends
+    ``suppressed``
+    ``last_error``                      a phase of it or of an acquisition inside it ends in error
+    ``parent``, ``body``, ``context``   cleared by :meth:`release` when its spans have been made
+    ==================================  ===========================================================
     """
 
     enter_ended = 0
@@ -86,56 +100,37 @@ class LiveAcquisition:
     body_outcome = 0
     exit_outcome = 0
     suppressed = False
-    exit_task: TaskWords | None = None
-    exit_site: SiteWords | None = None
-    """The call that began the exit, where that is not the end of the ``async with``."""
+    exit_task: TaskInfo | None = None
+    """The task that exits, if it is not the one that entered."""
+    exit_site: SiteInfo | None = None
+    """The call that began the exit, if that is not the end of the ``async with``."""
     exit_flags = 0
-    enter_error: ErrorWords | None = None
-    body_error: ErrorWords | None = None
-    exit_error: ErrorWords | None = None
-    recorded: tuple[int, type, str] | None = None
-    """The exception that this acquisition, or one inside it, recorded last."""
-
+    enter_error: ErrorInfo | None = None
+    body_error: ErrorInfo | None = None
+    exit_error: ErrorInfo | None = None
+    last_error: ErrorKey | None = None
+    """The exception that was described last."""
     by_call = False
     """Whether a method such as ``acquire()`` was called."""
-    silent = False
-    """Whether its parent's not being sampled settles that it is not."""
-    decided = False
-    """Whether the sampler has been asked; what follows stands from then on."""
-    sampled: Any = None
-    """What it said; ``None`` where there are no spans to be."""
-    adorned = False
-    """Whether it changed the attributes."""
-    above: SpanContext | None = None
-    """The parent of the lifecycle span."""
-    trace_id = 0
-    trace_flags = DEFAULT
-    trace_state: TraceState | None = None
-    whole: SpanContext | None = None
-    """Of the lifecycle span, where there is to be one."""
-    links: tuple[Link, ...] = ()
-    lifecycle: Span | None = None
-    """The provider's own, once there is one."""
-    body: BodySpan | None = None
-    body_context: SpanContext | None = None
+    never_sampled = False
+    """Whether it is certain without asking the sampler that there are no spans."""
+    body: Body | None = None
+    """The span that is current in the body."""
 
-    seen = 0
-    """How many of its facts the worker has taken."""
-    measured = False
-    """Whether it was counted among the waiters."""
-    waiters_before: int | None = None
-    blockers: tuple[LiveAcquisition, ...] = ()
-    blocker_count = 0
+    spans: Any = None
+    """The strategy's state; ``None`` until the sampler has been asked."""
+    progress: Progress | None = None
+    """The worker's state; ``None`` until the worker has seen it."""
 
     def __init__(
         self,
         id: int,
         enter_started: int,
         parent: LiveAcquisition | None,
-        task: TaskWords,
+        task: TaskInfo,
         manager: str,
-        resource: ResourceWords,
-        site: SiteWords | None,
+        resource: ResourceInfo,
+        site: SiteInfo | None,
         context: Context,
     ) -> None:
         self.id = id
@@ -150,18 +145,18 @@ class LiveAcquisition:
 
     @property
     def entered(self) -> bool:
-        """Whether it got in."""
+        """Whether the enter succeeded."""
         return self.enter_outcome == Outcome.OK
 
     @property
-    def erred(self) -> bool:
-        """Whether any of its phases ended in an error or a cancellation."""
+    def has_errors(self) -> bool:
+        """Whether any phase ended in an error or a cancellation."""
         return not (self.enter_error is self.body_error is self.exit_error is None)
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """What is known when it begins."""
-        return of_lifecycle(
+        """The attributes of the lifecycle span that are known when it starts."""
+        return lifecycle_attributes(
             self.id,
             self.manager,
             (self.resource.id, self.resource),
@@ -173,7 +168,7 @@ class LiveAcquisition:
 
     @property
     def outcome(self) -> int:
-        """How it ended as a whole: the last phase that says anything bad speaks for all."""
+        """The outcome of the whole: that of the last phase that did not end well."""
         if not self.entered:
             return self.enter_outcome
         if self.exit_error is not None or self.suppressed:
@@ -181,8 +176,8 @@ class LiveAcquisition:
         return self.body_outcome
 
     @property
-    def failed(self) -> ErrorWords | None:
-        """The error that left the ``async with``; a cancellation is none."""
+    def failure(self) -> ErrorInfo | None:
+        """The error that left the ``async with``; ``None`` for a cancellation."""
         if self.exit_error is not None:
             error, outcome = self.exit_error, self.exit_outcome
         elif self.enter_error is not None:
@@ -193,33 +188,30 @@ class LiveAcquisition:
             return None
         return error if outcome != Outcome.CANCELLED else None
 
+    def describe_error(self, error: BaseException, outcome: int) -> ErrorInfo:
+        """Describe what ended a phase, with a traceback unless an inner phase has recorded it.
 
-def read_error(live: LiveAcquisition, error: BaseException, outcome: int) -> ErrorWords:
-    """``error`` in words; its traceback, unless this or an inner acquisition recorded it.
+        The exception is not kept, so it counts as the same one if it has the same class, message
+        and address while both phases end.
+        """
+        key = key_of(error)
+        seen = self.last_error == key
+        self.last_error = key
+        if self.parent is not None:
+            self.parent.last_error = key
+        recorded = not (
+            seen
+            or outcome == Outcome.CANCELLED
+            or (self.body is not None and self.body.has_recorded(error))
+        )
+        return describe(error, key, recorded)
 
-    An exception has no identity that would outlive it: it counts as the same if it is of the
-    same class, says the same and lies at the same address while both phases end.
-    """
-    cls = type(error)
-    try:
-        message = str(error)
-    except Exception:  # the program's own __str__ is broken
-        message = "(its message cannot be shown)"
-    name = f"{cls.__module__}.{cls.__qualname__}".removeprefix("builtins.")
-    mark = (id(error), cls, message)
-    known = live.recorded == mark
-    live.recorded = mark
-    if live.parent is not None:
-        live.parent.recorded = mark
-    if known or outcome == Outcome.CANCELLED or (live.body and live.body.recorded(error)):
-        return ErrorWords(name, message, False)
-    # The frames of ours that it passes at this moment have no lines, and no place in it.
-    trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename == HIDDEN_FILE:
-        trace = trace.tb_next
-    try:
-        # Source lines are looked up when it is formatted, off the task.
-        words = TracebackException(cls, error, trace, lookup_lines=False)
-    except Exception:  # frames of who knows what code generator
-        words = None
-    return ErrorWords(name, message, True, words)
+    def release(self) -> None:
+        """Drop references to other acquisitions; called by the worker at the very end.
+
+        A task that enters the next one in each body, and so on without end, would keep them all.
+        """
+        if self.body is not None and self.exit_task is None:
+            self.body.before = None
+        self.parent = self.body = None
+        self.context = _EMPTY

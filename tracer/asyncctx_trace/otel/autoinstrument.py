@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from asyncctx_trace.instrument.rewriting.import_hook import install, install_at_start, uninstall
-from asyncctx_trace.otel.runtime import Telemetry, configure
+from asyncctx_trace.otel.telemetry import Telemetry, configure
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider

@@ -1,4 +1,4 @@
-"""A finished acquisition as four spans: lifecycle, enter, body, exit."""
+"""The four spans of an acquisition that has ended: lifecycle, enter, body, exit."""
 
 from __future__ import annotations
 
@@ -6,80 +6,86 @@ from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.trace import Link, Span, Status, StatusCode
 
 from asyncctx_trace.model import conventions as names
-from asyncctx_trace.otel.acquisition import ErrorWords, LiveAcquisition
-from asyncctx_trace.otel.span_content import of_body, of_end, of_enter, of_exit
-from asyncctx_trace.otel.tracer import Tracing
+from asyncctx_trace.otel.acquisition import LiveAcquisition, Progress
+from asyncctx_trace.otel.error_info import ErrorInfo
+from asyncctx_trace.otel.phase_attributes import (
+    body_attributes,
+    enter_attributes,
+    exit_attributes,
+    final_attributes,
+)
+from asyncctx_trace.otel.strategy import SpanStrategy
 
 __all__ = ["build"]
 
-# As the SDK makes them of a dict, for each link anew.
+# The SDK would make these of a dict, for each link anew.
 _BLOCKED_BY = BoundedAttributes(attributes={names.LINK_KIND: names.BLOCKED_BY})
 
 
-def build(live: LiveAcquisition, tracing: Tracing) -> int:
-    """Give the provider the spans of ``live``, which has ended; returns how many."""
-    context = tracing.context_of(live)
+def build(live: LiveAcquisition, progress: Progress, strategy: SpanStrategy) -> int:
+    """Pass the spans of ``live``, which has ended, to the provider; return how many."""
+    context = strategy.lifecycle_context(live)
     if context is None:
         return 0
-    links = _blocked_by(live, tracing)
-    if tracing.hand_over(live, context, links):
+    links = _blocked_by(progress, strategy)
+    if strategy.use_fast_path(live, context, links):
         return 4
-    failed = live.failed
-    lifecycle = tracing.lifecycle(live)
+    failure = live.failure
+    lifecycle = strategy.lifecycle_span(live)
     assert lifecycle is not None
-    enter = tracing.child(live, names.ENTER, live.enter_started, of_enter(live), links)
-    _close(enter, tracing, live.enter_ended, live.enter_error, failed)
+    attributes = enter_attributes(live, progress)
+    enter = strategy.child_span(live, names.ENTER, live.enter_started, attributes, links)
+    _end(enter, strategy.wall_time(live.enter_ended), live.enter_error, failure)
     if live.entered:
         assert live.body is not None
-        body = tracing.real_body(live.body)
-        body.set_attributes(of_body(live))
-        _close(body, tracing, live.exit_started, live.body_error, failed)
-        exit_ = tracing.child(live, names.EXIT, live.exit_started, of_exit(live), ())
-        _close(exit_, tracing, live.exit_ended, live.exit_error, failed)
-    lifecycle.set_attributes(of_end(live))
-    if failed is not None:
-        lifecycle.set_status(_error(failed))
-    lifecycle.end(tracing.wall(live.exit_ended or live.enter_ended))
+        exit_started = strategy.wall_time(live.exit_started)
+        body = strategy.real_body(live.body)
+        body.set_attributes(body_attributes(live))
+        _end(body, exit_started, live.body_error, failure)
+        attributes = exit_attributes(live)
+        exit_ = strategy.child_span(live, names.EXIT, live.exit_started, attributes, ())
+        _end(exit_, strategy.wall_time(live.exit_ended), live.exit_error, failure)
+    lifecycle.set_attributes(final_attributes(live))
+    if failure is not None:
+        lifecycle.set_status(_status(failure))
+    lifecycle.end(strategy.wall_time(live.exit_ended or live.enter_ended))
     return 4 if live.entered else 2
 
 
-def _close(
-    span: Span,
-    tracing: Tracing,
-    end: int,
-    error: ErrorWords | None,
-    failed: ErrorWords | None,
-) -> None:
+def _end(span: Span, at: int, error: ErrorInfo | None, failure: ErrorInfo | None) -> None:
+    """End the span of a phase ``at`` wall-clock time, after ``error``.
+
+    ``failure`` is the error that left the ``async with``.
+    """
     if not span.is_recording():  # the program has ended it itself
         return
-    at = tracing.wall(end)
     if error is not None:
         if error.recorded:
             event = {names.EXCEPTION_TYPE: error.type, names.EXCEPTION_MESSAGE: error.message}
             if error.traceback is not None:
                 event[names.EXCEPTION_STACKTRACE] = "".join(error.traceback.format())
             span.add_event(names.EXCEPTION_EVENT, event, at)
-        if error is failed and not _has_status(span):
-            span.set_status(_error(error))
+        if error is failure and not _has_status(span):
+            span.set_status(_status(error))
     span.end(at)
 
 
-def _blocked_by(live: LiveAcquisition, tracing: Tracing) -> list[Link]:
-    """Links to who was in its way."""
-    if not live.blockers:
+def _blocked_by(progress: Progress, strategy: SpanStrategy) -> list[Link]:
+    """Return links to the holders that blocked the acquisition, as far as they have spans."""
+    if not progress.blockers:
         return []
     return [
         Link(context, _BLOCKED_BY)
-        for holder in live.blockers
-        if (context := tracing.context_of(holder)) is not None
+        for holder in progress.blockers
+        if (context := strategy.lifecycle_context(holder)) is not None
     ]
 
 
 def _has_status(span: Span) -> bool:
-    """Whether the program has set a status itself, as far as the provider lets us see."""
+    """Return whether the program has set a status itself, as far as the provider shows it."""
     status = getattr(span, "status", None)
     return isinstance(status, Status) and status.status_code is not StatusCode.UNSET
 
 
-def _error(error: ErrorWords) -> Status:
+def _status(error: ErrorInfo) -> Status:
     return Status(StatusCode.ERROR, f"{error.type}: {error.message}")

@@ -1,4 +1,4 @@
-"""Turns the monotonic clock into the time of day, by one anchor."""
+"""The wall clock at readings of the monotonic clock."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ __all__ = ["WallClock"]
 
 
 class WallClock:
-    """One moment on both clocks, read when it is made."""
+    """Converts times by one anchor, which is read when the object is created."""
 
     def __init__(self) -> None:
         self._offset = time.time_ns() - time.monotonic_ns()
 
     def at(self, monotonic: int) -> int:
-        """The wall clock (ns since 1970, UTC) at ``monotonic`` ns."""
+        """Return the wall-clock time (ns since 1970, UTC) at monotonic time ``monotonic`` (ns)."""
         return self._offset + monotonic
 
     def now(self) -> int:
-        """The wall clock now; never goes back."""
+        """Return the wall-clock time now (ns since 1970, UTC); it never decreases."""
         return self._offset + time.monotonic_ns()

@@ -1,4 +1,4 @@
-"""Spans under ids that are known already, made when somebody looks or when all is over."""
+"""The deferred strategy: the SDK's spans under ids that are taken before the spans are made."""
 
 from __future__ import annotations
 
@@ -18,85 +18,86 @@ from opentelemetry.trace import (
 )
 
 from asyncctx_trace.model import conventions as names
-from asyncctx_trace.otel.acquisition import LiveAcquisition
+from asyncctx_trace.otel.acquisition import Body, LiveAcquisition
 from asyncctx_trace.otel.body import BodySpan
-from asyncctx_trace.otel.tracer import SPAN_KEY, Attributes, TracingBase
+from asyncctx_trace.otel.decision import Decision
+from asyncctx_trace.otel.strategy import SPAN_KEY, Attributes, StrategyBase
 
 if TYPE_CHECKING:
-    from asyncctx_trace.otel.fast_path import HandOver
+    from asyncctx_trace.otel.fast_path import FastPath
 
-__all__ = ["LateTracing"]
+__all__ = ["DeferredStrategy"]
 
 _FLAGS = tuple(TraceFlags(value) for value in range(4))
 _RANDOM = 2
-_FOLLOWS = "ParentNotSampled:AlwaysOffSampler"
-"""Stands twice, for local and remote parents, in the description of a sampler that never makes
-a span below a parent that is not sampled."""
+_FOLLOWS_PARENT = "ParentNotSampled:AlwaysOffSampler"
+"""Occurs twice, for local and remote parents, in the description of a sampler that never samples
+below a parent that is not sampled."""
 
 
-class LateTracing(TracingBase):
-    """Asks the sampler and takes ids when somebody wants to know; makes spans when all is over.
+class DeferredStrategy(StrategyBase):
+    """Asks the sampler and takes ids when they are first needed; makes spans at the end.
 
-    In most bodies nobody does: then all of it happens off the task.
+    In most bodies nothing needs them, so all of it happens on the worker's thread.
     """
 
-    prompt = False
+    eager = False
 
-    def __init__(self, tracer: Any, new_trace_after: int, handing: HandOver | None = None) -> None:
+    def __init__(
+        self, tracer: Any, new_trace_after: int, fast_path: FastPath | None = None
+    ) -> None:
         super().__init__(tracer, new_trace_after)
-        self._handing = handing
-        self.hands_over = handing is not None
+        self._fast_path = fast_path
+        self.has_fast_path = fast_path is not None
         ids = tracer.id_generator
         self._new_span_id = ids.generate_span_id
         self._new_trace_id = ids.generate_trace_id
         # Newer SDKs say in the flags that the trace id is random.
         self._is_random = getattr(ids, "is_trace_id_random", None)
         self._should_sample = tracer.sampler.should_sample
-        self._follows_parent = tracer.sampler.get_description().count(_FOLLOWS) == 2
-        self._decided = _Decided(self._is_random)
+        self._follows_parent = tracer.sampler.get_description().count(_FOLLOWS_PARENT) == 2
+        self._predetermined = _Predetermined(self._is_random)
         self._maker = copy.copy(tracer)
-        self._maker.sampler = self._maker.id_generator = self._decided
+        self._maker.sampler = self._maker.id_generator = self._predetermined
 
-    def silences(self, context: Context) -> bool:
+    def is_never_sampled(self, context: Context) -> bool:
         if not self._follows_parent:
             return False
         span: Any = context.get(SPAN_KEY)
-        if span is None or (type(span) is BodySpan and not span.live.decided):
+        if span is None or (type(span) is BodySpan and span.live.spans is None):
             return False
         parent: SpanContext = span.get_span_context()
         return parent.is_valid and not parent.trace_flags.sampled
 
-    def begin(self, live: LiveAcquisition) -> None:
-        """There is time to find everything out later."""
+    def start_on_task(self, live: LiveAcquisition) -> None:
+        """Do nothing: everything can be made later."""
 
-    def body(self, live: LiveAcquisition, before: Context) -> BodySpan:
+    def body_span(self, live: LiveAcquisition, before: Context) -> BodySpan:
         return BodySpan(before, live, self)
 
-    def context_of(self, live: LiveAcquisition) -> SpanContext | None:
-        if live.silent:
-            return None
-        self._decide(live)
-        return live.whole
+    def lifecycle_context(self, live: LiveAcquisition) -> SpanContext | None:
+        return None if live.never_sampled else self._decide(live).lifecycle_context
 
-    def context_of_body(self, body: BodySpan) -> SpanContext:
+    def body_context(self, body: Body) -> SpanContext:
+        decision: Decision | None = body.live.spans
+        if decision is not None and decision.body_context is not None:
+            return decision.body_context
         with self._lock:
-            live = body.live
-            self._decide(live)
-            if live.body_context is None:
-                live.body_context = SpanContext(
-                    live.trace_id, self._new_span_id(), False, live.trace_flags, live.trace_state
-                )
-            return live.body_context
+            decision = self._decide(body.live)
+            if decision.body_context is None:
+                decision.body_context = self._new_context(decision)
+            return decision.body_context
 
-    def real_body(self, body: BodySpan) -> Span:
+    def real_body(self, body: Body) -> Span:
         with self._lock:
             if body.real is None:
-                live, context = body.live, self.context_of_body(body)
-                if live.sampled is None:
+                live, context = body.live, self.body_context(body)
+                decision = self._decide(live)
+                if decision.sampling is None:
                     body.real = NonRecordingSpan(context)
                 else:
                     body.real = self._make(
-                        live,
+                        decision,
                         names.BODY,
                         self._context_of_children(live),
                         live.enter_ended,
@@ -106,24 +107,24 @@ class LateTracing(TracingBase):
                     )
             return body.real
 
-    def lifecycle(self, live: LiveAcquisition) -> Span | None:
-        if live.silent:
+    def lifecycle_span(self, live: LiveAcquisition) -> Span | None:
+        if live.never_sampled:
             return None
         with self._lock:
-            self._decide(live)
-            if live.lifecycle is None and live.whole is not None:
-                live.lifecycle = self._make(
-                    live,
+            decision = self._decide(live)
+            if decision.lifecycle is None and decision.lifecycle_context is not None:
+                decision.lifecycle = self._make(
+                    decision,
                     names.span_name(live.resource.name),
-                    live.context,
+                    decision.root_context or live.context,
                     live.enter_started,
-                    live.sampled.attributes,
-                    live.links,
-                    live.whole.span_id,
+                    decision.sampling.attributes,
+                    decision.links,
+                    decision.lifecycle_context.span_id,
                 )
-            return live.lifecycle
+            return decision.lifecycle
 
-    def child(
+    def child_span(
         self,
         live: LiveAcquisition,
         name: str,
@@ -132,51 +133,60 @@ class LateTracing(TracingBase):
         links: Sequence[Link],
     ) -> Span:
         context = self._context_of_children(live)
-        return self._make(live, name, context, start, attributes, links, self._new_span_id())
+        span_id = self._new_span_id()
+        return self._make(self._decide(live), name, context, start, attributes, links, span_id)
 
-    def hand_over(
+    def use_fast_path(
         self, live: LiveAcquisition, context: SpanContext, blocked_by: Sequence[Link]
     ) -> bool:
-        body, handing = live.body, self._handing
-        if handing is None or body is None or live.erred or live.adorned or live.trace_state:
+        body, fast_path, decision = live.body, self._fast_path, self._decide(live)
+        if fast_path is None or body is None or live.has_errors:
             return False
-        if not handing.allowed():
+        if decision.attributes_changed or decision.trace_state or not fast_path.is_open():
             return False
         with self._lock:
-            if live.lifecycle is not None or body.real is not None:
-                return False  # somebody has written to it
-            inside = self.context_of_body(body)
-        enter, exit_ = (
-            SpanContext(
-                live.trace_id, self._new_span_id(), False, live.trace_flags, live.trace_state
-            )
-            for _ in range(2)
-        )
-        handing.give(live, (context, enter, inside, exit_), self.wall(0), blocked_by)
+            if decision.lifecycle is not None or body.real is not None:
+                return False  # something has been written to it
+            inside = self.body_context(body)
+        enter, exit_ = self._new_context(decision), self._new_context(decision)
+        contexts = context, enter, inside, exit_
+        fast_path.emit(live, decision, contexts, self.wall_time(0), blocked_by)
         return True
 
-    def _context_of_children(self, live: LiveAcquisition) -> Context:
-        lifecycle = self.lifecycle(live)
-        assert lifecycle is not None
-        return set_span_in_context(lifecycle, live.context)
+    def _new_context(self, decision: Decision) -> SpanContext:
+        return SpanContext(
+            decision.trace_id,
+            self._new_span_id(),
+            False,
+            decision.trace_flags,
+            decision.trace_state,
+        )
 
-    def _decide(self, live: LiveAcquisition) -> None:
-        """Ask the sampler, once; outer acquisitions first, whose word inner ones depend on."""
-        if live.decided:
-            return
+    def _context_of_children(self, live: LiveAcquisition) -> Context:
+        lifecycle = self.lifecycle_span(live)
+        assert lifecycle is not None
+        return set_span_in_context(lifecycle, self._decide(live).root_context or live.context)
+
+    def _decide(self, live: LiveAcquisition) -> Decision:
+        """Ask the sampler, once; for outer acquisitions first, on whose decision it depends."""
+        decision: Decision | None = live.spans
+        if decision is not None:
+            return decision
         with self._lock:
             undecided = []
             each: LiveAcquisition | None = live
-            while each is not None and not each.decided:
+            while each is not None and each.spans is None:
                 undecided.append(each)
                 span = each.context.get(SPAN_KEY)
                 each = span.live if type(span) is BodySpan else None
             for each in reversed(undecided):
-                self._decide_one(each)
-                each.decided = True
+                each.spans = self._ask_sampler(each)
+            decision = live.spans
+            assert decision is not None
+            return decision
 
-    def _decide_one(self, live: LiveAcquisition) -> None:
-        parent = live.above = self._parent(live)
+    def _ask_sampler(self, live: LiveAcquisition) -> Decision:
+        parent, root, links = self._parent(live)
         if parent is not None:
             trace_id = parent.trace_id
             random = parent.trace_flags & _RANDOM if self._is_random else 0
@@ -184,27 +194,29 @@ class LateTracing(TracingBase):
             trace_id = self._new_trace_id()
             random = _RANDOM if self._is_random and self._is_random() else 0
         attributes = live.attributes
+        name = names.span_name(live.resource.name)
         result = self._should_sample(
-            live.context,
-            trace_id,
-            names.span_name(live.resource.name),
-            SpanKind.INTERNAL,
-            attributes,
-            live.links,
+            root or live.context, trace_id, name, SpanKind.INTERNAL, attributes, links
         )
-        live.trace_id = trace_id
-        live.trace_flags = _FLAGS[result.decision.is_sampled() | random]
-        live.trace_state = result.trace_state
-        if result.decision.is_recording():
-            live.sampled = result
-            live.adorned = result.attributes != attributes
-            live.whole = SpanContext(
-                trace_id, self._new_span_id(), False, live.trace_flags, live.trace_state
-            )
+        flags = _FLAGS[result.decision.is_sampled() | random]
+        recording = result.decision.is_recording()
+        return Decision(
+            parent,
+            root,
+            links,
+            trace_id,
+            flags,
+            result.trace_state,
+            result if recording else None,
+            recording and result.attributes != attributes,
+            SpanContext(trace_id, self._new_span_id(), False, flags, result.trace_state)
+            if recording
+            else None,
+        )
 
     def _make(
         self,
-        live: LiveAcquisition,
+        decision: Decision,
         name: str,
         context: Context,
         start: int,
@@ -212,18 +224,18 @@ class LateTracing(TracingBase):
         links: Sequence[Link],
         span_id: int,
     ) -> Span:
-        result = live.sampled
+        result = decision.sampling
         with self._lock:
-            decided = self._decided
-            decided.trace_id, decided.span_id = live.trace_id, span_id
-            decided.result = type(result)(result.decision, attributes, result.trace_state)
+            answers = self._predetermined
+            answers.trace_id, answers.span_id = decision.trace_id, span_id
+            answers.result = type(result)(result.decision, attributes, result.trace_state)
             return self._maker.start_span(  # type: ignore[no-any-return]  # looks like a Tracer
-                name, context, SpanKind.INTERNAL, None, links, self.wall(start)
+                name, context, SpanKind.INTERNAL, None, links, self.wall_time(start)
             )
 
 
-class _Decided:
-    """Stands in for sampler and id generator: says again what has been decided."""
+class _Predetermined:
+    """Replaces the sampler and the id generator: repeats what has been decided."""
 
     def __init__(self, is_random: Any) -> None:
         self.result: Any = None

@@ -1,68 +1,79 @@
-"""Spans made on the task, for providers of which nothing is known but the API."""
+"""The eager strategy: spans are started on the task, for providers that show only the API."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanContext, set_span_in_context
 
 from asyncctx_trace.model import conventions as names
-from asyncctx_trace.otel.acquisition import LiveAcquisition
+from asyncctx_trace.otel.acquisition import Body, LiveAcquisition
 from asyncctx_trace.otel.body import BodySpan
-from asyncctx_trace.otel.tracer import Attributes, TracingBase
+from asyncctx_trace.otel.strategy import Attributes, StrategyBase
 
-__all__ = ["PromptTracing"]
+__all__ = ["EagerStrategy"]
 
 
-class PromptTracing(TracingBase):
-    """Makes lifecycle and body on the task: all that is known of the provider is the API."""
+@dataclass(slots=True, eq=False, frozen=True)
+class _Started:
+    """The strategy's state of an acquisition."""
 
-    prompt = True
-    hands_over = False
+    lifecycle: Span
+    recording: bool
+    root_context: Context | None
+    """The context that the lifecycle span was started in, if that is not the acquisition's."""
 
-    def silences(self, context: Context) -> bool:
+
+class EagerStrategy(StrategyBase):
+    """Starts the lifecycle and body spans on the task; the worker makes the others."""
+
+    eager = True
+    has_fast_path = False
+
+    def is_never_sampled(self, context: Context) -> bool:
         return False
 
-    def begin(self, live: LiveAcquisition) -> None:
-        parent = self._parent(live)
-        live.lifecycle = self._tracer.start_span(
+    def start_on_task(self, live: LiveAcquisition) -> None:
+        parent, root, links = self._parent(live)
+        lifecycle = self._tracer.start_span(
             names.span_name(live.resource.name),
-            live.context,
+            root or live.context,
             attributes=live.attributes,
-            links=live.links,
-            start_time=self.wall(live.enter_started),
+            links=links,
+            start_time=self.wall_time(live.enter_started),
         )
-        live.decided = True
-        if live.lifecycle.is_recording():
-            live.sampled = live.lifecycle
-        else:
-            live.silent = parent is not None and not parent.trace_flags.sampled
+        recording = lifecycle.is_recording()
+        live.spans = _Started(lifecycle, recording, root)
+        if not recording:
+            live.never_sampled = parent is not None and not parent.trace_flags.sampled
 
-    def body(self, live: LiveAcquisition, before: Context) -> BodySpan:
+    def body_span(self, live: LiveAcquisition, before: Context) -> BodySpan:
+        started: _Started = live.spans
         body = BodySpan(before, live, self)
-        assert live.lifecycle is not None
-        body.real = live.lifecycle
-        if live.sampled is not None:
-            body.real = self.child(
-                live, names.BODY, live.enter_ended, {names.PHASE: names.BODY}, ()
-            )
+        body.real = started.lifecycle
+        if started.recording:
+            attributes = {names.PHASE: names.BODY}
+            body.real = self.child_span(live, names.BODY, live.enter_ended, attributes, ())
         return body
 
-    def context_of(self, live: LiveAcquisition) -> SpanContext | None:
-        return None if live.sampled is None else live.lifecycle.get_span_context()  # type: ignore[union-attr]  # made in begin
+    def lifecycle_context(self, live: LiveAcquisition) -> SpanContext | None:
+        span = self.lifecycle_span(live)
+        return None if span is None else span.get_span_context()
 
-    def context_of_body(self, body: BodySpan) -> SpanContext:
+    def body_context(self, body: Body) -> SpanContext:
         return self.real_body(body).get_span_context()
 
-    def real_body(self, body: BodySpan) -> Span:
+    def real_body(self, body: Body) -> Span:
         assert body.real is not None
         return body.real
 
-    def lifecycle(self, live: LiveAcquisition) -> Span | None:
-        return live.lifecycle if live.sampled is not None else None
+    def lifecycle_span(self, live: LiveAcquisition) -> Span | None:
+        started: _Started | None = live.spans
+        return started.lifecycle if started is not None and started.recording else None
 
-    def child(
+    def child_span(
         self,
         live: LiveAcquisition,
         name: str,
@@ -70,17 +81,17 @@ class PromptTracing(TracingBase):
         attributes: Attributes,
         links: Sequence[Link],
     ) -> Span:
-        assert live.lifecycle is not None
+        started: _Started = live.spans
         return self._tracer.start_span(
             name,
-            set_span_in_context(live.lifecycle, live.context),
+            set_span_in_context(started.lifecycle, started.root_context or live.context),
             attributes=attributes,
             links=links,
-            start_time=self.wall(start),
+            start_time=self.wall_time(start),
         )
 
-    def hand_over(
+    def use_fast_path(
         self, live: LiveAcquisition, context: SpanContext, blocked_by: Sequence[Link]
     ) -> bool:
-        """There are spans already."""
+        """Return false: the spans exist already."""
         return False

@@ -1,4 +1,4 @@
-"""Lets the OTLP exporter encode what finished spans have in common once."""
+"""The patch of the OTLP exporter's encoder: what spans have in common is encoded once."""
 
 from __future__ import annotations
 
@@ -7,92 +7,95 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from asyncctx_trace.otel.ready_spans import FinishedSpan
+from asyncctx_trace.otel.ready_spans import ReadySpan
 
-__all__ = ["Encoding", "forget", "teach"]
+__all__ = ["PatchedEncoder", "patch_encoder", "unpatch_encoder"]
 
 _ENCODER = "opentelemetry.exporter.otlp.proto.common._internal.trace_encoder"
 _ENCODE = "_encode_resource_spans"
-_SHAPES = 1024
-"""So many are kept: names of resources may be without end."""
+_TEMPLATES = 1024
+"""Templates that are kept: a program may have any number of names of resources."""
 
 _log = logging.getLogger("asyncctx_trace")
 
 
-class Encoding:
-    """Encodes finished spans as copies of an earlier one of their shape, all others as before.
+class PatchedEncoder:
+    """Encodes ready-made spans as copies of an earlier one of their shape, others as before.
 
-    That one is encoded by the exporter, the next in both ways: where they differ, the exporter
-    says more than we know of, and encodes everything itself from then on.
+    The first span of a shape is encoded by the exporter alone, the second by the exporter and as a
+    copy. If the two differ, the exporter encodes something that is not known here; from then on it
+    encodes everything itself.
     """
 
     def __init__(self, own: Any) -> None:
         self.own = own
-        """The exporter's own way: from spans to messages, one for each resource."""
-        self._shapes: dict[tuple[object, ...], _Shape | None] = {}
+        """The exporter's own encoder: spans -> messages, one for each resource."""
+        self._templates: dict[tuple[object, ...], _Template | None] = {}
+        """By shape; ``None`` after the first span of a shape."""
         self._trusted = True
         self.copied = 0
-        """Spans that were copied."""
+        """Spans that were encoded as copies."""
 
     def __call__(self, spans: Sequence[Any]) -> Any:
-        """Messages with all ``spans``."""
+        """Return messages with all ``spans``."""
         if self._trusted:
             try:
-                return self._copied(spans)
-            except Exception:  # a name that cannot be encoded: the exporter knows what to do
+                return self._encode(spans)
+            except Exception:  # such as a name that is not Unicode, which the exporter handles
                 _log.debug("asyncctx-trace: the exporter encodes spans itself", exc_info=True)
         return self.own(spans)
 
-    def _copied(self, spans: Sequence[Any]) -> list[Any]:
+    def _encode(self, spans: Sequence[Any]) -> list[Any]:
         others: list[Any] = []
-        found: dict[int, Any] = {}
+        messages: dict[int, Any] = {}
         for span in spans:
-            shape = self._shape(span) if isinstance(span, FinishedSpan) else None
-            if shape is None:
+            template = self._template(span) if isinstance(span, ReadySpan) else None
+            if template is None:
                 others.append(span)
                 continue
-            message = found.get(id(span.origin))
+            message = messages.get(id(span.origin))
             if message is None:
-                found[id(span.origin)] = self.own([span])[0]
+                messages[id(span.origin)] = self.own([span])[0]
             else:
-                shape.copy(span, message.scope_spans[0].spans.add())
+                template.copy(span, message.scope_spans[0].spans.add())
                 self.copied += 1
-        return [*(self.own(others) if others else ()), *found.values()]
+        return [*(self.own(others) if others else ()), *messages.values()]
 
-    def _shape(self, span: FinishedSpan) -> _Shape | None:
-        """What ``span`` is to be a copy of; ``None`` if it is to be encoded by the exporter."""
+    def _template(self, span: ReadySpan) -> _Template | None:
+        """Return what ``span`` is a copy of; ``None`` if the exporter has to encode it."""
         key: tuple[object, ...] = (span.shape, span.context.trace_flags)
-        if span.linked:
-            flags = {each.context.trace_flags for each in span.linked}
-            if len(flags) > 1 or any(each.context.trace_state for each in span.linked):
-                return None  # no link can be copied from another
+        if span.ready_links:
+            flags = {link.context.trace_flags for link in span.ready_links}
+            if len(flags) > 1 or any(link.context.trace_state for link in span.ready_links):
+                return None  # the links cannot be copied from one
             key = *key, *flags
-        shape = self._shapes.get(key)
-        if shape is None:
-            if key in self._shapes:
-                self._shapes[key] = _Shape(self._encoded(span), span.varying)
+        template = self._templates.get(key)
+        if template is None:
+            if key in self._templates:
+                self._templates[key] = _Template(self._encode_one(span), span.varying)
             else:
-                if len(self._shapes) >= _SHAPES:
-                    self._shapes.clear()
-                self._shapes[key] = None  # it may be the only one
-        elif not shape.compared:
-            own = self._encoded(span)
+                if len(self._templates) >= _TEMPLATES:
+                    self._templates.clear()
+                self._templates[key] = None  # it may be the only one
+        elif not template.compared:
+            own = self._encode_one(span)
             copied = type(own)()
-            shape.copy(span, copied)
+            template.copy(span, copied)
             if copied != own:
                 self._trusted = False
-                raise ValueError("the exporter says something that we do not know of")
-            shape.compared = True
-        return shape
+                raise ValueError("the exporter encodes something that is not known here")
+            template.compared = True
+        return template
 
-    def _encoded(self, span: FinishedSpan) -> Any:
+    def _encode_one(self, span: ReadySpan) -> Any:
         return self.own([span])[0].scope_spans[0].spans[0]
 
 
-class _Shape:
-    """A span that others are copied from."""
+class _Template:
+    """The message of a span, of which others are copies but for ids, times and some values."""
 
     compared = False
+    """Whether a copy was found equal to what the exporter encodes."""
 
     def __init__(self, message: Any, varying: tuple[str, ...]) -> None:
         self._message = message
@@ -101,44 +104,44 @@ class _Shape:
             self._link = type(message.links[0])()
             self._link.CopyFrom(message.links[0])
             del message.links[:]
-        places = [each.key for each in message.attributes]
+        keys = [attribute.key for attribute in message.attributes]
         self._varying = [
-            (place, message.attributes[place].value.WhichOneof("value"))
-            for place in map(places.index, varying)
+            (index, message.attributes[index].value.WhichOneof("value"))
+            for index in map(keys.index, varying)
         ]
 
-    def copy(self, span: FinishedSpan, message: Any) -> None:
-        """Have ``message``, which is empty, say what ``span`` does."""
+    def copy(self, span: ReadySpan, message: Any) -> None:
+        """Fill ``message``, which is empty, with the contents of ``span``."""
         message.CopyFrom(self._message)
-        context, parent = span.get_span_context(), span.above
+        context, parent = span.get_span_context(), span.parent_context
         assert context is not None
         message.start_time_unix_nano, message.end_time_unix_nano = span.times
         message.trace_id = context.trace_id.to_bytes(16, "big")
         message.span_id = context.span_id.to_bytes(8, "big")
         if parent is not None:
             message.parent_span_id = parent.span_id.to_bytes(8, "big")
-        for link in span.linked:
+        for link in span.ready_links:
             copied = message.links.add()
             copied.CopyFrom(self._link)
             copied.trace_id = link.context.trace_id.to_bytes(16, "big")
             copied.span_id = link.context.span_id.to_bytes(8, "big")
         if self._varying:
             attributes = message.attributes
-            for (place, kind), value in zip(self._varying, span.values, strict=True):
-                setattr(attributes[place].value, kind, value)
+            for (index, kind), value in zip(self._varying, span.values, strict=True):
+                setattr(attributes[index].value, kind, value)
 
 
-def teach() -> None:
-    """Teach the exporter, if it is loaded; no error if it knows already, or is another version."""
+def patch_encoder() -> None:
+    """Patch the exporter's encoder if it is loaded, is not patched, and has the known function."""
     encoder = sys.modules.get(_ENCODER)
     own = getattr(encoder, _ENCODE, None)
-    if own is not None and not isinstance(own, Encoding):
-        setattr(encoder, _ENCODE, Encoding(own))
+    if own is not None and not isinstance(own, PatchedEncoder):
+        setattr(encoder, _ENCODE, PatchedEncoder(own))
 
 
-def forget() -> None:
-    """The exporter is as it was."""
+def unpatch_encoder() -> None:
+    """Restore the exporter's encoder."""
     encoder = sys.modules.get(_ENCODER)
-    taught = getattr(encoder, _ENCODE, None)
-    if isinstance(taught, Encoding):
-        setattr(encoder, _ENCODE, taught.own)
+    patched = getattr(encoder, _ENCODE, None)
+    if isinstance(patched, PatchedEncoder):
+        setattr(encoder, _ENCODE, patched.own)

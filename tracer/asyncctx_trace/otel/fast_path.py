@@ -1,4 +1,4 @@
-"""Gives finished spans to the SDK's processors where nobody misses their beginning."""
+"""The fast path: finished spans are passed to the SDK's processors without having been started."""
 
 from __future__ import annotations
 
@@ -15,90 +15,102 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcess
 from opentelemetry.trace import Link, SpanContext
 
 from asyncctx_trace.otel.acquisition import LiveAcquisition
+from asyncctx_trace.otel.decision import Decision
 from asyncctx_trace.otel.ready_spans import (
-    FinishedBody,
-    FinishedEnter,
-    FinishedExit,
-    FinishedLifecycle,
     Origin,
+    ReadyBody,
+    ReadyEnter,
+    ReadyExit,
+    ReadyLifecycle,
 )
 
-__all__ = ["HandOver"]
+__all__ = ["FastPath"]
 
-_DEAF = tuple(
+_START_METHODS = ("on_start", "_on_ending")
+_NO_OPS = tuple(
     {
-        getattr(each, moment, None)
-        for each in (SpanProcessor, BatchSpanProcessor, SimpleSpanProcessor)
+        getattr(processor, method, None)
+        for processor in (SpanProcessor, BatchSpanProcessor, SimpleSpanProcessor)
     }
-    for moment in ("on_start", "_on_ending")
+    for method in _START_METHODS
 )
-"""Methods that do nothing when a span starts, when it is about to end."""
+"""For each of these methods, the implementations that do nothing."""
 _ATTRIBUTES = 24
 """More than any of our spans has."""
 _LINKS = 128
 
 
-class HandOver:
-    """Skips what the SDK's spans do only for those who change or watch them while they are open."""
+class FastPath:
+    """Skips what the SDK's spans do only for those who observe or change them while they are open.
+
+    It is used as long as that makes no difference to any processor of the provider.
+    """
 
     def __init__(self, tracer: Tracer) -> None:
+        """Raises AttributeError if the SDK is built in a way that is not known."""
         self._tracer = tracer
-        self._fits = _limits_nothing(tracer) and _counts_nothing(tracer)
-        self._known: Any = None
-        self._deaf = False
+        self._possible = _has_high_limits(tracer) and not _has_metrics(tracer)
+        self._checked: Any = None
+        """The processors that were looked at last."""
+        self._unobserved = False
+        """Whether none of them observes the start of spans."""
         self._origin = _origin(tracer)
-        self._enabled = getattr(tracer, "_is_enabled", lambda: True)
+        self._is_enabled = getattr(tracer, "_is_enabled", lambda: True)
 
-    def allowed(self) -> bool:
-        """Whether it makes no difference to this provider, as it is configured now."""
+    def is_open(self) -> bool:
+        """Return whether it makes no difference to the provider as it is configured now."""
         multi: Any = self._tracer.span_processor
         processors: Any = getattr(multi, "_span_processors", ())
-        if processors is not self._known:
-            self._known = processors
-            self._deaf = type(multi) is SynchronousMultiSpanProcessor and all(
-                map(_deaf, processors)
+        if processors is not self._checked:
+            self._checked = processors
+            self._unobserved = type(multi) is SynchronousMultiSpanProcessor and all(
+                map(_ignores_starts, processors)
             )
-        return self._fits and self._deaf and self._enabled()
+        return self._possible and self._unobserved and self._is_enabled()
 
-    def give(
+    def emit(
         self,
         live: LiveAcquisition,
+        decision: Decision,
         contexts: tuple[SpanContext, SpanContext, SpanContext, SpanContext],
         offset: int,
         blocked_by: Sequence[Link],
     ) -> None:
-        """The spans of ``live``, whose ``contexts`` are of lifecycle, enter, body and exit.
+        """Pass the spans of ``live`` to the processors.
 
-        ``offset`` (ns) leads from the monotonic clock to the time of day.
+        ``contexts`` are those of lifecycle, enter, body and exit. ``offset`` (ns) is added to
+        monotonic times to get wall-clock times. ``blocked_by`` are the links of the enter.
         """
         tracer, on_end = self._tracer, self._tracer.span_processor.on_end
-        if tracer.resource is not self._origin[0]:  # in a forked child it is another one
+        if tracer.resource is not self._origin[0]:  # a forked child has another one
             self._origin = _origin(tracer)
         origin = self._origin
-        whole, enter, body, exit_ = contexts
+        lifecycle, enter, body, exit_ = contexts
         enter_started, enter_ended = live.enter_started + offset, live.enter_ended + offset
         exit_started, exit_ended = live.exit_started + offset, live.exit_ended + offset
-        on_end(FinishedEnter(live, origin, enter, whole, (enter_started, enter_ended), blocked_by))
-        on_end(FinishedBody(live, origin, body, whole, (enter_ended, exit_started)))
-        on_end(FinishedExit(live, origin, exit_, whole, (exit_started, exit_ended)))
+        times = enter_started, enter_ended
+        on_end(ReadyEnter(live, origin, enter, lifecycle, times, blocked_by))
+        on_end(ReadyBody(live, origin, body, lifecycle, (enter_ended, exit_started)))
+        on_end(ReadyExit(live, origin, exit_, lifecycle, (exit_started, exit_ended)))
         times = enter_started, exit_ended
-        on_end(FinishedLifecycle(live, origin, whole, live.above, times, live.links))
+        parent, links = decision.parent, decision.links
+        on_end(ReadyLifecycle(live, origin, lifecycle, parent, times, links))
 
 
 def _origin(tracer: Tracer) -> Origin:
     return tracer.resource, tracer.instrumentation_info, tracer._instrumentation_scope
 
 
-def _deaf(processor: SpanProcessor) -> bool:
+def _ignores_starts(processor: SpanProcessor) -> bool:
     own = vars(processor)
     return all(
-        moment not in own and getattr(type(processor), moment, None) in deaf
-        for moment, deaf in zip(("on_start", "_on_ending"), _DEAF, strict=True)
+        method not in own and getattr(type(processor), method, None) in no_ops
+        for method, no_ops in zip(_START_METHODS, _NO_OPS, strict=True)
     )
 
 
-def _limits_nothing(tracer: Tracer) -> bool:
-    """Whether no limit of the user's cuts anything that is always in our spans."""
+def _has_high_limits(tracer: Tracer) -> bool:
+    """Return whether the span limits cut nothing of what our spans always have."""
     limits: SpanLimits = tracer._span_limits
     return (
         limits.max_span_attribute_length is None
@@ -109,9 +121,9 @@ def _limits_nothing(tracer: Tracer) -> bool:
     )
 
 
-def _counts_nothing(tracer: Tracer) -> bool:
-    """Whether the SDK does not measure its own spans."""
-    return type(getattr(tracer, "_tracer_metrics", None)).__name__ in (
+def _has_metrics(tracer: Tracer) -> bool:
+    """Return whether the SDK measures its own spans."""
+    return type(getattr(tracer, "_tracer_metrics", None)).__name__ not in (
         "NoneType",
         "NoOpTracerMetrics",
     )

@@ -1,22 +1,23 @@
-"""Durations and queues of acquisitions as OpenTelemetry measurements."""
+"""OpenTelemetry measurements of acquisitions: durations, waiters and holders."""
 
 from __future__ import annotations
 
 from opentelemetry.metrics import Histogram, Meter, MeterProvider
 
 from asyncctx_trace.model import conventions as names
-from asyncctx_trace.otel.acquisition import LiveAcquisition, ResourceWords
+from asyncctx_trace.otel.acquisition import LiveAcquisition
+from asyncctx_trace.otel.definitions import ResourceInfo
 
 __all__ = ["Measurements"]
 
 _BOUNDARIES = [
     1e-5, 1e-4, 5e-4, 1e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 1e-1, 2.5e-1, 5e-1, 1, 2.5, 5, 10, 60,
 ]  # fmt: skip
-"""Seconds; OpenTelemetry's defaults are made for milliseconds."""
+"""Seconds; OpenTelemetry's default boundaries are meant for milliseconds."""
 
 
 class Measurements:
-    """Takes each acquisition as it asks, gets in, gives up and ends."""
+    """Measures each acquisition as its phases end."""
 
     def __init__(self, provider: MeterProvider, version: str) -> None:
         meter = provider.get_meter(names.SCOPE, version)
@@ -37,11 +38,11 @@ class Measurements:
         )
 
     def enter_started(self, live: LiveAcquisition) -> None:
-        """It waits."""
+        """Count a waiter."""
         self._waiters.add(1, _resource(live.resource))
 
-    def answered(self, live: LiveAcquisition) -> None:
-        """It waits no longer: it got in, or did not."""
+    def enter_ended(self, live: LiveAcquisition) -> None:
+        """Measure the wait; count a holder if it was successful."""
         attributes = _resource(live.resource)
         self._waiters.add(-1, attributes)
         if live.entered:
@@ -49,8 +50,8 @@ class Measurements:
         waited = (live.enter_ended - live.enter_started) / 1e9
         self._wait.record(waited, {**attributes, names.OUTCOME: names.OUTCOMES[live.enter_outcome]})
 
-    def ended(self, live: LiveAcquisition) -> None:
-        """It has let go."""
+    def exit_ended(self, live: LiveAcquisition) -> None:
+        """Measure the body and the exit."""
         attributes = _resource(live.resource)
         self._holders.add(-1, attributes)
         held = (live.exit_started - live.enter_ended) / 1e9
@@ -66,9 +67,9 @@ def _histogram(meter: Meter, name: str, description: str) -> Histogram:
         return meter.create_histogram(
             name, "s", description, explicit_bucket_boundaries_advisory=_BOUNDARIES
         )
-    except TypeError:  # opentelemetry-api before 1.30 takes no advice
+    except TypeError:  # opentelemetry-api before 1.30 has no such parameter
         return meter.create_histogram(name, "s", description)
 
 
-def _resource(resource: ResourceWords) -> dict[str, str]:
+def _resource(resource: ResourceInfo) -> dict[str, str]:
     return {names.RESOURCE_KIND: resource.kind, names.RESOURCE_NAME: resource.name}

@@ -1,4 +1,4 @@
-"""Spans of an acquisition that is over, put into words when somebody reads them."""
+"""Ready-made spans of an acquisition; their attributes are built when somebody reads them."""
 
 from __future__ import annotations
 
@@ -11,27 +11,25 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationInfo, Instrume
 from opentelemetry.trace import Link, SpanContext
 
 from asyncctx_trace.model import conventions as names
-from asyncctx_trace.otel.acquisition import LiveAcquisition
-from asyncctx_trace.otel.span_content import of_body, of_end, of_enter, of_exit
+from asyncctx_trace.otel.acquisition import LiveAcquisition, Progress
+from asyncctx_trace.otel.phase_attributes import (
+    body_attributes,
+    enter_attributes,
+    exit_attributes,
+    final_attributes,
+)
 
-__all__ = [
-    "FinishedBody",
-    "FinishedEnter",
-    "FinishedExit",
-    "FinishedLifecycle",
-    "FinishedSpan",
-    "Origin",
-]
+__all__ = ["Origin", "ReadyBody", "ReadyEnter", "ReadyExit", "ReadyLifecycle", "ReadySpan"]
 
 Origin = tuple[Resource, InstrumentationInfo, InstrumentationScope]
-"""What the tracer puts on each of its spans."""
+"""What a tracer sets on each of its spans."""
 
 
-class FinishedSpan(ReadableSpan):
-    """What a processor gets at the end of a span; of an acquisition in which all went well.
+class ReadySpan(ReadableSpan):
+    """A finished span of an acquisition in which all phases ended well.
 
-    It becomes a complete ReadableSpan with the first look at more than its context: exporters of
-    other formats look, :mod:`~asyncctx_trace.otel.encoder_patch` gets along without.
+    It becomes a complete ReadableSpan when an attribute other than its context is first read.
+    :mod:`~asyncctx_trace.otel.encoder_patch` encodes it without that.
     """
 
     varying: ClassVar[tuple[str, ...]] = ()
@@ -46,42 +44,40 @@ class FinishedSpan(ReadableSpan):
         times: tuple[int, int],
         links: Sequence[Link] = (),
     ) -> None:
+        """``times`` are the start and the end, in ns since 1970; ``links`` are of one kind."""
         self.live = live
         self.origin = origin
-        self._context = context  # processors look at it
-        self.above = parent
+        self._context = context  # processors read it
+        self.parent_context = parent
         self.times = times
-        """Of its start and its end, as ns since 1970."""
-        self.linked = links
-        """All of one kind, to spans of ours."""
+        self.ready_links = links
 
     @property
     def shape(self) -> tuple[object, ...]:
-        """Stands for all that it says but :attr:`varying`, times, links and its trace."""
+        """What determines everything but :attr:`varying`, times, links and ids."""
         raise NotImplementedError
 
     @property
     def values(self) -> tuple[Any, ...]:
-        """Of the :attr:`varying` attributes."""
+        """The values of the :attr:`varying` attributes."""
         return ()
 
-    def _words(self) -> tuple[str, dict[str, Any]]:
-        """Its name and its attributes."""
+    def _name_and_attributes(self) -> tuple[str, dict[str, Any]]:
         raise NotImplementedError
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or "_name" in vars(self) or "live" not in vars(self):
             raise AttributeError(name)
-        called, attributes = self._words()
+        span_name, attributes = self._name_and_attributes()
         resource, info, scope = self.origin
         start, end = self.times
         super().__init__(
-            called,
+            span_name,
             self._context,
-            self.above,
+            self.parent_context,
             resource,
             attributes,
-            links=self.linked,
+            links=self.ready_links,
             start_time=start,
             end_time=end,
             instrumentation_info=info,
@@ -90,22 +86,23 @@ class FinishedSpan(ReadableSpan):
         return getattr(self, name)
 
 
-class FinishedLifecycle(FinishedSpan):
-    """The whole acquisition."""
+class ReadyLifecycle(ReadySpan):
+    """The lifecycle span."""
 
     varying = (names.ACQUISITION, names.RESOURCE_ID, names.TASK_ID, names.TASK_NAME)
 
     @property
     def shape(self) -> tuple[object, ...]:
-        live, above = self.live, self.above
+        live, parent = self.live, self.parent_context
         resource, task = live.resource, live.task
         return (
-            None if above is None else above.is_remote,
+            None if parent is None else parent.is_remote,
             live.manager,
             resource.kind,
             resource.name,
             resource.capacity,
             live.site,
+            live.by_call,
             task.runtime,
             task.thread,
         )
@@ -115,39 +112,47 @@ class FinishedLifecycle(FinishedSpan):
         live = self.live
         return live.id, live.resource.id, live.task.id, live.task.name
 
-    def _words(self) -> tuple[str, dict[str, Any]]:
+    def _name_and_attributes(self) -> tuple[str, dict[str, Any]]:
         live = self.live
-        return names.span_name(live.resource.name), {**live.attributes, **of_end(live)}
+        return names.span_name(live.resource.name), {**live.attributes, **final_attributes(live)}
 
 
-class FinishedEnter(FinishedSpan):
-    """The enter."""
+class ReadyEnter(ReadySpan):
+    """The span of the enter."""
+
+    @property
+    def _progress(self) -> Progress:
+        progress = self.live.progress
+        assert progress is not None
+        return progress
 
     @property
     def shape(self) -> tuple[object, ...]:
-        return names.ENTER, self.live.waiters_before, self.live.blocker_count
+        progress = self._progress
+        return names.ENTER, progress.waiters_before, progress.blocker_count
 
-    def _words(self) -> tuple[str, dict[str, Any]]:
-        return names.ENTER, of_enter(self.live)
+    def _name_and_attributes(self) -> tuple[str, dict[str, Any]]:
+        return names.ENTER, enter_attributes(self.live, self._progress)
 
 
-class FinishedBody(FinishedSpan):
-    """The body."""
+class ReadyBody(ReadySpan):
+    """The span of the body."""
 
     @property
     def shape(self) -> tuple[object, ...]:
         return (names.BODY,)
 
-    def _words(self) -> tuple[str, dict[str, Any]]:
-        return names.BODY, of_body(self.live)
+    def _name_and_attributes(self) -> tuple[str, dict[str, Any]]:
+        return names.BODY, body_attributes(self.live)
 
 
-class FinishedExit(FinishedSpan):
-    """The exit."""
+class ReadyExit(ReadySpan):
+    """The span of the exit."""
 
     @property
     def shape(self) -> tuple[object, ...]:
-        return names.EXIT, self.live.exit_task
+        live = self.live
+        return names.EXIT, live.exit_task, live.exit_site, live.exit_flags, live.suppressed
 
-    def _words(self) -> tuple[str, dict[str, Any]]:
-        return names.EXIT, of_exit(self.live)
+    def _name_and_attributes(self) -> tuple[str, dict[str, Any]]:
+        return names.EXIT, exit_attributes(self.live)

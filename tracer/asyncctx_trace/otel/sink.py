@@ -1,4 +1,4 @@
-"""The sink that makes the body's span current on the task, and leaves the rest to the worker."""
+"""The sink of spans and metrics: what has to happen on the program's task, and nothing else."""
 
 from __future__ import annotations
 
@@ -12,67 +12,63 @@ from opentelemetry.context import Context
 from asyncctx_trace.instrument import span_scope
 from asyncctx_trace.model.capacity import limit_of
 from asyncctx_trace.model.outcomes import EnterFlag
-from asyncctx_trace.otel.acquisition import (
-    LiveAcquisition,
-    ResourceWords,
-    SiteWords,
-    TaskWords,
-    read_error,
-)
+from asyncctx_trace.otel.acquisition import LiveAcquisition
 from asyncctx_trace.otel.body import BodySpan
-from asyncctx_trace.otel.context import current, make_current
-from asyncctx_trace.otel.tracer import SPAN_KEY, Tracing
+from asyncctx_trace.otel.current_context import current, make_current
+from asyncctx_trace.otel.definitions import ResourceInfo, SiteInfo, TaskInfo
+from asyncctx_trace.otel.strategy import SPAN_KEY, SpanStrategy
 from asyncctx_trace.otel.worker import Worker
 
-__all__ = ["Emitter"]
+__all__ = ["SpanSink"]
 
-_UNKNOWN_TASK = TaskWords(0, "?", "none", "?")
+_UNKNOWN_TASK = TaskInfo(0, "?", "none", "?")
 _BY_CALL = int(EnterFlag.BY_CALL)
 _TRACED = int(EnterFlag.TRACED)
-_MANY = 65_536
+_RESOURCE_LIMIT = 65_536
+"""Definitions of resources that are kept at first."""
 _SUPPRESS = (
     "suppress_instrumentation",
     getattr(context_api, "_SUPPRESS_INSTRUMENTATION_KEY", "suppress_instrumentation"),
 )
-"""Where a context says that nothing in it is to be traced, an exporter's own work above all."""
+"""Keys of a context in which nothing is to be traced, such as an exporter's own work."""
 
 
-class Emitter:
-    """Hears every fact and hands it to ``worker``.
+class SpanSink:
+    """Makes the body's span current on the task, and queues each acquisition for ``worker``.
 
-    A program may make locks without end: definitions of resources are forgotten when there are
-    many, and ``recall`` tells those that still count once more.
+    A program may make locks without end. When too many resources are defined, all definitions are
+    dropped, and ``send_definitions`` sends those of living resources again when they are needed.
     """
 
-    tracing: Tracing | None = None
-    """How to make spans; ``None`` if there are none to be made."""
+    strategy: SpanStrategy | None = None
+    """How to make spans; ``None`` if there are only measurements."""
 
-    def __init__(self, worker: Worker, recall: Callable[[Emitter], object]) -> None:
-        self._recall = recall
-        self._many = _MANY
+    def __init__(self, worker: Worker, send_definitions: Callable[[SpanSink], object]) -> None:
+        self._send_definitions = send_definitions
+        self._resource_limit = _RESOURCE_LIMIT
         self._worker = worker
-        self._facts: deque[LiveAcquisition] = worker.facts
+        self._queue: deque[LiveAcquisition] = worker.queue
         self._open: dict[int, LiveAcquisition] = {}
         self._left_out: dict[int, LiveAcquisition] = {}
         """Open acquisition without spans -> the innermost one with spans around it."""
         self._managers: dict[int, str] = {}
-        self._sites: dict[int, SiteWords] = {}
-        self._resources: dict[int, ResourceWords] = {}
-        self._tasks: dict[int, TaskWords] = {}
+        self._sites: dict[int, SiteInfo] = {}
+        self._resources: dict[int, ResourceInfo] = {}
+        self._tasks: dict[int, TaskInfo] = {}
 
     @property
     def in_flight(self) -> int:
         """Acquisitions that have not ended."""
         return len(self._open)
 
-    def settle(self) -> None:
-        """Before a fork: both processes must know the bodies around it by the same ids."""
+    def before_fork(self) -> None:
+        """Take the ids of all open bodies, so that both processes know them by the same ids."""
         for live in list(self._open.values()):
             if live.body is not None:
                 live.body.get_span_context()
 
     def restart_in_child(self) -> None:
-        """What the parent had open or queued is the parent's to tell."""
+        """Drop what is open or queued: the parent makes those spans."""
         self._open.clear()
         self._left_out.clear()
         self._worker.restart_in_child()
@@ -85,24 +81,24 @@ class Emitter:
     def site_defined(
         self, site: int, file: str, line: int, function: str, text: str, caller: int = 0
     ) -> None:
-        self._sites[site] = SiteWords(file, line, function, text, self._sites.get(caller))
+        self._sites[site] = SiteInfo(file, line, function, text, self._sites.get(caller))
 
     def resource_defined(self, resource: int, kind: str, name: str, capacity: int | None) -> None:
-        if len(self._resources) >= self._many:
+        if len(self._resources) >= self._resource_limit:
             self._resources.clear()
-        self._resources[resource] = ResourceWords(
+        self._resources[resource] = ResourceInfo(
             resource, kind, name, capacity, limit_of(kind, capacity)
         )
 
     def task_defined(
         self, at: int, task: int, name: str, runtime: str, parent: int, thread: str
     ) -> None:
-        self._tasks[task] = TaskWords(task, name, runtime, thread)
+        self._tasks[task] = TaskInfo(task, name, runtime, thread)
 
     def task_ended(self, at: int, task: int) -> None:
         self._tasks.pop(task, None)
 
-    # -- facts ------------------------------------------------------------------------------
+    # -- events -----------------------------------------------------------------------------
 
     def enter_started(
         self,
@@ -124,35 +120,35 @@ class Emitter:
         if context and (_SUPPRESS[0] in context or _SUPPRESS[1] in context):
             return
         worker = self._worker
-        if len(self._facts) > worker.limit:
+        if len(self._queue) > worker.limit:
             worker.drop()
             return
-        words = self._resources.get(resource) or self._recalled(resource)
-        tracing = self.tracing
-        silent = False
+        known = self._resources.get(resource) or self._missing_resource(resource)
+        strategy = self.strategy
+        never_sampled = False
         if context:
-            context = _living(context, task)
-            silent = tracing is not None and tracing.silences(context)
-            if silent and words.limit is None and worker.measurements is None:
-                return  # nobody will ever ask for it
+            context = _without_ended_bodies(context, task)
+            never_sampled = strategy is not None and strategy.is_never_sampled(context)
+            if never_sampled and known.limit is None and worker.measurements is None:
+                return  # it blocks nobody and is not measured
         live = LiveAcquisition(
             acquisition,
             at,
             self._open.get(parent) or self._left_out.get(parent),
             self._tasks.get(task, _UNKNOWN_TASK),
             self._managers[manager],
-            words,
+            known,
             self._sites.get(site),
             context,
         )
         if flags & _BY_CALL:
             live.by_call = True
-        if silent:
-            live.silent = True
-        elif tracing is not None and tracing.prompt:
-            tracing.begin(live)
+        if never_sampled:
+            live.never_sampled = True
+        elif strategy is not None and strategy.eager:
+            strategy.start_on_task(live)
         self._open[acquisition] = live
-        self._facts.append(live)
+        self._queue.append(live)
         if worker.asleep:
             worker.wake()
 
@@ -168,13 +164,13 @@ class Emitter:
         live.enter_outcome = outcome
         if error is not None:
             del self._open[acquisition]
-            live.enter_error = read_error(live, error, outcome)
-        elif self.tracing is not None and not live.silent:
+            live.enter_error = live.describe_error(error, outcome)
+        elif self.strategy is not None and not live.never_sampled:
             before = current()
-            body = live.body = self.tracing.body(live, before)
+            body = live.body = self.strategy.body_span(live, before)
             # As set_span_in_context does, with two copies less.
             make_current(Context({**before, SPAN_KEY: body}))
-        self._facts.append(live)
+        self._queue.append(live)
 
     def exit_started(
         self,
@@ -195,17 +191,17 @@ class Emitter:
         if site:
             live.exit_site = self._sites.get(site)
         if error is not None:
-            live.body_error = read_error(live, error, outcome)
+            live.body_error = live.describe_error(error, outcome)
         body = live.body
         if body is not None:
             body.ended = True
-            # What is current here is another span if the exit runs in another task or context,
-            # or out of order: then whoever has it on top passes it over later. A token to reset
-            # would be refused there, and logged.
+            # Another span is current here if the exit runs in another task or context, or out of
+            # order. Then `_without_ended_bodies` removes the body later, where it is current. A
+            # token to reset would be refused there, and the refusal logged.
             if current().get(SPAN_KEY) is body:
                 before = body.before
                 if before is not None:
-                    make_current(_living(before, live.task.id) if before else before)
+                    make_current(_without_ended_bodies(before, live.task.id) if before else before)
 
     def exit_ended(
         self,
@@ -228,31 +224,31 @@ class Emitter:
         if flags:
             live.exit_flags = flags
         if error is not None:
-            live.exit_error = read_error(live, error, outcome)
-        self._facts.append(live)
+            live.exit_error = live.describe_error(error, outcome)
+        self._queue.append(live)
 
     def release_unmatched(self, at: int, task: int, resource: int, site: int) -> None:
-        """Spans tell of acquisitions alone."""
+        """Do nothing: it belongs to no acquisition."""
 
     def collected(self, at: int, acquisition: int) -> None:
-        """A span of what is never released never ends, and so is never exported."""
+        """Do nothing: a span that never ends is never exported."""
 
-    def _recalled(self, resource: int) -> ResourceWords:
-        self._many = sys.maxsize
-        self._recall(self)
-        # Where so many live at once, forgetting them would only mean to be told again.
-        self._many = max(_MANY, 2 * len(self._resources))
-        found = self._resources.get(resource)
-        if found is None:  # it is gone itself, or one of more than we keep
-            found = self._resources[resource] = ResourceWords(resource, "manager", "?", None, None)
-        return found
+    def _missing_resource(self, resource: int) -> ResourceInfo:
+        self._resource_limit = sys.maxsize
+        self._send_definitions(self)
+        # With a limit below the number of living ones they would be sent over and over.
+        self._resource_limit = max(_RESOURCE_LIMIT, 2 * len(self._resources))
+        known = self._resources.get(resource)
+        if known is None:  # it is gone
+            known = self._resources[resource] = ResourceInfo(resource, "manager", "?", None, None)
+        return known
 
 
-def _living(context: Context, task: int) -> Context:
-    """``context`` without the bodies that ``task`` has left elsewhere.
+def _without_ended_bodies(context: Context, task: int) -> Context:
+    """Return ``context`` without bodies that ``task`` entered and that have ended.
 
-    A body that was left in another task stays current in the task that entered it: nobody can
-    reach in there. It is passed over as soon as that task comes by.
+    A body that another task exits stays current in the task that entered it, whose context cannot
+    be changed from outside. It is removed when that task enters or exits next.
     """
     span = context.get(SPAN_KEY)
     while type(span) is BodySpan and span.ended and span.live.task.id == task:

@@ -1,4 +1,4 @@
-"""Turns facts into spans and measurements, off the program's tasks."""
+"""The worker, which makes spans and measurements of acquisitions on a thread of its own."""
 
 from __future__ import annotations
 
@@ -8,79 +8,78 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from opentelemetry.context import Context
-
-from asyncctx_trace.otel.acquisition import LiveAcquisition, ResourceWords
+from asyncctx_trace.otel.acquisition import LiveAcquisition, Progress
 from asyncctx_trace.otel.builder import build
+from asyncctx_trace.otel.definitions import ResourceInfo
 from asyncctx_trace.otel.metrics import Measurements
-from asyncctx_trace.otel.tracer import Tracing
+from asyncctx_trace.otel.strategy import SpanStrategy
 from asyncctx_trace.spans.blockers import BlockerTracker
 
 __all__ = ["Worker"]
 
 _INTERVAL = 0.1
-"""Seconds from a fact to its span, at most, while there is time to breathe."""
+"""Seconds between two passes over the queue, so a span is made that much later at most."""
 _BURST = 2000
-"""So many facts in one interval and the program gets the interpreter for itself."""
-_SIP = 16
-"""Facts that are taken in one go: some 100 µs for which the program waits, at most."""
-_FACTS = 3
-"""The worker hears of an acquisition when it asks, when it got in, when it is over."""
+"""With so many new steps in one interval, the worker leaves the interpreter to the program."""
+_BATCH_SIZE = 16
+"""Steps that are processed before the interpreter is offered to others: about 100 µs."""
+_STEPS = 3
+"""An acquisition is queued when it begins to wait, when it enters, and when it ends."""
 _SPANS = 4
-"""The most that one acquisition gives."""
-_PATIENCE = 5.0
-"""Seconds that the exporter may take for one batch once the program wants to end."""
-
-_NOWHERE = Context()
+"""The most spans that one acquisition has."""
+_FLUSH_LIMIT = 5.0
+"""Seconds that one flush of the provider may take at the end of the program."""
+_STOP_LIMIT = 30.0
+"""Seconds that the worker may take altogether at the end of the program."""
 
 _log = logging.getLogger("asyncctx_trace")
 
 
 class Worker:
-    """Takes acquisitions from ``facts``: each lies there once for every step it has made.
+    """Processes acquisitions from ``queue``, which holds each once for every step it has made.
 
-    ``room`` acquisitions may wait here. ``look`` is called now and then, off the task.
+    ``capacity`` acquisitions may wait there. ``on_pass`` is called before each pass over the queue.
     """
 
-    tracing: Tracing | None = None
+    strategy: SpanStrategy | None = None
     measurements: Measurements | None = None
-    batch = 0
-    """How many spans of ours may lie in the provider's queue: a full one drops spans."""
+    provider_capacity = 0
+    """How many spans of ours may wait in the provider's queue: it drops spans when it is full."""
 
-    def __init__(self, room: int, look: Callable[[], object]) -> None:
-        self.flush: Callable[[], object] = _nothing
-        """Empties the provider's queue."""
-        self._look = look
-        self.facts: deque[LiveAcquisition] = deque()
-        self.limit = room * _FACTS
+    def __init__(self, capacity: int, on_pass: Callable[[], object]) -> None:
+        self.flush: Callable[[float | None], bool] = _nothing_to_flush
+        """Empties the provider's queue within so many seconds; returns whether it did."""
+        self._on_pass = on_pass
+        self.queue: deque[LiveAcquisition] = deque()
+        self.limit = capacity * _STEPS
         self.emitted = 0
-        """Spans that the provider's processors have been given."""
+        """Spans that were passed to the provider's processors."""
         self.dropped = 0
-        """Acquisitions that found no room."""
+        """Acquisitions without spans because the queue was full."""
         self.asleep = True
-        self._begin()
+        self._reset()
 
-    def _begin(self) -> None:
-        self._draining = threading.RLock()
+    def _reset(self) -> None:
+        self._lock = threading.RLock()
         self._awake = threading.Event()
         self._thread: threading.Thread | None = None
         self._stopping = False
         self._since_flush = 0
-        self._contentions: dict[ResourceWords, BlockerTracker[LiveAcquisition]] = {}
+        self._trackers: dict[ResourceInfo, BlockerTracker[LiveAcquisition]] = {}
 
     def restart_in_child(self) -> None:
-        """A forked child begins anew: no thread came along."""
-        self.facts.clear()
+        """Begin anew in a forked child, which has no thread of the worker."""
+        self.queue.clear()
         self.emitted = self.dropped = 0
-        if self.tracing is not None:
-            self.tracing.restart_in_child()
+        if self.strategy is not None:
+            self.strategy.reset_in_child()
         self.asleep = True
-        self._begin()
+        self._reset()
 
     # -- on the task ------------------------------------------------------------------------
 
     def wake(self) -> None:
-        """There are facts again."""
+        """Process what is in the queue."""
         self.asleep = False
         if self._thread is None and not self._stopping:
             self._thread = threading.Thread(
@@ -90,7 +89,7 @@ class Worker:
         self._awake.set()
 
     def drop(self) -> None:
-        """An acquisition found no room."""
+        """Count an acquisition that does not fit into the queue."""
         self.dropped += 1
         if self.dropped == 1:
             _log.warning(
@@ -98,129 +97,156 @@ class Worker:
                 "acquisitions (see Telemetry.dropped)"
             )
 
-    # -- off the task -----------------------------------------------------------------------
+    # -- on a thread that flushes or stops --------------------------------------------------
 
-    def drain(self, *, within: float | None = None, patience: float | None = None) -> bool:
-        """Turn every fact so far into spans; ``False`` if it gave up before.
+    def drain(self, *, limit: float | None = None, flush_limit: float | None = None) -> bool:
+        """Process everything that is in the queue now; return ``False`` if it gave up.
 
-        It gives up ``within`` so many seconds, and once the provider took longer than
-        ``patience`` (s) to be flushed.
+        It gives up after ``limit`` seconds, and when the provider's queue cannot be emptied within
+        ``flush_limit`` seconds.
         """
-        deadline = None if within is None else time.monotonic() + within
-        with self._draining:
-            for _ in range(len(self.facts)):
+        deadline = None if limit is None else time.monotonic() + limit
+        if not self._lock.acquire(timeout=_wait(_shorter(deadline, flush_limit))):
+            return False
+        try:
+            for _ in range(len(self.queue)):
                 if deadline is not None and time.monotonic() > deadline:
                     return False
-                flushing = self._step()
-                if patience is not None and flushing > patience:
+                self._step()
+                if self._must_flush() and not self._flush(_shorter(deadline, flush_limit)):
                     return False
             return True
+        finally:
+            self._lock.release()
+
+    def finish(self) -> None:
+        """Process everything that is in the queue; count and log what cannot be delivered."""
+        if not self.drain(limit=_STOP_LIMIT, flush_limit=_FLUSH_LIMIT):
+            undelivered = {id(live) for live in self.queue}
+            self.queue.clear()
+            self.dropped += len(undelivered)
+            _log.warning(
+                "asyncctx-trace: %d acquisitions have no spans: the exporter did not take them "
+                "in time",
+                len(undelivered),
+            )
 
     def stop(self) -> None:
-        """Drain, and end the thread; what cannot be delivered is counted and logged."""
+        """Finish, and end the thread."""
         self._stopping = True
         self._awake.set()
-        if not self.drain(patience=_PATIENCE):
-            left = {id(live): live for live in self.facts}
-            self.facts.clear()
-            self.dropped += len(left)
-        if self.dropped:
-            _log.warning(
-                "asyncctx-trace: %d acquisitions have no spans: the exporter could not keep up",
-                self.dropped,
-            )
+        self.finish()
         thread, self._thread = self._thread, None
         if thread is not None and thread is not threading.current_thread():
-            thread.join(_PATIENCE)
+            thread.join(_FLUSH_LIMIT if not self.dropped else 0.0)
+
+    # -- on the worker's thread -------------------------------------------------------------
 
     def _run(self) -> None:
         while not self._stopping:
-            before = len(self.facts)
+            before = len(self.queue)
             self._awake.clear()
             if not before:
                 self.asleep = True
-                # A fact that came just before `asleep` was set has not woken us.
-                if not self.facts:
+                # What was queued just before `asleep` was set has not woken the worker.
+                if not self.queue:
                     self._awake.wait()
                 self.asleep = False
             time.sleep(_INTERVAL)
             if self._stopping:
                 return
-            self._look()
-            if len(self.facts) - before > _BURST and len(self.facts) < self.limit // 2:
+            self._on_pass()
+            if len(self.queue) - before > _BURST and len(self.queue) < self.limit // 2:
                 continue
-            for _ in range(0, len(self.facts), _SIP):
+            for _ in range(0, len(self.queue), _BATCH_SIZE):
                 if self._stopping:
                     return
-                with self._draining:
-                    for _ in range(_SIP):
+                with self._lock:
+                    for _ in range(_BATCH_SIZE):
                         self._step()
-                # Who waits for the interpreter gets it now and not in a switch interval.
+                        if self._must_flush():
+                            self._flush(None)
+                # Without this, a waiting thread gets the interpreter a switch interval later.
                 time.sleep(0)
 
-    def _step(self) -> float:
-        """Take one fact; returns how long the provider took to be flushed after it (s)."""
+    def _step(self) -> None:
+        """Process one step of an acquisition."""
         try:
-            live = self.facts.popleft()
+            live = self.queue.popleft()
         except IndexError:
-            return 0.0
-        live.seen += 1
+            return
+        progress = live.progress
+        if progress is None:
+            progress = live.progress = Progress()
+        progress.steps += 1
         try:
-            self._take(live)
+            self._process(live, progress)
         except Exception:
-            # A processor of the user's has raised; the SDK's own way is to log and go on.
+            # A processor has raised. Like the SDK, log it and go on.
             _log.exception("asyncctx-trace: cannot make the spans of an acquisition")
-        if self._since_flush + _SPANS <= self.batch or not self._since_flush:
-            return 0.0
-        self._since_flush = 0
-        began = time.monotonic()
-        self.flush()
-        return time.monotonic() - began
 
-    def _take(self, live: LiveAcquisition) -> None:
-        contention = self._contention(live.resource)
-        if live.seen == 1:
-            if contention is not None:
-                live.waiters_before = contention.enter_started(live)
+    def _must_flush(self) -> bool:
+        """Whether another acquisition may not fit into the provider's queue."""
+        return 0 < self._since_flush > self.provider_capacity - _SPANS
+
+    def _flush(self, limit: float | None) -> bool:
+        done = self.flush(limit)
+        if done:
+            self._since_flush = 0
+        return done
+
+    def _process(self, live: LiveAcquisition, progress: Progress) -> None:
+        tracker = self._tracker(live.resource)
+        if progress.steps == 1:
+            if tracker is not None:
+                progress.waiters_before = tracker.enter_started(live)
             if self.measurements is not None:
-                live.measured = True
+                progress.measured = True
                 self.measurements.enter_started(live)
-        elif live.seen == 2:
-            if contention is not None:
-                answered = contention.enter_succeeded if live.entered else contention.enter_failed
-                live.blocker_count, live.blockers = answered(live)
-            if self.measurements is not None and live.measured:
-                self.measurements.answered(live)
+        elif progress.steps == 2:
+            if tracker is not None:
+                ended = tracker.enter_succeeded if live.entered else tracker.enter_failed
+                progress.blocker_count, progress.blockers = ended(live)
+            if self.measurements is not None and progress.measured:
+                self.measurements.enter_ended(live)
             if not live.entered:
-                self._finish(live)
+                self._finish(live, progress)
         else:
-            if contention is not None:
-                contention.exit_ended(live)
-            if self.measurements is not None and live.measured:
-                self.measurements.ended(live)
-            self._finish(live)
-        if contention is not None and contention.idle:
-            self._contentions.pop(live.resource, None)
+            if tracker is not None:
+                tracker.exit_ended(live)
+            if self.measurements is not None and progress.measured:
+                self.measurements.exit_ended(live)
+            self._finish(live, progress)
+        if tracker is not None and tracker.idle:
+            self._trackers.pop(live.resource, None)
 
-    def _finish(self, live: LiveAcquisition) -> None:
-        if self.tracing is not None:
-            count = build(live, self.tracing)
+    def _finish(self, live: LiveAcquisition, progress: Progress) -> None:
+        if self.strategy is not None:
+            count = build(live, progress, self.strategy)
             self.emitted += count
             self._since_flush += count
-        # What came before it need not outlive it: a task that starts the next one in a body, and
-        # so on for ever, would keep them all.
-        if live.body is not None and live.exit_task is None:
-            live.body.before = None
-        live.parent = live.body = None
-        live.blockers = ()
-        live.context = _NOWHERE
+        progress.blockers = ()
+        live.release()
 
-    def _contention(self, resource: ResourceWords) -> BlockerTracker[LiveAcquisition] | None:
-        found = self._contentions.get(resource)
-        if found is None and resource.limit is not None:
-            found = self._contentions[resource] = BlockerTracker(resource.limit)
-        return found
+    def _tracker(self, resource: ResourceInfo) -> BlockerTracker[LiveAcquisition] | None:
+        known = self._trackers.get(resource)
+        if known is None and resource.limit is not None:
+            known = self._trackers[resource] = BlockerTracker(resource.limit)
+        return known
 
 
-def _nothing() -> None:
-    """Where there is nothing to flush."""
+def _shorter(deadline: float | None, limit: float | None) -> float | None:
+    """Return the seconds until ``deadline``, or ``limit`` if that is shorter."""
+    if deadline is None:
+        return limit
+    remaining = max(0.0, deadline - time.monotonic())
+    return remaining if limit is None else min(remaining, limit)
+
+
+def _wait(limit: float | None) -> float:
+    """Return ``limit`` as a timeout of a lock."""
+    return -1 if limit is None else limit
+
+
+def _nothing_to_flush(limit: float | None) -> bool:
+    return True

@@ -6,12 +6,12 @@ import os
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from asyncctx_trace.otel import runtime as telemetry
+from asyncctx_trace.otel import telemetry
 from asyncctx_trace.runtime import recording_session
 
 __all__ = ["AFTER_IN_CHILD", "BEFORE", "register"]
 
-BEFORE: tuple[Callable[[], None], ...] = (telemetry.settle_before_fork,)
+BEFORE: tuple[Callable[[], None], ...] = (telemetry.before_fork,)
 """Called in the parent, in this order."""
 
 AFTER_IN_CHILD: tuple[Callable[[], None], ...] = (

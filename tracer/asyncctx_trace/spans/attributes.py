@@ -1,4 +1,4 @@
-"""What spans say of an acquisition, whether it is told live or read from a recording."""
+"""The attributes of an acquisition's spans, made live or from a recording."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from asyncctx_trace.model import conventions as names
 from asyncctx_trace.model.outcomes import ExitFlag
 
 __all__ = [
-    "Named",
-    "Placed",
-    "Tasked",
-    "exit_flags_in",
-    "of_exit_flags",
-    "of_lifecycle",
-    "of_phase",
-    "of_resource",
-    "of_site",
+    "ResourceLike",
+    "SiteLike",
+    "TaskLike",
+    "exit_flags_from",
+    "exit_flag_attributes",
+    "lifecycle_attributes",
+    "phase_attributes",
+    "resource_attributes",
+    "site_attributes",
 ]
 
 _FLAGS = {
@@ -29,8 +29,8 @@ _FLAGS = {
 }
 
 
-class Named(Protocol):
-    """A resource."""
+class ResourceLike(Protocol):
+    """The definition of a resource."""
 
     @property
     def kind(self) -> str: ...
@@ -40,8 +40,8 @@ class Named(Protocol):
     def capacity(self) -> int | None: ...
 
 
-class Placed(Protocol):
-    """A site."""
+class SiteLike(Protocol):
+    """The definition of a site."""
 
     @property
     def file(self) -> str: ...
@@ -53,8 +53,8 @@ class Placed(Protocol):
     def text(self) -> str: ...
 
 
-class Tasked(Protocol):
-    """A task."""
+class TaskLike(Protocol):
+    """The definition of a task."""
 
     @property
     def name(self) -> str: ...
@@ -64,37 +64,41 @@ class Tasked(Protocol):
     def thread(self) -> str: ...
 
 
-def of_lifecycle(
+def lifecycle_attributes(
     acquisition: int,
     manager: str,
-    resource: tuple[int, Named],
-    site: Placed | None,
-    task: tuple[int, Tasked],
-    caller: Placed | None = None,
+    resource: tuple[int, ResourceLike],
+    site: SiteLike | None,
+    task: tuple[int, TaskLike],
+    caller: SiteLike | None = None,
     by_call: bool = False,
 ) -> dict[str, Any]:
-    """All that is known when an acquisition begins: what a sampler gets to see."""
+    """Return what is known when an acquisition begins, which is what a sampler gets.
+
+    ``resource`` and ``task`` are pairs of an id and a definition; ``caller`` is the site that
+    called the function at ``site``.
+    """
     attributes: dict[str, Any] = {
         names.PHASE: names.LIFECYCLE,
         names.ACQUISITION: acquisition,
         names.MANAGER: manager,
-        **of_resource(*resource),
+        **resource_attributes(*resource),
         names.TASK_ID: task[0],
         names.TASK_NAME: task[1].name,
         names.TASK_RUNTIME: task[1].runtime,
         names.THREAD_NAME: task[1].thread,
     }
     if site is not None:
-        attributes |= of_site(site)
+        attributes |= site_attributes(site)
     if caller is not None:
-        attributes |= of_site(caller, _CALLER)
+        attributes |= site_attributes(caller, _CALLER)
     if by_call:
         attributes[names.BY_CALL] = True
     return attributes
 
 
-def of_resource(number: int, resource: Named) -> dict[str, Any]:
-    """What tasks contend for."""
+def resource_attributes(number: int, resource: ResourceLike) -> dict[str, Any]:
+    """Return the attributes of the resource with the id ``number``."""
     attributes: dict[str, Any] = {
         names.RESOURCE_ID: number,
         names.RESOURCE_KIND: resource.kind,
@@ -119,8 +123,8 @@ _CALLER = (
 )
 
 
-def of_site(site: Placed, keys: tuple[str, str, str, str] = _SITE) -> dict[str, Any]:
-    """Where something stands in the source; ``keys`` are of file, line, function and text."""
+def site_attributes(site: SiteLike, keys: tuple[str, str, str, str] = _SITE) -> dict[str, Any]:
+    """Return the attributes of a site; ``keys`` are those of file, line, function and text."""
     file, line, function, text = keys
     attributes: dict[str, Any] = {file: site.file, line: site.line}
     if site.function:
@@ -130,21 +134,21 @@ def of_site(site: Placed, keys: tuple[str, str, str, str] = _SITE) -> dict[str, 
     return attributes
 
 
-def of_phase(phase: str, outcome: int, error: tuple[str, str] | None) -> dict[str, Any]:
-    """How a phase ended; ``error`` in words, its class and its message."""
+def phase_attributes(phase: str, outcome: int, error: tuple[str, str] | None) -> dict[str, Any]:
+    """Return how a phase ended; ``error`` is the class and the message of an exception."""
     attributes: dict[str, Any] = {names.PHASE: phase, names.OUTCOME: names.OUTCOMES[outcome]}
     if error is not None:
         attributes[names.ERROR_TYPE], attributes[names.ERROR_MESSAGE] = error
     return attributes
 
 
-def of_exit_flags(flags: int) -> dict[str, bool]:
-    """Return an attribute for each flag that is set: an exit has none as a rule."""
+def exit_flag_attributes(flags: int) -> dict[str, bool]:
+    """Return an attribute for each flag that is set; most exits have none."""
     return {name: True for flag, name in _FLAGS.items() if flags & flag} if flags else {}
 
 
-def exit_flags_in(attributes: Mapping[str, Any]) -> ExitFlag:
-    """Return the flags of which ``attributes`` tell."""
+def exit_flags_from(attributes: Mapping[str, Any]) -> ExitFlag:
+    """Return the flags that :func:`exit_flag_attributes` has made ``attributes`` of."""
     found = ExitFlag(0)
     for flag, name in _FLAGS.items():
         if attributes.get(name):

@@ -23,7 +23,12 @@ from asyncctx_trace.model.events import (
     TaskEnded,
 )
 from asyncctx_trace.recording.format import Anchor
-from asyncctx_trace.spans.attributes import of_exit_flags, of_lifecycle, of_phase, of_site
+from asyncctx_trace.spans.attributes import (
+    exit_flag_attributes,
+    lifecycle_attributes,
+    phase_attributes,
+    site_attributes,
+)
 from asyncctx_trace.spans.blockers import BlockerTracker
 from asyncctx_trace.spans.span import Link, Span, SpanEvent
 from asyncctx_trace.spans.trace_tree import Trace, TraceTree
@@ -177,9 +182,9 @@ class SpanBuilder:
                     exit_.attributes[names.EXIT_TASK_NAME] = self._around.tasks[left.task].name
             if ended is not None:
                 exit_.attributes[names.SUPPRESSED] = ended.suppressed
-                exit_.attributes |= of_exit_flags(ended.flags)
+                exit_.attributes |= exit_flag_attributes(ended.flags)
             if left.site is not None and left.site in self._around.sites:
-                exit_.attributes |= of_site(self._around.sites[left.site])
+                exit_.attributes |= site_attributes(self._around.sites[left.site])
                 exit_.attributes[names.SITE_ID] = left.site
             yield exit_
         yield self._lifecycle(open_, ended, finished, failed)
@@ -195,7 +200,7 @@ class SpanBuilder:
             started.at, started.task, f"task {started.task}", "none", None, 0, ""
         )
         site = known.sites.get(started.site)
-        attributes = of_lifecycle(
+        attributes = lifecycle_attributes(
             started.acquisition,
             started.manager,
             (started.resource, resource),
@@ -267,7 +272,7 @@ class SpanBuilder:
             return span
         error = ended.error
         words = None if error is None else (error.type, error.message)
-        span.attributes = of_phase(phase, ended.outcome, words)
+        span.attributes = phase_attributes(phase, ended.outcome, words)
         if error is not None and not repeated and ended.outcome is not Outcome.CANCELLED:
             said = {names.EXCEPTION_TYPE: error.type, names.EXCEPTION_MESSAGE: error.message}
             span.events.append(SpanEvent(span.end, names.EXCEPTION_EVENT, said))

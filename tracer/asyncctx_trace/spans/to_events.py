@@ -30,7 +30,7 @@ from asyncctx_trace.model.events import (
     TaskDefined,
     TaskEnded,
 )
-from asyncctx_trace.spans.attributes import exit_flags_in
+from asyncctx_trace.spans.attributes import exit_flags_from
 from asyncctx_trace.spans.cycles import closing_edges
 from asyncctx_trace.spans.span import Span
 
@@ -149,7 +149,7 @@ class _Reading:
                 outcome,
                 suppressed,
                 _error(exit_),
-                exit_flags_in(how),
+                exit_flags_from(how),
             )
         )
 

@@ -25,7 +25,7 @@ from asyncctx_trace.model.events import (
     TaskDefined,
 )
 from asyncctx_trace.recording.format import Anchor
-from asyncctx_trace.spans.attributes import of_resource, of_site
+from asyncctx_trace.spans.attributes import resource_attributes, site_attributes
 from asyncctx_trace.spans.span import Attributes, Link, Origin, Span, SpanEvent
 
 __all__ = ["TraceTree", "Trace"]
@@ -222,9 +222,9 @@ class TraceTree:
         said: Attributes = {names.TASK_ID: event.task, names.RESOURCE_ID: event.resource}
         resource, site = self.resources.get(event.resource), self.sites.get(event.site or 0)
         if resource is not None:
-            said |= of_resource(event.resource, resource)
+            said |= resource_attributes(event.resource, resource)
         if site is not None:
-            said |= {names.SITE_ID: site.site, **of_site(site)}
+            said |= {names.SITE_ID: site.site, **site_attributes(site)}
         return said
 
     def _note(self, at: int, name: str, said: Attributes) -> None:

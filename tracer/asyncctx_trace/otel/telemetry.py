@@ -1,4 +1,4 @@
-"""Turns spans and measurements on and off, for the providers that the user has set."""
+"""Telemetry of this process: spans and metrics with the user's providers."""
 
 from __future__ import annotations
 
@@ -6,23 +6,26 @@ import atexit
 import os
 import sys
 import threading
-from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from asyncctx_trace.instrument import sinks, span_scope
 from asyncctx_trace.instrument.hidden_frames import quietly, unobserved
 from asyncctx_trace.model.constants import NEW_TRACE_AFTER
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
 
-__all__ = ["Telemetry", "configure", "seek_providers"]
+    from asyncctx_trace.otel.provider_patch import ProviderPatch
 
-NAME = "asyncctx_trace"
-"""What OTEL_PYTHON_DISABLED_INSTRUMENTATIONS calls us."""
-QUEUE_LIMIT = 131_072
+__all__ = ["Telemetry", "before_fork", "configure", "discover_providers", "restart_in_child"]
+
+_NAME = "asyncctx_trace"
+"""Our name in OTEL_PYTHON_DISABLED_INSTRUMENTATIONS."""
+_QUEUE_LIMIT = 131_072
 
 P = TypeVar("P")
 
@@ -39,21 +42,21 @@ class Telemetry:
         new_trace_after: float,
         queue_limit: int,
     ) -> None:
-        from asyncctx_trace.otel.sink import Emitter
+        from asyncctx_trace.otel.sink import SpanSink
         from asyncctx_trace.otel.worker import Worker
 
         self._new_trace_after = int(new_trace_after * 1e9)
-        self._worker = Worker(queue_limit, self._look)
-        self._emitter = Emitter(self._worker, sinks.send_definitions)
-        self._patched: list[tuple[Any, str]] = []
+        self._worker = Worker(queue_limit, self._adopt_global_providers)
+        self._sink = SpanSink(self._worker, sinks.send_definitions)
+        self._patches: list[ProviderPatch] = []
         self._seen: list[object] = []
-        """Providers that have been looked at: one that makes no spans need not be asked again."""
-        self._wants = (tracer_provider is None, meter_provider is None)
-        """Whether a global tracer provider, a global meter provider is to be taken on."""
-        self._listens = self._closed = False
-        self._looking = threading.RLock()
+        """Global providers that have been looked at: each is looked at once."""
+        self._discover_tracers = tracer_provider is None
+        self._discover_meters = meter_provider is None
+        self._attached = self._closed = False
+        self._lock = threading.RLock()
         self._use(tracer_provider, meter_provider)
-        self._look()
+        self._adopt_global_providers()
 
     @property
     def emitted(self) -> int:
@@ -62,13 +65,13 @@ class Telemetry:
 
     @property
     def dropped(self) -> int:
-        """How many acquisitions have no spans because the queue was full."""
+        """How many acquisitions have no spans: the queue was full, or the exporter too slow."""
         return self._worker.dropped
 
     @property
     def in_flight(self) -> int:
         """How many acquisitions have not ended. Their spans do not exist yet."""
-        return self._emitter.in_flight
+        return self._sink.in_flight
 
     def flush(self) -> None:
         """Pass the spans of all acquisitions that have ended to the provider.
@@ -78,22 +81,26 @@ class Telemetry:
         self._worker.drain()
 
     def close(self) -> None:
-        """Flush, and restore the providers. Calling it twice has no effect."""
+        """Flush, and restore the providers. Calling it twice has no effect.
+
+        What cannot be delivered within 30 seconds, or 5 seconds for one flush of the provider, is
+        counted in :attr:`dropped`.
+        """
         global _telemetry
-        with self._looking:
+        with self._lock:
             if self._closed:
                 return
             self._closed = True
-            sinks.detach(self._emitter)
+            sinks.detach(self._sink)
             sinks.set_provider_discovery(None)
         atexit.unregister(self.close)
         self._worker.stop()
-        for provider, moment in self._patched:
-            vars(provider).pop(moment, None)
-        self._patched.clear()
+        for patch in self._patches:
+            patch.remove()
+        self._patches.clear()
         encoder_patch = sys.modules.get("asyncctx_trace.otel.encoder_patch")
         if encoder_patch is not None:
-            encoder_patch.forget()
+            encoder_patch.unpatch_encoder()
         if _telemetry is self:
             _telemetry = None
 
@@ -101,51 +108,48 @@ class Telemetry:
         self, tracer_provider: TracerProvider | None, meter_provider: MeterProvider | None
     ) -> None:
         if tracer_provider is not None:
-            from asyncctx_trace.otel.strategies import batch_for, tracing_of
+            from asyncctx_trace.otel.selection import provider_capacity, select_strategy
 
-            tracing = tracing_of(tracer_provider, _version(), self._new_trace_after)
-            if tracing is not None:
-                self._worker.flush = self._flushing(tracer_provider)
-                self._worker.batch = batch_for(tracer_provider)
-                self._worker.tracing = self._emitter.tracing = tracing
+            strategy = select_strategy(tracer_provider, _version(), self._new_trace_after)
+            if strategy is not None:
+                self._worker.flush = self._patch(tracer_provider).flush
+                self._worker.provider_capacity = provider_capacity(tracer_provider)
+                self._worker.strategy = self._sink.strategy = strategy
         if meter_provider is not None:
             from asyncctx_trace.otel.metrics import Measurements
 
-            self._flushing(meter_provider)
+            self._patch(meter_provider)
             self._worker.measurements = Measurements(meter_provider, _version())
 
-    def _flushing(self, provider: Any) -> Callable[[], object]:
-        """Have ``provider`` wait for us when it is flushed or shut down; returns its own flush."""
-        flush: Callable[[], object] | None = getattr(provider, "force_flush", None)
-        for moment in ("force_flush", "shutdown"):
-            own = getattr(provider, moment, None)
-            if own is not None and moment not in vars(provider):
-                setattr(provider, moment, _after(self._worker.drain, own))
-                self._patched.append((provider, moment))
-        return flush or (lambda: None)
+    def _patch(self, provider: object) -> ProviderPatch:
+        from asyncctx_trace.otel.provider_patch import ProviderPatch
 
-    def _look(self) -> None:
-        """Take on a global provider where none was given and one has been set since."""
-        with self._looking:
+        patch = ProviderPatch(provider, self._worker)
+        self._patches.append(patch)
+        return patch
+
+    def _adopt_global_providers(self) -> None:
+        """Use a global provider if none was passed and one has been set."""
+        with self._lock:
             if self._closed:
                 return
             tracer_provider, meter_provider = _global_providers()
             self._use(
-                self._unseen(tracer_provider) if self._wants[0] else None,
-                self._unseen(meter_provider) if self._wants[1] else None,
+                self._unseen(tracer_provider) if self._discover_tracers else None,
+                self._unseen(meter_provider) if self._discover_meters else None,
             )
-            if self._worker.tracing is not None and self._worker.tracing.hands_over:
+            if self._worker.strategy is not None and self._worker.strategy.has_fast_path:
                 from asyncctx_trace.otel import encoder_patch
 
-                encoder_patch.teach()
-            if not self._listens and (self._worker.tracing or self._worker.measurements):
-                self._listens = True
-                sinks.attach(self._emitter)
-                # Runs before the exit handlers of providers, which were made earlier.
+                encoder_patch.patch_encoder()
+            if not self._attached and (self._worker.strategy or self._worker.measurements):
+                self._attached = True
+                sinks.attach(self._sink)
+                # Runs before the exit handlers of providers, which were registered earlier.
                 atexit.register(self.close)
-            # The worker looks, too, but a span that is missed is missed.
-            searching = self._wants[0] and self._worker.tracing is None
-            sinks.set_provider_discovery(self._look if searching else None)
+            # The worker calls this too, but spans before its next pass would be missed.
+            missing = self._discover_tracers and self._worker.strategy is None
+            sinks.set_provider_discovery(self._adopt_global_providers if missing else None)
 
     def _unseen(self, provider: P) -> P | None:
         if provider is None or provider in self._seen:
@@ -153,12 +157,12 @@ class Telemetry:
         self._seen.append(provider)
         return provider
 
-    def _settle(self) -> None:
-        self._emitter.settle()
+    def _before_fork(self) -> None:
+        self._sink.before_fork()
 
     def _restart_in_child(self) -> None:
-        self._looking = threading.RLock()
-        self._emitter.restart_in_child()
+        self._lock = threading.RLock()
+        self._sink.restart_in_child()
 
 
 def configure(
@@ -166,11 +170,13 @@ def configure(
     tracer_provider: TracerProvider | None = None,
     meter_provider: MeterProvider | None = None,
     new_trace_after: float = NEW_TRACE_AFTER,
-    queue_limit: int = QUEUE_LIMIT,
+    queue_limit: int = _QUEUE_LIMIT,
 ) -> Telemetry:
-    """Make spans and metrics of all acquisitions in this process.
+    """Make spans and metrics of the acquisitions in this process.
 
     With global providers there is no need to call it. A second call closes the first telemetry.
+    What only ``asyncctx-trace run`` or the pytest plugin traces is left out unless they are asked
+    for spans.
 
     Args:
         tracer_provider: Receives the spans. Default: the global provider, also if it is set later.
@@ -198,19 +204,20 @@ def configure(
     return _telemetry
 
 
-def seek_providers() -> None:
-    """Have acquisitions look for a global provider until there is one.
+def discover_providers() -> None:
+    """Use global providers from the time at which the program first traces something itself.
 
-    The search begins when the program traces something itself: see ``instrument.span_scope``.
+    See :mod:`~asyncctx_trace.instrument.span_scope`. Until a provider is set, each enter looks for
+    it.
     """
     disabled = os.environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "")
-    if NAME not in map(str.strip, disabled.split(",")):
-        span_scope.on_request(partial(sinks.set_provider_discovery, _seek))
+    if _NAME not in map(str.strip, disabled.split(",")):
+        span_scope.on_request(partial(sinks.set_provider_discovery, _discover))
 
 
 @unobserved
-def _seek(loaded: Callable[[str], object] = sys.modules.get) -> None:
-    """Costs every enter a look at two modules, so long as no provider is set."""
+def _discover(loaded: Callable[[str], object] = sys.modules.get) -> None:
+    """Look for a global provider; called at each enter, so it must be cheap."""
     if (
         loaded("opentelemetry.trace") is not None
         or loaded("opentelemetry.metrics._internal") is not None
@@ -226,29 +233,18 @@ def _global_providers() -> tuple[TracerProvider | None, MeterProvider | None]:
 
 
 def _version() -> str:
-    from importlib.metadata import version  # as much to import as all of ours
+    from importlib.metadata import version  # takes as long to import as all of ours
 
     return version("asyncctx-trace")
 
 
-def _after(drain: Callable[..., bool], own: Callable[..., Any]) -> Callable[..., Any]:
-    """A provider's ``own`` method, which waits for us first, as long as it is told to wait."""
-
-    def drained(*args: Any, **kwargs: Any) -> Any:
-        timeout = args[0] if args else kwargs.get("timeout_millis")
-        whole = drain(within=timeout / 1000 if isinstance(timeout, int | float) else None)
-        return own(*args, **kwargs) and whole
-
-    return drained
-
-
-def settle_before_fork() -> None:
-    """Fix the span ids of open bodies, which parent and child must agree on."""
+def before_fork() -> None:
+    """Take the ids of open bodies, which parent and child have in common."""
     if _telemetry is not None:
-        _telemetry._settle()
+        _telemetry._before_fork()
 
 
 def restart_in_child() -> None:
-    """Emit the spans of a forked child from the child."""
+    """Begin anew in a forked child."""
     if _telemetry is not None:
         _telemetry._restart_in_child()

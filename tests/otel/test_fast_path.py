@@ -22,8 +22,8 @@ from opentelemetry.trace import (
 )
 
 from asyncctx_trace import configure, traced
-from asyncctx_trace.otel.encoder_patch import Encoding
-from asyncctx_trace.otel.ready_spans import FinishedSpan
+from asyncctx_trace.otel.encoder_patch import PatchedEncoder
+from asyncctx_trace.otel.ready_spans import ReadySpan
 
 from .test_spans import Manager
 
@@ -76,6 +76,12 @@ async def everything(tracer: Any) -> None:
                     await asyncio.sleep(0)
 
     await asyncio.gather(*(worker(number) for number in range(5)))
+    # The same spans but for the line at which the lock is released.
+    for _ in range(4):
+        await lock.acquire()
+        lock.release()
+        await lock.acquire()
+        lock.release()
     for state in (None, TraceState([("vendor", "1")])):
         far = NonRecordingSpan(SpanContext(7, 8, True, TraceFlags(1), state))
         for _ in range(3):
@@ -102,11 +108,11 @@ def as_sent(messages: Any) -> list[tuple[str, str, Any]]:
 
 def test_over_otlp_goes_what_the_exporter_itself_would_say(kept: Keeping) -> None:
     """Field by field, whether they go one by one or all at once."""
-    teach = Encoding(IN_PLAIN)
+    teach = PatchedEncoder(IN_PLAIN)
 
     together, alone = teach(kept.spans), [teach([span])[0] for span in kept.spans]
 
-    assert sum(isinstance(span, FinishedSpan) for span in kept.spans) > 40
+    assert sum(isinstance(span, ReadySpan) for span in kept.spans) > 40
     expected = as_sent(IN_PLAIN(kept.spans))
     assert as_sent(together) == expected
     assert as_sent(alone) == expected
@@ -122,7 +128,7 @@ def test_an_exporter_that_says_more_is_left_alone(kept: Keeping) -> None:
             message.dropped_links_count = message.start_time_unix_nano % 1000
         return messages
 
-    teach = Encoding(says_more)
+    teach = PatchedEncoder(says_more)
 
     assert as_sent(teach(kept.spans)) == as_sent(says_more(kept.spans))
     assert teach.copied == 0
@@ -140,7 +146,7 @@ def test_a_name_that_cannot_be_encoded_costs_no_span(trace: Any, caplog: Any) ->
         for _ in range(3):
             await asyncio.create_task(task(), name=name)
 
-    teach = Encoding(IN_PLAIN)
+    teach = PatchedEncoder(IN_PLAIN)
     asyncio.run(named("worker"))
     asyncio.run(named("\udcff"))
     strange = tracing.spans
@@ -156,7 +162,7 @@ def test_a_name_that_cannot_be_encoded_costs_no_span(trace: Any, caplog: Any) ->
 
 def test_the_exporter_is_as_it_was_when_telemetry_is_closed() -> None:
     telemetry = configure(tracer_provider=TracerProvider(shutdown_on_exit=False))
-    assert isinstance(trace_encoder._encode_resource_spans, Encoding)
+    assert isinstance(trace_encoder._encode_resource_spans, PatchedEncoder)
 
     telemetry.close()
 
@@ -249,7 +255,7 @@ def test_a_finished_span_is_a_readable_span_to_every_exporter(trace: Any) -> Non
         asyncio.run(once())
         tracing.provider.force_flush()
         *_, whole = tracing.exporter.get_finished_spans()
-        assert isinstance(whole, FinishedSpan)
+        assert isinstance(whole, ReadySpan)
         getattr(whole, look)
         assert '"name": "async with thing"' in whole.to_json()
         assert not hasattr(whole, "no such thing")

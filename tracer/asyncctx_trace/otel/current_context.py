@@ -1,4 +1,4 @@
-"""The OpenTelemetry context that is current, by the shortest way there is."""
+"""Read and set the current OpenTelemetry context with as few calls as possible."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from opentelemetry.context import Context
 __all__ = ["current", "make_current"]
 
 
-def _ways() -> tuple[Callable[[], Context], Callable[[Context], object]]:
-    """To read it, and to set it: two calls less each where it lies in a ContextVar, as it does
-    unless OTEL_PYTHON_CONTEXT names something else."""
+def _accessors() -> tuple[Callable[[], Context], Callable[[Context], object]]:
+    """Return functions that get and set the current context.
+
+    By default the context is in a ContextVar, which is used directly: that saves two calls each.
+    ``OTEL_PYTHON_CONTEXT`` may select another implementation, which is used through the API.
+    """
     runtime: Any = getattr(api, "_RUNTIME_CONTEXT", None)
     variable = getattr(runtime, "_current_context", None)
     if type(runtime).__name__ == "ContextVarsRuntimeContext" and type(variable) is ContextVar:
@@ -22,4 +25,4 @@ def _ways() -> tuple[Callable[[], Context], Callable[[Context], object]]:
     return api.get_current, api.attach
 
 
-current, make_current = _ways()
+current, make_current = _accessors()

@@ -1,0 +1,125 @@
+"""How the spans of an acquisition are made: the interface of all strategies."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from opentelemetry.attributes import BoundedAttributes
+from opentelemetry.context import Context
+from opentelemetry.trace import (
+    INVALID_SPAN,
+    Link,
+    Span,
+    SpanContext,
+    Tracer,
+    set_span_in_context,
+)
+
+from asyncctx_trace.model import conventions as names
+from asyncctx_trace.otel.acquisition import Body, LiveAcquisition
+from asyncctx_trace.otel.body import BodySpan
+from asyncctx_trace.otel.clock import WallClock
+
+__all__ = ["SPAN_KEY", "Attributes", "SpanStrategy", "StrategyBase"]
+
+SPAN_KEY = next(iter(set_span_in_context(INVALID_SPAN, Context())))
+"""The key of the span in a context: looking it up directly costs the task least."""
+Attributes = dict[str, Any]
+
+
+class SpanStrategy(Protocol):
+    """Makes the spans of acquisitions with one tracer."""
+
+    eager: bool
+    """Whether :meth:`start_on_task` must be called."""
+    has_fast_path: bool
+    """Whether :meth:`use_fast_path` may return true."""
+
+    def is_never_sampled(self, context: Context) -> bool:
+        """Return whether it is certain that there are no spans in ``context``; on the task."""
+
+    def start_on_task(self, live: LiveAcquisition) -> None:
+        """Make what cannot be made later, as the wait begins; on the task."""
+
+    def body_span(self, live: LiveAcquisition, before: Context) -> BodySpan:
+        """Return the span to make current in the body, entered in ``before``; on the task."""
+
+    def lifecycle_context(self, live: LiveAcquisition) -> SpanContext | None:
+        """Return the context of the lifecycle span, ``None`` if it is not recorded."""
+
+    def body_context(self, body: Body) -> SpanContext:
+        """Return the context of the body's span, the parent of spans inside it."""
+
+    def real_body(self, body: Body) -> Span:
+        """Return the provider's own span of the body; it may not record anything."""
+
+    def lifecycle_span(self, live: LiveAcquisition) -> Span | None:
+        """Return the provider's own lifecycle span, ``None`` if it is not recorded."""
+
+    def child_span(
+        self,
+        live: LiveAcquisition,
+        name: str,
+        start: int,
+        attributes: Attributes,
+        links: Sequence[Link],
+    ) -> Span:
+        """Start a child of the lifecycle span at ``start`` (monotonic ns)."""
+
+    def use_fast_path(
+        self, live: LiveAcquisition, context: SpanContext, blocked_by: Sequence[Link]
+    ) -> bool:
+        """Pass the finished spans of ``live`` to the processors, and return true, if possible.
+
+        ``context`` is that of the lifecycle span.
+        """
+
+    def reset_in_child(self) -> None:
+        """Replace locks that a forked child may have inherited in a locked state."""
+
+    def now(self) -> int:
+        """Return the wall-clock time (ns since 1970) by the clock of all spans."""
+
+    def wall_time(self, at: int) -> int:
+        """Return the wall-clock time (ns since 1970) at monotonic time ``at`` (ns)."""
+
+
+class StrategyBase:
+    """What the strategies have in common."""
+
+    def __init__(self, tracer: Tracer, new_trace_after: int) -> None:
+        """``new_trace_after`` (ns) is the age of a body from which on a new trace begins in it."""
+        self._tracer = tracer
+        self._new_trace_after = new_trace_after
+        clock = WallClock()
+        self.now = clock.now
+        self.wall_time = clock.at
+        self.reset_in_child()
+
+    def reset_in_child(self) -> None:
+        self._lock = threading.RLock()
+
+    def _parent(
+        self, live: LiveAcquisition
+    ) -> tuple[SpanContext | None, Context | None, tuple[Link, ...]]:
+        """Return the parent of the lifecycle span, a root context for it, and its links.
+
+        In a body that is too old it has no parent, a link to that body, and a root context, in
+        which it begins a trace. Otherwise the root context is ``None``.
+        """
+        span: Any = live.context.get(SPAN_KEY)
+        if span is None:
+            return None, None, ()
+        parent: SpanContext = span.get_span_context()
+        if not parent.is_valid:
+            return None, None, ()
+        if (
+            type(span) is BodySpan
+            and live.enter_started - span.live.enter_ended > self._new_trace_after
+        ):
+            attributes = BoundedAttributes(attributes={names.LINK_KIND: names.ENTERED_IN})
+            root = set_span_in_context(INVALID_SPAN, live.context)
+            return None, root, (Link(parent, attributes),)
+        return parent, None, ()
