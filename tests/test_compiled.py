@@ -19,7 +19,8 @@ ASK = (
     "from asyncctx_trace.instrument import publish as lifecycle;"
     "from asyncctx_trace.instrument.rewriting import hooks as marks;"
     "from asyncctx_trace.recording import append as stamping;"
-    "print(lifecycle.Acquisition.__module__, marks.Exit.__module__, stamping.Stamper.__module__)"
+    "print(lifecycle.Acquisition.__module__, marks.Exit.__module__,"
+    " stamping.RecordAppender.__module__)"
 )
 
 

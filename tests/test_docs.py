@@ -7,6 +7,7 @@ import doctest
 import json
 import re
 import struct
+import typing
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import asyncctx_trace
 from asyncctx_trace.instrument.patches.table import operations
 from asyncctx_trace.instrument.scope import Scope
 from asyncctx_trace.model import conventions
+from asyncctx_trace.model.event_schema import EVENTS, EventSchema, RecordKind, Unit
 from asyncctx_trace.model.outcomes import EnterFlag, ExitFlag
 from asyncctx_trace.recording import format as layout
 from asyncctx_trace.recording.segments import create
@@ -59,38 +61,37 @@ def fields(spec: str) -> list[tuple[int, str]]:
     return found
 
 
-STRUCTS = {
-    "Header": layout._HEADER,
-    "Segments": layout.SEGMENT_HEADER,
-    **{kind.name: getattr(layout, kind.name) for kind in layout.Kind},
-}
-
-
-@pytest.mark.parametrize("heading", STRUCTS)
-def test_the_format_page_lists_every_field_at_its_offset(heading: str) -> None:
+@pytest.mark.parametrize(
+    ("heading", "header"), [("Header", layout._HEADER), ("Segments", layout.SEGMENT_HEADER)]
+)
+def test_the_format_page_lists_every_field_of_a_header(heading: str, header: struct.Struct) -> None:
     [rows] = [rows for found, rows in tables(FORMAT) if found == heading]
 
-    listed = [(int(offset), TYPES[kind]) for offset, kind, _, _ in rows]
-    assert listed == fields(STRUCTS[heading].format)
+    assert [(int(offset), TYPES[kind]) for offset, kind, _, _ in rows] == fields(header.format)
 
 
-@pytest.mark.parametrize("kind", layout.Kind)
-def test_the_format_page_names_fields_as_the_readers_do(kind: layout.Kind) -> None:
-    names = {offset: name for name, _, offset in layout.RAW_FIELDS}
-    [rows] = [rows for found, rows in tables(FORMAT) if found == kind.name]
+@pytest.mark.parametrize("schema", EVENTS, ids=lambda schema: schema.kind.name)
+def test_the_format_page_has_the_table_of_every_event(schema: EventSchema) -> None:
+    """Word for word; if this fails, copy the rows from the schema to the page."""
+    [rows] = [rows for found, rows in tables(FORMAT) if found == schema.kind.name]
 
-    for offset, _, name, meaning in rows:
-        shared = names[int(offset)]  # a field whose meaning depends on the kind is called "word"
-        assert name == shared or (shared == "word" and name in ("resource", "error"))
-        if name == "kind":
-            assert int(meaning) == kind
+    assert rows == [
+        [str(f.offset), f.type, f.name, f.unit, f.set_by, f.meaning or str(int(schema.kind))]
+        for f in schema.record
+    ]
+
+
+def test_the_format_page_explains_every_unit() -> None:
+    [rows] = [rows for found, rows in tables(FORMAT) if found == "Units"]
+
+    assert [unit for unit, _ in rows] == list(typing.get_args(Unit))
 
 
 def test_the_format_page_lists_sizes_versions_and_kinds() -> None:
     [kinds] = [rows for found, rows in tables(FORMAT) if found == "Records"]
     [versions] = [rows for found, rows in tables(FORMAT) if found == "Versions"]
 
-    assert [int(number) for number, _ in kinds] == list(layout.Kind)
+    assert [int(number) for number, _ in kinds] == list(RecordKind)
     assert [int(number) for number, _ in versions] == list(range(1, layout.VERSION + 1))
     assert f"describes version {layout.VERSION}." in PROSE
     assert f"bytes of a record: {layout.RECORD}" in PROSE
@@ -102,7 +103,7 @@ def test_the_format_page_lists_sizes_versions_and_kinds() -> None:
 def test_the_format_page_lists_every_flag_with_its_bit() -> None:
     for kind, flags in (("ENTER_STARTED", EnterFlag), ("EXIT_ENDED", ExitFlag)):
         [rows] = [rows for found, rows in tables(FORMAT) if found == kind]
-        [meaning] = [row[3] for row in rows if row[2] == "flags"]
+        [meaning] = [row[5] for row in rows if row[2] == "flags"]
         listed = dict(re.findall(r"(\d+) `([^`]+)`", meaning))
 
         named = {str(int(flag)): str(flag.name).lower() for flag in flags}

@@ -74,7 +74,7 @@ def test_a_slot_that_is_being_filled_holds_back_those_behind_it(tmp_path: Path) 
     writer = recorder(path)
     page = writer.page
     writer.task_ended(1, 1)
-    writer.copy(bytes(RECORD))  # what a slot looks like that is taken
+    writer.append_record(bytes(RECORD))  # what a slot looks like that is taken
     taken = SEGMENT_HEADER.size + RECORD
     writer.task_ended(3, 3)
 
@@ -101,7 +101,7 @@ def test_a_slot_that_was_never_filled_hides_nothing_once_its_writer_is_dead(
 
         recorder = Recorder(Path(sys.argv[1]))
         recorder.task_ended(1, 1)
-        recorder.copy(bytes(48))  # what a slot looks like that is taken
+        recorder.append_record(bytes(48))  # what a slot looks like that is taken
         recorder.task_ended(3, 3)
         os.kill(os.getpid(), signal.SIGKILL)
     """

@@ -16,11 +16,12 @@ from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.report import report
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.errors import DamagedRecording, NotARecording, RecordingError
+from asyncctx_trace.model.event_schema import SIZES, Field
 from asyncctx_trace.recording.format import (
+    ANY_RECORD,
     HEADER_SIZE,
     LENGTH,
     RAW,
-    RAW_FIELDS,
     RECORD,
     SEGMENT,
     SEGMENT_HEADER,
@@ -72,17 +73,17 @@ def answer(path: Path, data: bytes) -> str:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     record=st.integers(0, 31),
-    changed=st.sampled_from([(offset, kind) for _, kind, offset in RAW_FIELDS]),
+    field=st.sampled_from(ANY_RECORD),
     value=st.sampled_from(EXTREMES),
 )
 def test_no_value_in_a_record_makes_analysis_fail_or_hang(
-    tmp_path: Path, intact: bytes, record: int, changed: tuple[int, str], value: int
+    tmp_path: Path, intact: bytes, record: int, field: Field, value: int
 ) -> None:
     """Times, ids, outcomes and kinds are checked where the recording is read."""
-    offset, kind = changed
-    size = int(kind[-1])
+    size = SIZES[field.type]
     data = bytearray(intact)
-    at = segment_of(intact, SegmentKind.FACTS) + SEGMENT_HEADER.size + record * RECORD + offset
+    at = segment_of(intact, SegmentKind.FACTS) + SEGMENT_HEADER.size + record * RECORD
+    at += field.offset
     data[at : at + size] = (value % (1 << 8 * size)).to_bytes(size, "little")
 
     answer(tmp_path / "a.actx", bytes(data))

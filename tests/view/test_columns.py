@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 
 from app.builders import START
 from asyncctx_trace.analysis.timeline.table import Timeline
-from asyncctx_trace.model.events import EnterEnded, EnterStarted, ExitEnded, ExitStarted, Fact
+from asyncctx_trace.model.events import (
+    EnterEnded,
+    EnterStarted,
+    ExitEnded,
+    ExitStarted,
+    RecordedEvent,
+)
 from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace_tui.view.cells.activity import Overview
 from asyncctx_trace_tui.view.cells.drawing import CellSegment, draw
@@ -39,15 +45,15 @@ WINDOWS = st.builds(
 )
 
 
-def record_passes(passes: list[tuple[int, ...]], left_out: int) -> list[list[Fact]]:
+def record_passes(passes: list[tuple[int, ...]], left_out: int) -> list[list[RecordedEvent]]:
     """Record the events of each acquisition; the last one lacks its last ``left_out``."""
-    passed: list[list[Fact]] = []
+    passed: list[list[RecordedEvent]] = []
     at = START
     for id, (pause, wait, hold, cleanup, *outcomes) in enumerate(passes, 1):
         enter, body, exit = map(Outcome, outcomes)
         begun = at + pause
         got_in, left = begun + wait, begun + wait + hold
-        facts: list[Fact] = [
+        facts: list[RecordedEvent] = [
             EnterStarted(begun, id, None, 1, "asyncio.locks.Lock", 1, 1),
             EnterEnded(got_in, id, enter, None),
             ExitStarted(left, id, 1, body, None),

@@ -10,9 +10,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from types import FunctionType
-from typing import Protocol, cast
+from typing import cast
 
 from asyncctx_trace.instrument.hidden_frames import unobserve, unobserved
+from asyncctx_trace.model.event_schema import EVENTS
+from asyncctx_trace.model.sink import Sink
 
 __all__ = [
     "FanOutSink",
@@ -32,73 +34,7 @@ __all__ = [
 ]
 
 
-class Sink(Protocol):
-    """Receive events on the program's own task: record them and return; never wait.
-
-    Times are in monotonic ns. Ids are positive; ``0`` means "none". Definitions arrive before the
-    first event that refers to them. ``error`` is the live exception: read it, do not keep it.
-
-    Optional methods: ``missed()`` counts an event that could not be delivered,
-    ``stop_recording(error)`` lets a sink that raised stay attached to count what it loses, and
-    ``interrupted(at, pid, reason)`` notes that the program is being ended.
-    """
-
-    def manager_defined(self, manager: int, name: str) -> None: ...
-    def site_defined(
-        self, site: int, file: str, line: int, function: str, text: str, caller: int = 0
-    ) -> None: ...
-    def resource_defined(
-        self, resource: int, kind: str, name: str, capacity: int | None
-    ) -> None: ...
-    def task_defined(
-        self, at: int, task: int, name: str, runtime: str, parent: int, thread: str
-    ) -> None: ...
-    def task_ended(self, at: int, task: int) -> None: ...
-    def enter_started(
-        self,
-        at: int,
-        acquisition: int,
-        parent: int,
-        task: int,
-        manager: int,
-        resource: int,
-        site: int,
-        flags: int = 0,
-    ) -> None: ...
-    def enter_ended(
-        self, at: int, acquisition: int, outcome: int, error: BaseException | None
-    ) -> None: ...
-    def exit_started(
-        self,
-        at: int,
-        acquisition: int,
-        task: int,
-        outcome: int,
-        error: BaseException | None,
-        site: int = 0,
-    ) -> None: ...
-    def exit_ended(
-        self,
-        at: int,
-        acquisition: int,
-        outcome: int,
-        suppressed: bool,
-        error: BaseException | None,
-        flags: int = 0,
-    ) -> None: ...
-    def release_unmatched(self, at: int, task: int, resource: int, site: int) -> None: ...
-    def collected(self, at: int, acquisition: int) -> None: ...
-
-
-_EVENTS = (
-    "enter_started",
-    "enter_ended",
-    "exit_started",
-    "exit_ended",
-    "task_ended",
-    "release_unmatched",
-    "collected",
-)
+_EVENTS = tuple(schema.method for schema in EVENTS)
 
 
 class FanOutSink:

@@ -26,7 +26,6 @@ __all__ = [
     "Event",
     "ExitEnded",
     "ExitStarted",
-    "Fact",
     "Heartbeat",
     "Interrupted",
     "Marked",
@@ -35,6 +34,7 @@ __all__ = [
     "Printed",
     "ProcessDefined",
     "ProcessEnded",
+    "RecordedEvent",
     "ReleaseUnmatched",
     "ResourceDefined",
     "SiteDefined",
@@ -258,9 +258,9 @@ class Heartbeat:
     at: int
 
 
-Fact: TypeAlias = (
+RecordedEvent: TypeAlias = (
     EnterStarted | EnterEnded | ExitStarted | ExitEnded | TaskEnded | ReleaseUnmatched | Collected
 )
 Definition: TypeAlias = ProcessDefined | TaskDefined | ResourceDefined | SiteDefined
 Note: TypeAlias = Printed | Marked | Dropped | Heartbeat | Interrupted | ProcessEnded
-Event: TypeAlias = Fact | Definition | Note
+Event: TypeAlias = RecordedEvent | Definition | Note

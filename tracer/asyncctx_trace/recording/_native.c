@@ -1,8 +1,11 @@
-/* Facts put into the slots of a mapped page, compiled: what `stamping.py` says, which is the
-   reference and serves where nothing is compiled.
+/* Appends records to a mapped page: the C implementation of `append.py`, which is the reference and
+   serves where nothing is compiled.
 
    The interpreter's lock is held from taking a slot to filling it, and nothing in between may
-   let go of it: so one thread's fact is whole before the next one's begins. */
+   release it: so one thread's record is complete before the next one's begins.
+
+   The fields and their offsets are those of `model/event_schema.py`. A test compares `LAYOUT` of
+   this module with that table, and another the bytes that both implementations write. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -23,13 +26,13 @@ enum {
     COLLECTED,
 };
 
-/* A record as it lies in the file; see `format.py`. */
+/* A record of any kind, as it lies in the file. */
 typedef struct {
     uint64_t at;
     uint64_t acquisition;
     uint64_t parent;
     uint32_t task;
-    uint32_t word; /* the resource, or the error */
+    uint32_t resource_or_error;
     uint32_t site;
     uint32_t manager;
     uint8_t unused[4];
@@ -46,9 +49,9 @@ typedef struct {
     Py_buffer page; /* page.obj is NULL while there is none */
     Py_ssize_t next;
     Py_ssize_t lost;
-} Stamper;
+} Appender;
 
-static PyObject *s_turn, *s_words_of, *s_note_lost;
+static PyObject *s_rotate, *s_intern_error, *s_note_lost;
 
 /* -- little-endian fields ------------------------------------------------------------------ */
 
@@ -68,7 +71,7 @@ take_u32(PyObject *value, uint32_t *field)
         return -1;
     }
     if (number > UINT32_MAX) {
-        PyErr_Format(PyExc_OverflowError, "%R does not fit into a fact", value);
+        PyErr_Format(PyExc_OverflowError, "%R does not fit into a record", value);
         return -1;
     }
     *field = (uint32_t)number;
@@ -83,7 +86,7 @@ take_u8(PyObject *value, uint8_t *field)
         return -1;
     }
     if (number > UINT8_MAX) {
-        PyErr_Format(PyExc_OverflowError, "%R does not fit into a fact", value);
+        PyErr_Format(PyExc_OverflowError, "%R does not fit into a record", value);
         return -1;
     }
     *field = (uint8_t)number;
@@ -93,26 +96,26 @@ take_u8(PyObject *value, uint8_t *field)
 /* -- slots --------------------------------------------------------------------------------- */
 
 static PyObject *
-page_of(Stamper *self)
+page_of(Appender *self)
 {
     return Py_NewRef(self->page.obj == NULL ? Py_None : self->page.obj);
 }
 
 /* Put the record into the next slot, on another page if this one is full. */
 static PyObject *
-put(Stamper *self, const Record *record)
+put(Appender *self, const Record *record)
 {
     while (self->page.obj == NULL || self->next + RECORD > self->page.len) {
         PyObject *full = page_of(self);
-        PyObject *turned = PyObject_CallMethodOneArg((PyObject *)self, s_turn, full);
+        PyObject *rotated = PyObject_CallMethodOneArg((PyObject *)self, s_rotate, full);
         Py_DECREF(full);
-        int is_there = turned == NULL ? -1 : PyObject_IsTrue(turned);
-        Py_XDECREF(turned);
+        int is_there = rotated == NULL ? -1 : PyObject_IsTrue(rotated);
+        Py_XDECREF(rotated);
         if (is_there < 0) {
             return NULL;
         }
         if (!is_there) {
-            /* The program goes on; an acquisition is counted by its first fact. */
+            /* The program goes on; an acquisition is counted by its first event. */
             if (record->kind != ENTER_STARTED) {
                 Py_RETURN_NONE;
             }
@@ -132,44 +135,44 @@ put(Stamper *self, const Record *record)
 }
 
 static int
-expect(const char *moment, Py_ssize_t given, Py_ssize_t wanted)
+expect(const char *method, Py_ssize_t given, Py_ssize_t wanted)
 {
     if (given == wanted) {
         return 0;
     }
-    PyErr_Format(PyExc_TypeError, "%s() takes %zd arguments (%zd given)", moment, wanted, given);
+    PyErr_Format(PyExc_TypeError, "%s() takes %zd arguments (%zd given)", method, wanted, given);
     return -1;
 }
 
-/* The same where the last argument may be left out. */
+/* The same, but the last argument is optional. */
 static int
-expect_up_to(const char *moment, Py_ssize_t given, Py_ssize_t most)
+expect_up_to(const char *method, Py_ssize_t given, Py_ssize_t most)
 {
-    return given == most - 1 ? 0 : expect(moment, given, most);
+    return given == most - 1 ? 0 : expect(method, given, most);
 }
 
 static int
-take_error(Stamper *self, PyObject *error, Record *record)
+take_error(Appender *self, PyObject *error, Record *record)
 {
     if (error == Py_None) {
         return 0;
     }
-    PyObject *words = PyObject_CallMethodOneArg((PyObject *)self, s_words_of, error);
-    int result = words == NULL ? -1 : take_u32(words, &record->word);
-    Py_XDECREF(words);
+    PyObject *id = PyObject_CallMethodOneArg((PyObject *)self, s_intern_error, error);
+    int result = id == NULL ? -1 : take_u32(id, &record->resource_or_error);
+    Py_XDECREF(id);
     return result;
 }
 
-/* -- the facts ----------------------------------------------------------------------------- */
+/* -- the events ---------------------------------------------------------------------------- */
 
 static PyObject *
-enter_started(Stamper *self, PyObject *const *args, Py_ssize_t count)
+enter_started(Appender *self, PyObject *const *args, Py_ssize_t count)
 {
     Record record = {.kind = ENTER_STARTED};
     if (expect_up_to("enter_started", count, 8) < 0 || take_u64(args[0], &record.at) < 0
         || take_u64(args[1], &record.acquisition) < 0 || take_u64(args[2], &record.parent) < 0
         || take_u32(args[3], &record.task) < 0 || take_u32(args[4], &record.manager) < 0
-        || take_u32(args[5], &record.word) < 0 || take_u32(args[6], &record.site) < 0
+        || take_u32(args[5], &record.resource_or_error) < 0 || take_u32(args[6], &record.site) < 0
         || (count > 7 && take_u8(args[7], &record.flags) < 0)) {
         return NULL;
     }
@@ -177,7 +180,7 @@ enter_started(Stamper *self, PyObject *const *args, Py_ssize_t count)
 }
 
 static PyObject *
-enter_ended(Stamper *self, PyObject *const *args, Py_ssize_t count)
+enter_ended(Appender *self, PyObject *const *args, Py_ssize_t count)
 {
     Record record = {.kind = ENTER_ENDED};
     if (expect("enter_ended", count, 4) < 0 || take_u64(args[0], &record.at) < 0
@@ -189,7 +192,7 @@ enter_ended(Stamper *self, PyObject *const *args, Py_ssize_t count)
 }
 
 static PyObject *
-exit_started(Stamper *self, PyObject *const *args, Py_ssize_t count)
+exit_started(Appender *self, PyObject *const *args, Py_ssize_t count)
 {
     Record record = {.kind = EXIT_STARTED};
     if (expect_up_to("exit_started", count, 6) < 0 || take_u64(args[0], &record.at) < 0
@@ -202,7 +205,7 @@ exit_started(Stamper *self, PyObject *const *args, Py_ssize_t count)
 }
 
 static PyObject *
-exit_ended(Stamper *self, PyObject *const *args, Py_ssize_t count)
+exit_ended(Appender *self, PyObject *const *args, Py_ssize_t count)
 {
     Record record = {.kind = EXIT_ENDED};
     if (expect_up_to("exit_ended", count, 6) < 0 || take_u64(args[0], &record.at) < 0
@@ -215,7 +218,7 @@ exit_ended(Stamper *self, PyObject *const *args, Py_ssize_t count)
 }
 
 static PyObject *
-task_ended(Stamper *self, PyObject *const *args, Py_ssize_t count)
+task_ended(Appender *self, PyObject *const *args, Py_ssize_t count)
 {
     Record record = {.kind = TASK_ENDED};
     if (expect("task_ended", count, 2) < 0 || take_u64(args[0], &record.at) < 0
@@ -226,11 +229,11 @@ task_ended(Stamper *self, PyObject *const *args, Py_ssize_t count)
 }
 
 static PyObject *
-release_unmatched(Stamper *self, PyObject *const *args, Py_ssize_t count)
+release_unmatched(Appender *self, PyObject *const *args, Py_ssize_t count)
 {
     Record record = {.kind = RELEASE_UNMATCHED};
     if (expect("release_unmatched", count, 4) < 0 || take_u64(args[0], &record.at) < 0
-        || take_u32(args[1], &record.task) < 0 || take_u32(args[2], &record.word) < 0
+        || take_u32(args[1], &record.task) < 0 || take_u32(args[2], &record.resource_or_error) < 0
         || take_u32(args[3], &record.site) < 0) {
         return NULL;
     }
@@ -238,7 +241,7 @@ release_unmatched(Stamper *self, PyObject *const *args, Py_ssize_t count)
 }
 
 static PyObject *
-collected(Stamper *self, PyObject *const *args, Py_ssize_t count)
+collected(Appender *self, PyObject *const *args, Py_ssize_t count)
 {
     Record record = {.kind = COLLECTED};
     if (expect("collected", count, 2) < 0 || take_u64(args[0], &record.at) < 0
@@ -251,13 +254,13 @@ collected(Stamper *self, PyObject *const *args, Py_ssize_t count)
 /* -- pages --------------------------------------------------------------------------------- */
 
 static PyObject *
-use(Stamper *self, PyObject *args, PyObject *kwargs)
+use_page(Appender *self, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"page", "taken", NULL};
+    static char *names[] = {"page", "used", NULL};
     PyObject *page;
-    Py_ssize_t taken = 0;
+    Py_ssize_t used = 0;
     Py_buffer buffer = {0};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|n", names, &page, &taken)) {
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|n", names, &page, &used)) {
         return NULL;
     }
     if (page != Py_None && PyObject_GetBuffer(page, &buffer, PyBUF_WRITABLE) < 0) {
@@ -265,13 +268,13 @@ use(Stamper *self, PyObject *args, PyObject *kwargs)
     }
     Py_buffer before = self->page;
     self->page = buffer;
-    self->next = SEGMENT_HEADER + taken * RECORD;
+    self->next = SEGMENT_HEADER + used * RECORD;
     PyBuffer_Release(&before);
     Py_RETURN_NONE;
 }
 
 static PyObject *
-copy(Stamper *self, PyObject *data)
+append_record(Appender *self, PyObject *data)
 {
     if (!PyBytes_CheckExact(data) || PyBytes_GET_SIZE(data) != RECORD) {
         PyErr_Format(PyExc_ValueError, "a record has %d bytes", RECORD);
@@ -283,70 +286,70 @@ copy(Stamper *self, PyObject *data)
 }
 
 static PyObject *
-not_here(Stamper *self, PyObject *argument)
+not_implemented(Appender *self, PyObject *argument)
 {
     PyErr_SetNone(PyExc_NotImplementedError);
     return NULL;
 }
 
 static PyObject *
-nothing(Stamper *self, PyObject *ignored)
+do_nothing(Appender *self, PyObject *ignored)
 {
     Py_RETURN_NONE;
 }
 
 static void
-dealloc(Stamper *self)
+dealloc(Appender *self)
 {
     PyBuffer_Release(&self->page);
     Py_TYPE(self)->tp_free((PyObject *)self);
 }
 
-#define FACT(name) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, NULL}
+#define EVENT(name) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, NULL}
 
-static PyMethodDef stamper_methods[] = {
-    FACT(enter_started),
-    FACT(enter_ended),
-    FACT(exit_started),
-    FACT(exit_ended),
-    FACT(task_ended),
-    FACT(release_unmatched),
-    FACT(collected),
-    {"use", (PyCFunction)(void (*)(void))use, METH_VARARGS | METH_KEYWORDS, NULL},
-    {"copy", (PyCFunction)copy, METH_O, NULL},
-    {"turn", (PyCFunction)not_here, METH_O, NULL},
-    {"words_of", (PyCFunction)not_here, METH_O, NULL},
-    {"note_lost", (PyCFunction)nothing, METH_NOARGS, NULL},
+static PyMethodDef appender_methods[] = {
+    EVENT(enter_started),
+    EVENT(enter_ended),
+    EVENT(exit_started),
+    EVENT(exit_ended),
+    EVENT(task_ended),
+    EVENT(release_unmatched),
+    EVENT(collected),
+    {"use_page", (PyCFunction)(void (*)(void))use_page, METH_VARARGS | METH_KEYWORDS, NULL},
+    {"append_record", (PyCFunction)append_record, METH_O, NULL},
+    {"rotate", (PyCFunction)not_implemented, METH_O, NULL},
+    {"intern_error", (PyCFunction)not_implemented, METH_O, NULL},
+    {"note_lost", (PyCFunction)do_nothing, METH_NOARGS, NULL},
     {NULL},
 };
 
 static PyObject *
-get_page(Stamper *self, void *closure)
+get_page(Appender *self, void *closure)
 {
     return page_of(self);
 }
 
-static PyGetSetDef stamper_properties[] = {
+static PyGetSetDef appender_properties[] = {
     {"page", (getter)get_page, NULL, NULL, NULL},
     {NULL},
 };
 
-static PyMemberDef stamper_members[] = {
-    {"lost", T_PYSSIZET, offsetof(Stamper, lost), 0, NULL},
+static PyMemberDef appender_members[] = {
+    {"lost", T_PYSSIZET, offsetof(Appender, lost), 0, NULL},
     {NULL},
 };
 
-static PyTypeObject StamperType = {
+static PyTypeObject AppenderType = {
     PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "asyncctx_trace.recording._native.Stamper",
-    .tp_basicsize = sizeof(Stamper),
+    .tp_name = "asyncctx_trace.recording._native.RecordAppender",
+    .tp_basicsize = sizeof(Appender),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
     .tp_new = PyType_GenericNew,
     .tp_dealloc = (destructor)dealloc,
-    .tp_methods = stamper_methods,
-    .tp_getset = stamper_properties,
-    .tp_members = stamper_members,
-    .tp_doc = "Writes each fact into the next slot of a page, its kind last.",
+    .tp_methods = appender_methods,
+    .tp_getset = appender_properties,
+    .tp_members = appender_members,
+    .tp_doc = "Writes each event into the next slot of a page, its kind last.",
 };
 
 /* -- the module ---------------------------------------------------------------------------- */
@@ -354,10 +357,10 @@ static PyTypeObject StamperType = {
 static PyObject *
 stand_in(PyObject *module, PyObject *original)
 {
-    return Py_NewRef(&StamperType);
+    return Py_NewRef(&AppenderType);
 }
 
-/* The clock itself: Python's function for it may be another one by now. */
+/* The clock itself: Python's function for it may have been replaced. */
 static PyObject *
 monotonic_ns(PyObject *module, PyObject *ignored)
 {
@@ -372,9 +375,26 @@ monotonic_ns(PyObject *module, PyObject *ignored)
 #endif
 }
 
+/* What this module was compiled with, for comparison with the event schema. */
+static PyObject *
+layout(void)
+{
+#define AT(field) #field, (int)offsetof(Record, field), (int)sizeof(((Record *)0)->field)
+    return Py_BuildValue(
+        "{s:{s:i,s:i,s:i},s:{s:i,s:i,s:i,s:i,s:i,s:i,s:i},"
+        "s:{s:(ii),s:(ii),s:(ii),s:(ii),s:(ii),s:(ii),s:(ii),s:(ii),s:(ii),s:(ii),s:(ii)}}",
+        "sizes", "record", RECORD, "segment", SEGMENT, "segment_header", SEGMENT_HEADER,
+        "kinds", "ENTER_STARTED", ENTER_STARTED, "ENTER_ENDED", ENTER_ENDED,
+        "EXIT_STARTED", EXIT_STARTED, "EXIT_ENDED", EXIT_ENDED, "TASK_ENDED", TASK_ENDED,
+        "RELEASE_UNMATCHED", RELEASE_UNMATCHED, "COLLECTED", COLLECTED,
+        "fields", AT(at), AT(acquisition), AT(parent), AT(task), AT(resource_or_error), AT(site),
+        AT(manager), AT(outcome), AT(suppressed), AT(flags), AT(kind));
+#undef AT
+}
+
 static PyMethodDef methods[] = {
     {"monotonic_ns", monotonic_ns, METH_NOARGS, "The monotonic clock in ns."},
-    {"stand_in", stand_in, METH_O, "What does the same as a class, compiled."},
+    {"stand_in", stand_in, METH_O, "Return the C implementation of a class."},
     {NULL},
 };
 
@@ -382,19 +402,25 @@ static int
 execute(PyObject *module)
 {
     if (PY_BIG_ENDIAN) {
-        PyErr_SetString(PyExc_ImportError, "compiled for little-endian machines alone");
+        PyErr_SetString(PyExc_ImportError, "asyncctx_trace.recording._native supports little-endian machines only");
         return -1;
     }
     if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
-        PyErr_SetString(PyExc_ImportError, "compiled for the main interpreter alone");
+        PyErr_SetString(PyExc_ImportError, "asyncctx_trace.recording._native supports the main interpreter only");
         return -1;
     }
-    if ((s_turn = PyUnicode_InternFromString("turn")) == NULL
-        || (s_words_of = PyUnicode_InternFromString("words_of")) == NULL
+    if ((s_rotate = PyUnicode_InternFromString("rotate")) == NULL
+        || (s_intern_error = PyUnicode_InternFromString("intern_error")) == NULL
         || (s_note_lost = PyUnicode_InternFromString("note_lost")) == NULL) {
         return -1;
     }
-    return PyType_Ready(&StamperType);
+    if (PyType_Ready(&AppenderType) < 0) {
+        return -1;
+    }
+    PyObject *compiled_with = layout();
+    int added = PyModule_AddObjectRef(module, "LAYOUT", compiled_with);
+    Py_XDECREF(compiled_with);
+    return added;
 }
 
 static PyModuleDef_Slot slots[] = {
@@ -405,7 +431,7 @@ static PyModuleDef_Slot slots[] = {
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "asyncctx_trace.recording._native",
-    .m_doc = "Facts put into the slots of a mapped page, compiled.",
+    .m_doc = "Appends records to a mapped page.",
     .m_methods = methods,
     .m_slots = slots,
 };

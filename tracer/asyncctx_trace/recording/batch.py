@@ -10,16 +10,10 @@ from typing import Any
 
 from asyncctx_trace.model.constants import PROCESS_SHIFT
 from asyncctx_trace.model.events import (
-    Collected,
     Definition,
     Dropped,
-    EnterEnded,
-    EnterStarted,
     ErrorText,
     Event,
-    ExitEnded,
-    ExitStarted,
-    Fact,
     Interrupted,
     Marked,
     Note,
@@ -27,20 +21,16 @@ from asyncctx_trace.model.events import (
     Printed,
     ProcessDefined,
     ProcessEnded,
-    ReleaseUnmatched,
+    RecordedEvent,
     ResourceDefined,
     SiteDefined,
     TaskDefined,
-    TaskEnded,
 )
-from asyncctx_trace.model.outcomes import EnterFlag, ExitFlag
-from asyncctx_trace.recording.format import RAW, RECORD, Kind
+from asyncctx_trace.recording.decode import UNKNOWN_MANAGER, decode
+from asyncctx_trace.recording.format import RECORD, Kind
 from asyncctx_trace.recording.record_columns import Columns
 
 __all__ = ["UNKNOWN_MANAGER", "Batch", "Writer", "process_base"]
-
-_OUTCOMES = {int(outcome): outcome for outcome in Outcome}
-UNKNOWN_MANAGER = "?"
 
 
 def process_base(ordinal: int) -> int:
@@ -92,9 +82,9 @@ class Batch:
     records: list[tuple[Writer, bytes]]
 
     def __iter__(self) -> Iterator[Event]:
-        events: list[Fact | Note] = [*self.notes]
+        events: list[RecordedEvent | Note] = [*self.notes]
         for writer, data in self.records:
-            events.extend(_decode(writer, data))
+            events.extend(decode(writer, data))
         events.sort(key=attrgetter("at"))
         return chain(self.definitions, events)
 
@@ -212,51 +202,3 @@ def _without_passing(columns: Columns) -> bytes:
         for number, acquisition in enumerate(columns.acquisition)
         if acquisition not in passing
     )
-
-
-def _decode(writer: Writer, data: bytes) -> Iterator[Fact]:
-    base = writer.base
-    for record in RAW.iter_unpack(data):
-        at, acquisition, parent, task, word, site, manager, outcome, suppressed, flags, kind = (
-            record
-        )
-        match kind:
-            case Kind.ENTER_STARTED:
-                yield EnterStarted(
-                    at,
-                    base + acquisition,
-                    writer.id_or_none(parent),
-                    base + task,
-                    writer.managers.get(manager, UNKNOWN_MANAGER),
-                    base + word,
-                    base + site,
-                    bool(flags & EnterFlag.BY_CALL),
-                )
-            case Kind.ENTER_ENDED:
-                yield EnterEnded(
-                    at, base + acquisition, _OUTCOMES[outcome], writer.errors.get(word)
-                )
-            case Kind.EXIT_STARTED:
-                yield ExitStarted(
-                    at,
-                    base + acquisition,
-                    base + task,
-                    _OUTCOMES[outcome],
-                    writer.errors.get(word),
-                    writer.id_or_none(site),
-                )
-            case Kind.EXIT_ENDED:
-                yield ExitEnded(
-                    at,
-                    base + acquisition,
-                    _OUTCOMES[outcome],
-                    bool(suppressed),
-                    writer.errors.get(word),
-                    ExitFlag(flags),
-                )
-            case Kind.TASK_ENDED:
-                yield TaskEnded(at, base + task)
-            case Kind.RELEASE_UNMATCHED:
-                yield ReleaseUnmatched(at, base + task, base + word, writer.id_or_none(site))
-            case Kind.COLLECTED:
-                yield Collected(at, base + acquisition)

@@ -22,37 +22,34 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
 from asyncctx_trace.errors import DamagedRecording, NewerRecording, NotARecording
+from asyncctx_trace.model.event_schema import EVENTS, RECORD_SIZE, SIZES, Field, RecordKind
 
 __all__ = [
-    "COLLECTED",
-    "ENTER_ENDED",
-    "ENTER_STARTED",
     "HEARTBEAT",
     "LOSSES",
     "SEGMENT_IDENTITY",
-    "EXIT_ENDED",
-    "EXIT_STARTED",
     "HEADER_SIZE",
     "LENGTH",
+    "ANY_RECORD",
     "RAW",
-    "RAW_FIELDS",
     "RECORD",
-    "RELEASE_UNMATCHED",
+    "RECORDS",
     "SEGMENT",
     "SEGMENT_HEADER",
     "SUFFIX",
-    "TASK_ENDED",
     "TEXT_LIMIT",
     "VERSION",
     "Anchor",
     "Kind",
     "SegmentKind",
     "pack_header",
+    "record_struct",
     "unpack_header",
 ]
 
@@ -62,7 +59,7 @@ VERSION = 2
 sites. Version 1 has zeros in these bytes, so both are read the same way."""
 HEADER_SIZE = 4096
 SEGMENT = 128 * 1024
-RECORD = 48
+RECORD = RECORD_SIZE
 TEXT_LIMIT = 4096
 """Characters of one name, message or printed line that are kept."""
 
@@ -85,52 +82,43 @@ LOSSES = struct.Struct("<QIB"), 32
 """The fields of the header, and their offset: since when facts are missing, how many acquisitions,
 and whether the process records nothing any more."""
 
-ENTER_STARTED = struct.Struct("<QQQIIII6xBB")
-"""at, acquisition, parent, task, resource, site, manager, flags (EnterFlag), kind"""
-ENTER_ENDED = struct.Struct("<QQ12xI12xBxxB")
-"""at, acquisition, error, outcome, kind"""
-EXIT_STARTED = struct.Struct("<QQ8xIII8xBxxB")
-"""at, acquisition, task, error, site, outcome, kind"""
-EXIT_ENDED = struct.Struct("<QQ12xI12xBBBB")
-"""at, acquisition, error, outcome, suppressed, flags (ExitFlag), kind"""
-TASK_ENDED = struct.Struct("<Q16xI19xB")
-"""at, task, kind"""
-RELEASE_UNMATCHED = struct.Struct("<Q16xIII11xB")
-"""at, task, resource, site, kind"""
-COLLECTED = struct.Struct("<QQ31xB")
-"""at, acquisition, kind"""
-RAW = struct.Struct("<QQQIIII4xBBBB")
-"""Any record: at, acquisition, parent, task, resource or error, site, manager, outcome,
-suppressed, flags, kind"""
-
-RAW_FIELDS = (
-    ("at", "<u8", 0),
-    ("acquisition", "<u8", 8),
-    ("parent", "<u8", 16),
-    ("task", "<u4", 24),
-    ("word", "<u4", 28),
-    ("site", "<u4", 32),
-    ("manager", "<u4", 36),
-    ("outcome", "u1", 44),
-    ("suppressed", "u1", 45),
-    ("flags", "u1", 46),
-    ("kind", "u1", 47),
-)
-"""The same, for readers that take in many at once: name, numpy's name of the type, offset."""
-
 LENGTH = struct.Struct("<I")
+"""The length of a text entry, in bytes."""
 
 
-class Kind(IntEnum):
-    """What a record says."""
+def record_struct(fields: Iterable[Field]) -> struct.Struct:
+    """Return the struct of a record with these fields, which must be in the order of offsets."""
+    parts, position = ["<"], 0
+    for field in fields:
+        padding = field.offset - position
+        parts.append((f"{padding}x" if padding else "") + _CODES[field.type])
+        position = field.offset + SIZES[field.type]
+    return struct.Struct("".join(parts))
 
-    ENTER_STARTED = 1
-    ENTER_ENDED = 2
-    EXIT_STARTED = 3
-    EXIT_ENDED = 4
-    TASK_ENDED = 5
-    RELEASE_UNMATCHED = 6
-    COLLECTED = 7
+
+_CODES = {"u8": "B", "u32": "I", "u64": "Q"}
+RECORDS = {schema.kind: record_struct(schema.record) for schema in EVENTS}
+"""Kind -> the struct of its records; its values are those of ``EventSchema.record``."""
+
+
+def _any_record() -> tuple[Field, ...]:
+    """Return the fields of all kinds of records; those that share an offset share a name."""
+    names: dict[int, list[str]] = {}
+    fields: dict[int, Field] = {}
+    for field in (field for schema in EVENTS for field in schema.record):
+        fields.setdefault(field.offset, field)
+        known = names.setdefault(field.offset, [])
+        if field.name not in known:
+            known.append(field.name)
+    return tuple(fields[at]._replace(name="_or_".join(names[at])) for at in sorted(fields))
+
+
+ANY_RECORD = _any_record()
+"""The fields of a record of any kind, in the order of offsets; those that it lacks are 0."""
+RAW = record_struct(ANY_RECORD)
+"""A record of any kind; its values are those of ``ANY_RECORD``."""
+
+Kind = RecordKind
 
 
 class SegmentKind(IntEnum):

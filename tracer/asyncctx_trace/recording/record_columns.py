@@ -6,11 +6,11 @@ from functools import cached_property
 from struct import calcsize
 from typing import Literal
 
-from asyncctx_trace.recording.format import RAW_FIELDS, RECORD
+from asyncctx_trace.recording.format import ANY_RECORD, RECORD
 
 __all__ = ["Columns"]
 
-_OFFSETS = {name: offset for name, _, offset in RAW_FIELDS}
+_OFFSETS = {field.name: field.offset for field in ANY_RECORD}
 
 
 class Columns:
@@ -43,9 +43,9 @@ class Columns:
         return self._column("I", "task")
 
     @cached_property
-    def word(self) -> list[int]:
-        """The resource of an EnterStarted or a ReleaseUnmatched, the error of what ended badly."""
-        return self._column("I", "word")
+    def resource_or_error(self) -> list[int]:
+        """Ids within the process, of a resource or an error, as the kind says."""
+        return self._column("I", "resource_or_error")
 
     def _column(self, form: Literal["Q", "I"], name: str) -> list[int]:
         size = calcsize(form)

@@ -38,7 +38,7 @@ _OF_ACQUISITION = frozenset(
 )
 """Records that an acquisition in flight may have."""
 _NAMING_RESOURCE = frozenset({Kind.ENTER_STARTED, Kind.RELEASE_UNMATCHED})
-"""Records whose ``word`` is a resource; in others it is an error."""
+"""Records whose ``resource_or_error`` is a resource."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class BoundedRecorder(Recorder):
             for number, record in enumerate(in_flight):
                 start = SEGMENT_HEADER.size + number * RECORD
                 segment.page[start : start + RECORD] = record
-            self.use(segment.page, len(in_flight))
+            self.use_page(segment.page, len(in_flight))
             self._settle(old, was, in_flight)
 
     def _open_texts(self) -> None:
@@ -102,7 +102,7 @@ class BoundedRecorder(Recorder):
         self._texts, self._end = segment.page, SEGMENT_HEADER.size
         in_flight = self._in_flight(old, was)
         for record in in_flight:
-            self.copy(record)
+            self.append_record(record)
         self._settle(old, was, in_flight)
 
     # -- giving up --------------------------------------------------------------------------
@@ -196,8 +196,8 @@ class BoundedRecorder(Recorder):
         named = [kind in _NAMING_RESOURCE for kind in columns.kind]
         found = {
             "task": columns.task,
-            "resource": compress(columns.word, named),
-            "error": compress(columns.word, map(not_, named)),
+            "resource": compress(columns.resource_or_error, named),
+            "error": compress(columns.resource_or_error, map(not_, named)),
         }
         return {what: array("I", sorted(set(ids))) for what, ids in found.items()}
 

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from operator import lt
 from typing import Any
 
+from asyncctx_trace.model.event_schema import EVENTS
 from asyncctx_trace.model.outcomes import Outcome
-from asyncctx_trace.recording.format import RAW_FIELDS, RECORD, Kind
+from asyncctx_trace.recording.format import ANY_RECORD, RECORD, Kind
 
 __all__ = ["MAX_TIME", "check_entry", "check_header", "check_records"]
 
@@ -21,7 +22,8 @@ MAX_TIME = 1 << 62
 _MAX_ID = 1 << 32
 _MAX_PID = 1 << 31
 
-_OFFSETS = {name: offset for name, _, offset in RAW_FIELDS}
+_OFFSETS = {field.name: field.offset for field in ANY_RECORD}
+_LONG_FIELDS = [field.name for field in ANY_RECORD if field.type == "u64"]
 _PLAUSIBLE = bytes(range(MAX_TIME >> 56))
 """The most significant byte of every 64-bit integer below MAX_TIME."""
 _KINDS = bytes(Kind)
@@ -33,7 +35,11 @@ def _marking(marked: bytes) -> bytes:
     return bytes(value in marked for value in range(256))
 
 
-_HAS_OUTCOME = _marking(bytes([Kind.ENTER_ENDED, Kind.EXIT_STARTED, Kind.EXIT_ENDED]))
+_HAS_OUTCOME = _marking(
+    bytes(
+        schema.kind for schema in EVENTS if any(field.unit == "outcome" for field in schema.fields)
+    )
+)
 _NO_OUTCOME = _marking(bytes(set(range(256)) - set(_OUTCOMES)))
 
 
@@ -49,7 +55,7 @@ def check_records(data: bytes) -> None:
     kinds = data[_OFFSETS["kind"] :: RECORD]
     if unknown := kinds.translate(None, _KINDS):
         raise ValueError(f"unknown kind of record {unknown[0]}")
-    for name in ("at", "acquisition", "parent"):
+    for name in _LONG_FIELDS:
         if data[_OFFSETS[name] + 7 :: RECORD].translate(None, _PLAUSIBLE):
             raise ValueError(f"{name} of a record is out of range")
     # As one large integer each: a bit is left where a record needs an outcome and has none.

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from asyncctx_trace.model.unpatched import unpatched
-from asyncctx_trace.recording.append import Stamper
+from asyncctx_trace.recording.append import RecordAppender
 from asyncctx_trace.recording.format import (
     HEARTBEAT,
     LENGTH,
@@ -136,7 +136,7 @@ class TextWriter:
             self._segments.close()
 
 
-class Recorder(TextWriter, Stamper):
+class Recorder(TextWriter, RecordAppender):
     """A sink that keeps every fact in an ``.actx`` file that exists already.
 
     Definitions are texts, facts are stamped into mapped pages: there is no thread, no buffer and
@@ -175,7 +175,7 @@ class Recorder(TextWriter, Stamper):
         if not self.stopped:
             self.stopped = True
             self._missing_since = self._missing_since or unpatched.monotonic_ns()
-            self.use(None)
+            self.use_page(None)
             self._write_losses()
             self._write("stopped", reason=f"{type(error).__name__}: {error}")
 
@@ -204,9 +204,9 @@ class Recorder(TextWriter, Stamper):
     # -- pages ------------------------------------------------------------------------------
 
     def _open_facts(self) -> None:
-        self.use(self._segments.new(SegmentKind.FACTS).page)
+        self.use_page(self._segments.new(SegmentKind.FACTS).page)
 
-    def turn(self, full: mmap.mmap | None) -> bool:
+    def rotate(self, full: mmap.mmap | None) -> bool:
         with self._alone():
             if full is not None and self.page is full:
                 try:
@@ -246,7 +246,7 @@ class Recorder(TextWriter, Stamper):
             "task", at=at, id=task, name=name, runtime=runtime, parent=parent, thread=thread
         )
 
-    def words_of(self, error: BaseException) -> int:
+    def intern_error(self, error: BaseException) -> int:
         if self.stopped:
             return 0
         cls = type(error)

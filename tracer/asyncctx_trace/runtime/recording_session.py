@@ -124,7 +124,7 @@ def join(path: Path, keep: str | None = None) -> None:
         from asyncctx_trace.recording.ring import BoundedRecorder
 
         recorder = BoundedRecorder(path, Keep.parse(keep), _alive)
-    recorder.seldom = quietly
+    recorder.call_hidden = quietly
     sinks.attach(recorder)
     _recorder = recorder
     atexit.register(stop)

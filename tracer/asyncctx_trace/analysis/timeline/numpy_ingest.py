@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from asyncctx_trace.analysis.timeline.acquisition_columns import AcquisitionColumns
 from asyncctx_trace.analysis.timeline.phases import NOT_YET, Phase
+from asyncctx_trace.model.event_schema import SIZES
 from asyncctx_trace.model.events import Heartbeat, ReleaseUnmatched
 from asyncctx_trace.model.outcomes import EnterFlag, Outcome
 from asyncctx_trace.recording.batch import UNKNOWN_MANAGER, Batch
-from asyncctx_trace.recording.format import RAW_FIELDS, RECORD, Kind
+from asyncctx_trace.recording.format import ANY_RECORD, RECORD, Kind
 
 __all__ = ["RECORDS", "add_batch"]
 
@@ -22,9 +23,9 @@ Integers: TypeAlias = NDArray[np.int64]
 
 RECORDS = np.dtype(
     {
-        "names": [name for name, _, _ in RAW_FIELDS],
-        "formats": [form for _, form, _ in RAW_FIELDS],
-        "offsets": [offset for _, _, offset in RAW_FIELDS],
+        "names": [field.name for field in ANY_RECORD],
+        "formats": [f"<u{SIZES[field.type]}" for field in ANY_RECORD],
+        "offsets": [field.offset for field in ANY_RECORD],
         "itemsize": RECORD,
     }
 )
@@ -178,7 +179,7 @@ def _column(values: Integers, typecode: str = "q") -> array[int]:
 
 
 def _add_rows(columns: AcquisitionColumns, events: _Events, new: Integers) -> None:
-    task, resource = events.id("task", new), events.id("word", new)
+    task, resource = events.id("task", new), events.id("resource_or_error", new)
     managers: list[str] = []
     for key, start, end in _runs(events.writer[new] << 32 | events.field("manager", new)):
         names = events.writers[key >> 32].managers
@@ -254,7 +255,7 @@ def _set_phases(
     put(columns.exit_flags, row, events.field("flags", at))
     for kind, phase in _PHASES.items():
         at, row = phases[kind], rows[kind]
-        texts = events.field("word", at)
+        texts = events.field("resource_or_error", at)
         failed = np.flatnonzero(texts)
         for text, writer, failed_row in zip(
             texts[failed].tolist(),
@@ -335,7 +336,7 @@ def _add_unmatched(columns: AcquisitionColumns, events: _Events) -> None:
     fields = (
         events.at[where],
         events.id("task", where),
-        events.id("word", where),
+        events.id("resource_or_error", where),
         events.id_or_zero("site", where),
     )
     for at, task, resource, site in zip(*(values.tolist() for values in fields), strict=True):
