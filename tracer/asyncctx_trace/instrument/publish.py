@@ -9,6 +9,7 @@ from asyncctx_trace.instrument import sinks
 from asyncctx_trace.instrument.hidden_frames import quietly, unobserved
 from asyncctx_trace.instrument.registry import tasks
 from asyncctx_trace.instrument.registry.tasks import Task, current_task, seen
+from asyncctx_trace.instrument.sinks import active
 from asyncctx_trace.model.outcomes import EnterFlag, Outcome, outcome_of
 from asyncctx_trace.model.unpatched import unpatched
 from asyncctx_trace.native import compiled
@@ -71,7 +72,7 @@ def enter_started(manager: int, resource: int, site: int, flags: int = 0) -> Acq
     Whoever calls this has seen by ``hub.heard`` that somebody listens. ``flags`` are bits of
     ``EnterFlag``.
     """
-    sink = sinks.active.sink
+    sink = active.sink
     if sink is None:
         return None
     try:
@@ -79,9 +80,10 @@ def enter_started(manager: int, resource: int, site: int, flags: int = 0) -> Acq
         known = None if tasks.running_loop() is None else seen(id(tasks.native_task()))
         task = known or current_task()
         open_ = task.open
-        acquisition = Acquisition(next(_ids), task, resource)
+        number = next(_ids)
+        acquisition = Acquisition(number, task, resource)
         parent = open_[-1].id if open_ else 0
-        at, number = unpatched.monotonic_ns(), acquisition.id
+        at = unpatched.monotonic_ns()
         if flags:
             sink.enter_started(at, number, parent, task.id, manager, resource, site, flags)
         else:
@@ -111,7 +113,7 @@ def enter_started_by_call(
 
     ``elsewhere`` says that another task does so on its behalf: this one may go on meanwhile.
     """
-    sink = sinks.active.sink
+    sink = active.sink
     if sink is None:
         return None
     open_ = task.open
@@ -143,7 +145,7 @@ def enter_ended(acquisition: Acquisition | None, error: BaseException | None = N
     if acquisition is None:
         return
     acquisition.state = HOLDING if error is None else ENDED
-    sink = sinks.active.sink
+    sink = active.sink
     try:
         at = unpatched.monotonic_ns()
         if error is None:
@@ -172,7 +174,7 @@ def exit_started(
     if acquisition.state == ENDED:  # it was released inside the block
         return
     acquisition.state = LEAVING
-    sink = sinks.active.sink
+    sink = active.sink
     if sink is None:
         return
     try:
@@ -205,7 +207,7 @@ def exit_ended(
         _second_exit(acquisition, error)
         return
     acquisition.state = ENDED
-    sink = sinks.active.sink
+    sink = active.sink
     try:
         at = unpatched.monotonic_ns()
         open_ = acquisition.task.open

@@ -1,10 +1,10 @@
-"""Which files are the program's own, and so are traced without a word in them."""
+"""Which files are the program's own, and so are traced without any change to them."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -19,8 +19,20 @@ _SCENARIOS = _PACKAGE.with_name("asyncctx_trace_tui") / "scenarios"
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
 
 
+class _Decisions(dict[str, bool]):
+    """What was decided of each file; a file that is new is decided on first look-up."""
+
+    def __init__(self, decide: Callable[[str], bool]) -> None:
+        self._decide = decide
+
+    @unobserved
+    def __missing__(self, file: str) -> bool:
+        decision = self[file] = quietly(self._decide, file)
+        return decision
+
+
 class Scope:
-    """Says of a file whether it is traced: ``exclude`` wins over ``include`` over the default.
+    """Decide whether a file is traced: ``exclude`` wins over ``include`` over the default.
 
     The default is the program's own code: what is neither in the standard library nor among
     the installed packages, so also packages installed in editable mode. A pattern is the name
@@ -34,14 +46,12 @@ class Scope:
         self._include = tuple(include)
         self._exclude = tuple(exclude)
         self._everything = everything
-        self._known: dict[str, bool] = {}
+        self.includes: Callable[[str], bool] = _Decisions(self._decide).__getitem__
+        """Whether a file is traced. Bound once, and written in C: hooks ask at every call."""
 
     @unobserved
     def __contains__(self, file: str) -> bool:
-        known = self._known.get(file)
-        if known is None:
-            known = self._known[file] = quietly(self._decide, file)
-        return known
+        return self.includes(file)
 
     def _decide(self, file: str) -> bool:
         if file.startswith("<"):

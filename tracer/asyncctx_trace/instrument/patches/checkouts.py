@@ -74,7 +74,7 @@ class CheckoutWatch:
         self.installed = False
         """Whether everything is recorded, and not only what the program has named."""
         self._library = checkout.takes[0].method.partition(".")[0] if checkout.takes else ""
-        self.own_by(_PROGRAM.__contains__)
+        self.own_by(_PROGRAM.includes)
         module, _, name = checkout.manager.rpartition(".")
         self.enter = (module, f"{name}.__aenter__") if name else None
         """Module and name of the enter that is recorded by itself where the program enters."""

@@ -82,16 +82,16 @@ def operations(scope: Scope) -> Iterator[Operation]:
     yield Operation("signal", "signal", interrupts.code_of_handler)
     yield Operation("asyncio.base_events", "BaseEventLoop.run_forever", _watched_loop)
     yield Operation("asyncio.timeouts", "Timeout.__aexit__", exit_flags.watch_deadline)
-    stacks = StackWatch(scope.__contains__)
+    stacks = StackWatch(scope.includes)
     yield Operation("contextlib", "AsyncExitStack.enter_async_context", stacks.entering)
     yield Operation("contextlib", "AsyncExitStack.__aexit__", stacks.leaving)
     for primitive in PRIMITIVES:
         yield from _of_primitive(primitive, scope)
-    conditions = ConditionWatch(scope.__contains__)
+    conditions = ConditionWatch(scope.includes)
     yield Operation("trio._sync", "Condition.wait", conditions.waiting)
     for method in ("notify", "notify_all"):
         yield Operation("trio._sync", f"Condition.{method}", conditions.notifying)
-    creations = SpawnWatch(scope.__contains__)
+    creations = SpawnWatch(scope.includes)
     for module, function, argument, needed_by in CREATING:
         look = partial(creations.creating, argument)
         yield Operation(module, function, look, needed_by)
@@ -100,12 +100,12 @@ def operations(scope: Scope) -> Iterator[Operation]:
 def of_adapter(adapter: Adapter, scope: Scope) -> Iterator[Operation]:
     """Yield what to do with the library that ``adapter`` knows."""
     if adapter.pair is not None:
-        watch_of(adapter, adapter.pair).own = scope.__contains__
+        watch_of(adapter, adapter.pair).own = scope.includes
         yield from _of_pair(adapter, adapter.pair)
     if adapter.checkout is not None:
         watch = checkout_watch(adapter, adapter.checkout)
         watch.installed = True
-        watch.own_by(scope.__contains__)
+        watch.own_by(scope.includes)
         yield from _of_checkout(adapter)
     if isinstance(adapter.capacity, AtCreation):
         method, count = adapter.capacity.initializer, adapter.capacity.argument + 1
@@ -147,7 +147,7 @@ def _of_pair(adapter: Adapter, pair: Pair) -> Iterator[Operation]:
 
 def _of_primitive(primitive: Primitive, scope: Scope) -> Iterator[Operation]:
     watch = Watch(_PRIMITIVE, by_argument=primitive.by_argument)
-    watch.own = scope.__contains__
+    watch.own = scope.includes
     for method in primitive.acquire:
         yield Operation(primitive.module, f"{primitive.cls}.{method}", watch.acquiring)
     yield Operation(primitive.module, f"{primitive.cls}.{primitive.release}", watch.releasing)
