@@ -15,16 +15,16 @@ _KEEP = 200_000_000
 _SERVICE = """
 import json, os, resource, sys, time
 from pathlib import Path
-from asyncctx_trace.recording.ring import Alive, BoundedRecorder
-from asyncctx_trace.recording.retention import Keep
+from asyncctx_trace.recording.ring import LiveSet, RingRecorder
+from asyncctx_trace.recording.retention import Retention
 from asyncctx_trace.recording.reader import Recording
 from asyncctx_trace.recording.segments import create
 
 path, count = Path(sys.argv[1]), int(sys.argv[2])
 create(path)
 alive = set()
-recorder = BoundedRecorder(
-    path, Keep.parse(sys.argv[3]), lambda: Alive(alive, alive, {1})
+recorder = RingRecorder(
+    path, Retention.parse(sys.argv[3]), lambda: LiveSet(alive, alive, {1})
 )
 recorder.manager_defined(1, "m.M")
 recorder.site_defined(1, "app.py", 1, "f", "x")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from asyncctx_trace.recording.retention import LEAST
+from asyncctx_trace.recording.retention import MIN_SIZE
 
 from .conftest import Shell
 
@@ -82,7 +82,7 @@ def test_recordings_older_than_keep_are_deleted(shell: Shell) -> None:
 def test_the_oldest_recordings_are_deleted_to_fit_the_size(shell: Shell) -> None:
     """The smallest size there is has room for a few."""
     paths = aged(shell, 5, 4, 3, 2, 1)
-    room = LEAST // paths[0].stat().st_size
+    room = MIN_SIZE // paths[0].stat().st_size
     assert 0 < room < 5
 
     shell.trace("recordings", "--keep", "1KB")

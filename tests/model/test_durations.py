@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.summary.budgets import Budget
 from asyncctx_trace.model.durations import SECOND, format_duration, parse_duration
-from asyncctx_trace.recording.retention import Keep
+from asyncctx_trace.recording.retention import Retention
 from asyncctx_trace_tui.cli.duration_option import DURATION
 from asyncctx_trace_tui.view.filters import parse_prompt_duration
 
@@ -36,7 +36,7 @@ def test_every_place_that_reads_a_duration_reads_the_same(text: str, ns: int) ->
     assert parse_duration(text) == ns
     assert parse_prompt_duration(text) == ns
     assert DURATION.convert(text, None, None) == ns
-    assert Keep.parse(text).ns == ns
+    assert Retention.parse(text).ns == ns
     assert Thresholds.parse([f"slow-cleanup={text}"]).slow_cleanup == ns
     assert Budget.parse(f"db pool:wait.max<{text}").limit == ns
 

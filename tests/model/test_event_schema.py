@@ -20,7 +20,7 @@ from asyncctx_trace.model.event_schema import (
 from asyncctx_trace.model.sink import EventSink
 from asyncctx_trace.native import extension
 from asyncctx_trace.otel.sink import Emitter
-from asyncctx_trace.recording.format import ANY_RECORD, RECORDS, SEGMENT, SEGMENT_HEADER
+from asyncctx_trace.recording.format import ANY_RECORD, RECORD_STRUCTS, SEGMENT, SEGMENT_HEADER
 
 each_event = pytest.mark.parametrize("schema", EVENTS, ids=lambda schema: schema.event)
 
@@ -52,7 +52,7 @@ def test_fields_are_aligned_and_do_not_overlap(schema: EventSchema) -> None:
     assert len(taken) == len(schema.record)
     assert len(used) == len(set(used))
     assert used[-1] == RECORD_SIZE - 1
-    assert RECORDS[schema.kind].size == RECORD_SIZE
+    assert RECORD_STRUCTS[schema.kind].size == RECORD_SIZE
 
 
 @each_event

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from asyncctx_trace import native
 from asyncctx_trace.model.event_schema import EVENTS, SIZES, EventSchema, Field
 from asyncctx_trace.recording import append
-from asyncctx_trace.recording.format import RECORD, RECORDS, SEGMENT, SEGMENT_HEADER
+from asyncctx_trace.recording.format import RECORD, RECORD_STRUCTS, SEGMENT, SEGMENT_HEADER
 
 SLOTS = (SEGMENT - SEGMENT_HEADER.size) // RECORD
 PAGES = 2
@@ -110,7 +110,7 @@ def test_each_field_is_written_where_the_schema_says(appender: Any, schema: Even
     [page], _ = written(appender, [(schema.method, tuple(passed))])
 
     expected = [arguments.get(field.name, int(schema.kind)) for field in schema.record]
-    assert list(RECORDS[schema.kind].unpack_from(page, SEGMENT_HEADER.size)) == expected
+    assert list(RECORD_STRUCTS[schema.kind].unpack_from(page, SEGMENT_HEADER.size)) == expected
 
 
 @IMPLEMENTATIONS

@@ -171,11 +171,15 @@ def test_who_watches_what_is_in_flight_need_not_see_what_has_passed(tmp_path: Pa
         writer.exit_ended(5, 2, Outcome.OK, False, None)
         writer.enter_started(6, 3, 0, 1, 1, 1, 1)  # never gets in
         writer.enter_ended(7, 3, Outcome.CANCELLED, None)
-        first = [event.at for event in recording.poll().lasting() if hasattr(event, "acquisition")]
+        first = [
+            event.at
+            for event in recording.poll().without_completed()
+            if hasattr(event, "acquisition")
+        ]
         writer.enter_ended(8, 1, Outcome.ERROR, None)
         writer.enter_started(9, 4, 0, 1, 1, 1, 1)  # lasts
         writer.task_ended(10, 7)
-        second = [event.at for event in recording.poll().lasting()]
+        second = [event.at for event in recording.poll().without_completed()]
 
     assert first == [1]
     assert second == [8, 9, 10]

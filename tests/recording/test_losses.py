@@ -13,8 +13,8 @@ from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.instrument import sinks
 from asyncctx_trace.model.events import Dropped, EnterStarted, Heartbeat, Outcome
 from asyncctx_trace.recording.reader import Recording, read
-from asyncctx_trace.recording.retention import Keep
-from asyncctx_trace.recording.ring import Alive, BoundedRecorder
+from asyncctx_trace.recording.retention import Retention
+from asyncctx_trace.recording.ring import LiveSet, RingRecorder
 from asyncctx_trace.recording.segments import Segments
 from asyncctx_trace.recording.writer import Recorder, TextWriter
 from recording.builders import LOCK, define_words, recorder
@@ -124,7 +124,7 @@ def test_the_count_survives_that_its_page_is_taken_again(tmp_path: Path) -> None
     """A bounded recording turns its pages over; what was missed stays told."""
     path = tmp_path / "a.actx"
     recorder(path).close()
-    bounded = BoundedRecorder(path, Keep.parse("1MB"), Alive)
+    bounded = RingRecorder(path, Retention.parse("1MB"), LiveSet)
     define_words(bounded)
     bounded.missed()
     for number in range(10_000):

@@ -82,7 +82,7 @@ def test_no_value_in_a_record_makes_analysis_fail_or_hang(
     """Times, ids, outcomes and kinds are checked where the recording is read."""
     size = SIZES[field.type]
     data = bytearray(intact)
-    at = segment_of(intact, SegmentKind.FACTS) + SEGMENT_HEADER.size + record * RECORD
+    at = segment_of(intact, SegmentKind.RECORDS) + SEGMENT_HEADER.size + record * RECORD
     at += field.offset
     data[at : at + size] = (value % (1 << 8 * size)).to_bytes(size, "little")
 
@@ -93,7 +93,7 @@ def test_no_value_in_a_record_makes_analysis_fail_or_hang(
 def test_an_acquisition_within_itself_is_damage(tmp_path: Path, intact: bytes, parent: int) -> None:
     """Who follows parents would never arrive."""
     data = bytearray(intact)
-    second = segment_of(intact, SegmentKind.FACTS) + SEGMENT_HEADER.size + 2 * RECORD
+    second = segment_of(intact, SegmentKind.RECORDS) + SEGMENT_HEADER.size + 2 * RECORD
     assert RAW.unpack_from(data, second)[1] == 2
     struct.pack_into("<Q", data, second + 16, parent)
 

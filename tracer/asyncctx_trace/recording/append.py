@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from asyncctx_trace.model.event_schema import EVENTS, EventSchema, RecordKind
 from asyncctx_trace.native import compiled
-from asyncctx_trace.recording.format import RECORD, RECORDS, SEGMENT, SEGMENT_HEADER
+from asyncctx_trace.recording.format import RECORD, RECORD_STRUCTS, SEGMENT, SEGMENT_HEADER
 
 if TYPE_CHECKING:
     from asyncctx_trace.model.sink import EventSink
@@ -43,7 +43,7 @@ longer than all the rest."""
 def _append_methods(cls: type[T]) -> type[T]:
     """Add to ``cls`` a method for each kind of event."""
     for schema in EVENTS:
-        namespace: dict[str, Any] = {"pack": RECORDS[schema.kind].pack_into}
+        namespace: dict[str, Any] = {"pack": RECORD_STRUCTS[schema.kind].pack_into}
         exec(compile(_source(schema), f"<{__name__}, from the event schema>", "exec"), namespace)
         method = namespace[schema.method]
         method.__module__, method.__qualname__ = cls.__module__, f"{cls.__name__}.{schema.method}"

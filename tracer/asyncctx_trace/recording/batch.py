@@ -27,8 +27,8 @@ from asyncctx_trace.model.events import (
     TaskDefined,
 )
 from asyncctx_trace.recording.decode import UNKNOWN_MANAGER, decode
-from asyncctx_trace.recording.format import RECORD, Kind
-from asyncctx_trace.recording.record_columns import Columns
+from asyncctx_trace.recording.format import RECORD, RecordKind
+from asyncctx_trace.recording.record_columns import RecordColumns
 
 __all__ = ["UNKNOWN_MANAGER", "Batch", "Writer", "process_base"]
 
@@ -88,20 +88,20 @@ class Batch:
         events.sort(key=attrgetter("at"))
         return chain(self.definitions, events)
 
-    def lasting(self) -> Batch:
+    def without_completed(self) -> Batch:
         """The same without the acquisitions that begin and end in it.
 
         For those who watch what is in flight: most come and go between two looks.
         """
-        kept = [(writer, _without_passing(Columns(data))) for writer, data in self.records]
+        kept = [(writer, _without_passing(RecordColumns(data))) for writer, data in self.records]
         return Batch(self.definitions, self.notes, kept)
 
     def __len__(self) -> int:
         """How many events."""
-        return len(self.definitions) + len(self.notes) + self.facts
+        return len(self.definitions) + len(self.notes) + self.record_count
 
     @property
-    def facts(self) -> int:
+    def record_count(self) -> int:
         """How many of them are facts."""
         return sum(len(data) for _, data in self.records) // RECORD
 
@@ -187,14 +187,16 @@ class Batch:
                 notes.append(ProcessEnded(entry["at"], entry["pid"], entry["exit"]))
 
 
-def _without_passing(columns: Columns) -> bytes:
+def _without_passing(columns: RecordColumns) -> bytes:
     began, ended = set(), set()
     for acquisition, kind, outcome in zip(
         columns.acquisition, columns.kind, columns.outcome, strict=True
     ):
-        if kind == Kind.ENTER_STARTED:
+        if kind == RecordKind.ENTER_STARTED:
             began.add(acquisition)
-        elif kind == Kind.EXIT_ENDED or (kind == Kind.ENTER_ENDED and outcome != Outcome.OK):
+        elif kind == RecordKind.EXIT_ENDED or (
+            kind == RecordKind.ENTER_ENDED and outcome != Outcome.OK
+        ):
             ended.add(acquisition)
     passing = began & ended
     return b"".join(

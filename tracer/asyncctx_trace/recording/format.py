@@ -39,14 +39,14 @@ __all__ = [
     "ANY_RECORD",
     "RAW",
     "RECORD",
-    "RECORDS",
+    "RECORD_STRUCTS",
     "SEGMENT",
     "SEGMENT_HEADER",
     "SUFFIX",
     "TEXT_LIMIT",
     "VERSION",
     "Anchor",
-    "Kind",
+    "RecordKind",
     "SegmentKind",
     "pack_header",
     "record_struct",
@@ -97,7 +97,7 @@ def record_struct(fields: Iterable[Field]) -> struct.Struct:
 
 
 _CODES = {"u8": "B", "u32": "I", "u64": "Q"}
-RECORDS = {schema.kind: record_struct(schema.record) for schema in EVENTS}
+RECORD_STRUCTS = {schema.kind: record_struct(schema.record) for schema in EVENTS}
 """Kind -> the struct of its records; its values are those of ``EventSchema.record``."""
 
 
@@ -118,13 +118,11 @@ ANY_RECORD = _any_record()
 RAW = record_struct(ANY_RECORD)
 """A record of any kind; its values are those of ``ANY_RECORD``."""
 
-Kind = RecordKind
-
 
 class SegmentKind(IntEnum):
     """What a segment holds."""
 
-    FACTS = 1
+    RECORDS = 1
     TEXTS = 2
 
 

@@ -128,7 +128,7 @@ class Recording:
         records = [
             (segment.writer, data)
             for segment in self._open
-            if segment.kind is SegmentKind.FACTS and (data := self._facts(segment, final))
+            if segment.kind is SegmentKind.RECORDS and (data := self._facts(segment, final))
         ]
         batch = Batch([], [], records)
         texts = [segment for segment in self._open if segment.kind is SegmentKind.TEXTS]
@@ -205,7 +205,7 @@ class Recording:
         self._headers[offset] = header
         insort(self._taken.setdefault((id(writer), segment.kind), []), (taken_at, offset))
         # Texts at once: a fact may be named in a segment that lies behind its own.
-        (self._ahead if segment.kind is SegmentKind.FACTS else self._open).append(segment)
+        (self._ahead if segment.kind is SegmentKind.RECORDS else self._open).append(segment)
         return True
 
     def _content(self, segment: _Segment) -> bytes:
@@ -228,7 +228,7 @@ class Recording:
             s
             for s in self._open
             if newest[id(s.writer), s.kind] is s
-            or (s.kind is SegmentKind.FACTS and s.read + RECORD <= SEGMENT)
+            or (s.kind is SegmentKind.RECORDS and s.read + RECORD <= SEGMENT)
         ]
 
     def _facts(self, segment: _Segment, final: bool) -> bytes:

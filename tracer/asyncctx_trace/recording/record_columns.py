@@ -8,12 +8,12 @@ from typing import Literal
 
 from asyncctx_trace.recording.format import ANY_RECORD, RECORD
 
-__all__ = ["Columns"]
+__all__ = ["RecordColumns"]
 
 _OFFSETS = {field.name: field.offset for field in ANY_RECORD}
 
 
-class Columns:
+class RecordColumns:
     """The fields of whole records, each as a sequence with one entry a record."""
 
     def __init__(self, data: bytes) -> None:

@@ -10,9 +10,9 @@ from asyncctx_trace.model.durations import parse_duration
 from asyncctx_trace.model.text import plain
 from asyncctx_trace.recording.format import SEGMENT
 
-__all__ = ["LEAST", "Keep"]
+__all__ = ["MIN_SIZE", "Retention"]
 
-LEAST = 8 * SEGMENT
+MIN_SIZE = 8 * SEGMENT
 """Fewer bytes cannot be kept: a process needs some segments to turn over."""
 
 _BYTES = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
@@ -20,7 +20,7 @@ _SIZE = re.compile(rf"(\d{{1,18}}(?:\.\d{{1,18}})?)\s*({'|'.join(_BYTES)})")
 
 
 @dataclass(frozen=True, slots=True)
-class Keep:
+class Retention:
     """The newest so many bytes, or the newest so many ns; ``None`` for no such bound.
 
     The bound holds for each process of the program by itself.
@@ -30,11 +30,11 @@ class Keep:
     ns: int | None = None
 
     @classmethod
-    def parse(cls, text: str) -> Keep:
+    def parse(cls, text: str) -> Retention:
         """Parse a size (``200MB``, ``1GiB``) or a duration; raises AsyncctxTraceError."""
         size = _SIZE.fullmatch(text.strip().upper())
         if size is not None:
-            return cls(bytes=max(LEAST, int(float(size[1]) * _BYTES[size[2]])))
+            return cls(bytes=max(MIN_SIZE, int(float(size[1]) * _BYTES[size[2]])))
         try:
             return cls(ns=parse_duration(text))
         except ValueError:

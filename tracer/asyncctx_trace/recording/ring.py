@@ -19,30 +19,35 @@ from asyncctx_trace.recording.format import (
     RECORD,
     SEGMENT,
     SEGMENT_HEADER,
-    Kind,
+    RecordKind,
     SegmentKind,
 )
-from asyncctx_trace.recording.record_columns import Columns
-from asyncctx_trace.recording.retention import LEAST, Keep
+from asyncctx_trace.recording.record_columns import RecordColumns
+from asyncctx_trace.recording.retention import MIN_SIZE, Retention
 from asyncctx_trace.recording.segments import Segment
 from asyncctx_trace.recording.writer import Recorder
 
-__all__ = ["Alive", "BoundedRecorder"]
+__all__ = ["LiveSet", "RingRecorder"]
 
 _ALWAYS_CARRIED = frozenset({"interrupted", "manager", "process", "site", "stopped"})
 """Entries that are few, or to which any fact may refer."""
 
 
 _OF_ACQUISITION = frozenset(
-    {Kind.ENTER_STARTED, Kind.ENTER_ENDED, Kind.EXIT_STARTED, Kind.COLLECTED}
+    {
+        RecordKind.ENTER_STARTED,
+        RecordKind.ENTER_ENDED,
+        RecordKind.EXIT_STARTED,
+        RecordKind.COLLECTED,
+    }
 )
 """Records that an acquisition in flight may have."""
-_NAMING_RESOURCE = frozenset({Kind.ENTER_STARTED, Kind.RELEASE_UNMATCHED})
+_NAMING_RESOURCE = frozenset({RecordKind.ENTER_STARTED, RecordKind.RELEASE_UNMATCHED})
 """Records whose ``resource_or_error`` is a resource."""
 
 
 @dataclass(frozen=True, slots=True)
-class Alive:
+class LiveSet:
     """What later facts may still refer to, by id."""
 
     acquisitions: Collection[int] = ()
@@ -62,7 +67,7 @@ class _Taken:
     """Kind of definition -> ids, sorted."""
 
 
-class BoundedRecorder(Recorder):
+class RingRecorder(Recorder):
     """Takes its oldest segment again instead of a new one, once ``keep`` is reached.
 
     Given up are whole acquisitions: one that is still in flight is carried over with the facts
@@ -71,7 +76,7 @@ class BoundedRecorder(Recorder):
     the file grows beyond it rather than lose it.
     """
 
-    def __init__(self, path: Path, keep: Keep, alive: Callable[[], Alive]) -> None:
+    def __init__(self, path: Path, keep: Retention, alive: Callable[[], LiveSet]) -> None:
         """``alive`` says at any time what is in flight, and what the program still has."""
         self._keep = keep
         self._alive = alive
@@ -86,10 +91,10 @@ class BoundedRecorder(Recorder):
 
     def _open_facts(self) -> None:
         with self._lock:
-            full = self._current.get(SegmentKind.FACTS)
+            full = self._current.get(SegmentKind.RECORDS)
             if full is not None:
                 full.referred = self._referred()
-            segment, old, was = self._take(SegmentKind.FACTS)
+            segment, old, was = self._take(SegmentKind.RECORDS)
             in_flight = self._in_flight(old, was)
             for number, record in enumerate(in_flight):
                 start = SEGMENT_HEADER.size + number * RECORD
@@ -126,7 +131,7 @@ class BoundedRecorder(Recorder):
     def _oldest(self) -> _Taken | None:
         """The next to give up: texts only when no facts are left from before they were full."""
         full = [taken for taken in self._taken if taken not in self._current.values()]
-        facts = next((taken for taken in full if taken.kind is SegmentKind.FACTS), None)
+        facts = next((taken for taken in full if taken.kind is SegmentKind.RECORDS), None)
         texts = next((taken for taken in full if taken.kind is SegmentKind.TEXTS), None)
         if facts is None or texts is None:
             return facts or texts
@@ -135,16 +140,16 @@ class BoundedRecorder(Recorder):
     def _too_much(self, oldest: _Taken, now: int) -> bool:
         if self._keep.bytes is not None:
             return (len(self._taken) + 1) * SEGMENT > self._keep.bytes
-        few = len(self._taken) < LEAST // SEGMENT
+        few = len(self._taken) < MIN_SIZE // SEGMENT
         return not few and now - oldest.filled_at > (self._keep.ns or 0)
 
     def _settle(self, old: bytes, was: SegmentKind | None, in_flight: list[bytes]) -> None:
         """Carry over the definitions that are needed, and count what is gone."""
         if was is None:
             return
-        if was is SegmentKind.FACTS:
-            begun = old[SEGMENT_HEADER.size :][RECORD - 1 :: RECORD].count(Kind.ENTER_STARTED)
-            carried = sum(record[-1] == Kind.ENTER_STARTED for record in in_flight)
+        if was is SegmentKind.RECORDS:
+            begun = old[SEGMENT_HEADER.size :][RECORD - 1 :: RECORD].count(RecordKind.ENTER_STARTED)
+            carried = sum(record[-1] == RecordKind.ENTER_STARTED for record in in_flight)
             self._given_up["acquisitions"] += begun - carried
         else:
             self._carrying = True
@@ -156,10 +161,10 @@ class BoundedRecorder(Recorder):
 
     def _in_flight(self, old: bytes, was: SegmentKind | None) -> list[bytes]:
         """The records of acquisitions that have not come to their end."""
-        if was is not SegmentKind.FACTS:
+        if was is not SegmentKind.RECORDS:
             return []
         alive = self._alive().acquisitions
-        columns = Columns(old[SEGMENT_HEADER.size :])
+        columns = RecordColumns(old[SEGMENT_HEADER.size :])
         return [
             columns[number]
             for number, acquisition in enumerate(columns.acquisition)
@@ -192,7 +197,7 @@ class BoundedRecorder(Recorder):
     def _referred(self) -> dict[str, array[int]]:
         """What the facts on the page of the moment refer to."""
         page = self.page
-        columns = Columns(page[SEGMENT_HEADER.size :] if page else b"")
+        columns = RecordColumns(page[SEGMENT_HEADER.size :] if page else b"")
         named = [kind in _NAMING_RESOURCE for kind in columns.kind]
         found = {
             "task": columns.task,

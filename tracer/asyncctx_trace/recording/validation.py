@@ -13,7 +13,7 @@ from typing import Any
 
 from asyncctx_trace.model.event_schema import EVENTS
 from asyncctx_trace.model.outcomes import Outcome
-from asyncctx_trace.recording.format import ANY_RECORD, RECORD, Kind
+from asyncctx_trace.recording.format import ANY_RECORD, RECORD, RecordKind
 
 __all__ = ["MAX_TIME", "check_entry", "check_header", "check_records"]
 
@@ -26,7 +26,7 @@ _OFFSETS = {field.name: field.offset for field in ANY_RECORD}
 _LONG_FIELDS = [field.name for field in ANY_RECORD if field.type == "u64"]
 _PLAUSIBLE = bytes(range(MAX_TIME >> 56))
 """The most significant byte of every 64-bit integer below MAX_TIME."""
-_KINDS = bytes(Kind)
+_KINDS = bytes(RecordKind)
 _OUTCOMES = bytes(Outcome)
 
 

@@ -204,7 +204,7 @@ class Recorder(TextWriter, RecordAppender):
     # -- pages ------------------------------------------------------------------------------
 
     def _open_facts(self) -> None:
-        self.use_page(self._segments.new(SegmentKind.FACTS).page)
+        self.use_page(self._segments.new(SegmentKind.RECORDS).page)
 
     def rotate(self, full: mmap.mmap | None) -> bool:
         with self._alone():

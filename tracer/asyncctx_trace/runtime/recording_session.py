@@ -18,7 +18,7 @@ from asyncctx_trace.model.unpatched import unpatched
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from asyncctx_trace.recording.ring import Alive
+    from asyncctx_trace.recording.ring import LiveSet
     from asyncctx_trace.recording.writer import Recorder
 
 __all__ = ["ENVIRONMENT", "record", "record_from_environment"]
@@ -83,11 +83,11 @@ class record:
             raise AlreadyRecording(
                 f"this process already records to {_recorder.path}: end that recording first"
             )
-        from asyncctx_trace.recording.retention import Keep
+        from asyncctx_trace.recording.retention import Retention
         from asyncctx_trace.recording.segments import create
 
         if self._keep is not None:
-            Keep.parse(self._keep)  # before a file is made in vain
+            Retention.parse(self._keep)  # before a file is made in vain
         create(self.path, overwrite=self._overwrite)
         join(self.path, self._keep)
         return self.path
@@ -120,21 +120,21 @@ def join(path: Path, keep: str | None = None) -> None:
 
         recorder = Recorder(path)
     else:
-        from asyncctx_trace.recording.retention import Keep
-        from asyncctx_trace.recording.ring import BoundedRecorder
+        from asyncctx_trace.recording.retention import Retention
+        from asyncctx_trace.recording.ring import RingRecorder
 
-        recorder = BoundedRecorder(path, Keep.parse(keep), _alive)
+        recorder = RingRecorder(path, Retention.parse(keep), _alive)
     recorder.call_hidden = quietly
     sinks.attach(recorder)
     _recorder = recorder
     atexit.register(stop)
 
 
-def _alive() -> Alive:
-    from asyncctx_trace.recording.ring import Alive
+def _alive() -> LiveSet:
+    from asyncctx_trace.recording.ring import LiveSet
 
     tasks = tasks_.known()
-    return Alive(
+    return LiveSet(
         acquisitions={acquisition.id for task in tasks for acquisition in task.open},
         tasks={task.id for task in tasks},
         resources={resource.id for resource in resources.known()},

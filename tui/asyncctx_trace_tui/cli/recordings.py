@@ -12,7 +12,7 @@ import click
 
 from asyncctx_trace.errors import RecordingError
 from asyncctx_trace.recording.reader import Recording
-from asyncctx_trace.recording.retention import Keep
+from asyncctx_trace.recording.retention import Retention
 from asyncctx_trace_tui.storage import paths
 
 __all__ = ["command"]
@@ -47,7 +47,7 @@ def command(keep: str | None) -> None:
     folder = paths.recordings()
     found = _entries(folder)
     if keep is not None:
-        found = _prune(found, Keep.parse(keep))
+        found = _prune(found, Retention.parse(keep))
     for each in found:
         click.echo(each)
     total = sum(each.size for each in found) / 1e6
@@ -60,7 +60,7 @@ def _entries(folder: Path) -> list[_Entry]:
     return sorted(found, key=lambda each: each.written, reverse=True)
 
 
-def _prune(found: list[_Entry], bound: Keep) -> list[_Entry]:
+def _prune(found: list[_Entry], bound: Retention) -> list[_Entry]:
     """Delete recordings beyond ``bound``, and return those that are left."""
     now = time.time()
     left: list[_Entry] = []

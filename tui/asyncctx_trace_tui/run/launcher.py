@@ -14,8 +14,8 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any
 
-from asyncctx_trace.recording.retention import Keep
-from asyncctx_trace.recording.ring import Alive, BoundedRecorder
+from asyncctx_trace.recording.retention import Retention
+from asyncctx_trace.recording.ring import LiveSet, RingRecorder
 from asyncctx_trace.recording.segments import create
 from asyncctx_trace.recording.writer import TextWriter
 from asyncctx_trace.runtime.launch import environment
@@ -70,12 +70,12 @@ class Program:
         those of :func:`asyncctx_trace.runtime.launch.environment`. Raises AsyncctxTraceError if
         ``keep`` is invalid, RecordingExists, or OSError if the recording cannot be created.
         """
-        bound = None if keep is None else Keep.parse(keep)
+        bound = None if keep is None else Retention.parse(keep)
         create(recording, overwrite=overwrite)
         self.recording = recording
         self.captured = captured
         self._recorder = (
-            TextWriter(recording) if bound is None else BoundedRecorder(recording, bound, Alive)
+            TextWriter(recording) if bound is None else RingRecorder(recording, bound, LiveSet)
         )
         self._end_lock = threading.Lock()
         self._exit_code: int | None = None

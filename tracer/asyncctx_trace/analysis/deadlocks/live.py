@@ -77,7 +77,7 @@ class DeadlockWatch:
 
     def new_deadlocks(self, now: int) -> list[str]:
         """Describe each deadlock not reported before; ``now`` is ``time.monotonic_ns()``."""
-        for event in self._recording.poll().lasting():
+        for event in self._recording.poll().without_completed():
             self._take(event)
         timeline = Timeline(self._definitions.values())
         facts = (fact for facts in self._in_flight.values() for fact in facts)

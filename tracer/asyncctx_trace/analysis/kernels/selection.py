@@ -13,7 +13,7 @@ from asyncctx_trace.analysis.timeline.numpy_ingest import RECORDS
 from asyncctx_trace.analysis.timeline.selection import known_at
 from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace.recording.batch import Batch, Writer
-from asyncctx_trace.recording.format import RECORD, Kind
+from asyncctx_trace.recording.format import RECORD, RecordKind
 
 __all__ = ["kept", "moments", "over"]
 
@@ -32,8 +32,8 @@ def over(batches: Iterable[Batch], since: int, until: int | None) -> Integers:
     for batch in batches:
         for writer, records in _records(batch):
             kind, at = records["kind"], records["at"]
-            failed = (kind == Kind.ENTER_ENDED) & (records["outcome"] != Outcome.OK)
-            ended = ((kind == Kind.EXIT_ENDED) | failed) & (at < since)
+            failed = (kind == RecordKind.ENTER_ENDED) & (records["outcome"] != Outcome.OK)
+            ended = ((kind == RecordKind.EXIT_ENDED) | failed) & (at < since)
             if until is not None:
                 ended &= at <= until
             found.append(_acquisitions(writer, records[ended]))
@@ -70,5 +70,7 @@ def _acquisitions(writer: Writer, records: NDArray[Any]) -> Integers:
 
 def _of_no_acquisition(records: NDArray[Any]) -> NDArray[np.bool_]:
     """Records whose field for the acquisition is unused."""
-    found: NDArray[np.bool_] = np.isin(records["kind"], (Kind.TASK_ENDED, Kind.RELEASE_UNMATCHED))
+    found: NDArray[np.bool_] = np.isin(
+        records["kind"], (RecordKind.TASK_ENDED, RecordKind.RELEASE_UNMATCHED)
+    )
     return found

@@ -15,7 +15,7 @@ from asyncctx_trace.model.event_schema import SIZES
 from asyncctx_trace.model.events import Heartbeat, ReleaseUnmatched
 from asyncctx_trace.model.outcomes import EnterFlag, Outcome
 from asyncctx_trace.recording.batch import UNKNOWN_MANAGER, Batch
-from asyncctx_trace.recording.format import ANY_RECORD, RECORD, Kind
+from asyncctx_trace.recording.format import ANY_RECORD, RECORD, RecordKind
 
 __all__ = ["RECORDS", "add_batch"]
 
@@ -30,10 +30,10 @@ RECORDS = np.dtype(
     }
 )
 """The layout of a record in the file."""
-_PHASES: dict[Kind, Phase] = {
-    Kind.ENTER_ENDED: "enter",
-    Kind.EXIT_STARTED: "body",
-    Kind.EXIT_ENDED: "exit",
+_PHASES: dict[RecordKind, Phase] = {
+    RecordKind.ENTER_ENDED: "enter",
+    RecordKind.EXIT_STARTED: "body",
+    RecordKind.EXIT_ENDED: "exit",
 }
 
 
@@ -45,13 +45,13 @@ def add_batch(columns: AcquisitionColumns, batch: Batch) -> bool:
     earlier one of its acquisition): then they must be added one by one. O(n log n) for n records.
     """
     events = _Events(batch)
-    new = events.of(Kind.ENTER_STARTED)
+    new = events.of(RecordKind.ENTER_STARTED)
     known = _KnownAcquisitions(columns, events.id("acquisition", new))
     phases = {kind: events.of(kind) for kind in _PHASES}
     indexes = {kind: known.index_of(events.id("acquisition", at)) for kind, at in phases.items()}
     for kind, index in indexes.items():  # started before the recording: left out
         phases[kind], indexes[kind] = phases[kind][index >= 0], index[index >= 0]
-    failed = events.field("outcome", phases[Kind.ENTER_ENDED]) != Outcome.OK
+    failed = events.field("outcome", phases[RecordKind.ENTER_ENDED]) != Outcome.OK
     if not known.is_consistent(columns, new, phases, indexes, failed):
         return False
     rows = {kind: known.rows[index] for kind, index in indexes.items()}
@@ -59,10 +59,10 @@ def add_batch(columns: AcquisitionColumns, batch: Batch) -> bool:
     _add_rows(columns, events, new)
     _set_phases(columns, events, phases, rows)
     ended = np.full(len(events), -1)
-    ended[phases[Kind.ENTER_ENDED][failed]] = rows[Kind.ENTER_ENDED][failed]
-    ended[phases[Kind.EXIT_ENDED]] = rows[Kind.EXIT_ENDED]
+    ended[phases[RecordKind.ENTER_ENDED][failed]] = rows[RecordKind.ENTER_ENDED][failed]
+    ended[phases[RecordKind.EXIT_ENDED]] = rows[RecordKind.EXIT_ENDED]
     _set_depths(columns, new, ended)
-    task_ended = events.of(Kind.TASK_ENDED)
+    task_ended = events.of(RecordKind.TASK_ENDED)
     tasks = events.id("task", task_ended).tolist()
     columns.task_ended.update(zip(tasks, events.at[task_ended].tolist(), strict=True))
     _add_unmatched(columns, events)
@@ -95,7 +95,7 @@ class _Events:
     def __len__(self) -> int:
         return len(self.at)
 
-    def of(self, kind: Kind) -> Integers:
+    def of(self, kind: RecordKind) -> Integers:
         """Return the indexes of the events of one kind."""
         return np.flatnonzero(self._kind == kind)
 
@@ -141,8 +141,8 @@ class _KnownAcquisitions:
         self,
         columns: AcquisitionColumns,
         new: Integers,
-        phases: dict[Kind, Integers],
-        indexes: dict[Kind, Integers],
+        phases: dict[RecordKind, Integers],
+        indexes: dict[RecordKind, Integers],
         failed: NDArray[np.bool_],
     ) -> bool:
         """Return whether the events of each acquisition are in order, each once at most.
@@ -166,7 +166,7 @@ class _KnownAcquisitions:
                 return False
             last[index] = at
             stage[index] = expected + 1
-            if kind == Kind.ENTER_ENDED:
+            if kind == RecordKind.ENTER_ENDED:
                 # A failed enter is the last event: none may follow it.
                 stage[index[failed]] = len(_PHASES) + 1
         return True
@@ -231,8 +231,8 @@ def _group(groups: dict[int, array[int]], keys: Integers, rows: Integers) -> Non
 def _set_phases(
     columns: AcquisitionColumns,
     events: _Events,
-    phases: dict[Kind, Integers],
-    rows: dict[Kind, Integers],
+    phases: dict[RecordKind, Integers],
+    rows: dict[RecordKind, Integers],
 ) -> None:
     """Set the values of the events after the first one in the rows to which they belong."""
 
@@ -240,15 +240,15 @@ def _set_phases(
         view = np.frombuffer(column, column.typecode)
         view[row] = values
 
-    at, row = phases[Kind.ENTER_ENDED], rows[Kind.ENTER_ENDED]
+    at, row = phases[RecordKind.ENTER_ENDED], rows[RecordKind.ENTER_ENDED]
     put(columns.enter_ended, row, events.at[at])
     put(columns.enter_outcome, row, events.field("outcome", at))
-    at, row = phases[Kind.EXIT_STARTED], rows[Kind.EXIT_STARTED]
+    at, row = phases[RecordKind.EXIT_STARTED], rows[RecordKind.EXIT_STARTED]
     put(columns.exit_started, row, events.at[at])
     put(columns.exit_task, row, events.id("task", at))
     put(columns.exit_site, row, events.id_or_zero("site", at))
     put(columns.body_outcome, row, events.field("outcome", at))
-    at, row = phases[Kind.EXIT_ENDED], rows[Kind.EXIT_ENDED]
+    at, row = phases[RecordKind.EXIT_ENDED], rows[RecordKind.EXIT_ENDED]
     put(columns.exit_ended, row, events.at[at])
     put(columns.exit_outcome, row, events.field("outcome", at))
     put(columns.suppressed, row, events.field("suppressed", at))
@@ -332,7 +332,7 @@ def _set_open(columns: AcquisitionColumns, first: int, ended: Integers, tasks: s
 
 def _add_unmatched(columns: AcquisitionColumns, events: _Events) -> None:
     """Add the releases that ended no recorded acquisition; there are few."""
-    where = events.of(Kind.RELEASE_UNMATCHED)
+    where = events.of(RecordKind.RELEASE_UNMATCHED)
     fields = (
         events.at[where],
         events.id("task", where),
@@ -350,7 +350,7 @@ def _set_collected(
 
     ``ended``: for each event, the row that it ends, -1 if it ends none.
     """
-    where = events.of(Kind.COLLECTED)
+    where = events.of(RecordKind.COLLECTED)
     if not len(where):
         return
     end_of = {row: event for event, row in enumerate(ended.tolist()) if row >= 0}

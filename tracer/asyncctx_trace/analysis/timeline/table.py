@@ -96,7 +96,11 @@ class Timeline(AcquisitionColumns):
 
     def extend(self, events: Iterable[Event]) -> None:
         """Add more events, in the order in which a recording gives them."""
-        if isinstance(events, Batch) and use_numpy(events.facts) and self.extend_by_columns(events):
+        if (
+            isinstance(events, Batch)
+            and use_numpy(events.record_count)
+            and self.extend_by_columns(events)
+        ):
             return
         for event in events:
             self._add(event)

@@ -12,27 +12,27 @@ from asyncctx_trace.errors import AsyncctxTraceError
 from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace.recording.format import SEGMENT
 from asyncctx_trace.recording.reader import Recording, read
-from asyncctx_trace.recording.retention import LEAST, Keep
-from asyncctx_trace.recording.ring import Alive, BoundedRecorder
+from asyncctx_trace.recording.retention import MIN_SIZE, Retention
+from asyncctx_trace.recording.ring import LiveSet, RingRecorder
 from asyncctx_trace.recording.segments import create
 
-ROOM = 2 * LEAST
+ROOM = 2 * MIN_SIZE
 
 
 class Service:
     """A program that goes on and on: each request is a task of its own with one acquisition."""
 
-    def __init__(self, path: Path, keep: Keep) -> None:
+    def __init__(self, path: Path, keep: Retention) -> None:
         create(path)
         self.requests = 0
         self.in_flight: set[int] = set()
-        self.recorder = BoundedRecorder(path, keep, self.alive)
+        self.recorder = RingRecorder(path, keep, self.alive)
         self.recorder.manager_defined(1, "asyncio.locks.Lock")
         self.recorder.site_defined(1, "app.py", 12, "handle", "db_lock")
         self.recorder.resource_defined(1, "lock", "db lock", 1)
 
-    def alive(self) -> Alive:
-        return Alive(acquisitions=self.in_flight, tasks=self.in_flight, resources={1})
+    def alive(self) -> LiveSet:
+        return LiveSet(acquisitions=self.in_flight, tasks=self.in_flight, resources={1})
 
     def ask(self) -> int:
         """A new task, named after its number, asks for the lock."""
@@ -70,7 +70,7 @@ def test_the_file_stays_within_its_bound_and_every_acquisition_is_accounted_for(
     path: Path,
 ) -> None:
     """Ten times what fits."""
-    service = Service(path, Keep(bytes=ROOM))
+    service = Service(path, Retention(bytes=ROOM))
     service.serve(30_000)
 
     timeline = Timeline(read(path))
@@ -81,7 +81,7 @@ def test_the_file_stays_within_its_bound_and_every_acquisition_is_accounted_for(
 
 def test_what_is_kept_is_the_newest_and_whole(path: Path) -> None:
     """No halves, and every name and message that a kept fact refers to."""
-    service = Service(path, Keep(bytes=ROOM))
+    service = Service(path, Retention(bytes=ROOM))
     service.serve(20_000)
 
     timeline = Timeline(read(path))
@@ -94,7 +94,7 @@ def test_what_is_kept_is_the_newest_and_whole(path: Path) -> None:
 
 def test_a_long_lived_acquisition_is_carried_over(path: Path) -> None:
     """A pool that is open for the life of the service is what one wants to see most."""
-    service = Service(path, Keep(bytes=ROOM))
+    service = Service(path, Retention(bytes=ROOM))
     pool = service.ask()
     service.serve(20_000)
 
@@ -113,7 +113,7 @@ def test_a_long_lived_acquisition_is_carried_over(path: Path) -> None:
 
 def test_a_follower_sees_everything_although_the_file_forgets(path: Path) -> None:
     """It looks often enough, and takes in nothing twice."""
-    service = Service(path, Keep(bytes=ROOM))
+    service = Service(path, Retention(bytes=ROOM))
     timeline = Timeline()
     with Recording(path) as recording:
         for _ in range(100):
@@ -126,7 +126,7 @@ def test_a_follower_sees_everything_although_the_file_forgets(path: Path) -> Non
 
 def test_a_follower_that_comes_late_keeps_up_from_there(path: Path) -> None:
     """The file has turned over many times before anybody looks."""
-    service = Service(path, Keep(bytes=ROOM))
+    service = Service(path, Retention(bytes=ROOM))
     service.serve(20_000)
     timeline = Timeline()
     with Recording(path) as recording:
@@ -141,7 +141,7 @@ def test_a_follower_that_comes_late_keeps_up_from_there(path: Path) -> None:
 
 def test_a_follower_that_sleeps_misses_what_was_given_up_and_is_told(path: Path) -> None:
     """Then it goes on with what is there."""
-    service = Service(path, Keep(bytes=ROOM))
+    service = Service(path, Retention(bytes=ROOM))
     timeline = Timeline()
     with Recording(path) as recording:
         service.serve(100)
@@ -159,7 +159,7 @@ def test_a_follower_that_sleeps_misses_what_was_given_up_and_is_told(path: Path)
 
 def test_old_lines_of_output_make_room_and_are_counted(path: Path) -> None:
     """The newest stay."""
-    service = Service(path, Keep(bytes=LEAST))
+    service = Service(path, Retention(bytes=MIN_SIZE))
     for number in range(40_000):
         service.recorder.printed(number, "stdout", f"line {number}")
 
@@ -171,12 +171,12 @@ def test_old_lines_of_output_make_room_and_are_counted(path: Path) -> None:
     )
     assert gone + len(timeline.printed) == 40_000
     assert timeline.printed[-1].text == "line 39999"
-    assert path.stat().st_size <= LEAST + 2 * SEGMENT
+    assert path.stat().st_size <= MIN_SIZE + 2 * SEGMENT
 
 
 def test_by_time_nothing_young_is_given_up(path: Path) -> None:
     """A bound of an hour, and a minute's worth of facts."""
-    service = Service(path, Keep(ns=3600 * 10**9))
+    service = Service(path, Retention(ns=3600 * 10**9))
     service.serve(10_000)
 
     assert len(Timeline(read(path))) == 10_000
@@ -184,28 +184,28 @@ def test_by_time_nothing_young_is_given_up(path: Path) -> None:
 
 def test_by_time_what_is_too_old_makes_room(path: Path) -> None:
     """A bound that has passed before the next fact comes."""
-    service = Service(path, Keep(ns=1))
+    service = Service(path, Retention(ns=1))
     service.serve(20_000)
 
     timeline = Timeline(read(path))
     assert accounted(timeline) == 20_000
-    assert path.stat().st_size <= LEAST + 4 * SEGMENT
+    assert path.stat().st_size <= MIN_SIZE + 4 * SEGMENT
 
 
 @pytest.mark.parametrize(
     ("text", "bound"),
     [
-        ("200MB", Keep(bytes=200_000_000)),
-        ("1 GiB", Keep(bytes=2**30)),
-        ("1kb", Keep(bytes=LEAST)),
-        ("90s", Keep(ns=90 * 10**9)),
-        ("10m", Keep(ns=600 * 10**9)),
-        ("1.5h", Keep(ns=5400 * 10**9)),
+        ("200MB", Retention(bytes=200_000_000)),
+        ("1 GiB", Retention(bytes=2**30)),
+        ("1kb", Retention(bytes=MIN_SIZE)),
+        ("90s", Retention(ns=90 * 10**9)),
+        ("10m", Retention(ns=600 * 10**9)),
+        ("1.5h", Retention(ns=5400 * 10**9)),
     ],
 )
-def test_bounds_are_written_as_people_write_them(text: str, bound: Keep) -> None:
+def test_bounds_are_written_as_people_write_them(text: str, bound: Retention) -> None:
     """Sizes and times."""
-    assert Keep.parse(text) == bound
+    assert Retention.parse(text) == bound
 
 
 @pytest.mark.parametrize("text", ["", "200", "MB", "10 parsecs", "-5m"])
@@ -214,4 +214,4 @@ def test_anything_else_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(
         AsyncctxTraceError, match="use a size such as 200MB or a duration such as 90s"
     ):
-        Keep.parse(text)
+        Retention.parse(text)
