@@ -19,7 +19,7 @@ from asyncctx_trace.model.event_schema import (
 )
 from asyncctx_trace.model.sink import EventSink
 from asyncctx_trace.native import extension
-from asyncctx_trace.otel.sink import Emitter
+from asyncctx_trace.otel.sink import SpanSink
 from asyncctx_trace.recording.format import ANY_RECORD, RECORD_STRUCTS, SEGMENT, SEGMENT_HEADER
 
 each_event = pytest.mark.parametrize("schema", EVENTS, ids=lambda schema: schema.event)
@@ -71,7 +71,7 @@ def parameters(method: Any) -> list[tuple[str, bool]]:
 
 
 @each_event
-@pytest.mark.parametrize("sink", [EventSink, Emitter])
+@pytest.mark.parametrize("sink", [EventSink, SpanSink])
 def test_a_sink_takes_the_fields_as_parameters(schema: EventSchema, sink: type) -> None:
     """Its callers pass them by position."""
     expected = [(field.name, field.optional) for field in schema.fields]
