@@ -17,6 +17,7 @@ from asyncctx_trace.analysis.summary.report import report
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.errors import DamagedRecording, NotARecording, RecordingError
 from asyncctx_trace.model.event_schema import SIZES, Field
+from asyncctx_trace.model.events import ResourceDefined
 from asyncctx_trace.recording.format import (
     ANY_RECORD,
     HEADER_SIZE,
@@ -196,6 +197,6 @@ def test_what_the_program_gives_as_name_and_capacity_is_recorded_whatever_it_is(
     it.close()
 
     [defined] = [
-        each for each in read(tmp_path / "b.actx").definitions if hasattr(each, "capacity")
+        one for one in read(tmp_path / "b.actx").definitions if isinstance(one, ResourceDefined)
     ]
     assert (defined.name, defined.capacity) == (str(path), None)
