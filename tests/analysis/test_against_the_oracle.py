@@ -28,7 +28,7 @@ def test_blame_is_what_every_tick_says_and_adds_up(scene: Scene) -> None:
     for resource in snapshot.limited:
         told = blame(snapshot, resource)
         expected = oracle.blame(resource)
-        shares = {(s.site, s.task, s.way): s.ns for s in told.shares}
+        shares = {(s.site, s.task, s.path): s.ns for s in told.shares}
 
         assert told.total == oracle.total_wait(resource)
         assert sum(shares.values()) == told.blamed == sum(expected.values())

@@ -37,7 +37,7 @@ def test_who_waits_for_a_waiter_is_charged_to_whom_that_one_waits_for() -> None:
         (
             snapshot.timeline.sites[share.site].line,
             snapshot.task(share.task),
-            len(share.way),
+            len(share.path),
         ): share.ns
         for share in told.shares
     }

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from analysis.builders import MS, Story
-from asyncctx_trace.analysis.contention.attribution import LONGEST, WAYS, blame
+from asyncctx_trace.analysis.contention.attribution import blame
 from asyncctx_trace.analysis.deadlocks.lock_order import inversions
 from asyncctx_trace.analysis.findings import find
+from asyncctx_trace.analysis.kernels.charges import MAX_PATH_LENGTH, MAX_PATHS
 from asyncctx_trace.analysis.snapshot import Snapshot
 
 
@@ -24,12 +25,12 @@ def test_where_ways_part_again_and_again_those_that_matter_are_followed() -> Non
     story.asks(20, "waiter", "r0")
     story.ends(100)
     told = blame(Snapshot(story.timeline()), 1)
-    ways = {share.way for share in told.shares}
+    paths = {share.path for share in told.shares}
 
     assert (told.total, told.unknown) == (80 * MS, 0)
     assert sum(share.ns for share in told.shares) == told.blamed
-    assert len(ways) <= WAYS
-    assert max(map(len, ways)) > 4
+    assert len(paths) <= MAX_PATHS
+    assert max(map(len, paths)) > 4
 
 
 def test_a_deadlock_of_many_is_one_finding_and_no_way_leads_all_around() -> None:
@@ -47,7 +48,7 @@ def test_a_deadlock_of_many_is_one_finding_and_no_way_leads_all_around() -> None
 
     assert len(rings) == 1
     assert f"and {many - 4} more" in rings[0].summary
-    assert max(len(share.way) for share in told.shares) == LONGEST
+    assert max(len(share.path) for share in told.shares) == MAX_PATH_LENGTH
     assert (told.total, told.unknown) == (490 * MS, 0)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from asyncctx_trace.analysis.contention.costs import contention, got_in
+from asyncctx_trace.analysis.contention.costs import contention_in, got_in
 from asyncctx_trace.analysis.findings import find
+from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET
 
 from .runs import Run
@@ -45,14 +46,15 @@ def test_it_cleans_up_in_the_declared_order(run: Run) -> None:
 def test_the_declared_queues_form(run: Run) -> None:
     """The most waiters at once, and the order of acquisition."""
     timeline = run.timeline
+    snapshot = Snapshot(timeline)
     found = {
         use.name: {
             "most_waiters": use.most_waiters,
             "got_in": " → ".join(
-                run.task(timeline.task[row]) for row in got_in(timeline, use.resource)
+                run.task(timeline.task[row]) for row in got_in(snapshot, use.resource)
             ),
         }
-        for use in contention(timeline)
+        for use in contention_in(snapshot)
     }
 
     declared = run.expects["contention"]

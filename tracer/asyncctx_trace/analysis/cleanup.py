@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from operator import sub
 
-from asyncctx_trace.analysis import kernels
 from asyncctx_trace.analysis.snapshot import Snapshot
-from asyncctx_trace.analysis.timeline.lookups import pick, spans_of
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
-from asyncctx_trace.model.events import Outcome
 
 __all__ = ["Cleanup", "Order", "Unwinding", "cleanups", "orders", "unwindings"]
 
@@ -101,37 +97,10 @@ def orders(snapshot: Snapshot) -> list[Order]:
 
 
 def cleanups(snapshot: Snapshot) -> list[Cleanup]:
-    """What was cleaned up, by resource and site, the slowest first."""
-    if len(snapshot.timeline) and kernels.pays(snapshot.timeline):
-        from asyncctx_trace.analysis.kernels.cleanup import counts
-    else:
-        counts = _counts
-    found = [Cleanup(*counted) for counted in counts(snapshot, _overlapping(snapshot))]
-    return sorted(found, key=lambda each: -each.slowest)
-
-
-def _counts(snapshot: Snapshot, overlapping: set[int]) -> Iterator[tuple[int, ...]]:
-    """The fields of a Cleanup for each resource and site, in order of their first acquisition."""
-    timeline = snapshot.timeline
-    groups: dict[tuple[int, int], list[int]] = {}
-    for row, started in enumerate(timeline.exit_started):
-        if started != NOT_YET:
-            groups.setdefault((timeline.resource[row], timeline.site[row]), []).append(row)
-    for place, rows in groups.items():
-        body = bytes(pick(timeline.body_outcome, rows))
-        exit_ = bytes(pick(timeline.exit_outcome, rows))
-        starts, ends = spans_of(timeline.exit_started, timeline.exit_ended, rows, snapshot.now)
-        yield (
-            *place,
-            len(rows),
-            body.count(Outcome.ERROR),
-            body.count(Outcome.CANCELLED) + body.count(Outcome.TIMED_OUT),
-            exit_.count(Outcome.ERROR) + exit_.count(Outcome.TIMED_OUT),
-            exit_.count(Outcome.CANCELLED),
-            sum(pick(timeline.suppressed, rows)),
-            len(overlapping.intersection(rows)) if overlapping else 0,
-            max(map(sub, ends, starts)),
-        )
+    """Return what was cleaned up, by resource and site, the slowest first."""
+    overlapping = _overlapping(snapshot)
+    counts = snapshot.kernels.whole.cleanup_counts(snapshot.timeline, overlapping, snapshot.now)
+    return sorted((Cleanup(*fields) for fields in counts), key=lambda cleanup: -cleanup.slowest)
 
 
 def _of_run(timeline: Timeline, task: int, run: list[int]) -> Iterator[Unwinding]:

@@ -9,10 +9,16 @@ from functools import cached_property
 from operator import le
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
-from asyncctx_trace.analysis import kernels
 from asyncctx_trace.analysis.contention.occupancy import Occupancy, contends, wait_of
-from asyncctx_trace.analysis.contention.waits import Waits
-from asyncctx_trace.analysis.timeline.lookups import differing, entered, pick
+from asyncctx_trace.analysis.kernels.choice import Kernels, kernels_for
+from asyncctx_trace.analysis.kernels.columns import Nestings, Waits
+from asyncctx_trace.analysis.timeline.lookups import (
+    differing,
+    entered,
+    open_around,
+    open_at,
+    pick,
+)
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Phase, Timeline
 from asyncctx_trace.model import names
 
@@ -45,8 +51,11 @@ class Snapshot:
         running: bool = False,
         interruption: Interruption | None = None,
         rows: Sequence[int] | None = None,
+        kernels: Kernels | None = None,
     ) -> None:
         self.timeline = timeline
+        self.kernels = kernels or kernels_for(len(timeline))
+        """The implementations that all answers about this snapshot use."""
         self.interruption = interruption
         """What ended the program, if ``timeline`` stands as it did at that moment."""
         self.is_cut = False
@@ -78,21 +87,24 @@ class Snapshot:
         """Holders and waiters of ``resource`` over time."""
         found = self._occupancy.get(resource)
         if found is None:
-            found = Occupancy(self.timeline, resource, self.now)
+            found = Occupancy(self.timeline, resource, self.now, self.kernels)
             self._occupancy[resource] = found
         return found
 
-    def contended(self, row: int) -> int:
-        """How many ns the wait in ``row`` met a full resource; zero where nobody contends."""
+    def blocked_time(self, row: int) -> int:
+        """Return for how many ns ``row`` waited while its resource was full."""
         resource = self.timeline.resource[row]
         if not contends(self.timeline.resources.get(resource)):
             return 0
-        return self.occupancy(resource).met_by(row)
+        return self.occupancy(resource).blocked_time(row)
 
     @cached_property
     def waits(self) -> Waits:
         """When each task waited for a limited resource."""
-        return Waits(self.timeline, self.limited, self.now)
+        rows = array("q")
+        for resource in self.limited:
+            rows.extend(self.timeline.rows_of_resource[resource])
+        return self.kernels.for_rows(rows).waits(self.timeline, rows, self.now)
 
     def waiting_at(self, task: int, at: int) -> int | None:
         """The row in which ``task`` waited for a limited resource at time ``at``."""
@@ -111,36 +123,23 @@ class Snapshot:
 
     @cached_property
     def parents(self) -> array[int]:
-        """By row, the row of the acquisition around it; -1 where there is none."""
-        if len(self.timeline) and kernels.pays(self.timeline):
-            from asyncctx_trace.analysis.kernels.parents import parents
-        else:
-            parents = _parents
-        return parents(self.timeline)
+        """By row, the row of the enclosing acquisition; -1 if there is none."""
+        return self.kernels.whole.parents(self.timeline)
+
+    @cached_property
+    def nestings(self) -> Nestings:
+        """The requests for a limited resource that a task made while it held others."""
+        return self.kernels.whole.nestings(self.timeline, self.limited, self.parents)
 
     def held_by(self, task: int, at: int) -> list[int]:
         """Rows that ``task`` had entered and not yet left at time ``at``, outermost first."""
         rows = self.timeline.rows_of_task.get(task, ())
         last = bisect_right(rows, at, key=self.timeline.enter_started.__getitem__) - 1
-        return self._open_at(rows[last], at) if last >= 0 else []
+        return open_at(self.timeline, self.parents, rows[last], at) if last >= 0 else []
 
     def held_around(self, row: int) -> list[int]:
-        """Rows that the task had entered and not yet left when it asked for ``row``."""
-        at = self.timeline.enter_started[row]
-        return [other for other in self._open_at(row, at) if other != row]
-
-    def _open_at(self, row: int, at: int) -> list[int]:
-        # Each acquisition knows which one was innermost when it began: up that chain lie all
-        # that can be open, among some that are over.
-        timeline = self.timeline
-        held: list[int] = []
-        while row >= 0:
-            ended = timeline.exit_ended[row]
-            got_in = timeline.entered(row) and timeline.enter_ended[row] <= at
-            if got_in and (ended == NOT_YET or ended > at):
-                held.append(row)
-            row = self.parents[row]
-        return held[::-1]
+        """Return what the task of ``row`` held when it asked for it, outermost first."""
+        return open_around(self.timeline, self.parents, row)
 
     @cached_property
     def ended_for_others(self) -> dict[int, list[int]]:
@@ -158,12 +157,8 @@ class Snapshot:
         """
         timeline, foreign = self.timeline, self.ended_for_others
         tasks = dict.fromkeys((*timeline.rows_of_task, *foreign))
-        if tasks and kernels.pays(timeline):
-            from asyncctx_trace.analysis.kernels.cleanup import ever_in_two
-
-            tasks = dict.fromkeys(filter(ever_in_two(timeline).__contains__, tasks))
         found: dict[int, list[int]] = {}
-        for task in tasks:
+        for task in self.kernels.whole.tasks_with_overlaps(timeline, tasks):
             rows = [
                 row
                 for row in timeline.rows_of_task.get(task, ())
@@ -271,8 +266,3 @@ class Snapshot:
         """Return the error that ended a phase, such as ``ValueError: bad``, or ``""``."""
         known = self.timeline.errors.get((row, phase))
         return names.error_summary(known, 2 * _NAME) if known is not None else ""
-
-
-def _parents(timeline: Timeline) -> array[int]:
-    row_of = {acquisition: row for row, acquisition in enumerate(timeline.id)}
-    return array("q", (row_of.get(parent, -1) if parent else -1 for parent in timeline.parent))

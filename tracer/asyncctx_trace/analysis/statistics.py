@@ -1,4 +1,4 @@
-"""How durations are spread: half of them, nearly all of them, the longest."""
+"""Statistics of durations: count, total, percentiles, maximum."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Protocol, SupportsInt
 __all__ = ["DurationStats"]
 
 
-class Ranked(Protocol):
-    """Durations in order, in a list or a column of numpy's."""
+class SortedDurations(Protocol):
+    """Durations in ascending order, in a list or a numpy array."""
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, rank: int, /) -> SupportsInt: ...
+    def __getitem__(self, index: int, /) -> SupportsInt: ...
 
 
 @dataclass(frozen=True, slots=True)
 class DurationStats:
-    """Durations in ns; all zero where there are none.
+    """Statistics of durations in ns; all zero if there are none.
 
-    A percentile is one of the durations themselves (nearest rank): pN is the shortest that at
-    least N % do not exceed.
+    A percentile is one of the durations (nearest-rank method): pN is the shortest that at least
+    N % of them do not exceed.
     """
 
     count: int = 0
@@ -34,13 +34,13 @@ class DurationStats:
 
     @classmethod
     def of(cls, durations: Iterable[int]) -> DurationStats:
-        """The spread of ``durations`` (ns, in any order)."""
-        ranked = sorted(durations)
-        return cls.ranked(ranked, sum(ranked))
+        """Return the statistics of ``durations`` (ns, in any order)."""
+        in_order = sorted(durations)
+        return cls.of_sorted(in_order, sum(in_order))
 
     @classmethod
-    def ranked(cls, durations: Ranked, total: int) -> DurationStats:
-        """The same of durations in order, with their sum."""
+    def of_sorted(cls, durations: SortedDurations, total: int) -> DurationStats:
+        """Return the statistics of ``durations`` in ascending order, whose sum is ``total``."""
         count = len(durations)
         if not count:
             return cls()
@@ -52,5 +52,5 @@ class DurationStats:
 
     @property
     def mean(self) -> int:
-        """The average in ns."""
+        """The average in ns, rounded down."""
         return self.total // self.count if self.count else 0

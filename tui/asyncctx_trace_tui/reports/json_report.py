@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from asyncctx_trace.analysis.contention.costs import ResourceUse
-from asyncctx_trace.analysis.contention.critical_path import Step
 from asyncctx_trace.analysis.endings.last_moment import ended_by, pending_waits
 from asyncctx_trace.analysis.findings import Finding
+from asyncctx_trace.analysis.kernels.path_steps import Step
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.statistics import DurationStats
 from asyncctx_trace.analysis.summary.culprit import Culprit

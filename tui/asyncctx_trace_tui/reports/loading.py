@@ -13,7 +13,7 @@ from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.sources import FollowedSource, follow
 
 if TYPE_CHECKING:
-    from asyncctx_trace.analysis.timeline.selection import Piece
+    from asyncctx_trace.analysis.timeline.selection import EventBatch
     from asyncctx_trace.recording.format import Anchor
 
 __all__ = ["LoadedRecording", "load_recording"]
@@ -68,7 +68,7 @@ def _monotonic(anchor: Anchor, time_of_day: time) -> int:
     return anchor.monotonic_ns + round(then.timestamp() * 1e9) - anchor.wall_ns
 
 
-def _batches(source: FollowedSource) -> Iterator[Piece]:
+def _batches(source: FollowedSource) -> Iterator[EventBatch]:
     """Yield the events in batches, so that a large recording is never in memory twice."""
     yield source.poll(_BATCH)
     while source.behind:

@@ -242,7 +242,7 @@ def _bad_end(snapshot: Snapshot, end: Failure) -> str:
 
 
 def _got_in(snapshot: Snapshot, use: ResourceUse) -> Text:
-    rows = got_in(snapshot.timeline, use.resource)
+    rows = got_in(snapshot, use.resource)
     names = [task_name(snapshot.timeline, snapshot.timeline.task[row]) for row in rows[:_IN_ORDER]]
     left_out = len(rows) - len(names)
     if left_out:

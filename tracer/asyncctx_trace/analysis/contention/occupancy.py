@@ -1,18 +1,16 @@
-"""How full a resource was at every moment, with whom it kept waiting."""
+"""How full a resource was over time, and whom it kept waiting."""
 
 from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from itertools import accumulate, pairwise, repeat
+from itertools import accumulate, pairwise
 from operator import add, itemgetter, mul, sub
 
-from asyncctx_trace.analysis import kernels
-from asyncctx_trace.analysis.contention.holds import Holds
-from asyncctx_trace.analysis.timeline.lookups import holds_of, waits_of
+from asyncctx_trace.analysis.kernels.choice import Kernels
+from asyncctx_trace.analysis.kernels.columns import Holds
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 from asyncctx_trace.model import capacity
 from asyncctx_trace.model.events import ResourceDefined
@@ -20,34 +18,33 @@ from asyncctx_trace.model.events import ResourceDefined
 __all__ = ["Occupancy", "contends", "hold_of", "limit_of", "wait_of"]
 
 _LARGEST = 2**63 - 1
-"""What fits into a column."""
-
+"""The largest value in a column."""
 _CHECKPOINT = 64
-"""Moves, at least, between two lists of holders that are kept."""
+"""The least number of moves between two stored lists of holders."""
 
 
 def contends(resource: ResourceDefined | None) -> bool:
-    """Whether tasks can be in each other's way at ``resource``.
+    """Return whether tasks can keep each other out of ``resource``.
 
-    A timeout or a task group lets everybody in: to be in two of them at once is no contention.
+    A timeout or a task group lets everybody in.
     """
     return resource is not None and capacity.limit_of(resource.kind, resource.capacity) is not None
 
 
 def limit_of(resource: ResourceDefined | None) -> int:
-    """How many holders keep others out: the capacity; one where it is not known."""
-    found = None if resource is None else capacity.limit_of(resource.kind, resource.capacity)
-    return 1 if found is None else found
+    """Return how many holders keep others out: the capacity, or 1 if it is not known."""
+    limit = None if resource is None else capacity.limit_of(resource.kind, resource.capacity)
+    return 1 if limit is None else limit
 
 
 def wait_of(timeline: Timeline, row: int, now: int) -> tuple[int, int]:
-    """Start and end of the wait in ``row``; one that goes on ends at ``now``."""
+    """Return start and end of the enter of ``row``; one that has not ended ends at ``now``."""
     start, end = timeline.enter_started[row], timeline.enter_ended[row]
     return start, max(start, now) if end == NOT_YET else end
 
 
 def hold_of(timeline: Timeline, row: int, now: int) -> tuple[int, int] | None:
-    """From getting in to the end of the cleanup; ``None`` for who did not get in."""
+    """Return from when to when ``row`` held, cleanup included; ``None`` if it did not enter."""
     if not timeline.entered(row):
         return None
     start, end = timeline.enter_ended[row], timeline.exit_ended[row]
@@ -57,127 +54,102 @@ def hold_of(timeline: Timeline, row: int, now: int) -> tuple[int, int] | None:
 class Occupancy:
     """Holders and waiters of one resource as steps over time.
 
-    Step ``i`` lasts from ``times[i]`` to ``times[i + 1]``. It is *full* while at least
-    ``limit`` tasks hold the resource: only then does a holder keep a waiter out.
+    Step ``i`` lasts from ``times[i]`` to ``times[i + 1]``. The resource is *full* while at least
+    ``limit`` tasks hold it: only then does a holder keep a waiter out.
     """
 
-    def __init__(self, timeline: Timeline, resource: int, now: int) -> None:
+    def __init__(self, timeline: Timeline, resource: int, now: int, kernels: Kernels) -> None:
         self.limit = limit_of(timeline.resources.get(resource))
-        self._timeline = timeline
+        """The number of holders that keep others out."""
         self.rows = timeline.rows_of_resource.get(resource, array("q"))
+        """The acquisitions of the resource."""
+        self._timeline = timeline
         self._now = now
-        if kernels.pays(timeline, self.rows):
-            from asyncctx_trace.analysis.kernels.occupancy import steps
-        else:
-            steps = _steps
-        self.times, self.waiters, self.holders = steps(timeline, self.rows, now)
+        self._kernels = kernels.for_rows(self.rows)
+        steps = self._kernels.occupancy_steps(timeline, self.rows, now)
+        self.times, self.waiters, self.holders = steps
 
     @property
-    def kept_out(self) -> array[int]:
-        """Waiters of each step while the resource was full."""
-        if kernels.pays(self._timeline, self.rows):
-            from asyncctx_trace.analysis.kernels.occupancy import kept_out
-
-            return kept_out(self.waiters, self.holders, self.limit)
-        return array("i", map(mul, self.waiters, self._full()))
-
-    def _full(self) -> array[int]:
-        """Of each step, whether the resource was full."""
-        return array("b", map(self.limit.__le__, self.holders))
+    def blocked_waiters(self) -> array[int]:
+        """The number of waiters in each step while the resource was full, 0 otherwise."""
+        return self._kernels.blocked_waiters(self.waiters, self.holders, self.limit)
 
     @cached_property
-    def met(self) -> array[int]:
-        """How many ns the wait in each of ``rows`` met the full resource."""
-        if kernels.pays(self._timeline, self.rows):
-            from asyncctx_trace.analysis.kernels.occupancy import met
-        else:
-            met = _met
-        return met(self._timeline, self.rows, self._now, self.times, self._full())
+    def blocked_times(self) -> array[int]:
+        """For how many ns each of ``rows`` waited while the resource was full."""
+        full = array("b", map(self.limit.__le__, self.holders))
+        return self._kernels.blocked_times(self._timeline, self.rows, self._now, self.times, full)
 
     @cached_property
     def contended(self) -> int:
-        """How many of ``rows`` met the full resource."""
-        return len(self.met) - self.met.count(0)
+        """The number of ``rows`` that waited while the resource was full."""
+        return len(self.blocked_times) - self.blocked_times.count(0)
 
     @property
     def crowded(self) -> bool:
-        """Whether there ever were more who held it, or wanted to, than it lets in."""
+        """Whether holders and waiters together were ever more than the limit."""
         return any(map(self.limit.__lt__, map(add, self.waiters, self.holders)))
 
-    def met_by(self, row: int) -> int:
-        """How many ns the wait in ``row`` met the full resource."""
-        return self.met[bisect_left(self.rows, row)]
+    def blocked_time(self, row: int) -> int:
+        """Return for how many ns ``row`` waited while the resource was full."""
+        return self.blocked_times[bisect_left(self.rows, row)]
 
     @cached_property
-    def _waited_before(self) -> Sequence[int]:
-        """What all waiters together had waited for the full resource at the start of each step."""
-        lengths, kept_out = map(sub, self.times[1:], self.times), self.kept_out
-        sums = accumulate(map(mul, lengths, kept_out), initial=0)
-        longest = (self.times[-1] - self.times[0]) * max(kept_out)
-        return list(sums) if longest > _LARGEST else array("q", sums)
+    def _blocked_before(self) -> Sequence[int]:
+        """The blocked time of all waiters together before each step, in ns."""
+        lengths, blocked = map(sub, self.times[1:], self.times), self.blocked_waiters
+        sums = accumulate(map(mul, lengths, blocked), initial=0)
+        bound = (self.times[-1] - self.times[0]) * max(blocked)
+        return list(sums) if bound > _LARGEST else array("q", sums)
 
     @cached_property
     def holds(self) -> Holds:
-        """Which task held it from when to when."""
-        return Holds(self._timeline, self.rows, self._now)
-
-    def full_during(self, start: int, end: int) -> Iterator[tuple[int, int]]:
-        """Its holders from ``start`` on, up to ``end``, and since when; 0 while it is not full."""
-        first = bisect_right(self.times, start) - 1
-        for step in range(max(first, 0), bisect_left(self.times, end)):
-            holders = self.holders[step]
-            yield max(start, self.times[step]), holders if holders >= self.limit else 0
+        """Which task held the resource from when to when."""
+        return self._kernels.holds(self._timeline, self.rows, self._now)
 
     def __iter__(self) -> Iterator[tuple[int, int, int, int]]:
-        """Steps in order: start, end, waiters, holders."""
+        """Yield the steps in order: start, end, waiters, holders."""
         for (start, end), waiters, holders in zip(
             pairwise(self.times), self.waiters, self.holders, strict=False
         ):
             yield start, end, waiters, holders
 
     @property
-    def waited_in_all(self) -> int:
-        """How many ns all waiters together waited, for the full resource or not."""
-        return self._integral(self.waiters)
+    def total_wait(self) -> int:
+        """The waiting time of all waiters together, in ns, whether the resource was full or not."""
+        return self._kernels.integral(self.times, self.waiters)
 
     @property
-    def kept_out_in_all(self) -> int:
-        """How many ns all waiters together waited for the full resource."""
-        return self._integral(self.kept_out)
+    def total_blocked(self) -> int:
+        """The waiting time of all waiters together while the resource was full, in ns."""
+        return self._kernels.integral(self.times, self.blocked_waiters)
 
-    def _integral(self, values: array[int]) -> int:
-        if kernels.pays(self._timeline, self.rows):
-            from asyncctx_trace.analysis.kernels.occupancy import integral
+    def blocked_between(self, start: int, end: int) -> int:
+        """Return the blocked time of all waiters together between two times, in ns."""
+        return self._blocked_until(end) - self._blocked_until(start)
 
-            return integral(self.times, values)
-        return sum(map(mul, map(sub, self.times[1:], self.times), values))
-
-    def waited(self, start: int, end: int) -> int:
-        """How many ns all waiters together waited for the full resource in that time."""
-        return self._until(end) - self._until(start)
-
-    def _until(self, at: int) -> int:
-        before = self._waited_before
+    def _blocked_until(self, at: int) -> int:
+        before = self._blocked_before
         step = bisect_right(self.times, at) - 1
         if step < 0:
             return 0
         if step + 1 == len(self.times):
             return before[step]
-        # Within the step it grows evenly.
+        # Within a step it grows evenly.
         length = self.times[step + 1] - self.times[step]
         return before[step] + (before[step + 1] - before[step]) // length * (at - self.times[step])
 
     def most_waiters(self) -> tuple[int, int | None]:
-        """The longest queue before the full resource, and when it first stood so."""
-        kept_out = self.kept_out
-        most = max(kept_out, default=0)
-        return most, self.times[kept_out.index(most)] if most else None
+        """Return the longest queue while the resource was full, and its first time."""
+        blocked = self.blocked_waiters
+        most = max(blocked, default=0)
+        return most, self.times[blocked.index(most)] if most else None
 
     def holders_at(self, at: int) -> list[int]:
-        """Rows that held the resource at time ``at``, in order of getting in."""
-        moves, kept = self._moves
+        """Return the rows that held the resource at time ``at``, in order of entering."""
+        moves, checkpoints = self._moves
         count = bisect_right(moves, (at, 2, 0))
-        first, held = kept[bisect_right(kept, count, key=itemgetter(0)) - 1]
+        first, held = checkpoints[bisect_right(checkpoints, count, key=itemgetter(0)) - 1]
         holding = dict.fromkeys(held)
         for _, arrives, row in moves[first:count]:
             if arrives:
@@ -188,52 +160,25 @@ class Occupancy:
 
     @cached_property
     def _moves(self) -> tuple[list[tuple[int, int, int]], list[tuple[int, list[int]]]]:
-        """Who arrived (1) and left (0) when, and from time to time who held before which move."""
+        """Time, 1 for a start or 0 for an end, and row of each hold; and the holders at some of
+        them, as (number of moves before, rows)."""
         moves: list[tuple[int, int, int]] = []
         for row in self.rows:
             hold = hold_of(self._timeline, row, self._now)
-            lasts = self._timeline.exit_ended[row] == NOT_YET
-            if hold is not None and (lasts or hold[0] < hold[1]):
+            unfinished = self._timeline.exit_ended[row] == NOT_YET
+            if hold is not None and (unfinished or hold[0] < hold[1]):
                 moves.append((hold[0], 1, row))
-                if not lasts:
+                if not unfinished:
                     moves.append((hold[1], 0, row))
         moves.sort()
-        kept: list[tuple[int, list[int]]] = [(0, [])]
+        checkpoints: list[tuple[int, list[int]]] = [(0, [])]
         holding: dict[int, None] = {}
         for index, (_, arrives, row) in enumerate(moves):
-            # The more hold it, the more moves lie between: it takes as much room as the moves.
-            if index - kept[-1][0] >= max(_CHECKPOINT, len(holding)):
-                kept.append((index, list(holding)))
+            # The more hold it, the more moves lie between: checkpoints are no larger than moves.
+            if index - checkpoints[-1][0] >= max(_CHECKPOINT, len(holding)):
+                checkpoints.append((index, list(holding)))
             if arrives:
                 holding[row] = None
             else:
                 del holding[row]
-        return moves, kept
-
-
-def _steps(
-    timeline: Timeline, rows: Sequence[int], now: int
-) -> tuple[array[int], array[int], array[int]]:
-    """Times at which a step begins, waiters and holders in each."""
-    asked, answered = waits_of(timeline, rows, now)
-    got_in, left = holds_of(timeline, rows, now)
-    # Every start of a hold is the end of a wait.
-    times: array[int] = array("q", sorted({*asked, *answered, *left}))
-    return times, _there(asked, answered, times), _there(got_in, left, times)
-
-
-def _there(arrivals: list[int], departures: list[int], times: array[int]) -> array[int]:
-    """How many are there in each step; whoever comes and goes within one tick never was."""
-    come, gone = Counter(arrivals), Counter(departures)
-    changes = map(sub, map(come.get, times, repeat(0)), map(gone.get, times, repeat(0)))
-    return array("i", accumulate(changes))
-
-
-def _met(
-    timeline: Timeline, rows: Sequence[int], now: int, times: array[int], full: array[int]
-) -> array[int]:
-    """How many ns the wait in each of ``rows`` met the full resource."""
-    lengths = map(sub, times[1:], times)
-    before = dict(zip(times, accumulate(map(mul, lengths, full), initial=0), strict=True))
-    starts, ends = waits_of(timeline, rows, now)
-    return array("q", map(sub, map(before.__getitem__, ends), map(before.__getitem__, starts)))
+        return moves, checkpoints

@@ -1,4 +1,4 @@
-"""Who unblocked whom: for every enter that waited, the exit that let it in."""
+"""Wake-ups: for every enter that waited, the exit that let it in."""
 
 from __future__ import annotations
 
@@ -7,111 +7,107 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from itertools import compress, count
 
-from asyncctx_trace.analysis import kernels
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET
 
 __all__ = ["Wakeups", "wakeups"]
 
-NOBODY = -1
+_UNKNOWN = -1
 
-# The order in which things happen that have the same time.
+# The order in which events that have the same time are processed.
 _LEAVES, _FREES, _ASKS, _GIVES_UP, _ENTERS = range(5)
 
 
 class Wakeups(Mapping[int, int]):
-    """Row that waited for a place and got in -> row whose exit let it in."""
+    """Row that waited for a unit and entered -> row whose exit let it in."""
 
-    def __init__(self, givers: array[int]) -> None:
-        """``givers``: by row, NOBODY where none is known."""
-        self._givers = givers
+    def __init__(self, releasers: array[int]) -> None:
+        """``releasers``: by row, -1 where none is known."""
+        self._releasers = releasers
 
     def __getitem__(self, row: int) -> int:
-        giver = self._givers[row]
-        if giver == NOBODY:
+        releaser = self._releasers[row]
+        if releaser == _UNKNOWN:
             raise KeyError(row)
-        return giver
+        return releaser
 
     def __iter__(self) -> Iterator[int]:
-        return compress(count(), map(NOBODY.__ne__, self._givers))
+        return compress(count(), map(_UNKNOWN.__ne__, self._releasers))
 
     def __len__(self) -> int:
-        return len(self._givers) - self._givers.count(NOBODY)
+        return len(self._releasers) - self._releasers.count(_UNKNOWN)
 
 
 def wakeups(snapshot: Snapshot) -> Wakeups:
-    """Who let whom in.
+    """Return who let whom in.
 
-    Places go to those who wait in the order of their asking, each once; whoever got in before its
-    turn has taken the place of the one whose turn it was. A place may be taken by somebody who is
-    not in yet: so who waited need not have met a full resource. An enter for which no exit is known
-    (a release by hand, a condition's ``wait``) is not among them.
+    Units of the capacity go to the waiters in the order of asking; one that entered earlier has
+    taken the unit of the one whose turn it was. A unit may be reserved for a task that has not
+    entered yet, so that a waiter need not have seen a full resource. Enters for which no exit is
+    known (a release by hand, a condition's ``wait``) are left out.
     """
-    givers = array("q", [NOBODY]) * len(snapshot.timeline)
+    timeline = snapshot.timeline
+    releasers = array("q", [_UNKNOWN]) * len(timeline)
     for resource in snapshot.limited:
-        if snapshot.occupancy(resource).crowded and not _in_turn(snapshot, resource, givers):
-            for row, giver in _Places(snapshot, resource).given().items():
-                givers[row] = giver
-    return Wakeups(givers)
+        if not snapshot.occupancy(resource).crowded:
+            continue
+        kernels = snapshot.kernels.for_rows(timeline.rows_of_resource[resource])
+        if not kernels.fill_in_order(timeline, resource, releasers):
+            for row, releaser in _Queue(snapshot, resource).hand_overs().items():
+                releasers[row] = releaser
+    return Wakeups(releasers)
 
 
-def _in_turn(snapshot: Snapshot, resource: int, givers: array[int]) -> bool:
-    if not kernels.pays(snapshot.timeline, snapshot.timeline.rows_of_resource[resource]):
-        return False
-    from asyncctx_trace.analysis.kernels.wakeups import take_turns
-
-    return take_turns(snapshot, resource, givers)
-
-
-class _Places:
-    """The places of one resource: given out, given back, and passed on."""
+class _Queue:
+    """The waiters of one resource in order, with the units that are free or reserved."""
 
     def __init__(self, snapshot: Snapshot, resource: int) -> None:
-        self.snapshot = snapshot
-        self.resource = resource
+        self._timeline = snapshot.timeline
+        self._resource = resource
         occupancy = snapshot.occupancy(resource)
-        self.met = set(compress(occupancy.rows, occupancy.met))
-        known = snapshot.timeline.resources[resource]
-        self.free: list[int | None] = [None] * (known.capacity or 0)
-        """Rows that have held them last; ``None`` for a place that nobody has held yet."""
-        self.queue: OrderedDict[int, None] = OrderedDict()
-        self.reserved: dict[int, int | None] = {}
-        """Row that waits no more for a place, but is not in yet -> the row that gave it."""
-        self.leaving: dict[int, None] = {}
+        self._blocked = set(compress(occupancy.rows, occupancy.blocked_times))
+        capacity = snapshot.timeline.resources[resource].capacity or 0
+        self._free: list[int | None] = [None] * capacity
+        """Rows that held the free units last; ``None`` for a unit that has not been held."""
+        self._queue: OrderedDict[int, None] = OrderedDict()
+        self._reserved: dict[int, int | None] = {}
+        """Row that has a unit, but has not entered -> the row that held the unit before."""
+        self._leaving: dict[int, None] = {}
 
-    def given(self) -> dict[int, int]:
-        """Row -> the row that it has its place from, of those that had to wait for it."""
-        timeline = self.snapshot.timeline
+    def hand_overs(self) -> dict[int, int]:
+        """Return row -> the row that held its unit before, for those that had to wait."""
+        timeline = self._timeline
         found: dict[int, int] = {}
         for at, what, row in self._events():
             if what == _LEAVES:
-                self.leaving[row] = None
+                self._leaving[row] = None
             elif what == _FREES:
-                if row in self.leaving:  # else its place has been taken in the course of its exit
-                    del self.leaving[row]
+                if row in self._leaving:  # else its unit has been taken during its exit
+                    del self._leaving[row]
                     self._pass_on(row)
             elif what == _ASKS:
-                if self.free:
-                    self.reserved[row] = self.free.pop(0)
+                if self._free:
+                    self._reserved[row] = self._free.pop(0)
                 else:
-                    self.queue[row] = None
+                    self._queue[row] = None
             elif what == _GIVES_UP:
-                self.queue.pop(row, None)
-                if row in self.reserved:
-                    self._pass_on(self.reserved.pop(row))
+                self._queue.pop(row, None)
+                if row in self._reserved:
+                    self._pass_on(self._reserved.pop(row))
             else:
-                giver = self._take(row)
-                if giver is not None:
-                    ended = timeline.exit_ended[giver]
+                releaser = self._take(row)
+                if releaser is not None:
+                    ended = timeline.exit_ended[releaser]
                     freed = at if ended == NOT_YET else min(ended, at)
                     if freed > timeline.enter_started[row]:
-                        found[row] = giver
+                        found[row] = releaser
         return found
 
     def _events(self) -> list[tuple[int, int, int]]:
-        timeline = self.snapshot.timeline
+        """Return time, kind and row of each event, in order."""
+        timeline = self._timeline
         events: list[tuple[int, int, int]] = []
-        for row in timeline.rows_of_resource[self.resource]:
+        for row in timeline.rows_of_resource[self._resource]:
             events.append((timeline.enter_started[row], _ASKS, row))
             moments = [
                 (timeline.enter_ended[row], _ENTERS if timeline.entered(row) else _GIVES_UP),
@@ -121,28 +117,29 @@ class _Places:
             events += [(at, what, row) for at, what in moments if at != NOT_YET]
         return sorted(events)
 
-    def _pass_on(self, place: int | None) -> None:
-        first = next(iter(self.queue), None)
+    def _pass_on(self, unit: int | None) -> None:
+        """Reserve a unit for the first waiter; ``unit`` is the row that held it."""
+        first = next(iter(self._queue), None)
         if first is None:
-            self.free.append(place)
+            self._free.append(unit)
         else:
-            del self.queue[first]
-            self.reserved[first] = place
+            del self._queue[first]
+            self._reserved[first] = unit
 
     def _take(self, row: int) -> int | None:
-        """The giver of the place that ``row`` gets in by."""
-        if row in self.reserved:
-            return self.reserved.pop(row)
-        del self.queue[row]
-        if row not in self.met:
+        """Return the row that held the unit which ``row`` now holds."""
+        if row in self._reserved:
+            return self._reserved.pop(row)
+        del self._queue[row]
+        if row not in self._blocked:
             return None
-        overtaken = next((r for r, giver in self.reserved.items() if giver is not None), None)
+        overtaken = next((r for r, unit in self._reserved.items() if unit is not None), None)
         if overtaken is not None:
-            self.queue[overtaken] = None
-            self.queue.move_to_end(overtaken, last=False)
-            return self.reserved.pop(overtaken)
-        # Somebody has let go early in an exit that is still going on.
-        early = next(iter(self.leaving), None)
+            self._queue[overtaken] = None
+            self._queue.move_to_end(overtaken, last=False)
+            return self._reserved.pop(overtaken)
+        # A holder has released it during an exit that has not ended.
+        early = next(iter(self._leaving), None)
         if early is not None:
-            del self.leaving[early]
+            del self._leaving[early]
         return early

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import islice, product
 from operator import itemgetter
-from typing import Literal, TypeAlias
 
-from asyncctx_trace.analysis import kernels
 from asyncctx_trace.analysis.deadlocks.components import components
+from asyncctx_trace.analysis.kernels.columns import Level, Nestings
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET
 
-__all__ = ["Inversion", "Level", "Nesting", "Nestings", "inversions", "name_of", "nestings"]
-
-Level: TypeAlias = Literal["resource", "name", "site"]
+__all__ = ["Inversion", "Nesting", "inversions"]
 
 _EXAMPLES = 8
 """Nestings looked at for each step of a ring of three and more, and where to look for a ring."""
@@ -52,59 +48,6 @@ class Inversion:
     """Whether the examples overlapped in time: then nothing keeps them apart."""
 
 
-class Nestings:
-    """Every time that a task asked for a limited resource while it held others, in columns."""
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
-        if len(snapshot.timeline) and kernels.pays(snapshot.timeline):
-            from asyncctx_trace.analysis.kernels.lock_order import gathered
-        else:
-            gathered = _gathered
-        self.inner, self.held, self.ends = gathered(snapshot)
-        """Who asked; what was held at the first request, at the second, …: outermost first; of
-        each request, where in ``held`` it ends."""
-
-    def __iter__(self) -> Iterator[tuple[int, int, array[int]]]:
-        """Each request: its row, where in order what it held begins, and that."""
-        first = 0
-        for row, end in zip(self.inner, self.ends, strict=True):
-            yield row, first, self.held[first:end]
-            first = end
-
-    def __getitem__(self, place: int) -> Nesting:
-        """The nesting of what stands at ``place`` in the order of all that was held."""
-        request = bisect_right(self.ends, place)
-        first = self.ends[request - 1] if request else 0
-        outer, inner = self.held[place], self.inner[request]
-        task = self._snapshot.timeline.task[inner]
-        return Nesting(outer, inner, task, tuple(self.held[first:place]))
-
-
-def _gathered(snapshot: Snapshot) -> tuple[array[int], array[int], array[int]]:
-    timeline = snapshot.timeline
-    limited = set(snapshot.limited)
-    inner, every, ends = array("q"), array("q"), array("q")
-    for resource in snapshot.limited:
-        for row in timeline.rows_of_resource[resource]:
-            if timeline.parent[row]:
-                held = [
-                    other
-                    for other in snapshot.held_around(row)
-                    if timeline.resource[other] != resource and timeline.resource[other] in limited
-                ]
-                if held:
-                    inner.append(row)
-                    every.extend(held)
-                    ends.append(len(every))
-    return inner, every, ends
-
-
-def nestings(snapshot: Snapshot) -> Nestings:
-    """Every time that a task asked for a limited resource while it held another."""
-    return Nestings(snapshot)
-
-
 def inversions(snapshot: Snapshot) -> list[Inversion]:
     """Every pair of resources that tasks take in contrary orders, and every larger ring of them.
 
@@ -112,19 +55,17 @@ def inversions(snapshot: Snapshot) -> list[Inversion]:
     happen under one and the same outer lock.
     """
     timeline = snapshot.timeline
-    nested = snapshot.once(nestings)
-    if len(timeline) and kernels.pays(timeline):
-        from asyncctx_trace.analysis.kernels.lock_order import steps as steps_of
-    else:
-        steps_of = _steps
+    nestings = snapshot.nestings
+    kernels = snapshot.kernels.whole
     levels: tuple[Level, ...] = "resource", "name", "site"
     found: list[Inversion] = []
     told: set[frozenset[int]] = set()
     for level in levels:
-        steps = steps_of(snapshot, nested, level, trees=level == "resource")
+        steps = kernels.nesting_steps(timeline, nestings, level, trees=level == "resource")
         for ring in _rings(steps):
             example = _example(
-                snapshot, [[nested[place] for place in steps[step]] for step in ring]
+                snapshot,
+                [[_nesting(snapshot, nestings, index) for index in steps[step]] for step in ring],
             )
             if example is None:
                 continue
@@ -137,40 +78,13 @@ def inversions(snapshot: Snapshot) -> list[Inversion]:
     return found
 
 
-def name_of(snapshot: Snapshot, resource: int) -> Hashable:
-    """What resources that are alike have in common."""
-    known = snapshot.timeline.resources.get(resource)
-    return (known.kind, known.name) if known else None
-
-
-def _steps(
-    snapshot: Snapshot, nested: Nestings, level: Level, *, trees: bool
-) -> dict[tuple[Hashable, Hashable], array[int]]:
-    """The places of nestings by what was held and what was asked for.
-
-    Without ``trees``, kinds of things that are taken as x, y, x by one task are left out: who walks
-    down a tree of alike locks does so, and never the other way round.
-    """
-    timeline = snapshot.timeline
-    keys: dict[Level, Callable[[int], Hashable]] = {
-        "resource": timeline.resource.__getitem__,
-        "name": lambda row: name_of(snapshot, timeline.resource[row]),
-        "site": timeline.site.__getitem__,
-    }
-    key = keys[level]
-    steps: dict[tuple[Hashable, Hashable], array[int]] = {}
-    walked: set[tuple[Hashable, Hashable]] = set()
-    for row, first, held in nested:
-        inner = key(row)
-        again = False
-        for place, outer in enumerate(map(key, held), first):
-            if outer == inner:
-                again = True
-                continue
-            steps.setdefault((outer, inner), array("q")).append(place)
-            if again and not trees:
-                walked |= {(outer, inner), (inner, outer)}
-    return {step: places for step, places in steps.items() if step not in walked}
+def _nesting(snapshot: Snapshot, nestings: Nestings, index: int) -> Nesting:
+    """Return the nesting of the row at ``index`` of ``nestings.held``."""
+    request = bisect_right(nestings.ends, index)
+    first = nestings.ends[request - 1] if request else 0
+    outer, inner = nestings.held[index], nestings.inner[request]
+    task = snapshot.timeline.task[inner]
+    return Nesting(outer, inner, task, tuple(nestings.held[first:index]))
 
 
 def _rings(

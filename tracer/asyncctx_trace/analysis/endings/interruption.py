@@ -66,7 +66,13 @@ def cut_at_interruption(snapshot: Snapshot) -> Snapshot:
         return snapshot
     timeline, rows = truncated(snapshot.timeline, moments)
     first = min(found.values(), key=lambda each: each.at, default=None)
-    result = Snapshot(timeline, running=snapshot.running, interruption=first, rows=rows)
+    result = Snapshot(
+        timeline,
+        running=snapshot.running,
+        interruption=first,
+        rows=rows,
+        kernels=snapshot.kernels,
+    )
     result.is_cut = True
     return result
 

@@ -61,9 +61,12 @@ def parts(snapshot: Snapshot) -> list[Part]:
     moments = {process: each.at for process, each in unclear.items()}
     timeline, rows = truncated(snapshot.timeline, moments)
     first = min(unclear.values(), key=lambda each: each.at)
-    before = Snapshot(timeline, interruption=replace(first, survived=True), rows=rows)
+    interruption = replace(first, survived=True)
+    before = Snapshot(timeline, interruption=interruption, rows=rows, kernels=snapshot.kernels)
     later = _begun_later(snapshot.timeline, unclear)
-    after = Snapshot(picked(snapshot.timeline, later), snapshot.now, rows=later)
+    after = Snapshot(
+        picked(snapshot.timeline, later), snapshot.now, rows=later, kernels=snapshot.kernels
+    )
     return [Part(before, snapshot.timeline), Part(after)]
 
 

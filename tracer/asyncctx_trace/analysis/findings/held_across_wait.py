@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from asyncctx_trace.analysis.contention.occupancy import wait_of
 from asyncctx_trace.analysis.deadlocks.cycles import cycles_of
-from asyncctx_trace.analysis.deadlocks.lock_order import nestings
 from asyncctx_trace.analysis.findings.finding import Finding, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.snapshot import Snapshot
@@ -34,13 +33,13 @@ class HeldAcrossWait(Finding):
         }
         groups: dict[tuple[int, int, int], list[tuple[int, int]]] = defaultdict(list)
         cost: dict[tuple[int, int, int], int] = defaultdict(int)
-        for inner, _, around in snapshot.once(nestings):
-            if inner in explained or not snapshot.contended(inner):
+        for inner, _, around in snapshot.nestings:
+            if inner in explained or not snapshot.blocked_time(inner):
                 continue
             span = wait_of(timeline, inner, snapshot.now)
             for outer in around:
                 held = timeline.resource[outer]
-                waited = snapshot.occupancy(held).waited(*span)
+                waited = snapshot.occupancy(held).blocked_between(*span)
                 if waited:
                     key = held, timeline.site[outer], timeline.site[inner]
                     groups[key].append((outer, inner))

@@ -38,7 +38,9 @@ class IneffectiveLimit(Finding):
                 continue
             rows = timeline.rows_of_resource[resource]
             holders = dict.fromkeys(timeline.task[row] for row in rows)
-            if len(holders) > definition.capacity or any(snapshot.occupancy(resource).met):
+            if len(holders) > definition.capacity or any(
+                snapshot.occupancy(resource).blocked_times
+            ):
                 continue
             for task in holders:
                 holds = [row for row in rows if timeline.task[row] == task]

@@ -64,7 +64,7 @@ class StarvedPool(Finding):
     ) -> Iterator[Finding]:
         timeline = snapshot.timeline
         definition = timeline.resources[resource]
-        met = snapshot.occupancy(resource).met
+        met = snapshot.occupancy(resource).blocked_times
         waited = sum(met)
         if waited < thresholds.starved_pool:
             return

@@ -1,112 +1,114 @@
-"""Columns of a timeline as numpy's arrays."""
+"""Waits, holds and nestings in columns."""
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
-from typing import TypeAlias
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import Literal, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+__all__ = ["Holds", "Level", "Nestings", "Span", "Waits", "innermost_spans"]
 
-from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
-from asyncctx_trace.model.outcomes import Outcome
+Span: TypeAlias = tuple[int, int, int]
+"""Start, end and row of a wait."""
 
-__all__ = [
-    "Integers",
-    "bisect",
-    "column",
-    "distinct",
-    "entered",
-    "holds_of",
-    "ranges",
-    "runs",
-    "spans_of",
-    "total",
-    "view",
-    "waits_of",
-]
-
-Integers: TypeAlias = NDArray[np.int64]
-
-_LARGEST = 2**63
+Level: TypeAlias = Literal["resource", "name", "site"]
+"""What makes two acquisitions of a lock order equal."""
 
 
-def view(values: Sequence[int]) -> Integers:
-    """``values`` without a copy where they are a column: let go of it before that may grow."""
-    return np.frombuffer(values, values.typecode) if isinstance(values, array) else np.array(values)
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """The waits of all tasks for limited resources; those of one task never overlap.
+
+    If one enter runs inside another, only the inner one counts. A wait that has not ended ends one
+    ns after the time of the snapshot.
+    """
+
+    starts: array[int]
+    """In the order of tasks, and of time within a task."""
+    ends: array[int]
+    rows: array[int]
+    ranges: dict[int, tuple[int, int]]
+    """Task -> index of its first wait, and of the first one of the next task; in order of tasks."""
+
+    def at(self, task: int, at: int) -> int | None:
+        """Return the row in which ``task`` waited at time ``at``."""
+        first, end = self.ranges.get(task, (0, 0))
+        index = bisect_right(self.starts, at, first, end) - 1
+        return self.rows[index] if index >= first and self.ends[index] > at else None
+
+    def within(self, task: int, start: int, end: int) -> Iterator[Span]:
+        """Yield the parts of the waits of ``task`` that lie between two times."""
+        first, last = self.ranges.get(task, (0, 0))
+        for index in range(max(first, bisect_right(self.starts, start, first, last) - 1), last):
+            since, until = self.starts[index], self.ends[index]
+            if since >= end:
+                break
+            if until > start:
+                yield max(since, start), min(until, end), self.rows[index]
 
 
-def column(values: NDArray[np.signedinteger], typecode: str = "q") -> array[int]:
-    """A column that holds ``values``."""
-    made = array(typecode)
-    made.frombytes(values.astype(typecode).tobytes())
-    return made
+def innermost_spans(waits: Iterable[Span]) -> Iterator[Span]:
+    """Yield ``waits`` of one task without overlaps: at each time the one that started last."""
+    edges = sorted(edge for start, end, row in waits for edge in ((start, 1, row), (end, 0, row)))
+    open_: dict[int, None] = {}
+    since = 0
+    for at, starts, row in edges:
+        inner = next(reversed(open_), None)
+        if inner is not None and since < at:
+            yield since, at, inner
+        since = at
+        if starts:
+            open_[row] = None
+        else:
+            open_.pop(row, None)
 
 
-def entered(timeline: Timeline, rows: Integers) -> Integers:
-    """Those of ``rows`` that got in."""
-    inside: Integers = rows[view(timeline.enter_outcome)[rows] == Outcome.OK]
-    return inside
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """The holds of one resource in order of their starts.
+
+    If another task exits than the one that entered, each has its part of the hold.
+    """
+
+    starts: array[int]
+    ends: array[int]
+    tasks: array[int]
+    rows: array[int]
+    latest_ends: array[int] = field(init=False)
+    """The latest end up to each hold."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "latest_ends", array("q", accumulate(self.ends, max)))
+
+    def during(self, intervals: Iterator[tuple[int, int]]) -> Iterator[int]:
+        """Yield the indexes of holds that may overlap one of ``intervals``.
+
+        ``intervals`` are in order and do not overlap.
+        """
+        done = 0
+        for start, end in intervals:
+            first = max(done, bisect_right(self.latest_ends, start))
+            done = max(done, bisect_left(self.starts, end))
+            yield from range(first, done)
 
 
-def spans_of(
-    begun: array[int], ended: array[int], rows: Integers, now: int
-) -> tuple[Integers, Integers]:
-    """Starts and ends of a phase that has begun in each of ``rows``; what goes on ends at now."""
-    starts, ends = view(begun)[rows], view(ended)[rows]
-    return starts, np.where(ends == NOT_YET, np.maximum(starts, now), ends)
+@dataclass(frozen=True, slots=True)
+class Nestings:
+    """The requests for a limited resource that a task made while it held others."""
 
+    inner: array[int]
+    """The rows that asked."""
+    held: array[int]
+    """The rows held at the first request, then those held at the second, …; outermost first."""
+    ends: array[int]
+    """For each request, the index in ``held`` at which its rows end."""
 
-def waits_of(timeline: Timeline, rows: Integers, now: int) -> tuple[Integers, Integers]:
-    """Starts and ends of the waits in ``rows``."""
-    return spans_of(timeline.enter_started, timeline.enter_ended, rows, now)
-
-
-def holds_of(timeline: Timeline, rows: Integers, now: int) -> tuple[Integers, Integers]:
-    """Those of ``rows`` that got in: when they did, and when their cleanup was done."""
-    return spans_of(timeline.enter_ended, timeline.exit_ended, entered(timeline, rows), now)
-
-
-def distinct(*times: Integers) -> Integers:
-    """All of them, each once, in order."""
-    every = np.concatenate(times)
-    every.sort()
-    fresh = np.ones(len(every), np.bool_)
-    np.not_equal(every[1:], every[:-1], out=fresh[1:])
-    return every[fresh]
-
-
-def runs(keys: Integers) -> Integers:
-    """Where each run of equal ``keys`` begins."""
-    fresh = np.ones(len(keys), np.bool_)
-    np.not_equal(keys[1:], keys[:-1], out=fresh[1:])
-    return np.flatnonzero(fresh)
-
-
-def ranges(firsts: Integers, lasts: Integers) -> Integers:
-    """The numbers from each first up to its last, which is left out."""
-    sizes = lasts - firsts
-    ends = np.cumsum(sizes)
-    shifts: Integers = np.repeat(firsts - ends + sizes, sizes)
-    return np.arange(len(shifts)) + shifts
-
-
-def bisect(values: Integers, keys: Integers, first: Integers, last: Integers) -> Integers:
-    """As ``bisect_right`` of each key between its own two places, within which all is in order."""
-    first, last = first.copy(), last.copy()
-    while np.any(open_ := first < last):
-        middle = (first + last) // 2
-        right = open_ & (values[np.minimum(middle, len(values) - 1)] <= keys)
-        first = np.where(right, middle + 1, first)
-        last = np.where(open_ & ~right, middle, last)
-    return first
-
-
-def total(values: Integers) -> int:
-    """Their exact sum."""
-    if not len(values):
-        return 0
-    if len(values) * max(int(values.max()), -int(values.min())) < _LARGEST:
-        return int(values.sum())
-    return sum(values.tolist())
+    def __iter__(self) -> Iterator[tuple[int, int, array[int]]]:
+        """Yield for each request its row, the index in ``held`` where its rows start, and these."""
+        first = 0
+        for row, end in zip(self.inner, self.ends, strict=True):
+            yield row, first, self.held[first:end]
+            first = end

@@ -88,7 +88,7 @@ def _waiters(snapshot: Snapshot, row: int, start: int, end: int) -> int:
     """The longest queue before the resource of ``row`` between two moments."""
     occupancy = snapshot.occupancy(snapshot.timeline.resource[row])
     first = max(0, bisect_right(occupancy.times, start) - 1)
-    return max(occupancy.kept_out[first : bisect_left(occupancy.times, end)], default=0)
+    return max(occupancy.blocked_waiters[first : bisect_left(occupancy.times, end)], default=0)
 
 
 def _caller(snapshot: Snapshot, row: int) -> int | None:

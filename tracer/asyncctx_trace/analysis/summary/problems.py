@@ -56,7 +56,7 @@ def problems(snapshot: Snapshot) -> list[Problem]:
         :_LONGEST_WAITS
     ]
     for length, row in waits:
-        if snapshot.contended(row):
+        if snapshot.blocked_time(row):
             who = _task(snapshot, timeline.task[row])
             what = _resource(snapshot, timeline.resource[row])
             description = f"long wait: {who} for `{what}`, {format_duration(length)}"

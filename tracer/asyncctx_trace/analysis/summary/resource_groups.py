@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from asyncctx_trace.analysis.contention.costs import ResourceUse, duration_stats_of
+from asyncctx_trace.analysis.contention.costs import ResourceUse
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.lookups import pick
 from asyncctx_trace.model.names import resource_name
@@ -68,7 +68,8 @@ def use_of(snapshot: Snapshot, group: ResourceGroup, uses: Iterable[ResourceUse]
     rows = array("q")
     for resource in group.resources:
         rows.extend(snapshot.timeline.rows_of_resource[resource])
-    wait, hold, cleanup = duration_stats_of(snapshot.timeline, rows, snapshot.now)
+    kernels = snapshot.kernels.for_rows(rows)
+    wait, hold, cleanup = kernels.duration_stats(snapshot.timeline, rows, snapshot.now)
     used = [use.utilisation for use in members if use.utilisation is not None]
     return ResourceUse(
         resource=worst.resource,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import compress, count, pairwise, starmap
 from operator import le, ne
@@ -16,7 +17,11 @@ __all__ = [
     "differing",
     "entered",
     "holds_of",
+    "innermost_at",
+    "open_around",
+    "open_at",
     "pick",
+    "resource_key",
     "rows_with",
     "rows_with_flag",
     "spans_of",
@@ -79,3 +84,41 @@ def waits_of(timeline: Timeline, rows: Sequence[int], now: int) -> tuple[list[in
 def holds_of(timeline: Timeline, rows: Sequence[int], now: int) -> tuple[list[int], list[int]]:
     """Those of ``rows`` that got in: when they did, and when their cleanup was done."""
     return spans_of(timeline.enter_ended, timeline.exit_ended, entered(timeline, rows), now)
+
+
+def open_at(timeline: Timeline, parents: array[int], row: int, at: int) -> list[int]:
+    """Return ``row`` and the acquisitions around it that were held at ``at``, outermost first.
+
+    ``parents``: by row, the row of the enclosing acquisition, -1 if there is none. Each acquisition
+    knows the one that was innermost when it started, so that all open ones are on this chain.
+    """
+    held: list[int] = []
+    while row >= 0:
+        ended = timeline.exit_ended[row]
+        got_in = timeline.entered(row) and timeline.enter_ended[row] <= at
+        if got_in and (ended == NOT_YET or ended > at):
+            held.append(row)
+        row = parents[row]
+    return held[::-1]
+
+
+def open_around(timeline: Timeline, parents: array[int], row: int) -> list[int]:
+    """Return what the task of ``row`` held when it asked for it, outermost first."""
+    at = timeline.enter_started[row]
+    return [other for other in open_at(timeline, parents, row, at) if other != row]
+
+
+def innermost_at(timeline: Timeline, parents: array[int], task: int, at: int) -> int | None:
+    """Return the innermost acquisition in which ``task`` was at time ``at``, if any."""
+    rows = timeline.rows_of_task.get(task, ())
+    index = bisect_right(rows, at, key=timeline.enter_started.__getitem__) - 1
+    row = rows[index] if index >= 0 else -1
+    while row >= 0 and timeline.phase_at(row, at) is None:
+        row = parents[row]
+    return row if row >= 0 else None
+
+
+def resource_key(timeline: Timeline, resource: int) -> tuple[str, str] | None:
+    """Return kind and name of a resource: what similar ones have in common."""
+    known = timeline.resources.get(resource)
+    return (known.kind, known.name) if known else None

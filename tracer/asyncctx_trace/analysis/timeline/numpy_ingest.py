@@ -17,7 +17,7 @@ from asyncctx_trace.model.outcomes import EnterFlag, Outcome
 from asyncctx_trace.recording.batch import UNKNOWN_MANAGER, Batch
 from asyncctx_trace.recording.format import ANY_RECORD, RECORD, RecordKind
 
-__all__ = ["RECORDS", "add_batch"]
+__all__ = ["RECORDS", "Integers", "add_batch"]
 
 Integers: TypeAlias = NDArray[np.int64]
 

@@ -1,4 +1,4 @@
-"""The part of a recording between two moments."""
+"""Read the part of a recording between two times."""
 
 from __future__ import annotations
 
@@ -6,91 +6,46 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
-from asyncctx_trace.analysis import kernels
+from asyncctx_trace.analysis.numpy_choice import has_numpy
+from asyncctx_trace.analysis.timeline import event_selection
 from asyncctx_trace.analysis.timeline.table import Timeline
-from asyncctx_trace.model.events import (
-    Collected,
-    Definition,
-    EnterEnded,
-    EnterStarted,
-    Event,
-    ExitEnded,
-    ExitStarted,
-    Outcome,
-    ResourceDefined,
-    SiteDefined,
-)
+from asyncctx_trace.model.events import Event
 from asyncctx_trace.recording.batch import Batch
 
-__all__ = ["Piece", "between", "known_at"]
+__all__ = ["EventBatch", "between"]
 
-Piece: TypeAlias = Batch | list[Event]
-"""What one look at something that can be read as a timeline has brought."""
+EventBatch: TypeAlias = Batch | list[Event]
+"""Events that have been read together."""
 
 
 def between(
-    pieces: Iterable[Piece],
+    batches: Iterable[EventBatch],
     since: int | None,
     until: int | None,
     *,
     since_at: int | None = None,
     until_at: int | None = None,
 ) -> tuple[Timeline, bool]:
-    """What was going on at some time from ``since`` to ``until``, and whether more came later.
+    """Return what was going on between ``since`` and ``until``, and whether there is more after it.
 
-    Both are ns from the first fact; ``since_at`` and ``until_at`` are monotonic times instead.
-    Acquisitions that had ended before are left out; what was in
-    flight at ``until`` stays so.
+    Both are ns from the first event; ``since_at`` and ``until_at`` are monotonic times instead.
+    Acquisitions that ended before are left out; those that were open at ``until`` stay open.
     """
-    left = deque(pieces)
-    kept: Callable[[Any, int | None, Any], Piece] = _kept
-    moments: Callable[[Any], list[int]] = _moments
-    over: Callable[[Any, int, int | None], Any] = _over
-    if kernels.there() and all(isinstance(piece, Batch) for piece in left):
-        from asyncctx_trace.analysis.kernels import selection
+    left = deque(batches)
+    select: Callable[[Any, int | None, Any], EventBatch] = event_selection.select
+    event_times: Callable[[Any], list[int]] = event_selection.event_times
+    ended_before: Callable[[Any, int, int | None], Any] = event_selection.ended_before
+    if has_numpy() and all(isinstance(batch, Batch) for batch in left):
+        from asyncctx_trace.analysis.timeline import numpy_selection  # numpy is slow to import
 
-        kept, moments, over = selection.kept, selection.moments, selection.over
-    bounds = [each for piece in left for each in moments(piece)]
-    start, end = min(bounds, default=0), max(bounds, default=0)
+        select, event_times = numpy_selection.select, numpy_selection.event_times
+        ended_before = numpy_selection.ended_before
+    times = [at for batch in left for at in event_times(batch)]
+    start, end = min(times, default=0), max(times, default=0)
     last = until_at if until is None else start + until
     first = since_at if since is None else start + since
-    gone = set() if first is None else over(left, first, last)
+    ended = set() if first is None else ended_before(left, first, last)
     timeline = Timeline()
-    while left:  # each is let go of as soon as the timeline has it
-        timeline.extend(kept(left.popleft(), last, gone))
+    while left:  # the memory of each batch is freed as soon as the timeline contains it
+        timeline.extend(select(left.popleft(), last, ended))
     return timeline, last is not None and last < end
-
-
-def _moments(piece: Iterable[Event]) -> list[int]:
-    """When something happened."""
-    return [event.at for event in piece if not isinstance(event, Definition)]
-
-
-def _over(pieces: Iterable[Iterable[Event]], since: int, until: int | None) -> set[int]:
-    """The acquisitions that had ended before ``since``, as far as is known at ``until``."""
-    return {
-        event.acquisition
-        for piece in pieces
-        for event in piece
-        if (
-            isinstance(event, ExitEnded)
-            or (isinstance(event, EnterEnded) and event.outcome is not Outcome.OK)
-        )
-        and event.at < since
-        and (until is None or event.at <= until)
-    }
-
-
-def _kept(piece: Iterable[Event], until: int | None, over: set[int]) -> list[Event]:
-    """What is known at ``until``, but for acquisitions that are ``over``."""
-    facts = (EnterStarted, EnterEnded, ExitStarted, ExitEnded, Collected)
-    return [
-        event
-        for event in piece
-        if known_at(event, until) and not (isinstance(event, facts) and event.acquisition in over)
-    ]
-
-
-def known_at(event: Event, until: int | None) -> bool:
-    """Whether ``event`` has happened by then; places and resources bear no time."""
-    return until is None or isinstance(event, ResourceDefined | SiteDefined) or event.at <= until

@@ -1,4 +1,4 @@
-"""The records between two moments, picked with numpy."""
+"""Select the events between two times, batch by batch with numpy."""
 
 from __future__ import annotations
 
@@ -8,26 +8,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asyncctx_trace.analysis.kernels.columns import Integers
-from asyncctx_trace.analysis.timeline.numpy_ingest import RECORDS
-from asyncctx_trace.analysis.timeline.selection import known_at
+from asyncctx_trace.analysis.timeline.event_selection import happened_by
+from asyncctx_trace.analysis.timeline.numpy_ingest import RECORDS, Integers
 from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace.recording.batch import Batch, Writer
 from asyncctx_trace.recording.format import RECORD, RecordKind
 
-__all__ = ["kept", "moments", "over"]
+__all__ = ["ended_before", "event_times", "select"]
 
 
-def moments(batch: Batch) -> list[int]:
-    """When something happened: the first and the last time of the facts, those of the notes."""
+def event_times(batch: Batch) -> list[int]:
+    """Return the first and last time of the records of each writer, and those of the notes."""
     times = [note.at for note in batch.notes]
     for _, records in _records(batch):
         times += int(records["at"].min()), int(records["at"].max())
     return times
 
 
-def over(batches: Iterable[Batch], since: int, until: int | None) -> Integers:
-    """The acquisitions that had ended before ``since``, as far as is known at ``until``."""
+def ended_before(batches: Iterable[Batch], since: int, until: int | None) -> Integers:
+    """Return the acquisitions that ended before ``since``, as far as is known at ``until``."""
     found = [np.zeros(0, np.int64)]
     for batch in batches:
         for writer, records in _records(batch):
@@ -40,20 +39,20 @@ def over(batches: Iterable[Batch], since: int, until: int | None) -> Integers:
     return np.concatenate(found)
 
 
-def kept(batch: Batch, until: int | None, over: Integers) -> Batch:
-    """What is known at ``until``, but for acquisitions that are ``over``."""
+def select(batch: Batch, until: int | None, ended: Integers) -> Batch:
+    """Return the events up to ``until`` without those of the acquisitions ``ended``."""
     picked: list[tuple[Writer, bytes]] = []
     for writer, records in _records(batch):
         some = np.ones(len(records), np.bool_)
         if until is not None:
             some = records["at"] <= until
-        if len(over):
-            some &= ~np.isin(_acquisitions(writer, records), over) | _of_no_acquisition(records)
+        if len(ended):
+            some &= ~np.isin(_acquisitions(writer, records), ended) | _without_acquisition(records)
         whole = records.view(f"V{RECORD}")
         picked.append((writer, whole[some].tobytes()))
     return Batch(
-        [each for each in batch.definitions if known_at(each, until)],
-        [each for each in batch.notes if known_at(each, until)],
+        [event for event in batch.definitions if happened_by(event, until)],
+        [event for event in batch.notes if happened_by(event, until)],
         [(writer, data) for writer, data in picked if data],
     )
 
@@ -68,8 +67,8 @@ def _acquisitions(writer: Writer, records: NDArray[Any]) -> Integers:
     return ids
 
 
-def _of_no_acquisition(records: NDArray[Any]) -> NDArray[np.bool_]:
-    """Records whose field for the acquisition is unused."""
+def _without_acquisition(records: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which records do not use their field for the acquisition."""
     found: NDArray[np.bool_] = np.isin(
         records["kind"], (RecordKind.TASK_ENDED, RecordKind.RELEASE_UNMATCHED)
     )
