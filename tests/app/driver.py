@@ -31,10 +31,12 @@ class FakeProgram:
     """A program that runs until it is stopped or a test sets its exit code."""
 
     pid = 1
+    can_leave_running = True
 
     def __init__(self) -> None:
         self.code: int | None = None
         self.stopped = 0
+        self.left = 0
 
     def exit_code(self) -> int | None:
         return self.code
@@ -43,6 +45,9 @@ class FakeProgram:
         self.stopped += 1
         self.code = -2
         return self.code
+
+    def leave_running(self) -> None:
+        self.left += 1
 
 
 class AppDriver:

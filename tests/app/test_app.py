@@ -180,15 +180,58 @@ async def test_the_end_of_the_program_is_shown(tmp_path: Path) -> None:
 
 
 @async_test
-async def test_quitting_stops_the_program_first(tmp_path: Path) -> None:
+async def test_quitting_asks_about_a_running_program(tmp_path: Path) -> None:
+    """Escape returns to the app, and nothing has happened to the program."""
+    program = FakeProgram()
+    builder = three_workers(tmp_path / "x.actx").write()
+    async with open_app(builder.path, ms=320, program=program) as driver:
+        await driver.press("q")
+        asked = driver.text
+        await driver.press("escape")
+
+        assert "The program is still running (process 1)." in asked
+        assert "Leave it running and recorded" in asked
+        assert "still running" not in driver.text
+        assert driver.app.is_running
+        assert (program.stopped, program.left) == (0, 0)
+
+
+@pytest.mark.parametrize("keys", [("q", "s"), ("q", "q", "q"), ("ctrl+c", "enter")])
+@async_test
+async def test_quitting_stops_the_program_first(tmp_path: Path, keys: tuple[str, ...]) -> None:
     """Once, however often q is pressed."""
     program = FakeProgram()
     async with open_app(three_workers(tmp_path / "x.actx").write().path, program=program) as driver:
-        await driver.pilot.press("q", "q")
+        await driver.pilot.press(*keys)
         await driver.app.workers.wait_for_complete()
         await driver.pilot.pause()
 
-        assert program.stopped == 1
+        assert (program.stopped, program.left) == (1, 0)
+        assert not driver.app.is_running
+
+
+@async_test
+async def test_quitting_can_leave_the_program_running(tmp_path: Path) -> None:
+    """The app ends, the program does not."""
+    program = FakeProgram()
+    async with open_app(three_workers(tmp_path / "x.actx").write().path, program=program) as driver:
+        await driver.pilot.press("q", "l")
+        await driver.app.workers.wait_for_complete()
+        await driver.pilot.pause()
+
+        assert (program.stopped, program.left) == (0, 1)
+        assert not driver.app.is_running
+
+
+@async_test
+async def test_quitting_does_not_ask_about_an_ended_program(tmp_path: Path) -> None:
+    """Nor in a replay."""
+    program = FakeProgram()
+    program.code = 0
+    async with open_app(three_workers(tmp_path / "x.actx").end(320), program=program) as driver:
+        await driver.pilot.press("q")
+        await driver.pilot.pause()
+
         assert not driver.app.is_running
 
 
@@ -204,7 +247,7 @@ async def test_quitting_leaves_no_process(tmp_path: Path) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         while not app.state.timeline.printed:
             await pilot.pause(0.02)
-        await pilot.press("q")
+        await pilot.press("q", "s")
         await app.workers.wait_for_complete()
         await pilot.pause()
 

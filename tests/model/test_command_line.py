@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from asyncctx_trace.model.command_line import program_of, short_command
+from asyncctx_trace.model.command_line import program_of, program_processes, short_command
 from asyncctx_trace.model.events import ProcessDefined
 
 
@@ -34,9 +34,20 @@ def test_interpreters_options_and_folders_are_left_out(command: str, short: str)
 
 
 def test_a_program_is_named_after_its_first_process() -> None:
-    """Workers are started in ways that say nothing about the program."""
-    server = ProcessDefined(0, 1, 100, 1, "python -m uvicorn app:app --workers 2")
-    worker = ProcessDefined(1, 2, 101, 100, "python -B -c from multiprocessing.spawn import …")
+    """Workers are started in ways that say nothing about the program, nor does the launcher."""
+    launcher = ProcessDefined(0, 1, 99, 1, "/v/bin/python /v/bin/asyncctx-trace run app.py")
+    server = ProcessDefined(1, 2, 100, 99, "python -m uvicorn app:app --workers 2")
+    worker = ProcessDefined(2, 3, 101, 100, "python -B -c from multiprocessing.spawn import …")
+    keeper = ProcessDefined(3, 4, 102, 1, "python -P -m asyncctx_trace_tui.run.keeper {}")
 
+    assert program_of([launcher, server, worker]) == "uvicorn app:app --workers 2"
     assert program_of([server, worker]) == "uvicorn app:app --workers 2"
+    assert program_processes([launcher, server, worker, keeper]) == [server, worker]
     assert program_of([]) == ""
+
+
+def test_the_launcher_itself_may_be_the_program() -> None:
+    """If it records itself, it is nobody's launcher."""
+    alone = ProcessDefined(0, 1, 99, 1, "python -m asyncctx_trace_tui report x.actx")
+
+    assert program_of([alone]) == "asyncctx_trace_tui report x.actx"

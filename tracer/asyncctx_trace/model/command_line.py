@@ -8,10 +8,13 @@ from pathlib import PurePath
 
 from asyncctx_trace.model.events import ProcessDefined
 
-__all__ = ["program_of", "short_command"]
+__all__ = ["program_of", "program_processes", "short_command"]
 
 _WITH_VALUE = ("-W", "-X", "--check-hash-based-pycs")
 """Options of ``python`` whose value is a word of its own."""
+_LAUNCHERS = ("asyncctx-trace", "asyncctx_trace_tui")
+"""The programs that start others under the tracer."""
+_KEEPER = "asyncctx_trace_tui.run.keeper"
 _ENDS_OPTIONS = re.compile(r"-[A-Za-z]*?([cm])(.*)")
 """An option of ``python`` after which the arguments of the program follow: ``-c``, ``-Im``."""
 
@@ -45,10 +48,27 @@ def short_command(command: str) -> str:
     return " ".join([script.name if script.is_absolute() else str(script), *words[1:]])
 
 
-def program_of(processes: Iterable[ProcessDefined]) -> str:
-    """Return the command line of a recorded program: that of its first process.
+def program_processes(processes: Iterable[ProcessDefined]) -> list[ProcessDefined]:
+    """Return the processes of a recorded program, in the order in which they were defined.
 
-    The others are its children, such as workers. Empty if no process is known.
+    The first one is the program that was started, the others are its children, such as workers.
+    A recording also contains the process of ``asyncctx-trace run``, and that which records the
+    output of a program that was left running; these are left out.
     """
-    first = next(iter(processes), None)
-    return "" if first is None else short_command(first.title)
+    known = list(processes)
+    parents = {each.parent_pid for each in known}
+    return [
+        each
+        for each in known
+        if not (each.pid in parents and _name(each) in _LAUNCHERS) and _name(each) != _KEEPER
+    ]
+
+
+def program_of(processes: Iterable[ProcessDefined]) -> str:
+    """Return the command line of a recorded program, shortened; empty if it is not known."""
+    found = program_processes(processes)
+    return short_command(found[0].title) if found else ""
+
+
+def _name(process: ProcessDefined) -> str:
+    return short_command(process.title).partition(" ")[0]

@@ -22,6 +22,7 @@ from asyncctx_trace.recording.reader import Recording
 from asyncctx_trace.sources import follow
 from asyncctx_trace_tui.app.background_thread import run_in_thread
 from asyncctx_trace_tui.app.screens.help_screen import shown_keys
+from asyncctx_trace_tui.app.screens.quit_dialog import QuitChoice, QuitDialog
 from asyncctx_trace_tui.app.screens.trace_screen import TraceScreen, sections
 from asyncctx_trace_tui.app.screenshot import picture, text
 from asyncctx_trace_tui.app.themes import THEMES
@@ -68,9 +69,16 @@ class RunningProgram(Protocol):
     def stop(self) -> int:
         """End the program, and return its exit code when no process is left."""
 
+    @property
+    def can_leave_running(self) -> bool:
+        """Whether :meth:`leave_running` is supported here."""
+
+    def leave_running(self) -> None:
+        """Let the program run on, recorded, after this process has ended; raises OSError."""
+
 
 class TraceApp(App[None]):
-    """The app over a recording; with ``program``, it follows it and ends it on quitting.
+    """The app over a recording; with ``program``, it follows it and asks about it on quitting.
 
     The constructor raises RecordingError or OSError if the recording cannot be opened.
     """
@@ -208,15 +216,31 @@ class TraceApp(App[None]):
         return running or self.recording.alive
 
     async def action_quit(self) -> None:
-        """Quit; a running program is ended first, on a background thread."""
-        if self.program is None or self.program.exit_code() is not None:
+        """Quit; while the program runs, ask what is to happen to it."""
+        program = self.program
+        if program is None or program.exit_code() is not None:
             self.exit()
-            return
+        elif not self.trace_screen.query_one(Title).stopping:
+            dialog = QuitDialog(program.pid, can_leave=program.can_leave_running)
+            self.push_screen(dialog, partial(self._quit, program))
+
+    def _quit(self, program: RunningProgram, choice: QuitChoice | None) -> None:
         title = self.trace_screen.query_one(Title)
-        if title.stopping:
-            return
-        title.stopping = True
-        self.run_worker(self._stop_and_exit(self.program), name="stop the program")
+        match choice:
+            case "stop" if not title.stopping:
+                title.stopping = True
+                self.run_worker(self._stop_and_exit(program), name="stop the program")
+            case "leave" if not title.stopping:
+                self.run_worker(self._leave_and_exit(program), name="leave the program")
+
+    async def _leave_and_exit(self, program: RunningProgram) -> None:
+        try:
+            await run_in_thread(program.leave_running)
+        except OSError as error:
+            message = f"cannot leave the program running: {error}"
+            self.notify(message, severity="error", markup=False)
+        else:
+            self.exit()
 
     async def _stop_and_exit(self, program: RunningProgram) -> None:
         await run_in_thread(program.stop)

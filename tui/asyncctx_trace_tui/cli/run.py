@@ -150,9 +150,13 @@ def command(
         code = run_headless(program, report_deadlocks=not quiet)
     else:
         code = _in_the_app(program)
-        click.echo(f"exit code: {_shell_exit_code(code)}", err=True)
+        if not program.left_running:
+            click.echo(f"exit code: {_shell_exit_code(code)}", err=True)
     failed: list[str] = []
-    if checks or (headless and not quiet):
+    if program.left_running:
+        failed = ["check failed: the program is still running"] if checks else []
+        print_failed_checks(failed)
+    elif checks or (headless and not quiet):
         failed = _report(recording, checks, printed=headless and not quiet)
     if stream is not None:
         from asyncctx_trace.model.text import plain
@@ -168,6 +172,13 @@ def command(
             )
     if not quiet:
         click.echo(f"recording: {recording}", err=True)
+    if program.left_running:
+        click.echo(
+            f"The program runs on as process {program.pid} and is recorded.\n"
+            f"  to follow it:  asyncctx-trace replay {shlex.quote(str(recording))}\n"
+            f"  to stop it:    kill {program.pid}",
+            err=True,
+        )
     sys.exit(_shell_exit_code(code) or (FAILED if failed else 0))
 
 

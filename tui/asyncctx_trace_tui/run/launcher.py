@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import IO, Any
+from typing import Any
 
 from asyncctx_trace.recording.retention import Retention
 from asyncctx_trace.recording.ring import LiveSet, RingRecorder
 from asyncctx_trace.recording.segments import create
 from asyncctx_trace.recording.writer import TextWriter
 from asyncctx_trace.runtime.launch import environment
+from asyncctx_trace_tui.run.output_capture import OutputCapture
 
 __all__ = ["Program", "interpreter"]
 
@@ -33,9 +35,6 @@ _GRACE = 3.0
 
 _HEARTBEAT = 1.0
 """Seconds between two heartbeats in the recording."""
-
-_IDLE = 0.3
-"""Seconds after which an incomplete line (a prompt, a progress bar) is recorded as it is."""
 
 
 def interpreter() -> list[str]:
@@ -73,6 +72,7 @@ class Program:
         bound = None if keep is None else Retention.parse(keep)
         create(recording, overwrite=overwrite)
         self.recording = recording
+        self._keep = keep
         self.captured = captured
         self._recorder = (
             TextWriter(recording) if bound is None else RingRecorder(recording, bound, LiveSet)
@@ -80,14 +80,13 @@ class Program:
         self._end_lock = threading.Lock()
         self._exit_code: int | None = None
         self._finished = threading.Event()
+        self._left = False
         streams: dict[str, Any] = {}
+        pipes: dict[str, int] = {}
         if captured:
-            streams = {
-                "stdin": subprocess.DEVNULL,
-                "stdout": subprocess.PIPE,
-                "stderr": subprocess.PIPE,
-                "start_new_session": True,
-            }
+            streams = {"stdin": subprocess.DEVNULL, "start_new_session": True}
+            for name in ("stdout", "stderr"):
+                pipes[name], streams[name] = os.pipe()
         self._deferred: list[int] = []
         self._handlers_before = {} if captured else self._defer_signals()
         try:
@@ -98,15 +97,14 @@ class Program:
             )
         except BaseException:
             self._restore_handlers()
+            for fd in pipes.values():
+                os.close(fd)
             raise
+        finally:
+            for name in pipes:
+                os.close(streams[name])
         self.pid = self._process.pid
-        self._readers = [
-            threading.Thread(target=self._record_output, args=(name, stream), daemon=True)
-            for name, stream in (("stdout", self._process.stdout), ("stderr", self._process.stderr))
-            if stream is not None
-        ]
-        for reader in self._readers:
-            reader.start()
+        self._output = OutputCapture(self._recorder, pipes)
         threading.Thread(target=self._write_heartbeats, daemon=True).start()
 
     def exit_code(self) -> int | None:
@@ -130,8 +128,11 @@ class Program:
     def stop(self, grace: float = _GRACE) -> int:
         """End it by SIGINT, SIGTERM and SIGKILL, ``grace`` seconds apart; return the exit code.
 
-        Returns when no process of its group is left.
+        Returns when no process of its group is left. A program that was left running is left
+        alone; the result is 0.
         """
+        if self._left:
+            return 0
         for number in (signal.SIGINT, signal.SIGTERM):
             if self.exit_code() is None:
                 self._signal(number)
@@ -140,6 +141,40 @@ class Program:
         # End processes that the program has started and left behind.
         self._signal(getattr(signal, "SIGKILL", signal.SIGTERM))
         return self.wait()
+
+    @property
+    def can_leave_running(self) -> bool:
+        """Whether :meth:`leave_running` is supported here."""
+        return self.captured and hasattr(os, "fork")
+
+    def leave_running(self) -> None:
+        """Let the program run on after this process has ended.
+
+        A process in the background records its output from now on, so that nothing is lost and
+        nothing blocks; :meth:`stop` does nothing any more. Raises OSError if that process cannot
+        be started.
+        """
+        pipes = self._output.stop()
+        arguments = {
+            "recording": str(self.recording.resolve()),
+            "pid": self.pid,
+            "pipes": pipes,
+            "keep": self._keep,
+        }
+        try:
+            _start_keeper(arguments, pipes.values())
+        except OSError:
+            self._output = OutputCapture(self._recorder, pipes)
+            raise
+        self._left = True
+        self._finished.set()
+        with contextlib.suppress(OSError):  # the disk is full
+            self._recorder.process_ended(time.monotonic_ns(), os.getpid(), None)
+
+    @property
+    def left_running(self) -> bool:
+        """Whether :meth:`leave_running` was called."""
+        return self._left
 
     def _signal(self, number: int) -> None:
         if self._process.poll() is None:
@@ -207,9 +242,8 @@ class Program:
         self._finished.set()
         with self._end_lock:
             if self._exit_code is None:
-                for reader in self._readers:
-                    # A grandchild may keep the pipe open: do not wait for its output.
-                    reader.join(_GRACE / 10)
+                # A grandchild may keep the pipes open: do not wait for its output.
+                self._output.join(_GRACE / 10)
                 with contextlib.suppress(OSError):  # the disk is full
                     self._recorder.process_ended(at, self.pid, self._process.returncode)
                     self._recorder.process_ended(at, os.getpid(), None)
@@ -221,33 +255,18 @@ class Program:
         while not self._finished.wait(_HEARTBEAT):
             self._recorder.heartbeat(time.monotonic_ns())
 
-    def _record_output(self, name: str, stream: IO[bytes]) -> None:
-        with contextlib.suppress(OSError), stream:
-            for line in _lines(stream.fileno(), _IDLE):
-                at = time.monotonic_ns()
-                self._recorder.printed(at, name, line.decode("utf-8", "replace"))
 
-
-def _lines(fd: int, idle: float, read: Callable[[int, int], bytes] = os.read) -> Iterator[bytes]:
-    """Yield the lines from ``fd`` without line ends; incomplete ones after ``idle`` seconds."""
-    partial = b""
-    while True:
-        if partial and not _readable(fd, idle):
-            yield partial
-            partial = b""
-        data = read(fd, 1 << 16)
-        if not data:
-            break
-        *lines, partial = (partial + data).split(b"\n")
-        for line in lines:
-            yield line.removesuffix(b"\r")
-    if partial:
-        yield partial
-
-
-def _readable(fd: int, timeout: float) -> bool:
-    if os.name == "nt":  # select does not support pipes there: wait for the rest of the line
-        return True
-    import select
-
-    return bool(select.select([fd], [], [], timeout)[0])
+def _start_keeper(arguments: dict[str, Any], pipes: Iterable[int]) -> None:
+    """Start the keeper and wait until it records; raises OSError if it does not."""
+    keeper = subprocess.Popen(
+        [sys.executable, "-P", "-m", "asyncctx_trace_tui.run.keeper", json.dumps(arguments)],
+        pass_fds=tuple(pipes),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    assert keeper.stdout is not None
+    with keeper.stdout:
+        if not keeper.stdout.read():
+            raise OSError(f"{keeper.args!r} ended with exit code {keeper.wait()}")

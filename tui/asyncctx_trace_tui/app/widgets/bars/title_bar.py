@@ -8,7 +8,7 @@ from rich.segment import Segment
 from textual import events
 from textual.strip import Strip
 
-from asyncctx_trace.model.command_line import program_of
+from asyncctx_trace.model.command_line import program_processes, short_command
 from asyncctx_trace.model.text import plain, shorten
 from asyncctx_trace_tui.app.widgets.state_widget import StateWidget
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
@@ -41,7 +41,7 @@ class Title(StateWidget):
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
         """Show the whole command line of each process in the tooltip."""
-        processes = [*self.state.timeline.processes.values()]
+        processes = program_processes(self.state.timeline.processes.values())
         lines = [plain(each.title[:_LONGEST]) for each in processes[:_MOST]]
         if len(processes) > _MOST:
             lines.append(f"and {len(processes) - _MOST} more processes")
@@ -97,6 +97,6 @@ class Title(StateWidget):
 
     def _program(self) -> str:
         """Return the command line of the program, with the number of its processes if several."""
-        processes = self.state.timeline.processes
-        program = program_of(processes.values())
+        processes = program_processes(self.state.timeline.processes.values())
+        program = short_command(processes[0].title) if processes else ""
         return program if len(processes) < 2 else f"{program} · {len(processes)} processes"
