@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -25,6 +23,7 @@ from asyncctx_trace_tui.app.screens.help_screen import shown_keys
 from asyncctx_trace_tui.app.screens.quit_dialog import QuitChoice, QuitDialog
 from asyncctx_trace_tui.app.screens.trace_screen import TraceScreen, sections
 from asyncctx_trace_tui.app.screenshot import picture, text
+from asyncctx_trace_tui.app.termination import TerminationHandler
 from asyncctx_trace_tui.app.themes import THEMES
 from asyncctx_trace_tui.app.widgets.bars.title_bar import Title
 from asyncctx_trace_tui.app.widgets.palette import DEFAULTS
@@ -118,6 +117,7 @@ class TraceApp(App[None]):
         self.clock = clock
         self.glyphs = ASCII if self.settings.ascii else UNICODE
         self.state = ViewState(following=program is not None, speed=speed or 1.0)
+        self._event_loop: asyncio.AbstractEventLoop | None = None
         self._last_drawn = 0.0
         self._deadlocks = DeadlockAlarm()
         if isinstance(self.recording, Recording):
@@ -128,16 +128,25 @@ class TraceApp(App[None]):
         known = self.settings.theme in self.available_themes
         self.theme = self.settings.theme if known else DEFAULT_THEME
 
+    def run(self, *arguments: Any, **options: Any) -> None:
+        """Run the app until the user quits, or until SIGTERM or SIGHUP (a closed terminal)."""
+        with TerminationHandler(self._exit_soon, self._stop_program):
+            super().run(*arguments, **options)
+
+    def _exit_soon(self) -> None:
+        """Exit from a signal handler: the event loop may be anywhere."""
+        if self._event_loop is not None:
+            self._event_loop.call_soon_threadsafe(self.exit)
+
+    def _stop_program(self) -> None:
+        if self.program is not None:
+            self.program.stop()
+
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return DEFAULTS
 
     def on_mount(self) -> None:
-        # SIGHUP (a closed terminal) and SIGTERM quit like `q`.
-        if threading.current_thread() is threading.main_thread():
-            loop = asyncio.get_running_loop()
-            for name in ("SIGTERM", "SIGHUP"):
-                if hasattr(signal, name) and hasattr(loop, "add_signal_handler"):
-                    loop.add_signal_handler(getattr(signal, name), self.exit)
+        self._event_loop = asyncio.get_running_loop()
         self.trace_screen = TraceScreen(self.state, self.glyphs)
         self.push_screen(self.trace_screen)
         try:

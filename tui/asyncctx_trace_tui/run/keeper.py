@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from asyncctx_trace.recording.retention import Keep
-from asyncctx_trace.recording.ring import Alive, BoundedRecorder
+from asyncctx_trace.recording.retention import Retention
+from asyncctx_trace.recording.ring import LiveSet, RingRecorder
 from asyncctx_trace.recording.writer import TextWriter
 from asyncctx_trace_tui.run.output_capture import OutputCapture
 
@@ -34,7 +34,7 @@ def main() -> None:
     recorder = (
         TextWriter(recording)
         if keep is None
-        else BoundedRecorder(recording, Keep.parse(keep), Alive)
+        else RingRecorder(recording, Retention.parse(keep), LiveSet)
     )
     output = OutputCapture(recorder, given["pipes"])
     print("recording", flush=True)  # the launcher waits for it, and for the end of this output
