@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from asyncctx_trace.analysis.endings.completeness import Gap, completeness, is_complete
+from asyncctx_trace.analysis.timeline.completeness import Gap, completeness, is_complete
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.instrument import sinks
 from asyncctx_trace.model.events import Dropped, EnterStarted, Heartbeat, Outcome

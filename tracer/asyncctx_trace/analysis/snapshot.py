@@ -5,13 +5,14 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from operator import le
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
-from asyncctx_trace.analysis.contention.occupancy import Occupancy, contends, wait_of
 from asyncctx_trace.analysis.kernels.choice import Kernels, kernels_for
 from asyncctx_trace.analysis.kernels.columns import Nestings, Waits
+from asyncctx_trace.analysis.occupancy import Occupancy, contends, wait_of
 from asyncctx_trace.analysis.timeline.lookups import (
     differing,
     entered,
@@ -22,10 +23,7 @@ from asyncctx_trace.analysis.timeline.lookups import (
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Phase, Timeline
 from asyncctx_trace.model import names
 
-if TYPE_CHECKING:
-    from asyncctx_trace.analysis.endings.interruption import Interruption
-
-__all__ = ["End", "Snapshot"]
+__all__ = ["End", "Interruption", "Snapshot"]
 
 End: TypeAlias = Literal["running", "killed", "closed", "ended"]
 """``killed``: it left no word; ``closed``: it ended its recording, and perhaps went on without;
@@ -35,6 +33,25 @@ T = TypeVar("T")
 
 _NAME = 60
 """Characters of one name in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interruption:
+    """The time at which a process was told to end, and ended because of it."""
+
+    at: int
+    """Monotonic ns."""
+    process: int
+    pid: int
+    reason: str
+    """The name of the signal, such as ``SIGINT``, or ``KeyboardInterrupt``."""
+    survived: bool = False
+    """Whether the process went on with its work."""
+
+    @property
+    def is_orderly(self) -> bool:
+        """Whether a service that works correctly may have been stopped in this way."""
+        return self.survived or self.reason in ("SIGTERM", "SIGHUP")
 
 
 class Snapshot:

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from asyncctx_trace.analysis.contention.costs import ResourceUse
-from asyncctx_trace.analysis.endings.last_moment import ended_by, pending_waits
 from asyncctx_trace.analysis.findings import Finding
 from asyncctx_trace.analysis.kernels.path_steps import Step
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.statistics import DurationStats
 from asyncctx_trace.analysis.summary.culprit import Culprit
 from asyncctx_trace.analysis.summary.grouping import FindingGroup
+from asyncctx_trace.analysis.summary.last_moment import ended_by, pending_waits
 from asyncctx_trace.analysis.summary.report import Report
 from asyncctx_trace.analysis.summary.resource_groups import ResourceGroup
 from asyncctx_trace.analysis.summary.root_causes import Failure

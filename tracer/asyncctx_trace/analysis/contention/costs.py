@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from dataclasses import dataclass
 
-from asyncctx_trace.analysis.contention.occupancy import contends
+from asyncctx_trace.analysis.occupancy import contends
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.statistics import DurationStats
 from asyncctx_trace.analysis.timeline.table import Timeline

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-from asyncctx_trace.analysis.attempts import Attempts
-from asyncctx_trace.analysis.contention.occupancy import contends, limit_of
 from asyncctx_trace.analysis.contention.permits import is_anonymous
 from asyncctx_trace.analysis.deadlocks.components import components
-from asyncctx_trace.analysis.endings.completeness import is_complete
+from asyncctx_trace.analysis.occupancy import contends, limit_of
+from asyncctx_trace.analysis.retries import Retries
 from asyncctx_trace.analysis.snapshot import Snapshot
+from asyncctx_trace.analysis.timeline.completeness import is_complete
 from asyncctx_trace.analysis.timeline.lookups import rows_with
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 from asyncctx_trace.model.events import Outcome, TaskDefined
@@ -132,11 +132,11 @@ def _is_backed_off(snapshot: Snapshot, ring: DeadlockCycle) -> bool:
     on without an error.
     """
     timeline = snapshot.timeline
-    attempts = snapshot.once(Attempts)
+    retries = snapshot.once(Retries)
     return any(
         timeline.enter_outcome[row] in (Outcome.CANCELLED, Outcome.TIMED_OUT)
         and timeline.resources[timeline.resource[row]].kind != "pool"
-        and attempts.succeeded_later(row)
+        and retries.succeeded_later(row)
         and all(
             timeline.body_outcome[hold] == Outcome.OK
             for hold in ring.holds

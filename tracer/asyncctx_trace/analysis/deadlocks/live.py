@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 
 from asyncctx_trace.analysis.deadlocks.cycles import deadlocks_at
-from asyncctx_trace.analysis.findings.deadlock import describe
+from asyncctx_trace.analysis.deadlocks.description import describe_cycle
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.events import (
@@ -42,7 +42,7 @@ class DeadlockAlarm:
             if members not in self._reported:
                 self._reported.add(members)
                 kind = "deadlock" if cycle.certain else "possible deadlock"
-                lines.append(plain(f"{kind}: {describe(snapshot, cycle)}"))
+                lines.append(plain(f"{kind}: {describe_cycle(snapshot, cycle)}"))
         return lines
 
 

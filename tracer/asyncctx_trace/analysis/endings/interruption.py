@@ -9,42 +9,22 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import compress, count, repeat
 from operator import lt
 
-from asyncctx_trace.analysis.endings.completeness import recording_stops
 from asyncctx_trace.analysis.endings.truncation import truncated
-from asyncctx_trace.analysis.snapshot import Snapshot
+from asyncctx_trace.analysis.snapshot import Interruption, Snapshot
+from asyncctx_trace.analysis.timeline.completeness import recording_stops
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 from asyncctx_trace.model.outcomes import Outcome
 
-__all__ = ["Interruption", "interruptions_of", "cut_at_interruption", "last_interruptions"]
+__all__ = ["interruptions_of", "cut_at_interruption", "last_interruptions"]
 
 _KEYBOARD = "KeyboardInterrupt"
 _LATE = 250_000_000
 """ns that the launcher may need to note a signal that the terminal sent to the program, too."""
 _BOOKKEEPING = frozenset({"exit stack", "task group", "timeout"})
 """Kinds of resources that shutting down may enter as well as work."""
-
-
-@dataclass(frozen=True, slots=True)
-class Interruption:
-    """The moment at which somebody began to end a process, and the process ended in consequence."""
-
-    at: int
-    """Monotonic ns."""
-    process: int
-    pid: int
-    reason: str
-    """The name of the signal, such as ``SIGINT``, or ``KeyboardInterrupt``."""
-    survived: bool = False
-    """Whether the process went on with its work."""
-
-    @property
-    def asks_politely(self) -> bool:
-        """Whether a service in good order may have been stopped in this way."""
-        return self.survived or self.reason in ("SIGTERM", "SIGHUP")
 
 
 def cut_at_interruption(snapshot: Snapshot) -> Snapshot:

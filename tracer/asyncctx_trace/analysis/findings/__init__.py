@@ -6,28 +6,28 @@ their evidence, their certainty and one sentence.
 
 from __future__ import annotations
 
-from asyncctx_trace.analysis.endings.unclear_shutdown import parts
-from asyncctx_trace.analysis.findings.cancelled_in_enter import CancelledInEnter
-from asyncctx_trace.analysis.findings.cleanup_cancelled import CleanupCancelled
-from asyncctx_trace.analysis.findings.cleanup_error import CleanupError
-from asyncctx_trace.analysis.findings.deadlock import Deadlock
-from asyncctx_trace.analysis.findings.enter_error import EnterError
-from asyncctx_trace.analysis.findings.expired_quietly import ExpiredQuietly
+from asyncctx_trace.analysis.findings.cleanups.cleanup_cancelled import CleanupCancelled
+from asyncctx_trace.analysis.findings.cleanups.cleanup_error import CleanupError
+from asyncctx_trace.analysis.findings.cleanups.expired_quietly import ExpiredQuietly
+from asyncctx_trace.analysis.findings.cleanups.foreign_exit import ForeignExit
+from asyncctx_trace.analysis.findings.cleanups.leak import Leak
+from asyncctx_trace.analysis.findings.cleanups.out_of_order_exit import OutOfOrderExit
+from asyncctx_trace.analysis.findings.cleanups.skipped_cleanup import SkippedCleanup
+from asyncctx_trace.analysis.findings.cleanups.slow_cleanup import SlowCleanup
+from asyncctx_trace.analysis.findings.cleanups.suppressed_error import SuppressedError
+from asyncctx_trace.analysis.findings.failed_enters.cancelled_in_enter import CancelledInEnter
+from asyncctx_trace.analysis.findings.failed_enters.enter_error import EnterError
+from asyncctx_trace.analysis.findings.failed_enters.still_waiting import StillWaiting
+from asyncctx_trace.analysis.findings.failed_enters.timeout import Timeout
 from asyncctx_trace.analysis.findings.finding import Certainty, Finding, Severity
-from asyncctx_trace.analysis.findings.foreign_exit import ForeignExit
-from asyncctx_trace.analysis.findings.held_across_wait import HeldAcrossWait
-from asyncctx_trace.analysis.findings.ineffective_limit import IneffectiveLimit
-from asyncctx_trace.analysis.findings.leak import Leak
-from asyncctx_trace.analysis.findings.lock_order_inversion import LockOrderInversion
-from asyncctx_trace.analysis.findings.out_of_order_exit import OutOfOrderExit
-from asyncctx_trace.analysis.findings.over_release import OverRelease
-from asyncctx_trace.analysis.findings.skipped_cleanup import SkippedCleanup
-from asyncctx_trace.analysis.findings.slow_cleanup import SlowCleanup
-from asyncctx_trace.analysis.findings.starved_pool import StarvedPool
-from asyncctx_trace.analysis.findings.still_waiting import StillWaiting
-from asyncctx_trace.analysis.findings.suppressed_error import SuppressedError
+from asyncctx_trace.analysis.findings.limits.held_across_wait import HeldAcrossWait
+from asyncctx_trace.analysis.findings.limits.ineffective_limit import IneffectiveLimit
+from asyncctx_trace.analysis.findings.limits.over_release import OverRelease
+from asyncctx_trace.analysis.findings.limits.starved_pool import StarvedPool
+from asyncctx_trace.analysis.findings.locking.deadlock import Deadlock
+from asyncctx_trace.analysis.findings.locking.lock_order_inversion import LockOrderInversion
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
-from asyncctx_trace.analysis.findings.timeout import Timeout
+from asyncctx_trace.analysis.findings.unclear_shutdown import parts
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import Timeline
 

@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from asyncctx_trace.analysis.endings.completeness import completeness
 from asyncctx_trace.analysis.findings import KINDS, Finding
 from asyncctx_trace.analysis.summary.budgets import Budget
 from asyncctx_trace.analysis.summary.grouping import FindingGroup
 from asyncctx_trace.analysis.summary.report import Report
+from asyncctx_trace.analysis.timeline.completeness import completeness
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.text import count, did_you_mean, plain
 

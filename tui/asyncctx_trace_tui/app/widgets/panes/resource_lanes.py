@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import Literal, NamedTuple
 
 from asyncctx_trace.analysis.contention.capacity_units import rows_by_unit
-from asyncctx_trace.analysis.contention.occupancy import Occupancy
+from asyncctx_trace.analysis.occupancy import Occupancy
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.model.names import resource_name, task_name
 from asyncctx_trace.model.text import plain

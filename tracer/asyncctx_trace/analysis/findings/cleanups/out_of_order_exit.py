@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from asyncctx_trace.analysis.findings.exits import (
+from asyncctx_trace.analysis.findings.exit_evidence import (
     TASK_BOUND,
     exit_sites,
     kind_of,

@@ -9,13 +9,13 @@ from itertools import compress, pairwise
 from operator import sub
 from statistics import median
 
-from asyncctx_trace.analysis.attempts import Attempts
 from asyncctx_trace.analysis.contention.attribution import blame
 from asyncctx_trace.analysis.deadlocks.cycles import cycles_of
-from asyncctx_trace.analysis.findings.exits import kind_of
+from asyncctx_trace.analysis.findings.exit_evidence import kind_of
+from asyncctx_trace.analysis.findings.failed_enters.still_waiting import is_stuck
 from asyncctx_trace.analysis.findings.finding import Certainty, Finding
-from asyncctx_trace.analysis.findings.still_waiting import is_stuck
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
+from asyncctx_trace.analysis.retries import Retries
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.lookups import entered, holds_of, waits_of
 from asyncctx_trace.analysis.timeline.table import NOT_YET
@@ -136,9 +136,9 @@ def _turned_away(snapshot: Snapshot, queued: Sequence[int]) -> int:
 
     A deadline passed, or the pool raised while it was full.
     """
-    attempts = snapshot.once(Attempts)
+    retries = snapshot.once(Retries)
     return sum(
-        _had_to_give_up(snapshot, row) and not attempts.succeeded_later(row) for row in queued
+        _had_to_give_up(snapshot, row) and not retries.succeeded_later(row) for row in queued
     )
 
 

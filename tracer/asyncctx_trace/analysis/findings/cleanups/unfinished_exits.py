@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asyncctx_trace.analysis.findings.exits import kind_of
+from asyncctx_trace.analysis.findings.exit_evidence import kind_of
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET
 from asyncctx_trace.model.durations import format_duration

@@ -10,14 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from asyncctx_trace.analysis.endings.interruption import (
-    Interruption,
-    cut_at_interruption,
-    last_interruptions,
-)
+from asyncctx_trace.analysis.endings.interruption import cut_at_interruption, last_interruptions
 from asyncctx_trace.analysis.endings.truncation import picked, truncated
 from asyncctx_trace.analysis.findings.finding import Finding
-from asyncctx_trace.analysis.snapshot import Snapshot
+from asyncctx_trace.analysis.snapshot import Interruption, Snapshot
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.outcomes import Outcome
 

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from math import inf
 
 from asyncctx_trace.analysis.deadlocks.cycles import cycles_of
-from asyncctx_trace.analysis.endings.completeness import is_complete
-from asyncctx_trace.analysis.findings.exits import exit_sites
-from asyncctx_trace.analysis.findings.finding import EVIDENCE, Certainty, Finding, by_site, times
-from asyncctx_trace.analysis.findings.thresholds import Thresholds
-from asyncctx_trace.analysis.findings.unfinished_exits import (
+from asyncctx_trace.analysis.findings.cleanups.unfinished_exits import (
     describe_missing,
     not_given_back,
     unfinished_exits,
 )
+from asyncctx_trace.analysis.findings.exit_evidence import exit_sites
+from asyncctx_trace.analysis.findings.finding import EVIDENCE, Certainty, Finding, by_site, times
+from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.snapshot import Snapshot
+from asyncctx_trace.analysis.timeline.completeness import is_complete
 from asyncctx_trace.analysis.timeline.table import NOT_YET
 from asyncctx_trace.model.durations import format_duration
 
@@ -106,7 +106,7 @@ def is_stuck(snapshot: Snapshot, row: int, threshold: int) -> bool:
     resource, asked = timeline.resource[row], timeline.enter_started[row]
     holders = snapshot.holders(resource, snapshot.now)
     if resource not in snapshot.limited or not holders:
-        return snapshot.interruption is None or not snapshot.interruption.asks_politely
+        return snapshot.interruption is None or not snapshot.interruption.is_orderly
     rows = timeline.rows_of_resource[resource]
     moved = max(
         max(timeline.exit_ended[other], timeline.enter_ended[other])

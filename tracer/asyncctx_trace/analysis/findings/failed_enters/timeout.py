@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from asyncctx_trace.analysis.findings.exits import kind_of
+from asyncctx_trace.analysis.findings.exit_evidence import kind_of
 from asyncctx_trace.analysis.findings.finding import Finding, by_site, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.snapshot import Snapshot

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from math import inf
 
 from asyncctx_trace.analysis.contention.permits import handed_over, is_anonymous
-from asyncctx_trace.analysis.endings.completeness import is_complete
 from asyncctx_trace.analysis.findings.callers import called_from, caller_sites
-from asyncctx_trace.analysis.findings.exits import exit_sites
-from asyncctx_trace.analysis.findings.failed_cleanups import left_by_failed_cleanups
+from asyncctx_trace.analysis.findings.cleanups.failed_cleanups import left_by_failed_cleanups
+from asyncctx_trace.analysis.findings.exit_evidence import exit_sites
 from asyncctx_trace.analysis.findings.finding import EVIDENCE, Certainty, Finding, by_site, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.snapshot import Snapshot
+from asyncctx_trace.analysis.timeline.completeness import is_complete
 from asyncctx_trace.analysis.timeline.table import NOT_YET
 from asyncctx_trace.model.durations import format_duration
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from asyncctx_trace.analysis.endings.completeness import is_complete
 from asyncctx_trace.analysis.findings.finding import Finding, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.snapshot import Snapshot
+from asyncctx_trace.analysis.timeline.completeness import is_complete
 from asyncctx_trace.analysis.timeline.table import NOT_YET
 from asyncctx_trace.model.events import ReleaseUnmatched
 

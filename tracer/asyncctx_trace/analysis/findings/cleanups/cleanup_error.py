@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from asyncctx_trace.analysis.findings.callers import caller_sites
-from asyncctx_trace.analysis.findings.exits import exit_sites
-from asyncctx_trace.analysis.findings.failed_cleanups import (
+from asyncctx_trace.analysis.findings.cleanups.failed_cleanups import (
     failed_cleanups,
     left_by_failed_cleanups,
 )
+from asyncctx_trace.analysis.findings.exit_evidence import exit_sites
 from asyncctx_trace.analysis.findings.finding import EVIDENCE, Finding, by_site, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.snapshot import Snapshot

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from asyncctx_trace.analysis.contention.occupancy import wait_of
 from asyncctx_trace.analysis.deadlocks.cycles import cycles_of
 from asyncctx_trace.analysis.findings.finding import Finding, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
+from asyncctx_trace.analysis.occupancy import wait_of
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.model.durations import format_duration
 

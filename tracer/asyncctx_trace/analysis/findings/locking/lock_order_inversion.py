@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from asyncctx_trace.analysis.contention.occupancy import limit_of
 from asyncctx_trace.analysis.deadlocks.cycles import avoided, cycles_of
 from asyncctx_trace.analysis.deadlocks.lock_order import Inversion, inversions
 from asyncctx_trace.analysis.findings.finding import Finding
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
+from asyncctx_trace.analysis.occupancy import limit_of
 from asyncctx_trace.analysis.snapshot import Snapshot
 
 __all__ = ["LockOrderInversion"]

@@ -6,9 +6,9 @@ import signal
 from dataclasses import dataclass
 
 from asyncctx_trace.analysis.deadlocks.cycles import cycles_of
-from asyncctx_trace.analysis.endings.completeness import recording_stops
 from asyncctx_trace.analysis.findings.finding import by_site
 from asyncctx_trace.analysis.snapshot import Snapshot
+from asyncctx_trace.analysis.timeline.completeness import recording_stops
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Phase
 from asyncctx_trace.model.durations import format_duration
 

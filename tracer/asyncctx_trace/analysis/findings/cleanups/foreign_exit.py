@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from asyncctx_trace.analysis.findings.callers import called_from, caller_sites
-from asyncctx_trace.analysis.findings.exits import (
+from asyncctx_trace.analysis.findings.exit_evidence import (
     TASK_BOUND,
     closed_generator,
     exit_sites,

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from itertools import compress, count
 from operator import sub
 
-from asyncctx_trace.analysis.findings.exits import exit_sites, kind_of, time_within
-from asyncctx_trace.analysis.findings.finding import Finding, by_site, times
-from asyncctx_trace.analysis.findings.thresholds import Thresholds
-from asyncctx_trace.analysis.findings.unfinished_exits import (
+from asyncctx_trace.analysis.findings.cleanups.unfinished_exits import (
     describe_late,
     not_given_back,
 )
+from asyncctx_trace.analysis.findings.exit_evidence import exit_sites, kind_of, time_within
+from asyncctx_trace.analysis.findings.finding import Finding, by_site, times
+from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET
 from asyncctx_trace.model.durations import format_duration

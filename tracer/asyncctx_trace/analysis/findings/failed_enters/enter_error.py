@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from asyncctx_trace.analysis.attempts import Attempts
-from asyncctx_trace.analysis.contention.occupancy import contends
 from asyncctx_trace.analysis.deadlocks.cycles import cycles_of
-from asyncctx_trace.analysis.findings.exits import kind_of
+from asyncctx_trace.analysis.findings.exit_evidence import kind_of
 from asyncctx_trace.analysis.findings.finding import Finding, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
+from asyncctx_trace.analysis.occupancy import contends
+from asyncctx_trace.analysis.retries import Retries
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.lookups import rows_with
 from asyncctx_trace.model.durations import format_duration
@@ -97,7 +97,7 @@ def _around(snapshot: Snapshot, row: int) -> Iterator[int]:
 
 
 def _is_a_fault(snapshot: Snapshot, row: int) -> bool:
-    if snapshot.once(Attempts).succeeded_later(row):
+    if snapshot.once(Retries).succeeded_later(row):
         return False
     error = snapshot.timeline.errors.get((row, "enter"))
     if error is not None and _FAULT.search(class_name(error.type)):

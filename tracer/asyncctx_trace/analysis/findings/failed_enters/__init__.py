@@ -1,0 +1,1 @@
+"""Findings about enters that failed, or have not ended."""

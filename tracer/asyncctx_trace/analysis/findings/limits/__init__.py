@@ -1,0 +1,1 @@
+"""Findings about the capacity of resources."""

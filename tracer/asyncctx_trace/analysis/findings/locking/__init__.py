@@ -1,0 +1,1 @@
+"""Findings about tasks that wait for each other, or could."""
