@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import doctest
-import json
 import re
 import struct
 import typing
@@ -22,6 +21,8 @@ from asyncctx_trace.model.event_schema import EVENTS, EventSchema, RecordKind, U
 from asyncctx_trace.model.outcomes import EnterFlag, ExitFlag
 from asyncctx_trace.recording import format as layout
 from asyncctx_trace.recording.segments import create
+from asyncctx_trace.recording.text_entries import TEXT_LIMIT, iter_entries
+from asyncctx_trace.recording.validation import ENTRY_FIELDS, OPTIONAL_ENTRY_FIELDS
 from asyncctx_trace.recording.writer import Recorder
 
 ROOT = Path(__file__).parents[1]
@@ -97,7 +98,7 @@ def test_the_format_page_lists_sizes_versions_and_kinds() -> None:
     assert f"bytes of a record: {layout.RECORD}" in PROSE
     assert f"bytes of a segment: {layout.SEGMENT:,}" in PROSE
     assert f"{layout.HEADER_SIZE:,} bytes" in PROSE
-    assert f"after {layout.TEXT_LIMIT:,} characters" in PROSE
+    assert f"after {TEXT_LIMIT:,} characters" in PROSE
 
 
 def test_the_format_page_lists_every_flag_with_its_bit() -> None:
@@ -111,8 +112,12 @@ def test_the_format_page_lists_every_flag_with_its_bit() -> None:
 
 
 def test_the_format_page_lists_every_text_entry_with_its_fields(tmp_path: Path) -> None:
-    """Compared with the entries that a recorder really writes."""
+    """Compared with the entries that the reader checks, and with those that a recorder writes."""
     written = written_entries(tmp_path / "all.actx")
+    checked = {
+        kind: set(fields) | set(OPTIONAL_ENTRY_FIELDS.get(kind, ()))
+        for kind, fields in ENTRY_FIELDS.items()
+    }
     listed = {
         re.findall(r"`([^`]+)`", entry[0])[0]: set(re.findall(r"`([^`]+)`", entry[1]))
         for found, rows in tables(FORMAT)
@@ -120,6 +125,7 @@ def test_the_format_page_lists_every_text_entry_with_its_fields(tmp_path: Path) 
         for entry in rows
     }
 
+    assert listed == checked
     assert set(listed) - set(written) == {"given up"}  # written by rings only
     assert {kind: listed[kind] for kind in written} == written
 
@@ -144,12 +150,9 @@ def written_entries(path: Path) -> dict[str, set[str]]:
     for start in range(layout.HEADER_SIZE, len(data), layout.SEGMENT):
         segment = data[start : start + layout.SEGMENT]
         if segment[layout.SEGMENT_HEADER.size - 1] == layout.SegmentKind.TEXTS:
-            position = layout.SEGMENT_HEADER.size
-            while length := int.from_bytes(segment[position : position + 4], "little"):
-                entry = json.loads(segment[position + 4 : position + 4 + length])
+            for entry, _ in iter_entries(segment, layout.SEGMENT_HEADER.size):
                 kind = entry.pop("k")
                 entries[kind] = set(entry)
-                position += 4 + (length + 3) // 4 * 4
     return entries
 
 

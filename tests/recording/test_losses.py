@@ -56,7 +56,7 @@ def test_a_recorder_that_fails_counts_what_comes_after(
         raise LookupError("no such page")
 
     acquire(attached, 1, 100)
-    monkeypatch.setattr(Segments, "new", broken)
+    monkeypatch.setattr(Segments, "append", broken)
     with caplog.at_level(logging.ERROR, "asyncctx_trace"):
         acquire(attached, 101, 1900)
 

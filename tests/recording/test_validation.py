@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import struct
 from pathlib import Path
@@ -21,7 +22,6 @@ from asyncctx_trace.model.events import ResourceDefined
 from asyncctx_trace.recording.format import (
     ANY_RECORD,
     HEADER_SIZE,
-    LENGTH,
     RAW,
     RECORD,
     SEGMENT,
@@ -30,6 +30,7 @@ from asyncctx_trace.recording.format import (
 )
 from asyncctx_trace.recording.reader import Recording, read
 from asyncctx_trace.recording.segments import create
+from asyncctx_trace.recording.text_entries import iter_entries, put_entry, stored_size
 from asyncctx_trace.sources import open_source
 
 from .builders import LOCK, define_words, recorder
@@ -123,12 +124,8 @@ def test_no_value_in_a_text_makes_analysis_fail(
     tmp_path: Path, intact: bytes, kind: str, name: str, value: Any
 ) -> None:
     """The line says which field of what is wrong."""
-    data = bytearray(intact)
-    at = segment_of(intact, SegmentKind.TEXTS) + SEGMENT_HEADER.size
-    entries = []
-    while (length := LENGTH.unpack_from(data, at)[0]) != 0:
-        entries.append(json.loads(data[at + LENGTH.size : at + LENGTH.size + length]))
-        at += LENGTH.size + (length + 3) // 4 * 4
+    at = segment_of(intact, SegmentKind.TEXTS)
+    entries = [e for e, _ in iter_entries(intact[at : at + SEGMENT], SEGMENT_HEADER.size)]
     next(entry for entry in entries if entry["k"] == kind)[name] = value
 
     refused = answer(tmp_path / "a.actx", with_texts(intact, entries))
@@ -147,7 +144,10 @@ def with_texts(data: bytes, entries: list[Any]) -> bytes:
     written = bytearray()
     for entry in entries:
         raw = (entry if isinstance(entry, str) else json.dumps(entry)).encode()
-        written += LENGTH.pack(len(raw)) + raw.ljust((len(raw) + 3) // 4 * 4, b" ")
+        size = stored_size(raw)
+        page = mmap.mmap(-1, size)
+        put_entry(page, 0, raw)
+        written += page[:size]
     at = segment_of(data, SegmentKind.TEXTS) + SEGMENT_HEADER.size
     room = SEGMENT - SEGMENT_HEADER.size
     return data[:at] + bytes(written.ljust(room, b"\0")) + data[at + room :]

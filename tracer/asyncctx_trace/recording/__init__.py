@@ -1,17 +1,21 @@
-"""Facts <-> file.
+"""Writes events to a file, and reads them from it.
 
-==========  =====================================================================
-room        what it is
-==========  =====================================================================
-format      the layout of an ``.actx`` file, byte by byte
-batch       what one look at a recording has brought, as records or as events
-segments    hands out pieces of the file, each to one process
-stamping    puts facts into the slots of a page, in the program's own task
-_native   the same, compiled
-writer      the sink: texts, and where the next page comes from
-columns     a run of records column by column
-bounded     the recorder of which only the newest part is kept
-keep        how much that is
-reader      the file as events: finished, growing, or left by a killed program
-==========  =====================================================================
+===============  ==================================================================
+module           purpose
+===============  ==================================================================
+format           the layout of an ``.actx`` file
+text_entries     definitions and notes as JSON in a segment
+segments         assigns segments of the file, each to one process
+append           writes records to a page, in the program's own task
+_native          the same in C
+writer           the sink: definitions, errors, and the next page
+ring             the sink that keeps only the newest part
+retention        how much that is
+regular_file     opens files that are safe to read
+validation       checks what a file contains
+record_columns   the fields of many records, column by column
+decode           records as events
+batch            what one read of a recording returned
+reader           reads finished, growing and abandoned recordings
+===============  ==================================================================
 """

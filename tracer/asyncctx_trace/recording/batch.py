@@ -1,4 +1,4 @@
-"""What one look at a recording has brought: definitions, notes, records; or all of it as events."""
+"""What one read of a recording returned: definitions, notes and records, or all of it as events."""
 
 from __future__ import annotations
 
@@ -34,47 +34,47 @@ __all__ = ["UNKNOWN_MANAGER", "Batch", "Writer", "process_base"]
 
 
 def process_base(ordinal: int) -> int:
-    """What makes the ids of the recording's process number ``ordinal`` unique."""
+    """Return what is added to the ids of the recording's process number ``ordinal``."""
     return ordinal << PROCESS_SHIFT
 
 
 @dataclass(slots=True)
 class Writer:
-    """One process that writes, and the words that its records refer to."""
+    """A process that writes to the recording, and the names that its records refer to."""
 
     base: int
-    """What makes its ids unique within the recording: to be added to each."""
+    """Added to each of its ids, which makes them unique within the recording."""
     pid: int
     managers: dict[int, str] = field(default_factory=dict)
     errors: dict[int, ErrorText] = field(default_factory=dict)
     ended: bool = False
-    given_up: int = 0
-    """Acquisitions that made room for newer ones, so far."""
-    lines_given_up: int = 0
+    recycled: int = 0
+    """Acquisitions whose segments have been recycled, so far."""
+    recycled_lines: int = 0
     seen_at: int = 0
     """When the launcher last saw the program run."""
     lost: int = 0
     """Acquisitions that were not recorded, so far."""
     stop_reason: str = ""
-    """Why nothing is recorded any more."""
-    losses_told: bool = False
-    """Whether it has been told that facts are missing."""
+    """Why it has stopped recording."""
+    losses_reported: bool = False
+    """Whether a batch has reported that events are missing."""
 
     def id(self, local: int) -> int:
-        """An id of the process's own as the recording's."""
+        """Return the id in the recording of an id in the process."""
         return self.base + local
 
     def id_or_none(self, local: int) -> int | None:
-        """The same, where 0 stands for "none"."""
+        """Return the same, or ``None`` for 0."""
         return self.base + local if local else None
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one look at a recording has brought: iterate over it for the events.
+    """What one read of a recording returned; iterate over it for the events.
 
-    They come in order of time, definitions first. ``records`` are the facts as they lie in the
-    file, for those who can take in a million at once: whole records in order of their slots.
+    They are in the order of time, after all definitions. ``records`` are complete records as they
+    lie in the file, for numpy to convert a million at once.
     """
 
     definitions: list[Definition]
@@ -89,25 +89,25 @@ class Batch:
         return chain(self.definitions, events)
 
     def without_completed(self) -> Batch:
-        """The same without the acquisitions that begin and end in it.
+        """Return the batch without the acquisitions that begin and end in it.
 
-        For those who watch what is in flight: most come and go between two looks.
+        To follow what is in flight, of which most begin and end between two reads.
         """
-        kept = [(writer, _without_passing(RecordColumns(data))) for writer, data in self.records]
+        kept = [(writer, _incomplete(RecordColumns(data))) for writer, data in self.records]
         return Batch(self.definitions, self.notes, kept)
 
     def __len__(self) -> int:
-        """How many events."""
+        """Return the number of events."""
         return len(self.definitions) + len(self.notes) + self.record_count
 
     @property
     def record_count(self) -> int:
-        """How many of them are facts."""
+        """The number of records."""
         return sum(len(data) for _, data in self.records) // RECORD
 
-    def take_losses(self, writer: Writer, since: int, lost: int, stopped: bool) -> None:
-        """Add what the header of a page tells of facts that are missing."""
-        if since and (lost > writer.lost or not writer.losses_told):
+    def add_losses(self, writer: Writer, since: int, lost: int, stopped: bool) -> None:
+        """Add a note on lost events, from the fields of a segment's header."""
+        if since and (lost > writer.lost or not writer.losses_reported):
             reason = "the stack or the memory was full when they were to be recorded"
             if stopped:
                 reason = f"the recording stopped: {writer.stop_reason or 'reason unknown'}"
@@ -115,10 +115,10 @@ class Batch:
             self.notes.append(
                 Dropped(since, lost - writer.lost, reason, process, later=True, stops=stopped)
             )
-            writer.lost, writer.losses_told = lost, True
+            writer.lost, writer.losses_reported = lost, True
 
-    def take(self, writer: Writer, entry: dict[str, Any]) -> None:
-        """Add one text of the recording, as its writer put it in."""
+    def add_entry(self, writer: Writer, entry: dict[str, Any]) -> None:
+        """Add the definition or note in a text entry."""
         definitions, notes = self.definitions, self.notes
         match entry["k"]:
             case "error":
@@ -176,18 +176,18 @@ class Batch:
             case "stopped":
                 writer.stop_reason = entry["reason"]
             case "given up":
-                given_up = entry["acquisitions"] - writer.given_up
-                writer.given_up = entry["acquisitions"]
+                recycled = entry["acquisitions"] - writer.recycled
+                writer.recycled = entry["acquisitions"]
                 process = writer.base >> PROCESS_SHIFT
-                notes.append(Dropped(entry["at"], given_up, "older than what is kept", process))
-                if lines := entry["lines"] - writer.lines_given_up:
-                    writer.lines_given_up = entry["lines"]
+                notes.append(Dropped(entry["at"], recycled, "older than what is kept", process))
+                if lines := entry["lines"] - writer.recycled_lines:
+                    writer.recycled_lines = entry["lines"]
                     notes.append(Dropped(entry["at"], 0, f"{lines} printed lines are not kept"))
             case "end":
                 notes.append(ProcessEnded(entry["at"], entry["pid"], entry["exit"]))
 
 
-def _without_passing(columns: RecordColumns) -> bytes:
+def _incomplete(columns: RecordColumns) -> bytes:
     began, ended = set(), set()
     for acquisition, kind, outcome in zip(
         columns.acquisition, columns.kind, columns.outcome, strict=True
@@ -198,9 +198,9 @@ def _without_passing(columns: RecordColumns) -> bytes:
             kind == RecordKind.ENTER_ENDED and outcome != Outcome.OK
         ):
             ended.add(acquisition)
-    passing = began & ended
+    complete = began & ended
     return b"".join(
         columns[number]
         for number, acquisition in enumerate(columns.acquisition)
-        if acquisition not in passing
+        if acquisition not in complete
     )

@@ -1,4 +1,4 @@
-"""The layout of a recording, byte by byte; all integers are little-endian.
+"""The layout of a recording; see also ``docs/format.md``. All integers are little-endian.
 
 ::
 
@@ -7,15 +7,15 @@
 Every segment belongs to one process. It begins with a segment header, which is valid once its
 last byte, the kind, is not zero.
 
-A **facts** segment goes on with records of RECORD bytes. A record is valid once its last byte,
+A segment of records continues with records of RECORD bytes. A record is valid once its last byte,
 the kind, is not zero; it is written last. Records lie in the order in which their slots were
-taken, so a slot that is still zero before a written one is being filled at this moment by
-another thread, or its writer was killed then.
+taken. A slot that is zero before a written one is being filled by another thread at this moment,
+or its writer was killed then.
 
-A **texts** segment goes on with entries: a u32 length and so many bytes of JSON, padded to
-four. The length is written last; a zero length ends the segment for now.
+A segment of text entries continues with entries: a u32 length and that many bytes of JSON, padded
+to four. The length is written last; a zero length ends the segment for now.
 
-Ids in records and texts are unique within their process.
+Ids in records and text entries are unique within their process.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ __all__ = [
     "LOSSES",
     "SEGMENT_IDENTITY",
     "HEADER_SIZE",
-    "LENGTH",
     "ANY_RECORD",
     "RAW",
     "RECORD",
@@ -43,7 +42,6 @@ __all__ = [
     "SEGMENT",
     "SEGMENT_HEADER",
     "SUFFIX",
-    "TEXT_LIMIT",
     "VERSION",
     "Anchor",
     "RecordKind",
@@ -60,30 +58,24 @@ sites. Version 1 has zeros in these bytes, so both are read the same way."""
 HEADER_SIZE = 4096
 SEGMENT = 128 * 1024
 RECORD = RECORD_SIZE
-TEXT_LIMIT = 4096
-"""Characters of one name, message or printed line that are kept."""
 
 _MAGIC = b"\x89ACTX\r\n\n"
 _HEADER = struct.Struct("<8sHHIQQI")  # magic, version, record, segment, wall, monotonic, crc
 
 SEGMENT_HEADER = struct.Struct("<QQIIQQIB2xB")
-"""when its process began to write, when it took the segment (both monotonic ns), pid, parent pid,
-heartbeat, since when facts are missing (monotonic ns, 0: none are), how many acquisitions are
-missing, whether the process records nothing any more, kind
+"""When the process began to write, when it took the segment (both monotonic ns), its pid, its
+parent's pid, the heartbeat, when the first event was lost (monotonic ns; 0 if none was), how many
+acquisitions were lost, whether the process has stopped recording, the kind.
 
-A bounded recording takes a segment again that it has filled: the header is then another one. The
-heartbeat and the losses change in place: they must be kept where the disk is full, and they tell
-what the process saw last, even of one that is killed."""
+A ring recycles segments that are full, and writes another header. The heartbeat and the losses
+change in place, so they can be written when the disk is full, and survive SIGKILL."""
 SEGMENT_IDENTITY = slice(0, 24)
-"""The bytes of a segment's header that stay until it is taken again."""
+"""The bytes of a segment's header that stay the same until it is recycled."""
 HEARTBEAT = struct.Struct("<Q"), 24
-"""The field of the header, and its offset: when the writer was last seen alive (monotonic ns)."""
+"""The field of the header, and its offset: when the program was last seen running."""
 LOSSES = struct.Struct("<QIB"), 32
-"""The fields of the header, and their offset: since when facts are missing, how many acquisitions,
-and whether the process records nothing any more."""
-
-LENGTH = struct.Struct("<I")
-"""The length of a text entry, in bytes."""
+"""The fields of the header, and their offset: when the first event was lost, how many acquisitions
+were, and whether the process has stopped recording."""
 
 
 def record_struct(fields: Iterable[Field]) -> struct.Struct:
@@ -120,7 +112,7 @@ RAW = record_struct(ANY_RECORD)
 
 
 class SegmentKind(IntEnum):
-    """What a segment holds."""
+    """What a segment contains."""
 
     RECORDS = 1
     TEXTS = 2
@@ -128,27 +120,27 @@ class SegmentKind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """One moment on both clocks: turns monotonic ns into the time of day."""
+    """One moment on both clocks, to convert times of the monotonic clock."""
 
     wall_ns: int
     monotonic_ns: int
 
     def wall(self, at: int) -> int:
-        """The wall clock (ns since 1970, UTC) at monotonic time ``at``."""
+        """Return the wall-clock time (ns since 1970, UTC) of the monotonic time ``at``."""
         return self.wall_ns + at - self.monotonic_ns
 
 
 def pack_header(anchor: Anchor) -> bytes:
-    """The first HEADER_SIZE bytes of a recording."""
+    """Return the first HEADER_SIZE bytes of a recording."""
     fields = (_MAGIC, VERSION, RECORD, SEGMENT, anchor.wall_ns, anchor.monotonic_ns)
     crc = zlib.crc32(_HEADER.pack(*fields, 0))
     return _HEADER.pack(*fields, crc).ljust(HEADER_SIZE, b"\0")
 
 
 def unpack_header(data: bytes, path: Path) -> Anchor:
-    """The anchor in the header ``data`` of the file ``path``.
+    """Return the anchor in the header ``data`` of the file ``path``.
 
-    Raises NotARecording, NewerRecording or DamagedRecording, each saying what to do.
+    Raises NotARecording, NewerRecording or DamagedRecording.
     """
     if not data.startswith(_MAGIC):
         if data and _MAGIC.startswith(data[:8]):

@@ -1,11 +1,9 @@
-"""A recording as events: finished, still growing, or left behind by a killed program."""
+"""Reads a recording that is finished, still grows, or was left by a killed program."""
 
 from __future__ import annotations
 
-import json
 import os
 from bisect import insort
-from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
@@ -17,7 +15,6 @@ from asyncctx_trace.model.text import plain
 from asyncctx_trace.recording.batch import Batch, Writer, process_base
 from asyncctx_trace.recording.format import (
     HEADER_SIZE,
-    LENGTH,
     RECORD,
     SEGMENT,
     SEGMENT_HEADER,
@@ -27,6 +24,7 @@ from asyncctx_trace.recording.format import (
     unpack_header,
 )
 from asyncctx_trace.recording.regular_file import open_regular
+from asyncctx_trace.recording.text_entries import iter_entries
 from asyncctx_trace.recording.validation import check_entry, check_header, check_records
 
 __all__ = ["Recording", "read"]
@@ -35,7 +33,7 @@ _KIND = RECORD - 1
 
 
 def read(path: Path | str) -> Batch:
-    """Everything that a recording tells.
+    """Return the complete content of a recording.
 
     Raises NotARecording, NewerRecording, DamagedRecording, or OSError.
     """
@@ -56,7 +54,7 @@ class _Segment:
 
 
 class Recording:
-    """An open ``.actx`` file; :meth:`poll` gives what has come since the last call."""
+    """An open ``.actx`` file; :meth:`poll` returns what was written since the last call."""
 
     def __init__(self, path: Path | str) -> None:
         """Open ``path``; raises NotARecording, NewerRecording, DamagedRecording, or OSError."""
@@ -70,12 +68,11 @@ class Recording:
         self._known = 0
         self._open: list[_Segment] = []
         self._ahead: list[_Segment] = []
-        """Segments of facts that have not been opened yet."""
+        """Segments of records that have not been opened yet."""
         self._headers: dict[int, bytes] = {}
-        """Offset -> the header last seen there: another one means that it was taken again."""
+        """Offset -> the header last seen there; another one means that it was recycled."""
         self._taken: dict[tuple[int, SegmentKind], list[tuple[int, int]]] = {}
-        """Writer and kind -> when taken and offset, sorted: a bounded recorder takes them again
-        in this order."""
+        """Writer and kind -> when taken and offset, sorted: a ring recycles them in this order."""
         self._writers: dict[tuple[int, int], Writer] = {}
 
     def __enter__(self) -> Recording:
@@ -85,28 +82,34 @@ class Recording:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
 
     @property
     def alive(self) -> bool:
-        """Whether a process that writes to it may still do so, as far as read."""
+        """Whether a process that has written to it, as far as read, may still do so."""
         return any(not writer.ended and _runs(writer.pid) for writer in self._writers.values())
 
     @property
     def behind(self) -> bool:
-        """Whether the last look left segments for the next one, being bounded."""
+        """Whether the last poll, being limited, left segments for the next one."""
         return bool(self._ahead)
 
     def poll(self, segments: int | None = None) -> Batch:
-        """What has come since the last call; nothing, in the end, if ``segments`` bounds it.
+        """Return what was written since the last call.
 
-        At most so many more segments of facts are opened for it, in the order in which the
-        program took them: a bound on memory for the first look at a large recording. A slot that
-        another thread is filling at this moment holds back those behind it until the next call,
-        or until no process writes any more.
+        A slot that another thread is filling at this moment holds back those after it until the
+        next call, or until no process writes any more.
+
+        Args:
+            segments: Open at most this many more segments of records, in the order in which the
+                program took them. This limits the memory for the first poll of a large recording;
+                :attr:`behind` says whether there is more. Default: no limit.
+
+        Raises:
+            DamagedRecording: The file is truncated or altered.
         """
         try:
             return self._poll(segments)
@@ -120,39 +123,40 @@ class Recording:
     def _poll(self, segments: int | None) -> Batch:
         final = bool(self._writers) and not self.alive
         self._find_segments()
-        self._find_retaken()
+        self._find_recycled()
         self._ahead.sort(key=attrgetter("taken_at"))
         self._open += self._ahead[:segments]
         del self._ahead[:segments]
-        # Facts first: every definition that they name is in the file by then.
+        # Records first: every definition that they refer to is in the file by then.
         records = [
             (segment.writer, data)
             for segment in self._open
-            if segment.kind is SegmentKind.RECORDS and (data := self._facts(segment, final))
+            if segment.kind is SegmentKind.RECORDS
+            and (data := self._checked_records(segment, final))
         ]
         batch = Batch([], [], records)
         texts = [segment for segment in self._open if segment.kind is SegmentKind.TEXTS]
         for segment in sorted(texts, key=attrgetter("taken_at")):
-            for entry in self._texts(segment):
-                batch.take(segment.writer, entry)
+            for entry in self._entries(segment):
+                batch.add_entry(segment.writer, entry)
         ended = {note.pid for note in batch.notes if isinstance(note, ProcessEnded)}
         for writer in self._writers.values():
-            self._take_header(writer, batch)
+            self._read_header(writer, batch)
             writer.ended = writer.ended or writer.pid in ended
-        self._forget_full_segments()
+        self._drop_read_segments()
         return batch
 
-    def _take_header(self, writer: Writer, batch: Batch) -> None:
-        """What changes in the header of the newest page of texts."""
+    def _read_header(self, writer: Writer, batch: Batch) -> None:
+        """Add what has changed in the header of the writer's newest segment of entries."""
         taken = self._taken.get((id(writer), SegmentKind.TEXTS))
         if not taken:
             return
         offset = taken[-1][1]
         header = self._at(offset, SEGMENT_HEADER.size)
         if _identity(header) != _identity(self._headers[offset]):
-            return  # taken again just now: next time
+            return  # recycled just now: at the next poll
         _, _, _, _, seen_at, since, lost, stopped, _ = SEGMENT_HEADER.unpack(header)
-        batch.take_losses(writer, since, lost, bool(stopped))
+        batch.add_losses(writer, since, lost, bool(stopped))
         if seen_at > writer.seen_at:
             writer.seen_at = seen_at
             batch.notes.append(Heartbeat(seen_at))
@@ -170,13 +174,13 @@ class Recording:
         if size < HEADER_SIZE + self._known * SEGMENT:
             raise ValueError("it was truncated while it was read")
         while (offset := HEADER_SIZE + self._known * SEGMENT) + SEGMENT <= size:
-            # The last one may still be without its header; one before others stays without:
-            # its writer was killed just then, or is taking it again and will say so.
-            if not self._look_at(offset) and offset + SEGMENT >= size:
+            # The last one may still get its header. One before others does not: its writer was
+            # killed just then, or is recycling it, which its new header will show.
+            if not self._open_segment(offset) and offset + SEGMENT >= size:
                 return
             self._known += 1
 
-    def _find_retaken(self) -> None:
+    def _find_recycled(self) -> None:
         for taken in list(self._taken.values()):
             while taken:
                 _, offset = taken[0]
@@ -184,10 +188,10 @@ class Recording:
                 if _identity(header) == _identity(self._headers[offset]) or not header[-1]:
                     break
                 del taken[0]
-                self._look_at(offset)
+                self._open_segment(offset)
 
-    def _look_at(self, offset: int) -> bool:
-        """See to the segment at ``offset``, unless it was seen to; whether it has a header."""
+    def _open_segment(self, offset: int) -> bool:
+        """Open the segment at ``offset``, unless it is open; return whether it has a header."""
         header = self._at(offset, SEGMENT_HEADER.size)
         started, taken_at, pid, _, _, _, _, _, kind = SEGMENT_HEADER.unpack(header)
         known = self._headers.get(offset)
@@ -204,12 +208,12 @@ class Recording:
         segment = _Segment(offset, header, SegmentKind(kind), taken_at, writer)
         self._headers[offset] = header
         insort(self._taken.setdefault((id(writer), segment.kind), []), (taken_at, offset))
-        # Texts at once: a fact may be named in a segment that lies behind its own.
+        # Entries at once: a definition may be in a segment after that of the record.
         (self._ahead if segment.kind is SegmentKind.RECORDS else self._open).append(segment)
         return True
 
     def _content(self, segment: _Segment) -> bytes:
-        """What follows what was read; nothing if the segment has been taken again meanwhile."""
+        """Return what follows what was read, or nothing if the segment was recycled meanwhile."""
         data = self._at(segment.offset + segment.read, SEGMENT - segment.read)
         header = self._at(segment.offset, SEGMENT_HEADER.size)
         if _identity(header) == _identity(segment.header):
@@ -217,8 +221,8 @@ class Recording:
         segment.read = SEGMENT
         return b""
 
-    def _forget_full_segments(self) -> None:
-        """Drop those that are read to the end: what is left to look at stays short."""
+    def _drop_read_segments(self) -> None:
+        """Drop the segments that were read to their end, so that polls stay short."""
         newest: dict[tuple[int, SegmentKind], _Segment] = {}
         for segment in self._open:
             key = id(segment.writer), segment.kind
@@ -231,8 +235,8 @@ class Recording:
             or (s.kind is SegmentKind.RECORDS and s.read + RECORD <= SEGMENT)
         ]
 
-    def _facts(self, segment: _Segment, final: bool) -> bytes:
-        """Whole new records; with ``final`` also those behind a slot that was never filled."""
+    def _checked_records(self, segment: _Segment, final: bool) -> bytes:
+        """Return new records; with ``final`` also those after a slot that was never filled."""
         data = self._new_records(segment, final)
         try:
             check_records(data)
@@ -257,38 +261,33 @@ class Recording:
         segment.read += len(data)
         return data
 
-    def _texts(self, segment: _Segment) -> Iterator[dict[str, Any]]:
-        data = self._content(segment)
-        position = 0
-        while position + LENGTH.size <= len(data):
-            (length,) = LENGTH.unpack_from(data, position)
-            start = position + LENGTH.size
-            if not length or start + length > len(data):
-                break
-            yield check_entry(json.loads(data[start : start + length]))
-            position = start + (length + 3) // 4 * 4
-        segment.read += position
+    def _entries(self, segment: _Segment) -> list[dict[str, Any]]:
+        """Return the new text entries of a segment."""
+        found = list(iter_entries(self._content(segment)))
+        if found:
+            segment.read += found[-1][1]
+        return [check_entry(entry) for entry, _ in found]
 
 
 def _identity(header: bytes) -> bytes:
-    """What stays of a segment's header until the segment is taken again."""
+    """Return the bytes of a segment's header that change only when it is recycled."""
     return header[SEGMENT_IDENTITY] + header[-1:]
 
 
 def _runs(pid: int) -> bool:
-    if os.name == "nt":  # there, signal 0 is no harmless question
+    if os.name == "nt":  # where signal 0 is Ctrl-C
         return True
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except OSError:  # it is there and somebody else's
+    except OSError:  # it exists, and belongs to another user
         pass
     return not _is_zombie(pid)
 
 
 def _is_zombie(pid: int) -> bool:
-    """Whether the process has ended and its parent has not asked for its exit code, if known."""
+    """Return whether the process has ended but its parent has not waited for it, if known."""
     try:
         status = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:

@@ -1,4 +1,4 @@
-"""A run of records column by column, without a Python object for every record."""
+"""The fields of many records, column by column, without an object for each record."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _OFFSETS = {field.name: field.offset for field in ANY_RECORD}
 
 
 class RecordColumns:
-    """The fields of whole records, each as a sequence with one entry a record."""
+    """The fields of complete records, each as a sequence with one value per record."""
 
     def __init__(self, data: bytes) -> None:
         self.records = data[: len(data) // RECORD * RECORD]
@@ -24,12 +24,12 @@ class RecordColumns:
 
     @cached_property
     def kind(self) -> bytes:
-        """What each record says; 0 for a slot that was never filled."""
+        """The ``RecordKind`` of each record; 0 for a slot that was never filled."""
         return self.records[_OFFSETS["kind"] :: RECORD]
 
     @cached_property
     def outcome(self) -> bytes:
-        """How the phase ended."""
+        """The ``Outcome`` in each record; 0 in kinds without one."""
         return self.records[_OFFSETS["outcome"] :: RECORD]
 
     @cached_property
@@ -47,7 +47,7 @@ class RecordColumns:
         """Ids within the process, of a resource or an error, as the kind says."""
         return self._column("I", "resource_or_error")
 
-    def _column(self, form: Literal["Q", "I"], name: str) -> list[int]:
-        size = calcsize(form)
-        words: memoryview[int] = memoryview(self.records).cast(form)
-        return list(words[_OFFSETS[name] // size :: RECORD // size])
+    def _column(self, code: Literal["Q", "I"], name: str) -> list[int]:
+        size = calcsize(code)
+        integers: memoryview[int] = memoryview(self.records).cast(code)
+        return list(integers[_OFFSETS[name] // size :: RECORD // size])

@@ -1,4 +1,4 @@
-"""How much of a recording is kept."""
+"""How much of a recording is kept, as a size or a duration."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from asyncctx_trace.recording.format import SEGMENT
 __all__ = ["MIN_SIZE", "Retention"]
 
 MIN_SIZE = 8 * SEGMENT
-"""Fewer bytes cannot be kept: a process needs some segments to turn over."""
+"""The smallest size in bytes: a process needs some segments to rotate."""
 
 _BYTES = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 _SIZE = re.compile(rf"(\d{{1,18}}(?:\.\d{{1,18}})?)\s*({'|'.join(_BYTES)})")
@@ -21,9 +21,9 @@ _SIZE = re.compile(rf"(\d{{1,18}}(?:\.\d{{1,18}})?)\s*({'|'.join(_BYTES)})")
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """The newest so many bytes, or the newest so many ns; ``None`` for no such bound.
+    """The newest ``bytes`` or ``ns`` of a recording; ``None`` means no such limit.
 
-    The bound holds for each process of the program by itself.
+    The limit applies to each process of the program separately.
     """
 
     bytes: int | None = None

@@ -1,12 +1,11 @@
-"""The recorder of which only the newest part is kept."""
+"""The sink that keeps only the newest part of a recording."""
 
 from __future__ import annotations
 
-import json
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from itertools import compress
 from operator import not_
@@ -15,7 +14,6 @@ from typing import Any
 
 from asyncctx_trace.model.unpatched import unpatched
 from asyncctx_trace.recording.format import (
-    LENGTH,
     RECORD,
     SEGMENT,
     SEGMENT_HEADER,
@@ -25,14 +23,13 @@ from asyncctx_trace.recording.format import (
 from asyncctx_trace.recording.record_columns import RecordColumns
 from asyncctx_trace.recording.retention import MIN_SIZE, Retention
 from asyncctx_trace.recording.segments import Segment
+from asyncctx_trace.recording.text_entries import iter_entries
 from asyncctx_trace.recording.writer import Recorder
 
 __all__ = ["LiveSet", "RingRecorder"]
 
 _ALWAYS_CARRIED = frozenset({"interrupted", "manager", "process", "site", "stopped"})
-"""Entries that are few, or to which any fact may refer."""
-
-
+"""Kinds of entries that are few, or to which any record may refer."""
 _OF_ACQUISITION = frozenset(
     {
         RecordKind.ENTER_STARTED,
@@ -41,14 +38,14 @@ _OF_ACQUISITION = frozenset(
         RecordKind.COLLECTED,
     }
 )
-"""Records that an acquisition in flight may have."""
+"""Kinds of records that an acquisition in flight may have."""
 _NAMING_RESOURCE = frozenset({RecordKind.ENTER_STARTED, RecordKind.RELEASE_UNMATCHED})
-"""Records whose ``resource_or_error`` is a resource."""
+"""Kinds of records whose ``resource_or_error`` is a resource."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiveSet:
-    """What later facts may still refer to, by id."""
+    """The ids to which later events may refer."""
 
     acquisitions: Collection[int] = ()
     tasks: Collection[int] = ()
@@ -56,40 +53,41 @@ class LiveSet:
 
 
 @dataclass(slots=True, eq=False)
-class _Taken:
-    """A segment in the order of taking, and the ids that its facts refer to once it is full."""
+class _UsedSegment:
+    """A segment of this process."""
 
     offset: int
     kind: SegmentKind
     taken_at: int
     filled_at: int = 0
     referred: dict[str, array[int]] = field(default_factory=dict)
-    """Kind of definition -> ids, sorted."""
+    """The ids to which its records refer once it is full: kind of definition -> ids, sorted."""
 
 
 class RingRecorder(Recorder):
-    """Takes its oldest segment again instead of a new one, once ``keep`` is reached.
+    """Recycles its oldest segment instead of a new one, once ``retention`` is reached.
 
-    Given up are whole acquisitions: one that is still in flight is carried over with the facts
-    that it has, and so is every definition to which a kept or a later fact may refer. What was
-    given up is counted in the recording. If what must be carried over fills more than ``keep``,
-    the file grows beyond it rather than lose it.
+    Only complete acquisitions are dropped. The records of those in flight are carried over, and so
+    is every definition to which a kept or a later record may refer. What was dropped is counted in
+    the recording. If what must be carried over exceeds ``retention``, the file grows beyond it.
     """
 
-    def __init__(self, path: Path, keep: Retention, alive: Callable[[], LiveSet]) -> None:
-        """``alive`` says at any time what is in flight, and what the program still has."""
-        self._keep = keep
-        self._alive = alive
+    def __init__(self, path: Path, retention: Retention, live_set: Callable[[], LiveSet]) -> None:
+        """Write to ``path``; ``live_set`` returns what is in flight or exists at the moment."""
+        self._retention = retention
+        self._live_set = live_set
         super().__init__(path)
 
     def _begin(self) -> None:
-        self._taken: deque[_Taken] = deque()
-        self._current: dict[SegmentKind, _Taken] = {}
+        self._used: deque[_UsedSegment] = deque()
+        """In the order in which they were taken."""
+        self._current: dict[SegmentKind, _UsedSegment] = {}
         self._carrying = False
-        self._given_up = {"acquisitions": 0, "lines": 0}
+        """Whether entries are being carried over, for which no segment may be recycled."""
+        self._dropped = {"acquisitions": 0, "lines": 0}
         super()._begin()
 
-    def _open_facts(self) -> None:
+    def _open_records(self) -> None:
         with self._lock:
             full = self._current.get(SegmentKind.RECORDS)
             if full is not None:
@@ -110,92 +108,93 @@ class RingRecorder(Recorder):
             self.append_record(record)
         self._settle(old, was, in_flight)
 
-    # -- giving up --------------------------------------------------------------------------
+    # -- recycling --------------------------------------------------------------------------
 
     def _take(self, kind: SegmentKind) -> tuple[Segment, bytes, SegmentKind | None]:
-        """A segment for ``kind``; if it is an old one, what was in it, and of which kind."""
+        """Return a segment for ``kind``; of a recycled one also its old content and kind."""
         now = unpatched.monotonic_ns()
         if kind in self._current:
             self._current[kind].filled_at = now
         oldest = self._oldest()
-        if oldest is None or self._carrying or not self._too_much(oldest, now):
-            segment, old, was = self._segments.new(kind), b"", None
+        if oldest is None or self._carrying or not self._exceeds_retention(oldest, now):
+            segment, old, was = self._segments.append(kind), b"", None
         else:
-            self._taken.remove(oldest)
-            segment, old = self._segments.again(oldest.offset, kind)
+            self._used.remove(oldest)
+            segment, old = self._segments.recycle(oldest.offset, kind)
             was = oldest.kind
-        taken = self._current[kind] = _Taken(segment.offset, kind, now)
-        self._taken.append(taken)
+        taken = self._current[kind] = _UsedSegment(segment.offset, kind, now)
+        self._used.append(taken)
         return segment, old, was
 
-    def _oldest(self) -> _Taken | None:
-        """The next to give up: texts only when no facts are left from before they were full."""
-        full = [taken for taken in self._taken if taken not in self._current.values()]
-        facts = next((taken for taken in full if taken.kind is SegmentKind.RECORDS), None)
-        texts = next((taken for taken in full if taken.kind is SegmentKind.TEXTS), None)
-        if facts is None or texts is None:
-            return facts or texts
-        return texts if texts.filled_at < facts.taken_at else facts
+    def _oldest(self) -> _UsedSegment | None:
+        """Return the segment to recycle next: entries only after all records that are older."""
+        full = [used for used in self._used if used not in self._current.values()]
+        records = next((used for used in full if used.kind is SegmentKind.RECORDS), None)
+        texts = next((used for used in full if used.kind is SegmentKind.TEXTS), None)
+        if records is None or texts is None:
+            return records or texts
+        return texts if texts.filled_at < records.taken_at else records
 
-    def _too_much(self, oldest: _Taken, now: int) -> bool:
-        if self._keep.bytes is not None:
-            return (len(self._taken) + 1) * SEGMENT > self._keep.bytes
-        few = len(self._taken) < MIN_SIZE // SEGMENT
-        return not few and now - oldest.filled_at > (self._keep.ns or 0)
+    def _exceeds_retention(self, oldest: _UsedSegment, now: int) -> bool:
+        if self._retention.bytes is not None:
+            return (len(self._used) + 1) * SEGMENT > self._retention.bytes
+        few = len(self._used) < MIN_SIZE // SEGMENT
+        return not few and now - oldest.filled_at > (self._retention.ns or 0)
 
     def _settle(self, old: bytes, was: SegmentKind | None, in_flight: list[bytes]) -> None:
-        """Carry over the definitions that are needed, and count what is gone."""
+        """Carry over the definitions that are needed, and count what is dropped."""
         if was is None:
             return
         if was is SegmentKind.RECORDS:
-            begun = old[SEGMENT_HEADER.size :][RECORD - 1 :: RECORD].count(RecordKind.ENTER_STARTED)
+            kinds = RecordColumns(old[SEGMENT_HEADER.size :]).kind
+            begun = kinds.count(RecordKind.ENTER_STARTED)
             carried = sum(record[-1] == RecordKind.ENTER_STARTED for record in in_flight)
-            self._given_up["acquisitions"] += begun - carried
+            self._dropped["acquisitions"] += begun - carried
         else:
             self._carrying = True
             try:
-                self._carry_texts(list(_entries(old)))
+                self._carry_texts([e for e, _ in iter_entries(old, SEGMENT_HEADER.size)])
             finally:
                 self._carrying = False
-        self._write("given up", at=unpatched.monotonic_ns(), **self._given_up)
+        self._write("given up", at=unpatched.monotonic_ns(), **self._dropped)
 
     def _in_flight(self, old: bytes, was: SegmentKind | None) -> list[bytes]:
-        """The records of acquisitions that have not come to their end."""
+        """Return the records of acquisitions that have not ended."""
         if was is not SegmentKind.RECORDS:
             return []
-        alive = self._alive().acquisitions
+        live = self._live_set().acquisitions
         columns = RecordColumns(old[SEGMENT_HEADER.size :])
         return [
             columns[number]
             for number, acquisition in enumerate(columns.acquisition)
-            if acquisition in alive and columns.kind[number] in _OF_ACQUISITION
+            if acquisition in live and columns.kind[number] in _OF_ACQUISITION
         ]
 
     def _carry_texts(self, entries: list[dict[str, Any]]) -> None:
-        alive = self._alive()
+        live = self._live_set()
         needed: dict[str, set[int]] = {
-            "task": set(alive.tasks),
-            "resource": set(alive.resources),
+            "task": set(live.tasks),
+            "resource": set(live.resources),
             "error": set(),
         }
-        pages = [taken.referred for taken in self._taken if taken.referred]
+        pages = [used.referred for used in self._used if used.referred]
         pages.append(self._referred())
-        for what, ids in needed.items():
-            # Ids grow with time: what was defined together lies together on every page.
-            doubtful = [e["id"] for e in entries if e["k"] == what and e["id"] not in ids]
-            if doubtful:
-                first, last = min(doubtful), max(doubtful)
+        for kind, ids in needed.items():
+            # Ids grow with time: what was defined together is close together on every page.
+            open_ids = [e["id"] for e in entries if e["k"] == kind and e["id"] not in ids]
+            if open_ids:
+                first, last = min(open_ids), max(open_ids)
                 for page in pages:
-                    column = page[what]
+                    column = page[kind]
                     ids.update(column[bisect_left(column, first) : bisect_right(column, last)])
         for entry in entries:
-            what = entry.pop("k")
-            if what in _ALWAYS_CARRIED or entry.get("id") in needed.get(what, ()):
-                self._write(what, **entry)
-            self._given_up["lines"] += what == "printed"
+            kind = entry.pop("k")
+            if kind in _ALWAYS_CARRIED or entry.get("id") in needed.get(kind, ()):
+                self._write(kind, **entry)
+            self._dropped["lines"] += kind == "printed"
 
     def _referred(self) -> dict[str, array[int]]:
-        """What the facts on the page of the moment refer to."""
+        """Return the ids to which the records on the current page refer."""
         page = self.page
         columns = RecordColumns(page[SEGMENT_HEADER.size :] if page else b"")
         named = [kind in _NAMING_RESOURCE for kind in columns.kind]
@@ -204,16 +203,4 @@ class RingRecorder(Recorder):
             "resource": compress(columns.resource_or_error, named),
             "error": compress(columns.resource_or_error, map(not_, named)),
         }
-        return {what: array("I", sorted(set(ids))) for what, ids in found.items()}
-
-
-def _entries(old: bytes) -> Iterator[dict[str, Any]]:
-    """The entries of a segment of texts."""
-    position = SEGMENT_HEADER.size
-    while position + LENGTH.size <= len(old):
-        (length,) = LENGTH.unpack_from(old, position)
-        start = position + LENGTH.size
-        if not length:
-            return
-        yield json.loads(old[start : start + length])
-        position = start + (length + 3) // 4 * 4
+        return {kind: array("I", sorted(set(ids))) for kind, ids in found.items()}

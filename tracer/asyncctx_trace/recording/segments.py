@@ -1,4 +1,4 @@
-"""Hands out pieces of a recording, each to one process, on disk before it is written to."""
+"""Assigns segments of a recording to processes, allocated on disk before they are written."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _BINARY = getattr(os, "O_BINARY", 0)
 
 
 def create(path: Path, *, overwrite: bool = False) -> None:
-    """Make an empty recording that only its owner can read.
+    """Create an empty recording that only its owner can read.
 
-    Raises RecordingExists unless ``overwrite``, and OSError where the folder takes no file.
+    Raises RecordingExists unless ``overwrite``, and OSError if the file cannot be created.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     if overwrite:
-        # A new file, so that somebody who still reads the old one is left with it.
+        # A new file: whoever reads the old one can go on.
         path.unlink(missing_ok=True)
     try:
         fd = unpatched.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _BINARY, 0o600)
@@ -46,14 +46,14 @@ def create(path: Path, *, overwrite: bool = False) -> None:
 
 
 class Segment(NamedTuple):
-    """A mapped piece of the file, and where it lies."""
+    """A mapped segment, and its offset in the file."""
 
     page: mmap.mmap
     offset: int
 
 
 class Segments:
-    """The end of one recording, as seen by one process that adds to it."""
+    """The segments of one process in a recording."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -62,34 +62,34 @@ class Segments:
         self._started = unpatched.monotonic_ns()
         self._latest: dict[SegmentKind, mmap.mmap] = {}
 
-    def new(self, kind: SegmentKind) -> Segment:
-        """Append a segment of zeros behind its header and map it.
+    def append(self, kind: SegmentKind) -> Segment:
+        """Append a segment with a header and zeros to the file, and map it.
 
-        The blocks are allocated first: writing into a mapped hole of a full disk would kill
-        the program. Raises OSError where there is no room.
+        Its blocks are allocated first: to write to a mapped hole on a full disk would kill the
+        program. Raises OSError if there is no space.
         """
-        self._still_ours()
-        with self._alone():
-            # What a failed allocation may have left behind a whole segment is overwritten.
+        self._check_file()
+        with self._locked():
+            # What a failed allocation left after the last complete segment is overwritten.
             size = unpatched.fstat(self._fd).st_size - HEADER_SIZE
             offset = HEADER_SIZE + size // SEGMENT * SEGMENT
             _allocate(self._fd, offset)
             page = _map(self._fd, offset)
-            self._head(page, kind)
+            self._write_header(page, kind)
         return Segment(page, offset)
 
-    def again(self, offset: int, kind: SegmentKind) -> tuple[Segment, bytes]:
-        """Empty a segment that this process has filled, for new use; and what was in it."""
-        self._still_ours()
+    def recycle(self, offset: int, kind: SegmentKind) -> tuple[Segment, bytes]:
+        """Empty a segment of this process; return it, and what it contained."""
+        self._check_file()
         page = _map(self._fd, offset)
         old = page[:]
-        # Invalid while it is emptied: whoever reads it now sees the header change.
+        # Invalid while it is emptied: a reader sees that the header changes.
         page[SEGMENT_HEADER.size - 1] = 0
         page[SEGMENT_HEADER.size :] = bytes(SEGMENT - SEGMENT_HEADER.size)
-        self._head(page, kind)
+        self._write_header(page, kind)
         return Segment(page, offset), old
 
-    def _head(self, page: mmap.mmap, kind: SegmentKind) -> None:
+    def _write_header(self, page: mmap.mmap, kind: SegmentKind) -> None:
         SEGMENT_HEADER.pack_into(
             page,
             0,
@@ -106,13 +106,13 @@ class Segments:
         self._latest[kind] = page
 
     def close(self) -> None:
-        """Give the file descriptor back; mapped segments stay usable."""
+        """Close the file descriptor; mapped segments stay usable."""
         if self._fd >= 0 and _identity(self._fd) == self._file:
             unpatched.close(self._fd)
-        self._fd = -1  # or a later file of the program's could be taken for it
+        self._fd = -1  # the number may soon stand for a file of the program
 
-    def _still_ours(self) -> None:
-        """A program that becomes a daemon closes every descriptor, and then reuses numbers."""
+    def _check_file(self) -> None:
+        """Reopen the file if the program has closed the descriptor, as a daemon closes all."""
         if self._fd < 0:
             raise OSError("the recording is closed")
         if _identity(self._fd) != self._file:
@@ -121,13 +121,13 @@ class Segments:
             if _identity(self._fd) != self._file:
                 unpatched.close(self._fd)
                 self._fd = -1
-                raise OSError(f"{self._path} is not the file it was")
+                raise OSError(f"{self._path} was replaced by another file")
 
     @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """While inside, no other process appends."""
+    def _locked(self) -> Iterator[None]:
+        """Keep other processes from appending."""
         if not hasattr(unpatched, "flock"):
-            import msvcrt
+            import msvcrt  # what mypy ignores below exists on Windows only
 
             unpatched.lseek(self._fd, 1 << 62, os.SEEK_SET)
             msvcrt.locking(self._fd, msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined,unused-ignore]
@@ -145,8 +145,8 @@ class Segments:
 
 
 _never_closed: list[mmap.mmap] = []
-"""Pages whose descriptor somebody else has closed: to free them would close it once more, when
-its number may stand for a file of the program's."""
+"""Pages whose file descriptor the program has closed. To free them would close the number again,
+which may stand for another file by then."""
 
 
 def _map(fd: int, offset: int) -> mmap.mmap:
@@ -156,7 +156,7 @@ def _map(fd: int, offset: int) -> mmap.mmap:
 
 
 def _identity(fd: int) -> tuple[int, int] | None:
-    """Which file an open descriptor stands for, ``None`` for a closed one."""
+    """Return device and inode of an open file, or ``None`` for a closed descriptor."""
     try:
         status = unpatched.fstat(fd)
     except OSError:
@@ -167,8 +167,8 @@ def _identity(fd: int) -> tuple[int, int] | None:
 def _allocate(fd: int, offset: int) -> None:
     if hasattr(unpatched, "posix_fallocate"):
         unpatched.posix_fallocate(fd, offset, SEGMENT)
-    # Writing zeros alone would do, where there is room. It also brings the pages into memory: to
-    # have the program's task fault them in, one by one, takes three times as long.
+    # Writing zeros would be enough where there is space. It also brings the pages into memory: page
+    # faults in the program's task would take three times as long.
     unpatched.lseek(fd, offset, os.SEEK_SET)
     left = SEGMENT
     while left:

@@ -1,8 +1,8 @@
-"""Checks what a recording contains, where it is read: analysis relies on it.
+"""Checks what a recording contains where it is read, because analysis relies on it.
 
-A recording may be damaged, or forged by somebody who wants to harm its reader. Each value that
-passes has the type and the range that the writer gives it, and nothing refers to itself through
-others: parents and callers are older than what names them, and ids grow with time.
+A recording may be damaged, or forged to harm its reader. Each value that passes has the type and
+the range in which the writer writes it, and nothing refers to itself through others: parents and
+callers are older than what refers to them, and ids grow with time.
 """
 
 from __future__ import annotations
@@ -15,7 +15,14 @@ from asyncctx_trace.model.event_schema import EVENTS
 from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace.recording.format import ANY_RECORD, RECORD, RecordKind
 
-__all__ = ["MAX_TIME", "check_entry", "check_header", "check_records"]
+__all__ = [
+    "ENTRY_FIELDS",
+    "MAX_TIME",
+    "OPTIONAL_ENTRY_FIELDS",
+    "check_entry",
+    "check_header",
+    "check_records",
+]
 
 MAX_TIME = 1 << 62
 """Times (ns) and counts below this fit into 64 bits with any offset that is added to them."""
@@ -23,7 +30,7 @@ _MAX_ID = 1 << 32
 _MAX_PID = 1 << 31
 
 _OFFSETS = {field.name: field.offset for field in ANY_RECORD}
-_LONG_FIELDS = [field.name for field in ANY_RECORD if field.type == "u64"]
+_U64_FIELDS = [field.name for field in ANY_RECORD if field.type == "u64"]
 _PLAUSIBLE = bytes(range(MAX_TIME >> 56))
 """The most significant byte of every 64-bit integer below MAX_TIME."""
 _KINDS = bytes(RecordKind)
@@ -55,7 +62,7 @@ def check_records(data: bytes) -> None:
     kinds = data[_OFFSETS["kind"] :: RECORD]
     if unknown := kinds.translate(None, _KINDS):
         raise ValueError(f"unknown kind of record {unknown[0]}")
-    for name in _LONG_FIELDS:
+    for name in _U64_FIELDS:
         if data[_OFFSETS[name] + 7 :: RECORD].translate(None, _PLAUSIBLE):
             raise ValueError(f"{name} of a record is out of range")
     # As one large integer each: a bit is left where a record needs an outcome and has none.
@@ -63,10 +70,10 @@ def check_records(data: bytes) -> None:
     missing = int.from_bytes(data[_OFFSETS["outcome"] :: RECORD].translate(_NO_OUTCOME))
     if needed & missing:
         raise ValueError("invalid outcome of a record")
-    words = memoryview(data).cast("Q")
+    integers = memoryview(data).cast("Q")
     step = RECORD // 8
-    acquisitions = words[_OFFSETS["acquisition"] // 8 :: step].tolist()
-    parents = words[_OFFSETS["parent"] // 8 :: step].tolist()
+    acquisitions = integers[_OFFSETS["acquisition"] // 8 :: step].tolist()
+    parents = integers[_OFFSETS["parent"] // 8 :: step].tolist()
     if any(map(lt, acquisitions, parents)) or any(
         acquisition == parent != 0
         for acquisition, parent in zip(acquisitions, parents, strict=True)
@@ -75,17 +82,17 @@ def check_records(data: bytes) -> None:
 
 
 def check_entry(entry: Any) -> dict[str, Any]:
-    """Return a text of the recording if its fields are valid; raises KeyError or ValueError.
+    """Return a text entry if its fields are valid; raises KeyError or ValueError.
 
-    Entries of unknown kinds are not checked: nobody reads their fields.
+    Entries of unknown kinds are not checked: their fields are not read.
     """
     _require(isinstance(entry, dict), "entry", entry)
     kind = entry["k"]
     _require(isinstance(kind, str), "kind of entry", kind)
-    for name, is_valid in _FIELDS.get(kind, {}).items():
+    for name, is_valid in ENTRY_FIELDS.get(kind, {}).items():
         value = entry[name]
         _require(is_valid(value), f"{name} of {kind}", value)
-    for name, is_valid in _OPTIONAL.get(kind, {}).items():
+    for name, is_valid in OPTIONAL_ENTRY_FIELDS.get(kind, {}).items():
         if name in entry:
             _require(is_valid(entry[name]), f"{name} of {kind}", entry[name])
     for name in ("parent", "caller"):
@@ -119,7 +126,7 @@ def _flag(value: object) -> bool:
 _at, _number, _id = _below(MAX_TIME), _below(MAX_TIME), _below(_MAX_ID)
 _pid = _below(_MAX_PID)
 
-_FIELDS: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
+ENTRY_FIELDS: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
     "error": {"id": _id, "type": _text, "message": _text},
     "manager": {"id": _id, "name": _text},
     "site": {"id": _id, "file": _text, "line": _below(1 << 31), "function": _text, "text": _text},
@@ -136,8 +143,8 @@ _FIELDS: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
     "given up": {"at": _at, "acquisitions": _number, "lines": _number},
     "end": {"at": _at, "pid": _pid, "exit": _or_none(_below(1 << 31, -(1 << 31)))},
 }  # fmt: skip
-"""Kind of entry -> its fields, and what makes each valid."""
-_OPTIONAL: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
+"""Kind of entry -> its fields, each with a function that says whether a value is valid."""
+OPTIONAL_ENTRY_FIELDS: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
     "site": {"caller": _id},
     "interrupted": {"late": _flag},
 }

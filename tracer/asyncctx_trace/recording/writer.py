@@ -1,10 +1,9 @@
-"""The sink that keeps definitions and facts in the recording."""
+"""The sink that writes events and definitions to a recording."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import logging
 import mmap
 import sys
@@ -15,22 +14,20 @@ from asyncctx_trace.model.unpatched import unpatched
 from asyncctx_trace.recording.append import RecordAppender
 from asyncctx_trace.recording.format import (
     HEARTBEAT,
-    LENGTH,
     LOSSES,
     SEGMENT,
     SEGMENT_HEADER,
-    TEXT_LIMIT,
     SegmentKind,
 )
 from asyncctx_trace.recording.segments import Segments
+from asyncctx_trace.recording.text_entries import encode_entry, put_entry, stored_size
 from asyncctx_trace.recording.validation import MAX_TIME
 
 __all__ = ["Recorder", "TextWriter"]
 
 _log = logging.getLogger("asyncctx_trace")
 _LAST_NOTES = frozenset({"end", "interrupted", "stopped"})
-"""Entries that are still written, if there is room, when nothing is recorded any more."""
-_encode = json.JSONEncoder(separators=(",", ":")).encode
+"""Entries that are written even after the recording has stopped, if there is space."""
 
 
 class TextWriter:
@@ -42,14 +39,16 @@ class TextWriter:
 
     def _begin(self) -> None:
         self._segments = Segments(self.path)
-        # Reentrant: a collected task may be told of while this thread is inside.
+        # Reentrant: the end of a collected task may be reported while this thread holds it.
         self._lock = unpatched.RLock()
         self._texts: mmap.mmap | None = None
+        """The page for text entries."""
         self._end = 0
+        """The offset in it at which the next entry begins."""
         self._busy = False
-        """Whether a thread changes what is above; a signal handler must not do so meanwhile."""
+        """Whether a thread is changing the fields above, so that a signal handler must not."""
         self._interruptions: list[dict[str, object]] = []
-        """Noted by signal handlers, and not written yet."""
+        """Reported by signal handlers, and not written yet."""
         self._write(
             "process",
             at=unpatched.monotonic_ns(),
@@ -58,26 +57,20 @@ class TextWriter:
             title=" ".join(sys.orig_argv),
         )
 
-    def _write(self, what: str, /, **fields: object) -> None:
-        for key, value in fields.items():
-            if isinstance(value, str) and len(value) > TEXT_LIMIT:
-                left_out = len(value) - TEXT_LIMIT
-                fields[key] = f"{value[:TEXT_LIMIT]}… (+{left_out} characters)"
-        # Plain ASCII: lone surrogates survive, and the length in characters is that in bytes.
-        entry = _encode({"k": what, **fields}).encode("ascii")
-        room = LENGTH.size + (len(entry) + 3) // 4 * 4
-        with self._alone():
-            while self._texts is None or self._end + room > SEGMENT:
+    def _write(self, entry_kind: str, /, **fields: object) -> None:
+        entry = encode_entry(entry_kind, fields)
+        size = stored_size(entry)
+        with self._locked():
+            while self._texts is None or self._end + size > SEGMENT:
                 self._open_texts()
                 self._write_losses()
-            page, place = self._texts, self._end
-            self._end += room
-            page[place + LENGTH.size : place + LENGTH.size + len(entry)] = entry
-            LENGTH.pack_into(page, place, len(entry))
+            page, offset = self._texts, self._end
+            self._end += size
+            put_entry(page, offset, entry)
 
     @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Hold the lock; then write what a signal handler could not write meanwhile."""
+    def _locked(self) -> Iterator[None]:
+        """Hold the lock; afterwards, write what a signal handler reported meanwhile."""
         with self._lock:
             busy, self._busy = self._busy, True
             try:
@@ -91,75 +84,79 @@ class TextWriter:
             self._write("interrupted", **self._interruptions.pop(0))
 
     def _open_texts(self) -> None:
-        self._texts = self._segments.new(SegmentKind.TEXTS).page
+        self._texts = self._segments.append(SegmentKind.TEXTS).page
         self._end = SEGMENT_HEADER.size
 
     def _write_losses(self) -> None:
-        """Put into the header of the page of texts what is missing."""
+        """Write to the header of the page for text entries how much is missing."""
 
     def heartbeat(self, at: int) -> None:
-        """Note that the program was seen to run at time ``at``; takes no room."""
-        with self._alone():
+        """Note that the program was running at time ``at``; this takes no space."""
+        with self._locked():
             if self._texts is not None:
                 fields, offset = HEARTBEAT
                 fields.pack_into(self._texts, offset, at)
 
     def printed(self, at: int, stream: str, text: str) -> None:
-        """A line that the program printed to ``stream`` (``stdout`` or ``stderr``)."""
+        """Write a line that the program printed to ``stream`` (``stdout`` or ``stderr``)."""
         self._write("printed", at=at, stream=stream, text=text)
 
     def marked(self, at: int, text: str) -> None:
-        """A mark on the timeline."""
+        """Write a mark on the timeline."""
         self._write("marked", at=at, text=text)
 
     def dropped(self, at: int, acquisitions: int, reason: str) -> None:
-        """So many acquisitions are missing."""
+        """Note that ``acquisitions`` are missing."""
         self._write("dropped", at=at, acquisitions=acquisitions, reason=reason)
 
     def interrupted(self, at: int, pid: int, reason: str, *, late: bool = False) -> None:
-        """Note that somebody began to end process ``pid`` at time ``at``.
+        """Note that process ``pid`` was told to end at time ``at``.
 
-        ``reason`` is the name of a signal, or ``KeyboardInterrupt``; ``late`` says that the process
-        got the signal at the same time as its launcher, who notes it. May be called by a signal
-        handler, whatever the handler interrupts.
+        A signal handler may call it, whatever it interrupts.
+
+        Args:
+            at: Monotonic time in ns.
+            pid: The process.
+            reason: The name of a signal, or ``KeyboardInterrupt``.
+            late: Whether the launcher noted it, which got the signal at the same time.
         """
         self._interruptions.append({"at": at, "pid": pid, "reason": reason, "late": late})
         self._write_interruptions()
 
     def process_ended(self, at: int, pid: int, exit_code: int | None) -> None:
-        """Process ``pid`` is over; ``exit_code`` where it is known (a signal as ``-n``)."""
+        """Note that process ``pid`` has ended; its exit code is ``-n`` for a signal."""
         self._write("end", at=at, pid=pid, exit=exit_code)
 
     def close(self) -> None:
-        """Let go of the file; what was written stays."""
+        """Close the file; mapped pages stay usable."""
         with self._lock:
             self._segments.close()
 
 
 class Recorder(TextWriter, RecordAppender):
-    """A sink that keeps every fact in an ``.actx`` file that exists already.
+    """A sink that writes every event to an ``.actx`` file, which must exist.
 
-    Definitions are texts, facts are stamped into mapped pages: there is no thread, no buffer and
-    nothing to flush.
+    Definitions become text entries, events become records in mapped pages: there is no thread, no
+    buffer, and nothing to flush.
     """
 
     def _begin(self) -> None:
         self.lost = 0
         self._missing_since = 0
-        """When the first fact was lost (monotonic ns); 0 as long as none was."""
+        """When the first event was lost (monotonic ns); 0 if none was."""
         self.stopped = False
-        """Whether nothing is recorded any more, only counted."""
+        """Whether acquisitions are only counted, and no longer recorded."""
         super()._begin()
         self._next_error = itertools.count(1).__next__
-        self._open_facts()
+        self._open_records()
 
     def restart_in_child(self) -> None:
-        """Give a forked child segments of its own; the parent's are not its to write."""
+        """Continue in a forked child with segments of its own; the others are the parent's."""
         self._segments.close()
         self._begin()
 
     def close(self) -> None:
-        """Say goodbye in the recording and let go of the file."""
+        """Write that the process has ended, and close the file."""
         try:
             self.process_ended(unpatched.monotonic_ns(), unpatched.getpid(), None)
         finally:
@@ -168,9 +165,9 @@ class Recorder(TextWriter, RecordAppender):
     # -- losses -----------------------------------------------------------------------------
 
     def stop_recording(self, error: BaseException) -> None:
-        """Record nothing any more because of ``error``; later acquisitions are only counted.
+        """Stop recording because of ``error``; later acquisitions are only counted.
 
-        What is missing, and since when, stands in the recording at any time.
+        The recording says at any time how many are missing, and since when.
         """
         if not self.stopped:
             self.stopped = True
@@ -180,7 +177,7 @@ class Recorder(TextWriter, RecordAppender):
             self._write("stopped", reason=f"{type(error).__name__}: {error}")
 
     def missed(self) -> None:
-        """Note that a fact could not be taken, which may have been an acquisition's first."""
+        """Count an event that could not be delivered, as if it began an acquisition."""
         self.lost += 1
         self.note_lost()
 
@@ -194,23 +191,23 @@ class Recorder(TextWriter, RecordAppender):
             lost = min(self.lost, 0xFFFFFFFF)
             fields.pack_into(self._texts, offset, self._missing_since, lost, self.stopped)
 
-    def _write(self, what: str, /, **fields: object) -> None:
+    def _write(self, entry_kind: str, /, **fields: object) -> None:
         if not self.stopped:
-            super()._write(what, **fields)
-        elif what in _LAST_NOTES:
+            super()._write(entry_kind, **fields)
+        elif entry_kind in _LAST_NOTES:
             with contextlib.suppress(Exception):
-                super()._write(what, **fields)
+                super()._write(entry_kind, **fields)
 
     # -- pages ------------------------------------------------------------------------------
 
-    def _open_facts(self) -> None:
-        self.use_page(self._segments.new(SegmentKind.RECORDS).page)
+    def _open_records(self) -> None:
+        self.use_page(self._segments.append(SegmentKind.RECORDS).page)
 
     def rotate(self, full: mmap.mmap | None) -> bool:
-        with self._alone():
+        with self._locked():
             if full is not None and self.page is full:
                 try:
-                    self._open_facts()
+                    self._open_records()
                 except Exception as error:
                     self.stop_recording(error)
                     _log.error("asyncctx-trace: the recording stops here: %s", error)
@@ -252,10 +249,10 @@ class Recorder(TextWriter, RecordAppender):
         cls = type(error)
         try:
             message = str(error)
-        except Exception:  # the program's own __str__ is broken; the fact still counts
+        except Exception:  # the program's own __str__ raised; the event is recorded all the same
             message = "(its message cannot be shown)"
-        number = self._next_error()
+        error_id = self._next_error()
         self._write(
-            "error", id=number, type=f"{cls.__module__}.{cls.__qualname__}", message=message
+            "error", id=error_id, type=f"{cls.__module__}.{cls.__qualname__}", message=message
         )
-        return number
+        return error_id
