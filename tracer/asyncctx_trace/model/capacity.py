@@ -1,18 +1,18 @@
-"""How many a resource lets in at once, by what is known of it."""
+"""How many tasks may hold a resource at once, by its kind and its capacity."""
 
 from __future__ import annotations
 
 __all__ = ["LIMITED", "limit_of"]
 
 LIMITED = frozenset({"condition", "limiter", "lock", "pool", "semaphore"})
-"""Kinds that let in only so many at once, even where it is not known how many."""
+"""Kinds that have a limit, even if its value is unknown."""
 
 
 def limit_of(kind: str, capacity: int | None) -> int | None:
-    """How many holders keep others out; ``None`` where everybody may come in.
+    """Return how many tasks may hold a resource at once, or ``None`` if there is no limit.
 
-    A timeout or a task group lets everybody in: to be in two of them at once is no contention.
-    Where the capacity of a limited kind is not known, one holder counts as in the way.
+    Timeouts and task groups have no limit: two tasks in one are not contention. If the capacity of
+    a limited kind is unknown, it counts as 1.
     """
     if capacity is not None:
         return max(1, capacity)

@@ -1,4 +1,4 @@
-"""Every name that a span or a metric of ours bears; docs/opentelemetry.md explains each."""
+"""Names of our spans, attributes, events and metrics; see ``docs/opentelemetry.md``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 SCOPE: Final = "asyncctx_trace"
 """Name of the instrumentation scope."""
 
-# -- span names: few, whatever the program does --------------------------------------------------
+# -- span names: few, so that backends can group by them ------------------------------------------
 LIFECYCLE_PREFIX: Final = "async with "
 ENTER: Final = "enter"
 BODY: Final = "body"
@@ -15,7 +15,7 @@ EXIT: Final = "exit"
 TASK: Final = "task"
 PROCESS: Final = "process"
 
-# -- from the semantic conventions ---------------------------------------------------------------
+# -- from the semantic conventions ----------------------------------------------------------------
 CODE_FILE_PATH: Final = "code.file.path"
 CODE_LINE_NUMBER: Final = "code.line.number"
 CODE_FUNCTION_NAME: Final = "code.function.name"
@@ -31,16 +31,16 @@ PROCESS_PARENT_PID: Final = "process.parent_pid"
 PROCESS_COMMAND_LINE: Final = "process.command_line"
 PROCESS_EXIT_CODE: Final = "process.exit.code"
 
-# -- ours, on every span -------------------------------------------------------------------------
+# -- own attributes, on every span ----------------------------------------------------------------
 PHASE: Final = "asyncctx.phase"
-"""``lifecycle``, ``enter``, ``body``, ``exit``; in what is exported from a recording also ``task``
-and ``process``."""
+"""``lifecycle``, ``enter``, ``body`` or ``exit``; in exports of a recording also ``task`` and
+``process``."""
 LIFECYCLE: Final = "lifecycle"
 OUTCOME: Final = "asyncctx.outcome"
 ERROR_TYPE: Final = "asyncctx.error.type"
 ERROR_MESSAGE: Final = "asyncctx.error.message"
 
-# -- ours, on the lifecycle span -----------------------------------------------------------------
+# -- own attributes, on the lifecycle span --------------------------------------------------------
 ACQUISITION: Final = "asyncctx.acquisition.id"
 PARENT_ACQUISITION: Final = "asyncctx.acquisition.parent"
 MANAGER: Final = "asyncctx.manager"
@@ -63,13 +63,13 @@ TASK_PARENT: Final = "asyncctx.task.parent"
 SUPPRESSED: Final = "asyncctx.suppressed"
 UNFINISHED: Final = "asyncctx.unfinished"
 COLLECTED_EVENT: Final = "asyncctx.collected"
-"""What an open acquisition holds was taken by the garbage collector."""
+"""The garbage collector took the object that an open acquisition holds."""
 
-# -- ours, on the enter span ---------------------------------------------------------------------
+# -- own attributes, on the enter span ------------------------------------------------------------
 WAITERS_BEFORE: Final = "asyncctx.waiters_before"
 BLOCKERS: Final = "asyncctx.blocked_by.count"
 
-# -- ours, on the exit span ----------------------------------------------------------------------
+# -- own attributes, on the exit span -------------------------------------------------------------
 EXIT_TASK_ID: Final = "asyncctx.exit.task.id"
 EXIT_TASK_NAME: Final = "asyncctx.exit.task.name"
 EXPIRED: Final = "asyncctx.expired"
@@ -78,10 +78,10 @@ PASSED_ON: Final = "asyncctx.passed_on"
 CUT_SHORT: Final = "asyncctx.cut_short"
 FINISHED: Final = "asyncctx.finished"
 
-# -- ours, on task and process spans, exported from a recording ----------------------------------
+# -- own attributes, on task and process spans, exported from a recording -------------------------
 PROCESS_ORDINAL: Final = "asyncctx.process"
 ENDED: Final = "asyncctx.ended"
-"""Whether its end was seen: the span ends with the recording otherwise."""
+"""Whether its end was recorded; otherwise the span ends with the recording."""
 PRINTED_EVENT: Final = "asyncctx.printed"
 MARKED_EVENT: Final = "asyncctx.marked"
 DROPPED_EVENT: Final = "asyncctx.dropped"
@@ -94,12 +94,12 @@ DROPPED_ACQUISITIONS: Final = "asyncctx.dropped.acquisitions"
 DROPPED_LATER: Final = "asyncctx.dropped.later"
 DROPPED_STOPS: Final = "asyncctx.dropped.stops"
 
-# -- ours, on links ------------------------------------------------------------------------------
+# -- own attributes, on links ---------------------------------------------------------------------
 LINK_KIND: Final = "asyncctx.link.kind"
 BLOCKED_BY: Final = "blocked_by"
 ENTERED_IN: Final = "entered_in"
 
-# -- metrics -------------------------------------------------------------------------------------
+# -- metrics --------------------------------------------------------------------------------------
 WAIT_DURATION: Final = "asyncctx.wait.duration"
 HOLD_DURATION: Final = "asyncctx.hold.duration"
 CLEANUP_DURATION: Final = "asyncctx.cleanup.duration"
@@ -114,9 +114,9 @@ SPAN_KINDS: Final = ("unspecified", "internal", "server", "client", "producer", 
 """SpanKind -> its name; the index is the value of OTLP's enum."""
 
 OUTCOMES: Final = ("", "ok", "error", "cancelled", "timed_out")
-"""Outcome -> its word; the place in the tuple is the value of the enum."""
+"""The names of outcomes; the index is the value of ``Outcome``."""
 
 
 def span_name(resource: str) -> str:
-    """The name of the lifecycle span of an acquisition of ``resource``."""
+    """Return the name of the lifecycle span of an acquisition of ``resource``."""
     return LIFECYCLE_PREFIX + resource

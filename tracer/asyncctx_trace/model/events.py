@@ -1,12 +1,13 @@
-"""The facts of an async program's life: what every other room reads and nobody changes.
+"""Events of a traced program, the source from which everything else is derived.
 
-An acquisition publishes at most four facts, in order::
+An acquisition has at most four events, in this order::
 
     EnterStarted ──▶ EnterEnded ──▶ ExitStarted ──▶ ExitEnded
       (waiting)       (holding)      (cleaning up)
 
 Times are readings of the monotonic clock in ns (``time.monotonic_ns``). Ids are positive
-integers, unique within one recording; ``None`` stands for "there is none".
+integers, unique within one recording; ``None`` means that there is none. The fields of events that
+become records are those of :mod:`asyncctx_trace.model.event_schema`.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ NO_FLAGS = ExitFlag(0)
 
 @dataclass(frozen=True, slots=True)
 class ErrorText:
-    """An exception in words: what is left of it once the program has let go of it."""
+    """The class and the message of an exception, which itself is not kept alive."""
 
     type: str
     """Qualified name of its class, such as ``asyncio.exceptions.CancelledError``."""
@@ -57,25 +58,25 @@ class ErrorText:
 
 @dataclass(frozen=True, slots=True)
 class EnterStarted:
-    """A task asks for a resource: its wait begins."""
+    """A task asks for a resource; its wait begins."""
 
     at: int
     acquisition: int
     parent: int | None
-    """The acquisition that was innermost in this task when it asked."""
+    """The innermost acquisition that was open in the task."""
     task: int
     manager: str
     """Qualified name of the manager's class."""
     resource: int
     site: int
     by_call: bool = False
-    """Whether it asked by calling a method such as ``acquire()``, and not by ``async with``: then
-    any task may call the method that releases."""
+    """Whether the task called a method such as ``acquire()`` instead of using ``async with``, so
+    that any task may release."""
 
 
 @dataclass(frozen=True, slots=True)
 class EnterEnded:
-    """The wait is over: with outcome ``OK`` the body begins."""
+    """The wait has ended; with outcome ``OK`` the body begins."""
 
     at: int
     acquisition: int
@@ -85,7 +86,7 @@ class EnterEnded:
 
 @dataclass(frozen=True, slots=True)
 class ExitStarted:
-    """The body is over and the cleanup begins, in the task that does it."""
+    """The body has ended and the cleanup begins, in ``task``."""
 
     at: int
     acquisition: int
@@ -94,27 +95,27 @@ class ExitStarted:
     """How the body ended."""
     error: ErrorText | None
     site: int | None = None
-    """The call that began the exit: ``release()``, ``aclose()``; ``None`` where the exit is the end
-    of the ``async with`` itself."""
+    """The call of ``release()``, ``aclose()`` or the like; ``None`` if the exit is the end of the
+    ``async with``."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExitEnded:
-    """The cleanup is over: the resource is free again."""
+    """The cleanup has ended and the resource is free."""
 
     at: int
     acquisition: int
     outcome: Outcome
     suppressed: bool
-    """Whether the exit swallowed the error of the body."""
+    """Whether the exit suppressed the exception of the body."""
     error: ErrorText | None
     flags: ExitFlag = NO_FLAGS
-    """What else is known of it."""
+    """Further properties of the exit."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskEnded:
-    """A task was found gone: finished and let go of, at this time at the latest."""
+    """A task object was found to be gone; the task ended at this time or before."""
 
     at: int
     task: int
@@ -141,57 +142,57 @@ class Collected:
 
 @dataclass(frozen=True, slots=True)
 class ProcessDefined:
-    """A process takes part; times of all processes on one machine share one clock."""
+    """A process joined the recording; all processes of a machine share one monotonic clock."""
 
     at: int
     process: int
     pid: int
     parent_pid: int
     title: str
-    """Its command line, as the user would type it."""
+    """Its command line."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskDefined:
-    """A task takes part, first seen at its first acquisition."""
+    """A task, defined at its first acquisition."""
 
     at: int
     task: int
     name: str
     runtime: str
-    """``asyncio``, ``trio``, or ``none`` for code driven outside any task."""
+    """``asyncio``, ``trio``, or ``none`` for code that runs outside of any task."""
     parent: int | None
-    """The task that created it, where that one was known by then."""
+    """The task that created it, if that was defined by then."""
     process: int
     thread: str
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceDefined:
-    """Something tasks contend for; many managers may stand for it."""
+    """What tasks contend for; many managers may stand for one resource."""
 
     resource: int
     kind: str
     """``lock``, ``semaphore``, ``condition``, ``pool``, ``timeout``, … or ``manager``."""
     name: str
     capacity: int | None
-    """How many may hold it at once, where known."""
+    """How many tasks may hold it at once, if known."""
 
 
 @dataclass(frozen=True, slots=True)
 class SiteDefined:
-    """A place in the program's source where something is acquired or released."""
+    """A statement in the program's source that acquires or releases."""
 
     site: int
     file: str
     line: int
     function: str
     text: str
-    """The source of the context expression, ``""`` where it is not known."""
+    """The source of the context expression, or ``""`` if unknown."""
     caller: int | None = None
-    """The site at which the program called the function that this one stands in, where known.
+    """The site at which the program called the function that contains this one, if known.
 
-    One line has a site for each of its callers."""
+    A line has a separate site for each caller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +207,7 @@ class Printed:
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """Somebody put a mark on the timeline."""
+    """A mark that the user put on the timeline."""
 
     at: int
     text: str
@@ -214,46 +215,46 @@ class Marked:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """Facts that could not be kept: counted, so that nobody takes the rest for the whole."""
+    """Events that are missing: the recording is incomplete."""
 
     at: int
     acquisitions: int
     reason: str
     process: int | None = None
-    """The process whose facts they are, where known."""
+    """The process whose events they are, if known."""
     later: bool = False
-    """Whether facts after ``at`` are missing; otherwise it is those before."""
+    """Whether events after ``at`` are missing, rather than before."""
     stops: bool = False
-    """Whether the process recorded nothing any more after ``at``."""
+    """Whether the process stopped recording at ``at``."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessEnded:
-    """A process said goodbye; one that was killed never does."""
+    """A process has ended. One that is killed cannot write this itself."""
 
     at: int
     pid: int
     exit_code: int | None
-    """As the parent saw it (a signal as ``-n``); ``None`` where the process itself speaks."""
+    """As its parent saw it, ``-n`` for a signal; ``None`` if the process itself wrote this."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """Somebody began to end a process: the time is before anything that followed from it."""
+    """A process was told to end; ``at`` is before any event that follows from it."""
 
     at: int
     pid: int
-    """The process that was to end."""
+    """The process that is to end."""
     reason: str
     """The name of the signal, such as ``SIGINT``, or ``KeyboardInterrupt``."""
     late: bool = False
-    """Whether another process noted it, which got the signal at the same time: the process may have
-    begun to end a little earlier."""
+    """Whether another process wrote this, which got the signal at the same time; then the process
+    may have begun to end a little earlier."""
 
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """The launcher saw the program run at this time."""
+    """The launcher saw that the program was running."""
 
     at: int
 

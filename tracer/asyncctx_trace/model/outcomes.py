@@ -1,4 +1,4 @@
-"""How a phase ended, and what an exception makes of it."""
+"""How a phase of an acquisition ended."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Outcome(IntEnum):
 
 
 class EnterFlag(IntFlag):
-    """What else is known of an enter."""
+    """Further properties of an enter."""
 
     BY_CALL = 1
     """A method such as ``acquire()`` was called: any task may call the one that releases."""
@@ -27,10 +27,10 @@ class EnterFlag(IntFlag):
 
 
 class ExitFlag(IntFlag):
-    """What else is known of an exit that ended."""
+    """Further properties of an exit that has ended."""
 
     EXPIRED = 1
-    """A deadline had passed, its cancellation was swallowed, and no error was raised."""
+    """A deadline had passed, its cancellation was swallowed, and no exception was raised."""
     SKIPPED = 2
     """A generator manager's body failed past an unguarded ``yield``, so that the lines after it
     never ran."""
@@ -43,7 +43,7 @@ class ExitFlag(IntFlag):
 
 
 def outcome_of(error: BaseException) -> Outcome:
-    """What ``error`` makes of the phase that it ends; imports no runtime that is not there."""
+    """Return the outcome of a phase that ``error`` ended; imports neither asyncio nor trio."""
     if isinstance(error, TimeoutError):
         return Outcome.TIMED_OUT
     if isinstance(error, GeneratorExit):  # the coroutine was closed from outside
@@ -56,6 +56,6 @@ def outcome_of(error: BaseException) -> Outcome:
 
 
 def _is(error: BaseException, module: str, name: str) -> bool:
-    """Whether ``error`` is of a class that may not be there: another thread may be importing it."""
+    """Return whether ``error`` is of a class whose module may not be imported, or only in part."""
     cls = getattr(sys.modules.get(module), name, None)
     return cls is not None and isinstance(error, cls)

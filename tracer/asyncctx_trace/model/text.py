@@ -1,4 +1,4 @@
-"""What is said of a program, in words that harm no screen."""
+"""Text from a traced program, made safe and short enough for a screen."""
 
 from __future__ import annotations
 
@@ -10,72 +10,71 @@ __all__ = ["count", "cut", "did_you_mean", "percent", "plain", "shorten"]
 
 
 def plain(text: str) -> str:
-    """``text`` with every character that a terminal could obey written as an escape.
+    """Return ``text`` with each character that is not printable written as an escape sequence.
 
-    Those are control characters, line breaks, direction marks and lone surrogates; ``"\\x1b[2J"``
-    becomes ``"\\\\x1b[2J"``. What is left is one line.
+    These are control characters, line breaks, direction marks and lone surrogates: ``"\\x1b[2J"``
+    becomes ``"\\\\x1b[2J"``. The result is one line that a terminal shows as it is.
     """
     if text.isprintable():
         return text
     return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode("ascii")
-        for each in text
+        one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text
     )
 
 
 def shorten(text: str, width: int) -> str:
-    """``text``, made :func:`plain` and cut in the middle if it takes more than ``width`` cells.
+    """Return :func:`plain` text, with ``…`` in its middle if it exceeds ``width`` cells.
 
-    Beginning and end stay, for names that differ by a number at their end.
+    Names often differ by a number at their end.
     """
     if width < 1:
         return ""
-    if len(text) > 4 * width:  # so that a name of a million characters costs as much as any
+    if len(text) > 4 * width:  # a name may have a million characters
         text = text[: 2 * width] + "…" + text[-2 * width :]
     text = plain(text)
     if sum(map(_cells, text)) <= width:
         return text
-    tail = _fitting(text[::-1], (width - 1) // 2)[::-1]
-    return _fitting(text, width - 1 - sum(map(_cells, tail))) + "…" + tail
+    tail = _prefix(text[::-1], (width - 1) // 2)[::-1]
+    return _prefix(text, width - 1 - sum(map(_cells, tail))) + "…" + tail
 
 
 def cut(text: str, width: int) -> str:
-    """``text``, made :func:`plain` and cut at its end if it takes more than ``width`` cells.
+    """Return :func:`plain` text, with ``…`` at its end if it exceeds ``width`` cells.
 
-    For messages, which say what matters first.
+    For messages, which begin with what matters most.
     """
     if width < 1:
         return ""
     text = plain(text[: 4 * width])
     if sum(map(_cells, text)) <= width:
         return text
-    return _fitting(text, width - 1).rstrip() + "…"
+    return _prefix(text, width - 1).rstrip() + "…"
 
 
 def count(number: int, noun: str) -> str:
-    """``1 task``, ``12,345 tasks``."""
+    """Return a number with a noun: ``1 task``, ``12,345 tasks``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """``": did you mean 'leak'?"``, or ``""`` where nothing is near."""
+    """Return ``": did you mean 'leak'?"``, or ``""`` if no known name is similar."""
     near = get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f": did you mean {plain(near[0])!r}?" if near else ""
 
 
 def percent(share: float) -> str:
-    """A share of 1: ``37 %``; what is more than nothing is never shown as nothing."""
+    """Format a share of 1 as ``37 %``; a share above 0 is never shown as ``0 %``."""
     if 0 < share < 0.01:
         return "<1 %"
     return f"{share * 100:.0f} %"
 
 
 def _cells(character: str) -> int:
-    # A combining mark takes none, but ten thousand of them on one letter are no name.
+    # A combining mark counts as one cell: a name may have ten thousand of them on one letter.
     return 2 if east_asian_width(character) in "WF" else 1
 
 
-def _fitting(text: str, width: int) -> str:
+def _prefix(text: str, width: int) -> str:
     for index, character in enumerate(text):
         width -= _cells(character)
         if width < 0:

@@ -1,8 +1,8 @@
-"""Functions of the standard library as they were when we were imported.
+"""Functions of the standard library as they were when this package was imported.
 
-Programs and test tools replace them afterwards: freezegun and time-machine the clocks, blockbuster
-what blocks, pyfakefs the file system, gevent the locks. The recorder must go on as before. They are
-kept in a class because freezegun and pyfakefs search the names of all modules.
+Programs and test tools replace them later: freezegun and time-machine replace clocks, blockbuster
+blocking functions, pyfakefs the file system, gevent locks. The recorder must not be affected. They
+are kept in a class, since freezegun and pyfakefs search the global names of all modules.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _clock: Callable[[], int] = getattr(
 
 
 class unpatched:
-    """``unpatched.open`` is ``os.open`` as it was, and so on."""
+    """A namespace: ``unpatched.open`` is the original ``os.open``."""
 
     monotonic_ns = _clock  # bare: the interpreter caches the look-up of what binds nothing
     time_ns = staticmethod(time.time_ns)
