@@ -71,29 +71,33 @@ def test_where_nobody_answers(spans: list[Span]) -> None:
 
 
 JSON = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+BODIES = {
+    "null": b"null",
+    "a number": b"7",
+    "a list": b"[null, 5]",
+    "another object": b'{"result":7}',
+    "a deep list": b"[" * 10**6,
+    "an endless time": b"""{"result":{"resourceSpans":[{"scopeSpans":[{"spans":[
+        {"traceId":"ab","spanId":"cd","startTimeUnixNano":"1e999"}]}]}]}}""",
+}
+ANSWERS = {
+    **{name: JSON + b"\r\n" + body for name, body in BODIES.items()},
+    "half": JSON + b"Content-Length: 5000\r\n\r\n{",
+    "a long header": JSON + b"X: " + b"a" * 10**6 + b"\r\n\r\n{}",
+    "escapes": b"HTTP/1.1 500 N\x1b]0;pwn\x07o\r\n\r\n" + b'{"error":{"message":"\\u001b[31m"}}',
+    "to a file": b"HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\n\r\n",
+    "to FTP": b"HTTP/1.1 302 Found\r\nLocation: ftp://127.0.0.1/x\r\n\r\n",
+    "garbage": b"\x00\xff\x16\x03garbage\r\n\r\n",
+    "nothing": b"",
+}
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        *(
-            JSON + b"\r\n" + body
-            for body in (b"null", b"7", b"[null, 5]", b'{"result":7}', b"[" * 10**6)
-        ),
-        JSON
-        + b'\r\n{"result":{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"ab","spanId":"cd",'
-        b'"startTimeUnixNano":"1e999"}]}]}]}}',
-        JSON + b"Content-Length: 5000\r\n\r\n{",
-        JSON + b"X: " + b"a" * 10**6 + b"\r\n\r\n{}",
-        b"HTTP/1.1 500 N\x1b]0;pwn\x07o\r\n\r\n" + b'{"error":{"message":"\\u001b[31m"}}',
-        b"HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\n\r\n",
-        b"HTTP/1.1 302 Found\r\nLocation: ftp://127.0.0.1/x\r\n\r\n",
-        b"\x00\xff\x16\x03garbage\r\n\r\n",
-        b"",
-    ],
-)
-def test_whatever_a_server_answers_is_one_harmless_line(answer: bytes) -> None:
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+def test_whatever_a_server_answers_is_one_harmless_line(
+    monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
     """No traceback, no control character, no password."""
+    monkeypatch.setattr(jaeger_query, "_TIMEOUT", 0.5)
     with endpoint([answer]) as url:
         asked = Jaeger(url.replace("//", "//bob:hunter2@"))
         for ask in (asked.services, partial(asked.trace, "ab"), partial(asked.search, "shop")):
@@ -110,7 +114,7 @@ def test_whatever_a_server_answers_is_one_harmless_line(answer: bytes) -> None:
 @pytest.mark.parametrize(
     "answer",
     [Endless([JSON, b"X: y\r\n"]), Endless([JSON + b"\r\n", b" "])],
-    ids=["headers", "body"],
+    ids=["headers", "a body"],
 )
 def test_an_answer_that_drips_ends_with_the_timeout(
     monkeypatch: pytest.MonkeyPatch, answer: list[bytes]
