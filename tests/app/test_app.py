@@ -380,3 +380,20 @@ async def test_phases_are_distinct_without_color(
         assert [each for each in colours if len({each[:2], each[2:4], each[4:]}) > 1] == []
         assert "█" in driver.lane("worker-2")
         assert "░" in driver.lane("worker-2")
+
+
+@async_test
+async def test_a_recording_that_is_truncated_while_it_is_shown_stays_on_screen(
+    tmp_path: Path,
+) -> None:
+    """A log rotation empties it; the app says so once, and goes on with what it has read."""
+    path = three_workers(tmp_path / "x.actx").end(320)
+    async with open_app(path) as driver:
+        await driver.settle(60)
+        os.truncate(path, 0)
+        await driver.settle(70)
+        await driver.settle(80)
+
+        assert driver.app.is_running
+        assert driver.visible_lanes
+        assert [note for note in driver.notified if "truncated while it was read" in note]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -152,3 +155,126 @@ def test_programs_that_patch_what_recording_uses_are_recorded(
     assert all(
         event.at for event in read(shell.folder / "x.actx") if isinstance(event, EnterStarted)
     )
+
+
+NOTHING_WRONG = """
+    import asyncio
+
+    async def main():
+        async with asyncio.Lock():
+            pass
+
+    asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ("[tool.asyncctx-trace", "is not valid TOML"),
+        ("[tool.asyncctx-trace]\ninclude = 5", "must be a list of names"),
+    ],
+    ids=["no TOML", "no list"],
+)
+def test_no_check_passes_where_settings_kept_the_program_from_being_recorded(
+    shell: Shell, settings: str, reason: str
+) -> None:
+    """The program runs, and the recording itself says why there is nothing in it."""
+    shell.write("app.py", NOTHING_WRONG)
+    (shell.folder / "pyproject.toml").write_text(settings)
+
+    ended = shell.trace("run", "-q", "-o", "x.actx", "--fail-on", "any", "app.py")
+    later = shell.trace("report", "x.actx", "--fail-on", "any")
+
+    for said in (ended, later):
+        assert said.code == 1
+        assert "check failed: the evidence is incomplete: the recording stopped" in said.err
+        assert reason in said.err
+
+
+@pytest.mark.parametrize("options", [["-I"], ["-E"]])
+def test_no_check_passes_where_the_program_never_joined_the_recording(
+    shell: Shell, options: list[str]
+) -> None:
+    """An interpreter that ignores its environment starts the program without us."""
+    shell.write("app.py", NOTHING_WRONG)
+
+    run = ["-m", "asyncctx_trace_tui", "run", "-q", "-o", "x.actx", "--fail-on", "any", "app.py"]
+    ended = shell.python(*options, *run)
+
+    assert ended.code == 1
+    assert "was not recorded" in ended.err
+
+
+def test_no_check_passes_where_there_is_no_room_for_the_program(shell: Shell) -> None:
+    """The launcher begins the recording, and the program finds the disk full."""
+    shell.write("app.py", NOTHING_WRONG)
+    # The launcher takes one segment before the program takes its own.
+    small = "import resource as r, sys; from asyncctx_trace_tui.cli import main; "
+    small += "r.setrlimit(r.RLIMIT_FSIZE, (200_000, 200_000)); main()"
+
+    run = ["run", "-q", "-o", "x.actx", "--fail-on", "any", "app.py"]
+    ended = shell.python("-c", small, *run)
+
+    assert ended.code == 1
+    assert "check failed: the evidence is incomplete" in ended.err
+
+
+def test_no_check_passes_where_the_recorder_was_disabled(shell: Shell) -> None:
+    """Something in it raises, and it counts what it no longer records."""
+    shell.write(
+        "app.py",
+        """
+        import asyncio, logging
+        from asyncctx_trace.recording.writer import Recorder
+
+        def fail(*arguments):
+            raise RuntimeError("broken")
+
+        async def main():
+            Recorder.resource_defined = fail
+            async with asyncio.Lock():
+                pass
+
+        logging.disable()
+        asyncio.run(main())
+        """,
+    )
+    ended = shell.trace("run", "-q", "-o", "x.actx", "--fail-on", "any", "app.py")
+
+    assert ended.code == 1
+    assert "the recording stopped: RuntimeError: broken" in ended.err
+
+
+@pytest.mark.parametrize(
+    "does",
+    [
+        "os.unlink('x.actx')",
+        "os.rename('x.actx', 'y.actx')",
+        "os.unlink('x.actx'); os.mkdir('x.actx')",
+    ],
+    ids=["deleted", "moved", "replaced"],
+)
+@pytest.mark.parametrize("option", ["-q", "--headless"])
+def test_the_exit_code_is_the_programs_whatever_happened_to_its_recording(
+    shell: Shell, option: str, does: str
+) -> None:
+    """Checks could not pass, but the program's failure comes first."""
+    shell.write("app.py", f"import os, sys\n{does}\nsys.exit(3)")
+
+    ended = shell.trace("run", option, "-o", "x.actx", "--fail-on", "any", "app.py")
+
+    assert ended.code == 3
+    assert "Traceback" not in ended.err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_the_exit_code_is_the_programs_where_stderr_takes_nothing(shell: Shell) -> None:
+    """The report has nowhere to go."""
+    shell.write("app.py", "import sys; sys.exit(0)")
+
+    run = [sys.executable, "-m", "asyncctx_trace_tui", "run", "--headless", "app.py"]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(run, cwd=shell.folder, env=shell.environment, stderr=full)
+
+    assert ended.returncode == 0

@@ -80,7 +80,18 @@ def begin() -> None:
             spans=settings.get("spans", False),
         )
     except Exception as error:
-        print(f"asyncctx-trace: not recording process {os.getpid()}: {error}", file=sys.stderr)
+        _give_up(error)
+
+
+def _give_up(error: Exception) -> None:
+    """Say on stderr, and in the recording if there is one, why this process is not recorded."""
+    with contextlib.suppress(Exception):
+        from asyncctx_trace.runtime.recording_session import give_up
+
+        give_up(error)
+    if sys.stderr is not None:  # or the line would go to stdout
+        with contextlib.suppress(OSError, ValueError):
+            print(f"asyncctx-trace: not recording process {os.getpid()}: {error}", file=sys.stderr)
 
 
 def _is_main_interpreter() -> bool:

@@ -160,6 +160,12 @@ def stop() -> None:
             pass
 
 
+def give_up(error: Exception) -> None:
+    """Record nothing more in this process, and note the reason in the recording."""
+    if _recorder is not None:
+        _recorder.stop_recording(error)
+
+
 def record_from_environment() -> None:
     """Record to the file that the environment names, if it names one.
 

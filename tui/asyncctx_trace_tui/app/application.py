@@ -16,6 +16,9 @@ from textual.screen import Screen
 
 from asyncctx_trace.analysis.deadlocks.live import DeadlockAlarm
 from asyncctx_trace.errors import RecordingError
+from asyncctx_trace.model.events import Event
+from asyncctx_trace.model.text import plain
+from asyncctx_trace.recording.batch import Batch
 from asyncctx_trace.recording.reader import Recording
 from asyncctx_trace.sources import follow
 from asyncctx_trace_tui.app.background_thread import run_in_thread
@@ -23,10 +26,10 @@ from asyncctx_trace_tui.app.screens.help_screen import shown_keys
 from asyncctx_trace_tui.app.screens.quit_dialog import QuitChoice, QuitDialog
 from asyncctx_trace_tui.app.screens.trace_screen import TraceScreen, sections
 from asyncctx_trace_tui.app.screenshot import picture, text
-from asyncctx_trace_tui.app.termination import TerminationHandler
 from asyncctx_trace_tui.app.themes import THEMES
 from asyncctx_trace_tui.app.widgets.bars.title_bar import Title
 from asyncctx_trace_tui.app.widgets.palette import DEFAULTS
+from asyncctx_trace_tui.run.termination import Termination
 from asyncctx_trace_tui.storage.app_settings import (
     DEFAULT_THEME,
     KeymapError,
@@ -107,9 +110,15 @@ class TraceApp(App[None]):
         *,
         clock: Callable[[], int] = time.monotonic_ns,
         settings: Settings | None = None,
+        termination: Termination | None = None,
     ) -> None:
-        """``settings`` are never saved; by default, the user's are loaded and saved on changes."""
+        """``termination`` ends the app from outside.
+
+        ``settings`` are never saved; by default, the user's are loaded and saved on changes."""
         self.recording = follow(recording)
+        self._termination = termination
+        self._unreadable = False
+        """Whether the recording could be read, and no longer can."""
         self._persist_settings = settings is None
         self.settings = settings or load()
         self.path = recording
@@ -117,7 +126,6 @@ class TraceApp(App[None]):
         self.clock = clock
         self.glyphs = ASCII if self.settings.ascii else UNICODE
         self.state = ViewState(following=program is not None, speed=speed or 1.0)
-        self._event_loop: asyncio.AbstractEventLoop | None = None
         self._last_drawn = 0.0
         self._deadlocks = DeadlockAlarm()
         if isinstance(self.recording, Recording):
@@ -128,25 +136,13 @@ class TraceApp(App[None]):
         known = self.settings.theme in self.available_themes
         self.theme = self.settings.theme if known else DEFAULT_THEME
 
-    def run(self, *arguments: Any, **options: Any) -> None:
-        """Run the app until the user quits, or until SIGTERM or SIGHUP (a closed terminal)."""
-        with TerminationHandler(self._exit_soon, self._stop_program):
-            super().run(*arguments, **options)
-
-    def _exit_soon(self) -> None:
-        """Exit from a signal handler: the event loop may be anywhere."""
-        if self._event_loop is not None:
-            self._event_loop.call_soon_threadsafe(self.exit)
-
-    def _stop_program(self) -> None:
-        if self.program is not None:
-            self.program.stop()
-
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return DEFAULTS
 
     def on_mount(self) -> None:
-        self._event_loop = asyncio.get_running_loop()
+        if self._termination is not None:
+            loop = asyncio.get_running_loop()
+            self._termination.app_started(partial(loop.call_soon_threadsafe, self.exit))
         self.trace_screen = TraceScreen(self.state, self.glyphs)
         self.push_screen(self.trace_screen)
         try:
@@ -191,13 +187,13 @@ class TraceApp(App[None]):
         until = time.perf_counter() + _FRAME
         try:
             while True:
-                batch = self.recording.poll(_SEGMENTS)
-                state.behind = self.recording.behind
+                batch = self._new_events()
+                state.behind = self.recording.behind and not self._unreadable
                 state.feed(batch, self.clock(), live)
                 if not len(batch) or time.perf_counter() > until:
                     break
-        except RecordingError as error:
-            self.exit(return_code=2, message=f"asyncctx-trace: {error}")
+        except (RecordingError, OSError) as error:
+            self.exit(return_code=2, message=f"asyncctx-trace: {plain(str(error))}")
             return
         if state.wall_start is None and state.timeline.start is not None:
             state.wall_start = self.recording.anchor.wall(state.timeline.start) / 1e9
@@ -207,6 +203,20 @@ class TraceApp(App[None]):
             self._show_state()
         if not state.loading and (work := state.answers.next_job()) is not None:
             self.run_worker(self._answer(work))
+
+    def _new_events(self) -> Batch | list[Event]:
+        """Read on; what was read stays on screen if the recording can no longer be read."""
+        if self._unreadable:
+            return []
+        try:
+            return self.recording.poll(_SEGMENTS)
+        except (RecordingError, OSError) as error:
+            if self.state.timeline.start is None:  # there is nothing to show
+                raise
+            self._unreadable = True
+            message = f"nothing more is read: {error}"
+            self.notify(message, severity="error", timeout=60, markup=False)
+            return []
 
     def _show_state(self) -> None:
         if self.trace_screen.is_mounted:

@@ -36,9 +36,11 @@ def command(recording: Path, speed: float) -> None:
             f"the app needs a terminal; without one, use `asyncctx-trace report {recording}`"
         )
     from asyncctx_trace_tui.app.application import TraceApp
+    from asyncctx_trace_tui.run.termination import Termination
 
-    app = TraceApp(recording, speed=speed)
-    if piped:  # standard input has been read to its end: take the keys from the terminal
-        os.dup2(os.open("/dev/tty", os.O_RDWR), sys.stdin.fileno())
-    app.run()
+    with Termination(has_program=False) as termination:
+        app = TraceApp(recording, speed=speed, termination=termination)
+        if piped:  # standard input has been read to its end: take the keys from the terminal
+            os.dup2(os.open("/dev/tty", os.O_RDWR), sys.stdin.fileno())
+        app.run()
     sys.exit(app.return_code or 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -139,19 +139,29 @@ def command(
     headless = headless or quiet or not _is_interactive()
     # Report an unusable endpoint before the program starts.
     stream = None if otlp is None else _stream(recording, otlp)
-    program = Program(
-        target, recording, captured=not headless, overwrite=overwrite, keep=keep, options=options
-    )
-    if stream is not None:
-        stream.start()
+
+    def start() -> Program:
+        program = Program(
+            target,
+            recording,
+            captured=not headless,
+            overwrite=overwrite,
+            keep=keep,
+            options=options,
+        )
+        if stream is not None:
+            stream.start()
+        return program
+
     if headless:
         from asyncctx_trace_tui.run.headless import run_headless
 
+        program = start()
         code = run_headless(program, report_deadlocks=not quiet)
     else:
-        code = _in_the_app(program)
+        program, code = _in_the_app(start)
         if not program.left_running:
-            click.echo(f"exit code: {_shell_exit_code(code)}", err=True)
+            _echo(f"exit code: {_shell_exit_code(code)}")
     failed: list[str] = []
     if program.left_running:
         failed = ["check failed: the program is still running"] if checks else []
@@ -162,22 +172,18 @@ def command(
         from asyncctx_trace.model.text import plain
 
         account = stream.finish()
-        click.echo(f"spans: {account}", err=True)
+        _echo(f"spans: {account}")
         for problem in account.problems:
-            click.echo(f"asyncctx-trace: {plain(problem)}", err=True)
+            _echo(f"asyncctx-trace: {plain(problem)}")
         if account.failed:
-            click.echo(
-                f"send them later: asyncctx-trace export {shlex.quote(str(recording))} --otlp",
-                err=True,
-            )
+            _echo(f"send them later: asyncctx-trace export {shlex.quote(str(recording))} --otlp")
     if not quiet:
-        click.echo(f"recording: {recording}", err=True)
+        _echo(f"recording: {recording}")
     if program.left_running:
-        click.echo(
+        _echo(
             f"The program runs on as process {program.pid} and is recorded.\n"
             f"  to follow it:  asyncctx-trace replay {shlex.quote(str(recording))}\n"
-            f"  to stop it:    kill {program.pid}",
-            err=True,
+            f"  to stop it:    kill {program.pid}"
         )
     sys.exit(_shell_exit_code(code) or (FAILED if failed else 0))
 
@@ -198,11 +204,16 @@ def _report(recording: Path, checks: Gates | None, *, printed: bool) -> list[str
         message = f"the report failed: {type(error).__name__}: {plain(str(error))}"
         failed = [f"check failed: {message}"] if checks else []
         if not checks:
-            with suppress(OSError):
-                click.echo(f"asyncctx-trace: {message}", err=True)
+            _echo(f"asyncctx-trace: {message}")
     with suppress(OSError):
         print_failed_checks(failed)
     return failed
+
+
+def _echo(line: str) -> None:
+    """Write to stderr, which may be closed or full: the exit code is the program's all the same."""
+    with suppress(OSError):
+        click.echo(line, err=True)
 
 
 def _stream(recording: Path, url: str) -> OtlpStream:
@@ -235,15 +246,21 @@ def _new_recording(target: list[str]) -> Path:
     return path
 
 
-def _in_the_app(program: Program) -> int:
+def _in_the_app(start: Callable[[], Program]) -> tuple[Program, int]:
     from asyncctx_trace_tui.app.application import TraceApp
+    from asyncctx_trace_tui.run.termination import Termination
 
-    try:
-        TraceApp(program.recording, program=program).run()
-    finally:
-        # Leave no process of the program behind, however the app ended.
-        code = program.stop()
-    return code
+    with Termination(has_program=True) as termination:
+        program = start()
+        termination.program_started(program)
+        try:
+            TraceApp(program.recording, program=program, termination=termination).run()
+        except OSError:  # the terminal is gone
+            pass
+        finally:
+            # Leave no process of the program behind, however the app ended.
+            code = program.stop()
+    return program, code
 
 
 def _shell_exit_code(code: int) -> int:

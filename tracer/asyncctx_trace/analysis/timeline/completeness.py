@@ -10,12 +10,16 @@ from asyncctx_trace.analysis.timeline.table import Timeline
 __all__ = ["Gap", "completeness", "is_complete", "recording_stops"]
 
 
+_UNKNOWN_PROCESS = -1
+"""Stands for a process of which nothing is recorded, so that no task is known to be in it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Gap:
     """Facts that are missing."""
 
     process: int | None
-    """``None``: any process may be concerned."""
+    """``None``: any process may be concerned; a negative number: one that defined nothing."""
     since: int | None
     """From this moment on facts are missing (monotonic ns); ``None``: from the beginning."""
     until: int | None
@@ -32,9 +36,22 @@ def completeness(timeline: Timeline) -> list[Gap]:
 
     A gate must not pass if there is any gap: what it looks for may be in it. Recordings that are
     bounded lack their beginning; those whose disk was full, or whose recorder was switched off,
-    lack everything from then on.
+    lack everything from then on. A process whose end the launcher saw, and which never joined the
+    recording, lacks everything.
     """
+    known = {process.pid for process in timeline.processes.values()}
     return [
+        Gap(
+            process=_UNKNOWN_PROCESS,
+            since=None,
+            until=None,
+            acquisitions=0,
+            stops=False,
+            reason=f"process {pid} was not recorded",
+        )
+        for pid in dict.fromkeys(ended.pid for ended in timeline.process_ended)
+        if pid not in known
+    ] + [
         Gap(
             process=each.process,
             since=each.at if each.later else None,
