@@ -201,9 +201,9 @@ async def test_a_deadlock_is_shown_while_a_long_program_runs(tmp_path: Path) -> 
         await driver.settle(4000)
         await compute_answers(driver)
 
-        assert "anna does not wait" in before
+        assert "no task waits at the play head" in before
         assert "as of 0.5s" in before
-        assert "anna does not wait" in not_yet
+        assert "no task waits at the play head" in not_yet
         assert "deadlock, the cycle closes" in driver.text
         assert "as of 4.0s" in driver.text
 
@@ -221,7 +221,7 @@ async def test_every_view_answers_while_a_long_program_runs(tmp_path: Path) -> N
 
         assert all("computing" not in text for text in seen.values())
         assert "█" in next(line for line in seen["2"].splitlines() if "1 of 1" in line)
-        assert "worker-1 does not wait" in seen["3"]
+        assert "no task waits at the play head" in seen["3"]
         assert "1  0.100s  db lock  in 1.00 ms" in seen["4"]
         assert "db lock" in seen["6"].split("Resources · table")[1].split("At the play head")[0]
 

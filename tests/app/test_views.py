@@ -132,6 +132,37 @@ async def test_waits_show_who_blocks_and_a_key_selects_it(workers: Path) -> None
 
 
 @async_test
+async def test_waits_list_the_longest_waits_if_no_task_waits(workers: Path) -> None:
+    """The longest first; Enter goes to its start."""
+    async with open_app(workers, (120, 36)) as driver:
+        await driver.press("space", "end", "3")
+        listed = [line.strip() for line in driver.lines[4:10]]
+        await driver.press("enter")
+
+        assert listed == [
+            "no task waits at the play head",
+            "",
+            "The longest waits of the run",
+            "worker-3 waited 181 ms for `db lock` at app.py:12",
+            "worker-2 waited 91.0 ms for `db lock` at app.py:12",
+            "",
+        ]
+        assert driver.at == 20
+        assert driver.task_name == "worker-3"
+
+
+@async_test
+async def test_a_run_without_waits_says_so(tmp_path: Path) -> None:
+    """Without a list of nothing."""
+    builder = RecordingBuilder(tmp_path / "x.actx").task(1, "anna").resource(1, "lock")
+    async with open_app(builder.acquisition(1, 1, 0, 1, 10, 11).end(50)) as driver:
+        await driver.press("space", "end", "3")
+
+        assert "no task waits at the play head" in driver.text
+        assert "The longest waits" not in driver.text
+
+
+@async_test
 async def test_a_cycle_of_waits_is_marked(tmp_path: Path) -> None:
     """Each task holds what the other waits for: the tree returns to its root."""
     builder = RecordingBuilder(tmp_path / "x.actx").resource(1, "left").resource(2, "right")
@@ -266,6 +297,21 @@ async def test_selecting_a_line_of_output_moves_the_play_head(workers: Path) -> 
 
         assert (second, driver.at) == (250, 50)
         assert "! second line" in driver.text
+
+
+@async_test
+async def test_missing_output_is_explained(tmp_path: Path) -> None:
+    """It may be that the program printed nothing, or that it ran with --headless."""
+    builder = RecordingBuilder(tmp_path / "x.actx").task(1, "anna").resource(1, "lock")
+    builder.acquisition(1, 1, 0, 1, 10, 11).write()
+    async with open_app(builder.path, ms=20, program=FakeProgram()) as driver:
+        await driver.press("7")
+        live = driver.text
+    async with open_app(builder.end(20)) as driver:
+        await driver.press("7")
+
+        assert "nothing printed so far" in live
+        assert "no output was recorded; --headless leaves it on the terminal" in driver.text
 
 
 @async_test

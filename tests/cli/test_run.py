@@ -405,11 +405,19 @@ def test_an_unknown_command_is_answered_with_a_similar_one(shell: Shell) -> None
     )
 
 
+def test_help_describes_a_command(shell: Shell) -> None:
+    """As `--help` after it does; without a command, all are listed."""
+    assert shell.trace("help").out == shell.trace("--help").out
+    assert shell.trace("help", "diff") == shell.trace("diff", "--help")
+    assert shell.trace("help", "dif").code == 2
+
+
 def test_version_prints_the_installed_version(shell: Shell) -> None:
     """With the kind of implementation."""
     from importlib.metadata import version
 
     output = shell.trace("--version").out
+    assert shell.trace("-V").out == output
 
     known = re.escape(version("asyncctx-trace"))
     assert re.fullmatch(rf"asyncctx-trace {known} \((compiled|pure Python)\)\n", output)

@@ -63,7 +63,13 @@ def _dispatch(arguments: list[str]) -> int:
         case []:
             print(_help())
             return 0
-        case ["--version", *_]:
+        case ["help"]:
+            print(_help())
+            return 0
+        case ["help", name] if name in COMMANDS:
+            _run_command(name, ["--help"])
+            return 0
+        case ["-V" | "--version", *_]:
             from importlib.metadata import version
 
             from asyncctx_trace.native import is_compiled
@@ -92,8 +98,8 @@ def _help() -> str:
     commands = "\n".join(f"  {name:<{width}}  {what}" for name, what in COMMANDS.items())
     return (
         f"{_USAGE}\n\n{_ABOUT}\n\nCommands:\n{commands}\n\n"
-        "`asyncctx-trace COMMAND --help` describes a command, `asyncctx-trace --version`\n"
-        "prints the version."
+        "`asyncctx-trace help COMMAND` describes a command, `asyncctx-trace --version` prints\n"
+        "the version."
     )
 
 

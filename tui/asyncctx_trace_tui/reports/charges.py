@@ -27,18 +27,19 @@ def charges(report: Report, by: str) -> list[tuple[str, int | None, int]]:
     names: dict[ResourcePath, str] = {}
     for number, blamed in report.blames.items():
         charged: list[tuple[int | None, tuple[int, ...], int]] = (
-            [(site, way, ns) for site, way, ns in blamed.by_site()]
+            [(site, path, ns) for site, path, ns in blamed.by_site()]
             if by == "site"
             else [(holder, (number,), ns) for holder, ns in blamed.by_task()]
         )
         if blamed.blamed and blamed.unknown:
             charged.append((None, (number,), blamed.unknown))
-        for holder, way, ns in charged:
-            key = tuple(group_of.get(each, each) for each in way)
+        for holder, path, ns in charged:
+            key = tuple(group_of.get(each, each) for each in path)
             if key not in names:
                 names[key] = " → ".join(
-                    named.get(each) or resource_name(report.snapshot.timeline, each) for each in way
+                    named.get(each) or resource_name(report.snapshot.timeline, each)
+                    for each in path
                 )
             sums[key, holder] += ns
     ranked = sorted(sums.items(), key=lambda each: -each[1])
-    return [(names[way], holder, ns) for (way, holder), ns in ranked]
+    return [(names[path], holder, ns) for (path, holder), ns in ranked]

@@ -9,7 +9,7 @@ from asyncctx_trace.analysis.cleanup import Order
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.comparison import Change, Comparison
 from asyncctx_trace.model.names import resource_name
-from asyncctx_trace_tui.reports.json_report import VERSION, finding_as_dict, spread_as_dict
+from asyncctx_trace_tui.reports.json_report import VERSION, finding_as_dict, stats_as_dict
 
 __all__ = ["render_comparison_json"]
 
@@ -66,7 +66,7 @@ def _grown(change: Change, phase: str, ns: int) -> dict[str, Any]:
 
 
 def _spreads(duration_stats: dict[str, Any]) -> dict[str, Any] | None:
-    return {phase: spread_as_dict(spread) for phase, spread in duration_stats.items()} or None
+    return {phase: stats_as_dict(stats) for phase, stats in duration_stats.items()} or None
 
 
 def _order(snapshot: Snapshot, order: Order) -> dict[str, Any]:

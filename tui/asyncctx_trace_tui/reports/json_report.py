@@ -18,7 +18,7 @@ from asyncctx_trace.analysis.summary.report import Report
 from asyncctx_trace.analysis.summary.resource_groups import ResourceGroup
 from asyncctx_trace.analysis.summary.root_causes import Failure
 
-__all__ = ["VERSION", "as_dict", "finding_as_dict", "render_json", "site_as_dict", "spread_as_dict"]
+__all__ = ["VERSION", "as_dict", "finding_as_dict", "render_json", "site_as_dict", "stats_as_dict"]
 
 VERSION = 1
 """Increases when a field is removed or changes its meaning; new fields do not change it."""
@@ -269,9 +269,9 @@ def _use(report: Report, use: ResourceUse) -> dict[str, Any]:
         "contends": use.contends,
         "acquisitions": use.acquisitions,
         "contended": use.contended,
-        "wait": spread_as_dict(use.wait),
-        "hold": spread_as_dict(use.hold),
-        "cleanup": spread_as_dict(use.cleanup),
+        "wait": stats_as_dict(use.wait),
+        "hold": stats_as_dict(use.hold),
+        "cleanup": stats_as_dict(use.cleanup),
         "most_waiters": use.most_waiters,
         "most_waiters_at_ns": None if when is None else when - snapshot.start,
         "utilisation": use.utilisation,
@@ -286,25 +286,25 @@ def _use(report: Report, use: ResourceUse) -> dict[str, Any]:
             "by_site": [
                 {
                     "site": site_as_dict(snapshot, site),
-                    "way": [_resource(snapshot, each) for each in way],
+                    "way": [_resource(snapshot, each) for each in path],
                     "ns": ns,
                 }
-                for site, way, ns in blamed.by_site()
+                for site, path, ns in blamed.by_site()
             ],
             "by_task": [{"task": _task(snapshot, task), "ns": ns} for task, ns in blamed.by_task()],
         },
     }
 
 
-def spread_as_dict(spread: DurationStats) -> dict[str, int]:
+def stats_as_dict(stats: DurationStats) -> dict[str, int]:
     """Return statistics of durations in ns as JSON values."""
     return {
-        "count": spread.count,
-        "p50_ns": spread.p50,
-        "p95_ns": spread.p95,
-        "p99_ns": spread.p99,
-        "max_ns": spread.max,
-        "total_ns": spread.total,
+        "count": stats.count,
+        "p50_ns": stats.p50,
+        "p95_ns": stats.p95,
+        "p99_ns": stats.p99,
+        "max_ns": stats.max,
+        "total_ns": stats.total,
     }
 
 

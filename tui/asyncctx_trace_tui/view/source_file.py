@@ -9,17 +9,17 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["SourceFile", "Word", "read_source"]
+__all__ = ["SourceFile", "Token", "read_source"]
 
 _LARGEST = 2_000_000
 """The largest size of a file that is shown, in bytes."""
 
 
-class Word(NamedTuple):
+class Token(NamedTuple):
     """A token of a line, of the kind ``keyword``, ``string``, ``comment`` or ``text``."""
 
     text: str
-    sort: str
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class SourceFile:
     """Seconds since 1970."""
 
     @cached_property
-    def words(self) -> tuple[tuple[Word, ...], ...]:
+    def tokens(self) -> tuple[tuple[Token, ...], ...]:
         """The tokens of each line."""
-        return tuple(_words("\n".join(self.lines)))
+        return tuple(_tokenize("\n".join(self.lines)))
 
 
 @lru_cache(maxsize=32)
@@ -55,23 +55,23 @@ def read_source(path: str) -> SourceFile:
     return SourceFile(path, tuple(text.expandtabs().split("\n")), "", seen.st_mtime)
 
 
-def _words(text: str) -> Iterator[tuple[Word, ...]]:
+def _tokenize(text: str) -> Iterator[tuple[Token, ...]]:
     from pygments.lexers.python import PythonLexer
     from pygments.token import Comment, Keyword, Operator, String, is_token_subtype
 
-    sorts = (
+    kinds = (
         (Keyword, "keyword"),
         (Operator.Word, "keyword"),
         (String, "string"),
         (Comment, "comment"),
     )
-    line: list[Word] = []
-    for kind, value in PythonLexer(stripnl=False, ensurenl=False).get_tokens(text):
-        sort = next((sort for above, sort in sorts if is_token_subtype(kind, above)), "text")
+    line: list[Token] = []
+    for token_type, value in PythonLexer(stripnl=False, ensurenl=False).get_tokens(text):
+        kind = next((kind for above, kind in kinds if is_token_subtype(token_type, above)), "text")
         first, *others = value.split("\n")
         if first:
-            line.append(Word(first, sort))
+            line.append(Token(first, kind))
         for other in others:
             yield tuple(line)
-            line = [Word(other, sort)] if other else []
+            line = [Token(other, kind)] if other else []
     yield tuple(line)

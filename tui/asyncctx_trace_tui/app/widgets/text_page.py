@@ -105,7 +105,7 @@ class TextPage(ScrollView, StateWidget, can_focus=True, inherit_bindings=False):
 
     def redraw(self) -> None:
         self._lines = self.lines()
-        self.cursor = min(self.cursor, max(0, len(self._lines) - 1))
+        self.cursor = self._nearest_target(min(self.cursor, max(0, len(self._lines) - 1)))
         width = self.scrollable_content_region.width
         self.virtual_size = Size(width, len(self._lines))
         anchor = self.anchor_line()
@@ -137,6 +137,11 @@ class TextPage(ScrollView, StateWidget, can_focus=True, inherit_bindings=False):
     def fit(self, text: str, width: int) -> str:
         """Return ``text``, truncated to ``width`` cells."""
         return shorten(text, width)
+
+    def _nearest_target(self, index: int) -> int:
+        """Return the first line with a target from ``index`` on, else the last one, else 0."""
+        targets = [i for i, line in enumerate(self._lines) if self._has_target(line)]
+        return next((i for i in targets if i >= index), targets[-1] if targets else 0)
 
     @staticmethod
     def _has_target(line: TextLine) -> bool:

@@ -48,7 +48,6 @@ class Details(TextPage):
         resource = timeline.resources.get(a.resource)
         site = timeline.sites.get(a.site)
         lines = [
-            _line("acquisition", f"{a.id}"),
             _line("task", task_name(timeline, a.task)),
             _line("resource", resource_name(timeline, a.resource)),
         ]
@@ -83,10 +82,10 @@ class Details(TextPage):
         start, end = span
         origin = self.state.origin
         ending = clock(end - origin, 1) if outcome is not None else "now"
-        words = f"{format_duration(end - start)}, from {clock(start - origin, 1)} to {ending}"
+        times = f"{format_duration(end - start)}, from {clock(start - origin, 1)} to {ending}"
         shown = "still going on" if outcome is None else _OUTCOMES[outcome]
         foreground = "text" if outcome in (None, Outcome.OK) else "error"
-        lines = [_line(name, f"{words} · {shown}", foreground, at=start)]
+        lines = [_line(name, f"{times} · {shown}", foreground, at=start)]
         if error is not None:
             lines.append(_line("", plain(f"{error.type}: {error.message}"), "error"))
         return lines

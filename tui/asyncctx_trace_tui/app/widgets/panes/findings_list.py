@@ -64,9 +64,9 @@ class FindingList(TextPage):
             yield TextLine((Span(" " * _INDENT + line),))
         for effect in group.consequences:
             first = effect.findings[0]
-            words = f"follows from it: {effect.kind}, {effect.count:,} times"
+            sentence = f"follows from it: {effect.kind}, {effect.count:,} times"
             yield TextLine(
-                (Span(" " * _INDENT + words, "faint"),),
+                (Span(" " * _INDENT + sentence, "faint"),),
                 first.rows[0] if first.rows else None,
                 first.at,
             )

@@ -90,14 +90,14 @@ class Output(ScrollView, StateWidget, can_focus=True, inherit_bindings=False):
         if index >= len(printed):
             text = ""
             if y == 0 and not printed:
-                text = " the program has printed nothing"
+                text = f" {self._empty()}"
             return Strip([Segment(text, self.palette.style("faint"))]).adjust_cell_length(
                 width, blank
             )
         line, reached = printed[index], self.reached
         time = clock(line.at - self.state.origin).rjust(9)
         errors = line.stream == "stderr"
-        text = shorten(_words(line.text), max(1, width - cell_len(time) - 4))
+        text = shorten(_plain_text(line.text), max(1, width - cell_len(time) - 4))
         current = index == reached - 1
         future = index >= reached
         background = "selected" if current else ""
@@ -112,6 +112,12 @@ class Output(ScrollView, StateWidget, can_focus=True, inherit_bindings=False):
             ]
         ).adjust_cell_length(width, style("text", background))
 
+    def _empty(self) -> str:
+        """Return why there is no output."""
+        if self.state.live:
+            return "nothing printed so far"
+        return "no output was recorded; --headless leaves it on the terminal"
+
     def action_move(self, by: int) -> None:
         """Move the play head to the line ``by`` further down."""
         printed = self.state.timeline.printed
@@ -124,9 +130,9 @@ class Output(ScrollView, StateWidget, can_focus=True, inherit_bindings=False):
         offset = event.get_content_offset(self)
         printed = self.state.timeline.printed
         index = -1 if offset is None else offset.y + self.scroll_offset.y
-        words = _words(printed[index].text) if 0 <= index < len(printed) else ""
-        cut = cell_len(words) > self.scrollable_content_region.width - _BEFORE
-        self.show_tooltip(plain(words)[:_LONGEST] if cut else None)
+        text = _plain_text(printed[index].text) if 0 <= index < len(printed) else ""
+        cut = cell_len(text) > self.scrollable_content_region.width - _BEFORE
+        self.show_tooltip(plain(text)[:_LONGEST] if cut else None)
 
     def on_click(self, event: events.Click) -> None:
         offset = event.get_content_offset(self)
@@ -135,5 +141,5 @@ class Output(ScrollView, StateWidget, can_focus=True, inherit_bindings=False):
             self.post_message(self.Chosen(printed[offset.y + self.scroll_offset.y].at))
 
 
-def _words(text: str) -> str:
+def _plain_text(text: str) -> str:
     return _ESCAPES.sub("", text).expandtabs()

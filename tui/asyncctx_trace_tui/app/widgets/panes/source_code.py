@@ -11,7 +11,7 @@ from asyncctx_trace.model.names import task_name
 from asyncctx_trace.model.text import plain, shorten
 from asyncctx_trace_tui.app.widgets.palette import task_color
 from asyncctx_trace_tui.app.widgets.text_page import Span, TextLine, TextPage
-from asyncctx_trace_tui.view.source_file import Word, read_source
+from asyncctx_trace_tui.view.source_file import Token, read_source
 
 __all__ = ["Source"]
 
@@ -43,11 +43,11 @@ class Source(TextPage):
             return [TextLine.of(f"cannot show the file: {script.problem}", "wait")]
         lines: list[TextLine] = []
         standing = self._tasks_by_line(site.file)
-        for number, words in enumerate(script.words, 1):
+        for number, tokens in enumerate(script.tokens, 1):
             tasks = standing.get(number, [])
             if any(task == state.task for task, _, _ in tasks):
                 self._line_to_show = len(lines)
-            lines.append(self._line(number, words, tasks))
+            lines.append(self._line(number, tokens, tasks))
         return lines
 
     def fit(self, text: str, width: int) -> str:
@@ -75,7 +75,7 @@ class Source(TextPage):
         return found
 
     def _line(
-        self, number: int, words: Sequence[Word], tasks: list[tuple[int, str, str]]
+        self, number: int, tokens: Sequence[Token], tasks: list[tuple[int, str, str]]
     ) -> TextLine:
         mark = self.glyphs.selected if tasks else " "
         foreground = tasks[0][1] if tasks else "faint"
@@ -84,11 +84,11 @@ class Source(TextPage):
         names = self._names(tasks)
         free = self.scrollable_content_region.width - sum(cell_len(each.text) for each in names)
         free -= cell_len(spans[0].text)
-        for text, sort in words:
+        for text, kind in tokens:
             text = plain(text)
             if names and cell_len(text) > free:  # leave space for the names
                 text = set_cell_size(text, max(0, free - 1)) + "…"
-            spans.append(Span(text, sort, background))
+            spans.append(Span(text, kind, background))
             free -= cell_len(text)
             if free <= 0:
                 break

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from heapq import nlargest
+
 from asyncctx_trace.analysis.contention.wait_tree import prepare_wait_trees, wait_tree
-from asyncctx_trace.model.names import task_name
+from asyncctx_trace.analysis.snapshot import Snapshot
+from asyncctx_trace.analysis.timeline.table import NOT_YET
+from asyncctx_trace.model.durations import format_duration
+from asyncctx_trace.model.names import resource_name, site_name, task_name
 from asyncctx_trace_tui.app.widgets.palette import task_color
 from asyncctx_trace_tui.app.widgets.text_page import Span, TextLine, TextPage
 from asyncctx_trace_tui.view.state import COMPUTING
@@ -13,6 +18,21 @@ __all__ = ["Waits"]
 
 _SHOWN = 20
 """Number of other tasks whose trees are shown."""
+_LONGEST = 10
+"""Number of the longest waits that are shown."""
+
+
+def longest_waits(snapshot: Snapshot) -> list[tuple[int, int]]:
+    """Return the acquisitions that had to wait longest for another task, with the time in ns."""
+    timeline = snapshot.timeline
+
+    def length(row: int) -> int:
+        end = timeline.enter_ended[row]
+        return (snapshot.now if end == NOT_YET else end) - timeline.enter_started[row]
+
+    # Many candidates, as the longest enters may have waited for something else than a task.
+    candidates = nlargest(20 * _LONGEST, range(len(timeline)), key=length)
+    return [(row, length(row)) for row in candidates if snapshot.blocked_time(row)][:_LONGEST]
 
 
 class Waits(TextPage):
@@ -31,6 +51,8 @@ class Waits(TextPage):
             for task in tasks
             if task != state.task and state.snapshot.waiting_at(task, at) is not None
         ]
+        if not others and state.snapshot.waiting_at(state.task, at) is None:
+            return self._longest_waits()
         lines = [
             TextLine.of(
                 f"From {task_name(state.timeline, state.task)} to the blocking task", "faint"
@@ -43,6 +65,25 @@ class Waits(TextPage):
                 lines += self._tree(task, tasks)
             if len(others) > _SHOWN:
                 lines.append(TextLine.of(f"and {len(others) - _SHOWN} more", "faint"))
+        return lines
+
+    def _longest_waits(self) -> list[TextLine]:
+        """Return the longest waits of the run, as nobody waits at the play head."""
+        state, timeline = self.state, self.state.timeline
+        lines = [TextLine.of("no task waits at the play head", "faint")]
+        longest = state.answer(longest_waits)
+        if longest is None:
+            return [*lines, TextLine.of(COMPUTING, "faint")]
+        if longest:
+            lines += [TextLine.of(""), TextLine.of("The longest waits of the run", "faint")]
+        for row, length in longest:
+            task = timeline.task[row]
+            order = state.tracks.lanes[task].order if task in state.tracks.lanes else 0
+            resource = resource_name(timeline, timeline.resource[row])
+            site = site_name(timeline, timeline.site[row])
+            rest = f" waited {format_duration(length)} for `{resource}` at {site}"
+            spans = (Span(task_name(timeline, task), task_color(order)), Span(rest))
+            lines.append(TextLine(spans, row=row, at=timeline.enter_started[row]))
         return lines
 
     def _tree(self, task: int, tasks: list[int]) -> list[TextLine]:
