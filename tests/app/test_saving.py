@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import secrets
 import shutil
 import signal
 import subprocess
@@ -12,9 +13,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
+from typing import BinaryIO, TextIO
 from xml.etree import ElementTree
 
 import pytest
+from textual.drivers.headless_driver import HeadlessDriver
 
 from app.async_tests import async_test
 from app.builders import RecordingBuilder, three_workers
@@ -112,6 +115,50 @@ def test_files_are_written_completely_or_not_at_all(tmp_path: Path) -> None:
 
     assert (left, path.read_text()) == ("old", "new")
     assert [each.name for each in tmp_path.iterdir()] == ["x.html"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs the right to make links")
+def test_no_link_that_others_placed_is_written_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a folder for all, somebody may have guessed the name of the temporary file."""
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    monkeypatch.setattr(secrets, "token_hex", lambda size: "0" * 2 * size)
+    (tmp_path / f".x.html.{'0' * 16}.part").symlink_to(victim)
+
+    with pytest.raises(FileExistsError), open_atomic(tmp_path / "x.html") as file:
+        file.write("new")
+
+    assert victim.read_text() == "precious"
+
+
+@async_test
+async def test_a_browser_downloads_and_nothing_is_written_here(
+    workers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pictures, text and pages are for the visitor, not for the server's folder."""
+    delivered: dict[str, str] = {}
+
+    def deliver(
+        binary: BinaryIO | TextIO, *, delivery_key: str, save_path: Path, **options: object
+    ) -> None:
+        with binary:
+            content = binary.read()
+        delivered[save_path.name] = content if isinstance(content, str) else content.decode()
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(HeadlessDriver, "is_web", True)
+    monkeypatch.setattr(HeadlessDriver, "deliver_binary", staticmethod(deliver))
+    async with open_app(workers, (100, 30)) as driver:
+        await driver.press("space", "x", "X", "ctrl+x")
+        await driver.app.workers.wait_for_complete()
+        await driver.settle()
+
+    assert os.listdir(tmp_path) == ["x.actx"]  # noqa: PTH208 - the app has ended
+    assert set(delivered) == {"x.svg", "x.txt", "x.html"}
+    assert "worker-2" in delivered["x.txt"]
+    assert delivered["x.html"].rstrip().endswith("</html>")
 
 
 def test_devices_are_written_to_directly() -> None:

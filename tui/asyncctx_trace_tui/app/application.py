@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
+from io import StringIO
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -320,11 +321,17 @@ class TraceApp(App[None]):
                 self.notify(f"cannot save the settings: {error}", severity="warning", markup=False)
 
     def action_save(self, suffix: str) -> None:
-        """Save the screen in the current folder."""
+        """Save the screen in the current folder; in a browser, download it."""
+        content = picture(self) if suffix == "svg" else text(self)
+        if self.is_web:  # nothing is written on the server for a visitor
+            self.deliver_text(
+                StringIO(content), save_filename=self._file_name(suffix), open_method="download"
+            )
+            return
         path = self._free_path(suffix)
         try:
             with open_atomic(path) as file:
-                file.write(picture(self) if suffix == "svg" else text(self))
+                file.write(content)
         except OSError as error:
             self.notify(f"cannot save: {error}", severity="error", markup=False)
         else:
@@ -333,7 +340,8 @@ class TraceApp(App[None]):
     def action_save_page(self) -> None:
         """Save the recording as an HTML page in the background; Escape cancels."""
         if self.state.saving is None and not self.state.loading:
-            self.state.saving = BackgroundSave(self._free_path("html"))
+            name = Path(self._file_name("html")) if self.is_web else self._free_path("html")
+            self.state.saving = BackgroundSave(name)
             self.run_worker(self._save_page(self.state.saving))
 
     async def _save_page(self, saving: BackgroundSave) -> None:
@@ -343,8 +351,18 @@ class TraceApp(App[None]):
         timeline = frozen_copy(state.timeline) if state.live else state.timeline
         page = partial(html.write, timeline, running=state.live)
         try:
-            await run_in_thread(lambda: saving.write(page))
-            message = f"saved {saving.path.name}"
+            if self.is_web:
+                written = await run_in_thread(lambda: saving.write_anonymously(page))
+                self.deliver_binary(
+                    written,
+                    save_filename=saving.path.name,
+                    open_method="download",
+                    mime_type="text/html",
+                )
+                message = f"sent {saving.path.name}"
+            else:
+                await run_in_thread(lambda: saving.write(page))
+                message = f"saved {saving.path.name}"
         except WriteCancelled:
             message = f"cancelled: {saving.path.name} was not written"
         except OSError as error:
@@ -352,6 +370,9 @@ class TraceApp(App[None]):
         if state.saving is saving:
             state.saving = None
         self.notify(message, timeout=4, markup=False)
+
+    def _file_name(self, suffix: str) -> str:
+        return f"{self.path.stem or 'recording'}.{suffix}"
 
     def _free_path(self, suffix: str) -> Path:
         """Return the path of a new file in the current folder."""

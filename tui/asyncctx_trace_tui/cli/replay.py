@@ -37,9 +37,12 @@ def command(recording: Path, speed: float) -> None:
         )
     from asyncctx_trace_tui.app.application import TraceApp
     from asyncctx_trace_tui.run.termination import Termination
+    from asyncctx_trace_tui.storage.app_settings import load
 
     with Termination(has_program=False) as termination:
-        app = TraceApp(recording, speed=speed, termination=termination)
+        # Whoever watches in a browser changes nothing on this machine.
+        settings = load() if served else None
+        app = TraceApp(recording, speed=speed, settings=settings, termination=termination)
         if piped:  # standard input has been read to its end: take the keys from the terminal
             os.dup2(os.open("/dev/tty", os.O_RDWR), sys.stdin.fileno())
         app.run()

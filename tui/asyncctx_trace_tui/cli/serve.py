@@ -29,7 +29,8 @@ __all__ = ["command"]
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="Address to listen on. Everyone who can reach it can use the app: there is no password.",
+    help="Address to listen on. Everyone who knows the printed URL, and can reach it, sees the "
+    "recording.",
 )
 @click.option(
     "--public-url",
@@ -50,7 +51,7 @@ def command(recording: Path, port: int, host: str, public_url: str | None, speed
 
     follow(recording).close()  # report an unreadable file here, not in the browser
     try:
-        from textual_serve.server import Server
+        from asyncctx_trace_tui.run.web_server import AppServer
     except ImportError:
         raise AsyncctxTraceError(
             "`serve` needs the package textual-serve: pip install 'asyncctx-trace[serve]'"
@@ -58,7 +59,7 @@ def command(recording: Path, port: int, host: str, public_url: str | None, speed
     command_line = [sys.executable, "-m", "asyncctx_trace_tui", "replay", "--speed", str(speed)]
     with TemporaryDirectory() as folder:
         _write_page(Path(folder))
-        server = Server(
+        server = AppServer(
             shlex.join([*command_line, str(recording.resolve())]),
             host=host,
             port=port,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from asyncctx_trace.errors import AsyncctxTraceError
 from asyncctx_trace_tui.storage import paths
+from asyncctx_trace_tui.storage.atomic_write import open_atomic
 
 __all__ = ["DEFAULT_THEME", "KeymapError", "Settings", "load", "load_keymap", "save"]
 
@@ -53,9 +54,8 @@ def save(settings: Settings, path: Path | None = None) -> None:
     """Store ``settings`` atomically; raises OSError."""
     path = path or paths.settings()
     path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_suffix(".new")
-    new.write_text(json.dumps(asdict(settings), indent=2) + "\n", "utf-8")
-    new.replace(path)
+    with open_atomic(path) as file:
+        file.write(json.dumps(asdict(settings), indent=2) + "\n")
 
 
 def load_keymap(path: Path | None = None) -> dict[str, str]:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
+import secrets
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from io import TextIOWrapper
 from pathlib import Path
+from tempfile import TemporaryFile
 from threading import Event
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 __all__ = ["BackgroundSave", "WriteCancelled", "format_size", "open_atomic", "write_chunks"]
+
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
 
 
 class WriteCancelled(Exception):
@@ -34,12 +40,14 @@ def open_atomic(path: Path) -> Iterator[TextIO]:
         with path.open("w", encoding="utf-8", newline="\n") as device:
             yield device
         return
-    part = path.with_name(f".{path.name[:200]}.{os.getpid()}.part")
-    fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    # In a folder that others can write to, a name that they can guess may be a link of theirs.
+    part = path.with_name(f".{path.name[:200]}.{secrets.token_hex(8)}.part")
+    fd = os.open(part, _NEW, 0o600)
     try:
         with os.fdopen(fd, "w", encoding="utf-8", newline="\n") as file:
             yield file
-        part.chmod(stat.S_IMODE(mode))
+            if hasattr(os, "fchmod"):
+                os.fchmod(fd, stat.S_IMODE(mode))
         part.replace(path)
     except BaseException:
         with suppress(OSError):
@@ -85,6 +93,22 @@ class BackgroundSave:
             ready = chunks()
             with open_atomic(self.path) as file:
                 write_chunks(ready, file, self._report_progress)
+        finally:
+            self._finished.set()
+
+    def write_anonymously(self, chunks: Callable[[], Iterable[str]]) -> BinaryIO:
+        """Write to a file without a name, and return it, to be read from its beginning.
+
+        Raises as :meth:`write` does.
+        """
+        try:
+            file = TemporaryFile()  # noqa: SIM115 - the caller reads and closes it
+            text = TextIOWrapper(file, "utf-8", newline="\n")
+            write_chunks(chunks(), text, self._report_progress)
+            text.flush()
+            text.detach()
+            file.seek(0)
+            return file
         finally:
             self._finished.set()
 
