@@ -1,4 +1,4 @@
-"""Compiles the hot path while a wheel is built; where that cannot be done, the wheel is pure."""
+"""Compile the hot path while a wheel is built; where that is impossible, the wheel is pure."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ import shutil
 import sys
 import sysconfig
 import tempfile
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SOURCES = {
-    "asyncctx_trace.instrument._native": "tracer/asyncctx_trace/instrument/_native.c",
-    "asyncctx_trace.recording._native": "tracer/asyncctx_trace/recording/_native.c",
-}
+TRACER = Path("tracer/asyncctx_trace")
 
 
 class Compiling(BuildHookInterface):  # type: ignore[type-arg]
-    """What hatchling runs before it packs a wheel, or makes an editable install."""
+    """Build hook of hatchling, for wheels and for editable installs."""
 
     PLUGIN_NAME = "custom"
 
@@ -34,14 +33,14 @@ class Compiling(BuildHookInterface):  # type: ignore[type-arg]
             return
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
-        for name, file in built.items():
-            room = Path(SOURCES[name]).parent
+        for package, file in built.items():
+            folder = Path(*package.split("."))
             if version == "editable":
-                place = Path(self.root) / room / file.name
-                place.unlink(missing_ok=True)  # whoever has it loaded is left with it
-                shutil.copy(file, place)
+                target = Path(self.root) / TRACER.parent / folder / file.name
+                target.unlink(missing_ok=True)  # a process that has loaded it keeps the old file
+                shutil.copy(file, target)
             else:
-                inside = room.relative_to("tracer") / file.name
+                inside = folder / file.name
                 build_data["force_include"][str(file)] = inside.as_posix()
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
@@ -52,17 +51,46 @@ class Compiling(BuildHookInterface):  # type: ignore[type-arg]
 
 
 def _build(root: Path, folder: Path) -> dict[str, Path]:
-    """Module -> compiled file."""
+    """Package -> its compiled extension ``_native``."""
     from setuptools import Distribution, Extension
     from setuptools.command.build_ext import build_ext
 
-    extensions = [Extension(name, [str(root / source)]) for name, source in SOURCES.items()]
+    native = _native_table(root)
+    extensions = [
+        Extension(
+            f"{package}._native",
+            [str(path) for pattern in patterns for path in _c_files(root, pattern)],
+            define_macros=[
+                ("ASYNCCTX_TRACE_SCHEMA", str(native.schema(package))),
+                ("ASYNCCTX_TRACE_SOURCES", str(native.sources(package))),
+            ],
+            # Names that the files share are nobody else's, and cost no look-up.
+            extra_compile_args=[] if os.name == "nt" else ["-fvisibility=hidden"],
+        )
+        for package, patterns in native.SOURCES.items()
+    ]
     command = build_ext(Distribution({"ext_modules": extensions}))
     command.build_lib = str(folder)
     command.build_temp = str(folder)
     command.ensure_finalized()
     command.run()
-    return {name: Path(command.get_ext_fullpath(name)) for name in SOURCES}
+    return {
+        package: Path(command.get_ext_fullpath(f"{package}._native")) for package in native.SOURCES
+    }
+
+
+def _c_files(root: Path, pattern: str) -> list[Path]:
+    return sorted(path for path in (root / TRACER).glob(pattern) if path.suffix == ".c")
+
+
+def _native_table(root: Path) -> ModuleType:
+    """The module ``native``, loaded without the package, which may lack its dependencies here."""
+    spec = spec_from_file_location("asyncctx_trace_native", root / TRACER / "native.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _wanted() -> bool:

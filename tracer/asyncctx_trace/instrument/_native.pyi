@@ -5,8 +5,15 @@ P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 
-def stand_in(original: T, /) -> T:
-    """What does the same as a function or class, compiled; raises LookupError."""
+SCHEMA: int
+SOURCES: int
+ACCELERATED: list[str]
+
+def accelerate(name: str, original: T, /) -> T:
+    """The C implementation of a function or class; raises LookupError."""
+
+def bind(**shared: object) -> None:
+    """Give the C implementation all that it reads from Python, and switch it on."""
 
 def suspended(function: T, /) -> T:
     """The function, with tracing suspended in this thread while it runs."""

@@ -12,7 +12,7 @@ from asyncctx_trace.instrument.registry.tasks import Task, current_task, seen
 from asyncctx_trace.instrument.sinks import active
 from asyncctx_trace.model.outcomes import EnterFlag, Outcome, outcome_of
 from asyncctx_trace.model.unpatched import unpatched
-from asyncctx_trace.native import compiled
+from asyncctx_trace.native import accelerated
 
 __all__ = [
     "BY_CALL",
@@ -35,16 +35,15 @@ __all__ = [
 ENTERING, HOLDING, LEAVING, ENDED, ENTERING_ELSEWHERE = range(5)
 """The states of an acquisition."""
 
-_ids = itertools.count(1)
+ids = itertools.count(1)
 _OK = int(Outcome.OK)
 BY_CALL = int(EnterFlag.BY_CALL)
 TRACED = int(EnterFlag.TRACED)
 _NO_ROOM = (RecursionError, MemoryError)
 """The program is at the end of its stack or memory: nothing can be told, by nobody's fault."""
-_compiled = compiled("asyncctx_trace.instrument")
 
 
-@_compiled
+@accelerated
 class Acquisition:
     """One pass of one task through one manager.
 
@@ -64,7 +63,7 @@ class Acquisition:
         """Bits of ``ExitFlag`` that its exit will have."""
 
 
-@_compiled
+@accelerated
 @unobserved
 def enter_started(manager: int, resource: int, site: int, flags: int = 0) -> Acquisition | None:
     """The running task asks; ``None`` when nobody listens, or nobody could be told.
@@ -80,7 +79,7 @@ def enter_started(manager: int, resource: int, site: int, flags: int = 0) -> Acq
         known = None if tasks.running_loop() is None else seen(id(tasks.native_task()))
         task = known or current_task()
         open_ = task.open
-        number = next(_ids)
+        number = next(ids)
         acquisition = Acquisition(number, task, resource)
         parent = open_[-1].id if open_ else 0
         at = unpatched.monotonic_ns()
@@ -117,7 +116,7 @@ def enter_started_by_call(
     if sink is None:
         return None
     open_ = task.open
-    number = next(_ids)
+    number = next(ids)
     parent = open_[-1].id if open_ else 0
     if acquisition is None:
         acquisition = Acquisition(number, task, resource)
@@ -138,7 +137,7 @@ def enter_started_by_call(
     return acquisition
 
 
-@_compiled
+@accelerated
 @unobserved
 def enter_ended(acquisition: Acquisition | None, error: BaseException | None = None) -> None:
     """It got in, or, with ``error``, it did not."""
@@ -162,7 +161,7 @@ def enter_ended(acquisition: Acquisition | None, error: BaseException | None = N
         sinks.disable_sink(sink, failure)
 
 
-@_compiled
+@accelerated
 @unobserved
 def exit_started(
     acquisition: Acquisition, error: BaseException | None = None, site: int = 0
@@ -192,7 +191,7 @@ def exit_started(
         sinks.disable_sink(sink, failure)
 
 
-@_compiled
+@accelerated
 @unobserved
 def exit_ended(
     acquisition: Acquisition | None,

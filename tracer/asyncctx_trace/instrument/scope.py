@@ -27,7 +27,8 @@ class _Decisions(dict[str, bool]):
 
     @unobserved
     def __missing__(self, file: str) -> bool:
-        decision = self[file] = quietly(self._decide, file)
+        decision: bool = quietly(self._decide, file)
+        self[file] = decision
         return decision
 
 

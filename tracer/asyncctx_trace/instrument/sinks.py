@@ -15,6 +15,7 @@ from typing import cast
 from asyncctx_trace.instrument.hidden_frames import unobserve, unobserved
 from asyncctx_trace.model.event_schema import EVENTS
 from asyncctx_trace.model.sink import Sink
+from asyncctx_trace.native import accelerated
 
 __all__ = [
     "FanOutSink",
@@ -81,6 +82,7 @@ _senders: list[Callable[[Sink], None]] = []
 _lock = threading.RLock()
 
 
+@accelerated
 @unobserved
 def active_sink() -> Sink | None:
     """Return the sink that receives events, ``None`` for none; runs pending provider discovery.

@@ -355,8 +355,17 @@ static PyTypeObject AppenderType = {
 /* -- the module ---------------------------------------------------------------------------- */
 
 static PyObject *
-stand_in(PyObject *module, PyObject *original)
+accelerate(PyObject *module, PyObject *args)
 {
+    const char *name;
+    PyObject *original;
+    if (!PyArg_ParseTuple(args, "sO", &name, &original)) {
+        return NULL;
+    }
+    if (strcmp(name, "append.RecordAppender") != 0) {
+        PyErr_Format(PyExc_LookupError, "%s has no C implementation", name);
+        return NULL;
+    }
     return Py_NewRef(&AppenderType);
 }
 
@@ -394,7 +403,8 @@ layout(void)
 
 static PyMethodDef methods[] = {
     {"monotonic_ns", monotonic_ns, METH_NOARGS, "The monotonic clock in ns."},
-    {"stand_in", stand_in, METH_O, "Return the C implementation of a class."},
+    {"accelerate", accelerate, METH_VARARGS,
+     "accelerate(name, original): the C implementation of a class."},
     {NULL},
 };
 
@@ -419,6 +429,8 @@ execute(PyObject *module)
     }
     PyObject *compiled_with = layout();
     int added = PyModule_AddObjectRef(module, "LAYOUT", compiled_with);
+    added = added < 0 ? -1 : PyModule_AddIntConstant(module, "SCHEMA", ASYNCCTX_TRACE_SCHEMA);
+    added = added < 0 ? -1 : PyModule_AddIntConstant(module, "SOURCES", ASYNCCTX_TRACE_SOURCES);
     Py_XDECREF(compiled_with);
     return added;
 }

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from asyncctx_trace.model.event_schema import EVENTS, EventSchema, RecordKind
-from asyncctx_trace.native import compiled
+from asyncctx_trace.native import accelerated
 from asyncctx_trace.recording.format import RECORD, RECORD_STRUCTS, SEGMENT, SEGMENT_HEADER
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _no_slot() -> int:
     return SEGMENT
 
 
-@compiled("asyncctx_trace.recording")
+@accelerated
 @_append_methods
 class RecordAppender:
     """Writes each event into the next slot of a page, its kind last.

@@ -72,12 +72,9 @@ def _dispatch(arguments: list[str]) -> int:
         case ["-V" | "--version", *_]:
             from importlib.metadata import version
 
-            from asyncctx_trace.native import is_compiled
+            from asyncctx_trace.native import status
 
-            implementation = (
-                "compiled" if is_compiled("asyncctx_trace.recording") else "pure Python"
-            )
-            print(f"asyncctx-trace {version('asyncctx-trace')} ({implementation})")
+            print(f"asyncctx-trace {version('asyncctx-trace')} ({status()})")
             return 0
         case [name, *rest] if name in COMMANDS:
             _run_command(name, rest)

@@ -26,15 +26,13 @@ from asyncctx_trace.instrument.registry.callers import (
     place_of,
 )
 from asyncctx_trace.instrument.registry.open_acquisitions import _given_back
-from asyncctx_trace.instrument.registry.resources import Resource, _by_object, _kinds
+from asyncctx_trace.instrument.registry.resources import Resource, by_object, kinds
 from asyncctx_trace.instrument.registry.tasks import Task, current_task
 from asyncctx_trace.instrument.rewriting.patching import watched
-from asyncctx_trace.native import compiled
+from asyncctx_trace.native import accelerated
 
 __all__ = ["Watch", "forget_scope", "watch_of"]
 
-_compiled = compiled("asyncctx_trace.instrument")
-_compiled_call: Callable[[Callable[..., object]], Callable[..., object]] = _compiled
 _AWAITED = CO_COROUTINE | CO_ITERABLE_COROUTINE
 
 _Calls: TypeAlias = tuple[Callable[..., object], Callable[..., object], Callable[..., object]]
@@ -104,11 +102,12 @@ class Watch:
         """``code``, of the acquiring method, that tells of each of its calls."""
         spawned_tasks.acquires(code.co_name)
         arguments = 2 if self._by_argument else 1
-        calls: _Calls = self._asked, self._got, self._failed
-        if not code.co_flags & _AWAITED:
+        calls: _Calls
+        if code.co_flags & _AWAITED:
+            calls = self._asked, self._got, self._failed
+        else:
             calls = self._asked_now, self._got_now, self._not_got
-        started, ended, failed = map(_compiled_call, calls)
-        return watched(code, started, ended, failed, arguments, *consts)
+        return _reporting(code, calls, arguments, *consts)
 
     def releasing(self, code: CodeType, *consts: object) -> CodeType:
         """``code``, of the releasing method, that does."""
@@ -122,8 +121,7 @@ class Watch:
         else:
             # What is released is found by what the adapter reads off, not by the object itself.
             calls = self._releasing_other, self._released, self._not_released
-        started, ended, failed = map(_compiled_call, calls)
-        return watched(code, started, ended, failed, arguments, *consts)
+        return _reporting(code, calls, arguments, *consts)
 
     # -- acquiring --------------------------------------------------------------------------
 
@@ -185,7 +183,7 @@ class Watch:
         if sinks.active_sink() is None:
             return None
         contended = thing if self._itself else resources.contended(self._adapter, thing)
-        known = _by_object.get(id(contended))
+        known = by_object.get(id(contended))
         waits = False
         if caller is None or caller.f_code.co_name in METHODS:
             waits = is_in_wait(caller)
@@ -219,7 +217,7 @@ class Watch:
         if waits and (known is None or (task.id, known.id) not in _waits):
             return None
         cls = type(thing)
-        kind = _kinds.get(id(cls)) or resources.kind_of(cls)
+        kind = kinds.get(id(cls)) or resources.kind_of(cls)
         resource = known or quietly(
             resources.of_pair, kind.adapter or self._adapter, thing, place.text
         )
@@ -233,7 +231,7 @@ class Watch:
     ) -> _Releasing | None:
         try:
             contended = thing if self._itself else resources.contended(self._adapter, thing)
-            resource = _by_object.get(id(contended))
+            resource = by_object.get(id(contended))
             if resource is None:
                 return None
             if caller is None:
@@ -338,6 +336,11 @@ class Watch:
 for _name, _method in list(vars(Watch).items()):
     if isinstance(_method, FunctionType) and not _name.startswith("__"):
         setattr(Watch, _name, frequent(_method))
+
+
+def _reporting(code: CodeType, calls: _Calls, arguments: int, *consts: object) -> CodeType:
+    started, ended, failed = map(accelerated, calls)
+    return watched(code, started, ended, failed, arguments, *consts)
 
 
 @unobserved

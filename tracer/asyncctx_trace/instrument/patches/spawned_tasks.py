@@ -16,7 +16,7 @@ from asyncctx_trace.instrument.registry.lookups import on_type
 from asyncctx_trace.instrument.registry.sites import Place
 from asyncctx_trace.instrument.registry.tasks import Task, current_task, plain_coroutine
 from asyncctx_trace.instrument.rewriting.patching import filtering_argument
-from asyncctx_trace.native import compiled
+from asyncctx_trace.native import accelerated
 
 __all__ = ["CREATING", "Spawned", "SpawnWatch", "acquires", "code_acquires", "origin", "spawned"]
 
@@ -30,8 +30,6 @@ CREATING = (
 )
 """What makes a task of a coroutine: the module, the function, the argument, and the module that
 makes it necessary to look there."""
-
-_compiled = compiled("asyncctx_trace.instrument")
 
 
 class Spawned(NamedTuple):
@@ -54,7 +52,7 @@ _codes: dict[int, CodeType] = {}
 """The same by the address of the code."""
 
 
-_passed: dict[int, weakref.ref[Any]] = {}
+ignored: dict[int, weakref.ref[Any]] = {}
 """Code of the program's own coroutines, and classes of what is no coroutine, by address: nothing is
 noted of tasks made of them."""
 
@@ -62,13 +60,13 @@ noted of tasks made of them."""
 def acquires(function: str) -> None:
     """Take coroutines of functions with this name as calls of whoever makes a task of them."""
     _names.add(function)
-    _passed.clear()
+    ignored.clear()
 
 
 def code_acquires(code: CodeType) -> CodeType:
     """Do so with coroutines of this code; return it."""
     _codes[id(code)] = code
-    _passed.clear()
+    ignored.clear()
     return code
 
 
@@ -93,11 +91,11 @@ class SpawnWatch:
 
     def __init__(self, own: Callable[[str], bool]) -> None:
         self._own = own
-        _passed.clear()
+        ignored.clear()
 
     def creating(self, argument: str, code: CodeType, *consts: object) -> CodeType:
         """``code``, of what makes a task, that shows us the coroutine."""
-        return filtering_argument(code, argument, _compiled(self._look), *consts)
+        return filtering_argument(code, argument, accelerated(self._look), *consts)
 
     @unobserved
     def _look(self, coroutine: Any) -> Any:
@@ -108,7 +106,7 @@ class SpawnWatch:
                 _pass(cls)
             return coroutine
         code = plain.cr_code
-        if id(code) not in _passed:
+        if id(code) not in ignored:
             acquires = code.co_name in _names or id(code) in _codes
             if acquires or not self._own(code.co_filename):
                 self._note(plain, acquires)
@@ -138,11 +136,11 @@ class SpawnWatch:
 
 def _pass(thing: Any) -> None:
     key = id(thing)
-    _passed[key] = weakref.ref(thing, partial(_forget_passed, key))
+    ignored[key] = weakref.ref(thing, partial(_forget_passed, key))
 
 
 @suspended
-def _forget_passed(key: int, ref: object, passed: dict[int, weakref.ref[Any]] = _passed) -> None:
+def _forget_passed(key: int, ref: object, passed: dict[int, weakref.ref[Any]] = ignored) -> None:
     # Compiled code keeps the table: it may be used when this module's names are gone already.
     if passed.get(key) is ref:
         del passed[key]

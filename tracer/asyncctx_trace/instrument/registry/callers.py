@@ -10,7 +10,7 @@ from asyncctx_trace.instrument.hidden_frames import program_frame, unobserved
 from asyncctx_trace.instrument.registry import sites
 from asyncctx_trace.instrument.registry.resources import kind_of
 from asyncctx_trace.instrument.registry.sites import Place
-from asyncctx_trace.native import compiled
+from asyncctx_trace.native import accelerated
 
 __all__ = [
     "MANAGER_METHODS",
@@ -23,7 +23,7 @@ __all__ = [
     "place_of",
 ]
 
-entered_at = compiled("asyncctx_trace.instrument")(sites.entered_at)
+entered_at = accelerated(sites.entered_at)
 
 METHODS = frozenset(
     {

@@ -26,7 +26,7 @@ __all__ = [
     "taken_again",
 ]
 
-_by_item: dict[int, list[Acquisition]] = {}
+by_item: dict[int, list[Acquisition]] = {}
 """By the address of what a pool gave, such as a connection."""
 _by_holder: dict[tuple[int, int], Acquisition] = {}
 """By the resource and the address of who holds it, whom the library keeps alive meanwhile."""
@@ -56,19 +56,19 @@ def keep_item(item: Any, acquisition: Acquisition) -> None:
             _refs[key] = weakref.ref(item, partial(_forget, key))
         except TypeError:  # it stays in the list until it is given back
             pass
-    _by_item.setdefault(key, []).append(acquisition)
+    by_item.setdefault(key, []).append(acquisition)
 
 
 @unobserved
 def take_item(item: Any) -> Acquisition | None:
     """The acquisition that ends with the release of ``item``; it is not kept any more."""
     key = id(item)
-    open_ = _by_item.get(key)
+    open_ = by_item.get(key)
     if not open_:
         return None
     acquisition = open_.pop()
     if not open_:
-        del _by_item[key]
+        del by_item[key]
         _refs.pop(key, None)
     return acquisition
 
@@ -191,7 +191,7 @@ def _block_ended(acquisition: Acquisition, error: BaseException | None) -> None:
 @suspended
 def _forget(key: int, _: object) -> None:
     _refs.pop(key, None)
-    collected(_by_item.pop(key, []))
+    collected(by_item.pop(key, []))
 
 
 publish.on_second_exit(_block_ended)

@@ -91,12 +91,12 @@ class Kind:
 _next_id = itertools.count(1).__next__
 _UNLIMITED = 1 << 31
 """What libraries write for "as many as you like" is as large, or larger."""
-_by_object: dict[int, Resource] = {}
+by_object: dict[int, Resource] = {}
 """By the address of the object; an entry leaves before its address can be used again."""
-_by_name: dict[tuple[str, str], Resource] = {}
+by_name: dict[tuple[str, str], Resource] = {}
 """Of those that no object stands for."""
 _managers: dict[str, int] = {}
-_kinds: dict[int, Kind] = {}
+kinds: dict[int, Kind] = {}
 """By the address of the class; an entry leaves with its class."""
 
 
@@ -119,15 +119,15 @@ def manager_of(cls: type) -> int:
 def kind_of(cls: type) -> Kind:
     """What is known of ``cls``; it is looked at once, and runs no code of its own."""
     key = id(cls)
-    kind = _kinds.get(key)
+    kind = kinds.get(key)
     if kind is None:
-        kind = _kinds[key] = quietly(Kind, cls, weakref.ref(cls, partial(_forget_kind, key)))
+        kind = kinds[key] = quietly(Kind, cls, weakref.ref(cls, partial(_forget_kind, key)))
     return kind
 
 
 def forget_kinds() -> None:
     """Look at every class anew: one of them has changed."""
-    _kinds.clear()
+    kinds.clear()
 
 
 @unobserved
@@ -142,19 +142,19 @@ def at_place(place: Place, manager: Any, kind: Kind) -> int:
     adapter = kind.adapter
     if adapter is None:
         if "(" not in place.text:
-            found = _by_object.get(id(manager))
+            found = by_object.get(id(manager))
             return (found or quietly(_of_object, manager, "manager", _name(place, manager))).id
         place.known = kind
         place.resource = quietly(_of_name, "manager", place.name).id
         return place.resource
     thing = _read(adapter.resource, manager)
     if isinstance(thing, str):
-        found = _by_name.get((adapter.kind, thing)) or quietly(_of_name, adapter.kind, thing)
+        found = by_name.get((adapter.kind, thing)) or quietly(_of_name, adapter.kind, thing)
         if type(adapter.resource) is Everywhere:
             place.known = kind
             place.resource = found.id
         return found.id
-    found = _by_object.get(id(thing))
+    found = by_object.get(id(thing))
     return (found or quietly(_adapted, adapter, thing, _name(place, manager))).id
 
 
@@ -198,7 +198,7 @@ _ACQUIRE: tuple[str, ...] = (
 def of_pair(adapter: Adapter, thing: object, text: str) -> Resource:
     """The resource that is acquired by a method of ``thing``, in the expression ``text``."""
     contended_ = contended(adapter, thing)
-    found = _by_object.get(id(contended_))
+    found = by_object.get(id(contended_))
     if found is None:
         methods = _ACQUIRE
         if adapter.pair is not None:
@@ -211,14 +211,14 @@ def of_pair(adapter: Adapter, thing: object, text: str) -> Resource:
 @unobserved
 def of_object(thing: object) -> Resource | None:
     """The resource that ``thing`` is known as."""
-    return _by_object.get(id(thing))
+    return by_object.get(id(thing))
 
 
 @unobserved
 def of_pool(checkout: Checkout, pool: object, text: str) -> Resource:
     """The resource that stands for ``pool``, from which a library takes in ``text``."""
     thing = _read(checkout.resource, pool)
-    found = _by_object.get(id(thing))
+    found = by_object.get(id(thing))
     return quietly(_of_new_pool, checkout, pool, thing, text) if found is None else found
 
 
@@ -230,7 +230,7 @@ def _of_new_pool(checkout: Checkout, pool: object, thing: object, text: str) -> 
 
 def is_named_pool(checkout: Checkout, pool: object) -> bool:
     """Whether the program has named ``pool``, or what stands for it."""
-    found = _by_object.get(id(_read(checkout.resource, pool)))
+    found = by_object.get(id(_read(checkout.resource, pool)))
     return found is not None and found.by_word
 
 
@@ -284,7 +284,7 @@ def _read(how: Any, thing: Any) -> Any:
 
 def _of_object(thing: object, kind: str, name: str, capacity: int | None = None) -> Resource:
     key = id(thing)
-    known = _by_object.get(key)
+    known = by_object.get(key)
     if known is not None:
         return known
     try:
@@ -293,14 +293,14 @@ def _of_object(thing: object, kind: str, name: str, capacity: int | None = None)
         return _of_name(kind, name, capacity)
     known = Resource(kind, name, capacity)
     known.ref = ref
-    _by_object[key] = known
+    by_object[key] = known
     return _define(known)
 
 
 def _of_name(kind: str, name: str, capacity: int | None = None) -> Resource:
-    known = _by_name.get((kind, name))
+    known = by_name.get((kind, name))
     if known is None:
-        known = _by_name[kind, name] = Resource(kind, name, capacity)
+        known = by_name[kind, name] = Resource(kind, name, capacity)
         _define(known)
     return known
 
@@ -330,19 +330,19 @@ _collected: Callable[[list[Acquisition]], None] = _nothing
 
 @suspended
 def _forget(key: int, _: object) -> None:
-    gone = _by_object.pop(key, None)
+    gone = by_object.pop(key, None)
     if gone is not None and gone.taken:
         _collected(gone.taken)
 
 
 @suspended
 def _forget_kind(key: int, _: object) -> None:
-    _kinds.pop(key, None)
+    kinds.pop(key, None)
 
 
 def known() -> list[Resource]:
     """The resources that later acquisitions may be of."""
-    return [*_by_object.values(), *_by_name.values()]
+    return [*by_object.values(), *by_name.values()]
 
 
 def _replay(sink: sinks.Sink) -> None:

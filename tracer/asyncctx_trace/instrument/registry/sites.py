@@ -25,7 +25,7 @@ _ENTERED = (3, 4)
 
 _next_id = itertools.count(1).__next__
 _sites: dict[int, tuple[str, int, str, str, int]] = {}
-_by_code: dict[int, tuple[weakref.ref[CodeType], dict[int, Place]]] = {}
+by_code: dict[int, tuple[weakref.ref[CodeType], dict[int, Place]]] = {}
 """Instruction offset -> place, by the address of the code; an entry leaves with its code."""
 
 
@@ -119,11 +119,11 @@ def define(file: str, line: int, function: str, text: str, caller: int = 0) -> i
 def entered_at(frame: FrameType) -> Place:
     """The place at which ``frame`` stands now, with its site defined."""
     code = frame.f_code
-    known = _by_code.get(id(code))
+    known = by_code.get(id(code))
     if known is None:
         key = id(code)
         ref = weakref.ref(code, partial(_forget, key))
-        known = _by_code[key] = (ref, {})
+        known = by_code[key] = (ref, {})
     place = known[1].get(frame.f_lasti)
     if place is None:
         place = known[1][frame.f_lasti] = quietly(_first_seen, frame)
@@ -225,7 +225,7 @@ def _define_in(code: CodeType, line: int | None, text: str) -> int:
 def _forget(
     key: int,
     _: object,
-    by_code: dict[int, tuple[weakref.ref[CodeType], dict[int, Place]]] = _by_code,
+    by_code: dict[int, tuple[weakref.ref[CodeType], dict[int, Place]]] = by_code,
 ) -> None:
     # Compiled code keeps the table: it may be used when this module's names are gone already.
     by_code.pop(key, None)

@@ -55,7 +55,7 @@ class Task:
 
 
 _next_id = itertools.count(1).__next__
-_tasks: dict[int, Task] = {}
+by_address: dict[int, Task] = {}
 """By the address of the native task; an entry leaves before its address can be used again."""
 _finished: set[int] = set()
 """Tasks that are told to have ended although their objects live."""
@@ -65,7 +65,7 @@ _outside: threading.local = threading.local()
 _creator: ContextVar[int] = ContextVar("asyncctx_trace_task")
 
 
-seen = _tasks.get
+seen = by_address.get
 """Address of a native task -> the task, for those that are known."""
 
 
@@ -74,11 +74,11 @@ def current_task() -> Task:
     """The task that runs now; code outside any task counts as one pseudo-task per thread."""
     native = None if running_loop() is None else native_task()
     if native is not None:
-        task = _tasks.get(id(native))
+        task = by_address.get(id(native))
         return quietly(_first_seen, native, "asyncio") if task is None else task
     native = _trio_task()
     if native is not None:
-        task = _tasks.get(id(native))
+        task = by_address.get(id(native))
         return quietly(_first_seen, native, "trio") if task is None else task
     outside: Task | None = getattr(_outside, "task", None)
     return quietly(_first_outside) if outside is None else outside
@@ -87,7 +87,7 @@ def current_task() -> Task:
 def _first_outside() -> Task:
     name = f"{threading.current_thread().name} (no task)"
     outside = _outside.task = _define(Task(name, "none", 0))
-    _tasks[-outside.id] = outside
+    by_address[-outside.id] = outside
     return outside
 
 
@@ -97,7 +97,7 @@ def _first_seen(native: Any, runtime: str) -> Task:
     _creator.set(task.id)
     key = id(native)
     task.ref = weakref.ref(native, partial(_gone, key))
-    _tasks[key] = task
+    by_address[key] = task
     return _define(task)
 
 
@@ -113,7 +113,7 @@ def _define(task: Task) -> Task:
 
 @suspended
 def _gone(key: int, _: object) -> None:
-    task = _tasks.pop(key, None)
+    task = by_address.pop(key, None)
     sink = sinks.active.sink
     if task is not None and task.id in _finished:
         _finished.discard(task.id)
@@ -156,7 +156,7 @@ def _is_finished(native: Any, runtime: str) -> bool:
 
 def known() -> list[Task]:
     """The tasks that have been seen and are not gone."""
-    return list(_tasks.values())
+    return list(by_address.values())
 
 
 def _replay(sink: sinks.Sink) -> None:

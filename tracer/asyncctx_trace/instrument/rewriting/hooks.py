@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from asyncctx_trace.instrument import sinks
+from asyncctx_trace.instrument import acceleration, sinks
 from asyncctx_trace.instrument.hidden_frames import quietly, unobserved
 from asyncctx_trace.instrument.patches.exit_flags import note_skipped
 from asyncctx_trace.instrument.publish import (
@@ -21,18 +21,16 @@ from asyncctx_trace.instrument.publish import (
     exit_ended,
     exit_started,
 )
-from asyncctx_trace.instrument.registry.resources import _by_object, _kinds, at_place, kind_of
+from asyncctx_trace.instrument.registry.resources import at_place, by_object, kind_of, kinds
 from asyncctx_trace.instrument.registry.sites import Place
 from asyncctx_trace.instrument.rewriting.async_with import Marks
 from asyncctx_trace.instrument.sinks import active_sink
-from asyncctx_trace.native import compiled
+from asyncctx_trace.native import accelerated
 
 __all__ = ["MARKS"]
 
-_compiled = compiled("asyncctx_trace.instrument")
 
-
-@_compiled
+@accelerated
 class Exit(partial[Any]):
     """The manager's bound ``__aexit__`` with the acquisition that it will end.
 
@@ -44,7 +42,7 @@ class Exit(partial[Any]):
     acquisition: Acquisition
 
 
-@_compiled
+@accelerated
 @unobserved
 def begin(place: Place, manager: object) -> Acquisition | None:
     """The ticket of an acquisition, ``None`` for one that is not told of."""
@@ -52,11 +50,11 @@ def begin(place: Place, manager: object) -> Acquisition | None:
         if active_sink() is None:
             return None
         cls = type(manager)
-        kind = _kinds.get(id(cls)) or quietly(kind_of, cls)
+        kind = kinds.get(id(cls)) or quietly(kind_of, cls)
         if not kind.manager or kind.traced:
             return None
         site = place.site or quietly(place.arrive)
-        known = _by_object.get(id(manager)) if kind.itself else None
+        known = by_object.get(id(manager)) if kind.itself else None
         resource = at_place(place, manager, kind) if known is None else known.id
         return enter_started(kind.manager, resource, site)
     except RecursionError:  # the program is at the end of its stack, and there is no room to tell
@@ -66,7 +64,7 @@ def begin(place: Place, manager: object) -> Acquisition | None:
         return None
 
 
-@_compiled
+@accelerated
 @unobserved
 def entered(exit: Callable[..., Any], ticket: Acquisition | None) -> Callable[..., Any]:
     """What the interpreter shall keep as the exit."""
@@ -78,7 +76,7 @@ def entered(exit: Callable[..., Any], ticket: Acquisition | None) -> Callable[..
     return wrapped
 
 
-@_compiled
+@accelerated
 @unobserved
 def leaving(exit: Callable[..., Any]) -> Acquisition | None:
     """The ticket of the exit that comes now."""
@@ -89,7 +87,7 @@ def leaving(exit: Callable[..., Any]) -> Acquisition | None:
     return ticket
 
 
-@_compiled
+@accelerated
 @unobserved
 def failing(exit: Callable[..., Any], error: BaseException, manager: object = None) -> None:
     """The exit comes now, after an error; ``manager`` where ``exit`` is not bound to it."""
@@ -100,7 +98,7 @@ def failing(exit: Callable[..., Any], error: BaseException, manager: object = No
         exit_started(acquisition, error, note_skipped(manager, acquisition))
 
 
-@_compiled
+@accelerated
 @unobserved
 def suppressed(exit: Callable[..., Any]) -> None:
     """It took the error away."""
@@ -108,7 +106,7 @@ def suppressed(exit: Callable[..., Any]) -> None:
         exit_ended(exit.acquisition, None, True)
 
 
-@_compiled
+@accelerated
 @unobserved
 def passed_on(exit: Callable[..., Any]) -> None:
     """It did not."""
@@ -116,7 +114,7 @@ def passed_on(exit: Callable[..., Any]) -> None:
         exit_ended(exit.acquisition)
 
 
-@_compiled
+@accelerated
 @unobserved
 def not_cleaned(exit: Callable[..., Any], error: BaseException) -> None:
     """It failed itself."""
@@ -136,3 +134,5 @@ MARKS = Marks(
     passed_on=passed_on,
     not_cleaned=not_cleaned,
 )
+
+acceleration.bind()

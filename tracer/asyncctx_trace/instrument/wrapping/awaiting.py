@@ -24,16 +24,15 @@ from asyncctx_trace.instrument.publish import (
 )
 from asyncctx_trace.instrument.registry.lookups import module_name, on_type
 from asyncctx_trace.instrument.registry.sites import entered_at
-from asyncctx_trace.native import compiled
+from asyncctx_trace.native import accelerated
 
 __all__ = ["await_enter", "await_exit", "special"]
 
 _CONTEXTLIB = contextlib.__file__
-_compiled = compiled("asyncctx_trace.instrument")
 
 
 @unobserved
-def _site_of(frame: FrameType) -> int:
+def site_of(frame: FrameType) -> int:
     """The site at which ``frame`` enters; for an exit stack, where it was given the manager."""
     while frame.f_code.co_filename == _CONTEXTLIB and frame.f_back is not None:
         frame = frame.f_back
@@ -41,14 +40,14 @@ def _site_of(frame: FrameType) -> int:
 
 
 @unobserved
-def _failed_exit_started(
+def failed_exit_started(
     acquisition: Acquisition, body_error: BaseException, manager: object, site: int
 ) -> None:
     exit_started(acquisition, body_error, note_skipped(manager, acquisition) or site)
 
 
 @unobserved
-def _failed_exit_ended(
+def failed_exit_ended(
     acquisition: Acquisition,
     body_error: BaseException | None,
     value: object,
@@ -58,7 +57,7 @@ def _failed_exit_ended(
     exit_ended(acquisition, error, error is None and _is_true(value), body_error)
 
 
-@_compiled
+@accelerated
 @invisible
 async def await_enter(
     awaitable: Awaitable[Any],
@@ -67,7 +66,7 @@ async def await_enter(
     opened: Callable[[Acquisition], object],
 ) -> Any:
     """Enter; ``opened`` gets the acquisition before the body may begin."""
-    acquisition = enter_started(manager, resource, _site_of(sys._getframe(1)), TRACED)
+    acquisition = enter_started(manager, resource, site_of(sys._getframe(1)), TRACED)
     if acquisition is None:
         return await awaitable
     try:
@@ -81,7 +80,7 @@ async def await_enter(
     return value
 
 
-@_compiled
+@accelerated
 @invisible
 async def await_exit(
     awaitable: Awaitable[Any],
@@ -94,7 +93,7 @@ async def await_exit(
     if body_error is None:
         exit_started(acquisition, None, site)
     else:
-        _failed_exit_started(acquisition, body_error, manager, site)
+        failed_exit_started(acquisition, body_error, manager, site)
     try:
         value = await awaitable
     except BaseException as error:
@@ -105,7 +104,7 @@ async def await_exit(
     if body_error is None:
         exit_ended(acquisition)
     else:
-        _failed_exit_ended(acquisition, body_error, value, None)
+        failed_exit_ended(acquisition, body_error, value, None)
     return value
 
 

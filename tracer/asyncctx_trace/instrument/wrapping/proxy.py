@@ -8,6 +8,7 @@ from typing import Any
 
 import wrapt
 
+from asyncctx_trace.instrument import acceleration
 from asyncctx_trace.instrument.hidden_frames import suspended, unobserved
 from asyncctx_trace.instrument.publish import Acquisition
 from asyncctx_trace.instrument.registry.resources import Resource, kind_of
@@ -134,3 +135,6 @@ def newest(open_: list[Acquisition]) -> Acquisition:
         if open_[index].task is task:
             return open_.pop(index)
     return open_.pop(0)
+
+
+acceleration.bind()

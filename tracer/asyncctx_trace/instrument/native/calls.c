@@ -1,0 +1,148 @@
+/* What runs at each call that acquires, releases or creates a task, before the Python code does. */
+
+#include "native.h"
+
+/* The place at which a frame stands now, if somebody has been there. */
+PyObject *
+site_at(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    if (kwnames == NULL && PyVectorcall_NARGS(nargsf) == 1 && PyFrame_Check(args[0])) {
+        PyCodeObject *code = PyFrame_GetCode((PyFrameObject *)args[0]);
+        PyObject *known = by_address(shared.by_code, (PyObject *)code), *position = NULL;
+        if (known != NULL && PyTuple_Check(known) && PyTuple_GET_SIZE(known) == 2) {
+            PyObject *at = PyLong_FromLong(PyFrame_GetLasti((PyFrameObject *)args[0]));
+            if (at != NULL) {
+                position = Py_XNewRef(PyDict_GetItemWithError(PyTuple_GET_ITEM(known, 1), at));
+                Py_DECREF(at);
+            }
+        }
+        Py_DECREF(code);
+        if (position != NULL || !may_fall_back()) {
+            return position;
+        }
+    }
+    return call_original(self, args, nargsf, kwnames);
+}
+
+/* Of what a task is made, a coroutine or a future: nothing is to be noted of most. */
+PyObject *
+task_created(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    if (kwnames == NULL && PyVectorcall_NARGS(nargsf) == 1) {
+        PyObject *kind = PyCoro_CheckExact(args[0]) ? PyObject_GetAttr(args[0], s_cr_code)
+                                                    : Py_NewRef(Py_TYPE(args[0]));
+        PyObject *known = kind == NULL ? NULL : by_address(shared.ignored, kind);
+        Py_XDECREF(kind);
+        if (known != NULL) {
+            return Py_NewRef(args[0]);
+        }
+        if (!may_fall_back()) {
+            return NULL;
+        }
+    }
+    return call_original(self, args, nargsf, kwnames);
+}
+
+/* The frame that called the method that runs, a new reference; NULL if there is none. */
+static PyFrameObject *
+caller_of_method(void)
+{
+    PyFrameObject *method = PyEval_GetFrame();
+    return method == NULL ? NULL : PyFrame_GetBack(method);
+}
+
+/* Whether that is `__aenter__` or the like in the method's own module: then somebody else tells
+   of it. Anything less plain is for `callers.outer`. */
+static int
+is_called_by_block(PyFrameObject *caller)
+{
+    PyFrameObject *method = PyEval_GetFrame();
+    if (caller == NULL || method == NULL) {
+        return 0;
+    }
+    PyCodeObject *code = PyFrame_GetCode(caller);
+    PyObject *name = code->co_name;
+    int result = PyUnicode_CompareWithASCIIString(name, "__aenter__") == 0
+                 || PyUnicode_CompareWithASCIIString(name, "__aexit__") == 0;
+    Py_DECREF(code);
+    if (result) {
+        PyObject *globals = PyFrame_GetGlobals(method), *of_caller = PyFrame_GetGlobals(caller);
+        result = globals == of_caller;
+        Py_DECREF(globals);
+        Py_DECREF(of_caller);
+    }
+    return result;
+}
+
+/* The Python function, which is told who has called the method: it takes a thing, perhaps its
+   holder, and the frame. Gives up the reference to `caller`. */
+static PyObject *
+call_with_caller(PyObject *self, PyObject *const *args, size_t nargsf, PyFrameObject *caller)
+{
+    Py_ssize_t count = PyVectorcall_NARGS(nargsf);
+    PyObject *more[] = {args[0], count > 1 ? args[1] : Py_None, (PyObject *)caller};
+    PyObject *done = call_original(self, more, caller == NULL ? 2 : 3, NULL);
+    Py_XDECREF(caller);
+    return done;
+}
+
+PyObject *
+acquire_started(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    PyFrameObject *caller = caller_of_method();
+    if (is_called_by_block(caller)) {
+        Py_DECREF(caller);
+        return Py_NewRef(Py_None);
+    }
+    return call_with_caller(self, args, nargsf, caller);
+}
+
+/* Whether a block of this resource is being left: its exit releases it at once. */
+static int
+is_block_exiting(PyObject *resource)
+{
+    PyObject *id = slot_value(&slots.resource_id, resource);
+    return id != NULL && last_exit_started != NULL && last_exit_started->state == LEAVING
+           && (last_exit_started->resource == id
+               || PyObject_RichCompareBool(last_exit_started->resource, id, Py_EQ) == 1);
+}
+
+PyObject *
+release_started(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    PyObject *resource = by_address(shared.by_object, args[0]);
+    PyObject *taken = resource == NULL ? NULL : slot_value(&slots.resource_taken, resource);
+    int by_call = taken != NULL && PyList_CheckExact(taken) && PyList_GET_SIZE(taken) > 0;
+    /* Nobody has acquired it at all, or an `async with` has, which is told of by itself. */
+    if (resource == NULL || (!by_call && is_block_exiting(resource))) {
+        return may_fall_back() ? Py_NewRef(Py_None) : NULL;
+    }
+    PyFrameObject *caller = caller_of_method();
+    if (!by_call && is_called_by_block(caller)) {
+        Py_DECREF(caller);
+        return Py_NewRef(Py_None);
+    }
+    return call_with_caller(self, args, nargsf, caller);
+}
+
+PyObject *
+return_started(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    Py_ssize_t count = PyVectorcall_NARGS(nargsf);
+    /* What the pool gave comes last. */
+    if (kwnames == NULL && count > 0 && by_address(shared.by_item, args[count - 1]) == NULL
+        && may_fall_back()) {
+        return Py_NewRef(Py_None);
+    }
+    return PyErr_Occurred() ? NULL : call_original(self, args, nargsf, kwnames);
+}
+
+/* For what goes on where the first argument, a ticket, says that nothing was begun. */
+PyObject *
+skip_none(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    if (PyVectorcall_NARGS(nargsf) > 0 && args[0] == Py_None) {
+        return Py_NewRef(Py_None);
+    }
+    return call_original(self, args, nargsf, kwnames);
+}

@@ -1,0 +1,276 @@
+/* The module: which functions are implemented here, and how they get what they read. */
+
+#include "native.h"
+
+Shared shared;
+Slots slots;
+PyObject *s_cr_code, *s_native_task, *s_throw, *s_close;
+PyObject *s_enter_started, *s_enter_ended, *s_exit_started, *s_exit_ended;
+PyObject *ok, *zero;
+
+/* -- what is implemented here, by the names of `native.ACCELERATED` -------------------------- */
+
+static const struct {
+    const char *name;
+    vectorcallfunc function;
+} functions[] = {
+    {"sinks.active_sink", active_sink},
+    {"publish.enter_started", enter_started},
+    {"publish.enter_ended", enter_ended},
+    {"publish.exit_started", exit_started},
+    {"publish.exit_ended", exit_ended},
+    {"rewriting.hooks.begin", begin},
+    {"rewriting.hooks.entered", entered},
+    {"rewriting.hooks.leaving", leaving},
+    {"rewriting.hooks.failing", call_original},
+    {"rewriting.hooks.suppressed", call_original},
+    {"rewriting.hooks.passed_on", call_original},
+    {"rewriting.hooks.not_cleaned", call_original},
+    {"wrapping.awaiting.await_enter", await_enter},
+    {"wrapping.awaiting.await_exit", await_exit},
+    {"registry.sites.entered_at", site_at},
+    {"patches.spawned_tasks.SpawnWatch._look", task_created},
+    {"patches.acquire_release.Watch._asked", acquire_started},
+    {"patches.acquire_release.Watch._got", skip_none},
+    {"patches.acquire_release.Watch._failed", skip_none},
+    {"patches.acquire_release.Watch._asked_now", call_original},
+    {"patches.acquire_release.Watch._got_now", skip_none},
+    {"patches.acquire_release.Watch._not_got", call_original},
+    {"patches.acquire_release.Watch._releasing", release_started},
+    {"patches.acquire_release.Watch._releasing_other", call_original},
+    {"patches.acquire_release.Watch._released", skip_none},
+    {"patches.acquire_release.Watch._not_released", skip_none},
+    {"patches.acquire_release.Watch._returning", return_started},
+    {"patches.acquire_release.Watch._returned", skip_none},
+    {"patches.acquire_release.Watch._not_returned", skip_none},
+};
+
+static const struct {
+    const char *name;
+    PyTypeObject *type;
+} classes[] = {
+    {"publish.Acquisition", &AcquisitionType},
+    {"rewriting.hooks.Exit", &ExitType},
+};
+
+static PyObject *
+accelerate(PyObject *module, PyObject *args)
+{
+    const char *name;
+    PyObject *original;
+    if (!PyArg_ParseTuple(args, "sO", &name, &original)) {
+        return NULL;
+    }
+    for (size_t index = 0; index < Py_ARRAY_LENGTH(classes); index++) {
+        if (strcmp(name, classes[index].name) == 0) {
+            return Py_NewRef(classes[index].type);
+        }
+    }
+    for (size_t index = 0; index < Py_ARRAY_LENGTH(functions); index++) {
+        if (strcmp(name, functions[index].name) == 0) {
+            return new_function(functions[index].function, original);
+        }
+    }
+    PyErr_Format(PyExc_LookupError, "%s has no C implementation", name);
+    return NULL;
+}
+
+/* -- bind() ----------------------------------------------------------------------------------- */
+
+#define OBJECT(name) {#name, offsetof(Shared, name)}
+
+static const struct {
+    const char *name;
+    size_t offset;
+} objects[] = {
+    OBJECT(active),
+    OBJECT(disable_sink),
+    OBJECT(count_missed),
+    OBJECT(task_namespace),
+    OBJECT(tasks),
+    OBJECT(kinds),
+    OBJECT(by_object),
+    OBJECT(by_name),
+    OBJECT(resource_at),
+    OBJECT(by_code),
+    OBJECT(by_item),
+    OBJECT(ignored),
+    OBJECT(ids),
+    OBJECT(traced_flag),
+    OBJECT(enter_started),
+    OBJECT(enter_ended),
+    OBJECT(exit_started),
+    OBJECT(exit_ended),
+    OBJECT(site_of),
+    OBJECT(failed_exit_started),
+    OBJECT(failed_exit_ended),
+};
+
+static const struct {
+    const char *cls;
+    const char *attribute;
+    size_t offset;
+} members[] = {
+    {"ActiveSink", "sink", offsetof(Slots, active_sink)},
+    {"ActiveSink", "provider_discovery", offsetof(Slots, active_discovery)},
+    {"Task", "id", offsetof(Slots, task_id)},
+    {"Task", "open", offsetof(Slots, task_open)},
+    {"Kind", "manager", offsetof(Slots, kind_manager)},
+    {"Kind", "traced", offsetof(Slots, kind_traced)},
+    {"Kind", "itself", offsetof(Slots, kind_itself)},
+    {"Kind", "adapter", offsetof(Slots, kind_adapter)},
+    {"Resource", "id", offsetof(Slots, resource_id)},
+    {"Resource", "taken", offsetof(Slots, resource_taken)},
+    {"Place", "site", offsetof(Slots, site_id)},
+    {"Place", "known", offsetof(Slots, site_kind)},
+    {"Place", "resource", offsetof(Slots, site_resource)},
+};
+
+static int
+find_slot(Slot *slot, PyObject *type, const char *name)
+{
+    PyObject *member = PyObject_GetAttrString(type, name);
+    if (member == NULL) {
+        return -1;
+    }
+    int is_slot = Py_IS_TYPE(member, &PyMemberDescr_Type);
+    slot->type = (PyTypeObject *)Py_NewRef(type);
+    slot->offset = is_slot ? ((PyMemberDescrObject *)member)->d_member->offset : 0;
+    Py_DECREF(member);
+    if (!is_slot) {
+        PyErr_Format(PyExc_TypeError, "%R has no slot %s", type, name);
+    }
+    return is_slot ? 0 : -1;
+}
+
+/* The argument `name`, borrowed; NULL with an error where it is missing. */
+static PyObject *
+argument(PyObject *kwargs, const char *name)
+{
+    PyObject *value = kwargs == NULL ? NULL : PyDict_GetItemString(kwargs, name);
+    if (value == NULL && !PyErr_Occurred()) {
+        PyErr_Format(PyExc_TypeError, "bind() needs %s", name);
+    }
+    return value;
+}
+
+static PyObject *
+bind(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+    Shared given = {0};
+    Slots found = {0};
+    for (size_t index = 0; index < Py_ARRAY_LENGTH(objects); index++) {
+        PyObject *value = argument(kwargs, objects[index].name);
+        if (value == NULL) {
+            return NULL;
+        }
+        /* Never released: hooks may run until the process ends. */
+        *(PyObject **)((char *)&given + objects[index].offset) = Py_NewRef(value);
+    }
+    for (size_t index = 0; index < Py_ARRAY_LENGTH(members); index++) {
+        PyObject *type = argument(kwargs, members[index].cls);
+        Slot *slot = (Slot *)((char *)&found + members[index].offset);
+        if (type == NULL || find_slot(slot, type, members[index].attribute) < 0) {
+            return NULL;
+        }
+    }
+    shared = given;
+    slots = found;
+    activate_functions();
+    Py_RETURN_NONE;
+}
+
+/* -- the module ------------------------------------------------------------------------------- */
+
+static PyObject *
+suspended(PyObject *module, PyObject *function)
+{
+    return new_function(call_suspended, function);
+}
+
+static PyMethodDef methods[] = {
+    {"accelerate", accelerate, METH_VARARGS,
+     "accelerate(name, original): the C implementation of a function or class."},
+    {"bind", (PyCFunction)(void (*)(void))bind, METH_VARARGS | METH_KEYWORDS,
+     "Give the C implementation all that it reads from Python, and switch it on."},
+    {"suspended", suspended, METH_O,
+     "The function, with tracing suspended in this thread while it runs."},
+    {NULL},
+};
+
+#define NAME(variable, text)                                            \
+    if ((variable = PyUnicode_InternFromString(text)) == NULL) {        \
+        return -1;                                                      \
+    }
+
+/* "publish.enter_started", …: all that accelerate() knows. */
+static PyObject *
+accelerated_names(void)
+{
+    PyObject *names = PyList_New(0);
+    for (size_t index = 0; names != NULL; index++) {
+        size_t function = index - Py_ARRAY_LENGTH(classes);
+        if (index >= Py_ARRAY_LENGTH(classes) + Py_ARRAY_LENGTH(functions)) {
+            break;
+        }
+        PyObject *name = PyUnicode_FromString(
+            index < Py_ARRAY_LENGTH(classes) ? classes[index].name : functions[function].name);
+        if (name == NULL || PyList_Append(names, name) < 0) {
+            Py_CLEAR(names);
+        }
+        Py_XDECREF(name);
+    }
+    return names;
+}
+
+static int
+execute(PyObject *module)
+{
+    if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
+        PyErr_SetString(PyExc_ImportError, "it supports the main interpreter only");
+        return -1;
+    }
+    if (PyType_Ready(&NativeFunctionType) < 0 || PyType_Ready(&AcquisitionType) < 0
+        || PyType_Ready(&ExitType) < 0 || PyType_Ready(&TracedAwaitableType) < 0) {
+        return -1;
+    }
+    NAME(s_cr_code, "cr_code");
+    NAME(s_native_task, "native_task");
+    NAME(s_throw, "throw");
+    NAME(s_close, "close");
+    NAME(s_enter_started, "enter_started");
+    NAME(s_enter_ended, "enter_ended");
+    NAME(s_exit_started, "exit_started");
+    NAME(s_exit_ended, "exit_ended");
+    if ((ok = PyLong_FromLong(1)) == NULL || (zero = PyLong_FromLong(0)) == NULL) {
+        return -1;
+    }
+    PyObject *quietly = new_function(call_hidden, Py_None);
+    PyObject *names = accelerated_names();
+    int added = PyModule_AddObjectRef(module, "quietly", quietly);
+    added = added < 0 ? -1 : PyModule_AddObjectRef(module, "ACCELERATED", names);
+    added = added < 0 ? -1 : PyModule_AddIntConstant(module, "SCHEMA", ASYNCCTX_TRACE_SCHEMA);
+    added = added < 0 ? -1 : PyModule_AddIntConstant(module, "SOURCES", ASYNCCTX_TRACE_SOURCES);
+    Py_XDECREF(quietly);
+    Py_XDECREF(names);
+    return added;
+}
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, execute},
+    {0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "asyncctx_trace.instrument._native",
+    .m_doc = "The hot path of asyncctx_trace.instrument in C.",
+    .m_methods = methods,
+    .m_slots = module_slots,
+};
+
+PyMODINIT_FUNC
+PyInit__native(void)
+{
+    return PyModuleDef_Init(&definition);
+}

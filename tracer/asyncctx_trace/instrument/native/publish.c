@@ -1,0 +1,327 @@
+/* The four events of an acquisition whose phases succeed; see publish.py. */
+
+#include "native.h"
+
+static PyObject *
+now(void)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    PyTime_t at;
+    if (PyTime_Monotonic(&at) < 0) {
+        return NULL;
+    }
+    return PyLong_FromLongLong(at);
+#else
+    return PyLong_FromLongLong(_PyTime_GetMonotonicClock());
+#endif
+}
+
+/* The task that runs, if it is known; NULL without an error if that takes the long way. */
+static PyObject *
+running_task(void)
+{
+    PyObject *ask = PyDict_GetItemWithError(shared.task_namespace, s_native_task);
+    if (ask == NULL) {
+        return NULL;
+    }
+    Py_INCREF(ask);
+    PyObject *native = PyObject_CallNoArgs(ask);
+    Py_DECREF(ask);
+    if (native == NULL) {
+        if (PyErr_ExceptionMatches(PyExc_Exception)) {
+            PyErr_Clear();
+        }
+        return NULL;
+    }
+    PyObject *task = by_address(shared.tasks, native);
+    Py_XINCREF(task);
+    Py_DECREF(native);
+    return task;
+}
+
+/* A sink has raised, or there was no room: the program goes on. -1 for what must go through,
+   such as an interrupt. */
+static int
+handle_sink_error(PyObject *sink)
+{
+    if (PyErr_ExceptionMatches(PyExc_RecursionError) || PyErr_ExceptionMatches(PyExc_MemoryError)) {
+        PyErr_Clear();
+        PyObject *noted = PyObject_CallOneArg(shared.count_missed, sink);
+        Py_XDECREF(noted);
+        if (noted != NULL) {
+            return 0;
+        }
+        if (!PyErr_ExceptionMatches(PyExc_Exception)) {
+            return -1;
+        }
+        PyErr_Clear(); /* there is no room for the call either */
+        return 0;
+    }
+    if (!PyErr_ExceptionMatches(PyExc_Exception)) {
+        return -1;
+    }
+#if PY_VERSION_HEX >= 0x030C0000
+    PyObject *error = PyErr_GetRaisedException();
+#else
+    PyObject *type, *error, *traceback;
+    PyErr_Fetch(&type, &error, &traceback);
+    PyErr_NormalizeException(&type, &error, &traceback);
+    if (traceback != NULL) {
+        PyException_SetTraceback(error, traceback);
+        Py_DECREF(traceback);
+    }
+    Py_XDECREF(type);
+#endif
+    PyObject *done = PyObject_CallFunctionObjArgs(shared.disable_sink, sink, error, NULL);
+    Py_DECREF(error);
+    Py_XDECREF(done);
+    return done == NULL ? -1 : 0;
+}
+
+/* Tell `sink`, which is args[0], of a moment, with tracing suspended; -1 for what must go through. */
+static int
+deliver(PyObject *event, PyObject **args, size_t count)
+{
+    PyObject *sink = Py_NewRef(args[0]);
+    PyObject *done = PyObject_VectorcallMethod(event, args, count, NULL);
+    int result = done == NULL ? handle_sink_error(sink) : 0;
+    Py_XDECREF(done);
+    Py_DECREF(sink);
+    return result;
+}
+
+/* As sinks.active_sink, borrowed; NULL without an error where nobody listens. */
+PyObject *
+sink_for_enter(void)
+{
+    PyObject *discovery = slot_value(&slots.active_discovery, shared.active);
+    if (discovery != NULL && discovery != Py_None) {
+        Py_INCREF(discovery);
+        PyObject *discovered = PyObject_CallNoArgs(discovery);
+        Py_DECREF(discovery);
+        if (discovered == NULL) {
+            return NULL;
+        }
+        Py_DECREF(discovered);
+    }
+    return current_sink();
+}
+
+PyObject *
+active_sink(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    PyThreadState *thread = suspend_tracing();
+    PyObject *sink = sink_for_enter();
+    resume_tracing(thread);
+    if (sink != NULL) {
+        return Py_NewRef(sink);
+    }
+    return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
+}
+
+/* New reference to the acquisition; NULL without an error if it takes the long way. `flags` may be
+   NULL. */
+PyObject *
+begin_acquisition(PyObject *sink, PyObject *manager, PyObject *resource, PyObject *site, PyObject *flags)
+{
+    PyObject *result = NULL, *id = NULL, *at = NULL, *open, *task_id;
+    Acquisition *acquisition = NULL;
+    PyObject *task = running_task();
+    if (task == NULL) {
+        return NULL;
+    }
+    if ((open = slot_value(&slots.task_open, task)) == NULL || !PyList_CheckExact(open)
+        || (task_id = slot_value(&slots.task_id, task)) == NULL
+        || (id = PyIter_Next(shared.ids)) == NULL
+        || (acquisition = new_acquisition(id, task, resource)) == NULL || (at = now()) == NULL) {
+        goto end;
+    }
+    Py_ssize_t depth = PyList_GET_SIZE(open);
+    PyObject *outer = depth > 0 ? PyList_GET_ITEM(open, depth - 1) : NULL;
+    PyObject *parent = Py_NewRef(outer == NULL ? zero : ((Acquisition *)outer)->id);
+    PyObject *args[] = {sink, at, id, parent, task_id, manager, resource, site, flags};
+    size_t count = flags == NULL ? 8 : 9;
+    PyObject *done = PyObject_VectorcallMethod(s_enter_started, args, count, NULL);
+    if (done == NULL) {
+        result = handle_sink_error(sink) < 0 ? NULL : Py_NewRef(Py_None);
+    }
+    else if (PyList_Append(open, (PyObject *)acquisition) < 0) {
+        PyErr_Clear(); /* it has been told of: not once more, the long way */
+        result = Py_NewRef(Py_None);
+    }
+    else {
+        result = Py_NewRef(acquisition);
+    }
+    Py_XDECREF(done);
+    Py_DECREF(parent);
+end:
+    Py_XDECREF(at);
+    Py_XDECREF(acquisition);
+    Py_XDECREF(id);
+    Py_DECREF(task);
+    return result;
+}
+
+/* Whether the long way may be taken instead: it comes upon the same error, and deals with it.
+   Not for what must go through, such as an interrupt. */
+int
+may_fall_back(void)
+{
+    if (PyErr_Occurred() == NULL) {
+        return 1;
+    }
+    if (!PyErr_ExceptionMatches(PyExc_Exception)) {
+        return 0;
+    }
+    PyErr_Clear();
+    return 1;
+}
+
+PyObject *
+enter_started(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    PyObject *sink = current_sink();
+    Py_ssize_t count = PyVectorcall_NARGS(nargsf);
+    if (sink != NULL && kwnames == NULL && (count == 3 || count == 4)) {
+        Py_INCREF(sink);
+        PyThreadState *thread = suspend_tracing();
+        PyObject *acquisition = begin_acquisition(
+            sink, args[0], args[1], args[2], count == 4 ? args[3] : NULL);
+        resume_tracing(thread);
+        Py_DECREF(sink);
+        if (acquisition != NULL || !may_fall_back()) {
+            return acquisition;
+        }
+    }
+    return call_original(self, args, nargsf, kwnames);
+}
+
+int
+publish_enter_ended(Acquisition *acquisition)
+{
+    acquisition->state = HOLDING;
+    PyObject *sink = current_sink();
+    if (sink == NULL) {
+        return PyErr_Occurred() ? -1 : 0;
+    }
+    PyObject *at = now();
+    if (at == NULL) {
+        return -1;
+    }
+    PyObject *args[] = {sink, at, acquisition->id, ok, Py_None};
+    PyThreadState *thread = suspend_tracing();
+    int result = deliver(s_enter_ended, args, 5);
+    resume_tracing(thread);
+    Py_DECREF(at);
+    return result;
+}
+
+/* Whether the first argument is an acquisition of ours and all others say that nothing failed. */
+static int
+is_success(PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    Py_ssize_t count = PyVectorcall_NARGS(nargsf);
+    if (kwnames != NULL || count < 1 || !Py_IS_TYPE(args[0], &AcquisitionType)) {
+        return 0;
+    }
+    return (count < 2 || args[1] == Py_None) && (count < 3 || args[2] == Py_False);
+}
+
+PyObject *
+enter_ended(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    if (!is_success(args, nargsf, kwnames) || current_sink() == NULL) {
+        return call_original(self, args, nargsf, kwnames);
+    }
+    return publish_enter_ended((Acquisition *)args[0]) < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+/* The acquisition whose exit began last. */
+Acquisition *last_exit_started;
+
+/* `site` is NULL for the end of an `async with`. -1 with an error, 1 if it takes the long way. */
+int
+publish_exit_started(Acquisition *acquisition, PyObject *site)
+{
+    if (acquisition->state == ENDED) {
+        return 1;
+    }
+    acquisition->state = LEAVING;
+    Py_XSETREF(last_exit_started, (Acquisition *)Py_NewRef(acquisition));
+    PyThreadState *thread = suspend_tracing();
+    PyObject *at = now(), *task = NULL, *sink, *task_id;
+    int result = 1;
+    if (at != NULL && (task = running_task()) != NULL && (sink = current_sink()) != NULL
+        && (task_id = slot_value(&slots.task_id, task)) != NULL) {
+        PyObject *args[] = {sink, at, acquisition->id, task_id, ok, Py_None, site};
+        result = deliver(s_exit_started, args, site == NULL ? 6 : 7);
+    }
+    else if (PyErr_Occurred()) {
+        result = -1;
+    }
+    resume_tracing(thread);
+    Py_XDECREF(at);
+    Py_XDECREF(task);
+    return result;
+}
+
+PyObject *
+exit_started(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    Py_ssize_t count = PyVectorcall_NARGS(nargsf);
+    PyObject *site = count == 3 ? args[2] : NULL;
+    if (count < 4 && is_success(args, count == 3 ? 2 : count, kwnames)) {
+        int result = publish_exit_started((Acquisition *)args[0], site);
+        if (result <= 0) {
+            return result < 0 ? NULL : Py_NewRef(Py_None);
+        }
+    }
+    return call_original(self, args, nargsf, kwnames);
+}
+
+static int
+publish_exit_ended(Acquisition *acquisition)
+{
+    int result = -1;
+    PyObject *sink, *open, *flags = NULL, *at = now();
+    if (at == NULL || (open = slot_value(&slots.task_open, acquisition->task)) == NULL) {
+        goto end;
+    }
+    Py_ssize_t position = PyList_CheckExact(open) ? PyList_GET_SIZE(open) - 1 : -1;
+    while (position >= 0 && PyList_GET_ITEM(open, position) != (PyObject *)acquisition) {
+        position--; /* it ends before what it was entered before */
+    }
+    if (position >= 0 && PyList_SetSlice(open, position, position + 1, NULL) < 0) {
+        goto end;
+    }
+    sink = current_sink();
+    if (sink == NULL) {
+        result = PyErr_Occurred() ? -1 : 0;
+        goto end;
+    }
+    if (acquisition->flags != 0 && (flags = PyLong_FromLong(acquisition->flags)) == NULL) {
+        goto end;
+    }
+    PyObject *args[] = {sink, at, acquisition->id, ok, Py_False, Py_None, flags};
+    PyThreadState *thread = suspend_tracing();
+    result = deliver(s_exit_ended, args, flags == NULL ? 6 : 7);
+    resume_tracing(thread);
+end:
+    Py_XDECREF(flags);
+    Py_XDECREF(at);
+    return result;
+}
+
+PyObject *
+exit_ended(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    if (!is_success(args, nargsf, kwnames) || current_sink() == NULL
+        || ((Acquisition *)args[0])->state == ENDED) {
+        return call_original(self, args, nargsf, kwnames);
+    }
+    ((Acquisition *)args[0])->state = ENDED;
+    Py_INCREF(args[0]);
+    int result = publish_exit_ended((Acquisition *)args[0]);
+    Py_DECREF(args[0]);
+    return result < 0 ? NULL : Py_NewRef(Py_None);
+}
