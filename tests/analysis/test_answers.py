@@ -59,6 +59,40 @@ def test_holders_of_one_moment_share_its_blame() -> None:
     assert (told.blamed, told.unknown) == (50 * MS, 1)
 
 
+def test_time_between_release_and_enter_is_a_hand_over() -> None:
+    """Both waiters wait 2 ms until the event loop runs the first one."""
+    story = Story()
+    story.pass_through("holder", "lock", 0, 0, 50)
+    story.pass_through("first", "lock", 10, 52, 60)
+    story.pass_through("second", "lock", 20, 61, 70)
+    blamed = blame(Snapshot(story.timeline()), 1)
+
+    assert (blamed.unknown, blamed.hand_over) == (5 * MS, 5 * MS)
+
+
+def test_time_before_the_resource_was_full_is_not_a_hand_over() -> None:
+    """Each task opens a connection of its own, which takes 10 ms; the third one has to wait."""
+    story = Story()
+    story.resource("pool", "pool", 2)
+    story.pass_through("one", "pool", 0, 10, 50)
+    story.pass_through("two", "pool", 0, 10, 60)
+    story.pass_through("three", "pool", 20, 51, 70)
+    blamed = blame(Snapshot(story.timeline()), 1)
+
+    assert (blamed.unknown, blamed.hand_over) == (21 * MS, 1 * MS)
+
+
+def test_a_later_wait_for_a_resource_that_is_not_full_is_not_a_hand_over() -> None:
+    """It was full before, but nobody waited when it was released."""
+    story = Story()
+    story.resource("pool", "pool", 1)
+    story.pass_through("one", "pool", 0, 0, 50)
+    story.pass_through("two", "pool", 60, 70, 80)
+    blamed = blame(Snapshot(story.timeline()), 1)
+
+    assert (blamed.total, blamed.unknown, blamed.hand_over) == (10 * MS, 10 * MS, 0)
+
+
 def test_numbers_of_a_resource() -> None:
     """Utilisation counts places, fairness who was overtaken."""
     story = Story()

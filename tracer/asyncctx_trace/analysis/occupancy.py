@@ -124,6 +124,11 @@ class Occupancy:
         """The waiting time of all waiters together while the resource was full, in ns."""
         return self._kernels.integral(self.times, self.blocked_waiters)
 
+    @property
+    def hand_over_time(self) -> int:
+        """The waiting time of all waiters together between a release and the next enter, in ns."""
+        return self._kernels.hand_over_time(self.times, self.waiters, self.holders, self.limit)
+
     def blocked_between(self, start: int, end: int) -> int:
         """Return the blocked time of all waiters together between two times, in ns."""
         return self._blocked_until(end) - self._blocked_until(start)

@@ -3,36 +3,42 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from asyncctx_trace.analysis.summary.report import Report
 from asyncctx_trace.analysis.summary.resource_groups import ResourceGroup
 from asyncctx_trace.model.names import resource_name
 from asyncctx_trace_tui.reports.labels import distinct_names
 
-__all__ = ["charges"]
+__all__ = ["Holder", "charges"]
 
 ResourcePath: TypeAlias = tuple[ResourceGroup | int, ...]
+Holder: TypeAlias = int | Literal["hand-over", "unknown"]
+"""A site or a task; or the time between a release and the next enter, which is nobody's fault; or
+other time in which the resource was not full."""
+
+_SHOWN_HAND_OVER = 0.01
+"""The share of all waiting below which hand-overs are left out: the event loop's normal latency."""
 
 
-def charges(report: Report, by: str) -> list[tuple[str, int | None, int]]:
+def charges(report: Report, by: str) -> list[tuple[str, Holder, int]]:
     """Return rows of resource name, holder and waiting time in ns, longest first.
 
-    The holder is a site, or a task with ``by="task"``, or ``None`` if unknown. Equal resources are
-    grouped.
+    The holder is a site, or a task with ``by="task"``. Equal resources are grouped.
     """
     group_of = {each: group for group in report.resources for each in group.resources}
     named = distinct_names(report)
-    sums: dict[tuple[ResourcePath, int | None], int] = defaultdict(int)
+    sums: dict[tuple[ResourcePath, Holder], int] = defaultdict(int)
     names: dict[ResourcePath, str] = {}
     for number, blamed in report.blames.items():
-        charged: list[tuple[int | None, tuple[int, ...], int]] = (
+        charged: list[tuple[Holder, tuple[int, ...], int]] = (
             [(site, path, ns) for site, path, ns in blamed.by_site()]
             if by == "site"
             else [(holder, (number,), ns) for holder, ns in blamed.by_task()]
         )
-        if blamed.blamed and blamed.unknown:
-            charged.append((None, (number,), blamed.unknown))
+        if blamed.blamed:
+            charged.append(("hand-over", (number,), blamed.hand_over))
+            charged.append(("unknown", (number,), blamed.unknown - blamed.hand_over))
         for holder, path, ns in charged:
             key = tuple(group_of.get(each, each) for each in path)
             if key not in names:
@@ -41,5 +47,10 @@ def charges(report: Report, by: str) -> list[tuple[str, int | None, int]]:
                     for each in path
                 )
             sums[key, holder] += ns
+    total = sum(blamed.total for blamed in report.blames.values())
     ranked = sorted(sums.items(), key=lambda each: -each[1])
-    return [(names[path], holder, ns) for (path, holder), ns in ranked]
+    return [
+        (names[path], holder, ns)
+        for (path, holder), ns in ranked
+        if ns and (holder != "hand-over" or ns >= _SHOWN_HAND_OVER * total)
+    ]

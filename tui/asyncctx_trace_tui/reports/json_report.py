@@ -283,6 +283,7 @@ def _use(report: Report, use: ResourceUse) -> dict[str, Any]:
             "total_ns": blamed.total,
             "blamed_ns": blamed.blamed,
             "unknown_ns": blamed.unknown,
+            "hand_over_ns": blamed.hand_over,
             "by_site": [
                 {
                     "site": site_as_dict(snapshot, site),

@@ -89,7 +89,7 @@ def _lines(report: Report) -> Iterator[str]:
             percent(ns / total),
         ]
         for path, site, ns in charges(report, "site")
-        if site is not None
+        if not isinstance(site, str)
     ]
     if blames:
         yield ""

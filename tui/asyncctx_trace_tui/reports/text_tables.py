@@ -70,8 +70,10 @@ def blame(report: Report, extent: Extent, width: int) -> Iterator[RenderableType
     total = sum(blamed.total for blamed in report.blames.values())
     timeline = report.snapshot.timeline
     for path, holder, ns in shown:
-        if holder is None:
-            who = "(no holder known)"
+        if holder == "hand-over":
+            who = "(between release and enter)"
+        elif holder == "unknown":
+            who = "(not full: no holder to blame)"
         elif extent.by == "site":
             who = site_path(timeline, holder, NAME_WIDTH)
         else:

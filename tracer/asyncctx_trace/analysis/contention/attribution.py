@@ -28,13 +28,16 @@ class Share:
 class Blame:
     """Whom the waiters of one resource waited for, in ns; ``blamed + unknown == total``.
 
-    While the resource was not full (a hand-over, a connection being opened), no holder is to blame.
-    Several holders share the blame equally.
+    While the resource was not full, no holder is to blame: between a release and the time at which
+    the next task runs, or while a connection is opened. Several holders share the blame equally.
     """
 
     resource: int
     total: int
     unknown: int
+    """The waiting time in which the resource was not full."""
+    hand_over: int = 0
+    """The part of ``unknown`` that lies between a release and the next enter."""
     shares: list[Share] = field(default_factory=list)
     """The largest first; their sum is ``blamed``."""
 
@@ -69,12 +72,15 @@ def blame(snapshot: Snapshot, resource: int) -> Blame:
     """
     occupancy = snapshot.occupancy(resource)
     total, blamed = occupancy.total_wait, occupancy.total_blocked
+    unknown = total - blamed
+    hand_over = occupancy.hand_over_time if unknown else 0
     if not blamed:
-        return Blame(resource, total, total)
+        return Blame(resource, total, unknown, hand_over)
     charges = snapshot.kernels.for_rows(occupancy.rows).charges(snapshot, resource)
     whole = _round(charges.values(), blamed)
     shares = [Share(*key, ns) for key, ns in zip(charges, whole, strict=True) if ns]
-    return Blame(resource, total, total - blamed, sorted(shares, key=lambda share: -share.ns))
+    shares.sort(key=lambda share: -share.ns)
+    return Blame(resource, total, unknown, hand_over, shares)
 
 
 def _round(charges: Iterable[int], total: int) -> list[int]:

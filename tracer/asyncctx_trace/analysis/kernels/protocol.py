@@ -116,6 +116,14 @@ class Operations(Protocol):
     def integral(self, times: array[int], values: array[int]) -> int:
         """Return the sum of the values of all steps, each multiplied by its duration in ns."""
 
+    def hand_over_time(
+        self, times: array[int], waiters: array[int], holders: array[int], limit: int
+    ) -> int:
+        """Return the waiting time, in ns, between a release and the next enter.
+
+        Counted are the steps after a full one in which tasks wait, but the resource is not full.
+        """
+
     def blocked_times(
         self, timeline: Timeline, rows: array[int], now: int, times: array[int], full: array[int]
     ) -> array[int]:

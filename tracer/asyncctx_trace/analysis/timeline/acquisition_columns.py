@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from heapq import merge
 
 from asyncctx_trace.analysis.timeline.open_acquisitions import OpenAcquisitions
 from asyncctx_trace.analysis.timeline.phases import NOT_YET, Phase, phase_at
@@ -186,14 +185,17 @@ class AcquisitionColumns:
         self.end = at if self.end is None else max(self.end, at)
 
     def add_times(self, times: array[int]) -> None:
-        """Add the times of many events, which are in order."""
+        """Add the times of many events, which are in order and not before those known."""
         if not times:
             return
         facts = self.facts
-        if facts and times[0] < facts[-1]:
-            first, overlap = bisect_right(facts, times[0]), bisect_right(times, facts[-1])
-            facts[first:] = array("q", merge(facts[first:], times[:overlap]))
-            times = times[overlap:]
         facts.extend(times)
         self.start = facts[0]
         self.end = facts[-1] if self.end is None else max(self.end, facts[-1])
+
+    def take_times_after(self, at: int) -> array[int]:
+        """Remove and return the times after ``at``, to be added again with earlier ones."""
+        index = bisect_right(self.facts, at)
+        later = self.facts[index:]
+        del self.facts[index:]
+        return later

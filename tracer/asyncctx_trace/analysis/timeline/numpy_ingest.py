@@ -68,7 +68,7 @@ def add_batch(columns: AcquisitionColumns, batch: Batch) -> bool:
     _add_unmatched(columns, events)
     _set_collected(columns, events, known, ended)
     notes = [note.at for note in batch.notes if not isinstance(note, Heartbeat)]
-    columns.add_times(_column(np.sort(np.concatenate([events.at, np.array(notes, np.int64)]))))
+    _add_times(columns, np.concatenate([events.at, np.array(notes, np.int64)]))
     return True
 
 
@@ -170,6 +170,15 @@ class _KnownAcquisitions:
                 # A failed enter is the last event: none may follow it.
                 stage[index[failed]] = len(_PHASES) + 1
         return True
+
+
+def _add_times(columns: AcquisitionColumns, times: Integers) -> None:
+    """Add the times of events, some of which may be earlier than those of other processes."""
+    if len(times):
+        later = columns.take_times_after(int(np.min(times)))
+        times = np.concatenate([np.frombuffer(later, np.int64), times])
+        times.sort()
+        columns.add_times(_column(times))
 
 
 def _column(values: Integers, typecode: str = "q") -> array[int]:

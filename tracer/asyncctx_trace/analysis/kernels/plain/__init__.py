@@ -6,6 +6,7 @@ from asyncctx_trace.analysis.kernels.plain.nestings import nesting_steps, nestin
 from asyncctx_trace.analysis.kernels.plain.occupancy import (
     blocked_times,
     blocked_waiters,
+    hand_over_time,
     holds,
     integral,
     occupancy_steps,
@@ -32,6 +33,7 @@ __all__ = [
     "duration_stats",
     "event_times",
     "fill_in_order",
+    "hand_over_time",
     "held_and_lifetime",
     "holds",
     "integral",

@@ -5,14 +5,21 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterable
-from itertools import accumulate, repeat
+from itertools import accumulate, pairwise, repeat
 from operator import mul, sub
 
 from asyncctx_trace.analysis.kernels.columns import Holds
 from asyncctx_trace.analysis.timeline.lookups import entered, holds_of, waits_of
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 
-__all__ = ["blocked_times", "blocked_waiters", "holds", "integral", "occupancy_steps"]
+__all__ = [
+    "blocked_times",
+    "blocked_waiters",
+    "hand_over_time",
+    "holds",
+    "integral",
+    "occupancy_steps",
+]
 
 
 def occupancy_steps(
@@ -41,6 +48,20 @@ def blocked_waiters(waiters: array[int], holders: array[int], limit: int) -> arr
 def integral(times: array[int], values: array[int]) -> int:
     """Return the sum of the values of all steps, each multiplied by its duration."""
     return sum(map(mul, map(sub, times[1:], times), values))
+
+
+def hand_over_time(times: array[int], waiters: array[int], holders: array[int], limit: int) -> int:
+    """Return the waiting time, in ns, between a release and the next enter."""
+    total = 0
+    released = False
+    for (start, end), waiting, holding in zip(pairwise(times), waiters, holders, strict=False):
+        if holding >= limit:
+            released = True
+        elif not waiting:
+            released = False
+        elif released:
+            total += waiting * (end - start)
+    return total
 
 
 def blocked_times(

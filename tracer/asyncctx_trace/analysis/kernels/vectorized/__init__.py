@@ -6,6 +6,7 @@ from asyncctx_trace.analysis.kernels.vectorized.nestings import nesting_steps, n
 from asyncctx_trace.analysis.kernels.vectorized.occupancy import (
     blocked_times,
     blocked_waiters,
+    hand_over_time,
     holds,
     integral,
     occupancy_steps,
@@ -36,6 +37,7 @@ __all__ = [
     "duration_stats",
     "event_times",
     "fill_in_order",
+    "hand_over_time",
     "held_and_lifetime",
     "holds",
     "integral",

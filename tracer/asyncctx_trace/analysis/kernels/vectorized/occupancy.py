@@ -19,7 +19,14 @@ from asyncctx_trace.analysis.kernels.vectorized.arrays import (
 )
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 
-__all__ = ["blocked_times", "blocked_waiters", "holds", "integral", "occupancy_steps"]
+__all__ = [
+    "blocked_times",
+    "blocked_waiters",
+    "hand_over_time",
+    "holds",
+    "integral",
+    "occupancy_steps",
+]
 
 
 def occupancy_steps(
@@ -47,6 +54,16 @@ def blocked_waiters(waiters: array[int], holders: array[int], limit: int) -> arr
 def integral(times: array[int], values: array[int]) -> int:
     """Return the sum of the values of all steps, each multiplied by its duration."""
     return exact_sum(np.diff(view(times)) * view(values)[:-1])
+
+
+def hand_over_time(times: array[int], waiters: array[int], holders: array[int], limit: int) -> int:
+    """Return the waiting time, in ns, between a release and the next enter."""
+    waiting, full = view(waiters)[:-1], view(holders)[:-1] >= limit
+    step = np.arange(len(full))
+    last_full = np.maximum.accumulate(np.where(full, step, -1))
+    last_idle = np.maximum.accumulate(np.where(~full & (waiting == 0), step, -1))
+    counted = ~full & (last_full > last_idle)
+    return exact_sum(np.diff(view(times))[counted] * waiting[counted])
 
 
 def blocked_times(
