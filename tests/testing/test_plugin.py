@@ -457,7 +457,7 @@ def test_a_budget_that_no_test_has_a_resource_for_fails_the_session(
     assert kept_.ret == 0
     misspelt.assert_outcomes(passed=2)
     assert misspelt.ret == 1
-    misspelt.stdout.fnmatch_lines(["budget lok:hold.max<9s: no traced test has used *"])
+    misspelt.stdout.fnmatch_lines(["budget lok:hold.max<9s: no traced test used *"])
 
 
 @pytest.mark.parametrize(

@@ -1,23 +1,20 @@
-"""See what every ``async with`` does: who holds, who waits, what cleaned up and what never did.
+"""Trace every ``async with``: which task holds a resource, which waits, what was cleaned up.
 
-A map of the package::
+Packages, from the lowest layer to the highest::
 
-    events  errors     the facts, and what can go wrong
-    outcome  limits    how a phase ended; how many a resource lets in
-    instrument/        async with -> facts
-    recording/         facts <-> file
-    spans/             facts -> OpenTelemetry
-    analysis/          facts -> answers
-    export/            recording -> other tools' files
-    session            turns recording on and off
-    telemetry          turns spans and measurements on and off
-    testing/           the pytest plugin
-    child  bootstrap/  what a launched program does before its first line
-    instrumentor       what opentelemetry-instrument finds
-    compiled           puts what was compiled in place of the Python of the hot path
+    errors  native   exceptions; the choice between C and Python implementations
+    model/           events and their schema, outcomes, names, durations
+    instrument/      from ``async with`` to events
+    recording/       events to a file, and back
+    spans/           spans of a recording, and events of spans
+    otel/            events to OpenTelemetry spans and metrics, live
+    analysis/        questions about events, and findings
+    export/          recordings in the formats of other tools; importers/ from other tools
+    runtime/         recording a process, launched programs, forks
+    testing/         the pytest plugin
 
-PYTEST_DONT_REWRITE: under ``asyncctx-trace run -m pytest`` this package is there before pytest,
-which would warn that it comes too late to rewrite our assertions.
+PYTEST_DONT_REWRITE: under ``asyncctx-trace run -m pytest`` this package is imported before pytest,
+which would warn that it is too late to rewrite our assertions.
 """
 
 from asyncctx_trace.errors import (

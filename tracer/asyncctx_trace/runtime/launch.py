@@ -1,4 +1,4 @@
-"""What a launched program does before its first line: undo the traces of the launch, and record."""
+"""Prepares a launched program: restores its environment, and starts to record."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ from typing import Any
 __all__ = ["BOOTSTRAP", "LAUNCH", "begin", "environment"]
 
 LAUNCH = "ASYNCCTX_TRACE_LAUNCH"
-"""Carries the launch settings from the launcher to the program."""
+"""The environment variable with the settings of the launcher, as JSON."""
 
 BOOTSTRAP = Path(__file__).parent / "bootstrap"
 """The folder whose ``sitecustomize`` calls :func:`begin`."""
 
 
 def environment(recording: Path, options: dict[str, Any]) -> dict[str, str]:
-    """The environment that makes the next ``python`` started by this process record itself.
+    """Return the environment in which a ``python`` that this process starts records itself.
 
-    ``options`` go to the program as they are and must survive JSON: ``captured``, whether its
-    output is a pipe that wants whole lines at once; ``keep``, how much of the recording stays;
-    ``include``, ``exclude`` and ``all``, which modules are traced (see ``install``); ``spans``,
-    whether they add to the program's own telemetry.
+    Args:
+        recording: The existing file to which it adds its events.
+        options: Values that JSON can represent: ``captured``, whether its output is a pipe that
+            needs complete lines at once; ``keep``, see :class:`asyncctx_trace.record`;
+            ``include``, ``exclude`` and ``all``, which modules are traced, see
+            :func:`asyncctx_trace.install`; ``spans``, whether spans go to the program's provider.
     """
     path = os.environ.get("PYTHONPATH")
     settings = {
@@ -44,7 +46,7 @@ def environment(recording: Path, options: dict[str, Any]) -> dict[str, str]:
 def begin() -> None:
     """Join the launcher's recording if this process is the program or one of its workers.
 
-    Whatever goes wrong here is said in one line on stderr: the program runs on, unrecorded.
+    An error is printed as one line to stderr, and the program continues without a recording.
     """
     if LAUNCH not in os.environ:
         return
@@ -58,13 +60,13 @@ def begin() -> None:
         os.environ["PYTHONPATH"] = settings["pythonpath"]
     if os.getppid() != settings["launcher"] and not _is_worker():
         return
-    # Seen by the programs that this one starts, and not by this one: its os.environ is what it
-    # would be without us, and multiprocessing's workers still find the recording.
+    # For the programs that this one starts, such as workers of multiprocessing. The program's own
+    # os.environ is what it would be without the launch.
     os.putenv(LAUNCH, launched)
     os.putenv("PYTHONPATH", ours)
     if settings["captured"]:
-        # Behind a pipe, stdout would keep its lines back and each would be stamped too late.
-        with contextlib.suppress(AttributeError):  # there is none, or the program has its own
+        # To a pipe, stdout is buffered in blocks, and lines would get the time of their block.
+        with contextlib.suppress(AttributeError):  # there is no stdout, or it is not a text file
             sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     try:
         from asyncctx_trace.runtime.recording_session import join

@@ -1,4 +1,4 @@
-"""Turns recording on and off, for this process and those it forks."""
+"""Turns the recording of this process on and off."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["ENVIRONMENT", "record", "record_from_environment"]
 
 ENVIRONMENT = "ASYNCCTX_TRACE_RECORD"
-"""Names the recording of a program that is told from outside to record itself."""
+"""The environment variable that names the file to record to."""
 
 _JOIN = "ASYNCCTX_TRACE_RECORD_JOIN"
-"""Tells a process that the recording is its parent's."""
+"""Set in the environment of child processes: the file exists, and they add to it."""
 
 _recorder: Recorder | None = None
 
@@ -72,7 +72,7 @@ class record:
         overwrite: bool = False,
         keep: str | None = None,
     ) -> None:
-        from pathlib import Path  # here, as below: it is a third of what importing us takes
+        from pathlib import Path  # here, as below: a third of the time to import this package
 
         self.path = Path(path)
         self._overwrite = overwrite
@@ -87,7 +87,7 @@ class record:
         from asyncctx_trace.recording.segments import create
 
         if self._keep is not None:
-            Retention.parse(self._keep)  # before a file is made in vain
+            Retention.parse(self._keep)  # before the file is created
         create(self.path, overwrite=self._overwrite)
         join(self.path, self._keep)
         return self.path
@@ -113,7 +113,16 @@ class record:
 
 
 def join(path: Path, keep: str | None = None) -> None:
-    """Add this process's facts, or the newest of them, to the recording ``path`` that exists."""
+    """Add the events of this process to the existing recording ``path``.
+
+    Args:
+        path: The file, as :func:`asyncctx_trace.recording.segments.create` makes it.
+        keep: How much of the newest events to keep, see :class:`record`. Default: all.
+
+    Raises:
+        AsyncctxTraceError: If ``keep`` is invalid.
+        OSError: If the file cannot be opened, or there is no space.
+    """
     global _recorder
     if keep is None:
         from asyncctx_trace.recording.writer import Recorder
@@ -123,14 +132,14 @@ def join(path: Path, keep: str | None = None) -> None:
         from asyncctx_trace.recording.retention import Retention
         from asyncctx_trace.recording.ring import RingRecorder
 
-        recorder = RingRecorder(path, Retention.parse(keep), _alive)
+        recorder = RingRecorder(path, Retention.parse(keep), _live_set)
     recorder.call_hidden = quietly
     sinks.attach(recorder)
     _recorder = recorder
     atexit.register(stop)
 
 
-def _alive() -> LiveSet:
+def _live_set() -> LiveSet:
     from asyncctx_trace.recording.ring import LiveSet
 
     tasks = tasks_.known()
@@ -142,12 +151,12 @@ def _alive() -> LiveSet:
 
 
 def recording() -> Path | None:
-    """The file that this process records to, ``None`` while it records nothing."""
+    """Return the file that this process records to, or ``None``."""
     return None if _recorder is None else _recorder.path
 
 
 def stop() -> None:
-    """End what this process records; no error if it records nothing."""
+    """End the recording of this process, if there is one."""
     global _recorder
     recorder, _recorder = _recorder, None
     atexit.unregister(stop)
@@ -156,7 +165,7 @@ def stop() -> None:
         sinks.detach(recorder)
         try:
             recorder.close()
-        except OSError:  # a full disk has been told of already
+        except OSError:  # that the disk is full has been logged already
             pass
 
 
@@ -167,9 +176,9 @@ def give_up(error: Exception) -> None:
 
 
 def record_from_environment() -> None:
-    """Record to the file that the environment names, if it names one.
+    """Record to the file that ``ASYNCCTX_TRACE_RECORD`` names, if it is set.
 
-    What is wrong with it is said in one line on stderr; the program runs on, unrecorded.
+    An error is printed as one line to stderr, and the program continues without a recording.
     """
     path = os.environ.get(ENVIRONMENT)
     if not path or _recorder is not None:
@@ -182,7 +191,7 @@ def record_from_environment() -> None:
     try:
         if _JOIN not in os.environ:
             create(recording)
-            # For the processes that this one starts: they add to it, wherever they stand.
+            # For the processes that this one starts: they add to the same file.
             os.putenv(ENVIRONMENT, str(recording))
             os.putenv(_JOIN, "1")
         join(recording)

@@ -1,11 +1,13 @@
-"""Tests that look at every ``async with``: a pytest plugin, off until asked.
+"""A pytest plugin that traces tests; it does nothing unless a session or a test asks for it.
 
-==========  =====================================================
-room        what it is
-==========  =====================================================
-plugin      the options, the marker and the fixture
-lifecycles  what a test may claim
-==========  =====================================================
+==========  ==========================================================
+module      purpose
+==========  ==========================================================
+plugin      the hooks and the fixture
+settings    options of the session and arguments of the marker
+evaluation  what is reported about a test, and whether it fails
+lifecycles  assertions about acquisitions
+==========  ==========================================================
 """
 
 from typing import TYPE_CHECKING
@@ -17,7 +19,7 @@ __all__ = ["Lifecycles"]
 
 
 def __getattr__(name: str) -> object:
-    # Late: pytest loads this package in every session of whoever has it installed.
+    # Imported on use: pytest loads this package in all sessions wherever it is installed.
     if name == "Lifecycles":
         from asyncctx_trace.testing.lifecycles import Lifecycles
 

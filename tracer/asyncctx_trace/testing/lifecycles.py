@@ -79,12 +79,12 @@ class Lifecycles:
     def findings(
         self, thresholds: Thresholds | None = None, *, over: bool = False
     ) -> list[Finding]:
-        """Return the findings up to now, the gravest first.
+        """Return the findings up to now, the most severe first.
 
         What a fixture has entered and not exited yet is not a leak of the test.
 
         Args:
-            thresholds: The durations from which on something is slow. Default: those of ``report``.
+            thresholds: What takes longer than these is slow. Default: those of ``report``.
             over: Whether the test has ended, so that what is still open is a leak.
         """
         snapshot = self.snapshot(running=not over)
@@ -96,19 +96,19 @@ class Lifecycles:
         ]
 
     def snapshot(self, *, running: bool = True) -> Snapshot:
-        """Return what analysis asks its questions of; ``running``: whether the test goes on."""
+        """Return the current state for analysis; ``running`` says whether the test continues."""
         timeline = self.timeline()
         return Snapshot(timeline, max(timeline.end or 0, monotonic_ns()), running=running)
 
-    def _whole(self) -> Snapshot:
-        """Return the snapshot of a test that goes on, for an assertion: nothing may be missing."""
+    def _complete_snapshot(self) -> Snapshot:
+        """Return the snapshot of a running test; fail if events are missing."""
         __tracebackhide__ = True
         snapshot = self.snapshot()
         why = what_is_missing(snapshot.timeline)
-        _claim(not why, f"the recording is incomplete: {why}")
+        _check(not why, f"the recording is incomplete: {why}")
         return snapshot
 
-    # -- claims -----------------------------------------------------------------------------
+    # -- assertions -------------------------------------------------------------------------
 
     def assert_no_leaks(self, *, allow: Sequence[str] = ()) -> None:
         """Assert that everything the test has entered has been exited.
@@ -117,16 +117,16 @@ class Lifecycles:
             allow: Names of resources that may still be held; ``*`` stands for any characters.
         """
         __tracebackhide__ = True
-        snapshot = self._whole()
+        snapshot = self._complete_snapshot()
         timeline = snapshot.timeline
-        left = [
+        unreleased = [
             f"{snapshot.where(row)}, entered by {snapshot.task(timeline.task[row])}"
             for row in timeline.in_flight
             if timeline.entered(row)
             and timeline.enter_started[row] >= (self.called_at or 0)
             and not any(fnmatchcase(_name(timeline, row), pattern) for pattern in allow)
         ]
-        _claim(not left, "never exited: " + "; ".join(left))
+        _check(not unreleased, "never exited: " + "; ".join(unreleased))
 
     def assert_cleanup_order(self, names: Sequence[str], *, task: str = "*") -> None:
         """Assert in which order resources were cleaned up.
@@ -137,7 +137,7 @@ class Lifecycles:
             task: Only exits in tasks with this name; ``*`` stands for any characters.
         """
         __tracebackhide__ = True
-        timeline = self._whole().timeline
+        timeline = self._complete_snapshot().timeline
         exits = sorted((at, row) for row, at in enumerate(timeline.exit_ended) if at != NOT_YET)
         tasks = {t for t, d in timeline.tasks.items() if fnmatchcase(d.name, task)}
         order = [
@@ -145,17 +145,17 @@ class Lifecycles:
             for _, row in exits
             if (name := _name(timeline, row)) in names and timeline.exit_task[row] in tasks
         ]
-        _claim(order == list(names), f"cleaned up {_listed(order)}, not {_listed(names)}")
+        _check(order == list(names), f"cleaned up {_join_names(order)}, not {_join_names(names)}")
 
     def assert_no_deadlock_risk(self) -> None:
         """Assert that there was no deadlock and that all locks were taken in one order."""
         __tracebackhide__ = True
         risks = [
             f"{finding.kind} ({finding.certainty}): {finding.summary}"
-            for finding in find_in(self._whole(), Thresholds())
+            for finding in find_in(self._complete_snapshot(), Thresholds())
             if finding.kind in ("deadlock", "lock-order-inversion")
         ]
-        _claim(not risks, "; ".join(risks))
+        _check(not risks, "; ".join(risks))
 
     def assert_wait(self, name: str, **limits: str | int) -> None:
         """Assert limits on the time that tasks waited for a resource.
@@ -171,37 +171,37 @@ class Lifecycles:
             TypeError: There is no limit, or one on an unknown statistic.
         """
         __tracebackhide__ = True
-        self._assert_spread("wait", name, limits)
+        self._assert_limits("wait", name, limits)
 
     def assert_hold(self, name: str, **limits: str | int) -> None:
         """Assert limits on the time that tasks held a resource; see :meth:`assert_wait`."""
         __tracebackhide__ = True
-        self._assert_spread("hold", name, limits)
+        self._assert_limits("hold", name, limits)
 
-    def _assert_spread(self, what: str, name: str, limits: dict[str, str | int]) -> None:
+    def _assert_limits(self, what: str, name: str, limits: dict[str, str | int]) -> None:
         __tracebackhide__ = True
         unknown = limits.keys() - set(_STATISTICS)
         if unknown or not limits:
             raise TypeError(f"assert_{what}() takes limits on {', '.join(_STATISTICS)}")
-        snapshot = self._whole()
+        snapshot = self._complete_snapshot()
         uses = contention(snapshot.timeline, snapshot.now)
-        meant = [use for use in uses if fnmatchcase(use.name, name)]
-        _claim(
-            bool(meant),
+        matching = [use for use in uses if fnmatchcase(use.name, name)]
+        _check(
+            bool(matching),
             f"no resource matches {name!r}, only: {', '.join(u.name for u in uses) or 'none'}",
         )
-        for use in meant:
+        for use in matching:
             for statistic, limit in limits.items():
                 most = limit if isinstance(limit, int) else parse_duration(limit)
                 found: int = getattr(getattr(use, what), statistic)
-                _claim(
+                _check(
                     found <= most,
                     f"{what} {statistic} of {use.name!r} is {format_duration(found)}, "
                     f"{format_duration(found - most)} over {format_duration(most)}",
                 )
 
 
-def _claim(kept: bool, otherwise: str) -> None:
+def _check(kept: bool, otherwise: str) -> None:
     __tracebackhide__ = True
     if not kept:
         raise AssertionError(plain(otherwise))
@@ -212,5 +212,5 @@ def _name(timeline: Timeline, row: int) -> str:
     return known.name if known else ""
 
 
-def _listed(names: Sequence[str]) -> str:
+def _join_names(names: Sequence[str]) -> str:
     return " → ".join(names) if names else "nothing"

@@ -1,4 +1,4 @@
-"""The pytest plugin: records the tests that ask for it."""
+"""The pytest plugin: traces tests and reports what was found."""
 
 from __future__ import annotations
 
@@ -11,10 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from asyncctx_trace.testing.settings import MARK, Settings, add_options, of_session, of_test
+from asyncctx_trace.testing.settings import (
+    MARKER,
+    Settings,
+    add_options,
+    session_settings,
+    settings_of_test,
+)
 
 if TYPE_CHECKING:
-    from asyncctx_trace.testing.judging import Judgement
+    from asyncctx_trace.testing.evaluation import Evaluation
     from asyncctx_trace.testing.lifecycles import Lifecycles
 
 __all__: list[str] = []
@@ -23,7 +29,7 @@ _NAME = "asyncctx-trace"
 _RUN = pytest.StashKey["_Run"]()
 _NOT_RECORDED = pytest.StashKey[str]()
 _SUMMARY = "asyncctx_findings"
-"""Attribute of a report that carries the judgement from a worker of xdist to the terminal."""
+"""Attribute of a report; carries the evaluation from a worker of xdist to the terminal."""
 _TESTS = 3
 """Names of tests that are listed with a finding."""
 
@@ -35,9 +41,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
-        f"{MARK}(forbid='leak, …', allow='…', threshold='slow-cleanup=50ms', "
-        "budget='db pool:wait.max<50ms', trace=True): trace this test; what fails it, what is not "
-        "reported, from when on something is too long.",
+        f"{MARKER}(forbid='leak, …', allow='…', threshold='slow-cleanup=50ms', "
+        "budget='db pool:wait.max<50ms', trace=True): trace this test; which findings fail it, "
+        "which are not reported, and what takes too long.",
     )
     plugin = _Plugin(config)
     config.pluginmanager.register(plugin, f"{_NAME}-session")
@@ -54,26 +60,26 @@ class _Run:
         """Whether the recording is this test's alone."""
         self.mark = mark
         self.failed = False
-        self.judgement: Judgement | None = None
+        self.evaluation: Evaluation | None = None
 
 
 class _Plugin:
-    """What happens around each test."""
+    """The hooks of one session."""
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.all: bool = config.getoption("--asyncctx") or config.getini("asyncctx")
         self.keep: bool = config.getoption("--asyncctx-keep")
         self.quiet: bool = config.getoption("--asyncctx-quiet")
-        self.settings: Settings = of_session(config)
-        self.outliving: list[tuple[int, int]] = []
-        """From when to when fixtures of a wider scope than a function's were set up."""
+        self.settings: Settings = session_settings(config)
+        self.wider_fixtures: list[tuple[int, int]] = []
+        """Start and end of the set-up of each fixture of a wider scope than ``function``."""
         self.summary = _Summary(self.settings)
         self._folder: Path | None = None
         self._installed = False
 
     def install(self) -> None:
-        """Trace modules that say nothing of us as well, from now to the end of the session."""
+        """Trace every ``async with`` from now on until the end of the session."""
         if not self._installed:
             self._installed = True
             from asyncctx_trace.instrument.rewriting.import_hook import install, uninstall
@@ -85,7 +91,7 @@ class _Plugin:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        mark = item.get_closest_marker(MARK)
+        mark = item.get_closest_marker(MARKER)
         wanted = self.all or mark is not None or "lifecycles" in getattr(item, "fixturenames", ())
         if not wanted or (mark is not None and not mark.kwargs.get("trace", True)):
             return (yield)
@@ -110,7 +116,7 @@ class _Plugin:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         try:
-            settings = of_test(self.settings, item.get_closest_marker(MARK))
+            settings = settings_of_test(self.settings, item.get_closest_marker(MARKER))
         except ValueError as error:
             pytest.fail(str(error), pytrace=False)
         why = item.stash.get(_NOT_RECORDED, "")
@@ -126,7 +132,7 @@ class _Plugin:
             return (yield)
         finally:
             if self._installed and fixturedef.scope != "function":
-                self.outliving.append((started, monotonic_ns()))
+                self.wider_fixtures.append((started, monotonic_ns()))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -142,13 +148,13 @@ class _Plugin:
             result = yield
         except (KeyboardInterrupt, SystemExit, pytest.exit.Exception):
             raise
-        except BaseException:  # a fixture's, which comes first; what was found is reported as well
+        except BaseException:  # that of a fixture is reported first
             if run is not None:
                 run.failed = True
-                self._judge(run)
+                self._evaluate(run)
             raise
-        if run is not None and (broken := self._judge(run)):
-            pytest.fail("\n".join(broken), pytrace=False)
+        if run is not None and (failures := self._evaluate(run)):
+            pytest.fail("\n".join(failures), pytrace=False)
         return result
 
     @pytest.hookimpl(wrapper=True)
@@ -166,38 +172,38 @@ class _Plugin:
             if run.own:
                 report.sections.append((_NAME, f"recording: {run.lifecycles.path}"))
         if report.when == "teardown":
-            judged = run.judgement
-            if judged is not None and report.failed and judged.lines:
-                report.sections.append((_NAME, "\n".join(line for _, line in judged.lines)))
+            evaluated = run.evaluation
+            if evaluated is not None and report.failed and evaluated.lines:
+                report.sections.append((_NAME, "\n".join(line for _, line in evaluated.lines)))
             setattr(
                 report,
                 _SUMMARY,
                 {
-                    "lines": [list(each) for each in judged.lines] if judged else [],
-                    "budgets": judged.budgets if judged else [],
+                    "lines": [list(each) for each in evaluated.lines] if evaluated else [],
+                    "budgets": evaluated.budgets if evaluated else [],
                 },
             )
         return report
 
-    def _judge(self, run: _Run) -> list[str]:
-        """Judge a test that is over; gives why it fails."""
-        from asyncctx_trace.testing.judging import Judgement, judge
+    def _evaluate(self, run: _Run) -> list[str]:
+        """Evaluate a test that has ended; return why it fails."""
+        from asyncctx_trace.testing.evaluation import Evaluation, evaluate
 
         try:
-            settings = of_test(self.settings, run.mark)
-        except ValueError:  # its set-up has failed because of it
+            settings = settings_of_test(self.settings, run.mark)
+        except ValueError:  # its set-up has failed for this reason
             return []
         try:
-            run.judgement = judge(
-                run.lifecycles, settings, failed=run.failed, outliving=self.outliving
+            run.evaluation = evaluate(
+                run.lifecycles, settings, failed=run.failed, wider_fixtures=self.wider_fixtures
             )
-        except Exception as error:  # ours: a test that forbids nothing does not fail by it
+        except Exception as error:  # a defect of ours fails only a test with requirements
             line = f"cannot determine the findings: {type(error).__name__}: {error}"
-            run.judgement = Judgement([("", line)], [line] if settings.strict else [])
-        return run.judgement.broken
+            run.evaluation = Evaluation([("", line)], [line] if settings.strict else [])
+        return run.evaluation.failures
 
     def _path(self, item: pytest.Item) -> Path:
-        """Where the recording of ``item`` goes; it takes the place of an earlier run's."""
+        """Return the path for the recording of ``item``, the same in each run."""
         name = re.sub(r"[^\w.-]+", "-", item.nodeid)[-120:].strip("-.")
         if self._folder is None or not self._folder.is_dir():
             cache = getattr(self.config, "cache", None)
@@ -212,23 +218,23 @@ class _Plugin:
     # -- the session ------------------------------------------------------------------------
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        judged = getattr(report, _SUMMARY, None)
-        if judged is not None:
-            self.summary.add(report.nodeid, judged)
+        evaluated = getattr(report, _SUMMARY, None)
+        if evaluated is not None:
+            self.summary.add(report.nodeid, evaluated)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        if self.summary.unmatched() and session.exitstatus == pytest.ExitCode.OK:
+        if self.summary.unused_budgets() and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         self._tidy()
 
     def _tidy(self) -> None:
-        """Leave no empty folder behind; a worker of xdist leaves that to the controller."""
+        """Remove the folder if it is empty; workers of xdist leave that to the controller."""
         worker = hasattr(self.config, "workerinput")
         cache = getattr(self.config, "cache", None)
         folder = self._folder
         if folder is None and cache is not None and self.summary.traced:
-            folder = Path(cache.mkdir(_NAME))  # that of the workers
+            folder = Path(cache.mkdir(_NAME))  # the workers' folder
         if folder is None or (worker and cache is not None):
             return
         with suppress(OSError):  # there are recordings in it
@@ -238,46 +244,46 @@ class _Plugin:
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         lines = self.summary.lines(verbose=self.config.getoption("verbose") > 0)
-        unmatched = self.summary.unmatched()
+        unused_budgets = self.summary.unused_budgets()
         if self.quiet or not (self.summary.found or (self.all and self.summary.traced)):
             lines = []
-        if not (lines or unmatched):
+        if not (lines or unused_budgets):
             return
         terminalreporter.section(_NAME)
         for line in lines:
             terminalreporter.write_line(line)
-        for budget in unmatched:
+        for budget in unused_budgets:
             terminalreporter.write_line(
-                f"budget {budget}: no traced test has used a resource of that name", red=True
+                f"budget {budget}: no traced test used a resource with this name", red=True
             )
 
 
 class _Summary:
-    """What was found in all tests, each cause once."""
+    """What was found in all tests, once for each cause."""
 
     def __init__(self, settings: Settings) -> None:
         self.traced = 0
         self.found: dict[str, tuple[str, list[str]]] = {}
-        """Key -> the sentence of the first test with it, and all these tests."""
+        """Key -> the sentence of the first test with it, and the names of all tests with it."""
         self._tests: set[str] = set()
         self._unmatched = {budget.text for budget in settings.budgets}
 
-    def add(self, test: str, judged: dict[str, Any]) -> None:
-        """Take in what was said of one test."""
+    def add(self, test: str, evaluated: dict[str, Any]) -> None:
+        """Add the evaluation of one test."""
         self.traced += 1
-        self._unmatched -= set(judged["budgets"])
-        for key, line in judged["lines"]:
+        self._unmatched -= set(evaluated["budgets"])
+        for key, line in evaluated["lines"]:
             tests = self.found.setdefault(key or line, (line, []))[1]
             if test not in tests[-1:]:
                 tests.append(test)
             self._tests.add(test)
 
-    def unmatched(self) -> list[str]:
-        """Budgets of the session whose name no resource of any traced test had."""
+    def unused_budgets(self) -> list[str]:
+        """Return the budgets of the session for which no traced test used a resource."""
         return sorted(self._unmatched) if self.traced else []
 
     def lines(self, *, verbose: bool) -> list[str]:
-        """The end of the session's output; ``verbose`` names every test."""
+        """Return the lines at the end of the session; ``verbose`` lists every test."""
         from asyncctx_trace.model.text import count
 
         lines = []
@@ -293,7 +299,7 @@ class _Summary:
 
 @pytest.fixture
 def lifecycles(request: pytest.FixtureRequest) -> Lifecycles:
-    """Every `async with` since this test began, and assertions about them."""
+    """Acquisitions since this test began, and assertions about them."""
     if why := request.node.stash.get(_NOT_RECORDED, ""):
         pytest.fail(why, pytrace=False)
     run: _Run = request.node.stash[_RUN]
@@ -301,7 +307,10 @@ def lifecycles(request: pytest.FixtureRequest) -> Lifecycles:
 
 
 def _recording(path: Path, stack: ExitStack) -> tuple[Path, int | None]:
-    """A recording of this test's own; where one goes on already, that one from now on."""
+    """Start a recording for this test, or use the current one from now on.
+
+    Returns its path, and for the current one the time from which on it is read.
+    """
     from asyncctx_trace.errors import AlreadyRecording
     from asyncctx_trace.runtime.recording_session import record, recording
 

@@ -1,6 +1,6 @@
-"""What a test may not do: options of the session and the marker of the test, checked.
+"""Settings of the plugin: options of the session, and arguments of the marker.
 
-Nothing of analysis is imported before a test is traced or an option is given.
+Analysis is not imported before a test is traced or an option is given.
 """
 
 from __future__ import annotations
@@ -15,48 +15,48 @@ if TYPE_CHECKING:
     from asyncctx_trace.analysis.findings import Thresholds
     from asyncctx_trace.analysis.summary.budgets import Budget
 
-__all__ = ["MARK", "Settings", "add_options", "of_session", "of_test"]
+__all__ = ["MARKER", "Settings", "add_options", "session_settings", "settings_of_test"]
 
-MARK = "lifecycles"
+MARKER = "lifecycles"
 _KEYS = ("forbid", "allow", "budget", "threshold", "trace")
 _INI = ("asyncctx", "asyncctx_forbid", "asyncctx_threshold", "asyncctx_budget")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What is forbidden, and from when on something is too long."""
+    """Which findings fail a test or are not reported, and when something takes too long."""
 
     forbid: frozenset[str] = frozenset()
     """Kinds of findings, ``certain`` or ``any``."""
     allow: frozenset[str] = frozenset()
-    """The same: these are neither forbidden nor reported."""
+    """The same; these neither fail a test nor are reported."""
     thresholds: tuple[str, ...] = ()
     """Each as it is written: ``slow-cleanup=50ms``."""
     budgets: tuple[Budget, ...] = ()
-    """Each is kept by every resource of its name."""
+    """Every resource with the name of a budget must keep it."""
     required: tuple[Budget, ...] = ()
-    """Those of them that need a resource of that name."""
+    """Those budgets that fail a test without a resource of that name."""
 
     @property
     def strict(self) -> bool:
-        """Whether anything at all is forbidden."""
+        """Whether anything can fail a test, so that its recording must be complete."""
         return bool(self.forbid or self.budgets)
 
-    def chosen(self) -> frozenset[str]:
-        """The kinds of findings whose threshold was given."""
+    def given_thresholds(self) -> frozenset[str]:
+        """Return the kinds of findings for which a threshold was given."""
         return frozenset(text.partition("=")[0].strip() for text in self.thresholds)
 
     def limits(self) -> Thresholds:
-        """The thresholds, with one second for what a busy machine makes slow by itself."""
+        """Return all thresholds; the default for what a busy machine slows down is one second."""
         from asyncctx_trace.analysis.findings import Thresholds
+        from asyncctx_trace.model.durations import SECOND
 
-        second = 1_000_000_000
-        base = Thresholds(slow_cleanup=second, held_across_wait=second, starved_pool=second)
+        base = Thresholds(slow_cleanup=SECOND, held_across_wait=SECOND, starved_pool=SECOND)
         return Thresholds.parse(self.thresholds, base)
 
 
 def add_options(parser: pytest.Parser) -> None:
-    """Register the options of the command line and of the configuration file."""
+    """Add the options of the command line and of the configuration file."""
     group = parser.getgroup("asyncctx-trace")
     group.addoption(
         "--asyncctx",
@@ -120,11 +120,11 @@ def add_options(parser: pytest.Parser) -> None:
     )
 
 
-def of_session(config: pytest.Config) -> Settings:
-    """What the command line and the configuration file say; raises pytest.UsageError."""
+def session_settings(config: pytest.Config) -> Settings:
+    """Return the settings of the command line and the configuration; raises pytest.UsageError."""
     overrides = config.getoption("override_ini", None) or ()
     given = {text.partition("=")[0].strip() for text in overrides}
-    # What stands in the file has no public name in pytest; without it pytest still warns.
+    # pytest has no public name for the content of the file; without it, pytest itself warns.
     given |= set(getattr(config, "_inicfg", None) or vars(config).get("inicfg") or ())
     for name in sorted(given):
         if name.startswith("asyncctx") and name not in _INI:
@@ -144,24 +144,24 @@ def of_session(config: pytest.Config) -> Settings:
         raise pytest.UsageError(f"asyncctx-trace: {error}") from None
 
 
-def of_test(session: Settings, mark: pytest.Mark | None) -> Settings:
-    """What holds for one test; raises ValueError for a marker that says something unknown."""
+def settings_of_test(session: Settings, mark: pytest.Mark | None) -> Settings:
+    """Return the settings of one test; raises ValueError for an invalid marker."""
     if mark is None:
         return session
     from asyncctx_trace.model.text import did_you_mean, plain
 
     if mark.args:
         raise ValueError(
-            f"@pytest.mark.{MARK} takes keyword arguments only, such as forbid={mark.args[0]!r}"
+            f"@pytest.mark.{MARKER} takes keyword arguments only, such as forbid={mark.args[0]!r}"
         )
     for name in mark.kwargs:
         if name not in _KEYS:
             raise ValueError(
-                f"@pytest.mark.{MARK} has no argument {plain(name)!r}{did_you_mean(name, _KEYS)}; "
-                f"use {', '.join(_KEYS)}"
+                f"@pytest.mark.{MARKER} has no argument {plain(name)!r}"
+                f"{did_you_mean(name, _KEYS)}; use {', '.join(_KEYS)}"
             )
     forbid, allow, thresholds, budgets = (
-        _texts(mark.kwargs.get(key, ())) for key in ("forbid", "allow", "threshold", "budget")
+        _as_texts(mark.kwargs.get(key, ())) for key in ("forbid", "allow", "threshold", "budget")
     )
     own = _checked(forbid, allow, thresholds, budgets)
     return Settings(
@@ -187,9 +187,9 @@ def _checked(
     )
 
 
-def _texts(given: object) -> tuple[str, ...]:
+def _as_texts(given: object) -> tuple[str, ...]:
     if isinstance(given, str):
         return (given,)
     if isinstance(given, Iterable) and all(isinstance(each, str) for each in given):
         return tuple(given)
-    raise ValueError(f"@pytest.mark.{MARK} takes texts, not {given!r}")
+    raise ValueError(f"@pytest.mark.{MARKER} takes strings, not {given!r}")
