@@ -1,4 +1,4 @@
-"""Small recordings, made by the real writer."""
+"""Small recordings, written by a real recorder."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from pathlib import Path
 from asyncctx_trace.recording.segments import create
 from asyncctx_trace.recording.writer import Recorder
 
-__all__ = ["LOCK", "define_words", "recorder", "script"]
+__all__ = ["LOCK", "define_names", "recorder", "script"]
 
 LOCK = 7
-"""The resource that :func:`define_words` defines."""
+"""The resource that :func:`define_names` defines."""
 
 
 def recorder(path: Path) -> Recorder:
-    """A recorder on a new file."""
+    """Return a recorder on a new file."""
     create(path)
     return Recorder(path)
 
 
-def define_words(recorder: Recorder) -> None:
-    """Everything that a fact may refer to: manager 1, site 1, task 1, resource LOCK."""
+def define_names(recorder: Recorder) -> None:
+    """Define everything to which an event may refer: manager 1, site 1, task 1, resource LOCK."""
     recorder.manager_defined(1, "asyncio.locks.Lock")
     recorder.site_defined(1, "app.py", 12, "worker", "db_lock")
     recorder.resource_defined(LOCK, "lock", "db lock", 1)
@@ -31,6 +31,6 @@ def define_words(recorder: Recorder) -> None:
 
 
 def script(source: str, *arguments: object, **options: object) -> subprocess.Popen[bytes]:
-    """A real Python process that runs ``source`` with our packages on its path."""
+    """Start a Python process that runs ``source`` with this package on its path."""
     words = [sys.executable, "-c", textwrap.dedent(source), *map(str, arguments)]
     return subprocess.Popen(words, **options)  # type: ignore[call-overload,no-any-return]

@@ -1,4 +1,4 @@
-"""A reader in another process sees a fact as soon as its writer has published it."""
+"""A reader in another process sees an event as soon as it is recorded."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ WRITER = """
 """
 
 
-def test_every_published_fact_is_seen_by_the_next_look(tmp_path: Path) -> None:
-    """No flush, no delay: the writer says "published", the reader looks once and has it."""
+def test_every_recorded_event_is_seen_by_the_next_poll(tmp_path: Path) -> None:
+    """No flush, no delay: the writer says that it has recorded, and one poll returns it."""
     path = tmp_path / "a.actx"
     create(path)
     with (
@@ -54,7 +54,7 @@ def test_every_published_fact_is_seen_by_the_next_look(tmp_path: Path) -> None:
         assert not recording.alive
 
 
-def test_each_process_has_ids_of_its_own(tmp_path: Path) -> None:
+def test_ids_of_different_processes_are_different(tmp_path: Path) -> None:
     """Two processes number their tasks from one; in the recording they are two tasks."""
     path = tmp_path / "a.actx"
     create(path)
@@ -69,8 +69,8 @@ def test_each_process_has_ids_of_its_own(tmp_path: Path) -> None:
     assert processes == [0, 1]
 
 
-def test_a_slot_that_is_being_filled_holds_back_those_behind_it(tmp_path: Path) -> None:
-    """A thread has taken its slot and not yet written; the next thread's fact is complete."""
+def test_a_slot_that_is_being_filled_holds_back_those_after_it(tmp_path: Path) -> None:
+    """A thread has taken its slot and not written yet; the next thread's record is complete."""
     path = tmp_path / "a.actx"
     writer = recorder(path)
     page = writer.page
@@ -92,7 +92,7 @@ def test_a_slot_that_is_being_filled_holds_back_those_behind_it(tmp_path: Path) 
 def test_a_slot_that_was_never_filled_hides_nothing_once_its_writer_is_dead(
     tmp_path: Path,
 ) -> None:
-    """The process was killed between taking a slot and writing it."""
+    """The process was killed between taking a slot and writing to it."""
     path = tmp_path / "a.actx"
     create(path)
     source = """
@@ -113,8 +113,8 @@ def test_a_slot_that_was_never_filled_hides_nothing_once_its_writer_is_dead(
     assert [event.task for event in events if isinstance(event, TaskEnded)] == [1, 3]
 
 
-def test_the_reader_keeps_looking_only_where_something_can_come(tmp_path: Path) -> None:
-    """However long the recording, a look costs what is new."""
+def test_the_reader_polls_only_segments_that_can_grow(tmp_path: Path) -> None:
+    """However long the recording is, a poll costs as much as there is new."""
     path = tmp_path / "a.actx"
     writer = recorder(path)
     with Recording(path) as recording:
@@ -127,8 +127,8 @@ def test_the_reader_keeps_looking_only_where_something_can_come(tmp_path: Path) 
         assert len(recording._open) <= 2
 
 
-def test_a_recording_outlives_its_file_name(tmp_path: Path) -> None:
-    """Somebody tidies up while the program runs: it goes on, and so does the reader."""
+def test_a_recording_continues_when_its_file_is_deleted(tmp_path: Path) -> None:
+    """The program and the reader have opened it."""
     path = tmp_path / "a.actx"
     writer = recorder(path)
     with Recording(path) as recording:
@@ -139,8 +139,8 @@ def test_a_recording_outlives_its_file_name(tmp_path: Path) -> None:
         assert sum(isinstance(event, TaskEnded) for event in recording.poll()) == 5_000
 
 
-def test_a_large_recording_can_be_taken_in_bit_by_bit(tmp_path: Path) -> None:
-    """Each bit is bounded, none is lost, and every name is known when it is needed."""
+def test_a_large_recording_can_be_read_in_parts(tmp_path: Path) -> None:
+    """Each part is limited, none is lost, and every name is defined when it is needed."""
     path = tmp_path / "a.actx"
     writer = recorder(path)
     for number in range(1, 9_000):
@@ -188,8 +188,8 @@ def test_acquisitions_that_begin_and_end_between_two_polls_can_be_left_out(tmp_p
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="Linux")
-def test_a_process_that_was_killed_and_not_waited_for_is_over(tmp_path: Path) -> None:
-    """Its launcher was killed with it, so that nobody asks for its exit code for a while."""
+def test_a_zombie_process_has_ended(tmp_path: Path) -> None:
+    """Its launcher was killed as well, so that nobody waits for it for a while."""
     path = tmp_path / "a.actx"
     create(path)
     source = """

@@ -1,4 +1,4 @@
-"""A recorder that fails goes on counting, and the count is in the recording at once."""
+"""A recorder that fails continues to count, and the count is in the recording at once."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from asyncctx_trace.recording.retention import Retention
 from asyncctx_trace.recording.ring import LiveSet, RingRecorder
 from asyncctx_trace.recording.segments import Segments
 from asyncctx_trace.recording.writer import Recorder, TextWriter
-from recording.builders import LOCK, define_words, recorder
+from recording.builders import LOCK, define_names, recorder
 
 
 @pytest.fixture
 def attached(tmp_path: Path) -> Iterator[Recorder]:
-    """A recorder that the hub tells every fact."""
+    """A recorder that is attached as a sink."""
     sink = recorder(tmp_path / "a.actx")
-    define_words(sink)
+    define_names(sink)
     sinks.attach(sink)
     yield sink
     sinks.detach(sink)
 
 
 def acquire(sink: Recorder, first: int, count: int) -> None:
-    """So many acquisitions, told as the hub's callers do."""
+    """Send the events of ``count`` acquisitions, as the hooks do."""
     for number in range(first, first + count):
         try:
             sink.enter_started(number, number, 0, 1, 1, LOCK, 1)
@@ -43,14 +43,14 @@ def acquire(sink: Recorder, first: int, count: int) -> None:
 
 
 def losses(path: Path) -> list[Dropped]:
-    """What the recording says it lost."""
+    """Return the losses that a recording reports."""
     return Timeline(read(path)).dropped
 
 
-def test_a_recorder_that_fails_counts_what_comes_after(
+def test_a_recorder_that_fails_counts_later_acquisitions(
     attached: Recorder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whatever the cause; the log says it once, the recording at once and to every reader."""
+    """Whatever the cause is: it is logged once, and every reader sees it at once."""
 
     def broken(*_: object) -> None:
         raise LookupError("no such page")
@@ -68,10 +68,10 @@ def test_a_recorder_that_fails_counts_what_comes_after(
     assert len(caplog.records) == 1
 
 
-def test_a_definition_that_fails_stops_the_recording_too(
+def test_a_definition_that_fails_stops_the_recording(
     attached: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Facts that name what was never defined are of no use."""
+    """Events that refer to what was never defined are useless."""
     monkeypatch.setattr(Recorder, "_open_texts", lambda self: 1 / 0)
     for number in range(2_000):
         try:
@@ -85,10 +85,10 @@ def test_a_definition_that_fails_stops_the_recording_too(
     assert (lost.acquisitions, lost.stops) == (11, True)
 
 
-def test_a_fact_that_found_no_stack_is_counted_and_the_recording_goes_on(
+def test_an_event_at_the_end_of_the_stack_is_counted_and_the_recording_continues(
     attached: Recorder,
 ) -> None:
-    """It is not the recorder's fault; but an end may be missing from then on."""
+    """This is not a failure of the recorder, but an event may be missing from then on."""
     acquire(attached, 1, 5)
     sinks.disable_sink(attached, RecursionError())
     sinks.disable_sink(attached, MemoryError())
@@ -102,8 +102,8 @@ def test_a_fact_that_found_no_stack_is_counted_and_the_recording_goes_on(
     assert not is_complete(timeline, [1], 0, lost.at + 1)
 
 
-def test_who_follows_a_recording_sees_the_count_grow(attached: Recorder) -> None:
-    """Look by look it is told what is new."""
+def test_a_follower_sees_the_count_grow(attached: Recorder) -> None:
+    """Each poll returns how many more are missing."""
     with Recording(attached.path) as recording:
         timeline = Timeline(recording.poll())
         attached.stop_recording(OSError("disk full"))
@@ -120,12 +120,12 @@ def test_who_follows_a_recording_sees_the_count_grow(attached: Recorder) -> None
     ]
 
 
-def test_the_count_survives_that_its_page_is_taken_again(tmp_path: Path) -> None:
-    """A bounded recording turns its pages over; what was missed stays told."""
+def test_the_count_survives_the_recycling_of_its_page(tmp_path: Path) -> None:
+    """A ring recycles its segments; what is missing stays reported."""
     path = tmp_path / "a.actx"
     recorder(path).close()
     bounded = RingRecorder(path, Retention.parse("1MB"), LiveSet)
-    define_words(bounded)
+    define_names(bounded)
     bounded.missed()
     for number in range(10_000):
         bounded.printed(number, "stdout", "x" * 200)
@@ -135,11 +135,11 @@ def test_the_count_survives_that_its_page_is_taken_again(tmp_path: Path) -> None
     assert [each.acquisitions for each in later] == [1]
 
 
-def test_a_heartbeat_tells_how_long_a_killed_program_hung(tmp_path: Path) -> None:
-    """It takes no room, and the last one counts."""
+def test_a_heartbeat_shows_how_long_a_killed_program_hung(tmp_path: Path) -> None:
+    """It takes no space, and the last one counts."""
     path = tmp_path / "a.actx"
     sink = recorder(path)
-    define_words(sink)
+    define_names(sink)
     sink.enter_started(10, 1, 0, 1, 1, LOCK, 1)
     launcher = TextWriter(path)
     for at in (1_000_000_000, 2_000_000_000, 3_000_000_000):

@@ -1,4 +1,4 @@
-"""What is no recording is refused in one line that says what to do."""
+"""A file that is not a recording is refused in one line that says what to do."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def refusal(path: Path) -> str:
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"print('hi')\n", b"\0" * 8192])
-def test_something_else_is_no_recording(tmp_path: Path, content: bytes) -> None:
+def test_another_file_is_not_a_recording(tmp_path: Path, content: bytes) -> None:
     """An empty file, a zip, a script, zeros."""
     path = tmp_path / "a.actx"
     path.write_bytes(content)
@@ -36,14 +36,14 @@ def test_something_else_is_no_recording(tmp_path: Path, content: bytes) -> None:
     )
 
 
-def test_a_folder_is_no_recording(tmp_path: Path) -> None:
-    """People give the folder in which their recordings lie."""
+def test_a_folder_is_not_a_recording(tmp_path: Path) -> None:
+    """Users may pass the folder that contains their recordings."""
     assert refusal(tmp_path) == (f"NotARecording: {tmp_path} is a folder: use a recording in it")
 
 
 @pytest.mark.parametrize("size", [1, 7, 8, 20, 35, HEADER_SIZE - 1])
-def test_a_cut_off_header_is_damage(tmp_path: Path, size: int) -> None:
-    """The disk was full, or a copy was broken off."""
+def test_an_incomplete_header_is_damage(tmp_path: Path, size: int) -> None:
+    """The disk was full, or the file was copied in part."""
     path = tmp_path / "a.actx"
     path.write_bytes(HEADER[:size])
 
@@ -52,7 +52,7 @@ def test_a_cut_off_header_is_damage(tmp_path: Path, size: int) -> None:
 
 @given(position=st.integers(10, 35), flip=st.integers(1, 255))
 def test_an_altered_header_is_damage(position: int, flip: int) -> None:
-    """Any byte behind the version; the version itself may make it a newer one."""
+    """Any byte after the version; an altered version may be a newer one."""
     altered = bytearray(HEADER)
     altered[position] ^= flip
 
@@ -60,7 +60,7 @@ def test_an_altered_header_is_damage(position: int, flip: int) -> None:
         unpack_header(bytes(altered), Path("a.actx"))
 
 
-def test_a_newer_version_names_the_way_out() -> None:
+def test_a_newer_version_is_refused_with_the_command_to_upgrade() -> None:
     """An old reader must not guess what a newer writer meant."""
     newer = HEADER[:8] + (99).to_bytes(2, "little") + HEADER[10:]
 
@@ -68,8 +68,8 @@ def test_a_newer_version_names_the_way_out() -> None:
         unpack_header(newer, Path("a.actx"))
 
 
-def test_a_segment_of_no_known_kind_is_damage(tmp_path: Path) -> None:
-    """The header may be whole and the rest not."""
+def test_a_segment_of_an_unknown_kind_is_damage(tmp_path: Path) -> None:
+    """The header may be intact and the rest not."""
     path = tmp_path / "a.actx"
     create(path)
     with path.open("ab") as file:
@@ -80,7 +80,7 @@ def test_a_segment_of_no_known_kind_is_damage(tmp_path: Path) -> None:
 
 
 @given(header=st.binary(max_size=64))
-def test_no_bytes_make_it_raise_anything_else(header: bytes) -> None:
-    """Whatever a file begins with, the answer is one of ours."""
+def test_no_header_raises_another_exception(header: bytes) -> None:
+    """Whatever a file begins with, the error is one of ours."""
     with pytest.raises((NotARecording, DamagedRecording, NewerRecording)):
         unpack_header(header, Path("a.actx"))

@@ -1,4 +1,4 @@
-"""A bounded recording keeps the newest whole acquisitions, and counts what it gave up."""
+"""A ring keeps the newest complete acquisitions, and counts those that it dropped."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Service:
 
 
 def accounted(timeline: Timeline) -> int:
-    """Acquisitions that are there, and those that are said to be gone."""
+    """Return how many acquisitions are kept or reported as dropped."""
     return len(timeline) + sum(dropped.acquisitions for dropped in timeline.dropped)
 
 
@@ -66,10 +66,10 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "a.actx"
 
 
-def test_the_file_stays_within_its_bound_and_every_acquisition_is_accounted_for(
+def test_the_file_stays_within_its_limit_and_every_acquisition_is_counted(
     path: Path,
 ) -> None:
-    """Ten times what fits."""
+    """Ten times as many as fit."""
     service = Service(path, Retention(bytes=ROOM))
     service.serve(30_000)
 
@@ -79,8 +79,8 @@ def test_the_file_stays_within_its_bound_and_every_acquisition_is_accounted_for(
     assert 1_000 < len(timeline) < 15_000
 
 
-def test_what_is_kept_is_the_newest_and_whole(path: Path) -> None:
-    """No halves, and every name and message that a kept fact refers to."""
+def test_what_is_kept_is_the_newest_and_complete(path: Path) -> None:
+    """There are no incomplete acquisitions, and all names and messages are defined."""
     service = Service(path, Retention(bytes=ROOM))
     service.serve(20_000)
 
@@ -93,7 +93,7 @@ def test_what_is_kept_is_the_newest_and_whole(path: Path) -> None:
 
 
 def test_a_long_lived_acquisition_is_carried_over(path: Path) -> None:
-    """A pool that is open for the life of the service is what one wants to see most."""
+    """A pool that is open as long as the service is what matters most."""
     service = Service(path, Retention(bytes=ROOM))
     pool = service.ask()
     service.serve(20_000)
@@ -111,8 +111,8 @@ def test_a_long_lived_acquisition_is_carried_over(path: Path) -> None:
     assert over.enter_started == held.enter_started
 
 
-def test_a_follower_sees_everything_although_the_file_forgets(path: Path) -> None:
-    """It looks often enough, and takes in nothing twice."""
+def test_a_follower_sees_everything_although_segments_are_recycled(path: Path) -> None:
+    """It polls often enough, and returns nothing twice."""
     service = Service(path, Retention(bytes=ROOM))
     timeline = Timeline()
     with Recording(path) as recording:
@@ -124,8 +124,8 @@ def test_a_follower_sees_everything_although_the_file_forgets(path: Path) -> Non
     assert [acquisition.task for acquisition in timeline] == list(range(1, 20_001))
 
 
-def test_a_follower_that_comes_late_keeps_up_from_there(path: Path) -> None:
-    """The file has turned over many times before anybody looks."""
+def test_a_follower_may_start_late(path: Path) -> None:
+    """All segments were recycled many times before it opened the file."""
     service = Service(path, Retention(bytes=ROOM))
     service.serve(20_000)
     timeline = Timeline()
@@ -139,8 +139,8 @@ def test_a_follower_that_comes_late_keeps_up_from_there(path: Path) -> None:
     assert tasks == list(range(tasks[0], 32_001))
 
 
-def test_a_follower_that_sleeps_misses_what_was_given_up_and_is_told(path: Path) -> None:
-    """Then it goes on with what is there."""
+def test_a_slow_follower_learns_what_it_missed(path: Path) -> None:
+    """Then it continues with what is there."""
     service = Service(path, Retention(bytes=ROOM))
     timeline = Timeline()
     with Recording(path) as recording:
@@ -157,8 +157,8 @@ def test_a_follower_that_sleeps_misses_what_was_given_up_and_is_told(path: Path)
     assert accounted(timeline) >= 30_100
 
 
-def test_old_lines_of_output_make_room_and_are_counted(path: Path) -> None:
-    """The newest stay."""
+def test_old_lines_of_output_are_dropped_and_counted(path: Path) -> None:
+    """The newest are kept."""
     service = Service(path, Retention(bytes=MIN_SIZE))
     for number in range(40_000):
         service.recorder.printed(number, "stdout", f"line {number}")
@@ -174,16 +174,16 @@ def test_old_lines_of_output_make_room_and_are_counted(path: Path) -> None:
     assert path.stat().st_size <= MIN_SIZE + 2 * SEGMENT
 
 
-def test_by_time_nothing_young_is_given_up(path: Path) -> None:
-    """A bound of an hour, and a minute's worth of facts."""
+def test_by_duration_nothing_recent_is_dropped(path: Path) -> None:
+    """The limit is an hour, and the events are those of a minute."""
     service = Service(path, Retention(ns=3600 * 10**9))
     service.serve(10_000)
 
     assert len(Timeline(read(path))) == 10_000
 
 
-def test_by_time_what_is_too_old_makes_room(path: Path) -> None:
-    """A bound that has passed before the next fact comes."""
+def test_by_duration_old_acquisitions_are_dropped(path: Path) -> None:
+    """The limit is over before the next event comes."""
     service = Service(path, Retention(ns=1))
     service.serve(20_000)
 
@@ -203,13 +203,13 @@ def test_by_time_what_is_too_old_makes_room(path: Path) -> None:
         ("1.5h", Retention(ns=5400 * 10**9)),
     ],
 )
-def test_bounds_are_written_as_people_write_them(text: str, bound: Retention) -> None:
-    """Sizes and times."""
+def test_a_limit_is_a_size_or_a_duration(text: str, bound: Retention) -> None:
+    """In the usual notations."""
     assert Retention.parse(text) == bound
 
 
 @pytest.mark.parametrize("text", ["", "200", "MB", "10 parsecs", "-5m"])
-def test_anything_else_is_refused_with_an_example(text: str) -> None:
+def test_an_invalid_limit_is_refused_with_an_example(text: str) -> None:
     """In one line."""
     with pytest.raises(
         AsyncctxTraceError, match="use a size such as 200MB or a duration such as 90s"

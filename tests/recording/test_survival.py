@@ -1,4 +1,4 @@
-"""A recording survives its program, and the program survives its recording."""
+"""A recording survives its program, and a program is not harmed by its recording."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ LOCKING = """
 
 
 def killed_at_a_random_instant(source: str, path: Path, luck: random.Random) -> int:
-    """Run ``source`` until SIGKILL; how many bytes it had written by then."""
+    """Run ``source`` until SIGKILL; return how many bytes it had printed by then."""
     with script(source, path, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         first = process.stdout.read(1)
@@ -62,8 +62,8 @@ def killed_at_a_random_instant(source: str, path: Path, luck: random.Random) -> 
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_sigkill_at_any_instant_loses_no_published_fact(tmp_path: Path, seed: int) -> None:
-    """The program counts through a pipe; one more may lie between fact and count."""
+def test_sigkill_loses_no_recorded_event(tmp_path: Path, seed: int) -> None:
+    """The program counts through a pipe; one more event may lie between recording and counting."""
     path = tmp_path / "a.actx"
     create(path)
     counted = killed_at_a_random_instant(COUNTING, path, random.Random(seed))
@@ -73,7 +73,7 @@ def test_sigkill_at_any_instant_loses_no_published_fact(tmp_path: Path, seed: in
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_sigkill_amid_contention_loses_no_acquisition(tmp_path: Path, seed: int) -> None:
+def test_sigkill_during_contention_loses_no_acquisition(tmp_path: Path, seed: int) -> None:
     """Five tasks on one lock, recorded by the program itself."""
     path = tmp_path / "a.actx"
     counted = killed_at_a_random_instant(LOCKING, path, random.Random(seed))
@@ -83,7 +83,7 @@ def test_sigkill_amid_contention_loses_no_acquisition(tmp_path: Path, seed: int)
 
 
 def test_a_full_disk_stops_the_recording_and_not_the_program(tmp_path: Path) -> None:
-    """What did not fit is counted, by whole acquisitions; the program ends as it would."""
+    """What does not fit is counted in complete acquisitions; the program ends as usual."""
     source = """
         import asyncio, sys
         import asyncctx_trace
@@ -121,7 +121,7 @@ def test_a_full_disk_stops_the_recording_and_not_the_program(tmp_path: Path) -> 
 
 
 def test_a_forked_child_writes_to_pages_of_its_own(tmp_path: Path) -> None:
-    """Both go on after the fork; neither writes over the other."""
+    """Both continue after the fork; neither overwrites the other's records."""
     source = """
         import os, sys
         import asyncio, asyncctx_trace
@@ -149,8 +149,8 @@ def test_a_forked_child_writes_to_pages_of_its_own(tmp_path: Path) -> None:
     assert sum(isinstance(event, ProcessDefined) for event in events) == 2
 
 
-def test_a_program_that_closes_every_descriptor_harms_no_file_of_its_own(tmp_path: Path) -> None:
-    """Daemons do; the numbers are then taken by their next files."""
+def test_a_program_that_closes_every_descriptor_keeps_its_files_intact(tmp_path: Path) -> None:
+    """Daemons do this; their next files get the same numbers."""
     source = """
         import os, sys
         from pathlib import Path
@@ -174,8 +174,8 @@ def test_a_program_that_closes_every_descriptor_harms_no_file_of_its_own(tmp_pat
     assert {file.read_bytes() for file in tmp_path.glob("a.actx.*")} == {b"ours alone"}
 
 
-def test_a_fact_after_the_goodbye_is_harmless(tmp_path: Path) -> None:
-    """The file is let go of; another thread is still in the middle of its work."""
+def test_an_event_after_the_end_of_the_recording_is_harmless(tmp_path: Path) -> None:
+    """The file is closed while another thread is still at work."""
     path = tmp_path / "a.actx"
     writer = recorder(path)
     writer.close()

@@ -1,4 +1,4 @@
-"""A damaged or forged recording is refused in one line, or gives an answer; nothing else."""
+"""A damaged or forged recording is refused in one line, or analysed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from asyncctx_trace.recording.segments import create
 from asyncctx_trace.recording.text_entries import iter_entries, put_entry, stored_size
 from asyncctx_trace.sources import open_source
 
-from .builders import LOCK, define_words, recorder
+from .builders import LOCK, define_names, recorder
 
 EXTREMES = [0, 1, 2, 7, 8, 127, 128, 255, 2**31 - 1, 2**31, 2**32 - 1, 2**62, 2**63, 2**64 - 1]
 
@@ -43,7 +43,7 @@ def intact(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A recording of eight acquisitions, each inside the one before."""
     path = tmp_path_factory.mktemp("intact") / "a.actx"
     it = recorder(path)
-    define_words(it)
+    define_names(it)
     for number in range(1, 9):
         it.enter_started(number * 10, number, number - 1, 1, 1, LOCK, 1)
         it.enter_ended(number * 10 + 1, number, 1, None)
@@ -55,13 +55,13 @@ def intact(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 def segment_of(data: bytes, kind: SegmentKind) -> int:
-    """The offset of the first segment of ``kind``."""
+    """Return the offset of the first segment of ``kind``."""
     offsets = range(HEADER_SIZE, len(data), SEGMENT)
     return next(at for at in offsets if data[at + SEGMENT_HEADER.size - 1] == kind)
 
 
 def answer(path: Path, data: bytes) -> str:
-    """Read ``data`` and analyse it: ``""``, or the one line with which it is refused."""
+    """Read ``data`` and analyse it; return ``""``, or the line with which it is refused."""
     path.write_bytes(data)
     refused = ""
     try:
@@ -93,7 +93,7 @@ def test_no_value_in_a_record_makes_analysis_fail_or_hang(
 
 @pytest.mark.parametrize("parent", [2, 3, 8])
 def test_an_acquisition_within_itself_is_damage(tmp_path: Path, intact: bytes, parent: int) -> None:
-    """Who follows parents would never arrive."""
+    """Following its parents would never end."""
     data = bytearray(intact)
     second = segment_of(intact, SegmentKind.RECORDS) + SEGMENT_HEADER.size + 2 * RECORD
     assert RAW.unpack_from(data, second)[1] == 2
@@ -120,27 +120,29 @@ FIELDS = [
 
 
 @pytest.mark.parametrize(("kind", "name", "value"), FIELDS)
-def test_no_value_in_a_text_makes_analysis_fail(
+def test_no_value_in_a_text_entry_makes_analysis_fail(
     tmp_path: Path, intact: bytes, kind: str, name: str, value: Any
 ) -> None:
-    """The line says which field of what is wrong."""
+    """The error names the field and the entry."""
     at = segment_of(intact, SegmentKind.TEXTS)
     entries = [e for e, _ in iter_entries(intact[at : at + SEGMENT], SEGMENT_HEADER.size)]
     next(entry for entry in entries if entry["k"] == kind)[name] = value
 
-    refused = answer(tmp_path / "a.actx", with_texts(intact, entries))
+    refused = answer(tmp_path / "a.actx", with_entries(intact, entries))
 
     assert f"invalid {name} of {kind}" in refused
 
 
 @pytest.mark.parametrize("entry", ["[" * 60_000, "7", "[]", '{"k":[]}', '{"k":"task"}', "{}"])
-def test_no_json_in_a_text_makes_the_reader_fail(tmp_path: Path, intact: bytes, entry: str) -> None:
-    """Something else than an object, one without a kind, or one deeper than Python's stack."""
-    assert "is damaged" in answer(tmp_path / "a.actx", with_texts(intact, [entry]))
+def test_no_json_in_a_text_entry_makes_the_reader_fail(
+    tmp_path: Path, intact: bytes, entry: str
+) -> None:
+    """Not an object, one without a kind, or one deeper than Python's stack."""
+    assert "is damaged" in answer(tmp_path / "a.actx", with_entries(intact, [entry]))
 
 
-def with_texts(data: bytes, entries: list[Any]) -> bytes:
-    """``data`` with these entries as its texts: objects, or JSON as it is."""
+def with_entries(data: bytes, entries: list[Any]) -> bytes:
+    """Return ``data`` with these text entries, given as objects or as JSON."""
     written = bytearray()
     for entry in entries:
         raw = (entry if isinstance(entry, str) else json.dumps(entry)).encode()
@@ -154,8 +156,8 @@ def with_texts(data: bytes, entries: list[Any]) -> bytes:
 
 
 @pytest.mark.parametrize("pid", [0, 2**31, 2**32 - 1])
-def test_a_process_id_that_no_system_has_is_damage(tmp_path: Path, intact: bytes, pid: int) -> None:
-    """Whether it still runs cannot even be asked."""
+def test_an_impossible_process_id_is_damage(tmp_path: Path, intact: bytes, pid: int) -> None:
+    """It is not possible to find out whether such a process is running."""
     data = bytearray(intact)
     struct.pack_into("<I", data, HEADER_SIZE + 16, pid)
 
@@ -165,7 +167,7 @@ def test_a_process_id_that_no_system_has_is_damage(tmp_path: Path, intact: bytes
 def test_a_recording_that_is_truncated_while_it_is_followed_is_damage(
     tmp_path: Path, intact: bytes
 ) -> None:
-    """``: > FILE`` by a log rotation, between two looks."""
+    """As by a log rotation with ``: > FILE``, between two polls."""
     path = tmp_path / "a.actx"
     path.write_bytes(intact)
     with Recording(path) as recording:
@@ -178,7 +180,7 @@ def test_a_recording_that_is_truncated_while_it_is_followed_is_damage(
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs")
 def test_a_fifo_and_a_device_are_refused_without_waiting(tmp_path: Path) -> None:
-    """Opening the one would wait for a writer, and reading the other would never end."""
+    """To open the one would wait for a writer; to read the other would never end."""
     os.mkfifo(tmp_path / "fifo")
     for path in (tmp_path / "fifo", Path("/dev/zero"), tmp_path):
         for opened in (Recording, open_source):
@@ -186,7 +188,7 @@ def test_a_fifo_and_a_device_are_refused_without_waiting(tmp_path: Path) -> None
                 opened(path)
 
 
-def test_what_the_program_gives_as_name_and_capacity_is_recorded_whatever_it_is(
+def test_any_object_as_a_name_or_capacity_is_recorded(
     tmp_path: Path,
 ) -> None:
     """``traced(lock, name=Path("x"), capacity=10**30)`` is no reason to refuse the recording."""

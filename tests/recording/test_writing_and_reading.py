@@ -1,4 +1,4 @@
-"""What the recorder was told is what the reader tells."""
+"""A reader returns what a recorder was given."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ from asyncctx_trace.model.outcomes import ExitFlag
 from asyncctx_trace.recording.reader import read
 from asyncctx_trace.recording.segments import create
 from asyncctx_trace.recording.text_entries import TEXT_LIMIT
-from recording.builders import LOCK, define_words, recorder
+from recording.builders import LOCK, define_names, recorder
 
 
-def test_one_acquisition_comes_back_fact_by_fact(tmp_path: Path) -> None:
-    """A task waits for a lock, holds it, fails in the body, and the exit swallows the error."""
+def test_the_events_of_an_acquisition_are_read_as_written(tmp_path: Path) -> None:
+    """A task waits for a lock, holds it, fails in the body, and the exit suppresses the error."""
     path = tmp_path / "a.actx"
     writer = recorder(path)
-    define_words(writer)
+    define_names(writer)
     writer.enter_started(10, 1, 0, 1, 1, LOCK, 1)
     writer.enter_ended(20, 1, Outcome.OK, None)
     writer.exit_started(30, 1, 1, Outcome.ERROR, ValueError("no such row"))
@@ -70,11 +70,11 @@ def test_one_acquisition_comes_back_fact_by_fact(tmp_path: Path) -> None:
     ]
 
 
-def test_what_only_some_acquisitions_have_comes_back(tmp_path: Path) -> None:
-    """Where it was released, how its exit was special, who called, what was collected."""
+def test_optional_fields_and_rare_events_are_read_as_written(tmp_path: Path) -> None:
+    """Sites of releases, flags of exits, callers, collected objects."""
     path = tmp_path / "a.actx"
     writer = recorder(path)
-    define_words(writer)
+    define_names(writer)
     writer.site_defined(2, "app.py", 30, "helper", "db_lock.acquire()", 1)
     for number in (1, 2):
         writer.enter_started(10, number, 0, 1, 1, LOCK, 2, number - 1)
@@ -108,7 +108,7 @@ def test_what_only_some_acquisitions_have_comes_back(tmp_path: Path) -> None:
 
 
 def test_a_recording_of_version_1_still_opens(tmp_path: Path) -> None:
-    """Written by the release before: what it did not know is absent."""
+    """It lacks what was added in version 2."""
     path = tmp_path / "old.actx"
     packed = Path(__file__).parent / "data" / "version-1.actx.gz"
     path.write_bytes(gzip.decompress(packed.read_bytes()))
@@ -137,11 +137,11 @@ def test_a_recording_of_version_1_still_opens(tmp_path: Path) -> None:
     ]
 
 
-def test_notes_stand_among_the_facts_in_order_of_time(tmp_path: Path) -> None:
-    """Printed lines, marks and losses are told where they happened."""
+def test_notes_are_in_the_order_of_time_with_other_events(tmp_path: Path) -> None:
+    """Printed lines, marks and losses are returned where they happened."""
     path = tmp_path / "a.actx"
     writer = recorder(path)
-    define_words(writer)
+    define_names(writer)
     writer.dropped(35, 3, "no room on the disk")
     writer.enter_started(10, 1, 0, 1, 1, LOCK, 1)
     writer.printed(15, "stdout", "hello")
@@ -161,15 +161,15 @@ def test_notes_stand_among_the_facts_in_order_of_time(tmp_path: Path) -> None:
     ]
 
 
-def test_only_the_owner_may_read_it(tmp_path: Path) -> None:
-    """A recording holds names and messages that are nobody else's business."""
+def test_only_the_owner_can_read_a_recording(tmp_path: Path) -> None:
+    """It contains names and messages of the program."""
     create(tmp_path / "a.actx")
 
     assert stat.S_IMODE((tmp_path / "a.actx").stat().st_mode) == 0o600
 
 
-def test_an_existing_file_is_never_overwritten_unasked(tmp_path: Path) -> None:
-    """What is there may be the only record of last night."""
+def test_an_existing_file_is_not_overwritten_without_an_option(tmp_path: Path) -> None:
+    """It may be the only recording of an incident."""
     path = tmp_path / "a.actx"
     path.write_text("precious")
 
@@ -179,7 +179,7 @@ def test_an_existing_file_is_never_overwritten_unasked(tmp_path: Path) -> None:
 
 
 def test_a_long_text_is_cut_and_says_by_how_much(tmp_path: Path) -> None:
-    """Ten thousand characters of a name help nobody, but nobody is to think it was all."""
+    """Ten thousand characters help nobody, but a reader must see that they are missing."""
     path = tmp_path / "a.actx"
     writer = recorder(path)
     writer.printed(1, "stdout", "x" * 10_000)
@@ -189,8 +189,10 @@ def test_a_long_text_is_cut_and_says_by_how_much(tmp_path: Path) -> None:
 
 
 @given(texts=st.lists(st.text(st.characters(codec=None), max_size=300), max_size=200))
-def test_any_text_survives(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
-    """Escapes, lone surrogates, markup, nothing at all: a text is a text."""
+def test_any_text_is_read_as_written(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str]
+) -> None:
+    """Escape sequences, lone surrogates, markup, the empty text."""
     path = tmp_path_factory.mktemp("any") / "a.actx"
     writer = recorder(path)
     for at, text in enumerate(texts):
@@ -199,8 +201,8 @@ def test_any_text_survives(tmp_path_factory: pytest.TempPathFactory, texts: list
     assert [event.text for event in read(path) if isinstance(event, Printed)] == texts
 
 
-def test_an_exception_whose_message_cannot_be_had_is_still_an_error(tmp_path: Path) -> None:
-    """A broken __str__ of the program's is not our crash."""
+def test_an_exception_whose_str_raises_is_recorded_without_its_message(tmp_path: Path) -> None:
+    """The program's ``__str__`` must not break the recording."""
 
     class Broken(Exception):
         def __str__(self) -> str:
@@ -217,8 +219,8 @@ def test_an_exception_whose_message_cannot_be_had_is_still_an_error(tmp_path: Pa
     assert ended.error.message == "(its message cannot be shown)"
 
 
-def test_many_pages_keep_every_fact_in_order(tmp_path: Path) -> None:
-    """Pages turn some four times here, and nobody sees it."""
+def test_events_on_many_pages_stay_in_order(tmp_path: Path) -> None:
+    """Here are four rotations."""
     path = tmp_path / "a.actx"
     writer = recorder(path)
     for at in range(10_000):
@@ -228,8 +230,8 @@ def test_many_pages_keep_every_fact_in_order(tmp_path: Path) -> None:
     assert ended == list(range(1, 10_001))
 
 
-def test_threads_share_a_recording_without_losing_a_fact(tmp_path: Path) -> None:
-    """Four threads stamp at once, over several page turns."""
+def test_threads_share_a_recording_without_losing_an_event(tmp_path: Path) -> None:
+    """Four threads record at once, over several pages."""
     path = tmp_path / "a.actx"
     writer = recorder(path)
 
@@ -247,8 +249,8 @@ def test_threads_share_a_recording_without_losing_a_fact(tmp_path: Path) -> None
     assert ended == {thread * 10_000 + n for thread in range(4) for n in range(5_000)}
 
 
-def test_a_malformed_fact_is_an_error_and_not_an_endless_loop(tmp_path: Path) -> None:
-    """Only a full page is a reason to turn it."""
+def test_an_event_with_an_invalid_value_is_an_error(tmp_path: Path) -> None:
+    """Only a full page is a reason to rotate: this must not loop."""
     writer = recorder(tmp_path / "a.actx")
 
     with pytest.raises(Exception, match=r"out of range|too large|requires|negative"):

@@ -16,7 +16,7 @@ from asyncctx_trace.recording.writer import TextWriter
 from asyncctx_trace_tui.cli import main
 from asyncctx_trace_tui.cli.report_printing import print_report
 from asyncctx_trace_tui.reports import loading
-from recording.builders import LOCK, define_words, recorder
+from recording.builders import LOCK, define_names, recorder
 
 OK = int(Outcome.OK)
 MS = 1_000_000
@@ -27,7 +27,7 @@ def recording(tmp_path: Path) -> Path:
     """Two acquisitions of a lock, the second after 60 ms of waiting; a third does not end."""
     path = tmp_path / "run.actx"
     writer = recorder(path)
-    define_words(writer)
+    define_names(writer)
     writer.task_defined(5, 2, "worker-2", "asyncio", 0, "MainThread")
     start = 1000 * MS
     for number, task, asked, got_in, left in (
@@ -264,7 +264,7 @@ def test_reading_in_batches_gives_the_same_report(
     """With acquisitions of several tasks that cross segments."""
     path = tmp_path / "long.actx"
     writer = recorder(path)
-    define_words(writer)
+    define_names(writer)
     writer.task_defined(5, 2, "worker-2", "asyncio", 0, "MainThread")
     for number in range(1, 2_001):
         task = number % 2 + 1

@@ -15,7 +15,7 @@ from asyncctx_trace.recording.reader import read
 from asyncctx_trace_tui.reports.json_report import render_json
 from asyncctx_trace_tui.reports.markdown_report import render_markdown
 from asyncctx_trace_tui.reports.text_report import render_report
-from recording.builders import LOCK, define_words, recorder
+from recording.builders import LOCK, define_names, recorder
 
 SCENE = Scene((1, 1), (((2, ((1, (3,)),)),), (5, (2, (1,))), ((1, (4,)),)))
 
@@ -23,7 +23,7 @@ SCENE = Scene((1, 1), (((2, ((1, (3,)),)),), (5, (2, (1,))), ((1, (4,)),)))
 def test_a_program_killed_after_its_first_event_has_a_report(tmp_path: Path) -> None:
     """The critical path takes no time, and shares of no time are 0."""
     writer = recorder(tmp_path / "a.actx")
-    define_words(writer)
+    define_names(writer)
     writer.enter_started(5, 1, 0, 1, 1, LOCK, 1)  # at the moment that its task was first seen
     result = report(Snapshot(Timeline(read(tmp_path / "a.actx")), 5))
 

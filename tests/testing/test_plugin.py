@@ -1,4 +1,4 @@
-"""The pytest plugin in sessions of its own."""
+"""The pytest plugin, each time in a session of its own."""
 
 from __future__ import annotations
 
@@ -56,18 +56,18 @@ def session(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
 
 
 def run(session: pytest.Pytester, *words: str, **modules: str) -> pytest.RunResult:
-    """Run pytest over ``modules`` in a process of its own."""
+    """Run pytest on ``modules`` in a process of its own."""
     session.makepyfile(**modules)
     return session.runpytest_subprocess("-p", "asyncctx_trace.testing.plugin", "-q", *words)
 
 
-def kept(session: pytest.Pytester) -> list[str]:
-    """Names of the recordings that are left."""
+def kept_recordings(session: pytest.Pytester) -> list[str]:
+    """Return the names of the recordings that are left."""
     return sorted(path.name for path in Path(session.path).rglob("*.actx"))
 
 
-def test_it_does_nothing_until_it_is_asked(session: pytest.Pytester) -> None:
-    """No recording, no section, no import of what would slow a session down."""
+def test_the_plugin_does_nothing_by_default(session: pytest.Pytester) -> None:
+    """No recording, no section, no import that would slow a session down."""
     result = run(
         session,
         test_it="""
@@ -81,18 +81,18 @@ def test_it_does_nothing_until_it_is_asked(session: pytest.Pytester) -> None:
 
     result.assert_outcomes(passed=1)
     result.stdout.no_fnmatch_line("*asyncctx-trace*")
-    assert kept(session) == []
+    assert kept_recordings(session) == []
 
 
-def test_pytest_finds_it() -> None:
-    """It is registered under the name that `-p no:asyncctx_trace` turns off."""
+def test_pytest_finds_the_plugin() -> None:
+    """By the name that ``-p no:asyncctx_trace`` disables."""
     (ours,) = entry_points(group="pytest11", name="asyncctx_trace")
 
     assert ours.value == "asyncctx_trace.testing.plugin"
 
 
-def test_asked_it_tells_of_each_test_what_it_found(session: pytest.Pytester) -> None:
-    """A finding is told, and fails nobody who has not forbidden it."""
+def test_the_option_reports_the_findings_of_each_test(session: pytest.Pytester) -> None:
+    """A finding fails no test unless it is forbidden."""
     result = run(
         session,
         "--asyncctx",
@@ -112,10 +112,12 @@ def test_asked_it_tells_of_each_test_what_it_found(session: pytest.Pytester) -> 
             "1 finding in 1 of 2 traced tests",
         ]
     )
-    assert kept(session) == []
+    assert kept_recordings(session) == []
 
 
-def test_what_is_forbidden_fails_and_its_recording_is_kept(session: pytest.Pytester) -> None:
+def test_a_forbidden_finding_fails_its_test_and_keeps_the_recording(
+    session: pytest.Pytester,
+) -> None:
     """By a marker; the path is shown."""
     result = run(
         session,
@@ -132,11 +134,11 @@ def test_what_is_forbidden_fails_and_its_recording_is_kept(session: pytest.Pytes
 
     result.assert_outcomes(passed=3, errors=1)
     result.stdout.fnmatch_lines(["leak (certain): *program.py:*", "recording: *test_leaks.actx"])
-    assert kept(session) == ["test_it.py-test_leaks.actx"]
+    assert kept_recordings(session) == ["test_it.py-test_leaks.actx"]
 
 
-def test_an_ini_option_forbids_for_all(session: pytest.Pytester) -> None:
-    """And turns tracing on without a word on the command line."""
+def test_an_ini_option_forbids_findings_in_all_tests(session: pytest.Pytester) -> None:
+    """It turns tracing on without an option on the command line."""
     session.makeini("[pytest]\nasyncctx = true\nasyncctx_forbid = certain")
     result = run(
         session,
@@ -151,8 +153,8 @@ def test_an_ini_option_forbids_for_all(session: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*lock-order-inversion (certain): *"])
 
 
-def test_claims_hold_or_say_what_was_found_instead(session: pytest.Pytester) -> None:
-    """Each of the fixture's claims, once kept and once broken."""
+def test_an_assertion_that_fails_says_what_was_found(session: pytest.Pytester) -> None:
+    """Each assertion of the fixture, once passing and once failing."""
     result = run(
         session,
         test_it="""
@@ -197,8 +199,8 @@ def test_claims_hold_or_say_what_was_found_instead(session: pytest.Pytester) -> 
     result.assert_outcomes(passed=5)
 
 
-def test_what_a_fixture_holds_is_no_leak_of_the_test(session: pytest.Pytester) -> None:
-    """Whether it leaves with the test or with the session."""
+def test_what_a_fixture_holds_is_not_a_leak_of_the_test(session: pytest.Pytester) -> None:
+    """Whether it is released after the test or after the session."""
     result = run(
         session,
         test_it="""
@@ -237,10 +239,10 @@ def test_what_a_fixture_holds_is_no_leak_of_the_test(session: pytest.Pytester) -
         ("pytest_trio.plugin", "trio_mode = true", "async def test_it(lifecycles):"),
     ],
 )
-def test_it_works_with_the_plugins_that_run_async_tests(
+def test_the_plugin_works_with_those_that_run_async_tests(
     session: pytest.Pytester, plugin: str, settings: str, test: str
 ) -> None:
-    """asyncio's, anyio's (on both runtimes) and trio's."""
+    """pytest-asyncio, anyio (on both runtimes) and pytest-trio."""
     pytest.importorskip(plugin)
     session.makeini(f"[pytest]\n{settings}")
     body = """
@@ -263,8 +265,8 @@ def test_it_works_with_the_plugins_that_run_async_tests(
     result.assert_outcomes(passed=2 if plugin.startswith("anyio") else 1)
 
 
-def test_workers_of_xdist_tell_what_they_found(session: pytest.Pytester) -> None:
-    """The findings travel with the reports."""
+def test_findings_of_workers_of_xdist_are_reported(session: pytest.Pytester) -> None:
+    """They are sent with the reports."""
     pytest.importorskip("xdist")
     result = run(
         session,
@@ -285,12 +287,12 @@ def test_workers_of_xdist_tell_what_they_found(session: pytest.Pytester) -> None
     result.stdout.fnmatch_lines(
         ["leak (certain): *", "  in test_it.py::test_leaks*", "1 finding in 2 of 3 traced tests"]
     )
-    assert kept(session) == []
+    assert kept_recordings(session) == []
     assert not (Path(session.path) / ".pytest_cache" / "d").exists()
 
 
-def test_a_recording_that_goes_on_already_is_used(session: pytest.Pytester) -> None:
-    """As under `asyncctx-trace run -m pytest`: it is neither replaced nor removed."""
+def test_an_active_recording_is_used(session: pytest.Pytester) -> None:
+    """As under ``asyncctx-trace run -m pytest``: it is neither replaced nor removed."""
     result = run(
         session,
         test_it="""
@@ -319,13 +321,13 @@ def test_a_recording_that_goes_on_already_is_used(session: pytest.Pytester) -> N
     )
 
     result.assert_outcomes(passed=1)
-    assert kept(session) == ["all.actx"]
+    assert kept_recordings(session) == ["all.actx"]
 
 
-def test_a_fixture_that_fails_to_tear_down_is_judged_with_its_test(
+def test_findings_are_reported_after_the_error_of_a_fixture(
     session: pytest.Pytester,
 ) -> None:
-    """That is when it matters most: its error is told first, then what was found."""
+    """When the tear-down fails, they matter most."""
     result = run(
         session,
         "--asyncctx",
@@ -352,11 +354,11 @@ def test_a_fixture_that_fails_to_tear_down_is_judged_with_its_test(
             "1 finding in 1 traced test",
         ]
     )
-    assert kept(session) == ["test_it.py-test_it.actx"]
+    assert kept_recordings(session) == ["test_it.py-test_it.actx"]
 
 
-def test_a_green_suite_hears_of_nothing_that_it_knows(session: pytest.Pytester) -> None:
-    """Deadlines that tests are about, errors that they expect, queues, slow exits."""
+def test_findings_that_a_passing_test_expects_are_not_reported(session: pytest.Pytester) -> None:
+    """Deadlines, errors, queues and slow exits that tests are about."""
     result = run(
         session,
         "--asyncctx",
@@ -403,8 +405,8 @@ def test_a_green_suite_hears_of_nothing_that_it_knows(session: pytest.Pytester) 
     result.stdout.fnmatch_lines(["0 findings in 4 traced tests"])
 
 
-def test_what_is_too_long_is_said_by_option_file_or_marker(session: pytest.Pytester) -> None:
-    """A threshold that was given is meant; so is a kind that is forbidden by its name."""
+def test_thresholds_come_from_option_file_or_marker(session: pytest.Pytester) -> None:
+    """A given threshold is reported; so is a kind that is forbidden by its name."""
     session.makeini("[pytest]\nasyncctx_threshold = slow-cleanup=10ms")
     result = run(
         session,
@@ -441,10 +443,10 @@ def test_what_is_too_long_is_said_by_option_file_or_marker(session: pytest.Pytes
     )
 
 
-def test_a_budget_that_no_test_has_a_resource_for_fails_the_session(
+def test_a_budget_for_a_resource_that_no_test_uses_fails_the_session(
     session: pytest.Pytester,
 ) -> None:
-    """A misspelt name must not pass; a test that does not use the resource does."""
+    """A misspelt name must not pass; a test without the resource does."""
     module = """
         import asyncio, program
         def test_one(): asyncio.run(program.is_clean())
@@ -474,7 +476,7 @@ def test_a_budget_that_no_test_has_a_resource_for_fails_the_session(
 def test_a_misspelt_option_ends_the_session(
     session: pytest.Pytester, words: list[str], says: str
 ) -> None:
-    """With what was meant, before any test has run."""
+    """With a suggestion, before any test is run."""
     result = run(session, *words, test_it="def test_it(): pass")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
@@ -488,13 +490,13 @@ def test_a_misspelt_option_ends_the_session(
         ('forbid=""', "no kind of finding given"),
         ('forbit="leak"', "has no argument 'forbit': did you mean 'forbid'?"),
         ('"leak"', "takes keyword arguments only, such as forbid='leak'"),
-        ("forbid=1", "takes texts, not 1"),
+        ("forbid=1", "takes strings, not 1"),
         ('threshold="slow-cleanup=fast"', "invalid duration 'fast'"),
         ('budget="fast"', "'fast' is not a budget"),
     ],
 )
 def test_a_misspelt_marker_fails_its_test(session: pytest.Pytester, mark: str, says: str) -> None:
-    """It would have passed whatever happened."""
+    """It would have passed in any case."""
     result = run(
         session,
         test_it=f"""
@@ -509,8 +511,8 @@ def test_a_misspelt_marker_fails_its_test(session: pytest.Pytester, mark: str, s
     result.stdout.fnmatch_lines([f"*{says.replace('?', '[?]')}*"])
 
 
-def test_quiet_says_nothing_but_fails_what_is_forbidden(session: pytest.Pytester) -> None:
-    """For suites that are read by people who look for something else."""
+def test_quiet_reports_nothing_but_fails_what_is_forbidden(session: pytest.Pytester) -> None:
+    """For suites whose output is read for other reasons."""
     result = run(
         session,
         "--asyncctx",
@@ -551,8 +553,8 @@ def test_no_folders_are_left_behind(
     assert not (Path(session.path) / ".pytest_cache" / "d").exists()
 
 
-def test_a_gate_does_not_pass_on_an_incomplete_recording(session: pytest.Pytester) -> None:
-    """Neither a marker nor an assertion; a test that forbids nothing is not its business."""
+def test_a_requirement_is_not_met_by_an_incomplete_recording(session: pytest.Pytester) -> None:
+    """Neither of a marker nor of an assertion; tests without requirements are not affected."""
     result = run(
         session,
         test_it="""
@@ -581,8 +583,8 @@ def test_a_gate_does_not_pass_on_an_incomplete_recording(session: pytest.Pyteste
     )
 
 
-def test_a_judgement_that_fails_is_not_the_tests_fault(session: pytest.Pytester) -> None:
-    """It is said; and only a test that forbids something does not pass unjudged."""
+def test_a_failure_to_evaluate_a_test_is_reported(session: pytest.Pytester) -> None:
+    """It fails only tests with requirements."""
     result = run(
         session,
         test_it="""
@@ -602,8 +604,8 @@ def test_a_judgement_that_fails_is_not_the_tests_fault(session: pytest.Pytester)
     result.stdout.fnmatch_lines(["*cannot determine the findings: *"])
 
 
-def test_a_test_that_cannot_be_recorded_runs_all_the_same(session: pytest.Pytester) -> None:
-    """It is said; and what forbids something, or wants to look, does not pass unseen."""
+def test_a_test_that_cannot_be_recorded_is_run(session: pytest.Pytester) -> None:
+    """This is reported, and fails tests with requirements or the fixture."""
     result = run(
         session,
         "--asyncctx",
@@ -627,10 +629,10 @@ def test_a_test_that_cannot_be_recorded_runs_all_the_same(session: pytest.Pytest
     result.stdout.fnmatch_lines(["not recorded: *No space left on device", "  in *test_free*"])
 
 
-def test_fixtures_that_are_set_up_and_torn_down_in_other_tasks_are_right(
+def test_fixtures_may_be_set_up_and_torn_down_in_other_tasks(
     session: pytest.Pytester,
 ) -> None:
-    """As pytest-asyncio runs them; a function's fixture that forgets something leaks."""
+    """As with pytest-asyncio; a fixture of a function that forgets something leaks."""
     pytest.importorskip("pytest_asyncio")
     session.makeini(
         "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = session\n"

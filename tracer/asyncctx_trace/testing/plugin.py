@@ -117,10 +117,10 @@ class _Plugin:
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         try:
             settings = settings_of_test(self.settings, item.get_closest_marker(MARKER))
+            why = item.stash.get(_NOT_RECORDED, "") if settings.strict else ""
         except ValueError as error:
-            pytest.fail(str(error), pytrace=False)
-        why = item.stash.get(_NOT_RECORDED, "")
-        if why and settings.strict:
+            why = str(error)
+        if why:
             pytest.fail(why, pytrace=False)
 
     @pytest.hookimpl(wrapper=True)

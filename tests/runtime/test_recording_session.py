@@ -1,4 +1,4 @@
-"""A program records itself, by a word in its code or by one in its environment."""
+"""A program records itself, with a ``with`` block or an environment variable."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def names(path: Path) -> list[str]:
     return [timeline.resources[acquisition.resource].name for acquisition in timeline]
 
 
-def test_a_block_records_what_happens_in_it_and_nothing_else(tmp_path: Path) -> None:
-    """``with record(path):`` around a part of the program."""
+def test_a_with_block_records_what_happens_in_it(tmp_path: Path) -> None:
+    """Not what happens before and after."""
     path = tmp_path / "a.actx"
     asyncio.run(use(traced(asyncio.Lock(), name="before")))
     with record(path):
@@ -36,8 +36,8 @@ def test_a_block_records_what_happens_in_it_and_nothing_else(tmp_path: Path) -> 
     assert names(path) == ["inside"]
 
 
-def test_an_async_block_does_the_same(tmp_path: Path) -> None:
-    """``async with record(path):`` where the code is async already."""
+def test_an_async_with_block_does_the_same(tmp_path: Path) -> None:
+    """For code that is async already."""
     path = tmp_path / "a.actx"
 
     async def main() -> None:
@@ -51,7 +51,7 @@ def test_an_async_block_does_the_same(tmp_path: Path) -> None:
 
 
 def test_a_second_recording_at_the_same_time_is_refused(tmp_path: Path) -> None:
-    """Its facts would be torn between two files."""
+    """Its events would be divided between two files."""
     with (
         record(tmp_path / "a.actx"),
         pytest.raises(AlreadyRecording, match=r"a\.actx: end that recording first"),
@@ -62,8 +62,8 @@ def test_a_second_recording_at_the_same_time_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "b.actx").exists()
 
 
-def test_one_after_the_other_is_fine(tmp_path: Path) -> None:
-    """Objects traced before the second recording are known to it."""
+def test_recordings_one_after_the_other_are_possible(tmp_path: Path) -> None:
+    """Objects that were traced before the second recording are defined in it."""
     lock = traced(asyncio.Lock(), name="lock")
     for name in ("a.actx", "b.actx"):
         with record(tmp_path / name):
@@ -72,8 +72,8 @@ def test_one_after_the_other_is_fine(tmp_path: Path) -> None:
     assert names(tmp_path / "a.actx") == names(tmp_path / "b.actx") == ["lock"]
 
 
-def test_an_existing_file_is_kept_unless_asked(tmp_path: Path) -> None:
-    """And the block does not even begin."""
+def test_an_existing_file_is_replaced_only_with_overwrite(tmp_path: Path) -> None:
+    """Otherwise the block is not entered."""
     path = tmp_path / "a.actx"
     path.write_text("precious")
     with pytest.raises(RecordingExists), record(path):
@@ -117,16 +117,16 @@ def run_with(tmp_path: Path, value: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_environment_does_it_from_outside(tmp_path: Path) -> None:
-    """The workers that the program starts add to the same recording, wherever they stand."""
+def test_an_environment_variable_records_a_program(tmp_path: Path) -> None:
+    """Its worker processes add to the same recording, in any working directory."""
     done = run_with(tmp_path, "a.actx")
 
     assert (done.stdout, done.stderr) == ("", "")
     assert names(tmp_path / "a.actx") == ["main", "worker"]
 
 
-def test_what_is_wrong_with_it_is_said_and_the_program_runs_on(tmp_path: Path) -> None:
-    """One line; the file that was there stays as it was."""
+def test_an_error_is_printed_and_the_program_continues(tmp_path: Path) -> None:
+    """In one line; the existing file stays as it was."""
     (tmp_path / "a.actx").write_text("precious")
     done = run_with(tmp_path, "a.actx")
 
@@ -136,8 +136,8 @@ def test_what_is_wrong_with_it_is_said_and_the_program_runs_on(tmp_path: Path) -
     assert (tmp_path / "a.actx").read_text() == "precious"
 
 
-def test_without_either_nothing_is_recorded(tmp_path: Path) -> None:
-    """An empty name is no name."""
+def test_an_empty_variable_records_nothing(tmp_path: Path) -> None:
+    """As if it was not set."""
     run_with(tmp_path, "")
 
     assert list(tmp_path.glob("*.actx")) == []
