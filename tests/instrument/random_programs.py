@@ -57,6 +57,25 @@ def source(statements: Any, depth: int = 1) -> Iterator[str]:
                 yield f"{pad}    async for x in numbers:"
                 yield f"{pad}        log.append(x)"
                 yield f"{pad}        if {early}: break"
+            case ("locked", lock, body):
+                yield f"{pad}if not locks[{lock!r}].locked():"
+                yield f"{pad}    async with locks[{lock!r}]:"
+                yield from source(body, depth + 2)
+            case ("acquire", lock):
+                yield f"{pad}if not locks[{lock!r}].locked():"
+                yield f"{pad}    await locks[{lock!r}].acquire()"
+            case ("release", lock):
+                yield f"{pad}try: locks[{lock!r}].release()"
+                yield f"{pad}except (RuntimeError, ValueError) as e: log.append(repr(e))"
+            case ("traced", item, body):
+                yield f"{pad}async with traced(M(log, {item!r}), name='traced'):"
+                yield from source(body, depth + 1)
+            case ("tasks", bodies):
+                for index, body in enumerate(bodies):
+                    yield f"{pad}async def task{depth}{number}{index}(away=True):"
+                    yield from source(body, depth + 1)
+                made = ", ".join(f"task{depth}{number}{index}()" for index in range(len(bodies)))
+                yield f"{pad}await asyncio.gather({made}, return_exceptions=True)"
             case ("try", body, kind, after):
                 yield f"{pad}try:"
                 yield from source(body, depth + 1)
