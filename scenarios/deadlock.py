@@ -1,10 +1,10 @@
 """Two tasks, two locks, opposite order.
 
-Money moves between two accounts, and a transfer locks both. It locks the account that pays
-first: so a transfer there and one back may each hold what the other waits for, and then neither
-ever moves. The first round goes well, by luck. In the second the two meet. A deadline ends it
-after a while and the program says so with exit code 1; without the deadline it would hang.
-The remedy: always lock in the same order, whoever pays.
+Money moves between two accounts, and a transfer locks both, the account that pays first. So two
+transfers in opposite directions may each hold the lock that the other one waits for, and then
+neither can continue. The first round goes well, by luck. In the second round the two meet. A
+deadline ends it and the program exits with code 1; without the deadline it would hang. The
+remedy: always lock accounts in the same order, whoever pays.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ locks = {name: traced(asyncio.Lock(), name=f"account of {name}") for name in acc
 
 
 async def transfer(payer: str, payee: str, amount: int) -> None:
-    """Moves money, and holds both accounts while it does."""
+    """Move money while holding both accounts."""
     async with locks[payer]:
         await asyncio.sleep(0.4)  # reads the balance
         async with locks[payee]:
@@ -30,7 +30,7 @@ async def transfer(payer: str, payee: str, amount: int) -> None:
 
 
 async def round_of_transfers(seconds_apart: float) -> None:
-    """One transfer there, one back."""
+    """Run two transfers, in opposite directions."""
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(transfer("anna", "bert", 30), name="anna pays")
         await asyncio.sleep(seconds_apart)
@@ -51,7 +51,7 @@ async def main() -> int:
     return 0
 
 
-# What the tracer must tell of this run: the tests of the project hold it to that.
+# What the tracer finds in this run; the project's tests check it.
 EXPECTS = {
     "findings": {
         "deadlock": ["account of bert"],

@@ -1,9 +1,9 @@
-"""What `__aexit__` is told, and what it makes of it.
+"""What `__aexit__` receives, and what it can do with an error.
 
-A transaction on a real SQLite file commits when its body ends well and rolls back when it does
-not. Seven times something else happens: nothing, an error that passes, one that is suppressed,
-one that is replaced by a better one, an error already in enter (then there is no body and no
-exit), an error in exit after a good body, and one in exit that hides the body's own.
+A transaction on a real SQLite file commits if its body ends well and rolls back if it does not.
+It is used seven times: without an error, with one that propagates, one that is suppressed, one
+that is replaced by another, one in enter (then there is neither body nor exit), one in exit
+after a good body, and one in exit that hides the error of the body.
 """
 
 import asyncio
@@ -27,11 +27,11 @@ class Transaction:
         print(f"  __aexit__ is told: {error!r}")
         await asyncio.sleep(0.05)
         self.database.execute("commit" if error is None else "rollback")
-        return False  # the error, if there is one, goes on
+        return False  # an error propagates
 
 
 class Forgiving(Transaction):
-    """Takes an empty order for no order."""
+    """Treats an empty order as no order."""
 
     async def __aexit__(self, kind: object, error: object, traceback: object) -> bool:
         await super().__aexit__(kind, error, traceback)
@@ -39,7 +39,7 @@ class Forgiving(Transaction):
 
 
 class Translating(Transaction):
-    """Speaks of orders, not of the database."""
+    """Raises errors of the shop instead of errors of the database."""
 
     async def __aexit__(self, kind: object, error: object, traceback: object) -> bool:
         await super().__aexit__(kind, error, traceback)
@@ -49,7 +49,7 @@ class Translating(Transaction):
 
 
 class Locked(Transaction):
-    """Does not even begin."""
+    """Fails in enter."""
 
     async def __aenter__(self) -> sqlite3.Connection:
         await asyncio.sleep(0.3)
@@ -57,7 +57,7 @@ class Locked(Transaction):
 
 
 class Clumsy(Transaction):
-    """Tidies up, and stumbles."""
+    """Rolls back, and fails in exit."""
 
     async def __aexit__(self, kind: object, error: object, traceback: object) -> bool:
         await super().__aexit__(kind, error, traceback)
@@ -65,7 +65,7 @@ class Clumsy(Transaction):
 
 
 async def order(transaction: Transaction, number: int | None) -> None:
-    """Writes one order down; without a number there is nothing to write."""
+    """Write one order; without a number there is nothing to write."""
     async with transaction as database:
         await asyncio.sleep(0.3)
         if number is None:
@@ -74,7 +74,7 @@ async def order(transaction: Transaction, number: int | None) -> None:
 
 
 async def attempt(title: str, transaction: Transaction, number: int | None) -> None:
-    """One order, and what the caller sees of it."""
+    """Run one order, and print what the caller sees of it."""
     print(title)
     try:
         await order(transaction, number)
@@ -101,7 +101,7 @@ async def main() -> None:
         database.close()
 
 
-# What the tracer must tell of this run: the tests of the project hold it to that.
+# What the tracer finds in this run; the project's tests check it.
 EXPECTS = {
     "findings": {
         "suppressed-error": ["transaction"],

@@ -1,9 +1,9 @@
-"""How many there are is known only at run time.
+"""A number of resources that is known only at run time.
 
-`async with a, b, c` needs to know its managers when it is written. An `AsyncExitStack` takes as
-many as come, and leaves them in the reverse order. Here they are connections to the replicas of
-a store. The first time all answer. The second time one of them is down: `enter_async_context`
-fails, the body ends, and those that are open already are closed, in the reverse order again.
+`async with a, b, c` must know its context managers when it is written. An `AsyncExitStack` takes
+any number, and exits them in reverse order. Here they are connections to the replicas of a
+store. The first time all of them answer. The second time one is down: `enter_async_context`
+raises, the body ends, and the connections that are already open are closed, in reverse order.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from asyncctx_trace import traced
 
 
 async def replica(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """A server that repeats what it hears."""
+    """Serve a client by repeating what it sends."""
     while line := await reader.readline():
         writer.write(line)
     writer.close()
@@ -22,7 +22,7 @@ async def replica(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 @asynccontextmanager
 async def connection(name: str, port: int) -> AsyncIterator[asyncio.StreamWriter]:
-    """A connection to one replica."""
+    """Open a connection to one replica."""
     await asyncio.sleep(0.25)
     try:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -39,13 +39,13 @@ async def connection(name: str, port: int) -> AsyncIterator[asyncio.StreamWriter
 
 
 async def say_goodbye(count: int) -> None:
-    """Runs at the end, in its place in the order."""
+    """Run at the end, in its place in the order."""
     await asyncio.sleep(0.05)
     print(f"  goodbye to {count} replicas")
 
 
 async def broadcast(ports: dict[str, int]) -> None:
-    """Says the same to every replica, or to none."""
+    """Send the same to every replica, or to none."""
     async with AsyncExitStack() as stack:
         writers = []
         for name, port in ports.items():
@@ -77,7 +77,7 @@ async def main() -> None:
         server.close()
 
 
-# What the tracer must tell of this run: the tests of the project hold it to that.
+# What the tracer finds in this run; the project's tests check it.
 EXPECTS = {
     "findings": {
         "enter-error": ["replica 4"],

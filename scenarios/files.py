@@ -1,9 +1,9 @@
-"""Writers append to files, readers follow them.
+"""Writers append to files, readers read them.
 
-`async with aiofiles.open(…)` does its work in threads, so that a slow disk stops nobody. Two
-writers and three readers share a folder of real files. Around the library's manager stands one
-of our own: `publish` writes beside the file and moves it into place at the end of the body, so
-that a reader finds either the old page or the new one, and never half of it.
+`async with aiofiles.open(…)` works in threads, so that a slow disk does not block the event
+loop. Two writers and three readers share a folder of real files. Around the library's context
+manager there is one of our own: `publish` writes to a temporary file and renames it at the end
+of the body, so that a reader finds either the old page or the new one, never a part of it.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def publish(path: Path) -> "AsyncIterator[AsyncTextIOWrapper]":
-    """A new version of ``path``: visible as a whole at the end, or never."""
+    """Write a new version of ``path`` that becomes visible as a whole, or not at all."""
     draft = path.with_suffix(".draft")
     try:
         async with aiofiles.open(draft, "w") as file:
@@ -36,7 +36,7 @@ async def publish(path: Path) -> "AsyncIterator[AsyncTextIOWrapper]":
 
 
 async def diarist(path: Path) -> None:
-    """Appends a line now and then, opening the file anew for each."""
+    """Append a line now and then, opening the file each time."""
     for day in range(1, 6):
         await asyncio.sleep(0.8)
         async with aiofiles.open(path, "a") as file:
@@ -45,7 +45,7 @@ async def diarist(path: Path) -> None:
 
 
 async def editor(page: Path) -> None:
-    """Publishes three versions; the second comes to nothing."""
+    """Publish three versions; the second one fails."""
     for version in (1, 2, 3):
         await asyncio.sleep(0.5)
         try:
@@ -62,7 +62,7 @@ async def editor(page: Path) -> None:
 
 
 async def reader(name: str, page: Path, moments: list[float]) -> None:
-    """Reads the page whenever it passes by."""
+    """Read the page now and then."""
     for seconds in moments:
         await asyncio.sleep(seconds)
         try:
@@ -87,7 +87,7 @@ async def main() -> None:
         print(f"left in the folder: {', '.join(names)}")
 
 
-# What the tracer must tell of this run: the tests of the project hold it to that.
+# What the tracer finds in this run; the project's tests check it.
 EXPECTS = {
     "findings": {},
     "cleanup": {

@@ -1,9 +1,9 @@
-"""One function instead of a class: `@asynccontextmanager`.
+"""A function instead of a class: `@asynccontextmanager`.
 
-Up to its `yield` the function is the enter, what it yields is what `as` gets, and what follows
-is the exit. An error of the body is raised at the `yield`: without `try` the function ends
-there and cleans up nothing. So: `try … finally` for what must always happen, and `except` for
-the error that should become another. The workbench is a real folder with real files.
+Up to its `yield` the function is the enter, the yielded value is bound by `as`, and the rest is
+the exit. An error of the body is raised at the `yield`: without `try` the function ends there
+and cleans up nothing. Use `try … finally` for what must always happen, and `except` for an error
+that should become another one. The workbench is a real folder with real files.
 """
 
 import asyncio
@@ -15,12 +15,12 @@ from pathlib import Path
 
 
 class RecipeMissing(Exception):
-    """What the kitchen calls a file that is not there."""
+    """The kitchen's error for a missing file."""
 
 
 @asynccontextmanager
 async def workbench() -> AsyncIterator[Path]:
-    """A folder that is gone afterwards, whatever happens in between."""
+    """Create a folder that is removed at the end, whatever happens."""
     print("  workbench: set up")
     await asyncio.sleep(0.6)
     folder = Path(tempfile.mkdtemp())
@@ -34,7 +34,7 @@ async def workbench() -> AsyncIterator[Path]:
 
 @asynccontextmanager
 async def recipe(folder: Path, name: str) -> AsyncIterator[list[str]]:
-    """The lines of a recipe; a missing file is told in the kitchen's own words."""
+    """Yield the lines of a recipe; a missing file raises the kitchen's own error."""
     await asyncio.sleep(0.4)
     try:
         yield Path(folder, name).read_text().splitlines()
@@ -55,7 +55,7 @@ async def careless() -> AsyncIterator[str]:
 
 
 async def bake(look_up: str) -> None:
-    """Writes its recipe down and follows it."""
+    """Write a recipe and follow it."""
     async with workbench() as folder:
         Path(folder, "bread.txt").write_text("flour\nwater\nsalt\n")
         async with recipe(folder, "bread.txt") as steps:
@@ -65,7 +65,7 @@ async def bake(look_up: str) -> None:
 
 
 async def cut() -> None:
-    """Hurts itself."""
+    """Raise an error."""
     async with careless() as tool:
         print(f"  the body got {tool}")
         await asyncio.sleep(0.4)
@@ -73,7 +73,7 @@ async def cut() -> None:
 
 
 async def attempt(title: str, work: Coroutine[None, None, None]) -> None:
-    """Tries something, and tells how it ended."""
+    """Run something, and print how it ended."""
     print(title)
     try:
         await work
@@ -89,7 +89,7 @@ async def main() -> None:
     await attempt("a generator without finally", cut())
 
 
-# What the tracer must tell of this run: the tests of the project hold it to that.
+# What the tracer finds in this run; the project's tests check it.
 EXPECTS = {
     "findings": {},
     "cleanup": {

@@ -1,10 +1,10 @@
-"""Entered, and never left.
+"""Entered, and never exited.
 
-Two ways to lose a resource. Somebody calls `__aenter__` by hand and forgets `__aexit__`: the
-key is never given back, and the next one waits in vain. And a task is dropped: nobody keeps a
-reference to it, it waits for something that will not come, and the garbage collector takes it
-away. Its exit is called then, but may not await anything any more, so a cleanup that has to
-wait is left undone. Two keys hang at the door in the morning; count them in the evening.
+Two ways to lose a resource. One task calls `__aenter__` itself and never reaches `__aexit__`:
+the key is not given back, and the next task waits in vain. Another task is dropped: nothing
+refers to it, it waits for something that never happens, and the garbage collector destroys it.
+Its exit is called then, but cannot await anything, so a cleanup that has to wait is not done.
+There are two keys in the morning; count them in the evening.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from asyncctx_trace import traced
 
 
 class Key:
-    """A key, taken from its hook and hung up again."""
+    """A key, taken from its hook and put back."""
 
     def __init__(self, hooks: "asyncio.Queue[str]") -> None:
         self.hooks = hooks
@@ -31,13 +31,13 @@ class Key:
 
 
 async def tidy(hooks: "asyncio.Queue[str]") -> None:
-    """How it should be."""
+    """The right way."""
     async with traced(Key(hooks), name="key of the tidy one"):
         await asyncio.sleep(0.5)
 
 
 async def forgetful(hooks: "asyncio.Queue[str]") -> None:
-    """Enters by hand; an error comes, and the line with the exit is never reached."""
+    """Enter by hand; an error occurs, and the line with the exit is never reached."""
     key = traced(Key(hooks), name="key of the forgetful one")
     await key.__aenter__()
     await asyncio.sleep(0.5)
@@ -46,13 +46,13 @@ async def forgetful(hooks: "asyncio.Queue[str]") -> None:
 
 
 async def lost(hooks: "asyncio.Queue[str]") -> None:
-    """Waits, with the key in hand, for an answer that nobody will ever give."""
+    """Wait, holding the key, for an answer that never comes."""
     async with traced(Key(hooks), name="key of the lost one"):
         await asyncio.get_running_loop().create_future()
 
 
 async def main() -> None:
-    # Python complains of both losses on stderr, with addresses; say it in our own words instead.
+    # Python reports both losses on stderr, with addresses; print our own messages instead.
     asyncio.get_running_loop().set_exception_handler(lambda _, told: print(f"  {told['message']}"))
     sys.unraisablehook = lambda told: print(f"  {told.exc_value}")
 
@@ -82,7 +82,7 @@ async def main() -> None:
         print("  waits in vain")
 
 
-# What the tracer must tell of this run: the tests of the project hold it to that.
+# What the tracer finds in this run; the project's tests check it.
 EXPECTS = {
     "findings": {
         "leak": ["key of the forgetful one", "key of the lost one"],

@@ -1,8 +1,8 @@
 """Three workers and an auditor share one lock.
 
-Each worker holds the lock for a while, again and again. Whoever comes while it is held
-waits in line: the lock lets them in one at a time, in the order in which they asked. The
-auditor comes seldom, but holds the lock long, and then everybody queues up behind it.
+Each worker holds the lock for a while, again and again. A task that asks for it meanwhile
+waits in line: the lock lets tasks in one at a time, in the order in which they asked. The
+auditor comes seldom but holds the lock for long, and then the others queue up behind it.
 """
 
 import asyncio
@@ -10,15 +10,15 @@ import random
 
 from asyncctx_trace import traced
 
-# This is all it takes to watch a lock: wrap it once, where it is made, and give it a name.
+# To watch a lock, wrap it once, where it is created, and give it a name.
 # Under `asyncctx-trace run` the lock shows up as "db lock"; under plain `python` nothing is
-# recorded and the lock is the lock.
+# recorded and the lock is unchanged.
 db_lock = traced(asyncio.Lock(), name="db lock")
 
 
 async def worker(number: int, rounds: int) -> None:
-    """Some work without the lock, some with it."""
-    # Luck of its own for each worker, the same at every run, and such that no two of them ask
+    """Work without the lock, then with it, several times."""
+    # A random sequence for each worker, the same in every run, such that no two workers ask
     # for the lock at the same moment.
     luck = random.Random(143281 + number)
     for round in range(1, rounds + 1):
@@ -29,7 +29,7 @@ async def worker(number: int, rounds: int) -> None:
 
 
 async def auditor(visits: int) -> None:
-    """Comes seldom and stays long."""
+    """Come seldom and hold the lock for long."""
     for visit in range(1, visits + 1):
         await asyncio.sleep(1.3)
         async with db_lock:
@@ -45,7 +45,7 @@ async def main() -> None:
     print("everybody is done")
 
 
-# What the tracer must tell of this run: the tests of the project hold it to that.
+# What the tracer finds in this run; the project's tests check it.
 EXPECTS = {
     "findings": {},
     "cleanup": {},

@@ -1,9 +1,9 @@
-"""Last in, first out: three ways to write the same nest.
+"""Last in, first out: three ways to write nested blocks.
 
-A server needs a folder to serve, a client needs the server: so they are opened in that order,
-and cleaned up in the reverse one. `async with` inside `async with`, a list with commas, and
-the same list in parentheses mean exactly the same. Another order could not even work: `folder`
-must be there before `server(folder)` can be asked for.
+A server needs a folder to serve, a client needs the server: they are entered in that order and
+exited in the reverse order. `async with` inside `async with`, a list with commas, and the same
+list in parentheses mean exactly the same. Another order would not work: `folder` must exist
+before `server(folder)` can be called.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from pathlib import Path
 
 @asynccontextmanager
 async def new_folder() -> AsyncIterator[Path]:
-    """A folder with one file to serve."""
+    """Create a folder with one file to serve."""
     with tempfile.TemporaryDirectory() as folder:
         await asyncio.sleep(0.25)
         Path(folder, "hello.txt").write_text("hello")
@@ -27,7 +27,7 @@ async def new_folder() -> AsyncIterator[Path]:
 
 @asynccontextmanager
 async def server(folder: Path) -> AsyncIterator[int]:
-    """Serves the files of ``folder`` on a port of this machine."""
+    """Serve the files of ``folder`` on a port of this machine."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         name = (await reader.readline()).decode().strip()
@@ -45,7 +45,7 @@ async def server(folder: Path) -> AsyncIterator[int]:
 
 @asynccontextmanager
 async def client(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A connection to the server."""
+    """Open a connection to the server."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     await asyncio.sleep(0.25)
     print("  client connected")
@@ -56,7 +56,7 @@ async def client(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio
 
 
 async def use(connection: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:
-    """What it is all for."""
+    """Read the file from the server."""
     reader, writer = connection
     writer.write(b"hello.txt\n")
     print(f"  the file says {(await reader.read()).decode()!r}")
@@ -83,7 +83,7 @@ async def main() -> None:
         await use(connection)
 
 
-# What the tracer must tell of this run: the tests of the project hold it to that.
+# What the tracer finds in this run; the project's tests check it.
 EXPECTS = {
     "findings": {},
     "cleanup": {

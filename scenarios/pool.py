@@ -1,12 +1,12 @@
 """Six tasks, two database connections, and one slow query.
 
-A pool lends connections to a real PostgreSQL: who finds none free waits in `acquire`. Inside its
-connection each seller opens a transaction, which commits or rolls back before the connection
-goes back. Then it is the report's turn, which keeps one connection for two seconds: all the
-sellers have to make do with the other. At the end the pool closes, with all connections home.
+A pool lends connections to a real PostgreSQL: a task that finds none free waits in `acquire`.
+With its connection each seller opens a transaction, which commits or rolls back before the
+connection goes back. Then the report keeps one connection for two seconds, and all the sellers
+share the other one. At the end the pool closes, with all connections returned.
 
 Needs `pip install 'asyncctx-trace[scenarios]'`. With ASYNCCTX_PG_DSN set it uses that server
-and leaves it as it was: its only table is a temporary one.
+and leaves it unchanged: its only table is a temporary one.
 """
 
 import asyncio
@@ -37,12 +37,12 @@ BASKETS = {
 
 
 async def prepare(connection: asyncpg.Connection) -> None:
-    """What the pool does with every connection that it opens."""
+    """Prepare each connection that the pool opens."""
     await connection.execute("create temp table sales (things int, price int)")
 
 
 async def sell(acquire: Acquire, seller: str) -> None:
-    """Sells one basket after the other, each in a transaction of its own, or not at all."""
+    """Sell one basket after the other, each in a transaction."""
     for things, price in BASKETS[seller]:
         try:
             async with acquire() as connection, connection.transaction():
@@ -56,7 +56,7 @@ async def sell(acquire: Acquire, seller: str) -> None:
 
 
 async def report(acquire: Acquire) -> None:
-    """One query that takes its time, and a connection with it."""
+    """Run one slow query on a connection."""
     async with acquire() as connection:
         print("the report begins")
         await connection.execute("select count(*), pg_sleep(1.8) from sales")
@@ -68,7 +68,7 @@ async def main() -> None:
         postgres() as dsn,
         asyncpg.create_pool(dsn, min_size=CONNECTIONS, max_size=CONNECTIONS, init=prepare) as pool,
     ):
-        # Every call is a new manager; what the tasks contend for is the pool behind it.
+        # Each call returns a new context manager; the tasks contend for the pool.
         acquire = traced(pool.acquire, name="db pool")
         async with asyncio.TaskGroup() as tasks:
             for seller in BASKETS:
@@ -77,7 +77,7 @@ async def main() -> None:
     print("the shop is closed")
 
 
-# What the tracer must tell of this run: the tests of the project hold it to that.
+# What the tracer finds in this run; the project's tests check it.
 EXPECTS = {
     "findings": {},
     "cleanup": {

@@ -1,9 +1,9 @@
 """Seven downloads, three at a time.
 
-The server turns away whoever comes while it serves three already, so the clients share a
-semaphore with three permits: who gets none waits in line and starts when somebody is done.
-At the end, what sets a bounded semaphore apart: a permit given back once too often is an error
-there, where a plain semaphore would let in one more than it should, for good.
+The server rejects clients while it serves three already, so the clients share a semaphore with
+three permits: a task that gets none waits in line and starts when another one is done. The end
+shows what a bounded semaphore is for: one release too many raises an error, while a plain
+semaphore would let in one task more than it should from then on.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ permits = traced(asyncio.Semaphore(PERMITS), name="download permits")
 
 
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """The server's side of one download."""
+    """Serve one download."""
     name = (await reader.readline()).decode().strip()
     if len(serving) == PERMITS:
         writer.write(b"busy\n")
@@ -31,7 +31,7 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def download(name: str, port: int) -> None:
-    """Fetches one file, as soon as there is a permit."""
+    """Fetch one file, as soon as there is a permit."""
     async with permits:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(f"{name}\n".encode())
@@ -42,7 +42,7 @@ async def download(name: str, port: int) -> None:
 
 
 async def give_back_too_often() -> None:
-    """One acquire, two releases."""
+    """Acquire once, release twice."""
     plain = asyncio.Semaphore(1)
     bounded = asyncio.BoundedSemaphore(1)
     for semaphore in (plain, bounded):
@@ -66,7 +66,7 @@ async def main() -> None:
     await give_back_too_often()
 
 
-# What the tracer must tell of this run: the tests of the project hold it to that.
+# What the tracer finds in this run; the project's tests check it.
 EXPECTS = {
     "findings": {},
     "cleanup": {},

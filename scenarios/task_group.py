@@ -1,9 +1,9 @@
 """One child fails, and its siblings clean up.
 
 Four cooks in a task group. When the third one drops everything, the group cancels the other
-three, waits until each has left its `async with`, and only then passes the error on, wrapped in
-an ExceptionGroup. So the chef, whose station is around the group, cleans up last: whoever
-leaves the group leaves nobody behind. Each of them works in a real folder of its own.
+three, waits until each has left its `async with`, and only then raises the error, wrapped in an
+ExceptionGroup. So the chef, whose station is around the group, cleans up last: no task of a
+group outlives it. Each of them works in a real folder of its own.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from asyncctx_trace import traced
 @traced
 @asynccontextmanager
 async def station(kitchen: Path, cook: str, cleaning: float) -> AsyncIterator[Path]:
-    """A cook's place, cleaned afterwards."""
+    """Set up a cook's station, and clean it at the end."""
     place = kitchen / cook
     place.mkdir()
     await asyncio.sleep(0.3)
@@ -32,7 +32,7 @@ async def station(kitchen: Path, cook: str, cleaning: float) -> AsyncIterator[Pa
 
 
 async def cook(kitchen: Path, name: str, dishes: int, cleaning: float) -> None:
-    """Prepares dishes; the one who has none to prepare drops something."""
+    """Prepare dishes; the cook without any drops something."""
     async with station(kitchen, name, cleaning) as place:
         for number in range(1, dishes + 1):
             await asyncio.sleep(0.85)
@@ -60,7 +60,7 @@ async def main() -> None:
         print(f"left in the kitchen: {[path.name for path in kitchen.iterdir()]}")
 
 
-# What the tracer must tell of this run: the tests of the project hold it to that.
+# What the tracer finds in this run; the project's tests check it.
 EXPECTS = {
     "findings": {
         "slow-cleanup": ["station"],

@@ -1,9 +1,9 @@
-"""A deadline cuts through whatever is under way.
+"""A deadline interrupts whatever is in progress.
 
 `asyncio.timeout` cancels its body when the time is up, and turns the cancellation into a
 TimeoutError on the way out. Five times the deadline hits something else: slow work, the outer
-one of two deadlines, a wait for a lock, a body that holds a lock, and a cleanup: that one is cut
-off in the middle, and the file that it was about to remove stays behind.
+of two deadlines, a wait for a lock, a body that holds a lock, and a cleanup. The cleanup is
+interrupted in the middle, and the file that it was about to remove is left behind.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ printer = traced(asyncio.Lock(), name="printer")
 
 
 class Upload:
-    """Writes to a partial file, which is gone once the upload is over."""
+    """Writes to a partial file, which is removed at the end."""
 
     def __init__(self, path: Path, farewell: float) -> None:
         self.path = path
@@ -33,20 +33,20 @@ class Upload:
 
 
 async def slow_work() -> None:
-    """Half a second for work that takes three."""
+    """Allow half a second for work that takes three."""
     async with asyncio.timeout(0.5):
         await asyncio.sleep(3)
 
 
 async def two_deadlines() -> None:
-    """The inner one is longer: the outer one strikes first."""
+    """Nest two deadlines: the outer one is shorter."""
     async with asyncio.timeout(0.5):
         async with asyncio.timeout(2):
             await asyncio.sleep(3)
 
 
 async def waiting_for_a_lock() -> None:
-    """Somebody else is printing, and does not finish."""
+    """Wait for a lock that another task does not release."""
 
     async def hog() -> None:
         async with printer:
@@ -64,7 +64,7 @@ async def waiting_for_a_lock() -> None:
 
 
 async def holding_a_lock() -> None:
-    """The deadline hits while we print: the lock is given back on the way out."""
+    """Hit the deadline while holding a lock, which is released on the way out."""
     try:
         async with asyncio.timeout(0.5):
             async with printer:
@@ -74,7 +74,7 @@ async def holding_a_lock() -> None:
 
 
 async def cleaning_up(folder: Path) -> None:
-    """The body is done in time, its cleanup is not."""
+    """Finish the body in time, but not its cleanup."""
     try:
         async with asyncio.timeout(0.6):
             async with traced(Upload(folder / "letter.partial", farewell=2), name="upload"):
@@ -85,7 +85,7 @@ async def cleaning_up(folder: Path) -> None:
 
 
 async def attempt(title: str, work: Coroutine[None, None, None]) -> None:
-    """Tries something, and tells how it ended."""
+    """Run something, and print how it ended."""
     print(title)
     try:
         await work
@@ -103,7 +103,7 @@ async def main() -> None:
         await attempt("cleaning up", cleaning_up(Path(folder)))
 
 
-# What the tracer must tell of this run: the tests of the project hold it to that.
+# What the tracer finds in this run; the project's tests check it.
 EXPECTS = {
     "findings": {
         "timeout": ["timeout", "timeout", "timeout", "timeout", "timeout"],

@@ -1,9 +1,9 @@
 """One child fails and its siblings clean up, on trio.
 
-The story of `task_group`, where the idea came from: a nursery that cannot be left before every
-child has ended. What differs is cancellation. Trio's stays on: every `await` in the cleanup of
-a cancelled task raises again, so a cleanup that must wait says so with a shielded scope. Anna
-has one and cleans up, bert has none and leaves his station as it is.
+The story of `task_group` with the original of task groups: a nursery that cannot be left before
+every child has ended. Cancellation differs. In trio it is persistent: every `await` in the
+cleanup of a cancelled task raises again, so a cleanup that must wait uses a shielded scope. Anna
+has one and cleans up; bert has none and leaves his station as it is.
 """
 
 import sys
@@ -24,7 +24,7 @@ except ImportError:
 @traced
 @asynccontextmanager
 async def station(kitchen: Path, cook: str, shielded: bool) -> AsyncIterator[Path]:
-    """A cook's place, cleaned afterwards."""
+    """Set up a cook's station, and clean it at the end."""
     place = kitchen / cook
     place.mkdir()
     await trio.sleep(0.3)
@@ -38,7 +38,7 @@ async def station(kitchen: Path, cook: str, shielded: bool) -> AsyncIterator[Pat
 
 
 async def cook(kitchen: Path, name: str, shielded: bool, dishes: int) -> None:
-    """Prepares dishes; the one who has prepared them all drops something."""
+    """Prepare dishes; the cook who is done first drops something."""
     async with station(kitchen, name, shielded):
         for number in range(1, dishes + 1):
             await trio.sleep(0.85)
@@ -63,7 +63,7 @@ async def main() -> None:
         print(f"left in the kitchen: {[path.name for path in kitchen.iterdir()]}")
 
 
-# What the tracer must tell of this run: the tests of the project hold it to that.
+# What the tracer finds in this run; the project's tests check it.
 EXPECTS = {
     "findings": {
         "cleanup-cancelled": ["station"],

@@ -420,7 +420,7 @@ def test_version_prints_the_installed_version(shell: Shell) -> None:
     assert shell.trace("-V").out == output
 
     known = re.escape(version("asyncctx-trace"))
-    assert re.fullmatch(rf"asyncctx-trace {known} \((compiled|pure Python)\)\n", output)
+    assert re.fullmatch(rf"asyncctx-trace {known} \((native code|pure Python: .+)\)\n", output)
 
 
 DEADLOCK = """

@@ -63,7 +63,7 @@ def test_all_scenarios_are_listed() -> None:
 
 def test_a_scenario_is_described_by_name() -> None:
     """With the path of the script."""
-    told = trace("scenarios", "leak").stdout
+    described = trace("scenarios", "leak").stdout
 
-    assert told.startswith("Entered, and never left\n")
-    assert told.endswith(f"{bundled_scenarios.find('leak')}\n")
+    assert described.startswith("Entered, and never exited\n")
+    assert described.endswith(f"{bundled_scenarios.find('leak')}\n")

@@ -95,7 +95,7 @@ def postgres_available(keeper: ModuleType) -> None:
         pytest.skip(str(failed))
 
 
-needs_server = pytest.mark.usefixtures("a_server_can_be_had")
+needs_server = pytest.mark.usefixtures("postgres_available")
 
 
 def processes(folder: Path) -> list[str]:

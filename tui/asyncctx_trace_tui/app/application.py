@@ -115,7 +115,8 @@ class TraceApp(App[None]):
     ) -> None:
         """``termination`` ends the app from outside.
 
-        ``settings`` are never saved; by default, the user's are loaded and saved on changes."""
+        ``settings`` are never saved; by default, the user's are loaded and saved on changes.
+        """
         self.recording = follow(recording)
         self._termination = termination
         self._unreadable = False

@@ -116,6 +116,7 @@ def command(
     checks: Gates | None,
 ) -> None:
     """Print a report on the recording FILE: the verdict, the findings, who waited for whom.
+
     FILE may also contain OTLP JSON Lines, from `export` or another tool; - is standard input.
 
     The report fits on a screen of 50 lines and counts what it leaves out; --full shows everything.

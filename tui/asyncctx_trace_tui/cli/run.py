@@ -57,7 +57,7 @@ class _LikePython(click.Command):
     context_settings={"allow_interspersed_args": False},
     options_metavar="[OPTIONS]",
 )
-@click.argument("words", metavar="TARGET [ARGS]...", nargs=-1, required=True)
+@click.argument("target", metavar="TARGET [ARGS]...", nargs=-1, required=True)
 @click.option(
     "-o",
     "--output",
@@ -107,7 +107,7 @@ class _LikePython(click.Command):
 )
 @check_options
 def command(
-    words: tuple[str, ...],
+    target: tuple[str, ...],
     output: Path | None,
     overwrite: bool,
     keep: str | None,
@@ -132,17 +132,15 @@ def command(
         "all": everything,
         "spans": spans,
     }
-    target = python_arguments(words)
-    if output is not None:
-        require_folder(output)
-    recording = output or _new_recording(target)
+    arguments = python_arguments(target)
+    recording = _recording_path(output, arguments)
     headless = headless or quiet or not _is_interactive()
     # Report an unusable endpoint before the program starts.
     stream = None if otlp is None else _stream(recording, otlp)
 
     def start() -> Program:
         program = Program(
-            target,
+            arguments,
             recording,
             captured=not headless,
             overwrite=overwrite,
@@ -169,22 +167,11 @@ def command(
     elif checks or (headless and not quiet):
         failed = _report(recording, checks, printed=headless and not quiet)
     if stream is not None:
-        from asyncctx_trace.model.text import plain
-
-        account = stream.finish()
-        _echo(f"spans: {account}")
-        for problem in account.problems:
-            _echo(f"asyncctx-trace: {plain(problem)}")
-        if account.failed:
-            _echo(f"send them later: asyncctx-trace export {shlex.quote(str(recording))} --otlp")
+        _finish_stream(stream, recording)
     if not quiet:
         _echo(f"recording: {recording}")
     if program.left_running:
-        _echo(
-            f"The program runs on as process {program.pid} and is recorded.\n"
-            f"  to follow it:  asyncctx-trace replay {shlex.quote(str(recording))}\n"
-            f"  to stop it:    kill {program.pid}"
-        )
+        _print_left_running(program)
     sys.exit(_shell_exit_code(code) or (FAILED if failed else 0))
 
 
@@ -210,6 +197,26 @@ def _report(recording: Path, checks: Gates | None, *, printed: bool) -> list[str
     return failed
 
 
+def _finish_stream(stream: OtlpStream, recording: Path) -> None:
+    """Send the last spans, and print how many were sent and what failed."""
+    from asyncctx_trace.model.text import plain
+
+    account = stream.finish()
+    _echo(f"spans: {account}")
+    for problem in account.problems:
+        _echo(f"asyncctx-trace: {plain(problem)}")
+    if account.failed:
+        _echo(f"send them later: asyncctx-trace export {shlex.quote(str(recording))} --otlp")
+
+
+def _print_left_running(program: Program) -> None:
+    _echo(
+        f"The program runs on as process {program.pid} and is recorded.\n"
+        f"  to follow it:  asyncctx-trace replay {shlex.quote(str(program.recording))}\n"
+        f"  to stop it:    kill {program.pid}"
+    )
+
+
 def _echo(line: str) -> None:
     """Write to stderr, which may be closed or full: the exit code is the program's all the same."""
     with suppress(OSError):
@@ -231,11 +238,15 @@ def _names(values: Sequence[str]) -> list[str]:
     return [name.strip() for value in values for name in value.split(",") if name.strip()]
 
 
-def _new_recording(target: list[str]) -> Path:
-    """Return the path of a new file in the state folder, named after program and time."""
+def _recording_path(output: Path | None, arguments: list[str]) -> Path:
+    """Return ``output``, or a new file in the state folder, named after program and time."""
+    if output is not None:
+        require_folder(output)
+        return output
     from asyncctx_trace_tui.storage.paths import recordings
 
-    name = target[1] if target[0] == "-m" else (Path(target[0]).stem or "program")
+    module = arguments[1] if arguments[0] == "-m" else None
+    name = module or Path(arguments[0]).stem or "program"
     folder = recordings()
     started = f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
     path = folder / f"{started}.actx"
