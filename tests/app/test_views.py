@@ -12,9 +12,11 @@ from app.builders import MS, START, RecordingBuilder, three_workers
 from app.driver import AppDriver, FakeProgram, open_app
 from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace.recording.reader import Recording
+from asyncctx_trace.recording.source_digest import digest_of
 from asyncctx_trace.spans.from_events import SpanBuilder
 from asyncctx_trace_tui.app.widgets.bars.view_bar import VIEWS
 from asyncctx_trace_tui.app.widgets.panes.task_lanes import Lanes
+from asyncctx_trace_tui.view.source_file import read_source
 
 
 async def go_to(driver: AppDriver, ms: float) -> None:
@@ -213,7 +215,44 @@ async def test_source_marks_the_line_of_each_task(tmp_path: Path) -> None:
 
         assert "▸" in marked
         assert "█ anna" in marked
-        assert "app.py (changed since the recording: lines may not match)" in driver.text
+        assert "changed since the recording" not in driver.text
+
+
+@async_test
+async def test_source_shows_no_file_but_as_it_was_recorded(tmp_path: Path) -> None:
+    """Lines of another version would be wrong, and those of another file none of its business."""
+    script = tmp_path / "app.py"
+    script.write_text("before")
+    builder = RecordingBuilder(tmp_path / "x.actx", file=str(script), line=1)
+    builder.task(1, "anna").resource(1, "lock").acquisition(1, 1, 0, 10, 100, 110)
+    path = builder.end(120)
+    script.write_text("secret")
+    async with open_app(path) as driver:
+        await driver.press("5")
+
+        assert "cannot show the file: it is not as it was when it was recorded" in driver.text
+        assert "secret" not in driver.text
+
+
+@pytest.mark.parametrize("name", ["shadow", "key.pem", ".netrc"])
+def test_a_recording_without_digests_names_python_files_only(tmp_path: Path, name: str) -> None:
+    """It is an older one, or one that somebody made to have a file shown."""
+    (tmp_path / name).write_text("secret")
+    (tmp_path / "app.py").write_text("import asyncio")
+
+    assert read_source(str(tmp_path / name)).problem == "not known to be a file of the program"
+    assert read_source(str(tmp_path / "app.py")).lines == ("import asyncio",)
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc")
+def test_no_pseudo_file_is_read(tmp_path: Path) -> None:
+    """Neither directly nor through a link, whatever the recording claims."""
+    link = tmp_path / "app.py"
+    link.symlink_to("/proc/self/environ")
+    for path in ("/proc/self/environ", "/dev/zero", "/sys/kernel/profiling", str(link)):
+        for digest in ("", digest_of(b"")):
+            source = read_source(path, digest)
+            assert (source.lines, source.problem) == ((), "not a source file")
 
 
 @async_test
@@ -228,7 +267,7 @@ async def test_source_says_what_it_cannot_show(tmp_path: Path) -> None:
     async with open_app(builder.end(120)) as driver:
         await driver.press("5")
 
-        assert "cannot show the file: not a regular file" in driver.text
+        assert "cannot show the file: not known to be a file of the program" in driver.text
 
 
 @async_test

@@ -90,7 +90,9 @@ def test_nothing_of_a_recording_is_lost(tmp_path: Path, program: Any) -> None:
         assert escaped(told) == escaped(dataclasses.replace(mine, row=0))
     # A recording may define what nothing in it uses.
     assert theirs.resources == {r: ours.resources[r] for r in ours.rows_of_resource}
-    assert theirs.sites == {site: ours.sites[site] for site in set(ours.site)}
+    # A digest is of use only beside the file itself.
+    sites = {site: dataclasses.replace(ours.sites[site], digest="") for site in set(ours.site)}
+    assert theirs.sites == sites
     assert {t.name for t in theirs.tasks.values()} == {t.name for t in ours.tasks.values()}
     assert [p.pid for p in theirs.processes.values()] == [p.pid for p in ours.processes.values()]
 

@@ -22,6 +22,9 @@ class Settings:
     spans: bool = False
     """Whether what is traced by rewriting also becomes spans of the program's own providers."""
 
+    redact: bool = False
+    """Whether arguments, messages, output and literals are kept out of recordings."""
+
     def plus(self, include: tuple[str, ...], exclude: tuple[str, ...], all: bool) -> Settings:
         """These and what was asked for besides; an ``include`` asked for beats an ``exclude``
         of the file."""
@@ -30,6 +33,7 @@ class Settings:
             tuple(word for word in self.exclude if word not in include) + exclude,
             self.all or all,
             self.spans,
+            self.redact,
         )
 
 
@@ -58,6 +62,7 @@ def read(folder: Path) -> Settings:
         _words(path, table, "exclude"),
         _flag(path, table, "all"),
         _flag(path, table, "spans"),
+        _flag(path, table, "redact"),
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 from asyncctx_trace.model.events import ProcessDefined
 
-__all__ = ["program_of", "program_processes", "short_command"]
+__all__ = ["program_of", "program_processes", "short_command", "without_arguments"]
 
 _WITH_VALUE = ("-W", "-X", "--check-hash-based-pycs")
 """Options of ``python`` whose value is a word of its own."""
@@ -46,6 +46,30 @@ def short_command(command: str) -> str:
     if script.name == "__main__.py" and script.parent.name:
         script = script.parent
     return " ".join([script.name if script.is_absolute() else str(script), *words[1:]])
+
+
+def without_arguments(command: str) -> str:
+    """Return a command line up to the script or module; of other programs only their own path.
+
+    ``python -X dev app.py --password x`` becomes ``python -X dev app.py``.
+    """
+    executable, *words = command.split(" ")
+    kept = [executable]
+    if "python" not in PurePath(executable).name.lower():
+        return executable
+    while words and words[0].startswith("-"):
+        option = words.pop(0)
+        last = None if option.startswith(("--", "-W", "-X")) else _ENDS_OPTIONS.fullmatch(option)
+        if last is not None:
+            if last[1] == "c":  # what follows is the program itself
+                return " ".join([*kept, "-c"])
+            return " ".join([*kept, option, *([] if last[2] else words[:1])])
+        kept.append(option)
+        if option in _WITH_VALUE and words:
+            kept.append(words.pop(0))
+        if option == "-":
+            return " ".join(kept)
+    return " ".join([*kept, *words[:1]])
 
 
 def program_processes(processes: Iterable[ProcessDefined]) -> list[ProcessDefined]:

@@ -193,6 +193,8 @@ class SiteDefined:
     """The site at which the program called the function that contains this one, if known.
 
     A line has a separate site for each caller."""
+    digest: str = ""
+    """Identifies the content of the file when it was recorded; ``""`` if unknown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ class unpatched:
     open = staticmethod(os.open)
     if hasattr(os, "posix_fallocate"):
         posix_fallocate = staticmethod(os.posix_fallocate)
+    read = staticmethod(os.read)
     write = staticmethod(os.write)
 
     if fcntl is not None:

@@ -134,6 +134,7 @@ class Batch:
                         entry["function"],
                         entry["text"],
                         writer.id_or_none(entry.get("caller", 0)),
+                        entry.get("digest", ""),
                     )
                 )
             case "resource":

@@ -72,11 +72,18 @@ class RingRecorder(Recorder):
     the recording. If what must be carried over exceeds ``retention``, the file grows beyond it.
     """
 
-    def __init__(self, path: Path, retention: Retention, live_set: Callable[[], LiveSet]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        retention: Retention,
+        live_set: Callable[[], LiveSet],
+        *,
+        redact: bool = False,
+    ) -> None:
         """Write to ``path``; ``live_set`` returns what is in flight or exists at the moment."""
         self._retention = retention
         self._live_set = live_set
-        super().__init__(path)
+        super().__init__(path, redact=redact)
 
     def _begin(self) -> None:
         self._used: deque[_UsedSegment] = deque()

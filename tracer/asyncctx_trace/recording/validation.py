@@ -144,7 +144,7 @@ ENTRY_FIELDS: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
 }  # fmt: skip
 """Kind of entry -> its fields, each with a function that says whether a value is valid."""
 OPTIONAL_ENTRY_FIELDS: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
-    "site": {"caller": _id},
+    "site": {"caller": _id, "digest": _text},
     "interrupted": {"late": _flag},
 }
 """Fields that older recordings lack."""

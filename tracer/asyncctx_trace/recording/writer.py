@@ -19,7 +19,9 @@ from asyncctx_trace.recording.format import (
     SEGMENT_HEADER,
     SegmentKind,
 )
+from asyncctx_trace.recording.redaction import redact
 from asyncctx_trace.recording.segments import Segments
+from asyncctx_trace.recording.source_digest import digest_of_file
 from asyncctx_trace.recording.text_entries import encode_entry, put_entry, stored_size
 from asyncctx_trace.recording.validation import MAX_TIME
 
@@ -33,8 +35,10 @@ _LAST_NOTES = frozenset({"end", "interrupted", "stopped"})
 class TextWriter:
     """Appends definitions and notes to a recording; may be called from any thread."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, redact: bool = False) -> None:
+        """``redact``: keep arguments, messages, output and literals out of the recording."""
         self.path = path
+        self._redact = redact
         self._begin()
 
     def _begin(self) -> None:
@@ -58,6 +62,8 @@ class TextWriter:
         )
 
     def _write(self, entry_kind: str, /, **fields: object) -> None:
+        if self._redact:
+            fields = redact(entry_kind, fields)
         entry = encode_entry(entry_kind, fields)
         size = stored_size(entry)
         with self._locked():
@@ -148,6 +154,8 @@ class Recorder(TextWriter, RecordAppender):
         """Whether acquisitions are only counted, and no longer recorded."""
         super()._begin()
         self._next_error = itertools.count(1).__next__
+        self._digests: dict[str, str] = {}
+        """Source file -> its digest."""
         self._open_records()
 
     def restart_in_child(self) -> None:
@@ -221,8 +229,18 @@ class Recorder(TextWriter, RecordAppender):
     def site_defined(
         self, site: int, file: str, line: int, function: str, text: str, caller: int = 0
     ) -> None:
+        digest = self._digests.get(file)
+        if digest is None:
+            digest = self._digests[file] = digest_of_file(file)
         self._write(
-            "site", id=site, file=file, line=line, function=function, text=text, caller=caller
+            "site",
+            id=site,
+            file=file,
+            line=line,
+            function=function,
+            text=text,
+            caller=caller,
+            digest=digest,
         )
 
     def resource_defined(self, resource: int, kind: str, name: str, capacity: int | None) -> None:

@@ -10,7 +10,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-__all__ = ["BOOTSTRAP", "LAUNCH", "begin", "environment"]
+from asyncctx_trace.errors import SettingsError
+
+__all__ = ["BOOTSTRAP", "LAUNCH", "begin", "environment", "redaction_is_set"]
 
 LAUNCH = "ASYNCCTX_TRACE_LAUNCH"
 """The environment variable with the settings of the launcher, as JSON."""
@@ -27,7 +29,8 @@ def environment(recording: Path, options: dict[str, Any]) -> dict[str, str]:
         options: Values that JSON can represent: ``captured``, whether its output is a pipe that
             needs complete lines at once; ``keep``, see :class:`asyncctx_trace.record`;
             ``include``, ``exclude`` and ``all``, which modules are traced, see
-            :func:`asyncctx_trace.install`; ``spans``, whether spans go to the program's provider.
+            :func:`asyncctx_trace.install`; ``redact``, see :class:`asyncctx_trace.record`;
+            ``spans``, whether spans go to the program's provider.
     """
     path = os.environ.get("PYTHONPATH")
     settings = {
@@ -41,6 +44,16 @@ def environment(recording: Path, options: dict[str, Any]) -> dict[str, str]:
         LAUNCH: json.dumps(settings),
         "PYTHONPATH": str(BOOTSTRAP) + (os.pathsep + path if path else ""),
     }
+
+
+def redaction_is_set() -> bool:
+    """Return whether the project's settings ask for redaction; ``True`` if they are invalid."""
+    from asyncctx_trace.instrument.settings import read
+
+    try:
+        return read(Path()).redact
+    except SettingsError:  # the program will say so
+        return True
 
 
 def begin() -> None:
@@ -71,7 +84,11 @@ def begin() -> None:
     try:
         from asyncctx_trace.runtime.recording_session import join
 
-        join(Path(settings["recording"]), settings.get("keep"))
+        join(
+            Path(settings["recording"]),
+            settings.get("keep"),
+            redact=settings.get("redact", False),
+        )
 
         from asyncctx_trace.instrument.rewriting.import_hook import install_at_start
 

@@ -45,6 +45,8 @@ class record:
         overwrite: Replace an existing file.
         keep: Limit the file to its newest part, as a size (``"200MB"``, ``"1GiB"``) or a duration
             (``"90s"``, ``"10m"``, ``"1h"``). Default: no limit.
+        redact: Keep what may be secret out of the file: the process's arguments, messages of
+            exceptions, and string literals in source text and names.
 
     Raises:
         RecordingExists: On entering, if the file exists and ``overwrite`` is false.
@@ -71,12 +73,14 @@ class record:
         *,
         overwrite: bool = False,
         keep: str | None = None,
+        redact: bool = False,
     ) -> None:
         from pathlib import Path  # here, as below: a third of the time to import this package
 
         self.path = Path(path)
         self._overwrite = overwrite
         self._keep = keep
+        self._redact = redact
 
     def __enter__(self) -> Path:
         if _recorder is not None:
@@ -89,7 +93,7 @@ class record:
         if self._keep is not None:
             Retention.parse(self._keep)  # before the file is created
         create(self.path, overwrite=self._overwrite)
-        join(self.path, self._keep)
+        join(self.path, self._keep, redact=self._redact)
         return self.path
 
     def __exit__(
@@ -112,7 +116,7 @@ class record:
         stop()
 
 
-def join(path: Path, keep: str | None = None) -> None:
+def join(path: Path, keep: str | None = None, *, redact: bool = False) -> None:
     """Add the events of this process to the existing recording ``path``.
 
     Args:
@@ -127,12 +131,12 @@ def join(path: Path, keep: str | None = None) -> None:
     if keep is None:
         from asyncctx_trace.recording.writer import Recorder
 
-        recorder = Recorder(path)
+        recorder = Recorder(path, redact=redact)
     else:
         from asyncctx_trace.recording.retention import Retention
         from asyncctx_trace.recording.ring import RingRecorder
 
-        recorder = RingRecorder(path, Retention.parse(keep), _live_set)
+        recorder = RingRecorder(path, Retention.parse(keep), _live_set, redact=redact)
     recorder.call_hidden = quietly
     sinks.attach(recorder)
     _recorder = recorder
@@ -186,6 +190,7 @@ def record_from_environment() -> None:
     from pathlib import Path
 
     from asyncctx_trace.recording.segments import create
+    from asyncctx_trace.runtime.launch import redaction_is_set
 
     recording = Path(path).resolve()
     try:
@@ -194,7 +199,7 @@ def record_from_environment() -> None:
             # For the processes that this one starts: they add to the same file.
             os.putenv(ENVIRONMENT, str(recording))
             os.putenv(_JOIN, "1")
-        join(recording)
+        join(recording, redact=redaction_is_set())
     except (AsyncctxTraceError, OSError) as error:
         print(f"asyncctx-trace: not recording: {error}", file=sys.stderr)
 

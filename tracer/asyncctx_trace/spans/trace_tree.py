@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from asyncctx_trace.model import conventions as names
 from asyncctx_trace.model.capacity import limit_of
+from asyncctx_trace.model.command_line import without_arguments
 from asyncctx_trace.model.events import (
     Dropped,
     Event,
@@ -209,7 +210,7 @@ class TraceTree:
         if known is not None:
             resource[names.PROCESS_PID] = known.pid
             resource[names.PROCESS_PARENT_PID] = known.parent_pid
-            resource[names.PROCESS_COMMAND_LINE] = known.title
+            resource[names.PROCESS_COMMAND_LINE] = without_arguments(known.title)
         for pair in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","):
             key, equals, value = pair.partition("=")
             if equals:

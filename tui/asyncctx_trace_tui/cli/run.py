@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from asyncctx_trace.runtime.launch import redaction_is_set
 from asyncctx_trace_tui.cli.check_options import FAILED, check_options, print_failed_checks
 from asyncctx_trace_tui.cli.output_file import require_folder
 from asyncctx_trace_tui.run.launcher import Program
@@ -105,6 +106,12 @@ class _LikePython(click.Command):
     is_flag=True,
     help="Add spans and metrics to the program's own OpenTelemetry providers as well.",
 )
+@click.option(
+    "--redact",
+    is_flag=True,
+    help="Keep command line arguments, exception messages, output and string literals out of the "
+    "recording.",
+)
 @check_options
 def command(
     target: tuple[str, ...],
@@ -118,6 +125,7 @@ def command(
     everything: bool,
     otlp: str | None,
     spans: bool,
+    redact: bool,
     checks: Gates | None,
 ) -> None:
     """Run a program under the tracer, as `python TARGET [ARGS]...` would run it.
@@ -131,6 +139,7 @@ def command(
         "exclude": _names(exclude),
         "all": everything,
         "spans": spans,
+        "redact": redact or redaction_is_set(),
     }
     arguments = python_arguments(target)
     recording = _recording_path(output, arguments)

@@ -32,9 +32,9 @@ def main() -> None:
     given = json.loads(sys.argv[1])
     recording, pid, keep = Path(given["recording"]), given["pid"], given["keep"]
     recorder = (
-        TextWriter(recording)
+        TextWriter(recording, redact=given["redact"])
         if keep is None
-        else RingRecorder(recording, Retention.parse(keep), LiveSet)
+        else RingRecorder(recording, Retention.parse(keep), LiveSet, redact=given["redact"])
     )
     output = OutputCapture(recorder, given["pipes"])
     print("recording", flush=True)  # the launcher waits for it, and for the end of this output

@@ -74,8 +74,11 @@ class Program:
         self.recording = recording
         self._keep = keep
         self.captured = captured
+        self._redact = bool((options or {}).get("redact"))
         self._recorder = (
-            TextWriter(recording) if bound is None else RingRecorder(recording, bound, LiveSet)
+            TextWriter(recording, redact=self._redact)
+            if bound is None
+            else RingRecorder(recording, bound, LiveSet, redact=self._redact)
         )
         self._end_lock = threading.Lock()
         self._exit_code: int | None = None
@@ -160,6 +163,7 @@ class Program:
             "pid": self.pid,
             "pipes": pipes,
             "keep": self._keep,
+            "redact": self._redact,
         }
         try:
             _start_keeper(arguments, pipes.values())

@@ -45,7 +45,7 @@ _HEADERS = {
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class AppServer(Server):  # type: ignore[misc]  # textual-serve has no type information
+class AppServer(Server):
     """The server of textual-serve, guarded."""
 
     def __init__(self, command: str, *, public_url: str | None = None, **options: Any) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import stat
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from pathlib import Path
 from typing import NamedTuple
+
+from asyncctx_trace.errors import NotARecording
+from asyncctx_trace.recording.regular_file import open_regular
+from asyncctx_trace.recording.source_digest import LARGEST_SOURCE, digest_of
 
 __all__ = ["SourceFile", "Token", "read_source"]
 
-_LARGEST = 2_000_000
-"""The largest size of a file that is shown, in bytes."""
+_NO_SOURCES = tuple(f"{os.sep}{folder}{os.sep}" for folder in ("proc", "sys", "dev"))
+"""Folders whose files have no content of their own."""
+_PYTHON = (".py", ".pyw", ".pyi")
 
 
 class Token(NamedTuple):
@@ -39,20 +43,34 @@ class SourceFile:
 
 
 @lru_cache(maxsize=32)
-def read_source(path: str) -> SourceFile:
-    """Read the file ``path``; only regular files of at most 2 MB are opened."""
+def read_source(path: str, digest: str = "") -> SourceFile:
+    """Read the file ``path`` if it belongs to the program of the recording.
+
+    It does if its content is that which the recorder saw, by the ``digest`` in the recording. A
+    recording from somebody else may name any file of this machine, but nobody knows the digest of
+    a file that they have not read. Older recordings have none; then only Python files are read.
+    """
     try:
-        seen = Path(path).stat()
-        if not stat.S_ISREG(seen.st_mode):
-            return SourceFile(path, (), "not a regular file")
-        if seen.st_size > _LARGEST:
-            return SourceFile(path, (), f"larger than {_LARGEST // 10**6} MB")
-        text = Path(path).read_bytes().decode("utf-8", "replace")
+        real = os.path.realpath(path)
+        if real.startswith(_NO_SOURCES):
+            return SourceFile(path, (), "not a source file")
+        if not digest and not real.endswith(_PYTHON):
+            return SourceFile(path, (), "not known to be a file of the program")
+        with os.fdopen(open_regular(real), "rb") as file:
+            content = file.read(LARGEST_SOURCE + 1)
+            modified = os.fstat(file.fileno()).st_mtime
     except FileNotFoundError:
         return SourceFile(path, (), "not found on this machine")
+    except NotARecording:
+        return SourceFile(path, (), "not a regular file")
     except (OSError, ValueError) as error:
         return SourceFile(path, (), getattr(error, "strerror", None) or str(error))
-    return SourceFile(path, tuple(text.expandtabs().split("\n")), "", seen.st_mtime)
+    if len(content) > LARGEST_SOURCE:
+        return SourceFile(path, (), f"larger than {LARGEST_SOURCE // 10**6} MB")
+    if digest and digest_of(content) != digest:
+        return SourceFile(path, (), "it is not as it was when it was recorded")
+    text = content.decode("utf-8", "replace")
+    return SourceFile(path, tuple(text.expandtabs().split("\n")), "", modified)
 
 
 def _tokenize(text: str) -> Iterator[tuple[Token, ...]]:

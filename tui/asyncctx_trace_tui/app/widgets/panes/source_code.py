@@ -34,8 +34,11 @@ class Source(TextPage):
         site = state.timeline.sites.get(state.timeline.site[row]) if row is not None else None
         if site is None:
             return [TextLine.of("the source file is not known", "faint")]
-        script = read_source(site.file)
-        changed = state.wall_start is not None and script.modified > state.wall_start
+        script = read_source(site.file, site.digest)
+        # With a digest, what is shown is what was recorded.
+        changed = (
+            not site.digest and state.wall_start is not None and script.modified > state.wall_start
+        )
         note = " (changed since the recording: lines may not match)" if changed else ""
         name = shorten(site.file, max(20, self.size.width - len(note) - 4))
         self.border_title = Content(name + note)
