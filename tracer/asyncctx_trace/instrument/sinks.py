@@ -13,7 +13,6 @@ from types import FunctionType
 from typing import cast
 
 from asyncctx_trace.instrument.hidden_frames import unobserve, unobserved
-from asyncctx_trace.model.event_schema import EVENTS
 from asyncctx_trace.model.sink import Sink
 from asyncctx_trace.native import accelerated
 
@@ -33,9 +32,6 @@ __all__ = [
     "send_definitions",
     "set_provider_discovery",
 ]
-
-
-_EVENTS = tuple(schema.method for schema in EVENTS)
 
 
 class FanOutSink:
@@ -121,8 +117,10 @@ def attach(sink: Sink) -> None:
 
 def _hide_methods(cls: type) -> None:
     """Hide from debuggers what a sink does on the program's task."""
-    for name in _EVENTS:
-        method = getattr(cls, name, None)
+    from asyncctx_trace.model.event_schema import EVENTS  # not needed without a sink
+
+    for schema in EVENTS:
+        method = getattr(cls, schema.method, None)
         if isinstance(method, FunctionType):
             unobserve(method)
 
