@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -103,7 +104,11 @@ async def test_marks_measure_the_time_between_them(workers: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "at"), [("250ms", 250), ("0.1", 100), ("+30ms", 90), ("-30ms", 30), ("9s", 320)]
+    ("typed", "at"),
+    [
+        *[("250ms", 250), ("0.1", 100), ("+30ms", 90), ("-30ms", 30), ("9s", 320), ("1:00", 320)],
+        *[("0:00.25", 250), ("0:00:00.1", 100)],
+    ],
 )
 @async_test
 async def test_t_goes_to_a_time(workers: Path, typed: str, at: int) -> None:
@@ -115,6 +120,26 @@ async def test_t_goes_to_a_time(workers: Path, typed: str, at: int) -> None:
         await driver.press("enter")
 
         assert driver.at == at
+
+
+@async_test
+async def test_times_can_be_shown_and_entered_as_times_of_day(workers: Path) -> None:
+    """In the title, on the ruler, in the views; t goes to one."""
+    async with open_app(workers, (120, 36)) as driver:
+        state = driver.app.state
+        await driver.press("space", "full_stop")
+        state.set_wall_clock(int(datetime(2026, 1, 31, 15, 4, 5).astimezone().timestamp()) * 10**9)
+        await driver.press("W")
+        title, ruler, output = driver.lines[0], driver.lines[3], driver.text
+        await driver.press("t", *"15:04:05.2", "enter")
+        at = driver.at
+        await driver.press("W")
+
+        assert "15:04:05.010 / 15:04:05.32" in title
+        assert "15:04:05.10" in ruler
+        assert "15:04:05.050   first line" in output
+        assert at == 200
+        assert "0.200s / 0.32s" in driver.lines[0]
 
 
 @async_test

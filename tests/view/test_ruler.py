@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncctx_trace_tui.view.time_axis import clock, ticks
+from asyncctx_trace_tui.view.time_axis import (
+    clock,
+    parse_clock,
+    parse_time_of_day,
+    ticks,
+    time_of_day,
+)
 from asyncctx_trace_tui.view.viewport import Viewport
 
 
@@ -46,3 +52,28 @@ def test_ticks_are_at_round_times_since_the_start() -> None:
 
     assert [tick.label for tick in shown] == [f"{second}s" for second in range(11)][: len(shown)]
     assert shown[0].column == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("1:20", 80), ("1:02:03.5", 3723.5), ("0:00.25", 0.25), ("90:00", 5400)],
+)
+def test_times_since_the_start_are_parsed(text: str, seconds: float) -> None:
+    """As they are displayed."""
+    assert parse_clock(text) == seconds * 10**9
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("15:04", 54240), ("3:14:07", 11647), ("15:04:05.25", 54245.25)]
+)
+def test_times_of_day_are_parsed(text: str, seconds: float) -> None:
+    """As they are displayed, and without seconds."""
+    assert parse_time_of_day(text) == seconds * 10**9
+    assert parse_time_of_day(time_of_day(int(seconds * 10**9))) == seconds * 10**9
+
+
+@pytest.mark.parametrize("text", ["", "1:", ":1", "a:b", "1:2:3:4", "-1:20"])
+def test_other_texts_are_not_times(text: str) -> None:
+    """Neither since the start nor of a day."""
+    assert parse_clock(text) is None
+    assert parse_time_of_day(text) is None

@@ -198,7 +198,7 @@ class TraceApp(App[None]):
             self.exit(return_code=2, message=f"asyncctx-trace: {plain(str(error))}")
             return
         if state.wall_start is None and state.timeline.start is not None:
-            state.wall_start = self.recording.anchor.wall(state.timeline.start) / 1e9
+            state.set_wall_clock(self.recording.anchor.wall(state.timeline.start))
         state.advance(self.clock())
         if not state.loading or time.perf_counter() > self._last_drawn + _PROGRESS:
             self._last_drawn = time.perf_counter()

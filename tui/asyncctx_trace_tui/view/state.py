@@ -19,6 +19,14 @@ from asyncctx_trace_tui.view.filters import Predicate
 from asyncctx_trace_tui.view.lanes.lane_set import Lane, LaneSet
 from asyncctx_trace_tui.view.lanes.order import LaneOrder
 from asyncctx_trace_tui.view.playback import Playback
+from asyncctx_trace_tui.view.time_axis import (
+    DAY,
+    clock,
+    midnight_before,
+    parse_clock,
+    parse_time_of_day,
+    time_of_day,
+)
 from asyncctx_trace_tui.view.viewport import Viewport
 
 __all__ = ["COMPUTING", "ViewState"]
@@ -58,6 +66,10 @@ class ViewState:
         """Converts to times of day, if known."""
         self.wall_start: float | None = None
         """The time of day at the origin, in seconds since 1970."""
+        self.midnight: int | None = None
+        """The local midnight before the origin, on the clock of the recording, if known."""
+        self.shows_time_of_day = False
+        """Whether times are shown as local times of day instead of since the start."""
         self.following_head = True
         """Whether the viewport follows the play head."""
         self._following = following
@@ -76,6 +88,39 @@ class ViewState:
     def origin(self) -> int:
         """The time that all displayed times count from, in ns."""
         return self.timeline.start or 0
+
+    @property
+    def zero(self) -> int:
+        """The time that displayed times count from: the origin, or midnight."""
+        by_day = self.shows_time_of_day and self.midnight is not None
+        return self.midnight if by_day and self.midnight is not None else self.origin
+
+    def label(self, ns: int, precision: int = 1_000_000) -> str:
+        """Format a time since :attr:`zero`; ``precision`` is in ns."""
+        return (clock if self.zero == self.origin else time_of_day)(ns, precision)
+
+    def clock(self, at: int, precision: int = 1_000_000) -> str:
+        """Format a time as it is displayed: since the start, or as a time of day."""
+        return self.label(at - self.zero, precision)
+
+    def time_at(self, text: str) -> int | None:
+        """Return the time that ``15:04:05`` or ``1:20`` stands for, ``None`` if it is invalid.
+
+        It is a time of day if that is within the recording, else a time since the start.
+        """
+        of_day = parse_time_of_day(text)
+        if of_day is not None and self.midnight is not None:
+            days = max(0, -(-(self.origin - self.midnight - of_day) // DAY))
+            at = self.midnight + of_day + days * DAY
+            if at <= self.now:
+                return at
+        since_start = parse_clock(text)
+        return None if since_start is None else self.origin + since_start
+
+    def set_wall_clock(self, wall_ns: int) -> None:
+        """Set the time of day at the origin, in ns since 1970."""
+        self.wall_start = wall_ns / 1e9
+        self.midnight = self.origin - (wall_ns - midnight_before(wall_ns))
 
     @property
     def loading(self) -> bool:

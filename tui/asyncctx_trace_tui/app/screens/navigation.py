@@ -68,6 +68,8 @@ class NavigationScreen(Screen[None]):
         Binding("f,0", "fit", "Fit", show=False, id="fit", tooltip="Show the whole recording"),
         Binding("z", "fit_selection", "Fit selection", show=False, id="fit-selection",
                 tooltip="Zoom to the selected acquisition, or to the time from A to B"),
+        Binding("W", "time_of_day", "Time of day", show=False, id="time-of-day",
+                tooltip="Show times of day, or times since the start"),
         Binding("m", "mark", "Mark", id="mark",
                 tooltip="Set mark A, then mark B, at the play head; a third one starts again"),
         Binding("apostrophe", "go_to_mark", "To mark", show=False, id="to-mark",
@@ -154,6 +156,13 @@ class NavigationScreen(Screen[None]):
     def action_fit_selection(self) -> None:
         """Show the selection."""
         self.state.fit_selection()
+
+    def action_time_of_day(self) -> None:
+        """Show times of day, or times since the start."""
+        if self.state.midnight is None:
+            self.notify("the recording has no time of day", timeout=2)
+        else:
+            self.state.shows_time_of_day = not self.state.shows_time_of_day
 
     def action_mark(self) -> None:
         """Set a mark at the play head."""

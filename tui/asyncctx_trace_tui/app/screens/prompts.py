@@ -23,7 +23,7 @@ __all__ = ["PromptScreen", "Prompt"]
 _EXAMPLES = {
     "search": "search: a word, or task:worker-* resource:pool wait>5ms outcome:error",
     "filter": "show only tasks with: task:worker-* resource:pool wait>5ms outcome:error",
-    "time": "go to a time since the start: 1.5s, 250ms, +10ms, -1s",
+    "time": "go to a time: 1.5s, 250ms, +10ms, -1s, 1:20, or the time of day 15:04:05",
 }
 
 
@@ -116,6 +116,13 @@ class PromptScreen(NavigationScreen):
 
     def _go_to(self, time: str) -> None:
         state = self.state
+        if ":" in time:
+            at = state.time_at(time)
+            if at is None:
+                raise FilterError(f"invalid time {time!r}; use for example 15:04:05 or 1:20")
+            state.playback.pause()
+            state.go(at)
+            return
         at = parse_prompt_duration(time.lstrip("+-"))
         if time.startswith("+"):
             at += state.playback.at

@@ -98,6 +98,7 @@ class TextPage(ScrollView, StateWidget, can_focus=True, inherit_bindings=False):
             len(state.timeline.facts),
             state.now if state.live else None,
             state.answers.revision,
+            state.zero,
             self.size,
             self.cursor,
             self.has_focus,

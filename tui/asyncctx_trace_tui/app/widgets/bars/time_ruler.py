@@ -11,7 +11,7 @@ from asyncctx_trace_tui.app.widgets.state_widget import StateWidget
 from asyncctx_trace_tui.app.widgets.time_rows import names_width
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
 from asyncctx_trace_tui.view.state import ViewState
-from asyncctx_trace_tui.view.time_axis import clock, ticks
+from asyncctx_trace_tui.view.time_axis import ticks
 
 __all__ = ["Ruler"]
 
@@ -30,8 +30,8 @@ class Ruler(StateWidget):
 
     def render_key(self) -> Hashable:
         state = self.state
-        at = state.playback.at - state.origin
-        return state.viewport, state.origin, at // self._precision, self.size, *state.marks.items()
+        at = state.playback.at - state.zero
+        return state.viewport, state.zero, at // self._precision, self.size, *state.marks.items()
 
     @property
     def _precision(self) -> int:
@@ -43,7 +43,7 @@ class Ruler(StateWidget):
         column = viewport.column_of(state.playback.at)
         label, start = self._head(column) if 0 <= column < viewport.width else ("", 0)
         cells = [" "] * viewport.width
-        for tick in ticks(viewport, state.origin):
+        for tick in ticks(viewport, state.zero, state.label):
             text = self.glyphs.tick + tick.label
             if tick.column + len(text) < start or tick.column > start + len(label):
                 cells[tick.column : tick.column + len(text)] = text
@@ -65,7 +65,7 @@ class Ruler(StateWidget):
     def _head(self, column: int) -> tuple[str, int]:
         """Return the label of the play head and its first column: right of it if there is space."""
         state = self.state
-        time = clock(state.playback.at - state.origin, self._precision)
+        time = state.clock(state.playback.at, self._precision)
         if column + 1 + len(time) <= state.viewport.width:
             return self.glyphs.here + time, column
         label = time + self.glyphs.here

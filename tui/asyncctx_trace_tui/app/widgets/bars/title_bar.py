@@ -13,7 +13,6 @@ from asyncctx_trace.model.text import plain, shorten
 from asyncctx_trace_tui.app.widgets.state_widget import StateWidget
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
 from asyncctx_trace_tui.view.state import ViewState
-from asyncctx_trace_tui.view.time_axis import clock
 
 __all__ = ["Title"]
 
@@ -74,10 +73,9 @@ class Title(StateWidget):
         else:
             playing = "paused"
         sign = self.glyphs.states[playing]
-        at, last = playback.at - state.origin, playback.last - state.origin
         speed = f" ×{playback.speed:g}" if not playback.following else ""
         precision = min(10**7, max(1, 10 ** (len(str(state.viewport.per_column)) - 1)))
-        times = f"{clock(at, precision)} / {clock(last, 10**7)}"
+        times = f"{state.clock(playback.at, precision)} / {state.clock(playback.last, 10**7)}"
         return f" {sign} {playing} {times}{speed}"
 
     def _right(self) -> str:

@@ -14,7 +14,6 @@ from asyncctx_trace.model.text import shorten
 from asyncctx_trace_tui.app.widgets.state_widget import StateWidget
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
 from asyncctx_trace_tui.view.state import ViewState
-from asyncctx_trace_tui.view.time_axis import clock
 
 __all__ = ["VIEWS", "ViewBar"]
 
@@ -63,7 +62,7 @@ class ViewBar(StateWidget):
         lane_order = state.lane_order
         notes = []
         if self.view in _ANSWERS and state.answers.as_of is not None:
-            notes.append(f"as of {clock(state.answers.as_of - state.origin, 10**8)}")
+            notes.append(f"as of {state.clock(state.answers.as_of, 10**8)}")
         if lane_order.expression:
             shown, all = len(state.lanes), len(state.tracks.lanes)
             notes.append(f"filter {lane_order.expression} ({shown} of {all})")

@@ -17,7 +17,6 @@ from asyncctx_trace.model.names import resource_name, task_name
 from asyncctx_trace.model.text import plain
 from asyncctx_trace.recording.format import Anchor
 from asyncctx_trace_tui.app.widgets.text_page import Span, TextLine, TextPage
-from asyncctx_trace_tui.view.time_axis import clock
 
 __all__ = ["Details"]
 
@@ -80,9 +79,8 @@ class Details(TextPage):
         if span is None:
             return [_line(name, "not yet" if a.ended is None else "never", "faint")]
         start, end = span
-        origin = self.state.origin
-        ending = clock(end - origin, 1) if outcome is not None else "now"
-        times = f"{format_duration(end - start)}, from {clock(start - origin, 1)} to {ending}"
+        ending = self.state.clock(end, 1) if outcome is not None else "now"
+        times = f"{format_duration(end - start)}, from {self.state.clock(start, 1)} to {ending}"
         shown = "still going on" if outcome is None else _OUTCOMES[outcome]
         foreground = "text" if outcome in (None, Outcome.OK) else "error"
         lines = [_line(name, f"{times} · {shown}", foreground, at=start)]

@@ -10,7 +10,6 @@ from asyncctx_trace.model.events import Outcome
 from asyncctx_trace.model.names import class_name, resource_name, task_name
 from asyncctx_trace_tui.app.widgets.text_page import Span, TextLine, TextPage
 from asyncctx_trace_tui.view.state import COMPUTING
-from asyncctx_trace_tui.view.time_axis import clock
 
 __all__ = ["Cleanup"]
 
@@ -86,7 +85,7 @@ class Cleanup(TextPage):
             took = f"in {format_duration(a.exit_ended - started)}"
         spans = [
             Span(f"{number:>4}  ", "head"),
-            Span(f"{clock(started - state.origin)}  ", "faint"),
+            Span(f"{state.clock(started)}  ", "faint"),
             Span(resource_name(timeline, a.resource)),
             Span(f"  {took}", "faint"),
         ]

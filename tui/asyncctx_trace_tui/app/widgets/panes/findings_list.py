@@ -20,7 +20,6 @@ from asyncctx_trace_tui.app.widgets.panes.report_table import Report
 from asyncctx_trace_tui.app.widgets.text_page import Span, TextLine, TextPage
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
 from asyncctx_trace_tui.view.state import COMPUTING, ViewState
-from asyncctx_trace_tui.view.time_axis import clock
 
 __all__ = ["FindingList", "Findings"]
 
@@ -36,7 +35,7 @@ class FindingList(TextPage):
 
     def render_key(self) -> Hashable:
         self.state.answer(_verdict)  # keep asking while the view is visible
-        return self.state.answers.revision, self.size, self.cursor, self.has_focus
+        return self.state.answers.revision, self.size, self.cursor, self.has_focus, self.state.zero
 
     def lines(self) -> list[TextLine]:
         result = self.state.answer(_verdict)
@@ -55,7 +54,7 @@ class FindingList(TextPage):
         """Yield a heading, the wrapped sentence if ``has_sentence``, and the consequences."""
         shown = group.findings[0]
         row = shown.rows[0] if shown.rows else None
-        since = clock(group.first - self.state.origin)
+        since = self.state.clock(group.first)
         heading = Span(f"{_SIGNS[group.severity]} {group.kind}  ", _COLORS[group.severity])
         times = f"  {group.count:,} times" if group.count > 1 else ""
         certainty = "" if group.certainty == "certain" else "  possible"

@@ -21,7 +21,6 @@ from asyncctx_trace.model.text import plain, shorten
 from asyncctx_trace_tui.app.widgets.state_widget import StateWidget
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
 from asyncctx_trace_tui.view.state import ViewState
-from asyncctx_trace_tui.view.time_axis import clock
 
 __all__ = ["Output"]
 
@@ -70,7 +69,7 @@ class Output(ScrollView, StateWidget, can_focus=True, inherit_bindings=False):
         )
 
     def render_key(self) -> Hashable:
-        return self.reached, len(self.state.timeline.printed), self.size
+        return self.reached, len(self.state.timeline.printed), self.size, self.state.zero
 
     def redraw(self) -> None:
         printed = self.state.timeline.printed
@@ -95,7 +94,7 @@ class Output(ScrollView, StateWidget, can_focus=True, inherit_bindings=False):
                 width, blank
             )
         line, reached = printed[index], self.reached
-        time = clock(line.at - self.state.origin).rjust(9)
+        time = self.state.clock(line.at).rjust(9)
         errors = line.stream == "stderr"
         text = shorten(_plain_text(line.text), max(1, width - cell_len(time) - 4))
         current = index == reached - 1
