@@ -360,8 +360,8 @@ async def test_details_show_all_fields_of_an_acquisition(workers: Path) -> None:
         await go_to(driver, 60)
         await driver.press("down", "8")
         with Recording(workers) as recording:
-            maker = SpanBuilder(recording.anchor)
-            spans = [*maker.take(recording.poll()), *maker.finish()]
+            builder = SpanBuilder(recording.anchor)
+            spans = [*builder.add(recording.poll()), *builder.finish()]
 
         assert any(f"span id  {span.id:016x}" in driver.text for span in spans)
         assert "waited  91.0 ms, from 0.010000000s to 0.101000000s · ok" in driver.text

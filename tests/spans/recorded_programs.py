@@ -53,3 +53,36 @@ async def leak() -> None:
     """Enter a lock in a body that ends, and never exit it."""
     async with traced(asyncio.Semaphore(9), name="outer"):
         await traced(asyncio.Lock(), name="forgotten").__aenter__()
+
+
+async def out_of_order() -> None:
+    """Enter a and b, then exit a and b, so that they overlap without nesting."""
+    a, b = traced(asyncio.Lock(), name="a"), traced(asyncio.Lock(), name="b")
+    await a.__aenter__()
+    await asyncio.sleep(0)
+    await b.__aenter__()
+    await asyncio.sleep(0)
+    await a.__aexit__(None, None, None)
+    await asyncio.sleep(0)
+    await b.__aexit__(None, None, None)
+
+
+class Session:
+    """A manager that acquires a lock in its enter and releases it in its exit."""
+
+    def __init__(self) -> None:
+        self._lock = traced(asyncio.Lock(), name="inner")
+
+    async def __aenter__(self) -> None:
+        await self._lock.__aenter__()
+        await asyncio.sleep(0)
+
+    async def __aexit__(self, *exc: object) -> None:
+        await asyncio.sleep(0)
+        await self._lock.__aexit__(None, None, None)
+
+
+async def acquires_in_enter() -> None:
+    """Acquire a lock from the enter of a manager to its exit."""
+    async with traced(Session(), name="outer"):
+        await asyncio.sleep(0)

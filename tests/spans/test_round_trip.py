@@ -45,6 +45,7 @@ from asyncctx_trace.sources import open_source
 from asyncctx_trace.spans.from_events import SpanBuilder
 from asyncctx_trace.spans.otlp_json_reader import NotOtlp, parse
 from asyncctx_trace.spans.to_events import events_of
+from asyncctx_trace.spans.trace_tree import TraceOptions
 from spans.recorded_programs import contention, leak, recorded
 
 ANCHOR = Anchor(1_700_000_000_000_000_000, 1_000)
@@ -52,8 +53,8 @@ ANCHOR = Anchor(1_700_000_000_000_000_000, 1_000)
 
 def written(events: list[Event]) -> str:
     """Events as OTLP JSON Lines."""
-    maker = SpanBuilder(ANCHOR)
-    spans = [*maker.take(events), *maker.finish()]
+    builder = SpanBuilder(ANCHOR)
+    spans = [*builder.add(events), *builder.finish()]
     return "\n".join(otlp_json.write(spans))
 
 
@@ -216,8 +217,8 @@ def test_any_story_comes_back(events: list[Event]) -> None:
 def test_ids_are_the_same_however_it_is_read(events: list[Event], cut: int) -> None:
     """At once, or in two looks while it grows: the same spans."""
     whole, grown = SpanBuilder(ANCHOR), SpanBuilder(ANCHOR)
-    at_once = [*whole.take(events), *whole.finish()]
-    in_two = [*grown.take(events[:cut]), *grown.take(events[cut:]), *grown.finish()]
+    at_once = [*whole.add(events), *whole.finish()]
+    in_two = [*grown.add(events[:cut]), *grown.add(events[cut:]), *grown.finish()]
 
     def key(span: Any) -> Any:
         return span.trace, span.id, span.parent, span.name, span.start, span.end
@@ -297,7 +298,9 @@ def test_who_waited_links_to_who_held(tmp_path: Path) -> None:
 def test_a_long_life_is_many_traces(tmp_path: Path) -> None:
     """What begins late begins a trace of its own, linked to where it belongs."""
     source = open_source(recorded(tmp_path / "r.actx", contention))
-    spans = [s for s in source.spans(new_trace_after=0) if s.name.startswith("async with")]
+    spans = [
+        s for s in source.spans(TraceOptions(new_trace_after=0)) if s.name.startswith("async with")
+    ]
 
     assert all(span.parent is None for span in spans)
     assert len({span.trace for span in spans}) == len(spans)

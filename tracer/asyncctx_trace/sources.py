@@ -1,4 +1,4 @@
-"""Whatever can be read as a timeline: our recordings, and OTLP JSON Lines of anybody."""
+"""What can be opened as events: recordings, and OTLP JSON Lines of any tool."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Protocol
 
 from asyncctx_trace.errors import NotARecording
-from asyncctx_trace.model.constants import NEW_TRACE_AFTER
 from asyncctx_trace.model.events import Event
 from asyncctx_trace.recording.batch import Batch
 from asyncctx_trace.recording.format import Anchor
@@ -20,6 +19,7 @@ from asyncctx_trace.spans.from_events import SpanBuilder
 from asyncctx_trace.spans.otlp_json_reader import parse
 from asyncctx_trace.spans.span import Span
 from asyncctx_trace.spans.to_events import events_of
+from asyncctx_trace.spans.trace_tree import TraceOptions
 
 __all__ = ["STDIN", "FollowedSource", "Source", "follow", "is_otlp", "open_source"]
 
@@ -28,64 +28,67 @@ _JSON = (b"{", b"[", b"\xef\xbb\xbf")
 
 
 class FollowedSource(Protocol):
-    """Something that may still grow, as :class:`~asyncctx_trace.recording.reader.Recording`."""
+    """A source that may grow, as :class:`~asyncctx_trace.recording.reader.Recording` does."""
 
     @property
     def anchor(self) -> Anchor:
-        """Turns its times into the time of day."""
+        """Converts the times of its events to wall-clock times."""
 
     @property
     def alive(self) -> bool:
-        """Whether more may come."""
+        """Whether a process may still write to it."""
 
     @property
     def behind(self) -> bool:
-        """Whether the last look left something for the next one, being bounded."""
+        """Whether the last :meth:`poll` did not return everything, because it was limited."""
 
     def poll(self, segments: int | None = None) -> Batch | list[Event]:
-        """The events since the last call, in order of time; definitions first.
+        """Return the events since the last call: definitions first, then in order of time.
 
-        ``segments`` bounds how much is read of what is large.
+        At most ``segments`` segments of a recording are read.
         """
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the file."""
 
 
 @dataclass(slots=True)
 class Source:
-    """Something that was read: its events, and what it takes to make spans of it."""
+    """What was read from a file."""
 
     events: Iterable[Event]
-    """As :func:`asyncctx_trace.recording.reader.read` gives them: ``Timeline(source.events)``."""
+    """The events, for example for ``Timeline(source.events)``."""
     anchor: Anchor
-    """Turns the events' times into the time of day."""
+    """Converts the times of the events to wall-clock times."""
     running: bool
-    """Whether a process still writes to it."""
+    """Whether a process still writes to the file."""
     in_flight: int = 0
-    """Acquisitions that :meth:`spans` left out because they may still end."""
+    """How many acquisitions :meth:`spans` has left out because they may still end."""
     _spans: list[Span] | None = None
 
-    def spans(self, new_trace_after: float = NEW_TRACE_AFTER) -> Iterator[Span]:
-        """As spans: those that were read, or those that the recording's events make.
+    def spans(self, options: TraceOptions | None = None) -> Iterator[Span]:
+        """Yield the spans of the file, or make them of the events of a recording.
 
-        Of a recording that still grows only what has ended.
+        Of a recording that is still written to, only what has ended. ``options`` apply to
+        recordings.
         """
         if self._spans is not None:
             yield from self._spans
             return
-        maker = SpanBuilder(self.anchor, new_trace_after)
-        yield from maker.take(self.events)
+        builder = SpanBuilder(self.anchor, options)
+        yield from builder.add(self.events)
         if self.running:
-            self.in_flight = maker.in_flight
+            self.in_flight = builder.in_flight
         else:
-            yield from maker.finish()
+            yield from builder.finish()
 
 
 def is_otlp(path: Path | str) -> bool:
-    """Whether ``path``, or standard input for ``-``, is to be read as OTLP JSON Lines.
+    """Return whether ``path``, or standard input for ``-``, contains OTLP JSON Lines.
 
-    Raises NotARecording for what is not a regular file, or OSError.
+    Raises:
+        NotARecording: It is not a regular file.
+        OSError: It cannot be read.
     """
     if str(path) == STDIN:
         return True
@@ -96,23 +99,27 @@ def is_otlp(path: Path | str) -> bool:
 def open_source(path: Path | str) -> Source:
     """Read a recording (``.actx``), or OTLP JSON Lines from a file or standard input (``-``).
 
-    What it is shows in its first bytes, whatever its name. Raises RecordingError, NotOtlp, or
-    OSError, each saying in one line what to do.
+    The format is recognized by the first bytes, whatever the name of the file.
+
+    Raises:
+        RecordingError: It is a damaged recording, a newer one, or neither format.
+        NotOtlp: It is JSON, but not OTLP.
+        OSError: It cannot be read.
     """
     if is_otlp(path):
-        told = _Told(path)
-        return Source(told.poll(), told.anchor, False, _spans=told.spans)
+        file = _OtlpFile(path)
+        return Source(file.poll(), file.anchor, False, _spans=file.spans)
     with Recording(path) as recording:
         return Source(recording.poll(), recording.anchor, recording.alive)
 
 
 def follow(path: Path | str) -> FollowedSource:
-    """What :func:`open_source` reads, to be looked at again and again; raises the same."""
-    return _Told(path) if is_otlp(path) else Recording(path)
+    """Open what :func:`open_source` reads, to poll it for new events; raises the same."""
+    return _OtlpFile(path) if is_otlp(path) else Recording(path)
 
 
-class _Told:
-    """OTLP JSON Lines, which say everything at the first look."""
+class _OtlpFile:
+    """OTLP JSON Lines, which are read once."""
 
     anchor = Anchor(0, 0)
     alive = False
@@ -139,4 +146,4 @@ class _Told:
         return events
 
     def close(self) -> None:
-        """There is nothing to let go of."""
+        """Do nothing: the file is closed already."""

@@ -1,4 +1,4 @@
-"""One acquisition of a timeline -> its spans."""
+"""The spans of one acquisition of a timeline."""
 
 from __future__ import annotations
 
@@ -18,24 +18,26 @@ from asyncctx_trace.recording.format import Anchor
 from asyncctx_trace.spans.from_events import SpanBuilder
 from asyncctx_trace.spans.span import Span
 
-__all__ = ["spans_of"]
+__all__ = ["spans_of_acquisition"]
 
 _PHASES = (names.ENTER, names.BODY, names.EXIT, names.LIFECYCLE)
-_OF_THE_CROWD = (names.WAITERS_BEFORE, names.BLOCKERS)
-"""Attributes that depend on what others did, which is not looked at here."""
+_DEPEND_ON_OTHERS = (names.WAITERS_BEFORE, names.BLOCKERS)
+"""Attributes that depend on other acquisitions."""
 
 
-def spans_of(timeline: Timeline, row: int, anchor: Anchor) -> list[Span]:
-    """The spans that the acquisition in ``row`` has in every export: phases, then lifecycle.
+def spans_of_acquisition(timeline: Timeline, row: int, anchor: Anchor) -> list[Span]:
+    """Return the spans of the acquisition in ``row``: its phases, then the lifecycle.
 
-    With the ids and attributes that it has there, but for trace, links and what depends on
-    others.
+    They are those of an export with the ``anchor`` of the recording, but for what depends on other
+    acquisitions: traces, links, the parent of the lifecycle, and two attributes of the enter.
     """
-    maker = SpanBuilder(anchor)
-    spans = list(maker.take(_events(timeline, timeline.acquisition(row))))
-    spans += [span for span in maker.finish() if span.attributes.get(names.PHASE) in _PHASES]
+    builder = SpanBuilder(anchor)
+    spans = list(builder.add(_events(timeline, timeline.acquisition(row))))
+    spans += [span for span in builder.finish() if span.attributes.get(names.PHASE) in _PHASES]
     for span in spans:
-        for name in _OF_THE_CROWD:
+        if span.attributes.get(names.PHASE) == names.LIFECYCLE:
+            span.parent = None
+        for name in _DEPEND_ON_OTHERS:
             span.attributes.pop(name, None)
     return spans
 
@@ -46,7 +48,7 @@ def _events(timeline: Timeline, a: Acquisition) -> Iterator[Event]:
     sites = [timeline.sites.get(site or 0) for site in (a.site, a.exit_site)]
     sites += [timeline.sites.get(site.caller or 0) for site in sites if site is not None]
     process = timeline.processes.get(task.process) if task is not None else None
-    yield from (each for each in (process, task, resource, *sites) if each is not None)
+    yield from (event for event in (process, task, resource, *sites) if event is not None)
     yield EnterStarted(
         a.enter_started, a.id, a.parent, a.task, a.manager, a.resource, a.site, a.by_call
     )

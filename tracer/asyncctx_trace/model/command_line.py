@@ -88,10 +88,15 @@ def program_processes(processes: Iterable[ProcessDefined]) -> list[ProcessDefine
     ]
 
 
-def program_of(processes: Iterable[ProcessDefined]) -> str:
-    """Return the command line of a recorded program, shortened; empty if it is not known."""
+def program_of(processes: Iterable[ProcessDefined], *, arguments: bool = True) -> str:
+    """Return the command line of a recorded program, shortened; empty if it is not known.
+
+    Without ``arguments``, it ends with the script or module.
+    """
     found = program_processes(processes)
-    return short_command(found[0].title) if found else ""
+    if not found:
+        return ""
+    return short_command(found[0].title if arguments else without_arguments(found[0].title))
 
 
 def _name(process: ProcessDefined) -> str:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["HIDDEN_FILE", "NEW_TRACE_AFTER", "PROCESS_SHIFT"]
+__all__ = ["HIDDEN_FILE", "MAX_TRACE_SPANS", "NEW_TRACE_AFTER", "PROCESS_SHIFT"]
 
 HIDDEN_FILE: Final = "<importlib._bootstrap of asyncctx_trace>"
 """File name of our code objects whose frames are hidden.
 
 ``warnings.warn`` skips frames whose file name contains both ``importlib`` and ``_bootstrap``.
+"""
+
+MAX_TRACE_SPANS: Final = 10_000
+"""Spans of a trace from which on an acquisition begins a new, linked one.
+
+Back ends limit the size of a trace; 10,000 spans are about 3 MB, and Grafana Tempo accepts 5 MB.
 """
 
 NEW_TRACE_AFTER: Final = 300.0

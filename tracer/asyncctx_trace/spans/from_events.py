@@ -1,4 +1,4 @@
-"""Facts -> spans, under ids that are the same however often a recording is exported."""
+"""Recorded events -> spans, under ids that are the same each time a recording is exported."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from asyncctx_trace.model import conventions as names
-from asyncctx_trace.model.constants import NEW_TRACE_AFTER
 from asyncctx_trace.model.events import (
     Collected,
     EnterEnded,
@@ -31,9 +30,14 @@ from asyncctx_trace.spans.attributes import (
 )
 from asyncctx_trace.spans.blockers import BlockerTracker
 from asyncctx_trace.spans.span import Link, Span, SpanEvent
-from asyncctx_trace.spans.trace_tree import Trace, TraceTree
+from asyncctx_trace.spans.trace_tree import Trace, TraceOptions, TraceTree
 
 __all__ = ["SpanBuilder"]
+
+_SPANS = 4
+"""Spans of an acquisition."""
+_LINKS_PER_SPAN = 4
+"""So many links are as large as a span."""
 
 
 @dataclass(slots=True)
@@ -41,172 +45,215 @@ class _Open:
     """An acquisition that has not ended."""
 
     started: EnterStarted
+    outer: _Open | None
+    """The innermost acquisition of its task that was open; ``None`` after its own end."""
+    parent: int
+    """Span id of the body, or of the task, in which it began."""
     trace: Trace
     links: list[Link]
     waiters_before: int | None = None
-    entered: EnterEnded | None = None
-    left: ExitStarted | None = None
+    enter_ended: EnterEnded | None = None
+    exit_started: ExitStarted | None = None
     collected: int | None = None
     blockers: tuple[tuple[int, int], ...] = ()
-    """Acquisition and trace of each."""
+    """Acquisition and trace of each holder that blocked it."""
     blocker_count: int = 0
     inner_error: ErrorText | None = None
-    """What left the last acquisition inside it."""
+    """The error that left the last acquisition inside it."""
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """Its id and that of its trace."""
+        return self.started.acquisition, self.trace.id
+
+    @property
+    def in_body(self) -> bool:
+        """Whether its body is running now."""
+        enter_ended = self.enter_ended
+        return (
+            enter_ended is not None
+            and enter_ended.outcome is Outcome.OK
+            and self.exit_started is None
+        )
 
 
 class SpanBuilder:
-    """Makes spans of facts as they come; ``anchor`` is the recording's, and names its traces.
+    """Makes spans of events as they come.
 
-    A recording is one trace: processes, their tasks, the acquisitions of these. What begins more
-    than ``new_trace_after`` seconds later begins a trace of its own, linked to where it belongs.
+    A recording is one trace: processes, below them their tasks, below these acquisitions. An
+    acquisition is a child of the body that was the innermost one of its task when it began, as in
+    the traced process. See :class:`~asyncctx_trace.spans.trace_tree.TraceOptions` for new traces.
     """
 
-    def __init__(self, anchor: Anchor, new_trace_after: float = NEW_TRACE_AFTER) -> None:
-        self._around = TraceTree(anchor, new_trace_after)
+    def __init__(self, anchor: Anchor, options: TraceOptions | None = None) -> None:
+        """``anchor`` is that of the recording; the ids of its traces depend on it."""
+        self._tree = TraceTree(anchor, options or TraceOptions())
         self._open: dict[int, _Open] = {}
-        self._busy: Counter[int] = Counter()
-        """How many acquisitions each task has open."""
-        self._ended: dict[int, int] = {}
-        """When tasks ended that had some open then."""
-        self._contentions: dict[int, BlockerTracker[tuple[int, int]]] = {}
+        self._open_of_task: Counter[int] = Counter()
+        """Number of open acquisitions of each task."""
+        self._task_ended: dict[int, int] = {}
+        """When tasks ended that had open acquisitions at that time."""
+        self._trackers: dict[int, BlockerTracker[tuple[int, int]]] = {}
 
     @property
     def in_flight(self) -> int:
-        """Acquisitions that have not ended: no spans of them yet."""
+        """How many acquisitions have not ended. They have no spans yet."""
         return len(self._open)
 
-    def take(self, events: Iterable[Event]) -> Iterator[Span]:
-        """The spans of whatever ends with ``events``, inner ones first."""
+    def add(self, events: Iterable[Event]) -> Iterator[Span]:
+        """Yield the spans of what ends with ``events``, inner ones first."""
         for event in events:
-            yield from self._take(event)
+            yield from self._add(event)
 
     def finish(self) -> Iterator[Span]:
-        """When nothing follows any more: what never ended, the tasks, the processes."""
-        for open_ in sorted(self._open.values(), key=lambda o: -o.started.at):
+        """Yield the spans of what has not ended, of tasks and of processes; call it at the end."""
+        for open_ in sorted(self._open.values(), key=lambda open_: -open_.started.at):
             yield from self._spans(open_, None)
         self._open.clear()
-        yield from self._around.finish(self._ended)
+        yield from self._tree.finish(self._task_ended)
 
-    # -- facts ------------------------------------------------------------------------------
+    # -- events -----------------------------------------------------------------------------
 
-    def _take(self, event: Event) -> Iterator[Span]:
-        self._around.end = max(self._around.end, getattr(event, "at", 0))
+    def _add(self, event: Event) -> Iterator[Span]:
+        self._tree.end = max(self._tree.end, getattr(event, "at", 0))
         match event:
             case EnterStarted():
-                self._started(event)
+                self._enter_started(event)
             case EnterEnded(_, acquisition, outcome, _):
                 open_ = self._open.get(acquisition)
                 if open_ is not None:
-                    yield from self._entered(open_, event, outcome)
+                    yield from self._enter_ended(open_, event, outcome)
             case ExitStarted():
                 open_ = self._open.get(event.acquisition)
                 if open_ is not None:
-                    open_.left = event
+                    open_.exit_started = event
             case ExitEnded():
                 open_ = self._open.pop(event.acquisition, None)
                 if open_ is not None:
-                    contention = self._contention(open_)
-                    contention.exit_ended(_key(open_))
-                    if contention.idle:
-                        del self._contentions[open_.started.resource]
+                    tracker = self._tracker(open_)
+                    tracker.exit_ended(open_.key)
+                    if tracker.idle:
+                        del self._trackers[open_.started.resource]
                     yield from self._spans(open_, event)
             case Collected(at, acquisition):
                 open_ = self._open.get(acquisition)
                 if open_ is not None:
                     open_.collected = at
             case TaskEnded(ended, task):
-                if self._busy[task]:
-                    self._ended[task] = ended
+                if self._open_of_task[task]:
+                    self._task_ended[task] = ended
                 else:
-                    yield from self._around.task_gone(task, ended)
+                    yield from self._tree.end_task(task, ended)
             case _:
-                self._around.take(event)
+                self._tree.add(event)
 
-    def _started(self, event: EnterStarted) -> None:
-        around = self._around
-        parent = self._open.get(event.parent or 0)
-        if parent is None:
-            above, where = around.trace_of(event.task), around.id("task", event.task)
+    def _enter_started(self, event: EnterStarted) -> None:
+        tree = self._tree
+        outer = around = self._open.get(event.parent or 0)
+        while around is not None and not around.in_body:
+            around = around.outer
+        if around is None:
+            parent_trace, parent = tree.trace_of(event.task), tree.id("task", event.task)
         else:
-            above, where = parent.trace, around.id(names.BODY, parent.started.acquisition)
-        number = event.acquisition
-        trace, links = around.within(above, event.at, names.LIFECYCLE, number, where)
-        open_ = self._open[event.acquisition] = _Open(event, trace, links)
-        self._busy[event.task] += 1
-        ahead = self._contention(open_).enter_started(_key(open_))
-        if around.limit(event.resource) is not None:
-            open_.waiters_before = ahead
+            parent_trace = around.trace
+            parent = tree.id(names.BODY, around.started.acquisition)
+        trace, links = tree.trace_for(
+            parent_trace, parent, event.at, names.LIFECYCLE, event.acquisition
+        )
+        trace.spans += _SPANS
+        open_ = self._open[event.acquisition] = _Open(event, outer, parent, trace, links)
+        self._open_of_task[event.task] += 1
+        waiters_before = self._tracker(open_).enter_started(open_.key)
+        if tree.limit(event.resource) is not None:
+            open_.waiters_before = waiters_before
 
-    def _entered(self, open_: _Open, event: EnterEnded, outcome: Outcome) -> Iterator[Span]:
-        open_.entered = event
-        contention = self._contention(open_)
+    def _enter_ended(self, open_: _Open, event: EnterEnded, outcome: Outcome) -> Iterator[Span]:
+        open_.enter_ended = event
+        tracker = self._tracker(open_)
         if outcome is Outcome.OK:
-            open_.blocker_count, open_.blockers = contention.enter_succeeded(_key(open_))
+            open_.blocker_count, open_.blockers = tracker.enter_succeeded(open_.key)
+        else:
+            open_.blocker_count, open_.blockers = tracker.enter_failed(open_.key)
+        open_.trace.spans += len(open_.blockers) // _LINKS_PER_SPAN
+        if outcome is Outcome.OK:
             return
-        open_.blocker_count, open_.blockers = contention.enter_failed(_key(open_))
         del self._open[event.acquisition]
         yield from self._spans(open_, None)
 
     # -- spans ------------------------------------------------------------------------------
 
     def _spans(self, open_: _Open, ended: ExitEnded | None) -> Iterator[Span]:
-        started, entered, left = open_.started, open_.entered, open_.left
-        self._busy[started.task] -= 1
-        if not self._busy[started.task]:
-            del self._busy[started.task]
-        finished = ended is not None or (entered is not None and entered.outcome is not Outcome.OK)
-        failed = _failed(open_, ended) if finished else None
-        self._tell_parent(started, entered, left, ended)
-        enter = self._phase(open_, names.ENTER, started.at, entered, failed)
+        started, enter_ended, exit_started = open_.started, open_.enter_ended, open_.exit_started
+        self._open_of_task[started.task] -= 1
+        if not self._open_of_task[started.task]:
+            del self._open_of_task[started.task]
+        finished = ended is not None or (
+            enter_ended is not None and enter_ended.outcome is not Outcome.OK
+        )
+        failure = _failure(open_, ended) if finished else None
+        open_.outer = None  # an endless chain of acquisitions must not be kept
+        self._note_error(open_, ended)
+        enter = self._phase(open_, names.ENTER, started.at, enter_ended, failure)
         if open_.waiters_before is not None:
             enter.attributes[names.WAITERS_BEFORE] = open_.waiters_before
             enter.attributes[names.BLOCKERS] = open_.blocker_count
             enter.links = [
                 Link(
                     trace,
-                    self._around.id(names.LIFECYCLE, holder),
+                    self._tree.id(names.LIFECYCLE, holder),
                     {names.LINK_KIND: names.BLOCKED_BY},
                 )
                 for holder, trace in open_.blockers
             ]
         yield enter
-        if entered is not None and entered.outcome is Outcome.OK:
-            repeated = left is not None and left.error == open_.inner_error
-            yield self._phase(open_, names.BODY, entered.at, left, failed, repeated)
-        if left is not None:
-            repeated = ended is not None and ended.error == left.error
-            exit_ = self._phase(open_, names.EXIT, left.at, ended, failed, repeated)
-            if left.task != started.task:
-                exit_.attributes[names.EXIT_TASK_ID] = left.task
-                if left.task in self._around.tasks:
-                    exit_.attributes[names.EXIT_TASK_NAME] = self._around.tasks[left.task].name
-            if ended is not None:
-                exit_.attributes[names.SUPPRESSED] = ended.suppressed
-                exit_.attributes |= exit_flag_attributes(ended.flags)
-            if left.site is not None and left.site in self._around.sites:
-                exit_.attributes |= site_attributes(self._around.sites[left.site])
-                exit_.attributes[names.SITE_ID] = left.site
-            yield exit_
-        yield self._lifecycle(open_, ended, finished, failed)
+        if enter_ended is not None and enter_ended.outcome is Outcome.OK:
+            repeated = exit_started is not None and exit_started.error == open_.inner_error
+            yield self._phase(open_, names.BODY, enter_ended.at, exit_started, failure, repeated)
+        if exit_started is not None:
+            yield self._exit(open_, exit_started, ended, failure)
+        yield self._lifecycle(open_, ended, finished, failure)
+
+    def _exit(
+        self,
+        open_: _Open,
+        exit_started: ExitStarted,
+        ended: ExitEnded | None,
+        failure: ErrorText | None,
+    ) -> Span:
+        repeated = ended is not None and ended.error == exit_started.error
+        span = self._phase(open_, names.EXIT, exit_started.at, ended, failure, repeated)
+        attributes, task = span.attributes, exit_started.task
+        if task != open_.started.task:
+            attributes[names.EXIT_TASK_ID] = task
+            if task in self._tree.tasks:
+                attributes[names.EXIT_TASK_NAME] = self._tree.tasks[task].name
+        if ended is not None:
+            attributes[names.SUPPRESSED] = ended.suppressed
+            attributes |= exit_flag_attributes(ended.flags)
+        site = self._tree.sites.get(exit_started.site or 0)
+        if site is not None:
+            attributes |= site_attributes(site)
+            attributes[names.SITE_ID] = exit_started.site
+        return span
 
     def _lifecycle(
-        self, open_: _Open, ended: ExitEnded | None, finished: bool, failed: ErrorText | None
+        self, open_: _Open, ended: ExitEnded | None, finished: bool, failure: ErrorText | None
     ) -> Span:
-        started, known = open_.started, self._around
-        resource = known.resources.get(started.resource) or ResourceDefined(
+        started, tree = open_.started, self._tree
+        resource = tree.resources.get(started.resource) or ResourceDefined(
             started.resource, "manager", started.manager, None
         )
-        task = known.tasks.get(started.task) or TaskDefined(
+        task = tree.tasks.get(started.task) or TaskDefined(
             started.at, started.task, f"task {started.task}", "none", None, 0, ""
         )
-        site = known.sites.get(started.site)
+        site = tree.sites.get(started.site)
         attributes = lifecycle_attributes(
             started.acquisition,
             started.manager,
             (started.resource, resource),
             site,
             (started.task, task),
-            None if site is None else known.sites.get(site.caller or 0),
+            None if site is None else tree.sites.get(site.caller or 0),
             started.by_call,
         )
         if site is not None:
@@ -215,35 +262,28 @@ class SpanBuilder:
                 attributes[names.CALLER_ID] = site.caller
         if started.parent is not None:
             attributes[names.PARENT_ACQUISITION] = started.parent
-        last = ended or open_.left or open_.entered
-        end = last.at if finished and last is not None else max(self._around.end, started.at)
+        last = ended or open_.exit_started or open_.enter_ended
+        end = last.at if finished and last is not None else max(tree.end, started.at)
         if finished:
             attributes[names.OUTCOME] = names.OUTCOMES[_outcome(open_, ended)]
             attributes[names.SUPPRESSED] = ended is not None and ended.suppressed
         else:
             attributes[names.UNFINISHED] = True
-        parent = None
-        if not open_.links:
-            parent = (
-                self._around.id(names.BODY, started.parent)
-                if started.parent is not None
-                else self._around.id("task", started.task)
-            )
         events = []
         if open_.collected is not None:
-            events.append(SpanEvent(self._around.wall(open_.collected), names.COLLECTED_EVENT, {}))
+            events.append(SpanEvent(tree.wall(open_.collected), names.COLLECTED_EVENT, {}))
         return Span(
-            self._around.origin(task.process),
+            tree.origin(task.process),
             open_.trace.id,
-            self._around.id(names.LIFECYCLE, started.acquisition),
-            parent,
+            tree.id(names.LIFECYCLE, started.acquisition),
+            None if open_.links else open_.parent,
             names.span_name(resource.name),
-            self._around.wall(started.at),
-            self._around.wall(end),
+            tree.wall(started.at),
+            tree.wall(end),
             attributes,
             events=events,
             links=open_.links,
-            error=None if failed is None else _words(failed),
+            error=None if failure is None else _description(failure),
         )
 
     def _phase(
@@ -252,85 +292,77 @@ class SpanBuilder:
         phase: str,
         start: int,
         ended: EnterEnded | ExitStarted | ExitEnded | None,
-        failed: ErrorText | None,
+        failure: ErrorText | None,
         repeated: bool = False,
     ) -> Span:
-        """``repeated`` says that another phase has recorded the error already."""
-        acquisition, task = open_.started.acquisition, self._around.tasks.get(open_.started.task)
-        end = max(self._around.end, start) if ended is None else ended.at
+        """Make the span of a phase; ``repeated`` if another phase has recorded its error."""
+        tree, acquisition = self._tree, open_.started.acquisition
+        task = tree.tasks.get(open_.started.task)
         span = Span(
-            self._around.origin(0 if task is None else task.process),
+            tree.origin(0 if task is None else task.process),
             open_.trace.id,
-            self._around.id(phase, acquisition),
-            self._around.id(names.LIFECYCLE, acquisition),
+            tree.id(phase, acquisition),
+            tree.id(names.LIFECYCLE, acquisition),
             phase,
-            self._around.wall(start),
-            self._around.wall(end),
+            tree.wall(start),
+            tree.wall(max(tree.end, start) if ended is None else ended.at),
         )
         if ended is None:
             span.attributes = {names.PHASE: phase, names.UNFINISHED: True}
             return span
         error = ended.error
-        words = None if error is None else (error.type, error.message)
-        span.attributes = phase_attributes(phase, ended.outcome, words)
+        description = None if error is None else (error.type, error.message)
+        span.attributes = phase_attributes(phase, ended.outcome, description)
         if error is not None and not repeated and ended.outcome is not Outcome.CANCELLED:
-            said = {names.EXCEPTION_TYPE: error.type, names.EXCEPTION_MESSAGE: error.message}
-            span.events.append(SpanEvent(span.end, names.EXCEPTION_EVENT, said))
-        if error is not None and error is failed:
-            span.error = _words(error)
+            attributes = {names.EXCEPTION_TYPE: error.type, names.EXCEPTION_MESSAGE: error.message}
+            span.events.append(SpanEvent(span.end, names.EXCEPTION_EVENT, attributes))
+        if error is not None and error is failure:
+            span.error = _description(error)
         return span
 
-    def _tell_parent(
-        self,
-        started: EnterStarted,
-        entered: EnterEnded | None,
-        left: ExitStarted | None,
-        ended: ExitEnded | None,
-    ) -> None:
-        parent = self._open.get(started.parent or 0)
-        if parent is not None:
-            error = None
-            if ended is not None and ended.error is not None:
-                error = ended.error
-            elif left is not None and not (ended is not None and ended.suppressed):
-                error = left.error
-            elif entered is not None:
-                error = entered.error
-            parent.inner_error = error
+    def _note_error(self, open_: _Open, ended: ExitEnded | None) -> None:
+        """Note in the acquisition around this one which error left it."""
+        parent = self._open.get(open_.started.parent or 0)
+        if parent is None:
+            return
+        enter_ended, exit_started = open_.enter_ended, open_.exit_started
+        error = None
+        if ended is not None and ended.error is not None:
+            error = ended.error
+        elif exit_started is not None and not (ended is not None and ended.suppressed):
+            error = exit_started.error
+        elif enter_ended is not None:
+            error = enter_ended.error
+        parent.inner_error = error
 
-    def _contention(self, open_: _Open) -> BlockerTracker[tuple[int, int]]:
+    def _tracker(self, open_: _Open) -> BlockerTracker[tuple[int, int]]:
         resource = open_.started.resource
-        found = self._contentions.get(resource)
-        if found is None:
-            # Where everybody may come in nobody is ever in the way.
-            limit = self._around.limit(resource)
-            found = BlockerTracker(sys.maxsize if limit is None else limit)
-            self._contentions[resource] = found
-        return found
+        tracker = self._trackers.get(resource)
+        if tracker is None:
+            limit = self._tree.limit(resource)
+            tracker = BlockerTracker(sys.maxsize if limit is None else limit)
+            self._trackers[resource] = tracker
+        return tracker
 
 
-def _key(open_: _Open) -> tuple[int, int]:
-    return open_.started.acquisition, open_.trace.id
-
-
-def _failed(open_: _Open, ended: ExitEnded | None) -> ErrorText | None:
-    """The error that left the ``async with``; a cancellation is none."""
-    for fact in (ended, open_.entered, open_.left):
-        if fact is not None and fact.error is not None:
-            if fact is open_.left and ended is not None and ended.suppressed:
+def _failure(open_: _Open, ended: ExitEnded | None) -> ErrorText | None:
+    """Return the error that left the ``async with``; ``None`` for a cancellation."""
+    for event in (ended, open_.enter_ended, open_.exit_started):
+        if event is not None and event.error is not None:
+            if event is open_.exit_started and ended is not None and ended.suppressed:
                 return None
-            return None if fact.outcome is Outcome.CANCELLED else fact.error
+            return None if event.outcome is Outcome.CANCELLED else event.error
     return None
 
 
 def _outcome(open_: _Open, ended: ExitEnded | None) -> Outcome:
-    """How it ended as a whole: the last phase that says anything bad speaks for all."""
-    if ended is None or open_.left is None:
-        return Outcome.OK if open_.entered is None else open_.entered.outcome
+    """Return the outcome of the whole: that of the last phase that did not end well."""
+    if ended is None or open_.exit_started is None:
+        return Outcome.OK if open_.enter_ended is None else open_.enter_ended.outcome
     if ended.error is not None or ended.suppressed:
         return ended.outcome
-    return open_.left.outcome
+    return open_.exit_started.outcome
 
 
-def _words(error: ErrorText) -> str:
+def _description(error: ErrorText) -> str:
     return f"{error.type}: {error.message}"

@@ -1,4 +1,4 @@
-"""What is around the acquisitions of a recording: traces, processes, tasks, definitions."""
+"""The traces of a recording down to its tasks, below which acquisitions hang."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from asyncctx_trace.model import conventions as names
 from asyncctx_trace.model.capacity import limit_of
 from asyncctx_trace.model.command_line import without_arguments
+from asyncctx_trace.model.constants import MAX_TRACE_SPANS, NEW_TRACE_AFTER
 from asyncctx_trace.model.events import (
     Dropped,
     Event,
@@ -29,45 +30,65 @@ from asyncctx_trace.recording.format import Anchor
 from asyncctx_trace.spans.attributes import resource_attributes, site_attributes
 from asyncctx_trace.spans.span import Attributes, Link, Origin, Span, SpanEvent
 
-__all__ = ["TraceTree", "Trace"]
+__all__ = ["Trace", "TraceOptions", "TraceTree"]
 
 _LAUNCHERS = frozenset({"asyncctx-trace", "asyncctx-trace.exe", "asyncctx_trace_tui"})
 
 
 @dataclass(slots=True)
 class Trace:
-    """A trace, and when it began (monotonic ns)."""
+    """A trace."""
 
     id: int
     began: int
+    """Monotonic ns."""
+    spans: int = 0
+    """How many spans it has, or will have when open acquisitions have ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class TraceOptions:
+    """When new traces begin, and what may be said of processes."""
+
+    new_trace_after: float = NEW_TRACE_AFTER
+    """Age of a trace (s) from which on an acquisition begins a new one."""
+    max_trace_spans: int = MAX_TRACE_SPANS
+    """Number of spans of a trace from which on an acquisition begins a new one."""
+    arguments: bool = False
+    """Whether command lines include the program's arguments, which may contain secrets."""
 
 
 class TraceTree:
-    """Everything that spans of a recording need besides the facts of their acquisition."""
+    """Definitions, traces, and the spans of tasks and processes of one recording.
 
-    def __init__(self, anchor: Anchor, new_trace_after: float) -> None:
+    A recording is one trace. What begins in a trace that is too old or too large begins a trace of
+    its own, with a link to the span that would be its parent.
+    """
+
+    def __init__(self, anchor: Anchor, options: TraceOptions) -> None:
         self.wall = anchor.wall
         self.end = 0
-        """The latest time seen."""
+        """The time of the latest event (monotonic ns)."""
         self.resources: dict[int, ResourceDefined] = {}
         self.sites: dict[int, SiteDefined] = {}
         self.tasks: dict[int, TaskDefined] = {}
         self._identity = f"{anchor.wall_ns}/{anchor.monotonic_ns}".encode()[:64]
-        self._new_trace_after = int(new_trace_after * 1e9)
+        self._options = options
+        self._max_age = int(options.new_trace_after * 1e9)
         self._trace = Trace(self.id("trace", 0, 16), anchor.monotonic_ns)
-        self._placed: dict[int, tuple[Trace, list[Link]]] = {}
-        """By task, where it is not in the recording's trace."""
+        self._trace_of_task: dict[int, tuple[Trace, list[Link]]] = {}
+        """Trace and links of tasks that are not in the recording's trace."""
         self._processes: dict[int, ProcessDefined] = {}
         self._process_ended: dict[int, ProcessEnded] = {}
         self._origins: dict[int, Origin] = {}
         self._notes: list[SpanEvent] = []
 
-    def take(self, event: Event) -> None:
-        """Take in a definition or a note."""
+    def add(self, event: Event) -> None:
+        """Add a definition, or an event that belongs to no acquisition."""
         match event:
             case TaskDefined():
                 self.tasks[event.task] = event
-                self._place(event)
+                self._assign_trace(event)
             case ProcessDefined():
                 self._processes[event.process] = event
             case ProcessEnded():
@@ -77,86 +98,95 @@ class TraceTree:
             case SiteDefined():
                 self.sites[event.site] = event
             case Printed(at, stream, text):
-                said: Attributes = {names.STREAM: stream, names.TEXT: text}
-                self._note(at, names.PRINTED_EVENT, said)
+                attributes: Attributes = {names.STREAM: stream, names.TEXT: text}
+                self._note(at, names.PRINTED_EVENT, attributes)
             case Marked(at, text):
                 self._note(at, names.MARKED_EVENT, {names.TEXT: text})
             case Dropped(at, acquisitions, reason, process, later, stops):
-                said = {names.DROPPED_ACQUISITIONS: acquisitions, names.TEXT: reason}
-                said |= {names.DROPPED_LATER: later, names.DROPPED_STOPS: stops}
+                attributes = {names.DROPPED_ACQUISITIONS: acquisitions, names.TEXT: reason}
+                attributes |= {names.DROPPED_LATER: later, names.DROPPED_STOPS: stops}
                 if process is not None:
-                    said[names.PROCESS_ORDINAL] = process
-                self._note(at, names.DROPPED_EVENT, said)
+                    attributes[names.PROCESS_ORDINAL] = process
+                self._note(at, names.DROPPED_EVENT, attributes)
             case Interrupted(at, pid, reason, late):
-                said = {names.PROCESS_PID: pid, names.TEXT: reason}
-                said[names.INTERRUPTED_LATE] = late
-                self._note(at, names.INTERRUPTED_EVENT, said)
+                attributes = {names.PROCESS_PID: pid, names.TEXT: reason}
+                attributes[names.INTERRUPTED_LATE] = late
+                self._note(at, names.INTERRUPTED_EVENT, attributes)
             case ReleaseUnmatched():
                 self._note(event.at, names.RELEASE_UNMATCHED_EVENT, self._unmatched(event))
 
     def limit(self, resource: int) -> int | None:
-        """How many may hold ``resource`` at once; ``None`` where everybody may."""
+        """Return how many can hold ``resource`` at once, ``None`` if there is no limit."""
         known = self.resources.get(resource)
         return None if known is None else limit_of(known.kind, known.capacity)
 
     # -- traces -----------------------------------------------------------------------------
 
     def id(self, what: str, number: int, size: int = 8) -> int:
-        """The id of the span, or with 16 for ``size`` of the trace, that stands for something."""
+        """Return the id of the span of what has the id ``number``; ``size`` is 16 for a trace.
+
+        It is a hash, so it is the same each time the recording is exported.
+        """
         digest = blake2b(f"{what}/{number}".encode(), digest_size=size, key=self._identity)
         return int.from_bytes(digest.digest()) or 1
 
     def trace_of(self, task: int) -> Trace:
-        """The trace that ``task`` is in."""
-        return self._placed[task][0] if task in self._placed else self._trace
+        """Return the trace that ``task`` is in."""
+        known = self._trace_of_task.get(task)
+        return self._trace if known is None else known[0]
 
-    def within(
-        self, above: Trace, at: int, what: str, number: int, parent: int
+    def trace_for(
+        self, parent_trace: Trace, parent: int, at: int, what: str, number: int
     ) -> tuple[Trace, list[Link]]:
-        """The trace of what begins at ``at`` below the span ``parent`` of ``above``.
+        """Return the trace of what begins at ``at`` below the span ``parent``, and its links.
 
-        That trace itself; if it is too old, a new one, with a link to ``parent``.
+        That is ``parent_trace`` or, if that is too old or too large, a new one with a link.
         """
-        if at - above.began <= self._new_trace_after:
-            return above, []
-        link = Link(above.id, parent, {names.LINK_KIND: names.ENTERED_IN})
+        if (
+            at - parent_trace.began <= self._max_age
+            and parent_trace.spans < self._options.max_trace_spans
+        ):
+            return parent_trace, []
+        link = Link(parent_trace.id, parent, {names.LINK_KIND: names.ENTERED_IN})
         return Trace(self.id(f"{what} trace", number, 16), at), [link]
 
-    def _place(self, task: TaskDefined) -> None:
-        above = self._trace if task.parent is None else self.trace_of(task.parent)
-        trace, links = self.within(above, task.at, "task", task.task, self._above(task))
+    def _assign_trace(self, task: TaskDefined) -> None:
+        parent_trace = self._trace if task.parent is None else self.trace_of(task.parent)
+        parent = self._parent(task)
+        trace, links = self.trace_for(parent_trace, parent, task.at, "task", task.task)
+        trace.spans += 1
         if trace is not self._trace:
-            self._placed[task.task] = trace, links
+            self._trace_of_task[task.task] = trace, links
 
-    def _above(self, task: TaskDefined) -> int:
+    def _parent(self, task: TaskDefined) -> int:
         if task.parent is None:
             return self.id("process", task.process)
         return self.id("task", task.parent)
 
     # -- spans ------------------------------------------------------------------------------
 
-    def task_gone(self, number: int, ended: int) -> Iterator[Span]:
-        """The span of a task that has ended, which is forgotten."""
+    def end_task(self, number: int, ended: int) -> Iterator[Span]:
+        """Yield the span of a task that has ended, and drop its definition."""
         task = self.tasks.pop(number, None)
         if task is not None:
             yield self._task(task, ended)
 
     def finish(self, ended: dict[int, int]) -> Iterator[Span]:
-        """The spans of tasks, by the times of their ends where known, and of processes."""
+        """Yield the spans of processes and of the other tasks, ``ended`` being when these ended."""
         for task in self.tasks.values():
             yield self._task(task, ended.get(task.task))
         for process in self._processes.values():
             yield self._process(process)
 
     def origin(self, process: int) -> Origin:
-        """Where spans of ``process`` come from."""
+        """Return the origin of the spans of ``process``."""
         origin = self._origins.get(process)
         if origin is None:
             origin = self._origins[process] = Origin(self._resource(process), names.SCOPE)
         return origin
 
     def _task(self, task: TaskDefined, ended: int | None) -> Span:
-        trace, links = self._placed.get(task.task, (self._trace, []))
+        trace, links = self._trace_of_task.get(task.task, (self._trace, []))
         attributes: Attributes = {
             names.PHASE: names.TASK,
             names.TASK_ID: task.task,
@@ -171,7 +201,7 @@ class TraceTree:
             self.origin(task.process),
             trace.id,
             self.id("task", task.task),
-            None if links else self._above(task),
+            None if links else self._parent(task),
             names.TASK,
             self.wall(task.at),
             self.wall(max(task.at, self.end if ended is None else ended)),
@@ -210,7 +240,9 @@ class TraceTree:
         if known is not None:
             resource[names.PROCESS_PID] = known.pid
             resource[names.PROCESS_PARENT_PID] = known.parent_pid
-            resource[names.PROCESS_COMMAND_LINE] = without_arguments(known.title)
+            resource[names.PROCESS_COMMAND_LINE] = (
+                known.title if self._options.arguments else without_arguments(known.title)
+            )
         for pair in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","):
             key, equals, value = pair.partition("=")
             if equals:
@@ -220,20 +252,20 @@ class TraceTree:
         return resource
 
     def _unmatched(self, event: ReleaseUnmatched) -> Attributes:
-        said: Attributes = {names.TASK_ID: event.task, names.RESOURCE_ID: event.resource}
+        attributes: Attributes = {names.TASK_ID: event.task, names.RESOURCE_ID: event.resource}
         resource, site = self.resources.get(event.resource), self.sites.get(event.site or 0)
         if resource is not None:
-            said |= resource_attributes(event.resource, resource)
+            attributes |= resource_attributes(event.resource, resource)
         if site is not None:
-            said |= {names.SITE_ID: site.site, **site_attributes(site)}
-        return said
+            attributes |= {names.SITE_ID: site.site, **site_attributes(site)}
+        return attributes
 
-    def _note(self, at: int, name: str, said: Attributes) -> None:
-        self._notes.append(SpanEvent(self.wall(at), name, said))
+    def _note(self, at: int, name: str, attributes: Attributes) -> None:
+        self._notes.append(SpanEvent(self.wall(at), name, attributes))
 
 
 def _service(processes: Iterable[ProcessDefined]) -> str:
-    """What to call a program: the name of its script or module, the launcher's apart."""
+    """Return the name of the program: that of its script or module, not of the launcher."""
     for process in processes:
         words = process.title.split()
         if any(PurePath(word).name in _LAUNCHERS for word in words[:4]):

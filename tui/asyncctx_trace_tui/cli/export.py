@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from asyncctx_trace.model.constants import MAX_TRACE_SPANS
 from asyncctx_trace.model.durations import SECOND
 from asyncctx_trace_tui.cli.duration_option import Duration
 from asyncctx_trace_tui.cli.output_file import open_output
@@ -18,6 +19,7 @@ from asyncctx_trace_tui.storage.atomic_write import format_size, write_chunks
 if TYPE_CHECKING:
     from asyncctx_trace.export.delivery.sender import Account
     from asyncctx_trace.sources import Source
+    from asyncctx_trace.spans.trace_tree import TraceOptions
 
 __all__ = ["command"]
 
@@ -55,6 +57,19 @@ FROM_ENVIRONMENT = ""
     help="Start a new, linked trace for acquisitions that start later than this in a trace.",
 )
 @click.option(
+    "--max-trace-spans",
+    type=click.IntRange(min=1),
+    default=MAX_TRACE_SPANS,
+    show_default=True,
+    metavar="NUMBER",
+    help="Start a new, linked trace for acquisitions in a trace with this many spans.",
+)
+@click.option(
+    "--arguments",
+    is_flag=True,
+    help="Include the arguments of command lines, which may contain secrets.",
+)
+@click.option(
     "--retry-for",
     type=Duration(bare_unit="s"),
     default="15s",
@@ -69,6 +84,8 @@ def command(
     format_: str | None,
     output: str,
     new_trace_after: int,
+    max_trace_spans: int,
+    arguments: bool,
     retry_for: int,
 ) -> None:
     """Send the recording FILE to an endpoint (--otlp), or convert it (--format).
@@ -81,7 +98,9 @@ def command(
             "give either --otlp, to send spans, or --format, to convert the recording"
         )
     from asyncctx_trace.sources import open_source
+    from asyncctx_trace.spans.trace_tree import TraceOptions
 
+    options = TraceOptions(new_trace_after / SECOND, max_trace_spans, arguments)
     if format_ is None:
         from asyncctx_trace.export.delivery.endpoint import endpoint_for
         from asyncctx_trace.export.delivery.sender import Sender
@@ -89,7 +108,7 @@ def command(
         endpoint = endpoint_for(otlp or None, grpc=grpc or None)
         with Sender(endpoint, patience=retry_for / SECOND) as sender:
             source = open_source(file)
-            _send(sender.send(source.spans(new_trace_after / SECOND)))
+            _send(sender.send(source.spans(options)))
         account = sender.account
         click.echo(f"{endpoint}: {account}", err=True)
         _print_left_out(source)
@@ -109,7 +128,7 @@ def command(
     try:
         show_progress(0)
         source = open_source(file)
-        chunks = _converted(source, format_, new_trace_after / SECOND)
+        chunks = _converted(source, format_, options)
         with open_output(output) as out:
             write_chunks(chunks, out, show_progress)
     finally:
@@ -118,26 +137,28 @@ def command(
     _print_left_out(source)
 
 
-def _converted(source: Source, format_: str, new_trace_after: float) -> Iterable[str]:
+def _converted(source: Source, format_: str, options: TraceOptions) -> Iterable[str]:
     match format_:
         case "otlp-json":
             from asyncctx_trace.export.formats import otlp_json
 
-            return (line + "\n" for line in otlp_json.write(source.spans(new_trace_after / SECOND)))
+            return (line + "\n" for line in otlp_json.write(source.spans(options)))
         case "jaeger":
             from asyncctx_trace.export.formats import jaeger_json
 
-            return jaeger_json.write(source.spans(new_trace_after))
+            return jaeger_json.write(source.spans(options))
         case "html":
             from asyncctx_trace.analysis.timeline.table import Timeline
             from asyncctx_trace.export.formats import html
 
-            return html.write(Timeline(source.events), running=source.running)
+            return html.write(
+                Timeline(source.events), running=source.running, arguments=options.arguments
+            )
         case _:
             from asyncctx_trace.analysis.timeline.table import Timeline
             from asyncctx_trace.export.formats import perfetto
 
-            return perfetto.write(Timeline(source.events))
+            return perfetto.write(Timeline(source.events), arguments=options.arguments)
 
 
 def _progress(output: str) -> Callable[[int], bool]:

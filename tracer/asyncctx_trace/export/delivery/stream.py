@@ -16,6 +16,7 @@ from asyncctx_trace.model.constants import NEW_TRACE_AFTER
 from asyncctx_trace.recording.reader import Recording
 from asyncctx_trace.spans.from_events import SpanBuilder
 from asyncctx_trace.spans.span import Span
+from asyncctx_trace.spans.trace_tree import TraceOptions
 
 __all__ = ["OtlpStream"]
 
@@ -105,11 +106,11 @@ class OtlpStream:
             self._waiting.clear()
 
     def _follow(self, recording: Recording) -> None:
-        builder = SpanBuilder(recording.anchor, self._new_trace_after)
+        builder = SpanBuilder(recording.anchor, TraceOptions(self._new_trace_after))
         while not self._stop.wait(_INTERVAL):
-            self._waiting.extend(builder.take(recording.poll()))
+            self._waiting.extend(builder.add(recording.poll()))
             self._send_waiting()
-        self._waiting.extend(builder.take(recording.poll()))
+        self._waiting.extend(builder.add(recording.poll()))
         self._waiting.extend(builder.finish())
 
     def _send_waiting(self) -> None:

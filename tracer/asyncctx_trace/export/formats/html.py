@@ -1,9 +1,9 @@
-"""Facts -> one page for a browser that needs nothing from outside itself."""
+"""Write a recording as one HTML page that loads nothing else."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path, PurePath
 from typing import Any
@@ -19,99 +19,96 @@ from asyncctx_trace.model.text import plain
 __all__ = ["write"]
 
 _PHASES: tuple[Phase, ...] = ("enter", "body", "exit")
-_AT_A_TIME = 2_000
-"""Acquisitions in one piece of the page."""
-_LONGEST = 2_000
-"""Characters of a name or message that go into the page."""
+_ROWS_PER_CHUNK = 2_000
+_MAX_TEXT = 2_000
+"""Characters of a name or message; the rest is cut off."""
 
 
-def write(timeline: Timeline, *, running: bool = False) -> Iterator[str]:
-    """The page in pieces: the timeline, zoomable, with findings and output beside it.
+def write(timeline: Timeline, *, running: bool = False, arguments: bool = False) -> Iterator[str]:
+    """Yield the page in chunks: the timeline, zoomable, with findings and output.
 
-    What analysis has to say is worked out at once, before there is a first piece. Times are ns
-    since the first fact. What the recording says is data, never markup. ``running`` says that
-    the program may go on: then what has not ended may still end.
+    Findings are determined before the first chunk. Text of the recording is data, never markup.
+
+    Args:
+        timeline: The recording; times on the page are ns since its first event.
+        running: Whether the program may go on, so that what has not ended may still end.
+        arguments: Whether the title includes the program's arguments, which may contain secrets.
     """
     snapshot = Snapshot(timeline, running=running)
-    found = [
-        [f.at - (timeline.start or 0), f.severity, f.kind, f.summary, f.rows[0] if f.rows else None]
-        for f in find_in(snapshot, Thresholds())
-    ]
-    answers = {"wakeups": dict(wakeups(snapshot)), "findings": found}
-    head, tail = Path(__file__).with_name("page.html").read_text("utf-8").split("/*DATA*/")
-    return chain([head], _data(timeline, answers), [tail])
-
-
-def _data(timeline: Timeline, answers: dict[str, Any]) -> Iterator[str]:
-    """One JSON object."""
     start = timeline.start or 0
-    tasks = {task: number for number, task in enumerate(timeline.rows_of_task)}
-    resources = {resource: number for number, resource in enumerate(timeline.rows_of_resource)}
-    sites = {site: number for number, site in enumerate(dict.fromkeys(timeline.site))}
-    told = _surroundings(timeline, start, tasks, resources, sites) | answers
-    for number, (name, value) in enumerate(told.items()):
-        yield ("," if number else "{") + f'"{name}":{_json(value)}'
-    yield ',"rows":['
-    for first in range(0, len(timeline), _AT_A_TIME):
-        rows = range(first, min(first + _AT_A_TIME, len(timeline)))
-        listed = _json([_row(timeline, row, start, tasks, resources, sites) for row in rows])
-        yield ("," if first else "") + listed[1:-1]
-    yield "]}"
+    title = program_of(timeline.processes.values(), arguments=arguments)
+    data = {
+        "title": _short(title),
+        "wakeups": dict(wakeups(snapshot)),
+        "findings": [
+            [f.at - start, f.severity, f.kind, f.summary, f.rows[0] if f.rows else None]
+            for f in find_in(snapshot, Thresholds())
+        ],
+    }
+    head, tail = Path(__file__).with_name("page.html").read_text("utf-8").split("/*DATA*/")
+    return chain([head], _Data(timeline, start).json(data), [tail])
+
+
+class _Data:
+    """The data of the page; ids of tasks, resources and sites are replaced with indexes."""
+
+    def __init__(self, timeline: Timeline, start: int) -> None:
+        self._timeline = timeline
+        self._start = start
+        self._tasks = {task: index for index, task in enumerate(timeline.rows_of_task)}
+        self._resources = {each: index for index, each in enumerate(timeline.rows_of_resource)}
+        self._sites = {site: index for index, site in enumerate(dict.fromkeys(timeline.site))}
+
+    def json(self, data: dict[str, Any]) -> Iterator[str]:
+        """Yield one JSON object with ``data`` and the timeline, in chunks."""
+        for number, (name, value) in enumerate((data | self._definitions()).items()):
+            yield ("," if number else "{") + f'"{name}":{_json(value)}'
+        yield ',"rows":['
+        for first in range(0, len(self._timeline), _ROWS_PER_CHUNK):
+            rows = range(first, min(first + _ROWS_PER_CHUNK, len(self._timeline)))
+            yield ("," if first else "") + _json([self._row(row) for row in rows])[1:-1]
+        yield "]}"
+
+    def _definitions(self) -> dict[str, Any]:
+        """Return everything but the acquisitions."""
+        timeline, start = self._timeline, self._start
+        return {
+            "end": (timeline.end or start) - start,
+            "tasks": [_task(timeline, task, start) for task in self._tasks],
+            "resources": [_resource(timeline, resource) for resource in self._resources],
+            "sites": [_site(timeline, site) for site in self._sites],
+            "errors": {
+                f"{row}.{_PHASES.index(phase)}": _short(f"{error.type}: {error.message}")
+                for (row, phase), error in timeline.errors.items()
+            },
+            "printed": [[p.at - start, p.stream, _short(p.text)] for p in timeline.printed],
+            "dropped": sum(dropped.acquisitions for dropped in timeline.dropped),
+        }
+
+    def _row(self, row: int) -> list[int]:
+        timeline = self._timeline
+        times = (
+            timeline.enter_started[row],
+            timeline.enter_ended[row],
+            timeline.exit_started[row],
+            timeline.exit_ended[row],
+        )
+        return [
+            self._tasks[timeline.task[row]],
+            self._resources[timeline.resource[row]],
+            self._sites[timeline.site[row]],
+            timeline.depth[row],
+            *(at if at == NOT_YET else at - self._start for at in times),
+            timeline.enter_outcome[row],
+            timeline.body_outcome[row],
+            timeline.exit_outcome[row],
+            timeline.suppressed[row],
+        ]
 
 
 def _json(value: object) -> str:
     # "<" is written as an escape: no text can end the script element.
     return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
-
-
-def _surroundings(
-    timeline: Timeline,
-    start: int,
-    tasks: Iterable[int],
-    resources: Iterable[int],
-    sites: Iterable[int],
-) -> dict[str, Any]:
-    """All but the acquisitions themselves."""
-    return {
-        "title": _short(program_of(timeline.processes.values())),
-        "end": (timeline.end or start) - start,
-        "tasks": [_task(timeline, task, start) for task in tasks],
-        "resources": [_resource(timeline, resource) for resource in resources],
-        "sites": [_site(timeline, site) for site in sites],
-        "errors": {
-            f"{row}.{_PHASES.index(phase)}": _short(f"{error.type}: {error.message}")
-            for (row, phase), error in timeline.errors.items()
-        },
-        "printed": [[p.at - start, p.stream, _short(p.text)] for p in timeline.printed],
-        "dropped": sum(each.acquisitions for each in timeline.dropped),
-    }
-
-
-def _row(
-    timeline: Timeline,
-    row: int,
-    start: int,
-    tasks: dict[int, int],
-    resources: dict[int, int],
-    sites: dict[int, int],
-) -> list[int]:
-    times = (
-        timeline.enter_started[row],
-        timeline.enter_ended[row],
-        timeline.exit_started[row],
-        timeline.exit_ended[row],
-    )
-    return [
-        tasks[timeline.task[row]],
-        resources[timeline.resource[row]],
-        sites[timeline.site[row]],
-        timeline.depth[row],
-        *(at if at == NOT_YET else at - start for at in times),
-        timeline.enter_outcome[row],
-        timeline.body_outcome[row],
-        timeline.exit_outcome[row],
-        timeline.suppressed[row],
-    ]
 
 
 def _task(timeline: Timeline, task: int, start: int) -> list[Any]:
@@ -135,6 +132,6 @@ def _site(timeline: Timeline, site: int) -> str:
 
 
 def _short(text: str) -> str:
-    if len(text) > _LONGEST:
-        text = f"{text[:_LONGEST]}… (+{len(text) - _LONGEST} characters)"
+    if len(text) > _MAX_TEXT:
+        text = f"{text[:_MAX_TEXT]}… (+{len(text) - _MAX_TEXT} characters)"
     return plain(text)

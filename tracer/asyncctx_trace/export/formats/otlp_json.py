@@ -31,7 +31,10 @@ def _traces_data(spans: list[Span]) -> dict[str, Any]:
                 "resource": {"attributes": _attributes(origin.resource)},
                 "scopeSpans": [
                     {
-                        "scope": {"name": origin.scope, "version": origin.version},
+                        "scope": {
+                            "name": to_unicode(origin.scope),
+                            "version": to_unicode(origin.version),
+                        },
                         "spans": [_span(span) for span in group],
                     }
                 ],
@@ -55,7 +58,7 @@ def _span(span: Span) -> dict[str, Any]:
     if span.parent is not None:
         written["parentSpanId"] = f"{span.parent:016x}"
     if span.trace_state:
-        written["traceState"] = span.trace_state
+        written["traceState"] = to_unicode(span.trace_state)
     if span.events:
         written["events"] = [
             {

@@ -29,7 +29,9 @@ def request(spans: Iterable[Span]) -> ExportTraceServiceRequest:
                 resource=Resource(attributes=_attributes(origin.resource)),
                 scope_spans=[
                     trace_pb2.ScopeSpans(
-                        scope=InstrumentationScope(name=origin.scope, version=origin.version),
+                        scope=InstrumentationScope(
+                            name=to_unicode(origin.scope), version=to_unicode(origin.version)
+                        ),
                         spans=map(_span, ours),
                     )
                 ],
@@ -49,7 +51,7 @@ def _span(span: Span) -> trace_pb2.Span:
         trace_id=span.trace.to_bytes(16),
         span_id=span.id.to_bytes(8),
         parent_span_id=b"" if span.parent is None else span.parent.to_bytes(8),
-        trace_state=span.trace_state,
+        trace_state=to_unicode(span.trace_state),
         name=to_unicode(span.name),
         kind=trace_pb2.Span.SpanKind.ValueType(span.kind),
         start_time_unix_nano=span.start,

@@ -1,4 +1,4 @@
-"""Facts -> the trace events that Perfetto's UI and chrome://tracing open."""
+"""Write a recording as the trace events that Perfetto's UI and chrome://tracing open."""
 
 from __future__ import annotations
 
@@ -10,20 +10,25 @@ from asyncctx_trace.analysis.contention.wakeups import wakeups
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import Acquisition, Phase, Timeline
 from asyncctx_trace.model import conventions as names
+from asyncctx_trace.model.command_line import without_arguments
 from asyncctx_trace.model.names import task_name
 
 __all__ = ["write"]
 
 _GRID = 125
-"""Times are rounded down to 125 ns: an eighth of a µs is exact in a double, so that slices that
-touch or nest in ns do so after the viewer's arithmetic, too."""
+"""Times are rounded down to 125 ns, an eighth of a µs. Viewers represent that exactly, so slices
+that touch or nest in ns do so in the viewer as well."""
 _PHASES: tuple[Phase, ...] = ("enter", "body", "exit")
 _Event = dict[str, Any]
 
 
-def write(timeline: Timeline) -> Iterator[str]:
-    """The document in pieces, an event in each; times are relative to the first."""
-    writer = _Writer(timeline)
+def write(timeline: Timeline, *, arguments: bool = False) -> Iterator[str]:
+    """Yield the document in chunks, one for each trace event.
+
+    Times are relative to the first event. With ``arguments``, command lines include those of the
+    programs, which may contain secrets.
+    """
+    writer = _Writer(timeline, arguments)
     yield '{"displayTimeUnit":"ns","traceEvents":['
     for number, event in enumerate(writer.events()):
         yield (",\n" if number else "\n") + json.dumps(event, separators=(",", ":"))
@@ -31,20 +36,23 @@ def write(timeline: Timeline) -> Iterator[str]:
 
 
 class _Writer:
-    def __init__(self, timeline: Timeline) -> None:
+    def __init__(self, timeline: Timeline, arguments: bool) -> None:
         self._timeline = timeline
+        self._arguments = arguments
         self._start = timeline.start or 0
         self._now = timeline.end or 0
         self._pid = {number: p.pid for number, p in timeline.processes.items()}
-        # Viewers keep 32 bits of a thread's id, and its process's main thread apart by it.
+        # Viewers keep 32 bits of a thread's id, so ids of tasks cannot be used.
         self._tid = {task: number for number, task in enumerate(self._tasks(), 1)}
-        self._wakes: dict[int, int] = {}
-        self._woken: dict[int, int] = {}
-        for woken, waker in wakeups(Snapshot(timeline)).items():
-            self._woken[woken] = self._wakes[waker] = len(self._woken) + 1
+        self._flow_out: dict[int, int] = {}
+        """Row whose exit unblocked another acquisition -> id of the arrow."""
+        self._flow_in: dict[int, int] = {}
+        """Row whose wait was ended by that exit -> id of the arrow."""
+        for unblocked, by in wakeups(Snapshot(timeline)).items():
+            self._flow_in[unblocked] = self._flow_out[by] = len(self._flow_in) + 1
 
     def events(self) -> Iterator[_Event]:
-        """Names of tracks first, then every track by itself, in order of time."""
+        """Yield the names of tracks, then the tracks one after the other, in order of time."""
         yield from self._tracks()
         for task in self._tid:
             yield from self._lane(task)
@@ -71,7 +79,7 @@ class _Writer:
     def _tracks(self) -> Iterator[_Event]:
         for number, process in self._timeline.processes.items():
             where = {"pid": process.pid, "tid": 0}
-            yield _metadata("process_name", where, name=process.title)
+            yield _metadata("process_name", where, name=self._name(process.title))
             yield _metadata("process_sort_index", where, sort_index=number)
         for task, order in self._tid.items():
             where = self._where(task)
@@ -79,28 +87,42 @@ class _Writer:
             yield _metadata("thread_name", where, name=name)
             yield _metadata("thread_sort_index", where, sort_index=order)
 
+    def _name(self, title: str) -> str:
+        return title if self._arguments else without_arguments(title)
+
     def _lane(self, task: int) -> Iterator[_Event]:
-        """One task: slices where they nest, asynchronous ones where they overlap in part."""
-        ends: list[int] = []
+        """Yield the track of a task: slices where they nest, asynchronous ones elsewhere.
+
+        An acquisition that begins in a phase of another nests if it also ends in that phase.
+        """
+        around: list[Acquisition] = []
         for row in self._timeline.rows_of_task.get(task, ()):
             acquisition = self._timeline.acquisition(row)
             start, end = self._bounds(acquisition)
-            while ends and ends[-1] <= start:
-                ends.pop()
-            if ends and end > ends[-1]:
+            while around and self._bounds(around[-1])[1] <= start:
+                around.pop()
+            if around and end > self._end_of_phase(around[-1], start):
                 yield from self._asynchronous(acquisition)
             else:
-                ends.append(end)
+                around.append(acquisition)
                 yield from self._nested(acquisition)
+
+    def _end_of_phase(self, acquisition: Acquisition, at: int) -> int:
+        """Return the end of the phase of ``acquisition`` that is running at ``at``."""
+        for phase in _PHASES:
+            bounds = acquisition.span_of(phase, self._now)
+            if bounds is not None and bounds[0] <= at < bounds[1]:
+                return bounds[1]
+        return self._bounds(acquisition)[1]
 
     def _nested(self, acquisition: Acquisition) -> Iterator[_Event]:
         where = self._where(acquisition.task)
-        for name, (start, end), said, phase in self._slices(acquisition):
+        for name, (start, end), args, phase in self._slices(acquisition):
             event = {"ph": "X", "cat": "async with", "name": name, **where}
-            event |= {"ts": self._ts(start), "dur": self._ts(end) - self._ts(start), "args": said}
-            # An arrow has to point forward: from the cleanup that let go to the body that the
-            # wait led to, which begins where that enter ends.
-            flow = {"exit": self._wakes, "body": self._woken}.get(phase, {}).get(acquisition.row)
+            event |= {"ts": self._ts(start), "dur": self._ts(end) - self._ts(start), "args": args}
+            # An arrow must point forward in time: from the exit to the body after the wait.
+            flows = {"exit": self._flow_out, "body": self._flow_in}
+            flow = flows.get(phase, {}).get(acquisition.row)
             if flow is not None:
                 event["bind_id"] = hex(flow)
                 event["flow_out" if phase == "exit" else "flow_in"] = True
@@ -111,42 +133,46 @@ class _Writer:
             "cat": "async with",
             "id2": {"local": hex(acquisition.id)},
         }
-        slices = list(self._slices(acquisition))
-        whole, phases = slices[0], slices[1:]
-        for name, (start, _), said, _ in [whole]:
-            yield {"ph": "b", "name": name, **where, "ts": self._ts(start), "args": said}
-        for name, (start, end), said, _ in phases:
-            yield {"ph": "b", "name": name, **where, "ts": self._ts(start), "args": said}
-            yield {"ph": "e", "name": name, **where, "ts": self._ts(end)}
-        yield {"ph": "e", "name": whole[0], **where, "ts": self._ts(whole[1][1])}
+        (name, (start, end), args, _), *phases = self._slices(acquisition)
+        yield {"ph": "b", "name": name, **where, "ts": self._ts(start), "args": args}
+        for phase, (started, ended), phase_args, _ in phases:
+            yield {
+                "ph": "b",
+                "name": phase,
+                **where,
+                "ts": self._ts(started),
+                "args": phase_args,
+            }
+            yield {"ph": "e", "name": phase, **where, "ts": self._ts(ended)}
+        yield {"ph": "e", "name": name, **where, "ts": self._ts(end)}
 
     def _slices(
         self, acquisition: Acquisition
     ) -> Iterator[tuple[str, tuple[int, int], dict[str, Any], str]]:
-        """Name, start and end (ns), arguments, phase: the whole first, then its phases."""
+        """Yield name, start and end (ns), arguments, and phase: the whole, then its phases."""
         timeline = self._timeline
         resource = timeline.resources.get(acquisition.resource)
         site = timeline.sites.get(acquisition.site)
-        said: dict[str, Any] = {"acquisition": acquisition.id, "manager": acquisition.manager}
+        args: dict[str, Any] = {"acquisition": acquisition.id, "manager": acquisition.manager}
         if resource is not None:
-            said["kind"] = resource.kind
+            args["kind"] = resource.kind
         if site is not None:
-            said["site"] = f"{site.file}:{site.line}"
+            args["site"] = f"{site.file}:{site.line}"
         if acquisition.ended is None:
-            said["unfinished"] = True
+            args["unfinished"] = True
         name = resource.name if resource is not None else acquisition.manager
-        yield name, self._bounds(acquisition), said, names.LIFECYCLE
+        yield name, self._bounds(acquisition), args, names.LIFECYCLE
         outcomes = (acquisition.enter_outcome, acquisition.body_outcome, acquisition.exit_outcome)
         errors = (acquisition.enter_error, acquisition.body_error, acquisition.exit_error)
         for phase, outcome, error in zip(_PHASES, outcomes, errors, strict=True):
-            span = acquisition.span_of(phase, self._now)
-            if span is not None:
-                told: dict[str, Any] = {"ns": span[1] - span[0]}
+            bounds = acquisition.span_of(phase, self._now)
+            if bounds is not None:
+                phase_args: dict[str, Any] = {"ns": bounds[1] - bounds[0]}
                 if outcome is not None:
-                    told["outcome"] = names.OUTCOMES[outcome]
+                    phase_args["outcome"] = names.OUTCOMES[outcome]
                 if error is not None:
-                    told["error"] = f"{error.type}: {error.message}"
-                yield phase, span, told, phase
+                    phase_args["error"] = f"{error.type}: {error.message}"
+                yield phase, bounds, phase_args, phase
 
     def _bounds(self, acquisition: Acquisition) -> tuple[int, int]:
         ended = acquisition.ended
@@ -157,5 +183,5 @@ class _Writer:
         return (at - self._start) // _GRID * _GRID / 1000
 
 
-def _metadata(what: str, where: dict[str, int], **said: object) -> _Event:
-    return {"ph": "M", "name": what, **where, "args": said}
+def _metadata(kind: str, where: dict[str, int], **args: object) -> _Event:
+    return {"ph": "M", "name": kind, **where, "args": args}

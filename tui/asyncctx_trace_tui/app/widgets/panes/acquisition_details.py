@@ -10,7 +10,7 @@ from collections.abc import Hashable
 from contextlib import suppress
 
 from asyncctx_trace.analysis.timeline.table import Acquisition, Phase
-from asyncctx_trace.export.acquisition_spans import spans_of
+from asyncctx_trace.export.acquisition_spans import spans_of_acquisition
 from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.events import ErrorText, Outcome
 from asyncctx_trace.model.names import resource_name, task_name
@@ -90,7 +90,7 @@ class Details(TextPage):
 
     def _spans(self, a: Acquisition, anchor: Anchor) -> list[TextLine]:
         """Return the ids and attributes of its spans, as an export of this recording has them."""
-        *phases, lifecycle = spans_of(self.state.timeline, a.row, anchor)
+        *phases, lifecycle = spans_of_acquisition(self.state.timeline, a.row, anchor)
         lines = [TextLine.of(""), _line("span id", f"{lifecycle.id:016x}")]
         lines += [_line(span.name, f"{span.id:016x}") for span in phases]
         lines.append(TextLine.of(""))

@@ -1,0 +1,121 @@
+"""Traces of a recording: their size, the parents of spans, and what they say of processes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from asyncctx_trace.analysis.timeline.table import Timeline
+from asyncctx_trace.export.formats import html, otlp_json, perfetto
+from asyncctx_trace.model.events import (
+    EnterEnded,
+    EnterStarted,
+    Event,
+    ExitEnded,
+    ExitStarted,
+    Outcome,
+    ProcessDefined,
+    TaskDefined,
+)
+from asyncctx_trace.recording.format import Anchor
+from asyncctx_trace.sources import open_source
+from asyncctx_trace.spans.from_events import SpanBuilder
+from asyncctx_trace.spans.span import Span
+from asyncctx_trace.spans.trace_tree import TraceOptions
+from spans.recorded_programs import Program, acquires_in_enter, many, out_of_order, recorded
+
+SECRET = "--password=hunter2"
+COMMAND = f"/usr/bin/python3 -X dev app.py {SECRET}"
+
+
+def spans_of(path: Path, program: Program, options: TraceOptions | None = None) -> list[Span]:
+    """Record ``program`` and return the spans of the recording."""
+    return list(open_source(recorded(path / "r.actx", program)).spans(options))
+
+
+def lifecycles(spans: list[Span]) -> list[Span]:
+    return [span for span in spans if span.attributes["asyncctx.phase"] == "lifecycle"]
+
+
+def test_a_trace_has_a_limited_number_of_spans(tmp_path: Path) -> None:
+    """What begins in a full trace begins a new one, with a link to where it belongs."""
+    spans = spans_of(tmp_path, many(50), TraceOptions(max_trace_spans=40))
+
+    sizes = Counter(span.trace for span in spans)
+    ids = {(span.trace, span.id) for span in spans}
+    roots = [span for span in lifecycles(spans) if span.parent is None]
+    assert max(sizes.values()) <= 40 + 4
+    assert len(sizes) == 1 + len(roots) > 1
+    assert all((link.trace, link.span) in ids for span in roots for link in span.links)
+    assert {link.attributes["asyncctx.link.kind"] for s in roots for link in s.links} == {
+        "entered_in"
+    }
+
+
+def test_a_short_recording_is_one_trace(tmp_path: Path) -> None:
+    """With the default limits."""
+    assert len({span.trace for span in spans_of(tmp_path, many(50))}) == 1
+
+
+@pytest.mark.parametrize(
+    ("program", "parents"),
+    [
+        (acquires_in_enter, {"async with outer": "task", "async with inner": "task"}),
+        (out_of_order, {"async with a": "task", "async with b": "body"}),
+    ],
+)
+def test_a_child_starts_within_its_parent(
+    tmp_path: Path, program: Program, parents: dict[str, str]
+) -> None:
+    """The parent is the body that is running then; what is acquired in an enter is its sibling."""
+    spans = spans_of(tmp_path, program)
+    by_id = {span.id: span for span in spans}
+
+    assert {span.name: by_id[span.parent or 0].name for span in lifecycles(spans)} == parents
+    for span in spans:
+        if span.parent is not None:
+            assert by_id[span.parent].start <= span.start <= by_id[span.parent].end
+
+
+def test_ids_that_repeat_end_no_search() -> None:
+    """A damaged recording may say that two acquisitions contain each other."""
+    events: list[Event] = [
+        EnterStarted(1, 1, 2, 1, "Lock", 1, 0),
+        EnterStarted(2, 2, 1, 1, "Lock", 1, 0),
+        EnterStarted(3, 1, 2, 1, "Lock", 1, 0),
+        EnterStarted(4, 2, 1, 1, "Lock", 1, 0),
+    ]
+    builder = SpanBuilder(Anchor(1, 1))
+
+    assert len([*builder.add(events), *builder.finish()]) == 4
+
+
+def a_process() -> list[Event]:
+    """Return the events of a program with a secret among its arguments."""
+    return [
+        ProcessDefined(1, 0, 7, 1, COMMAND),
+        TaskDefined(1, 1, "main", "asyncio", None, 0, "MainThread"),
+        EnterStarted(2, 1, None, 1, "Lock", 1, 0),
+        EnterEnded(3, 1, Outcome.OK, None),
+        ExitStarted(4, 1, 1, Outcome.OK, None),
+        ExitEnded(5, 1, Outcome.OK, False, None),
+    ]
+
+
+@pytest.mark.parametrize("arguments", [False, True])
+def test_arguments_are_exported_on_request_only(arguments: bool) -> None:
+    """They may contain secrets; the program itself is always named."""
+    builder = SpanBuilder(Anchor(1, 1), TraceOptions(arguments=arguments))
+    spans = [*builder.add(a_process()), *builder.finish()]
+    timeline = Timeline(a_process())
+    exports = {
+        "otlp": "".join(otlp_json.write(spans)),
+        "perfetto": "".join(perfetto.write(timeline, arguments=arguments)),
+        "html": "".join(html.write(timeline, arguments=arguments)),
+    }
+
+    for text in exports.values():
+        assert "app.py" in text
+        assert (SECRET in text) is arguments
