@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -99,6 +100,18 @@ def test_export_to_a_file(recording: Path, tmp_path: Path, format_: str, capsys:
     assert said.out == path.read_text(encoding="utf-8")
     for line in said.out.splitlines() if format_ == "otlp-json" else [said.out]:
         assert json.loads(line)
+
+
+@pytest.mark.parametrize("format_", ["otlp-json", "jaeger"])
+@pytest.mark.parametrize(("words", "one"), [((), True), (("--max-trace-spans", "5"), False)])
+def test_a_short_recording_is_exported_as_one_trace(
+    recording: Path, capsys: Any, format_: str, words: tuple[str, ...], one: bool
+) -> None:
+    """In every format, unless a trace is to have fewer spans."""
+    assert asyncctx_trace("export", recording, "--format", format_, *words) == 0
+
+    traces = set(re.findall(r'"trace(?:Id|ID)":"(\w+)"', capsys.readouterr().out))
+    assert (len(traces) == 1) is one
 
 
 def test_otlp_json_is_read_wherever_a_recording_is(
