@@ -81,7 +81,8 @@ def test_a_path_is_relative_to_the_working_directory(
     ("width", "shown"),
     [
         (40, "src/shop/orders/checkout.py:12"),
-        (29, "…/shop/orders/checkout.py:12"),
+        (28, "…/shop/orders/checkout.py:12"),
+        (27, "…/orders/checkout.py:12"),
         (24, "…/orders/checkout.py:12"),
         (20, "…/checkout.py:12"),
         (10, "…/che…y:12"),

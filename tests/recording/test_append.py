@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asyncctx_trace import native
-from asyncctx_trace.model.event_schema import EVENTS, SIZES, EventSchema, Field
+from asyncctx_trace.model.event_schema import EVENTS, SIZES, EventSchema, Field, RecordKind
 from asyncctx_trace.recording import append
 from asyncctx_trace.recording.format import RECORD, RECORD_STRUCTS, SEGMENT, SEGMENT_HEADER
 
@@ -49,9 +49,10 @@ def python_appender() -> Any:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv(native.PURE, "1")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(native, "extension", lambda package: None)
         spec.loader.exec_module(module)
+    assert module.RecordAppender.__module__ == append.__name__
     return module.RecordAppender
 
 
@@ -111,6 +112,18 @@ def test_each_field_is_written_where_the_schema_says(appender: Any, schema: Even
 
     expected = [arguments.get(field.name, int(schema.kind)) for field in schema.record]
     assert list(RECORD_STRUCTS[schema.kind].unpack_from(page, SEGMENT_HEADER.size)) == expected
+
+
+@IMPLEMENTATIONS
+def test_every_slot_of_a_page_is_used(appender: Any) -> None:
+    """The page is replaced when there is no slot left, and not before."""
+    full: list[Call] = [("task_ended", (1, 1))] * SLOTS
+
+    [page], _ = written(appender, full)
+    pages, _ = written(appender, [*full, full[0]])
+
+    assert page[SEGMENT_HEADER.size + SLOTS * RECORD - 1] == RecordKind.TASK_ENDED
+    assert len(pages) == 2
 
 
 @IMPLEMENTATIONS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic_ns
 
 import pytest
 
@@ -133,6 +134,21 @@ def test_the_count_survives_the_recycling_of_its_page(tmp_path: Path) -> None:
 
     later = [each for each in losses(path) if each.later]
     assert [each.acquisitions for each in later] == [1]
+
+
+def test_the_time_of_the_first_loss_is_kept(tmp_path: Path) -> None:
+    """And the count stops at what its field can hold."""
+    path = tmp_path / "a.actx"
+    writer = recorder(path)
+    before = monotonic_ns()
+    writer.missed()
+    after = monotonic_ns()
+    writer.lost = 2**40
+    writer.note_lost()
+
+    [loss] = losses(path)
+    assert before <= loss.at <= after
+    assert loss.acquisitions == 2**32 - 1
 
 
 def test_a_heartbeat_shows_how_long_a_killed_program_hung(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import time
 from pathlib import Path
 
@@ -10,32 +11,37 @@ import pytest
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.errors import AsyncctxTraceError
 from asyncctx_trace.model.outcomes import Outcome
-from asyncctx_trace.recording.format import SEGMENT
+from asyncctx_trace.recording.format import (
+    SEGMENT,
+    SEGMENT_HEADER,
+    SEGMENT_IDENTITY,
+    SegmentKind,
+)
 from asyncctx_trace.recording.reader import Recording, read
 from asyncctx_trace.recording.retention import MIN_SIZE, Retention
 from asyncctx_trace.recording.ring import LiveSet, RingRecorder
-from asyncctx_trace.recording.segments import create
+from asyncctx_trace.recording.segments import Segments, create
 
 ROOM = 2 * MIN_SIZE
 
 
 class Service:
-    """A program that goes on and on: each request is a task of its own with one acquisition."""
+    """A program that runs for long: each request is a task with one acquisition."""
 
-    def __init__(self, path: Path, keep: Retention) -> None:
+    def __init__(self, path: Path, retention: Retention) -> None:
         create(path)
         self.requests = 0
         self.in_flight: set[int] = set()
-        self.recorder = RingRecorder(path, keep, self.alive)
+        self.recorder = RingRecorder(path, retention, self.live_set)
         self.recorder.manager_defined(1, "asyncio.locks.Lock")
         self.recorder.site_defined(1, "app.py", 12, "handle", "db_lock")
         self.recorder.resource_defined(1, "lock", "db lock", 1)
 
-    def alive(self) -> LiveSet:
+    def live_set(self) -> LiveSet:
         return LiveSet(acquisitions=self.in_flight, tasks=self.in_flight, resources={1})
 
     def ask(self) -> int:
-        """A new task, named after its number, asks for the lock."""
+        """Let a new task, named after its number, acquire the lock; return its number."""
         self.requests += 1
         one = self.requests
         self.in_flight.add(one)
@@ -45,7 +51,7 @@ class Service:
         return one
 
     def release(self, one: int) -> None:
-        """It fails in its body, with a message of its own, and lets go."""
+        """Let a task fail in its body, with a message of its own, and release the lock."""
         now = time.monotonic_ns()
         self.recorder.exit_started(now, one, one, Outcome.ERROR, ValueError(f"of {one}"))
         self.recorder.exit_ended(now, one, Outcome.OK, False, None)
@@ -189,7 +195,26 @@ def test_by_duration_old_acquisitions_are_dropped(path: Path) -> None:
 
     timeline = Timeline(read(path))
     assert accounted(timeline) == 20_000
-    assert path.stat().st_size <= MIN_SIZE + 4 * SEGMENT
+    assert MIN_SIZE <= path.stat().st_size <= MIN_SIZE + 4 * SEGMENT
+
+
+def test_a_segment_is_invalid_while_it_is_emptied(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader that reads it at this moment must not take zeros for its end."""
+    emptied: list[bool] = []
+    write_header = Segments._write_header
+
+    def check(segments: Segments, page: mmap.mmap, kind: SegmentKind) -> None:
+        if any(page[: SEGMENT_IDENTITY.stop]):  # of an old segment
+            emptied.append(not any(page[SEGMENT_HEADER.size - 1 :]))
+        write_header(segments, page, kind)
+
+    monkeypatch.setattr(Segments, "_write_header", check)
+    Service(path, Retention(bytes=MIN_SIZE)).serve(20_000)
+
+    assert emptied
+    assert all(emptied)
 
 
 @pytest.mark.parametrize(

@@ -149,18 +149,29 @@ def test_a_forked_child_writes_to_pages_of_its_own(tmp_path: Path) -> None:
     assert sum(isinstance(event, ProcessDefined) for event in events) == 2
 
 
-def test_a_program_that_closes_every_descriptor_keeps_its_files_intact(tmp_path: Path) -> None:
+@pytest.mark.parametrize("keep", ["all", "1MB"])
+def test_a_program_that_closes_every_descriptor_keeps_its_files_intact(
+    tmp_path: Path, keep: str
+) -> None:
     """Daemons do this; their next files get the same numbers."""
     source = """
         import os, sys
         from pathlib import Path
+        from asyncctx_trace.recording.retention import Retention
+        from asyncctx_trace.recording.ring import LiveSet, RingRecorder
         from asyncctx_trace.recording.writer import Recorder
 
-        recorder = Recorder(Path(sys.argv[1]))
+        path, keep = Path(sys.argv[1]), sys.argv[2]
+        if keep == "all":
+            recorder = Recorder(path)
+        else:
+            recorder = RingRecorder(path, Retention.parse(keep), LiveSet)
+        for number in range(30_000):  # so that a ring has segments to recycle
+            recorder.task_ended(number, 1)
         os.closerange(3, 64)
         theirs = [open(f"{sys.argv[1]}.{n}", "wb") for n in range(8)]
         for number in range(10_000):
-            recorder.task_ended(number, 1)
+            recorder.task_ended(30_000 + number, 1)
         recorder.close()
         for file in theirs:
             file.write(b"ours alone")
@@ -168,9 +179,10 @@ def test_a_program_that_closes_every_descriptor_keeps_its_files_intact(tmp_path:
     """
     path = tmp_path / "a.actx"
     create(path)
-    assert script(source, path).wait() == 0
+    assert script(source, path, keep).wait() == 0
 
-    assert sum(isinstance(event, TaskEnded) for event in read(path)) == 10_000
+    ended = [event.at for event in read(path) if isinstance(event, TaskEnded)]
+    assert ended[-10_000:] == list(range(30_000, 40_000))
     assert {file.read_bytes() for file in tmp_path.glob("a.actx.*")} == {b"ours alone"}
 
 

@@ -33,7 +33,7 @@ from asyncctx_trace.model.events import (
     TaskDefined,
     TaskEnded,
 )
-from asyncctx_trace.model.outcomes import ExitFlag
+from asyncctx_trace.model.outcomes import EnterFlag, ExitFlag
 from asyncctx_trace.recording.reader import read
 from asyncctx_trace.recording.segments import create
 from asyncctx_trace.recording.text_entries import TEXT_LIMIT
@@ -76,8 +76,8 @@ def test_optional_fields_and_rare_events_are_read_as_written(tmp_path: Path) -> 
     writer = recorder(path)
     define_names(writer)
     writer.site_defined(2, "app.py", 30, "helper", "db_lock.acquire()", 1)
-    for number in (1, 2):
-        writer.enter_started(10, number, 0, 1, 1, LOCK, 2, number - 1)
+    for number, flags in ((1, EnterFlag.TRACED), (2, EnterFlag.TRACED | EnterFlag.BY_CALL)):
+        writer.enter_started(10, number, 0, 1, 1, LOCK, 2, flags)
         writer.enter_ended(20, number, Outcome.OK, None)
     writer.exit_started(30, 1, 1, Outcome.OK, None, 1)
     writer.exit_ended(40, 1, Outcome.OK, False, None, ExitFlag.EXPIRED)

@@ -6,11 +6,14 @@ import logging
 import os
 import subprocess
 import sys
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
+from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.otel import telemetry
+from asyncctx_trace.recording.reader import read
 from asyncctx_trace.runtime import fork, recording_session
 
 NO_FORK = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -37,6 +40,33 @@ def test_a_participant_that_raises_does_not_stop_the_next(
     assert called == ["first", "last"]
     [record] = caplog.records
     assert "broken failed at a fork; the program continues without it" in record.getMessage()
+
+
+@NO_FORK
+def test_a_forked_child_defines_again_what_its_parent_has_defined(tmp_path: Path) -> None:
+    """Its ids are its own in the recording, so a lock of before the fork needs a name there."""
+    program = """
+        import asyncio, os, sys, asyncctx_trace
+
+        async def use(lock):
+            async with lock:
+                pass
+
+        with asyncctx_trace.record(sys.argv[1]):
+            lock = asyncctx_trace.traced(asyncio.Lock(), name="db lock")
+            asyncio.run(use(lock))
+            child = os.fork()
+            if not child:
+                asyncio.run(use(lock))
+                os._exit(0)
+            os.waitpid(child, 0)
+    """
+    path = tmp_path / "a.actx"
+    subprocess.run([sys.executable, "-c", dedent(program), str(path)], check=True)
+
+    timeline = Timeline(read(path))
+    used = [timeline.resources[acquisition.resource].name for acquisition in timeline]
+    assert used == ["db lock", "db lock"]
 
 
 @NO_FORK

@@ -36,6 +36,16 @@ def test_a_with_block_records_what_happens_in_it(tmp_path: Path) -> None:
     assert names(path) == ["inside"]
 
 
+def test_tasks_that_have_ended_are_recorded_as_ended(tmp_path: Path) -> None:
+    """At the end of the block at the latest: nothing else may happen in the program."""
+    path = tmp_path / "a.actx"
+    with record(path):
+        asyncio.run(use(traced(asyncio.Lock(), name="lock")))
+
+    timeline = Timeline(read(path))
+    assert set(timeline.task_ended) == set(timeline.tasks)
+
+
 def test_an_async_with_block_does_the_same(tmp_path: Path) -> None:
     """For code that is async already."""
     path = tmp_path / "a.actx"
