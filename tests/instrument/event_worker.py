@@ -65,7 +65,7 @@ class FaultySink:
     def task_defined(
         self, at: int, task: int, name: str, runtime: str, parent: int, thread: str
     ) -> None:
-        self.tasks[task] = len(self.tasks)
+        """Tasks are numbered as they appear: earlier ones may not be collected yet."""
 
     def task_ended(self, at: int, task: int) -> None:
         """When the collector takes a task is not compared."""
@@ -86,7 +86,7 @@ class FaultySink:
             "enter_started",
             acquisition,
             self.acquisitions.get(parent),
-            self.tasks[task],
+            self.number_of(task),
             self.names["manager", manager],
             self.names["resource", resource],
             self.names["site", site] if site else None,
@@ -109,7 +109,7 @@ class FaultySink:
     ) -> None:
         where = self.names["site", site] if site else None
         self.receive(
-            "exit_started", acquisition, self.tasks[task], outcome, type(error).__name__, where
+            "exit_started", acquisition, self.number_of(task), outcome, type(error).__name__, where
         )
 
     def exit_ended(
@@ -130,6 +130,9 @@ class FaultySink:
 
     def collected(self, at: int, acquisition: int) -> None:
         """When the collector takes an object is not compared."""
+
+    def number_of(self, task: int) -> int:
+        return self.tasks.setdefault(task, len(self.tasks))
 
     def receive(self, event: str, acquisition: int, *values: Any) -> None:
         call = self.calls[event] = self.calls.get(event, 0) + 1

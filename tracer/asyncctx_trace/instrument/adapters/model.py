@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
-from functools import partial
+from contextlib import suppress
 from typing import Any, NamedTuple
 
-from asyncctx_trace.instrument.hidden_frames import suspended, unobserved
+from asyncctx_trace.instrument.hidden_frames import unobserved
+from asyncctx_trace.instrument.registry.weak_ids import WeakIdMap
 
 __all__ = ["Adapter", "AtCreation", "Checkout", "Everywhere", "Give", "Pair", "Take", "itself"]
 
@@ -76,30 +76,20 @@ class AtCreation:
         self.argument = argument
         self.unused = unused
         self._kept = kept
-        self._made: dict[int, tuple[weakref.ref[Any], int]] = {}
+        self._made: WeakIdMap[int] = WeakIdMap()
 
     def remember(self, thing: Any, capacity: Any) -> None:
         """Note that ``thing`` is made with this capacity."""
         if not isinstance(capacity, int):
             return
-        key = id(thing)
-        try:
-            self._made[key] = weakref.ref(thing, partial(self._forget, key)), capacity
-        except TypeError:  # it cannot be watched: its address would be taken for a later object's
-            pass
+        with suppress(TypeError):  # it cannot be watched
+            self._made.add(thing, capacity)
 
     def __call__(self, thing: Any) -> int | None:
         kept = self._kept(thing)
         if kept is not None:
             return int(kept)
-        made = self._made.get(id(thing))
-        return None if made is None else made[1]
-
-    @suspended
-    def _forget(self, key: int, ref: object) -> None:
-        made = self._made.get(key)
-        if made is not None and made[0] is ref:
-            del self._made[key]
+        return self._made.get(thing)
 
 
 # Named tuples: importing dataclasses takes as long as importing all of this package.

@@ -32,10 +32,10 @@ current_site(void)
     PyCodeObject *code = PyFrame_GetCode(frame);
     PyObject *known = by_address(shared.by_code, (PyObject *)code), *position = NULL;
     Py_DECREF(code);
-    if (known != NULL && PyTuple_CheckExact(known) && PyTuple_GET_SIZE(known) == 2) {
+    if (known != NULL) {
         PyObject *offset = PyLong_FromLong(PyFrame_GetLasti(frame));
         if (offset != NULL) {
-            position = PyDict_GetItemWithError(PyTuple_GET_ITEM(known, 1), offset);
+            position = PyDict_GetItemWithError(known, offset);
             Py_DECREF(offset);
         }
     }

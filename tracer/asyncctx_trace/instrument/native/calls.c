@@ -9,10 +9,10 @@ site_at(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
     if (kwnames == NULL && PyVectorcall_NARGS(nargsf) == 1 && PyFrame_Check(args[0])) {
         PyCodeObject *code = PyFrame_GetCode((PyFrameObject *)args[0]);
         PyObject *known = by_address(shared.by_code, (PyObject *)code), *position = NULL;
-        if (known != NULL && PyTuple_Check(known) && PyTuple_GET_SIZE(known) == 2) {
+        if (known != NULL) {
             PyObject *at = PyLong_FromLong(PyFrame_GetLasti((PyFrameObject *)args[0]));
             if (at != NULL) {
-                position = Py_XNewRef(PyDict_GetItemWithError(PyTuple_GET_ITEM(known, 1), at));
+                position = Py_XNewRef(PyDict_GetItemWithError(known, at));
                 Py_DECREF(at);
             }
         }

@@ -24,9 +24,9 @@ typedef struct {
     PyObject *by_object;      /* address of an object -> Resource */
     PyObject *by_name;        /* (kind, name) -> Resource */
     PyObject *resource_at;    /* finds or defines the resource of a manager */
-    PyObject *by_code;        /* address of a code object -> (reference, offset -> site) */
+    PyObject *by_code;        /* address of a code object -> offset -> site */
     PyObject *by_item;        /* address of what a pool gave -> acquisitions */
-    PyObject *ignored;        /* address of a code object or class -> reference */
+    PyObject *ignored;        /* addresses of code objects and classes */
     PyObject *ids;            /* the iterator that numbers acquisitions */
     PyObject *traced_flag;    /* int(EnterFlag.TRACED) */
     PyObject *enter_started, *enter_ended, *exit_started, *exit_ended;

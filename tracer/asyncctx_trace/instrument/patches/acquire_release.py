@@ -12,7 +12,7 @@ from asyncctx_trace.instrument import publish, sinks
 from asyncctx_trace.instrument.adapters import Adapter, Pair, itself
 from asyncctx_trace.instrument.hidden_frames import frequent, quietly, unobserved
 from asyncctx_trace.instrument.patches import spawned_tasks
-from asyncctx_trace.instrument.patches.spawned_tasks import _spawned
+from asyncctx_trace.instrument.patches.spawned_tasks import by_coroutine
 from asyncctx_trace.instrument.publish import ENTERING, HOLDING, LEAVING, Acquisition
 from asyncctx_trace.instrument.registry import open_acquisitions, resources
 from asyncctx_trace.instrument.registry.callers import (
@@ -183,12 +183,12 @@ class Watch:
         if sinks.active_sink() is None:
             return None
         contended = thing if self._itself else resources.contended(self._adapter, thing)
-        known = by_object.get(id(contended))
+        known = by_object.by_id.get(id(contended))
         waits = False
         if caller is None or caller.f_code.co_name in METHODS:
             waits = is_in_wait(caller)
             caller = outer(contended, caller)
-        made = spawned_tasks.spawned() if _spawned else None
+        made = spawned_tasks.spawned() if by_coroutine.by_id else None
         if made is not None:
             task, place, site, _ = made
         else:
@@ -217,7 +217,7 @@ class Watch:
         if waits and (known is None or (task.id, known.id) not in _waits):
             return None
         cls = type(thing)
-        kind = kinds.get(id(cls)) or resources.kind_of(cls)
+        kind = kinds.by_id.get(id(cls)) or resources.kind_of(cls)
         resource = known or quietly(
             resources.of_pair, kind.adapter or self._adapter, thing, place.text
         )
@@ -231,7 +231,7 @@ class Watch:
     ) -> _Releasing | None:
         try:
             contended = thing if self._itself else resources.contended(self._adapter, thing)
-            resource = by_object.get(id(contended))
+            resource = by_object.by_id.get(id(contended))
             if resource is None:
                 return None
             if caller is None:
@@ -248,7 +248,7 @@ class Watch:
             if caller is None or caller.f_code.co_name in METHODS:
                 waits = is_in_wait(caller)
                 caller = outer(contended, caller)
-            made = spawned_tasks.spawned() if _spawned else None
+            made = spawned_tasks.spawned() if by_coroutine.by_id else None
             if made is None and caller is None:
                 return None
             task = current_task() if made is None else made.task

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Awaitable, Callable
-from functools import partial
 from types import CodeType
 from typing import Any
 
@@ -13,6 +11,7 @@ from asyncctx_trace.instrument.hidden_frames import program_frame, suspended
 from asyncctx_trace.instrument.publish import Acquisition
 from asyncctx_trace.instrument.registry import open_acquisitions, resources, sites
 from asyncctx_trace.instrument.registry.callers import enclosing
+from asyncctx_trace.instrument.registry.weak_ids import WeakIdMap
 from asyncctx_trace.instrument.rewriting.patching import filtering_awaitable, watched
 from asyncctx_trace.instrument.wrapping.awaiting import await_exit
 from asyncctx_trace.model.outcomes import EnterFlag
@@ -25,9 +24,10 @@ _BY_CALL = int(EnterFlag.BY_CALL)
 _Ticket = tuple[Acquisition, Any, Any]
 """acquisition, exit stack, manager"""
 
-_open: dict[int, Acquisition] = {}
-"""By the address of the callback that the exit stack keeps; an entry leaves with that."""
-_refs: dict[int, weakref.ref[Any]] = {}
+_open: WeakIdMap[Acquisition] = WeakIdMap(
+    lambda acquisition: open_acquisitions.collected([acquisition])
+)
+"""By the callback that the exit stack keeps."""
 
 
 class StackWatch:
@@ -75,9 +75,7 @@ class StackWatch:
         publish.enter_ended(acquisition, None)
         callback = stack._exit_callbacks[-1][1] if stack._exit_callbacks else None
         if getattr(callback, "__self__", None) is manager:
-            key = id(callback)
-            _refs[key] = weakref.ref(callback, partial(_forget, key))
-            _open[key] = acquisition
+            _open.add(callback, acquisition)
 
     @suspended
     def _failed(self, ticket: _Ticket | None, error: BaseException) -> None:
@@ -86,7 +84,7 @@ class StackWatch:
 
     @suspended
     def _called_back(self, awaitable: Awaitable[Any], callback: Any, exc: Any) -> Awaitable[Any]:
-        acquisition = _open.pop(id(callback), None)
+        acquisition = _open.pop(callback)
         if acquisition is None:
             return awaitable
         # The stack's end: `await stack.aclose()`, or that of its own `async with`.
@@ -94,11 +92,3 @@ class StackWatch:
         site = 0 if frame is None else sites.of_frame(frame)
         manager = getattr(callback, "__self__", None)
         return await_exit(awaitable, acquisition, exc[1], manager, site)
-
-
-@suspended
-def _forget(key: int, _: object) -> None:
-    _refs.pop(key, None)
-    acquisition = _open.pop(key, None)
-    if acquisition is not None:
-        open_acquisitions.collected([acquisition])

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
-from functools import partial
 from types import CodeType, CoroutineType
 from typing import Any, NamedTuple
 
 from asyncctx_trace.instrument import sinks
-from asyncctx_trace.instrument.hidden_frames import program_frame, suspended, unobserved
+from asyncctx_trace.instrument.hidden_frames import program_frame, unobserved
 from asyncctx_trace.instrument.registry import tasks
 from asyncctx_trace.instrument.registry.callers import enclosing, place_of
 from asyncctx_trace.instrument.registry.lookups import on_type
 from asyncctx_trace.instrument.registry.sites import Place
 from asyncctx_trace.instrument.registry.tasks import Task, current_task, plain_coroutine
+from asyncctx_trace.instrument.registry.weak_ids import WeakIdMap
 from asyncctx_trace.instrument.rewriting.patching import filtering_argument
 from asyncctx_trace.native import accelerated
 
@@ -42,8 +41,8 @@ class Spawned(NamedTuple):
     """Whether the coroutine does nothing but acquire."""
 
 
-_spawned: dict[int, tuple[weakref.ref[Any], Spawned]] = {}
-"""By the address of the coroutine; an entry leaves with it."""
+by_coroutine: WeakIdMap[Spawned] = WeakIdMap()
+"""Who made a task of a coroutine."""
 _names: set[str] = {"_wrap_awaitable", "wait", "wait_for"}
 """Names of functions that do nothing but acquire, or wait for a condition."""
 
@@ -52,7 +51,7 @@ _codes: dict[int, CodeType] = {}
 """The same by the address of the code."""
 
 
-ignored: dict[int, weakref.ref[Any]] = {}
+ignored: WeakIdMap[bool] = WeakIdMap()
 """Code of the program's own coroutines, and classes of what is no coroutine, by address: nothing is
 noted of tasks made of them."""
 
@@ -80,10 +79,7 @@ def spawned() -> Spawned | None:
 @unobserved
 def origin() -> Spawned | None:
     """Where the program made the task that runs now, if its coroutine is a library's."""
-    if not _spawned:
-        return None
-    found = _spawned.get(id(tasks.running()[1]))
-    return None if found is None else found[1]
+    return by_coroutine.get(tasks.running()[1]) if by_coroutine.by_id else None
 
 
 class SpawnWatch:
@@ -106,7 +102,7 @@ class SpawnWatch:
                 _pass(cls)
             return coroutine
         code = plain.cr_code
-        if id(code) not in ignored:
+        if code not in ignored:
             acquires = code.co_name in _names or id(code) in _codes
             if acquires or not self._own(code.co_filename):
                 self._note(plain, acquires)
@@ -115,7 +111,7 @@ class SpawnWatch:
         return coroutine
 
     def _note(self, coroutine: CoroutineType[Any, Any, Any], acquires: bool) -> None:
-        if sinks.active_sink() is None or id(coroutine) in _spawned:
+        if sinks.active_sink() is None or coroutine in by_coroutine:
             return
         try:
             creating = program_frame()
@@ -127,25 +123,10 @@ class SpawnWatch:
                 if above is None:
                     return
                 place, site = above.place, above.site
-            key = id(coroutine)
-            ref = weakref.ref(coroutine, partial(_forget, key))
-            _spawned[key] = ref, Spawned(current_task(), place, site, acquires)
+            by_coroutine.add(coroutine, Spawned(current_task(), place, site, acquires))
         except Exception as error:
             sinks.hook_failed(error)
 
 
 def _pass(thing: Any) -> None:
-    key = id(thing)
-    ignored[key] = weakref.ref(thing, partial(_forget_passed, key))
-
-
-@suspended
-def _forget_passed(key: int, ref: object, passed: dict[int, weakref.ref[Any]] = ignored) -> None:
-    # Compiled code keeps the table: it may be used when this module's names are gone already.
-    if passed.get(key) is ref:
-        del passed[key]
-
-
-@suspended
-def _forget(key: int, _: object) -> None:
-    _spawned.pop(key, None)
+    ignored.add(thing, True)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import weakref
-from functools import partial
 from typing import Any
 
 from asyncctx_trace.instrument import publish, sinks
-from asyncctx_trace.instrument.hidden_frames import suspended, unobserved
+from asyncctx_trace.instrument.hidden_frames import unobserved
 from asyncctx_trace.instrument.publish import BY_CALL, ENDED, HOLDING, TRACED, Acquisition
 from asyncctx_trace.instrument.registry.resources import Resource, on_collected
 from asyncctx_trace.instrument.registry.tasks import Task, current_task
+from asyncctx_trace.instrument.registry.weak_ids import WeakIdMap
 from asyncctx_trace.model.unpatched import unpatched
 
 __all__ = [
@@ -26,11 +25,10 @@ __all__ = [
     "taken_again",
 ]
 
-by_item: dict[int, list[Acquisition]] = {}
+by_item: WeakIdMap[list[Acquisition]] = WeakIdMap(lambda acquisitions: collected(acquisitions))
 """By the address of what a pool gave, such as a connection."""
 _by_holder: dict[tuple[int, int], Acquisition] = {}
 """By the resource and the address of who holds it, whom the library keeps alive meanwhile."""
-_refs: dict[int, weakref.ref[Any]] = {}
 _given_back: list[tuple[Acquisition, Resource, int]] = []
 """Acquisitions of ``async with`` blocks that go on, released inside the block; and where."""
 
@@ -50,26 +48,22 @@ def keep(resource: Resource, acquisition: Acquisition, holder: object = None) ->
 @unobserved
 def keep_item(item: Any, acquisition: Acquisition) -> None:
     """``acquisition`` is open, and is released with the very object ``item``."""
-    key = id(item)
-    if key not in _refs:
-        try:
-            _refs[key] = weakref.ref(item, partial(_forget, key))
-        except TypeError:  # it stays in the list until it is given back
-            pass
-    by_item.setdefault(key, []).append(acquisition)
+    open_ = by_item.get(item)
+    if open_ is None:
+        by_item.add_or_keep(item, [acquisition])
+    else:
+        open_.append(acquisition)
 
 
 @unobserved
 def take_item(item: Any) -> Acquisition | None:
     """The acquisition that ends with the release of ``item``; it is not kept any more."""
-    key = id(item)
-    open_ = by_item.get(key)
+    open_ = by_item.get(item)
     if not open_:
         return None
     acquisition = open_.pop()
     if not open_:
-        del by_item[key]
-        _refs.pop(key, None)
+        by_item.pop(item)
     return acquisition
 
 
@@ -186,12 +180,6 @@ def _block_ended(acquisition: Acquisition, error: BaseException | None) -> None:
             release_unmatched(resource, site)
     except Exception as failure:
         sinks.hook_failed(failure)
-
-
-@suspended
-def _forget(key: int, _: object) -> None:
-    _refs.pop(key, None)
-    collected(by_item.pop(key, []))
 
 
 publish.on_second_exit(_block_ended)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import itertools
-import weakref
 from collections.abc import Callable
-from functools import partial
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from asyncctx_trace.instrument import sinks
 from asyncctx_trace.instrument.adapters import Adapter, Checkout, Everywhere, adapter_for, itself
-from asyncctx_trace.instrument.hidden_frames import quietly, suspended, unobserve, unobserved
+from asyncctx_trace.instrument.hidden_frames import quietly, unobserve, unobserved
 from asyncctx_trace.instrument.registry.lookups import full_name, on_type, qualified_name
 from asyncctx_trace.instrument.registry.naming import receiver
 from asyncctx_trace.instrument.registry.sites import Place
+from asyncctx_trace.instrument.registry.weak_ids import WeakIdMap
 from asyncctx_trace.model.capacity import LIMITED
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ __all__ = [
 class Resource:
     """A resource as it was defined."""
 
-    __slots__ = ("by_word", "capacity", "id", "kind", "name", "ref", "taken", "traced")
+    __slots__ = ("by_word", "capacity", "id", "kind", "name", "taken", "traced")
 
     def __init__(self, kind: str, name: str, capacity: int | None) -> None:
         self.id = _next_id()
@@ -52,7 +51,6 @@ class Resource:
         """Whether the program has said that it wants to see this one."""
         self.traced = False
         """Whether ``traced()`` was called with a manager of it."""
-        self.ref: weakref.ref[Any] | None = None
         self.taken: list[Acquisition] | None = None
         """Open acquisitions that were made by calling a method; ``None`` if there never were."""
 
@@ -64,10 +62,9 @@ class Resource:
 class Kind:
     """What is known of a class: whether it is one of managers, and how to read them."""
 
-    __slots__ = ("adapter", "itself", "manager", "plain", "ref", "traced")
+    __slots__ = ("adapter", "itself", "manager", "plain", "traced")
 
-    def __init__(self, cls: type, ref: weakref.ref[type]) -> None:
-        self.ref = ref
+    def __init__(self, cls: type) -> None:
         self.manager = 0
         """The id of the class, ``0`` if it is no manager's."""
         self.traced = False
@@ -91,13 +88,20 @@ class Kind:
 _next_id = itertools.count(1).__next__
 _UNLIMITED = 1 << 31
 """What libraries write for "as many as you like" is as large, or larger."""
-by_object: dict[int, Resource] = {}
-"""By the address of the object; an entry leaves before its address can be used again."""
+
+
+@unobserved
+def _object_collected(resource: Resource) -> None:
+    if resource.taken:
+        _collected(resource.taken)
+
+
+by_object: WeakIdMap[Resource] = WeakIdMap(_object_collected)
 by_name: dict[tuple[str, str], Resource] = {}
 """Of those that no object stands for."""
 _managers: dict[str, int] = {}
-kinds: dict[int, Kind] = {}
-"""By the address of the class; an entry leaves with its class."""
+kinds: WeakIdMap[Kind] = WeakIdMap()
+"""By class."""
 
 
 def manager_of(cls: type) -> int:
@@ -118,10 +122,10 @@ def manager_of(cls: type) -> int:
 @unobserved
 def kind_of(cls: type) -> Kind:
     """What is known of ``cls``; it is looked at once, and runs no code of its own."""
-    key = id(cls)
-    kind = kinds.get(key)
+    kind = kinds.get(cls)
     if kind is None:
-        kind = kinds[key] = quietly(Kind, cls, weakref.ref(cls, partial(_forget_kind, key)))
+        kind = quietly(Kind, cls)
+        kinds.add(cls, kind)
     return kind
 
 
@@ -142,7 +146,7 @@ def at_place(place: Place, manager: Any, kind: Kind) -> int:
     adapter = kind.adapter
     if adapter is None:
         if "(" not in place.text:
-            found = by_object.get(id(manager))
+            found = by_object.by_id.get(id(manager))
             return (found or quietly(_of_object, manager, "manager", _name(place, manager))).id
         place.known = kind
         place.resource = quietly(_of_name, "manager", place.name).id
@@ -154,7 +158,7 @@ def at_place(place: Place, manager: Any, kind: Kind) -> int:
             place.known = kind
             place.resource = found.id
         return found.id
-    found = by_object.get(id(thing))
+    found = by_object.by_id.get(id(thing))
     return (found or quietly(_adapted, adapter, thing, _name(place, manager))).id
 
 
@@ -198,7 +202,7 @@ _ACQUIRE: tuple[str, ...] = (
 def of_pair(adapter: Adapter, thing: object, text: str) -> Resource:
     """The resource that is acquired by a method of ``thing``, in the expression ``text``."""
     contended_ = contended(adapter, thing)
-    found = by_object.get(id(contended_))
+    found = by_object.by_id.get(id(contended_))
     if found is None:
         methods = _ACQUIRE
         if adapter.pair is not None:
@@ -211,14 +215,14 @@ def of_pair(adapter: Adapter, thing: object, text: str) -> Resource:
 @unobserved
 def of_object(thing: object) -> Resource | None:
     """The resource that ``thing`` is known as."""
-    return by_object.get(id(thing))
+    return by_object.get(thing)
 
 
 @unobserved
 def of_pool(checkout: Checkout, pool: object, text: str) -> Resource:
     """The resource that stands for ``pool``, from which a library takes in ``text``."""
     thing = _read(checkout.resource, pool)
-    found = by_object.get(id(thing))
+    found = by_object.get(thing)
     return quietly(_of_new_pool, checkout, pool, thing, text) if found is None else found
 
 
@@ -230,7 +234,7 @@ def _of_new_pool(checkout: Checkout, pool: object, thing: object, text: str) -> 
 
 def is_named_pool(checkout: Checkout, pool: object) -> bool:
     """Whether the program has named ``pool``, or what stands for it."""
-    found = by_object.get(id(_read(checkout.resource, pool)))
+    found = by_object.get(_read(checkout.resource, pool))
     return found is not None and found.by_word
 
 
@@ -283,17 +287,14 @@ def _read(how: Any, thing: Any) -> Any:
 
 
 def _of_object(thing: object, kind: str, name: str, capacity: int | None = None) -> Resource:
-    key = id(thing)
-    known = by_object.get(key)
+    known = by_object.get(thing)
     if known is not None:
         return known
-    try:
-        ref = weakref.ref(thing, partial(_forget, key))
-    except TypeError:  # it cannot be watched: its address would be taken for a later object's
-        return _of_name(kind, name, capacity)
     known = Resource(kind, name, capacity)
-    known.ref = ref
-    by_object[key] = known
+    try:
+        by_object.add(thing, known)
+    except TypeError:  # it cannot be watched
+        return _of_name(kind, name, capacity)
     return _define(known)
 
 
@@ -326,18 +327,6 @@ def _nothing(acquisitions: list[Acquisition]) -> None:
 
 
 _collected: Callable[[list[Acquisition]], None] = _nothing
-
-
-@suspended
-def _forget(key: int, _: object) -> None:
-    gone = by_object.pop(key, None)
-    if gone is not None and gone.taken:
-        _collected(gone.taken)
-
-
-@suspended
-def _forget_kind(key: int, _: object) -> None:
-    kinds.pop(key, None)
 
 
 def known() -> list[Resource]:

@@ -6,13 +6,12 @@ import itertools
 import linecache
 import opcode
 import sys
-import weakref
-from functools import partial
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
 from asyncctx_trace.instrument import sinks
-from asyncctx_trace.instrument.hidden_frames import program_frame, quietly, suspended, unobserved
+from asyncctx_trace.instrument.hidden_frames import program_frame, quietly, unobserved
+from asyncctx_trace.instrument.registry.weak_ids import WeakIdMap
 
 if TYPE_CHECKING:
     from asyncctx_trace.instrument.rewriting.bytecode import Position
@@ -25,8 +24,8 @@ _ENTERED = (3, 4)
 
 _next_id = itertools.count(1).__next__
 _sites: dict[int, tuple[str, int, str, str, int]] = {}
-by_code: dict[int, tuple[weakref.ref[CodeType], dict[int, Place]]] = {}
-"""Instruction offset -> place, by the address of the code; an entry leaves with its code."""
+by_code: WeakIdMap[dict[int, Place]] = WeakIdMap()
+"""Code -> instruction offset -> place."""
 
 
 class Place:
@@ -119,14 +118,13 @@ def define(file: str, line: int, function: str, text: str, caller: int = 0) -> i
 def entered_at(frame: FrameType) -> Place:
     """The place at which ``frame`` stands now, with its site defined."""
     code = frame.f_code
-    known = by_code.get(id(code))
-    if known is None:
-        key = id(code)
-        ref = weakref.ref(code, partial(_forget, key))
-        known = by_code[key] = (ref, {})
-    place = known[1].get(frame.f_lasti)
+    places = by_code.by_id.get(id(code))
+    if places is None:
+        places = {}
+        by_code.add(code, places)
+    place = places.get(frame.f_lasti)
     if place is None:
-        place = known[1][frame.f_lasti] = quietly(_first_seen, frame)
+        place = places[frame.f_lasti] = quietly(_first_seen, frame)
     return place
 
 
@@ -219,16 +217,6 @@ def _define_in(code: CodeType, line: int | None, text: str) -> int:
         "" if function == "<module>" else function,
         text,
     )
-
-
-@suspended
-def _forget(
-    key: int,
-    _: object,
-    by_code: dict[int, tuple[weakref.ref[CodeType], dict[int, Place]]] = by_code,
-) -> None:
-    # Compiled code keeps the table: it may be used when this module's names are gone already.
-    by_code.pop(key, None)
 
 
 def _replay(sink: sinks.Sink) -> None:

@@ -8,13 +8,13 @@ import threading
 import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
-from functools import partial
 from types import CoroutineType, MemberDescriptorType
 from typing import TYPE_CHECKING, Any
 
 from asyncctx_trace.instrument import sinks
 from asyncctx_trace.instrument.hidden_frames import quietly, suspended, unobserved
 from asyncctx_trace.instrument.registry.lookups import on_type
+from asyncctx_trace.instrument.registry.weak_ids import WeakIdMap
 from asyncctx_trace.model.unpatched import unpatched
 
 if TYPE_CHECKING:
@@ -55,8 +55,10 @@ class Task:
 
 
 _next_id = itertools.count(1).__next__
-by_address: dict[int, Task] = {}
-"""By the address of the native task; an entry leaves before its address can be used again."""
+by_native: WeakIdMap[Task] = WeakIdMap(lambda task: _native_task_gone(task))
+"""By the task object of asyncio or trio."""
+_outside_tasks: list[Task] = []
+"""Pseudo-tasks for code outside any task, one for each thread."""
 _finished: set[int] = set()
 """Tasks that are told to have ended although their objects live."""
 _outside: threading.local = threading.local()
@@ -65,7 +67,7 @@ _outside: threading.local = threading.local()
 _creator: ContextVar[int] = ContextVar("asyncctx_trace_task")
 
 
-seen = by_address.get
+seen = by_native.by_id.get
 """Address of a native task -> the task, for those that are known."""
 
 
@@ -74,11 +76,11 @@ def current_task() -> Task:
     """The task that runs now; code outside any task counts as one pseudo-task per thread."""
     native = None if running_loop() is None else native_task()
     if native is not None:
-        task = by_address.get(id(native))
+        task = seen(id(native))
         return quietly(_first_seen, native, "asyncio") if task is None else task
     native = _trio_task()
     if native is not None:
-        task = by_address.get(id(native))
+        task = seen(id(native))
         return quietly(_first_seen, native, "trio") if task is None else task
     outside: Task | None = getattr(_outside, "task", None)
     return quietly(_first_outside) if outside is None else outside
@@ -87,7 +89,7 @@ def current_task() -> Task:
 def _first_outside() -> Task:
     name = f"{threading.current_thread().name} (no task)"
     outside = _outside.task = _define(Task(name, "none", 0))
-    by_address[-outside.id] = outside
+    _outside_tasks.append(outside)
     return outside
 
 
@@ -95,9 +97,7 @@ def _first_seen(native: Any, runtime: str) -> Task:
     name = native.name if runtime == "trio" else native.get_name()
     task = Task(str(name), runtime, _creator.get(0))
     _creator.set(task.id)
-    key = id(native)
-    task.ref = weakref.ref(native, partial(_gone, key))
-    by_address[key] = task
+    task.ref = by_native.add(native, task)
     return _define(task)
 
 
@@ -111,13 +111,12 @@ def _define(task: Task) -> Task:
     return task
 
 
-@suspended
-def _gone(key: int, _: object) -> None:
-    task = by_address.pop(key, None)
+@unobserved
+def _native_task_gone(task: Task) -> None:
     sink = sinks.active.sink
-    if task is not None and task.id in _finished:
+    if task.id in _finished:
         _finished.discard(task.id)
-    elif task is not None and sink is not None:
+    elif sink is not None:
         try:
             sink.task_ended(unpatched.monotonic_ns(), task.id)
         except Exception as error:
@@ -156,7 +155,7 @@ def _is_finished(native: Any, runtime: str) -> bool:
 
 def known() -> list[Task]:
     """The tasks that have been seen and are not gone."""
-    return list(by_address.values())
+    return [*by_native.values(), *_outside_tasks]
 
 
 def _replay(sink: sinks.Sink) -> None:

@@ -8,13 +8,11 @@ from __future__ import annotations
 import dis
 import re
 import sys
-import weakref
 from collections.abc import Callable, Iterator
-from functools import partial
 from types import CodeType
 from typing import TypeVar
 
-from asyncctx_trace.instrument.hidden_frames import suspended
+from asyncctx_trace.instrument.registry.weak_ids import WeakIdMap
 from asyncctx_trace.instrument.rewriting.bytecode import exception_table
 
 __all__ = ["catches_cancellation", "names_on_line", "skips_cleanup"]
@@ -210,22 +208,16 @@ def _names(code: CodeType, offset: int) -> frozenset[str]:
 
 # -- what is kept -----------------------------------------------------------------------------
 
-_answers: dict[int, tuple[weakref.ref[CodeType], dict[tuple[str, int], object]]] = {}
-"""By the address of the code; an entry leaves with its code."""
+_answers: WeakIdMap[dict[tuple[str, int], object]] = WeakIdMap()
+"""Code -> (question, offset) -> answer."""
 
 
 def _kept(question: str, code: CodeType, offset: int, ask: Callable[[CodeType, int], T]) -> T:
-    key = id(code)
-    known = _answers.get(key)
-    if known is None:
-        known = _answers[key] = (weakref.ref(code, partial(_forget, key)), {})
-    answers = known[1]
+    answers = _answers.get(code)
+    if answers is None:
+        answers = {}
+        _answers.add(code, answers)
     if (question, offset) not in answers:
         answers[question, offset] = ask(code, offset)
     answer: T = answers[question, offset]  # type: ignore[assignment]  # what was asked
     return answer
-
-
-@suspended
-def _forget(key: int, _: object) -> None:
-    _answers.pop(key, None)

@@ -50,11 +50,11 @@ def begin(place: Place, manager: object) -> Acquisition | None:
         if active_sink() is None:
             return None
         cls = type(manager)
-        kind = kinds.get(id(cls)) or quietly(kind_of, cls)
+        kind = kinds.by_id.get(id(cls)) or quietly(kind_of, cls)
         if not kind.manager or kind.traced:
             return None
         site = place.site or quietly(place.arrive)
-        known = by_object.get(id(manager)) if kind.itself else None
+        known = by_object.by_id.get(id(manager)) if kind.itself else None
         resource = at_place(place, manager, kind) if known is None else known.id
         return enter_started(kind.manager, resource, site)
     except RecursionError:  # the program is at the end of its stack, and there is no room to tell

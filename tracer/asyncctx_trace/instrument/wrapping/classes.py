@@ -7,7 +7,6 @@ made already or later. ``untraced_class`` puts back what was there.
 from __future__ import annotations
 
 import inspect
-import weakref
 from collections.abc import Awaitable, Callable
 from functools import partial, update_wrapper
 from typing import Any
@@ -16,6 +15,7 @@ from asyncctx_trace.errors import NotTraceable
 from asyncctx_trace.instrument.hidden_frames import program_frame, quietly, suspended, unobserved
 from asyncctx_trace.instrument.publish import Acquisition
 from asyncctx_trace.instrument.registry.resources import forget_kinds, manager_of, resource_of
+from asyncctx_trace.instrument.registry.weak_ids import WeakIdMap
 from asyncctx_trace.instrument.sinks import active_sink
 from asyncctx_trace.instrument.wrapping.awaiting import await_enter, await_exit
 from asyncctx_trace.instrument.wrapping.proxy import newest
@@ -24,9 +24,8 @@ __all__ = ["is_traced_class", "traced_class", "untraced_class"]
 
 _METHODS = ("__aenter__", "__aexit__")
 _ABSENT = object()
-_open: dict[int, list[Acquisition]] = {}
-"""By the address of the manager; an entry leaves with its manager, where that can be watched."""
-_refs: dict[int, weakref.ref[Any]] = {}
+_open: WeakIdMap[list[Acquisition]] = WeakIdMap()
+"""By manager."""
 
 
 def is_traced_class(cls: type) -> bool:
@@ -136,11 +135,11 @@ def _telling_exit(
     @unobserved
     def __aexit__(self: Any, *exc: Any) -> Awaitable[Any]:
         awaitable = method(self, *exc)
-        return told(awaitable, self, exc) if id(self) in _open else awaitable
+        return told(awaitable, self, exc) if self in _open else awaitable
 
     @suspended
     def told(awaitable: Awaitable[Any], self: Any, exc: tuple[Any, ...]) -> Awaitable[Any]:
-        open_ = _open.get(id(self))
+        open_ = _open.get(self)
         if not open_ or _is_of_subclass(self, "__aexit__"):
             return awaitable
         return await_exit(awaitable, newest(open_), exc[1] if len(exc) > 1 else None, self)
@@ -159,16 +158,8 @@ def _is_of_subclass(manager: object, method: str) -> bool:
 
 @suspended
 def _opened(manager: Any, acquisition: Acquisition) -> None:
-    key = id(manager)
-    if key not in _refs:
-        try:
-            _refs[key] = weakref.ref(manager, partial(_forget, key))
-        except TypeError:  # __slots__ without __weakref__
-            pass
-    _open.setdefault(key, []).append(acquisition)
-
-
-@suspended
-def _forget(key: int, _: object) -> None:
-    _refs.pop(key, None)
-    _open.pop(key, None)
+    open_ = _open.get(manager)
+    if open_ is None:
+        _open.add_or_keep(manager, [acquisition])
+    else:
+        open_.append(acquisition)
