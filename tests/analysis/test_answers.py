@@ -36,7 +36,7 @@ def test_who_waits_for_a_waiter_is_charged_to_whom_that_one_waits_for() -> None:
     lines = {
         (
             snapshot.timeline.sites[share.site].line,
-            snapshot.task(share.task),
+            snapshot.task_name(share.task),
             len(share.path),
         ): share.ns
         for share in told.shares
@@ -115,7 +115,7 @@ def path_of(story: Story, task: int | None = None) -> list[tuple[str, float, flo
     snapshot = Snapshot(story.timeline())
     return [
         (
-            snapshot.task(step.task),
+            snapshot.task_name(step.task),
             (step.start - snapshot.start) / MS,
             (step.end - snapshot.start) / MS,
             step.link,
@@ -209,10 +209,12 @@ def test_the_critical_path_of_one_task_ends_where_it_ends(tmp_path: Path) -> Non
     snapshot = Snapshot(recorded(main, tmp_path / "run.actx"))
     second = next(t for t, d in snapshot.timeline.tasks.items() if d.name == "w1")
     steps = critical_path(snapshot, second).steps
-    bodies = [snapshot.task(step.task) for step in steps if step.phase == "body"]
+    bodies = [snapshot.task_name(step.task) for step in steps if step.phase == "body"]
 
     assert bodies == ["w0", "w1"]
-    assert [snapshot.task(s.task) for s in critical_path(snapshot).steps if s.phase == "body"] == [
+    assert [
+        snapshot.task_name(s.task) for s in critical_path(snapshot).steps if s.phase == "body"
+    ] == [
         "w0",
         "w1",
         "w2",
@@ -248,7 +250,10 @@ def test_the_critical_path_of_a_real_run_leads_through_the_slowest_child(
     snapshot = Snapshot(recorded(main, tmp_path / "run.actx"))
     steps = critical_path(snapshot).steps
     bodies = [
-        (snapshot.task(step.task), snapshot.resource(snapshot.timeline.resource[step.row]))
+        (
+            snapshot.task_name(step.task),
+            snapshot.resource_name(snapshot.timeline.resource[step.row]),
+        )
         for step in steps
         if step.row is not None and step.phase == "body"
     ]
@@ -276,7 +281,7 @@ def test_unwinding_is_told_by_task_and_by_exit_stack(tmp_path: Path) -> None:
 
     snapshot = Snapshot(recorded(main, tmp_path / "run.actx"))
     told = {
-        tuple(snapshot.resource(resource) for resource, _ in order.left): (
+        tuple(snapshot.resource_name(resource) for resource, _ in order.left): (
             order.in_order,
             order.by_stack,
         )

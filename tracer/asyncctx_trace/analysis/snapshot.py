@@ -252,34 +252,35 @@ class Snapshot:
 
     # -- words ------------------------------------------------------------------------------
 
-    def task(self, task: int) -> str:
+    def task_name(self, task: int) -> str:
         """Return the name of a task, for a sentence."""
         return names.task_name(self.timeline, task, _NAME)
 
-    def tasks(self, tasks: list[int], most: int = 3) -> str:
+    def task_names(self, tasks: list[int], most: int = 3) -> str:
         """Return the names of the first ``most`` tasks, and how many are left."""
-        shown = [self.task(task) for task in tasks[:most]]
+        shown = [self.task_name(task) for task in tasks[:most]]
         left = len(tasks) - len(shown)
         return ", ".join(shown) + (f" (+{left} more)" if left else "")
 
-    def resource(self, resource: int) -> str:
+    def resource_name(self, resource: int) -> str:
         """Return the name of a resource, for a sentence."""
         return names.resource_name(self.timeline, resource, _NAME)
 
-    def place(self, site: int) -> str:
+    def site_label(self, site: int) -> str:
         """Return a site as ``app.py:12``; the whole path is in the evidence."""
         return names.site_name(self.timeline, site, _NAME) or "an unknown site"
 
-    def function(self, site: int) -> str:
+    def function_name(self, site: int) -> str:
         """Return the function that contains a site, or ``""`` if unknown."""
         return names.function_name(self.timeline, site, _NAME)
 
-    def where(self, row: int) -> str:
+    def acquisition_label(self, row: int) -> str:
         """Return the resource and the site of the acquisition in ``row``."""
         timeline = self.timeline
-        return f"`{self.resource(timeline.resource[row])}` at {self.place(timeline.site[row])}"
+        name = self.resource_name(timeline.resource[row])
+        return f"`{name}` at {self.site_label(timeline.site[row])}"
 
-    def error(self, row: int, phase: Phase) -> str:
+    def error_text(self, row: int, phase: Phase) -> str:
         """Return the error that ended a phase, such as ``ValueError: bad``, or ``""``."""
         known = self.timeline.errors.get((row, phase))
         return names.error_summary(known, 2 * _NAME) if known is not None else ""

@@ -120,7 +120,8 @@ class Lifecycles:
         snapshot = self._complete_snapshot()
         timeline = snapshot.timeline
         unreleased = [
-            f"{snapshot.where(row)}, entered by {snapshot.task(timeline.task[row])}"
+            f"{snapshot.acquisition_label(row)}, entered by "
+            f"{snapshot.task_name(timeline.task[row])}"
             for row in timeline.in_flight
             if timeline.entered(row)
             and timeline.enter_started[row] >= (self.called_at or 0)

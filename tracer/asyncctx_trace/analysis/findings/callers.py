@@ -17,7 +17,7 @@ _FAR = 8
 def called_from(snapshot: Snapshot, row: int) -> str:
     """Say from where the function of ``row`` was called, ``""`` where that is not known."""
     caller = next(_callers(snapshot, row), None)
-    return "" if caller is None else f" (called from {snapshot.place(caller)})"
+    return "" if caller is None else f" (called from {snapshot.site_label(caller)})"
 
 
 def caller_sites(snapshot: Snapshot, rows: Iterable[int]) -> list[int]:

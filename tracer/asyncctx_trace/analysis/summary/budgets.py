@@ -110,17 +110,16 @@ class Budget:
             is_, may, over = percent(value), percent(self.limit), percent(value - self.limit)
         else:
             is_, may, over = f"{value:.0f}", f"{self.limit:.0f}", f"{value - self.limit:.0f}"
-        words = f"budget {self.text}: it is {is_}, {over} over {may}"
+        sentence = f"budget {self.text}: it is {is_}, {over} over {may}"
         if use.contends and (sites := blame(snapshot, use.resource).by_site()):
-            site, way, ns = sites[0]
-            words += (
-                f"; {percent(ns / use.wait.total)} of all waiting is for {snapshot.place(site)}"
-            )
-            if len(way) > 1:
-                words += " by way of " + ", then ".join(
-                    f"`{snapshot.resource(r)}`" for r in way[1:]
+            site, path, ns = sites[0]
+            where = snapshot.site_label(site)
+            sentence += f"; {percent(ns / use.wait.total)} of all waiting is for {where}"
+            if len(path) > 1:
+                sentence += " by way of " + ", then ".join(
+                    f"`{snapshot.resource_name(r)}`" for r in path[1:]
                 )
-        return words
+        return sentence
 
 
 @dataclass(frozen=True, slots=True)

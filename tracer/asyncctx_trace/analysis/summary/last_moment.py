@@ -106,22 +106,21 @@ def _describe(snapshot: Snapshot, wait: PendingWait) -> str:
     timeline = snapshot.timeline
     first = wait.rows[0]
     who = timeline.task if wait.phase == "enter" else timeline.exit_task
-    tasks = snapshot.tasks(list(dict.fromkeys(who[row] for row in wait.rows)), most=2)
+    tasks = snapshot.task_names(list(dict.fromkeys(who[row] for row in wait.rows)), most=2)
     doing = "waited for" if wait.phase == "enter" else "was in the exit of"
-    words = (
-        f"{tasks} {doing} {snapshot.where(first)} for {format_duration(snapshot.now - wait.since)}"
-    )
+    duration = format_duration(snapshot.now - wait.since)
+    sentence = f"{tasks} {doing} {snapshot.acquisition_label(first)} for {duration}"
     if not wait.holders:
-        return words
+        return sentence
     hold = wait.holders[0]
     holder = snapshot.holder(hold, snapshot.now)
     itself = holder == timeline.task[first]
-    name = "itself" if itself else snapshot.task(holder)
+    name = "itself" if itself else snapshot.task_name(holder)
     gone = ", which is gone" if holder in timeline.task_ended and not itself else ""
     more = f" and {len(wait.holders) - 1} more" if len(wait.holders) > 1 else ""
     held = format_duration(snapshot.now - timeline.enter_ended[hold])
-    taken = snapshot.place(timeline.site[hold])
-    return f"{words}, held by {name}{gone} for {held} (taken at {taken}){more}"
+    taken = snapshot.site_label(timeline.site[hold])
+    return f"{sentence}, held by {name}{gone} for {held} (taken at {taken}){more}"
 
 
 def _signal_name(number: int) -> str:

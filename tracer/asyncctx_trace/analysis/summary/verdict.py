@@ -176,12 +176,16 @@ def _blocked(snapshot: Snapshot, culprit: Culprit) -> str:
 
 def _site(snapshot: Snapshot, site: int) -> str:
     known = snapshot.timeline.sites.get(site)
-    function = snapshot.function(site)
-    return f"{function} ({snapshot.place(site)})" if known and function else snapshot.place(site)
+    function = snapshot.function_name(site)
+    return (
+        f"{function} ({snapshot.site_label(site)})"
+        if known and function
+        else snapshot.site_label(site)
+    )
 
 
 def _name(snapshot: Snapshot, group: ResourceGroup) -> str:
-    name = snapshot.resource(group.resources[0]) if len(group) == 1 else group.name
+    name = snapshot.resource_name(group.resources[0]) if len(group) == 1 else group.name
     kind = group.kind
     if len(group) > 1:
         return f"one of {len(group)} {kind}s `{name}`"

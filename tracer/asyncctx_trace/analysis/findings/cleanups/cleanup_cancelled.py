@@ -46,8 +46,8 @@ class CleanupCancelled(Finding):
                 yield cls.of(
                     snapshot,
                     group,
-                    f"the exit of {snapshot.where(row)} was cancelled in "
-                    f"{snapshot.task(timeline.exit_task[row])} after "
+                    f"the exit of {snapshot.acquisition_label(row)} was cancelled in "
+                    f"{snapshot.task_name(timeline.exit_task[row])} after "
                     f"{format_duration(snapshot.exit_length(row))}, {before}{times(len(group))}: "
                     "shield what it must finish.",
                     certainty=certainty,

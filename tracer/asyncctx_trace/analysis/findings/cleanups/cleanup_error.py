@@ -34,11 +34,12 @@ class CleanupError(Finding):
         for group in by_site(snapshot, snapshot.once(failed_cleanups)).values():
             row = group[0]
             left = [each for each, around in open_.items() if around in group]
-            masked = snapshot.error(row, "body")
+            masked = snapshot.error_text(row, "body")
             yield cls.of(
                 snapshot,
                 [*group[: EVIDENCE // 2], *left, *group[EVIDENCE // 2 :]],
-                f"the exit of {snapshot.where(row)} raised {snapshot.error(row, 'exit')}"
+                f"the exit of {snapshot.acquisition_label(row)} raised "
+                f"{snapshot.error_text(row, 'exit')}"
                 + (f", which masks {masked} of the body" if masked else "")
                 + f"{_left(snapshot, left)}{times(len(group))}.",
                 at=timeline.exit_ended[row],
@@ -53,7 +54,7 @@ def _left(snapshot: Snapshot, left: list[int]) -> str:
     timeline = snapshot.timeline
     more = f" and {len(left) - 1} more" if len(left) > 1 else ""
     return (
-        f"; what {snapshot.task(timeline.task[left[0]])} took from "
-        f"{snapshot.where(left[0])}{more} was "
+        f"; what {snapshot.task_name(timeline.task[left[0]])} took from "
+        f"{snapshot.acquisition_label(left[0])}{more} was "
         "never given back"
     )

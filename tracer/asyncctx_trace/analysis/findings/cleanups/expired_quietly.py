@@ -39,12 +39,10 @@ class ExpiredQuietly(Finding):
             yield cls.of(
                 snapshot,
                 group,
-                f"the deadline {snapshot.where(row)} passed in "
-                f"{snapshot.task(timeline.task[row])}, but "
-                f"something inside swallowed the cancellation: the body ended after "
-                f"{format_duration(snapshot.body_length(row))} as if it had been in time, and no "
-                "TimeoutError "
-                f"was raised{times(len(group))}.",
+                f"the deadline {snapshot.acquisition_label(row)} passed in "
+                f"{snapshot.task_name(timeline.task[row])}, but something inside swallowed the "
+                f"cancellation: the body ended after {format_duration(snapshot.body_length(row))} "
+                f"as if it had been in time, and no TimeoutError was raised{times(len(group))}.",
                 at=timeline.exit_started[row],
                 count=len(group),
             )

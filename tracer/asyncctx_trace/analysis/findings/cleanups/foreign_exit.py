@@ -52,9 +52,9 @@ class ForeignExit(Finding):
             yield cls.of(
                 snapshot,
                 group,
-                f"{snapshot.where(row)}{called_from(snapshot, row)} was entered in "
-                f"{snapshot.task(timeline.task[row])} and exited in "
-                f"{snapshot.task(timeline.exit_task[row])}{reasons[row]}{times(len(group))}.",
+                f"{snapshot.acquisition_label(row)}{called_from(snapshot, row)} was entered in "
+                f"{snapshot.task_name(timeline.task[row])} and exited in "
+                f"{snapshot.task_name(timeline.exit_task[row])}{reasons[row]}{times(len(group))}.",
                 certainty="possible" if reasons[row] is _LEFT_EARLY else "certain",
                 at=timeline.exit_started[row],
                 count=len(group),
@@ -68,7 +68,7 @@ def _why(snapshot: Snapshot, row: int) -> str | None:
     if closed_generator(snapshot, row) and _is_new(snapshot, row):
         return _LEFT_EARLY
     if own_error(snapshot, row) and violates_ownership(snapshot, row):
-        return f", where its exit raised {snapshot.error(row, 'exit')}"
+        return f", where its exit raised {snapshot.error_text(row, 'exit')}"
     if kind_of(snapshot, row) in TASK_BOUND and _goes_on(snapshot, row):
         return ", though it cancels the task that entered it"
     return None

@@ -106,7 +106,7 @@ def _say(snapshot: Snapshot, rows: list[int]) -> str:
         why = f"what it holds was collected while it was held, after {held}"
     elif timeline.exit_started[row] != NOT_YET:
         by = timeline.exit_site[row]
-        why = f"its exit began{f' at {snapshot.place(by)}' if by else ''} and never ended"
+        why = f"its exit began{f' at {snapshot.site_label(by)}' if by else ''} and never ended"
     elif task in timeline.task_ended:
         why = "its task is done"
     elif snapshot.end_of(task) == "ended":
@@ -114,9 +114,9 @@ def _say(snapshot: Snapshot, rows: list[int]) -> str:
     else:
         why = "the recording is over"
     return (
-        f"{snapshot.where(row)}{called_from(snapshot, row)} was entered by {snapshot.task(task)} "
-        "and never "
-        f"exited: {why}{_kept_out(snapshot, rows)}{times(len(rows))}."
+        f"{snapshot.acquisition_label(row)}{called_from(snapshot, row)} was entered by "
+        f"{snapshot.task_name(task)} and never exited: "
+        f"{why}{_kept_out(snapshot, rows)}{times(len(rows))}."
     )
 
 
@@ -126,7 +126,7 @@ def _kept_out(snapshot: Snapshot, rows: list[int]) -> str:
     if not waiting:
         return ""
     tasks = list(dict.fromkeys(snapshot.timeline.task[row] for row in waiting))
-    return f"; {snapshot.tasks(tasks)} still {'waits' if len(tasks) == 1 else 'wait'} for it"
+    return f"; {snapshot.task_names(tasks)} still {'waits' if len(tasks) == 1 else 'wait'} for it"
 
 
 def _waiting(snapshot: Snapshot, rows: list[int]) -> list[int]:

@@ -52,9 +52,10 @@ class OutOfOrderExit(Finding):
             yield cls.of(
                 snapshot,
                 evidence[places],
-                f"{snapshot.task(timeline.task[lower])} left {snapshot.where(lower)}"
-                f"{f' by {snapshot.place(by)}' if by else ''} while it was still in "
-                f"{snapshot.where(upper)}, entered "
+                f"{snapshot.task_name(timeline.task[lower])} left "
+                f"{snapshot.acquisition_label(lower)}"
+                f"{f' by {snapshot.site_label(by)}' if by else ''} while it was still in "
+                f"{snapshot.acquisition_label(upper)}, entered "
                 f"later{_failure(snapshot, lower, upper)}{times(count)}.",
                 at=timeline.exit_ended[lower],
                 count=count,
@@ -108,4 +109,4 @@ def _failure(snapshot: Snapshot, lower: int, upper: int) -> str:
     if row == NOT_YET:
         return ""
     what = "and its" if row == lower else "whose"
-    return f", {what} exit raised {snapshot.error(row, 'exit')}"
+    return f", {what} exit raised {snapshot.error_text(row, 'exit')}"

@@ -33,16 +33,18 @@ class SkippedCleanup(Finding):
         for group in by_site(snapshot, rows).values():
             row = group[0]
             bare = timeline.exit_site[row]
-            at = f" at {snapshot.place(bare)}" if bare else ""
+            at = f" at {snapshot.site_label(bare)}" if bare else ""
             cancelled = timeline.body_outcome[row] == Outcome.CANCELLED
-            how = "was cancelled" if cancelled else f"failed with {snapshot.error(row, 'body')}"
+            how = (
+                "was cancelled" if cancelled else f"failed with {snapshot.error_text(row, 'body')}"
+            )
             yield cls.of(
                 snapshot,
                 group,
-                f"the body of {snapshot.where(row)} {how} in {snapshot.task(timeline.task[row])}, "
-                "so that "
-                f"the lines after the bare `yield`{at} never ran"
-                f"{times(len(group))}: put the `yield` in a `try` with a `finally`.",
+                f"the body of {snapshot.acquisition_label(row)} {how} in "
+                f"{snapshot.task_name(timeline.task[row])}, so that the lines after the bare "
+                f"`yield`{at} never ran{times(len(group))}: put the `yield` in a `try` with a "
+                "`finally`.",
                 at=timeline.exit_started[row],
                 count=len(group),
                 sites=[*exit_sites(snapshot, group), *caller_sites(snapshot, group)],

@@ -47,10 +47,10 @@ class SlowCleanup(Finding):
             yield cls.of(
                 snapshot,
                 [row, *late, *group[1:]],
-                f"the exit of {snapshot.where(row)} took "
+                f"the exit of {snapshot.acquisition_label(row)} took "
                 f"{format_duration(snapshot.exit_length(row))} in "
-                f"{snapshot.task(snapshot.timeline.exit_task[row])}{describe_late(snapshot, late)}"
-                f"{times(len(group))}.",
+                f"{snapshot.task_name(snapshot.timeline.exit_task[row])}"
+                f"{describe_late(snapshot, late)}{times(len(group))}.",
                 at=snapshot.timeline.exit_started[row],
                 cost=sum(map(snapshot.exit_length, group)),
                 count=len(group),

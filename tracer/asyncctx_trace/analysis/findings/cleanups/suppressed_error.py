@@ -31,12 +31,12 @@ class SuppressedError(Finding):
         rows = [row for row in rows_with(timeline.suppressed, True) if not _by_rule(snapshot, row)]
         for group in by_site(snapshot, rows).values():
             row = group[0]
-            error = snapshot.error(row, "body") or "an error"
+            error = snapshot.error_text(row, "body") or "an error"
             yield cls.of(
                 snapshot,
                 group,
-                f"the exit of {snapshot.where(row)} swallowed {error} in "
-                f"{snapshot.task(timeline.task[row])}{times(len(group))}.",
+                f"the exit of {snapshot.acquisition_label(row)} swallowed {error} in "
+                f"{snapshot.task_name(timeline.task[row])}{times(len(group))}.",
                 at=timeline.exit_ended[row],
                 count=len(group),
             )

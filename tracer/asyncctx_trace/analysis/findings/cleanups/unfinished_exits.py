@@ -62,9 +62,8 @@ def describe_missing(snapshot: Snapshot, missing: list[int]) -> str:
     gone = ", which is gone" if task in timeline.task_ended else ""
     more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
     return (
-        f": it waits for what {snapshot.task(task)}{gone} took from {snapshot.where(first)}{more} "
-        "and has "
-        "not given back"
+        f": it waits for what {snapshot.task_name(task)}{gone} took from "
+        f"{snapshot.acquisition_label(first)}{more} and has not given back"
     )
 
 
@@ -75,10 +74,10 @@ def describe_late(snapshot: Snapshot, late: list[int]) -> str:
     timeline = snapshot.timeline
     last = max(late, key=timeline.exit_ended.__getitem__)
     by = timeline.exit_site[last]
-    where = f" at {snapshot.place(by)}" if by else ""
+    where = f" at {snapshot.site_label(by)}" if by else ""
     return (
-        f": {snapshot.task(timeline.task[last])} gave back what it had taken from "
-        f"{snapshot.where(last)} "
+        f": {snapshot.task_name(timeline.task[last])} gave back what it had taken from "
+        f"{snapshot.acquisition_label(last)} "
         f"only{where} {format_duration(timeline.exit_ended[last] - timeline.enter_ended[last])} "
         "later"
     )

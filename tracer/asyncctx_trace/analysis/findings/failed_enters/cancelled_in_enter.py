@@ -48,8 +48,8 @@ class CancelledInEnter(Finding):
             yield cls.of(
                 snapshot,
                 group,
-                f"{snapshot.task(timeline.task[row])} was cancelled while it entered "
-                f"{snapshot.where(row)}, after {format_duration(waited)}: "
+                f"{snapshot.task_name(timeline.task[row])} was cancelled while it entered "
+                f"{snapshot.acquisition_label(row)}, after {format_duration(waited)}: "
                 f"{lost}{times(len(group))}.",
                 certainty="possible",
                 at=timeline.enter_ended[row],

@@ -66,9 +66,9 @@ class EnterError(Finding):
             yield cls.of(
                 snapshot,
                 group,
-                f"entering {snapshot.where(row)} raised "
-                f"{snapshot.error(row, 'enter') or 'an error'} in "
-                f"{snapshot.task(timeline.task[row])} after "
+                f"entering {snapshot.acquisition_label(row)} raised "
+                f"{snapshot.error_text(row, 'enter') or 'an error'} in "
+                f"{snapshot.task_name(timeline.task[row])} after "
                 f"{format_duration(took)}{_held(snapshot, row)}"
                 f"{times(len(group))}.",
                 at=timeline.enter_ended[row],

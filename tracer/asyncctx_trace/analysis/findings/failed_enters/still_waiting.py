@@ -79,10 +79,10 @@ class StillWaiting(Finding):
             yield cls.of(
                 snapshot,
                 [*group[:1], *missing, *group[1:]],
-                f"the exit of {snapshot.where(row)} has been going on in {snapshot.task(task)} "
-                "for "
-                f"{format_duration(snapshot.exit_length(row))}{describe_missing(snapshot, missing)}"
-                f"{times(len(group))}.",
+                f"the exit of {snapshot.acquisition_label(row)} has been going on in "
+                f"{snapshot.task_name(task)} for "
+                f"{format_duration(snapshot.exit_length(row))}"
+                f"{describe_missing(snapshot, missing)}{times(len(group))}.",
                 certainty="certain" if nobody_else and not timeline.dropped else "possible",
                 at=timeline.exit_started[row],
                 cost=sum(map(snapshot.exit_length, group)),
@@ -129,18 +129,18 @@ def _holders(snapshot: Snapshot, rows: list[int]) -> list[int]:
 
 def _say(snapshot: Snapshot, rows: list[int]) -> str:
     timeline = snapshot.timeline
-    tasks = snapshot.tasks([timeline.task[row] for row in rows])
+    tasks = snapshot.task_names([timeline.task[row] for row in rows])
     waits = "wait" if len(rows) > 1 else "waits"
     holders = _holders(snapshot, rows)
     since = format_duration(_waited(snapshot, rows[0]))
-    words = f"{tasks} still {waits} for {snapshot.where(rows[0])}, since {since}"
+    words = f"{tasks} still {waits} for {snapshot.acquisition_label(rows[0])}, since {since}"
     if not holders:
         return words + "."
     hold = holders[0]
     holder = snapshot.holder(hold, snapshot.now)
     gone = ", which is gone" if holder in timeline.task_ended else ""
-    site = snapshot.place(timeline.site[hold])
-    return f"{words}: {snapshot.task(holder)}{gone} holds it since {site}."
+    site = snapshot.site_label(timeline.site[hold])
+    return f"{words}: {snapshot.task_name(holder)}{gone} holds it since {site}."
 
 
 def _waited(snapshot: Snapshot, row: int) -> int:

@@ -38,8 +38,9 @@ class Timeout(Finding):
             yield cls.of(
                 snapshot,
                 [row, *([interrupted[0]] if interrupted else []), *group[1:]],
-                f"the deadline {snapshot.where(row)} passed after {format_duration(after)} in "
-                f"{snapshot.task(timeline.task[row])}{_doing(snapshot, interrupted)}"
+                f"the deadline {snapshot.acquisition_label(row)} passed after "
+                f"{format_duration(after)} in "
+                f"{snapshot.task_name(timeline.task[row])}{_doing(snapshot, interrupted)}"
                 f"{_holding(snapshot, row)}{times(len(group))}.",
                 at=timeline.exit_started[row],
                 cost=after,
@@ -52,8 +53,8 @@ class Timeout(Finding):
             yield cls.of(
                 snapshot,
                 group,
-                f"{snapshot.task(timeline.task[row])} gave up waiting for {snapshot.where(row)} "
-                "after "
+                f"{snapshot.task_name(timeline.task[row])} gave up waiting for "
+                f"{snapshot.acquisition_label(row)} after "
                 f"{format_duration(after)}{_holding(snapshot, row)}{times(len(group))}.",
                 at=timeline.enter_ended[row],
                 cost=after,
@@ -90,13 +91,13 @@ def _doing(snapshot: Snapshot, interrupted: tuple[int, Phase] | None) -> str:
         return ""
     row, phase = interrupted
     doing = {"enter": "waiting for", "body": "in the body of", "exit": "cleaning up"}[phase]
-    return f", {doing} {snapshot.where(row)}"
+    return f", {doing} {snapshot.acquisition_label(row)}"
 
 
 def _holding(snapshot: Snapshot, row: int) -> str:
     held = [other for other in snapshot.held_around(row) if kind_of(snapshot, other) != "timeout"]
     within = _held_within(snapshot, row)
-    names = list(dict.fromkeys(snapshot.where(other) for other in [*held, *within]))
+    names = list(dict.fromkeys(snapshot.acquisition_label(other) for other in [*held, *within]))
     return f", while it held {', '.join(names)}" if names else ""
 
 

@@ -51,11 +51,10 @@ class HeldAcrossWait(Finding):
             yield cls.of(
                 snapshot,
                 [row for pair in groups[key] for row in pair],
-                f"{snapshot.task(timeline.task[outer])} held {snapshot.where(outer)} while it "
-                "waited for "
-                f"{snapshot.where(inner)}, and others waited {format_duration(cost[key])} for it "
-                "meanwhile"
-                f"{times(len(groups[key]))}.",
+                f"{snapshot.task_name(timeline.task[outer])} held "
+                f"{snapshot.acquisition_label(outer)} while it waited for "
+                f"{snapshot.acquisition_label(inner)}, and others waited "
+                f"{format_duration(cost[key])} for it meanwhile{times(len(groups[key]))}.",
                 at=timeline.enter_started[inner],
                 cost=cost[key],
                 count=len(groups[key]),

@@ -51,10 +51,9 @@ class IneffectiveLimit(Finding):
                 yield cls.of(
                     snapshot,
                     holds,
-                    f"{snapshot.task(task)} held `{snapshot.resource(resource)}` at "
-                    f"{snapshot.place(timeline.site[holds[0]])} only while it created tasks, not "
-                    "while "
-                    f"they ran: up to {most} of them ran at once, though it lets in "
+                    f"{snapshot.task_name(task)} held `{snapshot.resource_name(resource)}` at "
+                    f"{snapshot.site_label(timeline.site[holds[0]])} only while it created tasks, "
+                    f"not while they ran: up to {most} of them ran at once, though it lets in "
                     f"{definition.capacity}.",
                     certainty="possible",
                     at=timeline.enter_started[holds[0]],

@@ -50,15 +50,14 @@ class OverRelease(Finding):
                 crowd.at + 1,
             )
             first = extra[0]
-            where = snapshot.place(first.site) if first.site else "an unknown site"
+            where = snapshot.site_label(first.site) if first.site else "an unknown site"
             yield cls.of(
                 snapshot,
                 crowd.rows,
-                f"{crowd.most} tasks were in {snapshot.where(crowd.rows[0])} at once, which is "
-                "made "
-                f"for {known.capacity}: "
-                f"{where} released it in {snapshot.task(first.task)} although nothing was left to "
-                f"give back{times(len(extra))}.",
+                f"{crowd.most} tasks were in {snapshot.acquisition_label(crowd.rows[0])} at once, "
+                f"which is made for {known.capacity}: {where} released it in "
+                f"{snapshot.task_name(first.task)} although nothing was left to give "
+                f"back{times(len(extra))}.",
                 certainty="certain" if certain else "possible",
                 at=crowd.at,
                 count=len(extra),
@@ -91,11 +90,11 @@ class OverRelease(Finding):
         value = capacity - open_ + len(unmatched)
         if not capacity or len(twice) < 2 or value <= capacity or timeline.dropped:
             return
-        places = " and at ".join(snapshot.place(site) for site in sorted(twice))
+        places = " and at ".join(snapshot.site_label(site) for site in sorted(twice))
         yield cls.of(
             snapshot,
             [rows[0]],
-            f"{snapshot.where(rows[0])} was acquired {len(rows)} times and released "
+            f"{snapshot.acquisition_label(rows[0])} was acquired {len(rows)} times and released "
             f"{sum(released.values())} times, at {places}: it was made for {capacity} and lets in "
             f"{value} now.",
             certainty="possible",

@@ -80,14 +80,14 @@ class StarvedPool(Finding):
         lengths = list(map(sub, answered, asked))
         longest = queued[lengths.index(max(lengths))]
         worst = blame(snapshot, resource).by_site()
-        held_at = f", mostly for {snapshot.place(worst[0][0])}" if worst else ""
+        held_at = f", mostly for {snapshot.site_label(worst[0][0])}" if worst else ""
         holders = snapshot.holders(resource, asked[queued.index(longest)])
         yield cls.of(
             snapshot,
             dict.fromkeys([longest, *holders[: definition.capacity], *queued]),
-            f"`{snapshot.resource(resource)}` lets in {definition.capacity} at once and had up to "
-            f"{most} waiting: {len(queued)} waited {format_duration(waited)} in all{held_at}, "
-            f"{_fate(snapshot, queued, held, late)}.",
+            f"`{snapshot.resource_name(resource)}` lets in {definition.capacity} at once and had "
+            f"up to {most} waiting: {len(queued)} waited {format_duration(waited)} in "
+            f"all{held_at}, {_fate(snapshot, queued, held, late)}.",
             certainty=certainty,
             at=when or timeline.enter_started[longest],
             cost=waited,

@@ -55,8 +55,9 @@ class LockOrderInversion(Finding):
 def _say(snapshot: Snapshot, inversion: Inversion) -> str:
     timeline = snapshot.timeline
     ways = "; ".join(
-        f"{snapshot.task(n.task)} took `{snapshot.resource(timeline.resource[n.outer])}` at "
-        f"{snapshot.place(timeline.site[n.outer])}, then {snapshot.where(n.inner)}"
+        f"{snapshot.task_name(n.task)} took `{snapshot.resource_name(timeline.resource[n.outer])}` "
+        f"at {snapshot.site_label(timeline.site[n.outer])}, then "
+        f"{snapshot.acquisition_label(n.inner)}"
         for n in inversion.nestings
     )
     meant = {
