@@ -10,7 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from asyncctx_trace.analysis.findings import Thresholds
-    from asyncctx_trace.analysis.summary.gates import Gates
+    from asyncctx_trace.analysis.summary.checks import Checks
     from asyncctx_trace.analysis.summary.report import Report
 
 __all__ = ["print_report"]
@@ -20,7 +20,7 @@ def print_report(
     file: Path,
     out: TextIO | None,
     *,
-    checks: Gates | None = None,
+    checks: Checks | None = None,
     format_: str = "text",
     sort: str = "wait",
     by: str = "site",
@@ -55,7 +55,7 @@ def print_report(
         text = _render(result, file, out, format_, by=by, full=full)
         # Colors are decided on already: click would remove them from a pipe despite FORCE_COLOR.
         click.echo(text, file=out, nl=False, color=True)
-    return checks.shut(result) if checks else []
+    return checks.failures(result) if checks else []
 
 
 def _render(report: Report, file: Path, out: TextIO, format_: str, *, by: str, full: bool) -> str:

@@ -20,7 +20,7 @@ from asyncctx_trace_tui.run.launcher import Program
 from asyncctx_trace_tui.run.targets import python_arguments
 
 if TYPE_CHECKING:
-    from asyncctx_trace.analysis.summary.gates import Gates
+    from asyncctx_trace.analysis.summary.checks import Checks
     from asyncctx_trace.export.delivery.stream import OtlpStream
 
 __all__ = ["command"]
@@ -126,7 +126,7 @@ def command(
     otlp: str | None,
     spans: bool,
     redact: bool,
-    checks: Gates | None,
+    checks: Checks | None,
 ) -> None:
     """Run a program under the tracer, as `python TARGET [ARGS]...` would run it.
 
@@ -184,7 +184,7 @@ def command(
     sys.exit(_shell_exit_code(code) or (FAILED if failed else 0))
 
 
-def _report(recording: Path, checks: Gates | None, *, printed: bool) -> list[str]:
+def _report(recording: Path, checks: Checks | None, *, printed: bool) -> list[str]:
     """Print the report if ``printed``, and return one line per failed check.
 
     An error in here is ours, not the program's: it is printed as one line, makes the checks fail,

@@ -1,4 +1,4 @@
-"""A cleanup that failed."""
+"""Exits that raised an error."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ __all__ = ["CleanupError"]
 
 
 class CleanupError(Finding):
-    """An exit raised an error of its own; where the body had failed, it masks that error.
+    """An exit raised an error of its own, which masks the error of the body if there is one.
 
-    What stays open because of it is part of it, and no leak of its own.
+    What stays open because of it belongs to this finding, and is not a leak of its own.
     """
 
     kind = "cleanup-error"
@@ -28,7 +28,7 @@ class CleanupError(Finding):
 
     @classmethod
     def check(cls, snapshot: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
-        """One for each resource and site."""
+        """Yield one for each resource and site."""
         timeline = snapshot.timeline
         open_ = snapshot.once(left_by_failed_cleanups)
         for group in by_site(snapshot, snapshot.once(failed_cleanups)).values():

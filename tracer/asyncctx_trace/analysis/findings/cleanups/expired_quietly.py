@@ -1,4 +1,4 @@
-"""A deadline that passed without anybody being told."""
+"""Deadlines that passed without a TimeoutError."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["ExpiredQuietly"]
 
 
 class ExpiredQuietly(Finding):
-    """A deadline cancelled what was inside, that swallowed the cancellation, and no error came out.
+    """A deadline cancelled its body, which swallowed the cancellation, and no error was raised.
 
     Recorded for ``asyncio.timeout()``, whose exit finds itself expired after a body without an
-    error. Where the function asks ``expired()`` itself, nothing is recorded.
+    error. If the function calls ``expired()`` itself, nothing is recorded.
     """
 
     kind = "expired-quietly"

@@ -1,4 +1,4 @@
-"""Entered and never exited."""
+"""Acquisitions that were entered and never exited."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ __all__ = ["Leak"]
 
 
 class Leak(Finding):
-    """What was entered was never left: the task is gone, or the program over.
+    """It was entered and never exited: the task is gone, or the program has ended.
 
-    Certain where nobody is left who could exit it. What was in its body when the program was
-    killed is no leak.
+    Certain if nobody is left who could exit it. What was in its body when the program was killed is
+    not a leak.
     """
 
     kind = "leak"
@@ -31,7 +31,7 @@ class Leak(Finding):
 
     @classmethod
     def check(cls, snapshot: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
-        """One for each resource and site."""
+        """Yield one for each resource and site."""
         by_certainty: dict[Certainty, list[int]] = {"certain": [], "possible": []}
         explained = snapshot.once(left_by_failed_cleanups)
         for row in snapshot.timeline.in_flight:
@@ -84,7 +84,7 @@ def _judge(snapshot: Snapshot, row: int) -> Certainty | None:
 
 
 def _given_back_by_others(snapshot: Snapshot, row: int) -> bool:
-    """Whether other tasks gave back what was taken from the same resource before."""
+    """Return whether other tasks released the same resource before."""
     timeline = snapshot.timeline
     return any(
         timeline.exit_task[other] != timeline.task[other]
@@ -93,7 +93,7 @@ def _given_back_by_others(snapshot: Snapshot, row: int) -> bool:
 
 
 def _handed_over(snapshot: Snapshot, task: int) -> Certainty | None:
-    """Whoever was to give it back may be anybody, as long as there is anybody."""
+    """Return the certainty if any task may release it, as long as there is one."""
     return "possible" if snapshot.end_of(task) in ("ended", "closed") else None
 
 
@@ -121,7 +121,7 @@ def _say(snapshot: Snapshot, rows: list[int]) -> str:
 
 
 def _kept_out(snapshot: Snapshot, rows: list[int]) -> str:
-    """Say who waits for what was not given back."""
+    """Describe who waits for what was not released."""
     waiting = _waiting(snapshot, rows)
     if not waiting:
         return ""

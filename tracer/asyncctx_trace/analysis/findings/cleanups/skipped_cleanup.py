@@ -1,4 +1,4 @@
-"""The end of a generator that never ran."""
+"""Generator-based managers whose cleanup was skipped."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["SkippedCleanup"]
 
 
 class SkippedCleanup(Finding):
-    """The body failed past a bare ``yield``, so that the cleanup after the ``yield`` never ran.
+    """The body failed at a bare ``yield``, so that the cleanup after the ``yield`` never ran.
 
-    Recorded where no ``try`` and no ``with`` is around the ``yield`` of an ``@asynccontextmanager``
-    and something is called after it that gives back or ends something.
+    Recorded if no ``try`` and no ``with`` is around the ``yield`` of an ``@asynccontextmanager``,
+    and something is called after it that releases or ends something.
     """
 
     kind = "skipped-cleanup"

@@ -1,4 +1,4 @@
-"""A deadline that passed."""
+"""Deadlines that passed."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ __all__ = ["Timeout"]
 
 
 class Timeout(Finding):
-    """Which deadline, in which phase of what, and what was held meanwhile."""
+    """A deadline passed: in which phase of what, and what was held meanwhile."""
 
     kind = "timeout"
     severity = "warning"
 
     @classmethod
     def check(cls, snapshot: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
-        """One for each deadline's site, and for each enter that gave up by itself."""
+        """Yield one for each site of a deadline, and for each enter that timed out by itself."""
         timeline = snapshot.timeline
         deadlines = [
             row
@@ -63,7 +63,7 @@ class Timeout(Finding):
 
 
 def _interrupted(snapshot: Snapshot, deadline: int) -> tuple[int, Phase] | None:
-    """The innermost phase inside ``deadline`` that it cut off."""
+    """Return the innermost phase inside ``deadline`` that it cancelled."""
     timeline = snapshot.timeline
     end = timeline.exit_started[deadline]
     rows = timeline.rows_of_task[timeline.task[deadline]]
@@ -102,7 +102,7 @@ def _holding(snapshot: Snapshot, row: int) -> str:
 
 
 def _held_within(snapshot: Snapshot, deadline: int) -> list[int]:
-    """What was entered inside the deadline and whose body the deadline cut off."""
+    """Return what was entered inside ``deadline`` and whose body it cancelled."""
     interrupted = _interrupted(snapshot, deadline)
     if interrupted is None or interrupted[1] == "body":
         return []
