@@ -53,7 +53,7 @@ ANCHOR = Anchor(1_700_000_000_000_000_000, 1_000)
 
 def written(events: list[Event]) -> str:
     """Return ``events`` as OTLP JSON Lines."""
-    builder = SpanBuilder(ANCHOR)
+    builder = SpanBuilder(ANCHOR, TraceOptions(arguments=True))
     spans = [*builder.add(events), *builder.finish()]
     return "\n".join(otlp_json.write(spans))
 
@@ -196,21 +196,21 @@ def error(draw: st.DrawFn, outcome: Outcome) -> ErrorText | None:
 @settings(max_examples=30, deadline=None)
 @given(stories())
 def test_any_events_are_read_again_without_loss(events: list[Event]) -> None:
-    """Acquisitions, definitions and notes are what they were."""
-    back = events_of(parse(written(events), "test"))
+    """Acquisitions, definitions and notes are the same."""
+    read = events_of(parse(written(events), "test"))
 
     before = shifted(events)
-    assert table(back) == table(before)
-    told, meant = Timeline(back), Timeline(before)
-    assert told.printed == meant.printed
-    assert told.marks == meant.marks
-    assert told.dropped == meant.dropped
-    assert told.interrupted == meant.interrupted
-    assert told.unmatched == meant.unmatched
-    assert told.process_ended == meant.process_ended
-    assert told.task_ended == meant.task_ended
-    assert told.tasks == meant.tasks
-    assert told.processes == meant.processes
+    assert table(read) == table(before)
+    result, expected = Timeline(read), Timeline(before)
+    assert result.printed == expected.printed
+    assert result.marks == expected.marks
+    assert result.dropped == expected.dropped
+    assert result.interrupted == expected.interrupted
+    assert result.unmatched == expected.unmatched
+    assert result.process_ended == expected.process_ended
+    assert result.task_ended == expected.task_ended
+    assert result.tasks == expected.tasks
+    assert result.processes == expected.processes
 
 
 @settings(max_examples=30, deadline=None)
