@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import asyncctx_trace
-from asyncctx_trace.instrument.patches.table import operations
+from asyncctx_trace.instrument.patches.table import all_patches
 from asyncctx_trace.instrument.scope import Scope
 from asyncctx_trace.model import conventions
 from asyncctx_trace.model.event_schema import EVENTS, EventSchema, RecordKind, Unit
@@ -187,7 +187,7 @@ def test_functions_have_an_example() -> None:
 def test_the_page_on_what_is_changed_names_every_patched_function() -> None:
     """Those of adapters are too many, and follow from the adapter: they are not in this table."""
     page = (DOCS / "decisions" / "0005-what-we-touch.md").read_text("utf-8")
-    patched = [(patch.module, patch.function) for patch in operations(Scope())]
+    patched = [(patch.module, patch.function) for patch in all_patches(Scope())]
 
     assert len(patched) > 8
     assert [p for p in patched if f"`{p[0]}`" not in page or f"`{p[1]}`" not in page] == []

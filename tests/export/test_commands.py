@@ -1,4 +1,4 @@
-"""The commands `export`, `fetch` and `run --otlp`."""
+"""`export`, `fetch` and `run --otlp`, as they are typed."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ from importers.jaeger_server import Server, serving
 from spans.recorded_programs import contention, recorded
 
 from . import otlp_receiver as otlp
+from .test_otlp import unused
 
 
 def asyncctx_trace(*words: str | Path) -> int:
-    """Run a command line and return its exit code."""
+    """The exit code of a command line."""
     try:
         main([str(word) for word in words])
     except SystemExit as ended:
@@ -39,7 +40,7 @@ def recording(tmp_path: Path) -> Path:
 
 
 def test_export_to_an_endpoint(recording: Path, capsys: Any) -> None:
-    """Everything arrives, and one line has the number of spans."""
+    """Everything arrives, and one line says how much that was."""
     with otlp.over_http() as receiver:
         code = asyncctx_trace("export", recording, "--otlp", receiver.address)
 
@@ -62,10 +63,10 @@ def test_export_to_the_endpoint_of_the_environment(
     capsys.readouterr()
 
 
-def test_export_to_an_endpoint_that_does_not_answer(recording: Path, capsys: Any) -> None:
-    """It prints the reason, the account and what to do, and fails; the file is unchanged."""
+def test_export_to_nobody(recording: Path, capsys: Any) -> None:
+    """The reason, the account, what to do; the exit code says no, and the file is as it was."""
     before = recording.read_bytes(), recording.stat().st_mtime_ns
-    code = asyncctx_trace("export", recording, "--otlp", otlp.unused_address(), "--retry-for", "0")
+    code = asyncctx_trace("export", recording, "--otlp", unused(), "--retry-for", "0")
 
     said = capsys.readouterr().err
     assert code == 1
@@ -77,7 +78,7 @@ def test_export_to_an_endpoint_that_does_not_answer(recording: Path, capsys: Any
 
 
 def test_export_with_partial_success(recording: Path, capsys: Any) -> None:
-    """The message of the server is shown as text, without terminal escapes."""
+    """What the server says is shown as text, never obeyed by the terminal."""
     with otlp.over_http() as receiver:
         receiver.faults.append(otlp.partial_success(2, "no\x1b[2J room"))
         assert asyncctx_trace("export", recording, "--otlp", receiver.address) == 1
@@ -90,7 +91,7 @@ def test_export_with_partial_success(recording: Path, capsys: Any) -> None:
 
 @pytest.mark.parametrize("format_", ["otlp-json", "jaeger", "perfetto"])
 def test_export_to_a_file(recording: Path, tmp_path: Path, format_: str, capsys: Any) -> None:
-    """A file has the same contents as standard output."""
+    """To a path, or to standard output: the same."""
     path = tmp_path / "out.json"
     assert asyncctx_trace("export", recording, "--format", format_, "-o", path) == 0
     assert asyncctx_trace("export", recording, "--format", format_) == 0
@@ -113,7 +114,7 @@ def test_a_short_recording_is_exported_as_one_trace(
     assert (len(traces) == 1) is one
 
 
-def test_otlp_json_can_be_read_like_a_recording(
+def test_otlp_json_is_read_wherever_a_recording_is(
     recording: Path, tmp_path: Path, monkeypatch: Any, capsys: Any
 ) -> None:
     """By `export` and `report`, from a file and from standard input."""
@@ -141,7 +142,7 @@ def test_otlp_json_can_be_read_like_a_recording(
         (["fetch", "ftp://localhost", "--trace", "1"], "is not a URL"),
     ],
 )
-def test_errors_are_one_line(
+def test_what_cannot_be_done_is_said_in_one_line(
     recording: Path, tmp_path: Path, words: list[str], said: str, capsys: Any
 ) -> None:
     """With a way out, and never a traceback."""
@@ -155,8 +156,8 @@ def test_errors_are_one_line(
     assert "Traceback" not in error
 
 
-def test_report_reads_what_fetch_writes(recording: Path, tmp_path: Path, capsys: Any) -> None:
-    """With a trace from Jaeger."""
+def test_fetch_and_look(recording: Path, tmp_path: Path, capsys: Any) -> None:
+    """A trace out of Jaeger, in a file that the report reads."""
     spans = list(open_source(recording).spans())
     path = tmp_path / "trace.jsonl"
     with serving(Server(spans, v3=True, legacy=False)) as server:
@@ -204,7 +205,7 @@ def run(tmp_path: Path, url: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_run_streams_spans(tmp_path: Path) -> None:
-    """The output and exit code of the program are unchanged; its spans arrive."""
+    """The program's output and exit code are its own; its spans arrive."""
     with otlp.over_http() as receiver:
         ended = run(tmp_path, receiver.address)
 
@@ -215,9 +216,9 @@ def test_run_streams_spans(tmp_path: Path) -> None:
     assert {resource["service.name"] for resource in receiver.resources} == {"app"}
 
 
-def test_run_is_not_affected_by_an_endpoint_that_does_not_answer(tmp_path: Path) -> None:
-    """The recording is complete; spans that were not sent are counted and can be sent later."""
-    ended = run(tmp_path, otlp.unused_address())
+def test_run_does_not_care_whether_anybody_listens(tmp_path: Path) -> None:
+    """The recording is whole, the unsent are counted, and can be sent later."""
+    ended = run(tmp_path, unused())
 
     assert (ended.returncode, ended.stdout) == (0, "done\n")
     assert "spans: 0 sent, 0 rejected," in ended.stderr
@@ -227,8 +228,8 @@ def test_run_is_not_affected_by_an_endpoint_that_does_not_answer(tmp_path: Path)
     assert len(receiver.spans) >= 200
 
 
-def test_a_growing_recording_is_exported_up_to_now(tmp_path: Path, capsys: Any) -> None:
-    """Acquisitions that have not ended are left out, and counted in the output."""
+def test_a_growing_recording_is_exported_as_far_as_it_goes(tmp_path: Path, capsys: Any) -> None:
+    """What has not ended is left out, and said to be."""
     path = tmp_path / "r.actx"
 
     async def hold() -> int:
@@ -243,8 +244,8 @@ def test_a_growing_recording_is_exported_up_to_now(tmp_path: Path, capsys: Any) 
     assert "1 acquisitions have not ended and are left out" in said.err
 
 
-def test_exports_can_be_read_by_their_owner_only(recording: Path, tmp_path: Path) -> None:
-    """They contain the same as the recording."""
+def test_exports_are_readable_by_their_owner_alone(recording: Path, tmp_path: Path) -> None:
+    """They say what the recording says."""
     path = tmp_path / "out.jsonl"
     asyncctx_trace("export", recording, "--format", "otlp-json", "-o", path)
 

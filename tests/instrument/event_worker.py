@@ -17,7 +17,7 @@ from typing import Any
 from asyncctx_trace import native, traced
 from asyncctx_trace.instrument import sinks
 from asyncctx_trace.instrument.adapters import adapter_for
-from asyncctx_trace.instrument.patches.table import of_adapter, operations, perform
+from asyncctx_trace.instrument.patches.table import all_patches, apply, patches_of_adapter
 from asyncctx_trace.instrument.rewriting.code_rewriter import rewritten
 from asyncctx_trace.instrument.scope import Scope
 from instrument.random_programs import Closing, M, Stack
@@ -219,14 +219,14 @@ SCOPE = EverythingHere()
 
 
 def main() -> None:
-    for operation in operations(SCOPE):
-        if operation.module in {"contextlib", "asyncio.base_events"}:
-            perform(operation)
+    for patch in all_patches(SCOPE):
+        if patch.module in {"contextlib", "asyncio.base_events"}:
+            apply(patch)
     for cls in (asyncio.Lock, asyncio.Semaphore, asyncio.BoundedSemaphore):
         adapter = adapter_for(cls)
         assert adapter is not None
-        for operation in of_adapter(adapter, SCOPE):
-            perform(operation)
+        for patch in patches_of_adapter(adapter, SCOPE):
+            apply(patch)
     print(json.dumps(native.status()), flush=True)
     for number, line in enumerate(sys.stdin):
         print(json.dumps(run(json.loads(line), number)), flush=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from asyncctx_trace.instrument.patches.acquire_release import forget_scope
-from asyncctx_trace.instrument.patches.table import operations, perform
+from asyncctx_trace.instrument.patches.table import all_patches, apply
 from asyncctx_trace.instrument.rewriting.code_rewriter import functions, original_of, rewritten
 from asyncctx_trace.instrument.scope import Scope
 from asyncctx_trace.model.outcomes import outcome_of
@@ -209,9 +209,9 @@ def runs_the_same(text: str) -> None:
     marked = rewritten(plain, scope)
     expected = run(plain)
 
-    for operation in operations(scope):
-        if operation.module == "contextlib":
-            perform(operation)
+    for patch in all_patches(scope):
+        if patch.module == "contextlib":
+            apply(patch)
     try:
         untold = run(marked)
         with listening() as heard:

@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from asyncctx_trace.instrument.hidden_frames import suspended, unobserved
+from asyncctx_trace.instrument.hidden_frames import hidden, suspended
 
 if sys.version_info < (3, 12):
     pytest.skip("CPython 3.11 shows every frame", allow_module_level=True)
@@ -28,18 +28,18 @@ class Base:
 class Derived(Base):
     """Looks for its base in every way there is."""
 
-    @unobserved
+    @hidden
     def say(self, *words: str) -> str:
         """With zero arguments."""
         return super().say(*words) + super().word
 
-    @unobserved
+    @hidden
     def in_a_closure(self) -> Callable[[], str]:
         """From a cell."""
         found = super().say("closure")
         return lambda: found + self.word
 
-    @unobserved
+    @hidden
     def in_two_steps(self) -> str:
         """Where there is a name for it."""
         above = super()
@@ -60,7 +60,7 @@ def test_closures_and_defaults() -> None:
     """What a function has beside its code."""
     more = 3
 
-    @unobserved
+    @hidden
     def plus(number: int = 1, *, times: int = 2) -> int:
         def inner() -> int:
             return (number + more) * times
@@ -74,7 +74,7 @@ def test_closures_and_defaults() -> None:
 def test_a_frame_is_on_no_stack_and_in_no_traceback() -> None:
     """An error comes out of the function that called it."""
 
-    @unobserved
+    @hidden
     def fails(who: Callable[[], object]) -> None:
         who()
         raise ValueError("hidden")
@@ -96,8 +96,8 @@ def test_hiding_twice_is_hiding_once() -> None:
         except ValueError:
             return "handled"
 
-    once = unobserved(handles)
-    twice = unobserved(once)
+    once = hidden(handles)
+    twice = hidden(once)
 
     assert cast(FunctionType, twice).__code__ is cast(FunctionType, once).__code__
     assert twice() == "handled"

@@ -21,7 +21,9 @@ def test_a_script_is_the_same_both_ways(name: str, tmp_path: Path) -> None:
     """Output, traceback text and exit code."""
     body, expected = SCRIPTS[name]
     if name == "a debugger and a profiler" and sys.version_info < (3, 12):
-        pytest.skip("CPython 3.11 shows its tracers the frames of our marks (see unobserved)")
+        pytest.skip(
+            "CPython 3.11 shows its tracers the frames of our marks (see hidden_frames.hidden)"
+        )
     (tmp_path / "script.py").write_text(MANAGER + dedent(body))
 
     traced = both_ways(tmp_path, "script.py", "argument")

@@ -54,21 +54,21 @@ ACCELERATED: Mapping[str, tuple[str, ...]] = {
         "rewriting.hooks.not_cleaned",
         "wrapping.awaiting.await_enter",
         "wrapping.awaiting.await_exit",
-        "registry.sites.entered_at",
-        "patches.spawned_tasks.SpawnWatch._look",
-        "patches.acquire_release.Watch._asked",
-        "patches.acquire_release.Watch._got",
-        "patches.acquire_release.Watch._failed",
-        "patches.acquire_release.Watch._asked_now",
-        "patches.acquire_release.Watch._got_now",
-        "patches.acquire_release.Watch._not_got",
-        "patches.acquire_release.Watch._releasing",
-        "patches.acquire_release.Watch._releasing_other",
+        "registry.sites.site_at",
+        "patches.spawned_tasks.SpawnWatch._task_created",
+        "patches.acquire_release.Watch._acquire_started",
+        "patches.acquire_release.Watch._acquired",
+        "patches.acquire_release.Watch._acquire_failed",
+        "patches.acquire_release.Watch._acquire_nowait_started",
+        "patches.acquire_release.Watch._acquired_nowait",
+        "patches.acquire_release.Watch._acquire_nowait_failed",
+        "patches.acquire_release.Watch._release_started",
+        "patches.acquire_release.Watch._release_through_started",
         "patches.acquire_release.Watch._released",
-        "patches.acquire_release.Watch._not_released",
-        "patches.acquire_release.Watch._returning",
+        "patches.acquire_release.Watch._release_failed",
+        "patches.acquire_release.Watch._return_started",
         "patches.acquire_release.Watch._returned",
-        "patches.acquire_release.Watch._not_returned",
+        "patches.acquire_release.Watch._return_failed",
     ),
     "asyncctx_trace.recording": ("append.RecordAppender",),
 }
@@ -76,7 +76,7 @@ ACCELERATED: Mapping[str, tuple[str, ...]] = {
 
 SOURCES: Mapping[str, tuple[str, ...]] = {
     "asyncctx_trace.instrument": ("instrument/native/*.c", "instrument/native/*.h"),
-    "asyncctx_trace.recording": ("recording/*.c", "recording/*.h"),
+    "asyncctx_trace.recording": ("recording/_native.c",),
 }
 """Package -> its C sources, as patterns below the folder of this file."""
 

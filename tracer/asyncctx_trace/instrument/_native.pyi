@@ -18,5 +18,5 @@ def bind(**shared: object) -> None:
 def suspended(function: T, /) -> T:
     """The function, with tracing suspended in this thread while it runs."""
 
-def quietly(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+def call_hidden(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
     """Call the function with tracing suspended in this thread."""

@@ -28,7 +28,7 @@ def bind() -> None:
         extension.bind(
             ActiveSink=sinks.ActiveSink,
             Kind=resources.Kind,
-            Place=sites.Place,
+            Site=sites.Site,
             Resource=resources.Resource,
             Task=tasks.Task,
             active=sinks.active,
@@ -47,7 +47,7 @@ def bind() -> None:
             ids=publish.ids,
             ignored=spawned_tasks.ignored.by_id,
             kinds=resources.kinds.by_id,
-            resource_at=resources.at_place,
+            resource_at=resources.resource_at,
             site_of=awaiting.site_of,
             task_namespace=vars(tasks),
             tasks=tasks.by_native.by_id,

@@ -1,4 +1,4 @@
-"""Keeps our frames out of the program's tracebacks, stacks, warnings and debugger."""
+"""Keep our frames out of the program's tracebacks, stacks, warnings and debugger."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from asyncctx_trace.native import extension
 
 __all__ = [
     "as_hook",
+    "call_hidden",
     "frequent",
-    "invisible",
+    "hidden",
+    "hide",
     "is_ours",
     "is_suspended",
     "program_frame",
-    "quietly",
     "suspended",
-    "unobserve",
-    "unobserved",
+    "without_lines",
 ]
 
 P = ParamSpec("P")
@@ -34,18 +34,18 @@ _NOP = opcode.opmap["NOP"]
 _CACHE = opcode.opmap["CACHE"]
 _LOAD_SUPER_ATTR = opcode.opmap.get("LOAD_SUPER_ATTR")
 _TOOL = 4
-"""An id of `sys.monitoring` that no kind of tool has for its own."""
+"""An id of `sys.monitoring` that is reserved for no kind of tool."""
 _native = extension(__package__)
 
 
-def invisible(function: F) -> F:
-    """Make the frames of ``function`` pass unnoticed.
+def without_lines(function: F) -> F:
+    """Hide the frames of ``function``, which may be a coroutine function, as far as possible.
 
     - ``warnings.warn(stacklevel=2)`` skips frames whose file name has both ``importlib`` and
       ``_bootstrap`` in it, as it does for the import system's own.
-    - A debugger stops at lines, and the code is left without any.
-    - A traceback gets an entry for a frame when an exception comes up into it. The function
-      takes that entry off and re-raises with a bare ``raise``, which adds none::
+    - A debugger stops at lines, and the code has none.
+    - A traceback gets an entry for a frame when an exception propagates into it. The function
+      removes that entry and re-raises with a bare ``raise``, which adds none::
 
           except BaseException as error:
               error.__traceback__ = error.__traceback__.tb_next
@@ -56,14 +56,15 @@ def invisible(function: F) -> F:
     return function
 
 
-def unobserved(function: F) -> F:
+def hidden(function: F) -> F:
     """Hide the frames of ``function``, which must not be a generator.
 
-    The interpreter takes a frame for complete, and shows it, once it has passed the instruction
+    The interpreter considers a frame complete, and shows it, once it has executed the instruction
     RESUME. Without that, a frame is in no traceback and on no stack (``sys._getframe`` skips it),
-    and its calls, lines and returns are reported to no tracer. Exceptions are, on 3.12 to 3.14:
-    what handles any must be called through ``suspended`` or ``quietly``.
-    CPython 3.11 would tell a profiler of the return alone, so there the function is seen.
+    and its calls, lines and returns are reported to no tracer. Exceptions are reported on CPython
+    3.12 to 3.14: a function that handles any must be called through ``suspended`` or
+    ``call_hidden``. CPython 3.11 would report the return alone, so there the function stays
+    visible.
     """
     if sys.version_info < (3, 12):
         return function
@@ -77,17 +78,17 @@ def unobserved(function: F) -> F:
     return cast(F, update_wrapper(made, plain, updated=("__dict__",)))
 
 
-def unobserve(function: FunctionType) -> None:
-    """Hide, where nothing is compiled, a function of others that we call.
+def hide(function: FunctionType) -> None:
+    """Hide, where there is no native code, another package's function that hooks call.
 
-    Compiled code suspends tracing around the call instead, and leaves the function alone.
+    Native code suspends tracing around the call instead, and leaves the function unchanged.
     """
     if sys.version_info >= (3, 12) and _native is None:
         function.__code__ = _hidden(function.__code__)
 
 
 def _hidden(code: CodeType) -> CodeType:
-    """``code`` that never passes a RESUME; as it is where it could not do its work then."""
+    """Return ``code`` without a reachable RESUME; unchanged where it would not work then."""
     raw = bytearray(code.co_code)
     start = next((i for i in range(0, len(raw), 2) if raw[i] == _RESUME), len(raw))
     end = start + 2
@@ -101,18 +102,18 @@ def _hidden(code: CodeType) -> CodeType:
     raw[start:end] = bytes((_NOP, 0)) * ((end - start) // 2)
     if sys.version_info < (3, 15):
         return code.replace(co_code=bytes(raw))
-    # It looks an exception's listeners up in data that RESUME allocates, and crashes without.
-    # `sys.monitoring` allocates it, too, but only for code with a RESUME: one that is not reached.
+    # It looks up the tools that listen for an exception in data that RESUME allocates, and crashes
+    # without. `sys.monitoring` allocates it too, but only for code that has a RESUME.
     code = code.replace(co_code=bytes(raw + resume))
     _allocate_monitoring_data(code)
     return code
 
 
 def _name_super(code: CodeType, raw: bytearray) -> bool:
-    """Have ``super().name`` get its class and object from the code, not from the frame.
+    """Let ``super().name`` find its class and object in the code, not in the frame.
 
-    A call of ``super()`` looks for them in the frame, and skips a hidden one. Says whether all
-    uses of it are of that form.
+    A call of ``super()`` looks for them in the frame, and skips a hidden one. Return whether every
+    use has that form.
     """
     import dis
 
@@ -142,26 +143,26 @@ def _allocate_monitoring_data(code: CodeType) -> None:
 
 
 def suspended(function: F) -> F:
-    """Let no tracer, profiler or debugger hear of what happens while ``function`` runs.
+    """Report nothing to tracers, profilers and debuggers while ``function`` runs.
 
-    Compiled, this costs nothing to speak of; otherwise it looks first whether anybody listens.
+    Native code does so at almost no cost; the Python code first asks whether there are any.
     """
-    hidden = unobserved(function)
-    return cast(F, _gate(hidden) if _native is None else _native.suspended(hidden))
+    function = hidden(function)
+    return cast(F, _gate(function) if _native is None else _native.suspended(function))
 
 
 def frequent(function: F) -> F:
-    """Hide a hook that is called so often that nothing must be looked at first.
+    """Hide a hook that is called too often for a gate in front of it.
 
-    Where it is not compiled, it goes through ``quietly`` for what is heard otherwise.
+    Where it is not native, it uses ``call_hidden`` for what would be reported otherwise.
     """
-    hidden = unobserved(function)
-    hidden.__asyncctx_gate__ = True  # type: ignore[attr-defined]
-    return hidden
+    function = hidden(function)
+    function.__asyncctx_gate__ = True  # type: ignore[attr-defined]  # as the gate of `_gate`
+    return function
 
 
 def as_hook(function: object) -> Any:
-    """``function`` as rewritten code of others calls it: ``suspended``, unless it is already."""
+    """Return ``function`` as rewritten code calls it: ``suspended``, unless it is already."""
     is_python = type(function) is FunctionType or type(function) is MethodType
     if not is_python:
         return function
@@ -171,11 +172,11 @@ def as_hook(function: object) -> Any:
 
 
 def _gate(function: Any) -> Any:
-    """A hidden function that suspends tracing around ``function`` if anybody listens."""
-    if sys.version_info < (3, 12):  # it would be seen itself
+    """Return a hidden function that suspends tracing around ``function`` if there are tools."""
+    if sys.version_info < (3, 12):  # the gate would be visible
         return function
 
-    @unobserved
+    @hidden
     def gate(*args: Any) -> Any:
         if not _is_observed():
             return function(*args)
@@ -191,12 +192,12 @@ def _gate(function: Any) -> Any:
 
 
 def is_suspended() -> bool:
-    """Whether tracing is suspended, in this thread, by everything that is ``suspended``."""
+    """Return whether ``suspended`` really suspends tracing, as native code does."""
     return _native is not None
 
 
 def _tracing_of_thread() -> tuple[Callable[[], Any], Callable[[Any], Any], Callable[[Any], Any]]:
-    """The interpreter's own: this thread's state; suspend its tracing; and end that."""
+    """Return the interpreter's functions for this thread: its state, suspend and resume tracing."""
     import ctypes
 
     api = ctypes.pythonapi
@@ -212,10 +213,10 @@ def _nothing(state: object = None) -> None:
 
 
 if sys.version_info >= (3, 12):
-    # Which tools listen to what, the tracer and the profiler among them.
+    # The events that tools listen for, with the tracer and the profiler among the tools.
     _all_events: Callable[[], Any] = getattr(sys.monitoring, "_all_events", lambda: True)
 
-    @unobserved
+    @hidden
     def _is_observed() -> bool:
         return bool(_all_events())
 
@@ -226,16 +227,16 @@ else:
 
 
 if _native is not None:
-    quietly = _native.quietly
+    call_hidden = _native.call_hidden
 else:
     try:
         _state, _suspend, _resume = _tracing_of_thread()
     except (ImportError, AttributeError, OSError):  # an interpreter without ctypes
         _state = _suspend = _resume = _nothing
 
-    @unobserved
-    def quietly(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call ``function``, and let no tracer, profiler or debugger hear of it."""
+    @hidden
+    def call_hidden(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call ``function``, and report nothing of it to tracers, profilers and debuggers."""
         if not _is_observed():
             return function(*args, **kwargs)
         state = _state()
@@ -246,9 +247,9 @@ else:
             _resume(state)
 
 
-@unobserved
+@hidden
 def program_frame() -> FrameType | None:
-    """The innermost frame that is not ours."""
+    """Return the innermost frame that is not ours."""
     # Not 0: a hidden function must not ask for its own frame.
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and is_ours(frame):
@@ -256,8 +257,8 @@ def program_frame() -> FrameType | None:
     return frame
 
 
-@unobserved
+@hidden
 def is_ours(frame: FrameType) -> bool:
-    """Tell whether ``frame`` runs code of this package."""
+    """Return whether ``frame`` runs code of this package."""
     name = frame.f_globals.get("__name__", "")
     return frame.f_code.co_filename == HIDDEN_FILE or name.startswith("asyncctx_trace.instrument.")

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable
 
 from asyncctx_trace.instrument import sinks
-from asyncctx_trace.instrument.hidden_frames import quietly, unobserved
+from asyncctx_trace.instrument.hidden_frames import call_hidden, hidden
 from asyncctx_trace.instrument.registry import tasks
 from asyncctx_trace.instrument.registry.tasks import Task, current_task, seen
 from asyncctx_trace.instrument.sinks import active
@@ -53,7 +53,7 @@ class Acquisition:
 
     __slots__ = ("flags", "id", "resource", "state", "task")
 
-    @unobserved
+    @hidden
     def __init__(self, id: int, task: Task, resource: int) -> None:
         self.id = id
         self.task = task
@@ -64,7 +64,7 @@ class Acquisition:
 
 
 @accelerated
-@unobserved
+@hidden
 def enter_started(manager: int, resource: int, site: int, flags: int = 0) -> Acquisition | None:
     """The running task asks; ``None`` when nobody listens, or nobody could be told.
 
@@ -97,7 +97,7 @@ def enter_started(manager: int, resource: int, site: int, flags: int = 0) -> Acq
     return acquisition
 
 
-@unobserved
+@hidden
 def enter_started_by_call(
     manager: int,
     resource: int,
@@ -138,7 +138,7 @@ def enter_started_by_call(
 
 
 @accelerated
-@unobserved
+@hidden
 def enter_ended(acquisition: Acquisition | None, error: BaseException | None = None) -> None:
     """It got in, or, with ``error``, it did not."""
     if acquisition is None:
@@ -153,8 +153,8 @@ def enter_ended(acquisition: Acquisition | None, error: BaseException | None = N
         else:
             _close(acquisition)
             if sink is not None:
-                outcome = quietly(outcome_of, error)
-                quietly(sink.enter_ended, at, acquisition.id, outcome, error)
+                outcome = call_hidden(outcome_of, error)
+                call_hidden(sink.enter_ended, at, acquisition.id, outcome, error)
     except _NO_ROOM:
         sinks.count_missed(sink)
     except Exception as failure:
@@ -162,7 +162,7 @@ def enter_ended(acquisition: Acquisition | None, error: BaseException | None = N
 
 
 @accelerated
-@unobserved
+@hidden
 def exit_started(
     acquisition: Acquisition, error: BaseException | None = None, site: int = 0
 ) -> None:
@@ -183,8 +183,8 @@ def exit_started(
         if error is None:
             sink.exit_started(at, acquisition.id, task.id, _OK, None, site)
         else:
-            outcome = quietly(outcome_of, error)
-            quietly(sink.exit_started, at, acquisition.id, task.id, outcome, error, site)
+            outcome = call_hidden(outcome_of, error)
+            call_hidden(sink.exit_started, at, acquisition.id, task.id, outcome, error, site)
     except _NO_ROOM:
         sinks.count_missed(sink)
     except Exception as failure:
@@ -192,7 +192,7 @@ def exit_started(
 
 
 @accelerated
-@unobserved
+@hidden
 def exit_ended(
     acquisition: Acquisition | None,
     error: BaseException | None = None,
@@ -222,9 +222,9 @@ def exit_ended(
             else:
                 sink.exit_ended(at, acquisition.id, _OK, suppressed, None)
         else:
-            outcome = quietly(outcome_of, error)
-            flags = acquisition.flags | quietly(_flags_of, error, body_error)
-            quietly(sink.exit_ended, at, acquisition.id, outcome, suppressed, error, flags)
+            outcome = call_hidden(outcome_of, error)
+            flags = acquisition.flags | call_hidden(_flags_of, error, body_error)
+            call_hidden(sink.exit_ended, at, acquisition.id, outcome, suppressed, error, flags)
     except _NO_ROOM:
         sinks.count_missed(sink)
     except Exception as failure:
@@ -258,7 +258,7 @@ def _nothing(acquisition: Acquisition, error: BaseException | None) -> None:
 _second_exit: Callable[[Acquisition, BaseException | None], None] = _nothing
 
 
-@unobserved
+@hidden
 def _close(acquisition: Acquisition) -> None:
     open_ = acquisition.task.open
     if acquisition in open_:

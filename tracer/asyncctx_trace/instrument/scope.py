@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from asyncctx_trace.instrument.hidden_frames import quietly, unobserved
+from asyncctx_trace.instrument.hidden_frames import call_hidden, hidden
 
 __all__ = ["Scope"]
 
@@ -25,9 +25,9 @@ class _Decisions(dict[str, bool]):
     def __init__(self, decide: Callable[[str], bool]) -> None:
         self._decide = decide
 
-    @unobserved
+    @hidden
     def __missing__(self, file: str) -> bool:
-        decision: bool = quietly(self._decide, file)
+        decision: bool = call_hidden(self._decide, file)
         self[file] = decision
         return decision
 
@@ -50,7 +50,7 @@ class Scope:
         self.includes: Callable[[str], bool] = _Decisions(self._decide).__getitem__
         """Whether a file is traced. Bound once, and written in C: hooks ask at every call."""
 
-    @unobserved
+    @hidden
     def __contains__(self, file: str) -> bool:
         return self.includes(file)
 

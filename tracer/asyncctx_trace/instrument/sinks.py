@@ -12,7 +12,7 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import cast
 
-from asyncctx_trace.instrument.hidden_frames import unobserve, unobserved
+from asyncctx_trace.instrument.hidden_frames import hidden, hide
 from asyncctx_trace.model.sink import Sink
 from asyncctx_trace.native import accelerated
 
@@ -50,7 +50,7 @@ class FanOutSink:
                 except Exception as error:
                     disable_sink(sink, error)
 
-        deliver = unobserved(deliver)
+        deliver = hidden(deliver)
         # Cached on the instance: the next look-up does not reach `__getattr__`.
         self.__dict__[event] = deliver
         return deliver
@@ -79,7 +79,7 @@ _lock = threading.RLock()
 
 
 @accelerated
-@unobserved
+@hidden
 def active_sink() -> Sink | None:
     """Return the sink that receives events, ``None`` for none; runs pending provider discovery.
 
@@ -122,7 +122,7 @@ def _hide_methods(cls: type) -> None:
     for schema in EVENTS:
         method = getattr(cls, schema.method, None)
         if isinstance(method, FunctionType):
-            unobserve(method)
+            hide(method)
 
 
 def send_definitions(sink: Sink) -> None:

@@ -10,9 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from asyncctx_trace.instrument import sinks, span_scope
-from asyncctx_trace.instrument.hidden_frames import quietly, unobserved
-from asyncctx_trace.model.constants import MAX_TRACE_SPANS, NEW_TRACE_AFTER
-from asyncctx_trace.otel.trace_limits import TraceLimits
+from asyncctx_trace.instrument.hidden_frames import call_hidden, hidden
+from asyncctx_trace.model.constants import NEW_TRACE_AFTER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,13 +39,13 @@ class Telemetry:
         self,
         tracer_provider: TracerProvider | None,
         meter_provider: MeterProvider | None,
-        limits: TraceLimits,
+        new_trace_after: float,
         queue_limit: int,
     ) -> None:
         from asyncctx_trace.otel.sink import SpanSink
         from asyncctx_trace.otel.worker import Worker
 
-        self._limits = limits
+        self._new_trace_after = int(new_trace_after * 1e9)
         self._worker = Worker(queue_limit, self._adopt_global_providers)
         self._sink = SpanSink(self._worker, sinks.send_definitions)
         self._patches: list[ProviderPatch] = []
@@ -111,7 +110,7 @@ class Telemetry:
         if tracer_provider is not None:
             from asyncctx_trace.otel.selection import provider_capacity, select_strategy
 
-            strategy = select_strategy(tracer_provider, _version(), self._limits)
+            strategy = select_strategy(tracer_provider, _version(), self._new_trace_after)
             if strategy is not None:
                 self._worker.flush = self._patch(tracer_provider).flush
                 self._worker.provider_capacity = provider_capacity(tracer_provider)
@@ -171,7 +170,6 @@ def configure(
     tracer_provider: TracerProvider | None = None,
     meter_provider: MeterProvider | None = None,
     new_trace_after: float = NEW_TRACE_AFTER,
-    max_trace_spans: int = MAX_TRACE_SPANS,
     queue_limit: int = _QUEUE_LIMIT,
 ) -> Telemetry:
     """Make spans and metrics of the acquisitions in this process.
@@ -185,8 +183,6 @@ def configure(
         meter_provider: Receives the metrics. Default: as for the tracer provider.
         new_trace_after: Seconds. An acquisition in a body that is older begins a new trace, linked
             to that body. So a pool that is open for days is not the root of one endless trace.
-        max_trace_spans: An acquisition in a body whose trace has so many spans begins one as well.
-            Back ends limit the size of a trace; the default is about 3 MB.
         queue_limit: How many acquisitions may wait to become spans. Further ones are dropped and
             counted in :attr:`Telemetry.dropped`.
 
@@ -204,8 +200,7 @@ def configure(
     global _telemetry
     if _telemetry is not None:
         _telemetry.close()
-    limits = TraceLimits(int(new_trace_after * 1e9), max_trace_spans)
-    _telemetry = Telemetry(tracer_provider, meter_provider, limits, queue_limit)
+    _telemetry = Telemetry(tracer_provider, meter_provider, new_trace_after, queue_limit)
     return _telemetry
 
 
@@ -220,17 +215,17 @@ def discover_providers() -> None:
         span_scope.on_request(partial(sinks.set_provider_discovery, _discover))
 
 
-@unobserved
+@hidden
 def _discover(loaded: Callable[[str], object] = sys.modules.get) -> None:
     """Look for a global provider; called at each enter, so it must be cheap."""
     if (
         loaded("opentelemetry.trace") is not None
         or loaded("opentelemetry.metrics._internal") is not None
     ) and _global_providers() != (None, None):
-        quietly(configure)
+        call_hidden(configure)
 
 
-@unobserved
+@hidden
 def _global_providers() -> tuple[TracerProvider | None, MeterProvider | None]:
     trace = sys.modules.get("opentelemetry.trace")
     metrics = sys.modules.get("opentelemetry.metrics._internal")

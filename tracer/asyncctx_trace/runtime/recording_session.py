@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from asyncctx_trace.errors import AlreadyRecording, AsyncctxTraceError
 from asyncctx_trace.instrument import sinks
-from asyncctx_trace.instrument.hidden_frames import quietly
+from asyncctx_trace.instrument.hidden_frames import call_hidden
 from asyncctx_trace.instrument.registry import resources
 from asyncctx_trace.instrument.registry import tasks as tasks_
 from asyncctx_trace.model.unpatched import unpatched
@@ -137,7 +137,7 @@ def join(path: Path, keep: str | None = None, *, redact: bool = False) -> None:
         from asyncctx_trace.recording.ring import RingRecorder
 
         recorder = RingRecorder(path, Retention.parse(keep), _live_set, redact=redact)
-    recorder.call_hidden = quietly
+    recorder.call_hidden = call_hidden
     sinks.attach(recorder)
     _recorder = recorder
     atexit.register(stop)

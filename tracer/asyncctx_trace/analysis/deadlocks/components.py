@@ -8,15 +8,12 @@ __all__ = ["components"]
 
 
 def components(edges: Mapping[int, Sequence[int]]) -> list[list[int]]:
-    """Return the strongly connected components of a graph (Tarjan 1972), in O(nodes + edges).
-
-    ``edges``: node -> its successors; every node is a key.
-    """
+    """The nodes that reach each other, together (Tarjan); every node is a key of ``edges``."""
     index: dict[int, int] = {}
     low: dict[int, int] = {}
     stack: list[int] = []
     waiting: set[int] = set()
-    result: list[list[int]] = []
+    found: list[list[int]] = []
     for root in edges:
         if root in index:
             continue
@@ -46,5 +43,5 @@ def components(edges: Mapping[int, Sequence[int]]) -> list[list[int]]:
                     while not together or together[-1] != node:
                         together.append(stack.pop())
                     waiting.difference_update(together)
-                    result.append(together)
-    return result
+                    found.append(together)
+    return found

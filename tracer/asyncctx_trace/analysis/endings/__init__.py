@@ -1,1 +1,1 @@
-"""The state of a program when it was interrupted."""
+"""How a program and its recording ended, and what may be concluded then."""

@@ -1,4 +1,4 @@
-"""The fields of all findings: evidence, certainty, summary."""
+"""What every finding has: evidence, certainty, one sentence."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Certainty: TypeAlias = Literal["certain", "possible"]
 Severity: TypeAlias = Literal["error", "warning", "note"]
 
 EVIDENCE = 20
-"""The number of rows and tasks that are kept of a frequent finding."""
+"""Rows and tasks kept of a finding that came up many times."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing worth reporting. Each kind is a subclass, in a module of the same name."""
+    """One thing worth telling. Each kind is a class of its own, in the module of its name."""
 
     kind: ClassVar[str]
     severity: ClassVar[Severity]
@@ -29,19 +29,19 @@ class Finding:
     summary: str
     """One sentence: what happened, and where to look."""
     resource: int | None
-    """The resource that is concerned most."""
+    """The resource that it is about most."""
     rows: tuple[int, ...]
-    """The acquisitions that prove it, the first few of many; the first one is the one to show."""
+    """The acquisitions that show it, the first few of many; the first is the one to look at."""
     tasks: tuple[int, ...]
-    """The tasks that are involved."""
+    """The tasks that took part."""
     sites: tuple[int, ...]
-    """Where to look, the best site first."""
+    """Where to look, best first."""
     at: int
-    """When it first happened (monotonic ns)."""
+    """When it came up first (monotonic ns)."""
     cost: int = 0
-    """The time lost by it in ns, 0 if unknown; it ranks findings of one kind."""
+    """ns that somebody lost by it, where that can be said: it ranks findings of one kind."""
     count: int = 1
-    """How often it happened."""
+    """How many times it came up."""
 
     @classmethod
     def of(
@@ -78,7 +78,7 @@ class Finding:
 
 
 def by_site(snapshot: Snapshot, rows: Iterable[int]) -> dict[tuple[int, int], list[int]]:
-    """Return (resource, site) -> the rows of ``rows``, in order of the first of each."""
+    """``rows`` together that are of one resource and one site."""
     groups: dict[tuple[int, int], list[int]] = {}
     for row in rows:
         groups.setdefault(
@@ -88,5 +88,5 @@ def by_site(snapshot: Snapshot, rows: Iterable[int]) -> dict[tuple[int, int], li
 
 
 def times(count: int) -> str:
-    """Return ``" (N times)"``, or ``""`` for once."""
+    """``""`` for once, else how many times."""
     return "" if count == 1 else f" ({count} times)"

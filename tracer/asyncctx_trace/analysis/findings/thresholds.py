@@ -1,4 +1,4 @@
-"""The durations from which something is a finding."""
+"""How long is too long: the few numbers that decide what becomes a finding."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ _MS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Thresholds in ns; what is shorter is not reported."""
+    """All in ns; what is shorter is not told."""
 
     slow_cleanup: int = 500 * _MS
-    """The duration of an exit. A shorter one is often only slow because the machine is busy."""
+    """An exit: what takes less is often only slow because the machine is busy."""
     held_across_wait: int = 20 * _MS
-    """The time that tasks waited for a resource whose holder waited for another one, summed up by
-    site. JFR reports lock waits from the same duration on."""
+    """Waiting for one resource while others waited for another, held meanwhile, summed up by
+    site: JFR tells lock waits from there on."""
     starved_pool: int = 20 * _MS
-    """The time that tasks waited for a full pool, summed up."""
+    """Waiting before a full pool, summed up."""
     still_waiting: int = 1000 * _MS
-    """The duration of an enter that has not ended, in a program that was killed or still runs."""
+    """An enter that has not ended in a program that was killed, or still runs."""
 
     @classmethod
     def parse(cls, texts: Iterable[str], base: Thresholds | None = None) -> Thresholds:
-        """Return ``base`` with the thresholds in ``texts``, such as ``slow-cleanup=50ms``.
+        """``base`` with the thresholds in ``texts``, each written as ``slow-cleanup=50ms``.
 
-        Raises ValueError with a description of the syntax.
+        Raises ValueError with how to write one.
         """
         names = {field.name.replace("_", "-"): field.name for field in fields(cls)}
         given = {}

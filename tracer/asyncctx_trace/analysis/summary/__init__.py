@@ -1,1 +1,1 @@
-"""Reports: all answers about one recording, grouped and judged."""
+"""All answers about one recording, gathered, grouped and judged."""

@@ -1,4 +1,4 @@
-"""What a program was doing when it was ended from outside."""
+"""What a program that did not end by itself was doing at its last moment."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from asyncctx_trace.model.durations import format_duration
 __all__ = ["PendingWait", "describe_last_moment", "ended_by", "pending_waits"]
 
 _ASKS = ("SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK")
-"""Signals that a program may handle."""
+"""Signals that a program may answer in its own way."""
 
 _SHOWN = 3
-"""The number of waits that are described; the others are counted."""
+"""Waits that the sentence tells; the others are counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class PendingWait:
-    """Tasks that waited at the end, for one resource at one site."""
+    """Tasks that waited at the last moment, for one resource at one site."""
 
     rows: tuple[int, ...]
-    """The acquisitions, the longest wait first."""
+    """Their acquisitions, the longest wait first."""
     phase: Phase
-    """``enter``, or ``exit`` if they waited for their cleanup."""
+    """``enter``; ``exit`` where they waited for their cleanup to end."""
     since: int
-    """When the first one started to wait (monotonic ns)."""
+    """When the first one began to wait (monotonic ns)."""
     holders: tuple[int, ...]
-    """The rows that held the resource, in order of entering; empty for an exit."""
+    """Rows that held the resource, in order of getting in; empty for an exit."""
 
 
 def ended_by(snapshot: Snapshot) -> str | None:
-    """Return how the program was ended: the name of a signal, or ``KeyboardInterrupt``.
+    """How the program was ended from outside: the name of a signal, ``KeyboardInterrupt``.
 
-    ``killed`` if the recording just ends, ``stopped`` if it stopped before the program ended (the
-    disk was full, or the recorder failed), ``None`` if the program ended by itself or still runs.
+    ``killed`` where the recording just ends, ``stopped`` where it stopped before the program ended
+    (the disk was full, or the recorder failed), ``None`` where the program ended by itself or runs.
     """
     if snapshot.interruption is not None:
         return snapshot.interruption.reason
@@ -51,22 +51,18 @@ def ended_by(snapshot: Snapshot) -> str | None:
     for task in timeline.rows_of_task:
         if snapshot.end_of(task) != "killed":
             continue
-        definition = (
+        known = (
             timeline.processes.get(timeline.tasks[task].process) if task in timeline.tasks else None
         )
         for ended in timeline.process_ended:
-            if (
-                definition is not None
-                and ended.pid == definition.pid
-                and (ended.exit_code or 0) < 0
-            ):
+            if known is not None and ended.pid == known.pid and (ended.exit_code or 0) < 0:
                 return _signal_name(-(ended.exit_code or 0))
         return "killed"
     return None
 
 
 def pending_waits(snapshot: Snapshot) -> list[PendingWait]:
-    """Return who waits at ``snapshot.now``, those in a deadlock first, then by duration."""
+    """Who waits at ``snapshot.now``: those in a deadlock first, then the longest wait first."""
     timeline = snapshot.timeline
     waits: list[PendingWait] = []
     phases: dict[Phase, list[int]] = {"enter": [], "exit": []}
@@ -81,12 +77,12 @@ def pending_waits(snapshot: Snapshot) -> list[PendingWait]:
             group.sort(key=began.__getitem__)
             holders = snapshot.holders(resource, snapshot.now) if phase == "enter" else []
             waits.append(PendingWait(tuple(group), phase, began[group[0]], tuple(holders)))
-    stuck = {row for cycle in snapshot.once(cycles_of) for row in cycle.waits}
+    stuck = {row for ring in snapshot.once(cycles_of) for row in ring.waits}
     return sorted(waits, key=lambda wait: (stuck.isdisjoint(wait.rows), wait.since))
 
 
 def describe_last_moment(snapshot: Snapshot) -> str:
-    """Describe who waited for what, and who held it; ``""`` if the program ended by itself."""
+    """Who waited for what, held by whom, since when; ``""`` for a program that ended by itself."""
     cause = ended_by(snapshot)
     if cause is None or not len(snapshot.timeline):
         return ""
@@ -101,32 +97,31 @@ def describe_last_moment(snapshot: Snapshot) -> str:
     waits = pending_waits(snapshot)
     if not waits:
         return f"{ended}; at that moment no task waited to enter or to exit."
-    sentences = [_describe(snapshot, wait) for wait in waits[:_SHOWN]]
-    left = len(waits) - len(sentences)
-    return f"{ended}; at that moment: {'; '.join(sentences)}" + (
-        f"; and {left} more." if left else "."
-    )
+    said = [_describe(snapshot, wait) for wait in waits[:_SHOWN]]
+    left = len(waits) - len(said)
+    return f"{ended}; at that moment: {'; '.join(said)}" + (f"; and {left} more." if left else ".")
 
 
 def _describe(snapshot: Snapshot, wait: PendingWait) -> str:
     timeline = snapshot.timeline
     first = wait.rows[0]
     who = timeline.task if wait.phase == "enter" else timeline.exit_task
-    tasks = snapshot.task_names(list(dict.fromkeys(who[row] for row in wait.rows)), most=2)
+    tasks = snapshot.tasks(list(dict.fromkeys(who[row] for row in wait.rows)), most=2)
     doing = "waited for" if wait.phase == "enter" else "was in the exit of"
-    duration = format_duration(snapshot.now - wait.since)
-    sentence = f"{tasks} {doing} {snapshot.acquisition_label(first)} for {duration}"
+    words = (
+        f"{tasks} {doing} {snapshot.where(first)} for {format_duration(snapshot.now - wait.since)}"
+    )
     if not wait.holders:
-        return sentence
+        return words
     hold = wait.holders[0]
     holder = snapshot.holder(hold, snapshot.now)
     itself = holder == timeline.task[first]
-    name = "itself" if itself else snapshot.task_name(holder)
+    name = "itself" if itself else snapshot.task(holder)
     gone = ", which is gone" if holder in timeline.task_ended and not itself else ""
     more = f" and {len(wait.holders) - 1} more" if len(wait.holders) > 1 else ""
     held = format_duration(snapshot.now - timeline.enter_ended[hold])
-    taken = snapshot.site_label(timeline.site[hold])
-    return f"{sentence}, held by {name}{gone} for {held} (taken at {taken}){more}"
+    taken = snapshot.place(timeline.site[hold])
+    return f"{words}, held by {name}{gone} for {held} (taken at {taken}){more}"
 
 
 def _signal_name(number: int) -> str:

@@ -1,4 +1,4 @@
-"""All answers about one recording, for the reports in different formats."""
+"""All answers about one recording, gathered for whoever prints them."""
 
 from __future__ import annotations
 
@@ -37,46 +37,46 @@ SORTS: dict[str, Callable[[ResourceUse], object]] = {
     "acquisitions": lambda use: -use.acquisitions,
     "name": lambda use: use.name,
 }
-"""What resources can be sorted by -> the sort key."""
+"""What resources can be sorted by -> the key."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that a report can show."""
+    """What a recording tells."""
 
     snapshot: Snapshot
     findings: list[Finding]
-    """Every finding."""
+    """Every single one."""
     groups: list[FindingGroup]
-    """The findings by cause: similar ones are one group, with their consequences."""
+    """The same by cause: what is alike is one, with what follows from it."""
     culprit: Culprit | None
-    """The holds that kept other tasks waiting longest."""
+    """The holds that kept others waiting longest."""
     breaches: list[Breach]
     uses: list[ResourceUse]
-    """One entry for each resource, sorted by ``sort``."""
+    """One for each resource, sorted."""
     resources: list[ResourceGroup]
-    """The resources of ``uses`` in their order; similar ones are grouped."""
+    """Those of ``uses`` in their order, with those together that are alike."""
     blames: dict[int, Blame]
-    """By resource, for those that tasks can keep each other out of."""
+    """By resource, of those that tasks contend for."""
     shown_tasks: frozenset[int]
-    """The tasks that the report covers."""
+    """The tasks that the report is about."""
     some_tasks: bool = False
-    """Whether only some tasks were selected."""
+    """Whether they were chosen."""
     sort: str = "wait"
-    """The key of :data:`SORTS` by which resources are sorted."""
+    """The key of SORTS by which resources are sorted."""
     anchor: Anchor | None = None
-    """Converts monotonic times to the time of day."""
+    """Turns times into the time of day."""
 
     # What only a full report shows is worked out when it is asked for.
 
     @cached_property
     def cleanups(self) -> list[Cleanup]:
-        """The exits by resource and site, the slowest first."""
-        return [cleanup for cleanup in cleanups(self.snapshot) if cleanup.resource in self._shown]
+        """What was cleaned up, the slowest first."""
+        return [each for each in cleanups(self.snapshot) if each.resource in self._shown]
 
     @cached_property
     def orders(self) -> list[Order]:
-        """The orders of exits, the most frequent first."""
+        """The ways in which tasks cleaned up, the most frequent first."""
         return [
             order
             for order in orders(self.snapshot)
@@ -86,16 +86,12 @@ class Report:
 
     @cached_property
     def root_causes(self) -> list[RootCause]:
-        """The failures that did not follow from another one, with their consequences."""
-        return [
-            root_cause
-            for root_cause in root_causes(self.snapshot)
-            if root_cause.first.task in self.shown_tasks
-        ]
+        """What went wrong first, and what followed."""
+        return [each for each in root_causes(self.snapshot) if each.first.task in self.shown_tasks]
 
     @cached_property
     def path(self) -> CriticalPath:
-        """The critical path to the end of the run, or of the last of the selected tasks."""
+        """What determined when the run, or the last of the chosen tasks, ended."""
         if not self.some_tasks:
             return critical_path(self.snapshot)
         last = max(self.shown_tasks, key=partial(_last_seen, self.snapshot), default=None)
@@ -107,60 +103,55 @@ class Report:
 
     @property
     def dropped(self) -> int:
-        """The number of acquisitions that are missing from the recording."""
-        return sum(loss.acquisitions for loss in self.snapshot.timeline.dropped)
+        """How many acquisitions are missing from the recording."""
+        return sum(each.acquisitions for each in self.snapshot.timeline.dropped)
 
     @cached_property
     def headline(self) -> Headline:
-        """The sentence about the most important thing."""
+        """The sentence that names the culprit."""
         return headline(self.snapshot, self.groups, self.culprit)
 
     @property
     def verdict(self) -> str:
-        """Two or three sentences: :attr:`opening`, then :attr:`summary`."""
+        """The whole in two or three sentences: :attr:`opening`, then how much was found in how
+        much."""
         return " ".join(filter(None, [*self.opening, self.summary]))
 
     @cached_property
     def opening(self) -> tuple[str, ...]:
-        """The headline, and what an interrupted program was doing; what matters more comes
-        first."""
+        """The culprit, and what an interrupted program was doing; what matters more comes first."""
         return opening(self.snapshot, self.groups, self.headline, self.last_moment)
 
     @cached_property
     def last_moment(self) -> str:
-        """Who waited for what when the program was interrupted; empty if it was not."""
+        """Who waited for what when the program was interrupted; ``""`` if it was not."""
         return describe_last_moment(self.snapshot)
 
     @cached_property
     def grouped_uses(self) -> list[tuple[ResourceGroup, ResourceUse]]:
-        """Each group of ``resources`` with its costs, in the order of ``sort``."""
+        """Each group of ``resources`` with what it cost, sorted as ``uses`` are."""
         by_resource = {use.resource: use for use in self.uses}
         grouped = [
-            (
-                group,
-                use_of(
-                    self.snapshot, group, [by_resource[resource] for resource in group.resources]
-                ),
-            )
+            (group, use_of(self.snapshot, group, [by_resource[each] for each in group.resources]))
             for group in self.resources
         ]
         return sorted(grouped, key=lambda each: SORTS[self.sort](each[1]))  # type: ignore[arg-type, return-value]  # each key is comparable to its own kind
 
     @property
     def missing(self) -> dict[str, int]:
-        """Reason -> the number of acquisitions that are missing because of it."""
+        """Reason -> how many acquisitions are missing because of it."""
         lost: dict[str, int] = {}
-        for loss in self.snapshot.timeline.dropped:
-            lost[loss.reason] = lost.get(loss.reason, 0) + loss.acquisitions
+        for each in self.snapshot.timeline.dropped:
+            lost[each.reason] = lost.get(each.reason, 0) + each.acquisitions
         return lost
 
     def wall_ns(self, at: int) -> int | None:
-        """Return the time of day (ns since 1970, UTC) at monotonic time ``at``, if known."""
+        """The time of day (ns since 1970, UTC) at monotonic time ``at``, where it is known."""
         return None if self.anchor is None else self.anchor.wall(at)
 
     @property
     def summary(self) -> str:
-        """How much was found, in how many acquisitions."""
+        """How much was found, in how much."""
         return summary(self.snapshot, self.groups, len(self.breaches), self.headline)
 
 
@@ -174,11 +165,13 @@ def report(
     sort: str = "wait",
     anchor: Anchor | None = None,
 ) -> Report:
-    """Return the report on ``snapshot``, at the time of the interruption if there was one.
+    """Everything about ``snapshot``; with ``tasks`` or ``resources``, only what concerns those:
+    patterns of names in which ``*`` stands for anything.
 
-    With ``tasks`` or ``resources``, which are patterns of names in which ``*`` matches anything,
-    only what concerns those is included; the numbers of a resource always cover all of its tasks.
-    ``sort`` is a key of :data:`SORTS`; ``anchor`` is the recording's.
+    A program that was interrupted is reported on as it stood at that moment.
+
+    The numbers of a resource always count all of its tasks: whoever waits, waits for others.
+    ``sort`` is a key of SORTS; ``anchor`` is the recording's, for the time of day.
     """
     snapshot = cut_at_interruption(snapshot)
     timeline = snapshot.timeline

@@ -1,4 +1,4 @@
-"""The verdict: what is wrong and where, then how much was looked at."""
+"""A report in two sentences: what is wrong and where, then what was looked at."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 __all__ = ["Headline", "headline", "opening", "summary"]
 
 _SHARE = 0.25
-"""The average number of waiting tasks from which contention is named first."""
+"""Tasks that waited on average, at every moment of the run, from which on that comes first."""
 _SHARE_OF_ERRORS = 2.0
-"""The same if there is a certain finding that is an error."""
+"""The same where there is a certain finding that is an error."""
 _STUCK = ("deadlock", "slow-cleanup", "still-waiting")
-"""Kinds of findings about tasks that may not go on."""
+"""Kinds of tasks that may not go on."""
 _SYMPTOMS = (
     "held-across-wait",
     "lock-order-inversion",
@@ -32,9 +32,9 @@ _SYMPTOMS = (
     "still-waiting",
     "timeout",
 )
-"""Kinds that follow from a long hold, or do not explain it."""
+"""Kinds that come of a long hold, or say nothing of why it was long."""
 _BOUNDS = ("semaphore", "limiter")
-"""Kinds of resources that may be meant to make tasks queue."""
+"""Kinds that may be there to make tasks queue: without a finding that is no fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,9 @@ class Headline:
 
     sentence: str
     group: FindingGroup | None = None
-    """The findings that it describes."""
+    """The findings that it is about."""
     lasts: bool = False
-    """Whether it describes something that was still going on at the end."""
+    """Whether it is about something that still went on at the end."""
     clean: bool = False
     """Whether it says that there are no findings."""
 
@@ -53,11 +53,11 @@ class Headline:
 def headline(
     snapshot: Snapshot, groups: Sequence[FindingGroup], culprit: Culprit | None
 ) -> Headline:
-    """Return the sentence about the most important thing: site, function and resource.
+    """The sentence that names the culprit: the site, its function, and the resource.
 
-    A certain deadlock comes first; then the holds that kept other tasks waiting for a large part of
-    the run, or a very large one if something has certainly failed as well; then the first certain
-    finding, and the first possible one.
+    A certain deadlock comes first; then the holds that kept other tasks waiting for a large part
+    of the run, a very large one where something certain has failed as well; then the first
+    certain finding, and the first possible one.
     """
     if not len(snapshot.timeline):
         return Headline("Nothing was acquired: no traced `async with` was entered.")
@@ -83,10 +83,10 @@ def headline(
 def opening(
     snapshot: Snapshot, groups: Sequence[FindingGroup], headline: Headline, last_moment: str
 ) -> tuple[str, ...]:
-    """Return the first sentences of a report; ``last_moment`` describes an interrupted program.
+    """The first sentences of a report; ``last_moment`` is about a program that was interrupted.
 
-    It comes first if tasks were stuck at that time, and replaces a headline about the same.
-    Otherwise the headline comes first.
+    It comes first where tasks were stuck at that moment, and stands for a headline about the same.
+    The program that was stopped while all went on has its culprit first.
     """
     if not last_moment:
         return (headline.sentence,)
@@ -98,7 +98,7 @@ def opening(
 def summary(
     snapshot: Snapshot, groups: Sequence[FindingGroup], breaches: int, first: Headline
 ) -> str:
-    """Return how much was found, in how many acquisitions; ``first`` is the headline."""
+    """How much was found, in how much; ``first`` is what was said before."""
     timeline = snapshot.timeline
     if not len(timeline):
         return ""
@@ -109,12 +109,12 @@ def summary(
         f"{format_duration(snapshot.now - snapshot.start)}"
     )
     if groups:
-        sentences = [f"{_found(groups)} in {seen}."]
+        said = [f"{_found(groups)} in {seen}."]
     else:
-        sentences = [f"{seen}." if first.clean else f"No findings in {seen}."]
+        said = [f"{seen}." if first.clean else f"No findings in {seen}."]
     if breaches:
-        sentences.append(f"{count(breaches, 'budget')} exceeded.")
-    return " ".join(sentences)
+        said.append(f"{count(breaches, 'budget')} exceeded.")
+    return " ".join(said)
 
 
 def _found(groups: Sequence[FindingGroup]) -> str:
@@ -127,7 +127,7 @@ def _found(groups: Sequence[FindingGroup]) -> str:
 
 
 def _lasts(snapshot: Snapshot, group: FindingGroup) -> bool:
-    """Return whether tasks of ``group`` were still stuck at the end, in an enter or in an exit."""
+    """Whether tasks of ``group`` were still stuck at the end, in an enter or in an exit."""
     if group.kind not in _STUCK:
         return False
     timeline = snapshot.timeline
@@ -140,7 +140,7 @@ def _lasts(snapshot: Snapshot, group: FindingGroup) -> bool:
 
 
 def _explains(group: FindingGroup, culprit: Culprit) -> bool:
-    """Return whether ``group`` explains why the culprit held the resource."""
+    """Whether ``group`` says why the culprit held what it held."""
     certain = group.certainty == "certain"
     return certain and group.kind not in _SYMPTOMS and culprit.site in group.sites
 
@@ -157,7 +157,7 @@ def _matters(snapshot: Snapshot, groups: Sequence[FindingGroup], culprit: Culpri
 
 
 def _blocked(snapshot: Snapshot, culprit: Culprit) -> str:
-    """Describe who held what for how long, and how long others waited because of it."""
+    """Who held what for how long, and how many waited how long because of it."""
     who = _site(snapshot, culprit.site)
     if culprit.caller is not None:
         who += f", entered by {_site(snapshot, culprit.caller)},"
@@ -175,17 +175,13 @@ def _blocked(snapshot: Snapshot, culprit: Culprit) -> str:
 
 
 def _site(snapshot: Snapshot, site: int) -> str:
-    definition = snapshot.timeline.sites.get(site)
-    function = snapshot.function_name(site)
-    return (
-        f"{function} ({snapshot.site_label(site)})"
-        if definition and function
-        else snapshot.site_label(site)
-    )
+    known = snapshot.timeline.sites.get(site)
+    function = snapshot.function(site)
+    return f"{function} ({snapshot.place(site)})" if known and function else snapshot.place(site)
 
 
 def _name(snapshot: Snapshot, group: ResourceGroup) -> str:
-    name = snapshot.resource_name(group.resources[0]) if len(group) == 1 else group.name
+    name = snapshot.resource(group.resources[0]) if len(group) == 1 else group.name
     kind = group.kind
     if len(group) > 1:
         return f"one of {len(group)} {kind}s `{name}`"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from asyncctx_trace.instrument.hidden_frames import unobserved
+from asyncctx_trace.instrument.hidden_frames import hidden
 from asyncctx_trace.instrument.registry.weak_ids import WeakIdMap
 
 __all__ = ["Adapter", "AtCreation", "Checkout", "Everywhere", "Give", "Pair", "Take", "itself"]
@@ -51,7 +51,7 @@ class Everywhere:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    @unobserved
+    @hidden
     def __call__(self, manager: Any) -> str:
         return self.name
 

@@ -96,7 +96,7 @@ call_hidden(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwna
 {
     Py_ssize_t count = PyVectorcall_NARGS(nargsf);
     if (count < 1) {
-        PyErr_SetString(PyExc_TypeError, "quietly() takes a function to call");
+        PyErr_SetString(PyExc_TypeError, "call_hidden() takes a function to call");
         return NULL;
     }
     PyThreadState *thread = suspend_tracing();

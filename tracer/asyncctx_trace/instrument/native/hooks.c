@@ -28,7 +28,7 @@ resource_by_adapter(PyObject *adapter, PyObject *manager)
     return known;
 }
 
-/* The id of the resource, a new reference; as `begin` and `at_place` find it. */
+/* The id of the resource, a new reference; as `begin` and `resource_at` find it. */
 static PyObject *
 resource_id_at(PyObject *entry, PyObject *manager, PyObject *kind)
 {

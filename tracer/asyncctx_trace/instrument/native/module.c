@@ -28,21 +28,21 @@ static const struct {
     {"rewriting.hooks.not_cleaned", call_original},
     {"wrapping.awaiting.await_enter", await_enter},
     {"wrapping.awaiting.await_exit", await_exit},
-    {"registry.sites.entered_at", site_at},
-    {"patches.spawned_tasks.SpawnWatch._look", task_created},
-    {"patches.acquire_release.Watch._asked", acquire_started},
-    {"patches.acquire_release.Watch._got", skip_none},
-    {"patches.acquire_release.Watch._failed", skip_none},
-    {"patches.acquire_release.Watch._asked_now", call_original},
-    {"patches.acquire_release.Watch._got_now", skip_none},
-    {"patches.acquire_release.Watch._not_got", call_original},
-    {"patches.acquire_release.Watch._releasing", release_started},
-    {"patches.acquire_release.Watch._releasing_other", call_original},
+    {"registry.sites.site_at", site_at},
+    {"patches.spawned_tasks.SpawnWatch._task_created", task_created},
+    {"patches.acquire_release.Watch._acquire_started", acquire_started},
+    {"patches.acquire_release.Watch._acquired", skip_none},
+    {"patches.acquire_release.Watch._acquire_failed", skip_none},
+    {"patches.acquire_release.Watch._acquire_nowait_started", call_original},
+    {"patches.acquire_release.Watch._acquired_nowait", skip_none},
+    {"patches.acquire_release.Watch._acquire_nowait_failed", call_original},
+    {"patches.acquire_release.Watch._release_started", release_started},
+    {"patches.acquire_release.Watch._release_through_started", call_original},
     {"patches.acquire_release.Watch._released", skip_none},
-    {"patches.acquire_release.Watch._not_released", skip_none},
-    {"patches.acquire_release.Watch._returning", return_started},
+    {"patches.acquire_release.Watch._release_failed", skip_none},
+    {"patches.acquire_release.Watch._return_started", return_started},
     {"patches.acquire_release.Watch._returned", skip_none},
-    {"patches.acquire_release.Watch._not_returned", skip_none},
+    {"patches.acquire_release.Watch._return_failed", skip_none},
 };
 
 static const struct {
@@ -121,9 +121,9 @@ static const struct {
     {"Kind", "adapter", offsetof(Slots, kind_adapter)},
     {"Resource", "id", offsetof(Slots, resource_id)},
     {"Resource", "taken", offsetof(Slots, resource_taken)},
-    {"Place", "site", offsetof(Slots, site_id)},
-    {"Place", "known", offsetof(Slots, site_kind)},
-    {"Place", "resource", offsetof(Slots, site_resource)},
+    {"Site", "id", offsetof(Slots, site_id)},
+    {"Site", "kind", offsetof(Slots, site_kind)},
+    {"Site", "resource", offsetof(Slots, site_resource)},
 };
 
 static int
@@ -245,13 +245,13 @@ execute(PyObject *module)
     if ((ok = PyLong_FromLong(1)) == NULL || (zero = PyLong_FromLong(0)) == NULL) {
         return -1;
     }
-    PyObject *quietly = new_function(call_hidden, Py_None);
+    PyObject *caller = new_function(call_hidden, Py_None);
     PyObject *names = accelerated_names();
-    int added = PyModule_AddObjectRef(module, "quietly", quietly);
+    int added = PyModule_AddObjectRef(module, "call_hidden", caller);
     added = added < 0 ? -1 : PyModule_AddObjectRef(module, "ACCELERATED", names);
     added = added < 0 ? -1 : PyModule_AddIntConstant(module, "SCHEMA", ASYNCCTX_TRACE_SCHEMA);
     added = added < 0 ? -1 : PyModule_AddIntConstant(module, "SOURCES", ASYNCCTX_TRACE_SOURCES);
-    Py_XDECREF(quietly);
+    Py_XDECREF(caller);
     Py_XDECREF(names);
     return added;
 }

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from asyncctx_trace.instrument import publish, sinks
 from asyncctx_trace.instrument.adapters import Adapter, Pair, itself
-from asyncctx_trace.instrument.hidden_frames import frequent, quietly, unobserved
+from asyncctx_trace.instrument.hidden_frames import call_hidden, frequent, hidden
 from asyncctx_trace.instrument.patches import spawned_tasks
 from asyncctx_trace.instrument.patches.spawned_tasks import by_coroutine
 from asyncctx_trace.instrument.publish import ENTERING, HOLDING, LEAVING, Acquisition
@@ -18,12 +18,12 @@ from asyncctx_trace.instrument.registry import open_acquisitions, resources
 from asyncctx_trace.instrument.registry.callers import (
     MANAGER_METHODS,
     METHODS,
-    enclosing,
-    entered_at,
+    caller_outside,
+    innermost_own_frame,
     is_in_wait,
     is_library_internal,
-    outer,
-    place_of,
+    site_at,
+    site_of_call,
 )
 from asyncctx_trace.instrument.registry.open_acquisitions import _given_back
 from asyncctx_trace.instrument.registry.resources import Resource, by_object, kinds
@@ -43,17 +43,17 @@ _waits: set[tuple[int, int]] = set()
 """Tasks whose ``wait()`` for a condition ended an acquisition of theirs, and of which resource."""
 
 
-_AskedNow: TypeAlias = tuple[Task, int, Resource, int, object, bool]
+_Request: TypeAlias = tuple[Task, int, Resource, int, object, bool]
 """A call that acquires: for which task, the manager, the resource, the site, who is to hold it
 where the call says so, and whether another task acquires on behalf of this one.
 
 Plain tuples: named ones take half as long to make as all the rest."""
 
-_Asked: TypeAlias = tuple[Acquisition, Resource, bool, object]
+_Begun: TypeAlias = tuple[Acquisition, Resource, bool, object]
 """One that has begun: the acquisition, the resource, whether it is that of a block which had given
 back what it holds, and who is to hold it."""
 
-_Releasing: TypeAlias = tuple[Resource, Acquisition | None, int]
+_Release: TypeAlias = tuple[Resource, Acquisition | None, int]
 """A call that releases: the resource, what it ends, the site."""
 
 
@@ -104,9 +104,9 @@ class Watch:
         arguments = 2 if self._by_argument else 1
         calls: _Calls
         if code.co_flags & _AWAITED:
-            calls = self._asked, self._got, self._failed
+            calls = self._acquire_started, self._acquired, self._acquire_failed
         else:
-            calls = self._asked_now, self._got_now, self._not_got
+            calls = self._acquire_nowait_started, self._acquired_nowait, self._acquire_nowait_failed
         return _reporting(code, calls, arguments, *consts)
 
     def releasing(self, code: CodeType, *consts: object) -> CodeType:
@@ -115,19 +115,19 @@ class Watch:
         self._awaited = bool(code.co_flags & _AWAITED)
         calls: _Calls
         if self._by_result:
-            calls = self._returning, self._returned, self._not_returned
+            calls = self._return_started, self._returned, self._return_failed
         elif self._itself:
-            calls = self._releasing, self._released, self._not_released
+            calls = self._release_started, self._released, self._release_failed
         else:
             # What is released is found by what the adapter reads off, not by the object itself.
-            calls = self._releasing_other, self._released, self._not_released
+            calls = self._release_through_started, self._released, self._release_failed
         return _reporting(code, calls, arguments, *consts)
 
     # -- acquiring --------------------------------------------------------------------------
 
-    def _asked(
+    def _acquire_started(
         self, thing: Any, holder: Any = None, caller: FrameType | None = None
-    ) -> _Asked | None:
+    ) -> _Begun | None:
         try:
             if caller is None:
                 method = sys._getframe(1)
@@ -138,16 +138,16 @@ class Watch:
                     and caller.f_globals is method.f_globals
                 ):
                     return None
-            asked = self._ask(thing, holder, caller)
-            return None if asked is None else _begin(asked)
+            request = self._acquire_request(thing, holder, caller)
+            return None if request is None else _begin(request)
         except Exception as error:
             sinks.hook_failed(error)
             return None
 
-    def _got(self, asked: _Asked | None, result: Any) -> None:
-        if asked is None:
+    def _acquired(self, request: _Begun | None, result: Any) -> None:
+        if request is None:
             return
-        acquisition, resource, again, holder = asked
+        acquisition, resource, again, holder = request
         publish.enter_ended(acquisition, None)
         if _waits:
             _waits.discard((acquisition.task.id, resource.id))
@@ -158,27 +158,29 @@ class Watch:
         else:
             open_acquisitions.keep(resource, acquisition, holder)
 
-    def _failed(self, asked: _Asked | None, error: BaseException) -> None:
-        if asked is not None:
-            publish.enter_ended(asked[0], error)
+    def _acquire_failed(self, request: _Begun | None, error: BaseException) -> None:
+        if request is not None:
+            publish.enter_ended(request[0], error)
 
-    def _asked_now(
+    def _acquire_nowait_started(
         self, thing: Any, holder: Any = None, caller: FrameType | None = None
-    ) -> _AskedNow | None:
+    ) -> _Request | None:
         try:
-            return self._ask(thing, holder, caller)
+            return self._acquire_request(thing, holder, caller)
         except Exception as error:
             sinks.hook_failed(error)
             return None
 
-    def _got_now(self, asked: _AskedNow | None, result: Any) -> None:
-        if asked is not None:
-            self._got(_begin(asked), result)
+    def _acquired_nowait(self, request: _Request | None, result: Any) -> None:
+        if request is not None:
+            self._acquired(_begin(request), result)
 
-    def _not_got(self, asked: _AskedNow | None, error: BaseException) -> None:
+    def _acquire_nowait_failed(self, request: _Request | None, error: BaseException) -> None:
         """Nobody has waited, and nothing is acquired."""
 
-    def _ask(self, thing: Any, holder: Any, caller: FrameType | None) -> _AskedNow | None:
+    def _acquire_request(
+        self, thing: Any, holder: Any, caller: FrameType | None
+    ) -> _Request | None:
         """What is acquired by whom, ``None`` for a call that is not told of."""
         if sinks.active_sink() is None:
             return None
@@ -187,19 +189,19 @@ class Watch:
         waits = False
         if caller is None or caller.f_code.co_name in METHODS:
             waits = is_in_wait(caller)
-            caller = outer(contended, caller)
+            caller = caller_outside(contended, caller)
         made = spawned_tasks.spawned() if by_coroutine.by_id else None
         if made is not None:
-            task, place, site, _ = made
+            task, site, site_id, _ = made
         else:
             if caller is None:
                 return None
-            named = known is not None and known.by_word
+            named = known is not None and known.is_named
             direct = named or self.own(caller.f_code.co_filename)
             task = current_task()
             if task.open and task.open[-1].state == ENTERING and _is_part(task, known, direct):
                 return None
-            frame = caller if direct else enclosing(caller, self.own)
+            frame = caller if direct else innermost_own_frame(caller, self.own)
             if frame is None:
                 return None
             if (
@@ -210,25 +212,25 @@ class Watch:
             ):
                 return None  # a lock of its own, not a pool that it takes from for the program
             if named:
-                place = entered_at(frame)
-                site = place.site
+                site = site_at(frame)
+                site_id = site.id
             else:
-                place, site = place_of(frame, self.own)
+                site, site_id = site_of_call(frame, self.own)
         if waits and (known is None or (task.id, known.id) not in _waits):
             return None
         cls = type(thing)
         kind = kinds.by_id.get(id(cls)) or resources.kind_of(cls)
-        resource = known or quietly(
-            resources.of_pair, kind.adapter or self._adapter, thing, place.text
+        resource = known or call_hidden(
+            resources.of_pair, kind.adapter or self._adapter, thing, site.text
         )
         manager = kind.manager or resources.manager_of(cls)
-        return task, manager, resource, site, holder, made is not None
+        return task, manager, resource, site_id, holder, made is not None
 
     # -- releasing --------------------------------------------------------------------------
 
-    def _releasing(
+    def _release_started(
         self, thing: Any, holder: Any = None, caller: FrameType | None = None
-    ) -> _Releasing | None:
+    ) -> _Release | None:
         try:
             contended = thing if self._itself else resources.contended(self._adapter, thing)
             resource = by_object.by_id.get(id(contended))
@@ -247,7 +249,7 @@ class Watch:
             waits = False
             if caller is None or caller.f_code.co_name in METHODS:
                 waits = is_in_wait(caller)
-                caller = outer(contended, caller)
+                caller = caller_outside(contended, caller)
             made = spawned_tasks.spawned() if by_coroutine.by_id else None
             if made is None and caller is None:
                 return None
@@ -259,62 +261,62 @@ class Watch:
                 return None
             if (
                 acquisition is None
-                and not resource.by_word
+                and not resource.is_named
                 and caller is not None
                 and is_library_internal(caller, self.own)
             ):
                 return None  # the library acquired it when nothing was known of it
             if made is not None:  # a condition's wait() in a task of its own
-                site = made.site
+                site_id = made.site_id
             elif caller is None:
-                site = 0
-            elif resource.by_word or self.own(caller.f_code.co_filename):
-                site = entered_at(caller).site
+                site_id = 0
+            elif resource.is_named or self.own(caller.f_code.co_filename):
+                site_id = site_at(caller).id
             else:
-                site = self._site(caller)
+                site_id = self._site(caller)
             if acquisition is not None:
                 acquisition.state = LEAVING
                 if self._awaited:
-                    publish.exit_started(acquisition, None, site)
-            return resource, acquisition, site
+                    publish.exit_started(acquisition, None, site_id)
+            return resource, acquisition, site_id
         except Exception as error:
             sinks.hook_failed(error)
             return None
 
-    def _releasing_other(self, thing: Any, holder: Any = None) -> _Releasing | None:
-        return self._releasing(thing, holder)
+    def _release_through_started(self, thing: Any, holder: Any = None) -> _Release | None:
+        return self._release_started(thing, holder)
 
-    def _released(self, releasing: _Releasing | None, result: Any) -> None:
+    def _released(self, releasing: _Release | None, result: Any) -> None:
         if releasing is None:
             return
-        resource, acquisition, site = releasing
+        resource, acquisition, site_id = releasing
         if acquisition is None:
-            open_acquisitions.release_unmatched(resource, site)
+            open_acquisitions.release_unmatched(resource, site_id)
             return
         if not self._awaited:
-            publish.exit_started(acquisition, None, site)
+            publish.exit_started(acquisition, None, site_id)
         publish.exit_ended(acquisition)
-        open_acquisitions.forget(resource, acquisition, site)
+        open_acquisitions.forget(resource, acquisition, site_id)
 
-    def _not_released(self, releasing: _Releasing | None, error: BaseException) -> None:
+    def _release_failed(self, releasing: _Release | None, error: BaseException) -> None:
         if releasing is None:
             return
-        resource, acquisition, site = releasing
+        resource, acquisition, site_id = releasing
         if acquisition is None:
             return
         if self._awaited:
             publish.exit_ended(acquisition, error)
-            open_acquisitions.forget(resource, acquisition, site)
+            open_acquisitions.forget(resource, acquisition, site_id)
         else:
             acquisition.state = HOLDING
 
-    def _returning(self, thing: Any, item: Any = None) -> Acquisition | None:
+    def _return_started(self, thing: Any, item: Any = None) -> Acquisition | None:
         try:
             acquisition = open_acquisitions.take_item(item)
             if acquisition is not None:
-                caller = outer(thing)
-                site = 0 if caller is None else self._site(caller)
-                publish.exit_started(acquisition, None, site)
+                caller = caller_outside(thing)
+                site_id = 0 if caller is None else self._site(caller)
+                publish.exit_started(acquisition, None, site_id)
             return acquisition
         except Exception as error:
             sinks.hook_failed(error)
@@ -324,13 +326,13 @@ class Watch:
         if acquisition is not None:
             publish.exit_ended(acquisition, None, False)
 
-    def _not_returned(self, acquisition: Acquisition | None, error: BaseException) -> None:
+    def _return_failed(self, acquisition: Acquisition | None, error: BaseException) -> None:
         if acquisition is not None:
             publish.exit_ended(acquisition, error, False)
 
     def _site(self, caller: FrameType) -> int:
-        frame = enclosing(caller, self.own)
-        return 0 if frame is None else entered_at(frame).site
+        frame = innermost_own_frame(caller, self.own)
+        return 0 if frame is None else site_at(frame).id
 
 
 for _name, _method in list(vars(Watch).items()):
@@ -343,21 +345,21 @@ def _reporting(code: CodeType, calls: _Calls, arguments: int, *consts: object) -
     return watched(code, started, ended, failed, arguments, *consts)
 
 
-@unobserved
-def _begin(asked: _AskedNow) -> _Asked | None:
-    task, manager, resource, site, holder, elsewhere = asked
+@hidden
+def _begin(request: _Request) -> _Begun | None:
+    task, manager, resource, site_id, holder, elsewhere = request
     before = open_acquisitions.given_back(resource, task) if _given_back else None
     flags = open_acquisitions.flags_of_call(resource, before)
     if elsewhere or before is not None:
         acquisition = publish.enter_started_by_call(
-            manager, resource.id, site, task, before, flags=flags, elsewhere=elsewhere
+            manager, resource.id, site_id, task, before, flags=flags, elsewhere=elsewhere
         )
     else:
-        acquisition = publish.enter_started(manager, resource.id, site, flags)
+        acquisition = publish.enter_started(manager, resource.id, site_id, flags)
     return None if acquisition is None else (acquisition, resource, before is not None, holder)
 
 
-@unobserved
+@hidden
 def _note_wait(task: Task, resource: Resource, acquisition: Acquisition | None) -> bool:
     """Note whether the ``wait()`` that ``task`` begins ends ``acquisition``, one of its own.
 
@@ -372,7 +374,7 @@ def _note_wait(task: Task, resource: Resource, acquisition: Acquisition | None) 
     return True
 
 
-@unobserved
+@hidden
 def _is_part(task: Task, resource: Resource | None, direct: bool) -> bool:
     """Whether the call, ``direct`` or not, serves what ``task`` is about to acquire already.
 
@@ -382,7 +384,7 @@ def _is_part(task: Task, resource: Resource | None, direct: bool) -> bool:
     return not direct or (resource is not None and task.open[-1].resource == resource.id)
 
 
-@unobserved
+@hidden
 def _is_left(task: Task, resource: Resource) -> bool:
     """Whether ``task`` is leaving a block of this resource, which releases it."""
     for each in reversed(task.open):

@@ -12,17 +12,17 @@ from typing import Any
 from asyncctx_trace.instrument import publish, sinks
 from asyncctx_trace.instrument.adapters import Adapter, Checkout, Give, Take
 from asyncctx_trace.instrument.hidden_frames import (
+    hidden,
+    hide,
     is_ours,
     program_frame,
     suspended,
-    unobserve,
-    unobserved,
 )
 from asyncctx_trace.instrument.patches import spawned_tasks
 from asyncctx_trace.instrument.publish import Acquisition
 from asyncctx_trace.instrument.registry import open_acquisitions, resources, sites, tasks
 from asyncctx_trace.instrument.registry.frames import ProgramFrames, next_frame
-from asyncctx_trace.instrument.registry.sites import Place
+from asyncctx_trace.instrument.registry.sites import Site
 from asyncctx_trace.instrument.registry.tasks import Task, current_task
 from asyncctx_trace.instrument.rewriting.patching import watched
 from asyncctx_trace.instrument.scope import Scope
@@ -86,24 +86,24 @@ class CheckoutWatch:
         self.own = own
         self.frames = ProgramFrames(own, self._library)
 
-    @unobserved
-    def site(self) -> int:
+    @hidden
+    def site_id(self) -> int:
         """The line of the program that runs now, ``0`` where there is none in this task."""
         found, _ = self.frames.find()
         return sites.of_frame(found[0]) if found else 0
 
-    @unobserved
-    def place(self, found: list[FrameType]) -> tuple[Place, int]:
+    @hidden
+    def site(self, found: list[FrameType]) -> tuple[Site, int]:
         """Where the first of these frames stands, and its site, which knows the second's."""
-        place = sites.entered_at(found[0])
+        site = sites.site_at(found[0])
         if len(found) == 1:
-            return place, place.site
-        return place, place.called_from(sites.of_frame(found[1]))
+            return site, site.id
+        return site, site.called_from(sites.of_frame(found[1]))
 
     def taking(self, take: Take, code: CodeType, *consts: object) -> CodeType:
         """Return ``code``, of a take's method, that reports each of its calls."""
         hooks = _Taking(self, take)
-        changed = watched(code, hooks.asked, hooks.got, hooks.failed, take.arguments, *consts)
+        changed = watched(code, hooks.request, hooks.got, hooks.failed, take.arguments, *consts)
         return spawned_tasks.code_acquires(changed)
 
     def granting(self, code: CodeType, *consts: object) -> CodeType:
@@ -126,19 +126,19 @@ class _Taking:
         _hide(take.pool)
         _hide(take.holder)
 
-    @unobserved
-    def asked(self, *arguments: Any) -> _Out | None:
+    @hidden
+    def request(self, *arguments: Any) -> _Out | None:
         if sinks.active_sink() is None:
             return None
         try:
             pool = _read(self._take.pool, *arguments)
-            return None if pool is None else self._ask(pool)
+            return None if pool is None else self._acquire_request(pool)
         except Exception as error:
             sinks.hook_failed(error)
             return None
 
-    @unobserved
-    def _ask(self, pool: Any) -> _Out | None:
+    @hidden
+    def _acquire_request(self, pool: Any) -> _Out | None:
         watch = self._watch
         if not watch.installed and not resources.is_named_pool(watch.checkout, pool):
             return None
@@ -149,11 +149,13 @@ class _Taking:
         caller = self._caller()
         if caller is None:
             return None
-        task, site, text = caller
+        task, site_id, text = caller
         resource = resources.of_pool(watch.checkout, pool, text)
         manager = resources.manager_of(type(pool))
         flags = open_acquisitions.flags_of_call(resource, None)
-        acquisition = publish.enter_started_by_call(manager, resource.id, site, task, flags=flags)
+        acquisition = publish.enter_started_by_call(
+            manager, resource.id, site_id, task, flags=flags
+        )
         if acquisition is None:
             return None
         out = _asking[asking] = _Out(acquisition, asking)
@@ -161,7 +163,7 @@ class _Taking:
             _waiting[id(native)] = out
         return out
 
-    @unobserved
+    @hidden
     def _stands_for_itself(self) -> bool:
         """Whether the program's code has entered the manager that takes: it is recorded."""
         enter = self._watch.enter
@@ -171,13 +173,13 @@ class _Taking:
             return False
         if (caller.f_globals.get("__name__"), caller.f_code.co_qualname) != enter:
             return False
-        outer = caller.f_back
-        while outer is not None and outer.f_code.co_filename == contextlib.__file__:
-            outer = outer.f_back
+        frame = caller.f_back
+        while frame is not None and frame.f_code.co_filename == contextlib.__file__:
+            frame = frame.f_back
         own = self._watch.own
-        return outer is not None and (is_ours(outer) or own(outer.f_code.co_filename))
+        return frame is not None and (is_ours(frame) or own(frame.f_code.co_filename))
 
-    @unobserved
+    @hidden
     def _caller(self) -> tuple[Task, int, str] | None:
         """Who asks, and the site and source of the program's line; ``None`` for a library's task.
 
@@ -186,14 +188,14 @@ class _Taking:
         """
         made = spawned_tasks.spawned()
         if made is not None:
-            return made.task, made.site, made.place.text
+            return made.task, made.site_id, made.site.text
         found, outermost = self._watch.frames.find(2)
         if found:
-            place, site = self._watch.place(found)
-            return current_task(), site, place.text
+            site, site_id = self._watch.site(found)
+            return current_task(), site_id, site.text
         made = spawned_tasks.origin()
         if made is not None:
-            return current_task(), made.site, made.place.text
+            return current_task(), made.site_id, made.site.text
         # A loop that is not written in Python has made a task of the method itself.
         if outermost is not None and (
             outermost is program_frame() or outermost.f_globals.get("__name__") == "asyncio.tasks"
@@ -201,7 +203,7 @@ class _Taking:
             return current_task(), 0, ""
         return None
 
-    @unobserved
+    @hidden
     def got(self, out: _Out | None, result: Any) -> None:
         if out is None:
             return
@@ -226,7 +228,7 @@ class _Taking:
         except TypeError:  # it stays in the table until it is given back
             pass
 
-    @unobserved
+    @hidden
     def failed(self, out: _Out | None, error: BaseException) -> None:
         if out is None:
             return
@@ -246,7 +248,7 @@ class _Giving:
         self._give = give
         _hide(give.item)
 
-    @unobserved
+    @hidden
     def started(self, *arguments: Any) -> list[_Out] | None:
         if not _out:
             return None
@@ -262,53 +264,53 @@ class _Giving:
         for out in outs:
             if not out.leaving:
                 out.leaving = True
-                publish.exit_started(out.acquisition, None, self._watch.site())
+                publish.exit_started(out.acquisition, None, self._watch.site_id())
         return outs
 
-    @unobserved
+    @hidden
     def ended(self, outs: list[_Out] | None, result: Any) -> None:
         for out in outs or ():
             _finish(out, None)
 
-    @unobserved
+    @hidden
     def failed(self, outs: list[_Out] | None, error: BaseException) -> None:
         for out in outs or ():
             _finish(out, error)
 
 
-@unobserved
+@hidden
 def _begun() -> None:
     return None
 
 
-@unobserved
-def _granted(ticket: object, result: object) -> None:
+@hidden
+def _granted(handle: object, result: object) -> None:
     out = _waiting.pop(id(tasks.running()[0]), None)
     if out is not None:
         out.granted = True
         publish.enter_ended(out.acquisition, None)
 
 
-@unobserved
-def _not_granted(ticket: object, error: BaseException) -> None:
+@hidden
+def _not_granted(handle: object, error: BaseException) -> None:
     return None
 
 
-@unobserved
+@hidden
 def _answered(out: _Out) -> None:
     _asking.pop(out.asking, None)
     if _waiting.get(out.asking[0]) is out:
         del _waiting[out.asking[0]]
 
 
-@unobserved
+@hidden
 def _finish(out: _Out, error: BaseException | None) -> None:
     if _out.get(out.key) is out:
         del _out[out.key]
         publish.exit_ended(out.acquisition, error, False)
 
 
-@unobserved
+@hidden
 def _end(out: _Out) -> None:
     if not out.leaving:
         publish.exit_started(out.acquisition, None)
@@ -330,7 +332,7 @@ def _lost(out: _Out, _: object) -> None:
         open_acquisitions.collected([out.acquisition])
 
 
-@unobserved
+@hidden
 def _read(how: Callable[..., Any], *arguments: Any) -> Any:
     """What an adapter reads, ``None`` where the library has changed since it was written."""
     try:
@@ -342,4 +344,4 @@ def _read(how: Callable[..., Any], *arguments: Any) -> Any:
 def _hide(reader: object) -> None:
     """Let a debugger step over what runs at every call."""
     if isinstance(reader, FunctionType):
-        unobserve(reader)
+        hide(reader)

@@ -10,10 +10,14 @@ from types import CodeType
 from typing import Any
 
 from asyncctx_trace.instrument import publish, sinks
-from asyncctx_trace.instrument.hidden_frames import suspended, unobserved
+from asyncctx_trace.instrument.hidden_frames import hidden, suspended
 from asyncctx_trace.instrument.publish import Acquisition
 from asyncctx_trace.instrument.registry import open_acquisitions, resources
-from asyncctx_trace.instrument.registry.callers import enclosing, outer, place_of
+from asyncctx_trace.instrument.registry.callers import (
+    caller_outside,
+    innermost_own_frame,
+    site_of_call,
+)
 from asyncctx_trace.instrument.registry.resources import Resource
 from asyncctx_trace.instrument.registry.tasks import Task, current_task
 from asyncctx_trace.instrument.rewriting.patching import watched
@@ -92,8 +96,8 @@ class ConditionWatch:
             return None
         try:
             resource = resources.of_object(condition._lock)
-            caller = outer(condition._lock)
-            frame = None if caller is None else enclosing(caller, self._own)
+            caller = caller_outside(condition._lock)
+            frame = None if caller is None else innermost_own_frame(caller, self._own)
             if resource is None or frame is None:
                 return None
             task = current_task()
@@ -101,7 +105,7 @@ class ConditionWatch:
             if native is None or open_acquisitions.match(resource, task) is None:
                 return None
             manager = resources.kind_of(type(condition)).manager
-            asleep = _Asleep(id(native), task, manager, resource, place_of(frame, self._own)[1])
+            asleep = _Asleep(id(native), task, manager, resource, site_of_call(frame, self._own)[1])
             _asleep[asleep.key] = asleep
             return asleep
         except Exception as error:
@@ -137,11 +141,11 @@ class ConditionWatch:
         asleep.got()  # the lock was acquired before the cancellation was let out
 
 
-@unobserved
+@hidden
 def _condition(condition: Any) -> Any:
     return condition
 
 
-@unobserved
+@hidden
 def _nothing(condition: Any, error: BaseException) -> None:
     """Who does not hold the lock may not notify."""

@@ -10,7 +10,7 @@ import sys
 from contextlib import _AsyncGeneratorContextManager as GeneratorManager
 from types import CodeType, TracebackType
 
-from asyncctx_trace.instrument.hidden_frames import is_ours, program_frame, quietly, unobserved
+from asyncctx_trace.instrument.hidden_frames import call_hidden, hidden, is_ours, program_frame
 from asyncctx_trace.instrument.publish import LEAVING, Acquisition, on_failed_exit
 from asyncctx_trace.instrument.registry import sites
 from asyncctx_trace.instrument.registry.lookups import mro
@@ -93,7 +93,7 @@ def _how_far_it_came(traceback: TracebackType | None) -> ExitFlag:
 # -- generators -------------------------------------------------------------------------------
 
 
-@unobserved
+@hidden
 def note_skipped(manager: object, acquisition: Acquisition) -> int:
     """Note that an error is about to skip the end of a generator; return the site of its yield.
 
@@ -102,7 +102,7 @@ def note_skipped(manager: object, acquisition: Acquisition) -> int:
     """
     if GeneratorManager not in mro(type(manager)):
         return 0
-    site: int = quietly(_skipped_yield, manager, acquisition)
+    site: int = call_hidden(_skipped_yield, manager, acquisition)
     return site
 
 
@@ -125,7 +125,7 @@ def watch_deadline(code: CodeType, *consts: object) -> CodeType:
     return calling_after_store(code, "EXPIRED", _expired, "exc_type", *consts)
 
 
-@unobserved
+@hidden
 def _expired(exc_type: type[BaseException] | None) -> None:
     """Note that a deadline has passed and its cancellation was swallowed: no error came out."""
     if exc_type is not None:

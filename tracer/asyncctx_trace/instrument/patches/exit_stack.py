@@ -10,7 +10,7 @@ from asyncctx_trace.instrument import publish, sinks
 from asyncctx_trace.instrument.hidden_frames import program_frame, suspended
 from asyncctx_trace.instrument.publish import Acquisition
 from asyncctx_trace.instrument.registry import open_acquisitions, resources, sites
-from asyncctx_trace.instrument.registry.callers import enclosing
+from asyncctx_trace.instrument.registry.callers import innermost_own_frame
 from asyncctx_trace.instrument.registry.weak_ids import WeakIdMap
 from asyncctx_trace.instrument.rewriting.patching import filtering_awaitable, watched
 from asyncctx_trace.instrument.wrapping.awaiting import await_exit
@@ -21,7 +21,7 @@ __all__ = ["StackWatch"]
 _BY_CALL = int(EnterFlag.BY_CALL)
 """Any task may close the stack."""
 
-_Ticket = tuple[Acquisition, Any, Any]
+_Handle = tuple[Acquisition, Any, Any]
 """acquisition, exit stack, manager"""
 
 _open: WeakIdMap[Acquisition] = WeakIdMap(
@@ -38,14 +38,16 @@ class StackWatch:
 
     def entering(self, code: CodeType, *consts: object) -> CodeType:
         """``code``, of ``enter_async_context``, that tells of each of its calls."""
-        return watched(code, self._asked, self._got, self._failed, 2, *consts)
+        return watched(
+            code, self._acquire_started, self._acquired, self._acquire_failed, 2, *consts
+        )
 
     def leaving(self, code: CodeType, *consts: object) -> CodeType:
         """``code``, of ``__aexit__``, that tells of each callback it calls."""
         return filtering_awaitable(code, self._called_back, ("cb", "exc_details"), *consts)
 
     @suspended
-    def _asked(self, stack: Any, manager: Any) -> _Ticket | None:
+    def _acquire_started(self, stack: Any, manager: Any) -> _Handle | None:
         if sinks.active_sink() is None:
             return None
         try:
@@ -59,28 +61,28 @@ class StackWatch:
                 or not self._own(caller.f_code.co_filename)
             ):
                 return None
-            place = sites.entered_at(caller)
-            resource = resources.at_place(place, manager, kind)
-            acquisition = publish.enter_started(kind.manager, resource, place.site, _BY_CALL)
+            site = sites.site_at(caller)
+            resource = resources.resource_at(site, manager, kind)
+            acquisition = publish.enter_started(kind.manager, resource, site.id, _BY_CALL)
             return None if acquisition is None else (acquisition, stack, manager)
         except Exception as error:
             sinks.hook_failed(error)
             return None
 
     @suspended
-    def _got(self, ticket: _Ticket | None, result: Any) -> None:
-        if ticket is None:
+    def _acquired(self, handle: _Handle | None, result: Any) -> None:
+        if handle is None:
             return
-        acquisition, stack, manager = ticket
+        acquisition, stack, manager = handle
         publish.enter_ended(acquisition, None)
         callback = stack._exit_callbacks[-1][1] if stack._exit_callbacks else None
         if getattr(callback, "__self__", None) is manager:
             _open.add(callback, acquisition)
 
     @suspended
-    def _failed(self, ticket: _Ticket | None, error: BaseException) -> None:
-        if ticket is not None:
-            publish.enter_ended(ticket[0], error)
+    def _acquire_failed(self, handle: _Handle | None, error: BaseException) -> None:
+        if handle is not None:
+            publish.enter_ended(handle[0], error)
 
     @suspended
     def _called_back(self, awaitable: Awaitable[Any], callback: Any, exc: Any) -> Awaitable[Any]:
@@ -88,7 +90,7 @@ class StackWatch:
         if acquisition is None:
             return awaitable
         # The stack's end: `await stack.aclose()`, or that of its own `async with`.
-        frame = enclosing(program_frame(), self._own)
-        site = 0 if frame is None else sites.of_frame(frame)
+        frame = innermost_own_frame(program_frame(), self._own)
+        site_id = 0 if frame is None else sites.of_frame(frame)
         manager = getattr(callback, "__self__", None)
-        return await_exit(awaitable, acquisition, exc[1], manager, site)
+        return await_exit(awaitable, acquisition, exc[1], manager, site_id)

@@ -14,9 +14,9 @@ from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any
 
 from asyncctx_trace.instrument import sinks
-from asyncctx_trace.instrument.hidden_frames import program_frame, quietly, suspended, unobserved
+from asyncctx_trace.instrument.hidden_frames import call_hidden, hidden, program_frame, suspended
 from asyncctx_trace.instrument.registry import tasks
-from asyncctx_trace.instrument.rewriting.bytecode import Unfamiliar
+from asyncctx_trace.instrument.rewriting.bytecode import UnsupportedCode
 from asyncctx_trace.instrument.rewriting.code_rewriter import Original, original_of
 from asyncctx_trace.instrument.rewriting.patching import beginning_with
 from asyncctx_trace.model.unpatched import unpatched
@@ -54,7 +54,7 @@ def watch_handler(number: object, handler: Any) -> None:
     """
     try:
         if isinstance(number, int) and number in _NAMES:
-            quietly(_watch, handler)
+            call_hidden(_watch, handler)
     except Exception as error:
         sinks.hook_failed(error)
 
@@ -73,7 +73,7 @@ def _watch(handler: Any) -> None:
         return
     try:
         handler.__code__ = beginning_with(code, _handler_called, Original(original_of(code)))
-    except (Unfamiliar, ValueError):  # its moment is not known then; the launcher's may be
+    except (UnsupportedCode, ValueError):  # its moment is not known then; the launcher's may be
         return
 
 
@@ -83,12 +83,12 @@ def _handler_called() -> None:
         frame = program_frame()
         number = None if frame is None else _delivered(frame)
         if number is not None:
-            quietly(_note, _NAMES[number])
+            call_hidden(_note, _NAMES[number])
     except Exception as error:
         sinks.hook_failed(error)
 
 
-@unobserved
+@hidden
 def _delivered(handler: FrameType) -> int | None:
     """The signal that is being handled; ``None`` where the program calls the function itself.
 
@@ -126,7 +126,7 @@ def loop_failed(_: None, error: BaseException) -> None:
         handler = _signal.getsignal(_signal.SIGINT)
         # Any other handler has stamped its call.
         if handler is _signal.default_int_handler:
-            quietly(_note, "KeyboardInterrupt")
+            call_hidden(_note, "KeyboardInterrupt")
 
 
 def _note(reason: str) -> None:

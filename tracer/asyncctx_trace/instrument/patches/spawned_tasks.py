@@ -7,11 +7,11 @@ from types import CodeType, CoroutineType
 from typing import Any, NamedTuple
 
 from asyncctx_trace.instrument import sinks
-from asyncctx_trace.instrument.hidden_frames import program_frame, unobserved
+from asyncctx_trace.instrument.hidden_frames import hidden, program_frame
 from asyncctx_trace.instrument.registry import tasks
-from asyncctx_trace.instrument.registry.callers import enclosing, place_of
+from asyncctx_trace.instrument.registry.callers import innermost_own_frame, site_of_call
 from asyncctx_trace.instrument.registry.lookups import on_type
-from asyncctx_trace.instrument.registry.sites import Place
+from asyncctx_trace.instrument.registry.sites import Site
 from asyncctx_trace.instrument.registry.tasks import Task, current_task, plain_coroutine
 from asyncctx_trace.instrument.registry.weak_ids import WeakIdMap
 from asyncctx_trace.instrument.rewriting.patching import filtering_argument
@@ -35,8 +35,8 @@ class Spawned(NamedTuple):
     """Who made a task of a coroutine, and where."""
 
     task: Task
-    place: Place
-    site: int
+    site: Site
+    site_id: int
     acquires: bool
     """Whether the coroutine does nothing but acquire."""
 
@@ -69,14 +69,14 @@ def code_acquires(code: CodeType) -> CodeType:
     return code
 
 
-@unobserved
+@hidden
 def spawned() -> Spawned | None:
     """Who made the task that runs now, if it does nothing but acquire."""
     found = origin()
     return found if found is not None and found.acquires else None
 
 
-@unobserved
+@hidden
 def origin() -> Spawned | None:
     """Where the program made the task that runs now, if its coroutine is a library's."""
     return by_coroutine.get(tasks.running()[1]) if by_coroutine.by_id else None
@@ -91,10 +91,10 @@ class SpawnWatch:
 
     def creating(self, argument: str, code: CodeType, *consts: object) -> CodeType:
         """``code``, of what makes a task, that shows us the coroutine."""
-        return filtering_argument(code, argument, accelerated(self._look), *consts)
+        return filtering_argument(code, argument, accelerated(self._task_created), *consts)
 
-    @unobserved
-    def _look(self, coroutine: Any) -> Any:
+    @hidden
+    def _task_created(self, coroutine: Any) -> Any:
         plain = plain_coroutine(coroutine)
         if plain is None:
             cls = type(coroutine)
@@ -115,15 +115,15 @@ class SpawnWatch:
             return
         try:
             creating = program_frame()
-            frame = None if creating is None else enclosing(creating.f_back, self._own)
+            frame = None if creating is None else innermost_own_frame(creating.f_back, self._own)
             if frame is not None:
-                place, site = place_of(frame, self._own)
+                site, site_id = site_of_call(frame, self._own)
             else:  # a task of a library's task
                 above = origin()
                 if above is None:
                     return
-                place, site = above.place, above.site
-            by_coroutine.add(coroutine, Spawned(current_task(), place, site, acquires))
+                site, site_id = above.site, above.site_id
+            by_coroutine.add(coroutine, Spawned(current_task(), site, site_id, acquires))
         except Exception as error:
             sinks.hook_failed(error)
 

@@ -23,7 +23,7 @@ from asyncctx_trace.instrument.patches.primitives import PRIMITIVES, Primitive
 from asyncctx_trace.instrument.patches.spawned_tasks import CREATING, SpawnWatch
 from asyncctx_trace.instrument.registry.resources import Resource
 from asyncctx_trace.instrument.rewriting.async_with import SUPPORTED
-from asyncctx_trace.instrument.rewriting.bytecode import Unfamiliar
+from asyncctx_trace.instrument.rewriting.bytecode import UnsupportedCode
 from asyncctx_trace.instrument.rewriting.code_rewriter import Original, original_of, rewritten
 from asyncctx_trace.instrument.rewriting.patching import (
     filtering_argument,
@@ -32,26 +32,26 @@ from asyncctx_trace.instrument.rewriting.patching import (
 )
 from asyncctx_trace.instrument.scope import Scope
 
-__all__ = ["Operation", "of_adapter", "operations", "perform", "watch_pair"]
+__all__ = ["Patch", "patches_of_adapter", "all_patches", "apply", "apply_named"]
 
 _IMPORT = "_frozen_importlib_external"
 _PYTEST = "_pytest.assertion.rewrite"
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class Patch:
     """What to do with one function, once its module is there."""
 
     module: str
     function: str
     """Qualified name in the module."""
-    operate: Callable[..., CodeType]
+    change: Callable[..., CodeType]
     """code, constants to add -> code"""
     needed_by: str = ""
     """The module whose import makes it necessary, where that is another one."""
 
 
-def operations(scope: Scope) -> Iterator[Operation]:
+def all_patches(scope: Scope) -> Iterator[Patch]:
     """All of them."""
 
     @suspended
@@ -74,30 +74,30 @@ def operations(scope: Scope) -> Iterator[Operation]:
         (_PYTEST, "_read_pyc"),
         (_PYTEST, "_rewrite_test"),
     ):
-        yield Operation(module, function, partial(_result, rewrite))
+        yield Patch(module, function, partial(_result, rewrite))
     # What `python -m` runs may execute a file of the program's in its turn.
-    yield Operation("runpy", "_get_module_details", partial(_result, module_details(scope)))
+    yield Patch("runpy", "_get_module_details", partial(_result, module_details(scope)))
     # pytest alone writes after that.
-    yield Operation(_PYTEST, "_write_pyc", partial(_argument, "co", _unrewritten))
-    yield Operation("signal", "signal", interrupts.code_of_handler)
-    yield Operation("asyncio.base_events", "BaseEventLoop.run_forever", _watched_loop)
-    yield Operation("asyncio.timeouts", "Timeout.__aexit__", exit_flags.watch_deadline)
+    yield Patch(_PYTEST, "_write_pyc", partial(_argument, "co", _unrewritten))
+    yield Patch("signal", "signal", interrupts.code_of_handler)
+    yield Patch("asyncio.base_events", "BaseEventLoop.run_forever", _watched_loop)
+    yield Patch("asyncio.timeouts", "Timeout.__aexit__", exit_flags.watch_deadline)
     stacks = StackWatch(scope.includes)
-    yield Operation("contextlib", "AsyncExitStack.enter_async_context", stacks.entering)
-    yield Operation("contextlib", "AsyncExitStack.__aexit__", stacks.leaving)
+    yield Patch("contextlib", "AsyncExitStack.enter_async_context", stacks.entering)
+    yield Patch("contextlib", "AsyncExitStack.__aexit__", stacks.leaving)
     for primitive in PRIMITIVES:
         yield from _of_primitive(primitive, scope)
     conditions = ConditionWatch(scope.includes)
-    yield Operation("trio._sync", "Condition.wait", conditions.waiting)
+    yield Patch("trio._sync", "Condition.wait", conditions.waiting)
     for method in ("notify", "notify_all"):
-        yield Operation("trio._sync", f"Condition.{method}", conditions.notifying)
+        yield Patch("trio._sync", f"Condition.{method}", conditions.notifying)
     creations = SpawnWatch(scope.includes)
     for module, function, argument, needed_by in CREATING:
         look = partial(creations.creating, argument)
-        yield Operation(module, function, look, needed_by)
+        yield Patch(module, function, look, needed_by)
 
 
-def of_adapter(adapter: Adapter, scope: Scope) -> Iterator[Operation]:
+def patches_of_adapter(adapter: Adapter, scope: Scope) -> Iterator[Patch]:
     """Yield what to do with the library that ``adapter`` knows."""
     if adapter.pair is not None:
         watch_of(adapter, adapter.pair).own = scope.includes
@@ -109,19 +109,19 @@ def of_adapter(adapter: Adapter, scope: Scope) -> Iterator[Operation]:
         yield from _of_checkout(adapter)
     if isinstance(adapter.capacity, AtCreation):
         method, count = adapter.capacity.initializer, adapter.capacity.argument + 1
-        yield Operation(*_split(method), partial(_creation, adapter.capacity.remember, count))
+        yield Patch(*_split(method), partial(_creation, adapter.capacity.remember, count))
 
 
-def _of_checkout(adapter: Adapter) -> Iterator[Operation]:
+def _of_checkout(adapter: Adapter) -> Iterator[Patch]:
     checkout = adapter.checkout
     assert checkout is not None
     watch = checkout_watch(adapter, checkout)
     for take in checkout.takes:
-        yield Operation(*_split(take.method), partial(watch.taking, take))
+        yield Patch(*_split(take.method), partial(watch.taking, take))
         if take.granted:
-            yield Operation(*_split(take.granted), watch.granting)
+            yield Patch(*_split(take.granted), watch.granting)
     for give in checkout.gives:
-        yield Operation(*_split(give.method), partial(watch.giving, give))
+        yield Patch(*_split(give.method), partial(watch.giving, give))
 
 
 def _creation(
@@ -135,60 +135,60 @@ def _creation(
 
 
 @suspended
-def _nothing(ticket: object, result: object) -> None:
+def _nothing(handle: object, result: object) -> None:
     return None
 
 
-def _of_pair(adapter: Adapter, pair: Pair) -> Iterator[Operation]:
+def _of_pair(adapter: Adapter, pair: Pair) -> Iterator[Patch]:
     watch = watch_of(adapter, pair)
-    yield Operation(*_split(pair.acquire), watch.acquiring)
-    yield Operation(*_split(pair.release), watch.releasing)
+    yield Patch(*_split(pair.acquire), watch.acquiring)
+    yield Patch(*_split(pair.release), watch.releasing)
 
 
-def _of_primitive(primitive: Primitive, scope: Scope) -> Iterator[Operation]:
+def _of_primitive(primitive: Primitive, scope: Scope) -> Iterator[Patch]:
     watch = Watch(_PRIMITIVE, by_argument=primitive.by_argument)
     watch.own = scope.includes
     for method in primitive.acquire:
-        yield Operation(primitive.module, f"{primitive.cls}.{method}", watch.acquiring)
-    yield Operation(primitive.module, f"{primitive.cls}.{primitive.release}", watch.releasing)
+        yield Patch(primitive.module, f"{primitive.cls}.{method}", watch.acquiring)
+    yield Patch(primitive.module, f"{primitive.cls}.{primitive.release}", watch.releasing)
 
 
 _PRIMITIVE = Adapter("", "lock")
 """For what is contended for itself; each class has an adapter of its own besides."""
 
 
-def watch_pair(manager: object, resource: Resource) -> None:
+def apply_named(manager: object, resource: Resource) -> None:
     """Watch also ``await lock.acquire()`` of a ``manager`` that the program wants to see."""
     adapter = adapter_for(type(manager))
     if adapter is None or not SUPPORTED:
         return
     if adapter.pair is not None:
-        resource.by_word = True
-        for operation in _of_pair(adapter, adapter.pair):
-            perform(operation)
+        resource.is_named = True
+        for patch in _of_pair(adapter, adapter.pair):
+            apply(patch)
     if adapter.checkout is not None:
-        resource.by_word = True
-        for operation in _of_checkout(adapter):
-            perform(operation)
+        resource.is_named = True
+        for patch in _of_checkout(adapter):
+            apply(patch)
 
 
-def perform(operation: Operation) -> None:
+def apply(patch: Patch) -> None:
     """Do it if the module is loaded and it has not been done."""
-    module = sys.modules.get(operation.module)
+    module = sys.modules.get(patch.module)
     if module is None:
         return
     try:
-        function: Any = reduce(getattr, operation.function.split("."), module)
+        function: Any = reduce(getattr, patch.function.split("."), module)
         function = _plain(function)
         code: CodeType = function.__code__
         if original_of(code) is code:
-            changed = operation.operate(code, Original(code))
+            changed = patch.change(code, Original(code))
             _protect(code, changed)
             function.__code__ = changed
-    except (AttributeError, Unfamiliar, ValueError) as error:
+    except (AttributeError, UnsupportedCode, ValueError) as error:
         # Another version of that library: its managers are traced all the same.
         logging.getLogger("asyncctx_trace").debug(
-            "asyncctx-trace: %s.%s is not watched: %s", operation.module, operation.function, error
+            "asyncctx-trace: %s.%s is not watched: %s", patch.module, patch.function, error
         )
 
 

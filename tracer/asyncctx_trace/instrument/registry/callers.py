@@ -6,24 +6,24 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
-from asyncctx_trace.instrument.hidden_frames import program_frame, unobserved
+from asyncctx_trace.instrument.hidden_frames import hidden, program_frame
 from asyncctx_trace.instrument.registry import sites
 from asyncctx_trace.instrument.registry.resources import kind_of
-from asyncctx_trace.instrument.registry.sites import Place
+from asyncctx_trace.instrument.registry.sites import Site
 from asyncctx_trace.native import accelerated
 
 __all__ = [
     "MANAGER_METHODS",
     "METHODS",
-    "enclosing",
-    "entered_at",
+    "innermost_own_frame",
     "is_library_internal",
     "is_in_wait",
-    "outer",
-    "place_of",
+    "caller_outside",
+    "site_at",
+    "site_of_call",
 ]
 
-entered_at = accelerated(sites.entered_at)
+site_at = accelerated(sites.site_at)
 
 METHODS = frozenset(
     {
@@ -53,8 +53,8 @@ _FAR = 64
 Own = Callable[[str], bool]
 
 
-@unobserved
-def outer(contended: object, caller: FrameType | None = None) -> FrameType | None:
+@hidden
+def caller_outside(contended: object, caller: FrameType | None = None) -> FrameType | None:
     """The frame that calls the method that runs now, past other methods of what is acquired.
 
     It is ``caller``, if that is known, or one further out. ``None`` where that is part of an
@@ -71,7 +71,7 @@ def outer(contended: object, caller: FrameType | None = None) -> FrameType | Non
     return frame
 
 
-@unobserved
+@hidden
 def is_in_wait(caller: FrameType | None) -> bool:
     """Return whether the ``wait()`` of a condition calls the method, from ``caller`` outwards."""
     frame = caller
@@ -85,7 +85,7 @@ def is_in_wait(caller: FrameType | None) -> bool:
     return False
 
 
-@unobserved
+@hidden
 def is_library_internal(caller: FrameType, own: Own) -> bool:
     """Return whether a library calls the method for its own purposes.
 
@@ -106,8 +106,8 @@ def is_library_internal(caller: FrameType, own: Own) -> bool:
     return False
 
 
-@unobserved
-def enclosing(frame: FrameType | None, own: Own) -> FrameType | None:
+@hidden
+def innermost_own_frame(frame: FrameType | None, own: Own) -> FrameType | None:
     """The innermost of ``frame`` and those that led to it that is of the program's own code."""
     for _ in range(_FAR):
         if frame is None:
@@ -120,19 +120,19 @@ def enclosing(frame: FrameType | None, own: Own) -> FrameType | None:
     return None
 
 
-@unobserved
-def place_of(frame: FrameType, own: Own) -> tuple[Place, int]:
+@hidden
+def site_of_call(frame: FrameType, own: Own) -> tuple[Site, int]:
     """Where ``frame`` stands, and the site for it that knows who called its function."""
-    place = entered_at(frame)
+    site = site_at(frame)
     caller = frame.f_back
     if caller is None or not own(caller.f_code.co_filename):
-        caller = enclosing(caller, own)
+        caller = innermost_own_frame(caller, own)
         if caller is None:
-            return place, place.site
-    return place, place.called_from(entered_at(caller).site)
+            return site, site.id
+    return site, site.called_from(site_at(caller).id)
 
 
-@unobserved
+@hidden
 def _is_of(frame: FrameType, contended: object) -> bool:
     """Whether ``frame`` is a method of what is acquired, or of what stands for it.
 

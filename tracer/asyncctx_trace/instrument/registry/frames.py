@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from asyncctx_trace.instrument.hidden_frames import is_ours, program_frame, unobserved
+from asyncctx_trace.instrument.hidden_frames import hidden, is_ours, program_frame
 from asyncctx_trace.instrument.registry import tasks
 
 __all__ = ["ProgramFrames", "next_frame"]
@@ -30,7 +30,7 @@ class ProgramFrames:
         self._library = library
         self._files: dict[str, int] = {}
 
-    @unobserved
+    @hidden
     def find(self, limit: int = 1) -> tuple[list[FrameType], FrameType | None]:
         """Return at most ``limit`` frames, innermost first, and the task's outermost frame.
 
@@ -64,7 +64,7 @@ class ProgramFrames:
                 frame = None if greenlet is None else _suspended(greenlet)
         return found, outermost
 
-    @unobserved
+    @hidden
     def _classify(self, frame: FrameType) -> int:
         module = frame.f_globals.get("__name__") or ""
         file = frame.f_code.co_filename
@@ -79,7 +79,7 @@ class ProgramFrames:
         return kind
 
 
-@unobserved
+@hidden
 def next_frame(frame: FrameType) -> FrameType | None:
     """Return the frame that called or awaits ``frame``, ours left out."""
     found = frame.f_back
@@ -88,14 +88,14 @@ def next_frame(frame: FrameType) -> FrameType | None:
     return found
 
 
-@unobserved
+@hidden
 def _greenlet() -> Any:
     """The parent of the running greenlet; ``None`` where greenlet is not in use."""
     getcurrent = getattr(sys.modules.get("greenlet"), "getcurrent", None)
     return None if getcurrent is None else getcurrent().parent
 
 
-@unobserved
+@hidden
 def _suspended(greenlet: Any) -> FrameType | None:
     frame = greenlet.gr_frame
     return frame if isinstance(frame, FrameType) else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from asyncctx_trace.instrument.hidden_frames import unobserved
+from asyncctx_trace.instrument.hidden_frames import hidden
 
 __all__ = ["full_name", "module_name", "mro", "on_type", "qualified_name"]
 
@@ -14,34 +14,34 @@ _module: Any = type.__dict__["__module__"].__get__
 _qualified_name: Any = type.__dict__["__qualname__"].__get__
 
 
-@unobserved
+@hidden
 def mro(cls: type) -> tuple[type, ...]:
     """The class and its bases, in the order of look-ups."""
     found: tuple[type, ...] = _mro(cls)
     return found
 
 
-@unobserved
+@hidden
 def module_name(cls: type) -> str:
     """``cls.__module__``; ``"?"`` where that is not a string."""
     name = _module(cls)
     return name if isinstance(name, str) else "?"
 
 
-@unobserved
+@hidden
 def qualified_name(cls: type) -> str:
     """``cls.__qualname__``."""
     name: str = _qualified_name(cls)
     return name
 
 
-@unobserved
+@hidden
 def full_name(cls: type) -> str:
     """``module.QualifiedName``."""
     return f"{module_name(cls)}.{qualified_name(cls)}"
 
 
-@unobserved
+@hidden
 def on_type(cls: type, name: str) -> Any:
     """What ``name`` stands for in the class or its nearest base, unbound; ``None`` if nothing."""
     for base in mro(cls):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from asyncctx_trace.instrument import publish, sinks
-from asyncctx_trace.instrument.hidden_frames import unobserved
+from asyncctx_trace.instrument.hidden_frames import hidden
 from asyncctx_trace.instrument.publish import BY_CALL, ENDED, HOLDING, TRACED, Acquisition
 from asyncctx_trace.instrument.registry.resources import Resource, on_collected
 from asyncctx_trace.instrument.registry.tasks import Task, current_task
@@ -33,7 +33,7 @@ _given_back: list[tuple[Acquisition, Resource, int]] = []
 """Acquisitions of ``async with`` blocks that go on, released inside the block; and where."""
 
 
-@unobserved
+@hidden
 def keep(resource: Resource, acquisition: Acquisition, holder: object = None) -> None:
     """``acquisition`` is open, and was made by a call, for ``holder`` where that is said."""
     taken = resource.taken
@@ -45,7 +45,7 @@ def keep(resource: Resource, acquisition: Acquisition, holder: object = None) ->
         _by_holder[resource.id, id(holder)] = acquisition
 
 
-@unobserved
+@hidden
 def keep_item(item: Any, acquisition: Acquisition) -> None:
     """``acquisition`` is open, and is released with the very object ``item``."""
     open_ = by_item.get(item)
@@ -55,7 +55,7 @@ def keep_item(item: Any, acquisition: Acquisition) -> None:
         open_.append(acquisition)
 
 
-@unobserved
+@hidden
 def take_item(item: Any) -> Acquisition | None:
     """The acquisition that ends with the release of ``item``; it is not kept any more."""
     open_ = by_item.get(item)
@@ -67,7 +67,7 @@ def take_item(item: Any) -> Acquisition | None:
     return acquisition
 
 
-@unobserved
+@hidden
 def match(resource: Resource, task: Task, holder: object = None) -> Acquisition | None:
     """The acquisition that a release of ``resource`` by ``task`` ends.
 
@@ -92,7 +92,7 @@ def match(resource: Resource, task: Task, holder: object = None) -> Acquisition 
     return next((each for each in taken if each.state == HOLDING), None)
 
 
-@unobserved
+@hidden
 def released(resource: Resource, acquisition: Acquisition, site: int) -> None:
     """``acquisition`` is over, by a call at ``site``."""
     publish.exit_started(acquisition, None, site)
@@ -100,7 +100,7 @@ def released(resource: Resource, acquisition: Acquisition, site: int) -> None:
     forget(resource, acquisition, site)
 
 
-@unobserved
+@hidden
 def forget(resource: Resource, acquisition: Acquisition, site: int) -> None:
     """Note that ``acquisition`` was ended by a call at ``site``."""
     taken = resource.taken
@@ -112,7 +112,7 @@ def forget(resource: Resource, acquisition: Acquisition, site: int) -> None:
         _given_back.append((acquisition, resource, site))
 
 
-@unobserved
+@hidden
 def given_back(resource: Resource, task: Task) -> Acquisition | None:
     """The latest of ``task`` whose block goes on although ``resource`` was released in it."""
     for acquisition, its, _ in reversed(_given_back):
@@ -121,14 +121,14 @@ def given_back(resource: Resource, task: Task) -> Acquisition | None:
     return None
 
 
-@unobserved
+@hidden
 def flags_of_call(resource: Resource, before: Acquisition | None) -> int:
     """The bits of ``EnterFlag`` of an acquisition by call; ``before`` is what begins again."""
-    traced = resource.by_word if before is None else resource.traced
+    traced = resource.is_named if before is None else resource.traced
     return BY_CALL | TRACED if traced else BY_CALL
 
 
-@unobserved
+@hidden
 def taken_again(acquisition: Acquisition) -> None:
     """The block of ``acquisition`` holds again what was released inside it."""
     for index, entry in enumerate(_given_back):
@@ -137,7 +137,7 @@ def taken_again(acquisition: Acquisition) -> None:
             return
 
 
-@unobserved
+@hidden
 def release_unmatched(resource: Resource, site: int) -> None:
     """A release at ``site`` ended no acquisition that is known."""
     sink = sinks.active.sink
@@ -148,7 +148,7 @@ def release_unmatched(resource: Resource, site: int) -> None:
             sinks.disable_sink(sink, error)
 
 
-@unobserved
+@hidden
 def collected(acquisitions: list[Acquisition]) -> None:
     """The garbage collector took what these hold."""
     sink = sinks.active.sink
@@ -162,7 +162,7 @@ def collected(acquisitions: list[Acquisition]) -> None:
                 sinks.disable_sink(sink, error)
 
 
-@unobserved
+@hidden
 def _block_ended(acquisition: Acquisition, error: BaseException | None) -> None:
     """The end of a block has released what was released inside it already."""
     entry = next((each for each in _given_back if each[0] is acquisition), None)

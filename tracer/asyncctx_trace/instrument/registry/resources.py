@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from asyncctx_trace.instrument import sinks
 from asyncctx_trace.instrument.adapters import Adapter, Checkout, Everywhere, adapter_for, itself
-from asyncctx_trace.instrument.hidden_frames import quietly, unobserve, unobserved
+from asyncctx_trace.instrument.hidden_frames import call_hidden, hidden, hide
 from asyncctx_trace.instrument.registry.lookups import full_name, on_type, qualified_name
 from asyncctx_trace.instrument.registry.naming import receiver
-from asyncctx_trace.instrument.registry.sites import Place
+from asyncctx_trace.instrument.registry.sites import Site
 from asyncctx_trace.instrument.registry.weak_ids import WeakIdMap
 from asyncctx_trace.model.capacity import LIMITED
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Kind",
     "Resource",
-    "at_place",
     "contended",
     "forget_kinds",
     "is_named_pool",
@@ -33,6 +32,7 @@ __all__ = [
     "of_pair",
     "of_pool",
     "on_collected",
+    "resource_at",
     "resource_of",
 ]
 
@@ -40,14 +40,14 @@ __all__ = [
 class Resource:
     """A resource as it was defined."""
 
-    __slots__ = ("by_word", "capacity", "id", "kind", "name", "taken", "traced")
+    __slots__ = ("capacity", "id", "is_named", "kind", "name", "taken", "traced")
 
     def __init__(self, kind: str, name: str, capacity: int | None) -> None:
         self.id = _next_id()
         self.kind = kind
         self.name = name
         self.capacity = capacity
-        self.by_word = False
+        self.is_named = False
         """Whether the program has said that it wants to see this one."""
         self.traced = False
         """Whether ``traced()`` was called with a manager of it."""
@@ -82,7 +82,7 @@ class Kind:
             self.adapter = adapter_for(cls)
             self.itself = self.adapter is None or self.adapter.resource is itself
             if self.adapter is not None and isinstance(self.adapter.resource, FunctionType):
-                unobserve(self.adapter.resource)  # it is called at every enter
+                hide(self.adapter.resource)  # it is called at every enter
 
 
 _next_id = itertools.count(1).__next__
@@ -90,7 +90,7 @@ _UNLIMITED = 1 << 31
 """What libraries write for "as many as you like" is as large, or larger."""
 
 
-@unobserved
+@hidden
 def _object_collected(resource: Resource) -> None:
     if resource.taken:
         _collected(resource.taken)
@@ -119,12 +119,12 @@ def manager_of(cls: type) -> int:
     return manager
 
 
-@unobserved
+@hidden
 def kind_of(cls: type) -> Kind:
     """What is known of ``cls``; it is looked at once, and runs no code of its own."""
     kind = kinds.get(cls)
     if kind is None:
-        kind = quietly(Kind, cls)
+        kind = call_hidden(Kind, cls)
         kinds.add(cls, kind)
     return kind
 
@@ -134,36 +134,36 @@ def forget_kinds() -> None:
     kinds.clear()
 
 
-@unobserved
-def at_place(place: Place, manager: Any, kind: Kind) -> int:
+@hidden
+def resource_at(site: Site, manager: Any, kind: Kind) -> int:
     """The id of the resource of a ``manager`` of this ``kind``, entered at ``place``.
 
     Without an adapter, an object that the source names (``self.lock``) is a resource itself;
     what the source makes on the spot (``connect(url)``) is one resource for all passes.
     """
-    if place.known is kind and place.resource:
-        return place.resource
+    if site.kind is kind and site.resource:
+        return site.resource
     adapter = kind.adapter
     if adapter is None:
-        if "(" not in place.text:
+        if "(" not in site.text:
             found = by_object.by_id.get(id(manager))
-            return (found or quietly(_of_object, manager, "manager", _name(place, manager))).id
-        place.known = kind
-        place.resource = quietly(_of_name, "manager", place.name).id
-        return place.resource
+            return (found or call_hidden(_of_object, manager, "manager", _name(site, manager))).id
+        site.kind = kind
+        site.resource = call_hidden(_of_name, "manager", site.name).id
+        return site.resource
     thing = _read(adapter.resource, manager)
     if isinstance(thing, str):
-        found = by_name.get((adapter.kind, thing)) or quietly(_of_name, adapter.kind, thing)
+        found = by_name.get((adapter.kind, thing)) or call_hidden(_of_name, adapter.kind, thing)
         if type(adapter.resource) is Everywhere:
-            place.known = kind
-            place.resource = found.id
+            site.kind = kind
+            site.resource = found.id
         return found.id
     found = by_object.by_id.get(id(thing))
-    return (found or quietly(_adapted, adapter, thing, _name(place, manager))).id
+    return (found or call_hidden(_adapted, adapter, thing, _name(site, manager))).id
 
 
-def _name(place: Place, manager: object) -> str:
-    return place.name or qualified_name(type(manager))
+def _name(site: Site, manager: object) -> str:
+    return site.name or qualified_name(type(manager))
 
 
 def _adapted(adapter: Adapter, thing: object, name: str) -> Resource:
@@ -208,22 +208,22 @@ def of_pair(adapter: Adapter, thing: object, text: str) -> Resource:
         if adapter.pair is not None:
             methods = adapter.pair.acquire.rpartition(".")[2], *methods
         named = receiver(text, methods) or qualified_name(type(thing))
-        found = quietly(_adapted, adapter, contended_, named)
+        found = call_hidden(_adapted, adapter, contended_, named)
     return found
 
 
-@unobserved
+@hidden
 def of_object(thing: object) -> Resource | None:
     """The resource that ``thing`` is known as."""
     return by_object.get(thing)
 
 
-@unobserved
+@hidden
 def of_pool(checkout: Checkout, pool: object, text: str) -> Resource:
     """The resource that stands for ``pool``, from which a library takes in ``text``."""
     thing = _read(checkout.resource, pool)
     found = by_object.get(thing)
-    return quietly(_of_new_pool, checkout, pool, thing, text) if found is None else found
+    return call_hidden(_of_new_pool, checkout, pool, thing, text) if found is None else found
 
 
 def _of_new_pool(checkout: Checkout, pool: object, thing: object, text: str) -> Resource:
@@ -235,10 +235,10 @@ def _of_new_pool(checkout: Checkout, pool: object, thing: object, text: str) -> 
 def is_named_pool(checkout: Checkout, pool: object) -> bool:
     """Whether the program has named ``pool``, or what stands for it."""
     found = by_object.get(_read(checkout.resource, pool))
-    return found is not None and found.by_word
+    return found is not None and found.is_named
 
 
-@unobserved
+@hidden
 def contended(adapter: Adapter, thing: object) -> object:
     """What tasks contend for when they call a method of ``thing``."""
     found = _read(adapter.resource, thing)
@@ -277,7 +277,7 @@ def resource_of(
     return _of_object(resource, kind, name or qualified_name(type(resource)), capacity)
 
 
-@unobserved
+@hidden
 def _read(how: Any, thing: Any) -> Any:
     """What an adapter reads off, ``None`` where the library has changed since it was written."""
     try:

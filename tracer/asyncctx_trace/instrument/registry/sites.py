@@ -10,13 +10,13 @@ from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
 from asyncctx_trace.instrument import sinks
-from asyncctx_trace.instrument.hidden_frames import program_frame, quietly, unobserved
+from asyncctx_trace.instrument.hidden_frames import call_hidden, hidden, program_frame
 from asyncctx_trace.instrument.registry.weak_ids import WeakIdMap
 
 if TYPE_CHECKING:
     from asyncctx_trace.instrument.rewriting.bytecode import Position
 
-__all__ = ["Place", "define", "entered_at", "of_frame", "source_of"]
+__all__ = ["Site", "define", "of_frame", "site_at", "source_of"]
 
 _ENTER = -1 if sys.version_info >= (3, 13) else opcode.opmap["BEFORE_ASYNC_WITH"]
 _ENTERED = (3, 4)
@@ -24,11 +24,11 @@ _ENTERED = (3, 4)
 
 _next_id = itertools.count(1).__next__
 _sites: dict[int, tuple[str, int, str, str, int]] = {}
-by_code: WeakIdMap[dict[int, Place]] = WeakIdMap()
+by_code: WeakIdMap[dict[int, Site]] = WeakIdMap()
 """Code -> instruction offset -> place."""
 
 
-class Place:
+class Site:
     """A site that is known before anybody comes by; it is defined when somebody does."""
 
     __slots__ = (
@@ -36,24 +36,24 @@ class Place:
         "_callers",
         "_code",
         "_position",
-        "known",
+        "id",
+        "kind",
         "name",
         "resource",
-        "site",
         "text",
     )
 
-    def __init__(self, code: CodeType, position: Position, before: Place | None = None) -> None:
+    def __init__(self, code: CodeType, position: Position, before: Site | None = None) -> None:
         """``before`` is the place before this one on the same line of ``code``."""
         self._code: CodeType | None = code
         self._position = position
         self._before = before
-        self.site = 0
+        self.id = 0
         self.text = ""
         self.name = ""
         """The text, with a number where the line has the same text before: two resources that
         are made there have two names."""
-        self.known: object = None
+        self.kind: object = None
         """What is known of the class of manager that ``resource`` is right for."""
         self.resource = 0
         """The resource of all such managers here, ``0`` where each has its own."""
@@ -64,10 +64,10 @@ class Place:
         """The site of this place, which is known, when ``caller`` has called its function."""
         if self._callers is None:
             self._callers = {}
-        site = self._callers.get(caller)
-        if site is None:
-            site = self._callers[caller] = define(*_sites[self.site][:4], caller)
-        return site
+        site_id = self._callers.get(caller)
+        if site_id is None:
+            site_id = self._callers[caller] = define(*_sites[self.id][:4], caller)
+        return site_id
 
     def arrive(self, frame: FrameType | None = None) -> int:
         """The site, defined now if nobody has been here; reads the source then."""
@@ -79,16 +79,16 @@ class Place:
             text, same = self._read(code.co_filename, namespace)
             self.text = _item(text)
             self.name = f"{self.text} #{same + 1}" if same and self.text else self.text
-            self.site = _define_in(code, self._position[0], self.text)
-        return self.site
+            self.id = _define_in(code, self._position[0], self.text)
+        return self.id
 
     def _read(self, file: str, namespace: dict[str, Any] | None) -> tuple[str, int]:
         """The source, and how many items before this one on the line have the same."""
         earlier: list[Position] = []
-        place = self._before
-        while place is not None:
-            earlier.append(place._position)
-            place = place._before
+        site = self._before
+        while site is not None:
+            earlier.append(site._position)
+            site = site._before
         line, _, column, _ = self._position
         if line is not None and column is None:  # python -X no_debug_ranges
             items = _items_on(file, line, namespace)
@@ -103,35 +103,35 @@ class Place:
 
 def define(file: str, line: int, function: str, text: str, caller: int = 0) -> int:
     """A new site; ``function`` is qualified, ``text`` the source of the context expression."""
-    site = _next_id()
-    _sites[site] = (file, line, function, text, caller)
+    site_id = _next_id()
+    _sites[site_id] = (file, line, function, text, caller)
     sink = sinks.active.sink
     if sink is not None:
         try:
-            sink.site_defined(site, file, line, function, text, caller)
+            sink.site_defined(site_id, file, line, function, text, caller)
         except Exception as error:
             sinks.disable_sink(sink, error)
+    return site_id
+
+
+@hidden
+def site_at(frame: FrameType) -> Site:
+    """The place at which ``frame`` stands now, with its site defined."""
+    code = frame.f_code
+    sites_of_code = by_code.by_id.get(id(code))
+    if sites_of_code is None:
+        sites_of_code = {}
+        by_code.add(code, sites_of_code)
+    site = sites_of_code.get(frame.f_lasti)
+    if site is None:
+        site = sites_of_code[frame.f_lasti] = call_hidden(_first_seen, frame)
     return site
 
 
-@unobserved
-def entered_at(frame: FrameType) -> Place:
-    """The place at which ``frame`` stands now, with its site defined."""
-    code = frame.f_code
-    places = by_code.by_id.get(id(code))
-    if places is None:
-        places = {}
-        by_code.add(code, places)
-    place = places.get(frame.f_lasti)
-    if place is None:
-        place = places[frame.f_lasti] = quietly(_first_seen, frame)
-    return place
-
-
-def _first_seen(frame: FrameType) -> Place:
-    place = Place(frame.f_code, _position(frame.f_code, frame.f_lasti))
-    place.arrive(frame)
-    return place
+def _first_seen(frame: FrameType) -> Site:
+    site = Site(frame.f_code, _position(frame.f_code, frame.f_lasti))
+    site.arrive(frame)
+    return site
 
 
 def _position(code: CodeType, offset: int) -> Position:
@@ -150,10 +150,10 @@ def _position(code: CodeType, offset: int) -> Position:
     return positions[before]
 
 
-@unobserved
+@hidden
 def of_frame(frame: FrameType) -> int:
     """The site at which ``frame`` stands now, defined when first met."""
-    return entered_at(frame).site
+    return site_at(frame).id
 
 
 def source_of(file: str, position: Position, namespace: dict[str, Any] | None) -> str:
@@ -220,8 +220,8 @@ def _define_in(code: CodeType, line: int | None, text: str) -> int:
 
 
 def _replay(sink: sinks.Sink) -> None:
-    for site, where in list(_sites.items()):
-        sink.site_defined(site, *where)
+    for site_id, where in list(_sites.items()):
+        sink.site_defined(site_id, *where)
 
 
 sinks.on_attach(_replay)

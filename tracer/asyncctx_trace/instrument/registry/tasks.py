@@ -12,7 +12,7 @@ from types import CoroutineType, MemberDescriptorType
 from typing import TYPE_CHECKING, Any
 
 from asyncctx_trace.instrument import sinks
-from asyncctx_trace.instrument.hidden_frames import quietly, suspended, unobserved
+from asyncctx_trace.instrument.hidden_frames import call_hidden, hidden, suspended
 from asyncctx_trace.instrument.registry.lookups import on_type
 from asyncctx_trace.instrument.registry.weak_ids import WeakIdMap
 from asyncctx_trace.model.unpatched import unpatched
@@ -71,19 +71,19 @@ seen = by_native.by_id.get
 """Address of a native task -> the task, for those that are known."""
 
 
-@unobserved
+@hidden
 def current_task() -> Task:
     """The task that runs now; code outside any task counts as one pseudo-task per thread."""
     native = None if running_loop() is None else native_task()
     if native is not None:
         task = seen(id(native))
-        return quietly(_first_seen, native, "asyncio") if task is None else task
+        return call_hidden(_first_seen, native, "asyncio") if task is None else task
     native = _trio_task()
     if native is not None:
         task = seen(id(native))
-        return quietly(_first_seen, native, "trio") if task is None else task
+        return call_hidden(_first_seen, native, "trio") if task is None else task
     outside: Task | None = getattr(_outside, "task", None)
-    return quietly(_first_outside) if outside is None else outside
+    return call_hidden(_first_outside) if outside is None else outside
 
 
 def _first_outside() -> Task:
@@ -111,7 +111,7 @@ def _define(task: Task) -> Task:
     return task
 
 
-@unobserved
+@hidden
 def _native_task_gone(task: Task) -> None:
     sink = sinks.active.sink
     if task.id in _finished:
@@ -143,7 +143,7 @@ def note_finished(at: int) -> None:
             sinks.disable_sink(sink, error)
 
 
-@unobserved
+@hidden
 def _is_finished(native: Any, runtime: str) -> bool:
     """Whether the coroutine of a task has run to its end."""
     coroutine = native.coro if runtime == "trio" else native.get_coro()
@@ -166,7 +166,7 @@ def _replay(sink: sinks.Sink) -> None:
 sinks.on_attach(_replay)
 
 
-@unobserved
+@hidden
 def running() -> tuple[Any, Any]:
     """Return the running task object of asyncio or trio, and its coroutine; ``None`` for none."""
     native = None if running_loop() is None else native_task()
@@ -176,7 +176,7 @@ def running() -> tuple[Any, Any]:
     return native, None if native is None else plain_coroutine(native.coro)
 
 
-@unobserved
+@hidden
 def plain_coroutine(awaitable: Any) -> Any:
     """Return ``awaitable`` if it is a coroutine, or the one in its slot ``_coro``, else ``None``.
 
@@ -194,7 +194,7 @@ def plain_coroutine(awaitable: Any) -> Any:
     return inner if type(inner) is CoroutineType else None
 
 
-@unobserved
+@hidden
 def _trio_task() -> Any:
     """The running task object of trio, or ``None``."""
     # As trio.lowlevel.current_task, which raises where there is none.
@@ -204,13 +204,13 @@ def _trio_task() -> Any:
     trio = sys.modules.get("trio")
     if trio is not None:
         try:
-            return quietly(trio.lowlevel.current_task)
+            return call_hidden(trio.lowlevel.current_task)
         except (RuntimeError, AttributeError):  # no run in this thread, or trio half imported
             pass
     return None
 
 
-@unobserved
+@hidden
 def _running_loop() -> Any:
     """Stands here until asyncio is imported."""
     global running_loop
@@ -225,7 +225,7 @@ running_loop = _running_loop
 """The event loop that runs in this thread, or ``None``; ``native_task`` raises without one."""
 
 
-@unobserved
+@hidden
 def _native_task() -> Any:
     """Stands here until asyncio is imported, then gives its place to asyncio's own function.
 

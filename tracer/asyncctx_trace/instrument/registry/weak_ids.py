@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from asyncctx_trace.instrument.hidden_frames import suspended, unobserved
+from asyncctx_trace.instrument.hidden_frames import hidden, suspended
 
 __all__ = ["WeakIdMap"]
 
@@ -33,7 +33,7 @@ class WeakIdMap(Generic[T]):
         self._refs: dict[int, weakref.ref[Any]] = {}
         self._on_collected = on_collected
 
-    @unobserved
+    @hidden
     def add(self, thing: Any, value: T) -> weakref.ref[Any]:
         """Set the value of ``thing``, and return the reference that watches it.
 
@@ -48,7 +48,7 @@ class WeakIdMap(Generic[T]):
         self.by_id[key] = value
         return ref
 
-    @unobserved
+    @hidden
     def add_or_keep(self, thing: Any, value: T) -> None:
         """Set the value of ``thing``; one that cannot be watched keeps it until it is popped."""
         try:
@@ -56,12 +56,12 @@ class WeakIdMap(Generic[T]):
         except TypeError:
             self.by_id[id(thing)] = value
 
-    @unobserved
+    @hidden
     def get(self, thing: Any) -> T | None:
         """Return the value of ``thing``, ``None`` if it has none."""
         return self.by_id.get(id(thing))
 
-    @unobserved
+    @hidden
     def pop(self, thing: Any) -> T | None:
         """Take out the value of ``thing``, and return it; ``None`` if it has none."""
         key = id(thing)
@@ -77,11 +77,11 @@ class WeakIdMap(Generic[T]):
         """Return all values, in the order in which they were added."""
         return list(self.by_id.values())
 
-    @unobserved
+    @hidden
     def __contains__(self, thing: Any) -> bool:
         return id(thing) in self.by_id
 
-    @unobserved
+    @hidden
     def __bool__(self) -> bool:
         return bool(self.by_id)
 

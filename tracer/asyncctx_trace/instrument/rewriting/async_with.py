@@ -42,14 +42,14 @@ from asyncctx_trace.instrument.rewriting.bytecode import (
     Handler,
     Instruction,
     Position,
-    Unfamiliar,
+    UnsupportedCode,
     copy,
     make,
     pop,
     swap,
 )
 
-__all__ = ["SUPPORTED", "Marks", "bracketed", "has_async_with"]
+__all__ = ["SUPPORTED", "Hooks", "with_hooks", "has_async_with"]
 
 SUPPORTED = (3, 11) <= sys.version_info < (3, 16)
 """Whether this interpreter's code is of the shape above."""
@@ -75,7 +75,7 @@ _MORE_STACK = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class Hooks:
     """What to call at each moment; see the picture above."""
 
     begin: Callable[..., object]
@@ -99,10 +99,10 @@ def has_async_with(code: CodeType) -> bool:
 P = TypeVar("P")
 
 
-def bracketed(
+def with_hooks(
     code: CodeType,
-    marks: Marks,
-    place: Callable[[CodeType, Position, P | None], P],
+    hooks: Hooks,
+    make_site: Callable[[CodeType, Position, P | None], P],
     *consts: object,
 ) -> CodeType:
     """``code`` with marks; ``begin`` gets what ``place`` makes of a context expression's place.
@@ -113,25 +113,25 @@ def bracketed(
     assembly = Assembly(code)
     last: dict[int | None, P] = {}
 
-    def placed(position: Position) -> P:
-        made = last[position[0]] = place(code, position, last.get(position[0]))
+    def site_placed(position: Position) -> P:
+        made = last[position[0]] = make_site(code, position, last.get(position[0]))
         return made
 
-    _Bracketing(assembly, marks).run(placed)
+    _HookInsertion(assembly, hooks).run(site_placed)
     return assembly.assembled(*consts, stack=_MORE_STACK)
 
 
-class _Bracketing:
+class _HookInsertion:
     """One pass over one code object."""
 
-    def __init__(self, assembly: Assembly, marks: Marks) -> None:
+    def __init__(self, assembly: Assembly, hooks: Hooks) -> None:
         self.assembly = assembly
-        self.marks = marks
+        self.hooks = hooks
         self.order = tuple(assembly.instructions)
         self.index = {instruction: index for index, instruction in enumerate(self.order)}
         self.depths = assembly.depths()
 
-    def run(self, place: Callable[[Position], object]) -> None:
+    def run(self, make_site: Callable[[Position], object]) -> None:
         for index, instruction in enumerate(self.order):
             if instruction not in self.depths:
                 continue  # the compiler left it there, and nothing leads to it
@@ -140,65 +140,65 @@ class _Bracketing:
             if instruction.arg == _AFTER_ENTER:
                 start = index - len(_ENTERING)
                 if tuple(i.name for i in self.order[start:index]) != _ENTERING:
-                    raise Unfamiliar("an enter that begins in another way")
+                    raise UnsupportedCode("an enter that begins in another way")
                 # Before 3.13 the first instruction stands for the statement; the one before it
                 # ends the context expression.
                 of_item = self.order[start if sys.version_info >= (3, 13) else start - 1]
-                self._bracket_enter(start, index, place(of_item.position))
+                self._insert_around_enter(start, index, make_site(of_item.position))
             elif instruction.arg == _AFTER_EXIT:
                 if self.order[index - 1].name == "WITH_EXCEPT_START":
-                    self._bracket_failed_exit(index - 1)
+                    self._insert_around_failed_exit(index - 1)
                 else:
-                    self._bracket_exit(index)
+                    self._insert_around_exit(index)
 
-    def _bracket_enter(self, start: int, index: int, place: object) -> None:
+    def _insert_around_enter(self, start: int, index: int, site: object) -> None:
         """The enter from ``start`` on, with its GET_AWAITABLE at ``index``."""
         before = self.order[start]
-        assembly, marks = self.assembly, self.marks
+        assembly, hooks = self.assembly, self.hooks
         region, after = self._await(index)
         below = self.depths[before] - 1
         # [manager] -> [ticket, manager]
-        begin = assembly.call(marks.begin, assembly.const(place), copy(4))
+        begin = assembly.call(hooks.begin, assembly.const(site), copy(4))
         assembly.insert(before, [*begin, swap(2)])
         self._guard(
             [*self.order[start:index], *region],
             below + 1,
             more=1,
-            failed=self._tell(marks.not_entered, 3),
+            failed=self._call_and_reraise(hooks.not_entered, 3),
         )
         # [ticket, exit, value] -> [exit, value, ticket]: from here on an exception, such as a
         # KeyboardInterrupt within the mark, finds the exit where the interpreter expects it.
         assembly.insert(after, [swap(depth) for depth in range(2, _EXIT + 3)])
         # -> [exit, value]
-        entered = assembly.call(marks.entered, copy(_EXIT + 4), copy(4))
+        entered = assembly.call(hooks.entered, copy(_EXIT + 4), copy(4))
         assembly.insert(after, [*entered, swap(_EXIT + 3), pop(), pop()])
 
-    def _bracket_exit(self, index: int) -> None:
+    def _insert_around_exit(self, index: int) -> None:
         """The exit after a body that did not fail; ``index`` is its GET_AWAITABLE."""
         start = index - _EXIT_CALL
         if {i.name for i in self.order[start : start + 3]} - {"LOAD_CONST", "LOAD_COMMON_CONSTANT"}:
-            raise Unfamiliar("an exit that is not called with None, None, None")
+            raise UnsupportedCode("an exit that is not called with None, None, None")
         first = self.order[start]
-        assembly, marks = self.assembly, self.marks
+        assembly, hooks = self.assembly, self.hooks
         region, after = self._await(index)
         below = self.depths[first] - _EXIT
         # [exit] -> [ticket, exit]
-        leaving = assembly.call(marks.leaving, copy(_EXIT + 2))
+        leaving = assembly.call(hooks.leaving, copy(_EXIT + 2))
         assembly.insert(first, [*leaving, *(swap(depth) for depth in range(_EXIT + 1, 1, -1))])
         self._guard(
             [*self.order[start:index], *region],
             below + 1,
             more=1,
-            failed=self._tell(marks.not_left, 3),
+            failed=self._call_and_reraise(hooks.not_left, 3),
         )
         # [ticket, result] -> [result]
-        left = assembly.call(marks.left, copy(3))
+        left = assembly.call(hooks.left, copy(3))
         assembly.insert(after, [swap(2), *left, pop(), pop()])
 
-    def _bracket_failed_exit(self, index: int) -> None:
+    def _insert_around_failed_exit(self, index: int) -> None:
         """The exit after a body that failed; ``index`` is its WITH_EXCEPT_START."""
         before = self.order[index]
-        assembly, marks = self.assembly, self.marks
+        assembly, hooks = self.assembly, self.hooks
         region, after = self._await(index + 1)
         end = self.index[after]
         if after.name == "TO_BOOL":
@@ -207,28 +207,28 @@ class _Bracketing:
         if otherwise.name == "NOT_TAKEN":
             otherwise = self.order[end + 2]
         if not decision.name.endswith("IF_TRUE") or otherwise.name != "RERAISE":
-            raise Unfamiliar("an exit whose result decides nothing")
+            raise UnsupportedCode("an exit whose result decides nothing")
         assert decision.target is not None
         # All of these: [exit, place, previous error, error]
         exit = _EXIT + 5
         # From CPython 3.14 on the manager lies above its exit.
         manager = [copy(exit + 1)] if _IN_STEPS else []
-        failing = assembly.call(marks.failing, copy(exit), copy(4), *manager)
+        failing = assembly.call(hooks.failing, copy(exit), copy(4), *manager)
         assembly.insert(before, [*failing, pop()])
         self._guard(
             [before, *region, *self.order[self.index[after] : end + 1]],
             self.depths[before],
             more=0,
-            failed=self._tell(marks.not_cleaned, exit),
+            failed=self._call_and_reraise(hooks.not_cleaned, exit),
         )
-        assembly.insert(otherwise, [*assembly.call(marks.passed_on, copy(exit)), pop()])
-        assembly.insert(decision.target, [*assembly.call(marks.suppressed, copy(exit)), pop()])
+        assembly.insert(otherwise, [*assembly.call(hooks.passed_on, copy(exit)), pop()])
+        assembly.insert(decision.target, [*assembly.call(hooks.suppressed, copy(exit)), pop()])
 
     def _await(self, index: int) -> tuple[list[Instruction], Instruction]:
         """What the ``await`` with its GET_AWAITABLE at ``index`` runs, and what comes after."""
         send, yielding = self.order[index + _SEND : index + _SEND + 2]
         if send.name != "SEND" or send.target is None or yielding.name != "YIELD_VALUE":
-            raise Unfamiliar("an await that does not send")
+            raise UnsupportedCode("an await that does not send")
         end = self.index[send.target]
         if send.target.name == "END_SEND":
             end += 1
@@ -249,8 +249,8 @@ class _Bracketing:
         ``more`` is how many items the region now has below it that it had not.
         """
         here = set(region)
-        outer = region[0].handler
-        guard = Handler(self.assembly.append(failed, outer), depth, lasti=True)
+        caller_outside = region[0].handler
+        guard = Handler(self.assembly.append(failed, caller_outside), depth, lasti=True)
         within: dict[Handler, Handler] = {}
         for instruction in region:
             handler = instruction.handler
@@ -261,7 +261,7 @@ class _Bracketing:
                     handler, Handler(handler.target, handler.depth + more, handler.lasti)
                 )
 
-    def _tell(self, mark: Callable[..., object], depth: int) -> list[Instruction]:
+    def _call_and_reraise(self, mark: Callable[..., object], depth: int) -> list[Instruction]:
         """Call ``mark`` with what lies at ``depth`` and the error, and raise that as it was.
 
         The stack is [.., place, error]. The error is not made the current one, and its

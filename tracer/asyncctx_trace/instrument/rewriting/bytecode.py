@@ -26,7 +26,7 @@ __all__ = [
     "Handler",
     "Instruction",
     "Position",
-    "Unfamiliar",
+    "UnsupportedCode",
     "copy",
     "exception_table",
     "make",
@@ -66,7 +66,7 @@ def _cache_units() -> list[int]:
 _CACHES = _cache_units()
 
 
-class Unfamiliar(Exception):
+class UnsupportedCode(Exception):
     """Code of a shape that no compiler known to us writes: it is left as it is."""
 
 

@@ -7,10 +7,10 @@ import logging
 from collections.abc import Iterator
 from types import CodeType, FunctionType
 
-from asyncctx_trace.instrument.registry.sites import Place
-from asyncctx_trace.instrument.rewriting.async_with import bracketed, has_async_with
-from asyncctx_trace.instrument.rewriting.bytecode import Unfamiliar
-from asyncctx_trace.instrument.rewriting.hooks import MARKS
+from asyncctx_trace.instrument.registry.sites import Site
+from asyncctx_trace.instrument.rewriting.async_with import has_async_with, with_hooks
+from asyncctx_trace.instrument.rewriting.bytecode import UnsupportedCode
+from asyncctx_trace.instrument.rewriting.hooks import HOOKS
 from asyncctx_trace.instrument.scope import Scope
 
 __all__ = ["Original", "functions", "original_of", "rewritten"]
@@ -46,8 +46,8 @@ def _rewritten(code: CodeType) -> CodeType:
     result = code.replace(co_consts=tuple(consts)) if inside else code
     if has_async_with(code):
         try:
-            return bracketed(result, MARKS, Place, Original(code))
-        except (Unfamiliar, LookupError) as error:
+            return with_hooks(result, HOOKS, Site, Original(code))
+        except (UnsupportedCode, LookupError) as error:
             logging.getLogger("asyncctx_trace").warning(
                 "asyncctx-trace: %s in %s, line %d, is not traced: %s",
                 code.co_qualname,

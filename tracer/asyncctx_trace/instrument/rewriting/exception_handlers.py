@@ -72,7 +72,7 @@ class _Code:
 
     def __init__(self, code: CodeType) -> None:
         self.order = [i for i in dis.get_instructions(code) if i.opname != "EXTENDED_ARG"]
-        self.place = {instruction.offset: place for place, instruction in enumerate(self.order)}
+        self.index = {instruction.offset: index for index, instruction in enumerate(self.order)}
         self.table = list(exception_table(code.co_exceptiontable))
 
     def handler(self, offset: int) -> int | None:
@@ -88,84 +88,84 @@ class _Code:
         Each but the last passes on what it does not handle.
         """
         seen: set[int] = set()
-        place = self.handler(offset)
-        while place is not None and place not in seen:
-            seen.add(place)
-            yield place
-            place = self.handler(self.order[self._end(place)].offset)
+        index = self.handler(offset)
+        while index is not None and index not in seen:
+            seen.add(index)
+            yield index
+            index = self.handler(self.order[self._end(index)].offset)
 
-    def is_of_the_compiler(self, place: int) -> bool:
+    def is_of_the_compiler(self, index: int) -> bool:
         """Whether no statement of the source stands behind the handler at ``place``.
 
         Handlers of statements begin with PUSH_EXC_INFO. Others are ends of handlers, what an
         ``await`` needs, and ours.
         """
-        return self.order[place].opname != "PUSH_EXC_INFO"
+        return self.order[index].opname != "PUSH_EXC_INFO"
 
-    def is_of_with(self, place: int) -> bool:
+    def is_of_with(self, index: int) -> bool:
         """Whether the handler at ``place`` is that of a ``with`` or ``async with``."""
         # Calls of ours may stand in front of it.
-        for instruction in self.order[place + 1 :]:
+        for instruction in self.order[index + 1 :]:
             if instruction.opname == "WITH_EXCEPT_START":
                 return True
             if not _EXPRESSION.match(instruction.opname) and instruction.opname != "POP_TOP":
                 return False
         return False
 
-    def clause_names(self, place: int) -> list[str] | None:
+    def clause_names(self, index: int) -> list[str] | None:
         """Names of the exception types of the clauses at ``place``; ``None`` if it takes all."""
         names: list[str] = []
-        place += 1
+        index += 1
         while True:
             clause: list[str] = []
-            while _EXPRESSION.match(self.order[place].opname):
-                if isinstance(self.order[place].argval, str):
-                    clause.append(self.order[place].argval)
-                place += 1
-            if self.order[place].opname not in ("CHECK_EXC_MATCH", "CHECK_EG_MATCH"):
+            while _EXPRESSION.match(self.order[index].opname):
+                if isinstance(self.order[index].argval, str):
+                    clause.append(self.order[index].argval)
+                index += 1
+            if self.order[index].opname not in ("CHECK_EXC_MATCH", "CHECK_EG_MATCH"):
                 # RERAISE: no clause is left; anything else is a body that runs for every error.
-                return names if names and self.order[place].opname == "RERAISE" else None
+                return names if names and self.order[index].opname == "RERAISE" else None
             names += clause
-            jump = next(i for i in self.order[place:] if "JUMP" in i.opname)
-            place = self._at(jump.argval)
+            jump = next(i for i in self.order[index:] if "JUMP" in i.opname)
+            index = self._at(jump.argval)
 
     def following(self, offset: int) -> Iterator[dis.Instruction]:
         """Every instruction that may run after the one at ``offset`` without an error."""
         todo, seen = [self._at(offset) + 1], set[int]()
         while todo:
-            place = todo.pop()
-            while place < len(self.order) and place not in seen:
-                seen.add(place)
-                instruction = self.order[place]
+            index = todo.pop()
+            while index < len(self.order) and index not in seen:
+                seen.add(index)
+                instruction = self.order[index]
                 yield instruction
                 name = instruction.opname
                 if "JUMP" in name or name in ("FOR_ITER", "SEND"):
                     todo.append(self._at(instruction.argval))
                 if name in _ENDS or name.startswith("JUMP_"):
                     break
-                place += 1
+                index += 1
 
     def _at(self, offset: int) -> int:
-        while offset not in self.place:  # an EXTENDED_ARG comes before its instruction
+        while offset not in self.index:  # an EXTENDED_ARG comes before its instruction
             offset += 2
-        return self.place[offset]
+        return self.index[offset]
 
-    def _end(self, place: int) -> int:
+    def _end(self, index: int) -> int:
         """The place at which the handler at ``place`` raises again."""
-        first = place
-        while place + 1 < len(self.order) and self.order[place].opname != "RERAISE":
-            if self.order[place].opname in ("CLEANUP_THROW", "CALL_INTRINSIC_1"):
-                return place
-            place += 1
-        return place if place + 1 < len(self.order) else first
+        first = index
+        while index + 1 < len(self.order) and self.order[index].opname != "RERAISE":
+            if self.order[index].opname in ("CLEANUP_THROW", "CALL_INTRINSIC_1"):
+                return index
+            index += 1
+        return index if index + 1 < len(self.order) else first
 
 
 def _catches(code: CodeType, offset: int) -> bool:
     read = _Code(code)
-    for place in read.handlers(offset):
-        if read.is_of_the_compiler(place) or read.is_of_with(place):
+    for index in read.handlers(offset):
+        if read.is_of_the_compiler(index) or read.is_of_with(index):
             continue
-        names = read.clause_names(place)
+        names = read.clause_names(index)
         if names is None or _CANCELLATIONS.intersection(names):
             return True
     return False
@@ -173,7 +173,7 @@ def _catches(code: CodeType, offset: int) -> bool:
 
 def _skips(code: CodeType, offset: int) -> bool:
     read = _Code(code)
-    if any(not read.is_of_the_compiler(place) for place in read.handlers(offset)):
+    if any(not read.is_of_the_compiler(index) for index in read.handlers(offset)):
         return False
     following = list(read.following(offset))
     return any(i.opname in _DELETES for i in following) or any(

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from asyncctx_trace.instrument import acceleration, sinks
-from asyncctx_trace.instrument.hidden_frames import quietly, unobserved
+from asyncctx_trace.instrument.hidden_frames import call_hidden, hidden
 from asyncctx_trace.instrument.patches.exit_flags import note_skipped
 from asyncctx_trace.instrument.publish import (
     Acquisition,
@@ -21,13 +21,13 @@ from asyncctx_trace.instrument.publish import (
     exit_ended,
     exit_started,
 )
-from asyncctx_trace.instrument.registry.resources import at_place, by_object, kind_of, kinds
-from asyncctx_trace.instrument.registry.sites import Place
-from asyncctx_trace.instrument.rewriting.async_with import Marks
+from asyncctx_trace.instrument.registry.resources import by_object, kind_of, kinds, resource_at
+from asyncctx_trace.instrument.registry.sites import Site
+from asyncctx_trace.instrument.rewriting.async_with import Hooks
 from asyncctx_trace.instrument.sinks import active_sink
 from asyncctx_trace.native import accelerated
 
-__all__ = ["MARKS"]
+__all__ = ["HOOKS"]
 
 
 @accelerated
@@ -43,20 +43,20 @@ class Exit(partial[Any]):
 
 
 @accelerated
-@unobserved
-def begin(place: Place, manager: object) -> Acquisition | None:
+@hidden
+def begin(site: Site, manager: object) -> Acquisition | None:
     """The ticket of an acquisition, ``None`` for one that is not told of."""
     try:
         if active_sink() is None:
             return None
         cls = type(manager)
-        kind = kinds.by_id.get(id(cls)) or quietly(kind_of, cls)
+        kind = kinds.by_id.get(id(cls)) or call_hidden(kind_of, cls)
         if not kind.manager or kind.traced:
             return None
-        site = place.site or quietly(place.arrive)
+        site_id = site.id or call_hidden(site.arrive)
         known = by_object.by_id.get(id(manager)) if kind.itself else None
-        resource = at_place(place, manager, kind) if known is None else known.id
-        return enter_started(kind.manager, resource, site)
+        resource = resource_at(site, manager, kind) if known is None else known.id
+        return enter_started(kind.manager, resource, site_id)
     except RecursionError:  # the program is at the end of its stack, and there is no room to tell
         return None
     except Exception as error:
@@ -65,30 +65,30 @@ def begin(place: Place, manager: object) -> Acquisition | None:
 
 
 @accelerated
-@unobserved
-def entered(exit: Callable[..., Any], ticket: Acquisition | None) -> Callable[..., Any]:
+@hidden
+def entered(exit: Callable[..., Any], handle: Acquisition | None) -> Callable[..., Any]:
     """What the interpreter shall keep as the exit."""
-    if ticket is None:
+    if handle is None:
         return exit
-    enter_ended(ticket)
+    enter_ended(handle)
     wrapped = Exit(exit)
-    wrapped.acquisition = ticket
+    wrapped.acquisition = handle
     return wrapped
 
 
 @accelerated
-@unobserved
+@hidden
 def leaving(exit: Callable[..., Any]) -> Acquisition | None:
     """The ticket of the exit that comes now."""
     if type(exit) is not Exit:
         return None
-    ticket = exit.acquisition
-    exit_started(ticket)
-    return ticket
+    handle = exit.acquisition
+    exit_started(handle)
+    return handle
 
 
 @accelerated
-@unobserved
+@hidden
 def failing(exit: Callable[..., Any], error: BaseException, manager: object = None) -> None:
     """The exit comes now, after an error; ``manager`` where ``exit`` is not bound to it."""
     if type(exit) is Exit:
@@ -99,7 +99,7 @@ def failing(exit: Callable[..., Any], error: BaseException, manager: object = No
 
 
 @accelerated
-@unobserved
+@hidden
 def suppressed(exit: Callable[..., Any]) -> None:
     """It took the error away."""
     if type(exit) is Exit:
@@ -107,7 +107,7 @@ def suppressed(exit: Callable[..., Any]) -> None:
 
 
 @accelerated
-@unobserved
+@hidden
 def passed_on(exit: Callable[..., Any]) -> None:
     """It did not."""
     if type(exit) is Exit:
@@ -115,14 +115,14 @@ def passed_on(exit: Callable[..., Any]) -> None:
 
 
 @accelerated
-@unobserved
+@hidden
 def not_cleaned(exit: Callable[..., Any], error: BaseException) -> None:
     """It failed itself."""
     if type(exit) is Exit:
         exit_ended(exit.acquisition, error, False, sys.exc_info()[1])
 
 
-MARKS = Marks(
+HOOKS = Hooks(
     begin=begin,
     entered=entered,
     not_entered=enter_ended,

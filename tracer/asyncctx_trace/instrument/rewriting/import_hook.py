@@ -20,7 +20,7 @@ from asyncctx_trace.instrument.adapters import (
 )
 from asyncctx_trace.instrument.hidden_frames import suspended
 from asyncctx_trace.instrument.patches import acquire_release, interrupts, launchers
-from asyncctx_trace.instrument.patches.table import Operation, of_adapter, operations, perform
+from asyncctx_trace.instrument.patches.table import Patch, all_patches, apply, patches_of_adapter
 from asyncctx_trace.instrument.rewriting import main_module
 from asyncctx_trace.instrument.rewriting.async_with import SUPPORTED
 from asyncctx_trace.instrument.rewriting.code_rewriter import (
@@ -125,18 +125,18 @@ def _scope(wanted: settings.Settings) -> Scope:
 def _install(scope: Scope) -> None:
     global _installed
     _installed = scope
-    waiting = _Waiting(operations(scope))
+    waiting = _Waiting(all_patches(scope))
     for package in FAMILIES:
         if package in sys.modules:
             load_family(package)
     for adapter in registered():
-        waiting.add(of_adapter(adapter, scope))
+        waiting.add(patches_of_adapter(adapter, scope))
     known = set(map(id, registered()))
 
     def add(adapter: Adapter) -> None:
         if id(adapter) not in known and _installed is scope:
             known.add(id(adapter))
-            waiting.add(of_adapter(adapter, scope))
+            waiting.add(patches_of_adapter(adapter, scope))
 
     on_new_adapter(add)
 
@@ -148,7 +148,7 @@ def _install(scope: Scope) -> None:
         if name in FAMILIES:
             for adapter in load_family(name):
                 add(adapter)
-        waiting.perform(name)
+        waiting.apply(name)
         return module
 
     importlib = sys.modules["_frozen_importlib"]
@@ -157,24 +157,24 @@ def _install(scope: Scope) -> None:
 
 
 class _Waiting:
-    """Operations, each performed as soon as its module is there."""
+    """Patches, each applied as soon as its module is loaded."""
 
-    def __init__(self, operations: Iterator[Operation]) -> None:
-        self._by_module: dict[str, list[Operation]] = {}
-        self.add(operations)
+    def __init__(self, patches: Iterator[Patch]) -> None:
+        self._by_module: dict[str, list[Patch]] = {}
+        self.add(patches)
 
-    def add(self, operations: Iterator[Operation]) -> None:
-        """Perform these now or later."""
-        for operation in operations:
-            name = operation.needed_by or operation.module
+    def add(self, patches: Iterator[Patch]) -> None:
+        """Apply ``patches`` now, or when their modules are loaded."""
+        for patch in patches:
+            name = patch.needed_by or patch.module
             module = sys.modules.get(name)
             spec = getattr(module, "__spec__", None)
             if module is not None and not getattr(spec, "_initializing", False):
-                perform(operation)
+                apply(patch)
             else:
-                self._by_module.setdefault(name, []).append(operation)
+                self._by_module.setdefault(name, []).append(patch)
 
-    def perform(self, name: str) -> None:
-        """Perform what waits for this module, which has been loaded."""
-        for operation in self._by_module.pop(name, ()):
-            perform(operation)
+    def apply(self, name: str) -> None:
+        """Apply the patches that wait for the module ``name``, which has been loaded."""
+        for patch in self._by_module.pop(name, ()):
+            apply(patch)

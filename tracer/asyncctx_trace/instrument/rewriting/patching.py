@@ -15,7 +15,7 @@ from asyncctx_trace.instrument.rewriting.bytecode import (
     Assembly,
     Handler,
     Instruction,
-    Unfamiliar,
+    UnsupportedCode,
     copy,
     make,
     pop,
@@ -99,7 +99,7 @@ def watched(
     start = _start(assembly)
     depths = assembly.depths()
     if depths[start]:
-        raise Unfamiliar("a function that begins with something on its stack")
+        raise UnsupportedCode("a function that begins with something on its stack")
     loads = [_argument(code, name) for name in code.co_varnames[:arguments]]
     failure = [*assembly.call(as_hook(failed), copy(5), copy(4)), pop(), make("RERAISE", 1)]
     for instruction in original:
@@ -141,7 +141,7 @@ def calling_after_store(
             call = assembly.call(as_hook(look), _argument(code, argument))
             assembly.insert(order[index + 1], [*call, pop()])
             return assembly.assembled(*consts, stack=_MORE_STACK)
-    raise Unfamiliar(f"a function that stores no {value}")
+    raise UnsupportedCode(f"a function that stores no {value}")
 
 
 def _start(assembly: Assembly) -> Instruction:
@@ -149,13 +149,13 @@ def _start(assembly: Assembly) -> Instruction:
     for index, instruction in enumerate(assembly.instructions):
         if instruction.name == "RESUME":
             return assembly.instructions[index + 1]
-    raise Unfamiliar("a function that never begins")
+    raise UnsupportedCode("a function that never begins")
 
 
 def _argument(code: CodeType, name: str) -> Instruction:
     count = code.co_argcount + code.co_kwonlyargcount
     if name not in code.co_varnames[:count]:
-        raise Unfamiliar(f"a function without an argument {name}")
+        raise UnsupportedCode(f"a function without an argument {name}")
     # An argument that inner functions use lives in a cell, in the same slot.
     how = "LOAD_DEREF" if name in code.co_cellvars else "LOAD_FAST"
     return make(how, code.co_varnames.index(name))

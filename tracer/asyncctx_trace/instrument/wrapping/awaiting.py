@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from types import FrameType
 from typing import Any
 
-from asyncctx_trace.instrument.hidden_frames import invisible, is_ours, suspended, unobserved
+from asyncctx_trace.instrument.hidden_frames import hidden, is_ours, suspended, without_lines
 from asyncctx_trace.instrument.patches.exit_flags import note_skipped
 from asyncctx_trace.instrument.publish import (
     TRACED,
@@ -23,7 +23,7 @@ from asyncctx_trace.instrument.publish import (
     exit_started,
 )
 from asyncctx_trace.instrument.registry.lookups import module_name, on_type
-from asyncctx_trace.instrument.registry.sites import entered_at
+from asyncctx_trace.instrument.registry.sites import site_at
 from asyncctx_trace.native import accelerated
 
 __all__ = ["await_enter", "await_exit", "special"]
@@ -31,22 +31,22 @@ __all__ = ["await_enter", "await_exit", "special"]
 _CONTEXTLIB = contextlib.__file__
 
 
-@unobserved
+@hidden
 def site_of(frame: FrameType) -> int:
     """The site at which ``frame`` enters; for an exit stack, where it was given the manager."""
     while frame.f_code.co_filename == _CONTEXTLIB and frame.f_back is not None:
         frame = frame.f_back
-    return entered_at(frame).site
+    return site_at(frame).id
 
 
-@unobserved
+@hidden
 def failed_exit_started(
     acquisition: Acquisition, body_error: BaseException, manager: object, site: int
 ) -> None:
     exit_started(acquisition, body_error, note_skipped(manager, acquisition) or site)
 
 
-@unobserved
+@hidden
 def failed_exit_ended(
     acquisition: Acquisition,
     body_error: BaseException | None,
@@ -58,7 +58,7 @@ def failed_exit_ended(
 
 
 @accelerated
-@invisible
+@without_lines
 async def await_enter(
     awaitable: Awaitable[Any],
     manager: int,
@@ -81,7 +81,7 @@ async def await_enter(
 
 
 @accelerated
-@invisible
+@without_lines
 async def await_exit(
     awaitable: Awaitable[Any],
     acquisition: Acquisition,
@@ -108,7 +108,7 @@ async def await_exit(
     return value
 
 
-@unobserved
+@hidden
 def _is_true(value: object) -> bool:
     """The truth of what an exit gave, as far as it can be had without running its code.
 
@@ -120,7 +120,7 @@ def _is_true(value: object) -> bool:
     return bool(value)
 
 
-@unobserved
+@hidden
 def _step_out(error: BaseException) -> None:
     traceback = error.__traceback__
     if traceback is not None and is_ours(traceback.tb_frame):

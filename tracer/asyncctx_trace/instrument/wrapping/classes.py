@@ -12,7 +12,7 @@ from functools import partial, update_wrapper
 from typing import Any
 
 from asyncctx_trace.errors import NotTraceable
-from asyncctx_trace.instrument.hidden_frames import program_frame, quietly, suspended, unobserved
+from asyncctx_trace.instrument.hidden_frames import call_hidden, hidden, program_frame, suspended
 from asyncctx_trace.instrument.publish import Acquisition
 from asyncctx_trace.instrument.registry.resources import forget_kinds, manager_of, resource_of
 from asyncctx_trace.instrument.registry.weak_ids import WeakIdMap
@@ -85,10 +85,10 @@ def _watch_subclasses(cls: type, options: dict[str, Any]) -> None:
         holder: Any = next(b for b in bases if b.__dict__.get("__init_subclass__") is hook)
         return super(holder, sub).__init_subclass__
 
-    @unobserved
+    @hidden
     def __init_subclass__(sub: type, **kwargs: Any) -> None:
-        quietly(above, sub)(**kwargs)
-        quietly(_instrument, sub, options, inherited=False)
+        call_hidden(above, sub)(**kwargs)
+        call_hidden(_instrument, sub, options, inherited=False)
 
     __init_subclass__.__asyncctx_traced__ = original  # type: ignore[attr-defined]
     hook = classmethod(__init_subclass__)  # type: ignore[arg-type,var-annotated]
@@ -115,7 +115,7 @@ def _instrument(cls: type, options: dict[str, Any], inherited: bool) -> None:
 def _telling_enter(
     method: Callable[..., Awaitable[Any]], options: dict[str, Any]
 ) -> Callable[..., Awaitable[Any]]:
-    @unobserved
+    @hidden
     def __aenter__(self: Any) -> Awaitable[Any]:
         return told(method(self), self)
 
@@ -132,7 +132,7 @@ def _telling_enter(
 def _telling_exit(
     method: Callable[..., Awaitable[Any]], options: dict[str, Any]
 ) -> Callable[..., Awaitable[Any]]:
-    @unobserved
+    @hidden
     def __aexit__(self: Any, *exc: Any) -> Awaitable[Any]:
         awaitable = method(self, *exc)
         return told(awaitable, self, exc) if self in _open else awaitable

@@ -9,7 +9,7 @@ from typing import Any
 import wrapt
 
 from asyncctx_trace.instrument import acceleration
-from asyncctx_trace.instrument.hidden_frames import suspended, unobserved
+from asyncctx_trace.instrument.hidden_frames import hidden, suspended
 from asyncctx_trace.instrument.publish import Acquisition
 from asyncctx_trace.instrument.registry.resources import Resource, kind_of
 from asyncctx_trace.instrument.registry.tasks import current_task
@@ -45,7 +45,7 @@ class TracedManager(wrapt.ObjectProxy):  # type: ignore[type-arg,unused-ignore] 
         super().__init__(manager)
         self._self_watch = _Watch(type(manager), resource)
 
-    @unobserved
+    @hidden
     def __aenter__(self) -> Awaitable[Any]:  # type: ignore[override,unused-ignore]
         manager, watch = self.__wrapped__, self._self_watch
         awaitable: Awaitable[Any] = (
@@ -55,7 +55,7 @@ class TracedManager(wrapt.ObjectProxy):  # type: ignore[type-arg,unused-ignore] 
             return awaitable
         return await_enter(awaitable, watch.manager, watch.resource.id, watch.open.append)
 
-    @unobserved
+    @hidden
     def __aexit__(self, *exc: Any) -> Awaitable[Any]:  # type: ignore[override,unused-ignore]
         manager, watch = self.__wrapped__, self._self_watch
         awaitable: Awaitable[Any] = (

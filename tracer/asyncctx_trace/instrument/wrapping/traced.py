@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast, overload
 from asyncctx_trace.errors import NotTraceable
 from asyncctx_trace.instrument import span_scope
 from asyncctx_trace.instrument.adapters import AtCreation, adapter_for
-from asyncctx_trace.instrument.hidden_frames import quietly, unobserved
+from asyncctx_trace.instrument.hidden_frames import call_hidden, hidden
 from asyncctx_trace.instrument.registry.resources import kind_of, resource_of
 
 __all__ = ["traced", "untraced"]
@@ -42,7 +42,7 @@ def traced(
     resource: object = None,
     capacity: int | None = None,
 ) -> Callable[[T], T]: ...
-@unobserved
+@hidden
 def traced(
     *target: Any,
     name: str | None = None,
@@ -89,10 +89,10 @@ def traced(
     if len(target) > 1:
         raise NotTraceable("traced() takes one target: call it once for each")
     if not span_scope.requested:
-        quietly(span_scope.request)
+        call_hidden(span_scope.request)
     if sys.getrefcount(target[0]) <= _UNSHARED:
-        quietly(_remember_unused, target[0])
-    return quietly(_traced, target[0], options)
+        call_hidden(_remember_unused, target[0])
+    return call_hidden(_traced, target[0], options)
 
 
 def _references(*target: Any) -> int:
@@ -110,7 +110,7 @@ def _remember_unused(target: Any) -> None:
         adapter.capacity.remember(target, adapter.capacity.unused(target))
 
 
-@unobserved
+@hidden
 def untraced(target: T) -> T:
     """Return what was given to :func:`traced`.
 
@@ -128,7 +128,7 @@ def untraced(target: T) -> T:
         >>> untraced(traced(lock)) is lock
         True
     """
-    original: T = quietly(_untraced, target)
+    original: T = call_hidden(_untraced, target)
     return original
 
 
@@ -154,12 +154,12 @@ def _traced(target: Any, options: dict[str, Any]) -> Any:
         return _traced_class(target, options)
     if kind_of(cls).manager:
         # Here, because wrapt imports asyncio, which costs more than all of ours.
-        from asyncctx_trace.instrument.patches.table import watch_pair
+        from asyncctx_trace.instrument.patches.table import apply_named
         from asyncctx_trace.instrument.wrapping.proxy import traced_manager
 
         found = resource_of(target, **options)
         found.traced = True
-        watch_pair(target, found)
+        apply_named(target, found)
         return target if kind_of(cls).traced else traced_manager(target, found)
     if isinstance(target, staticmethod | classmethod):
         return cls(_traced(target.__func__, options))
@@ -199,11 +199,11 @@ def _traced_factory(factory: Callable[..., Any], options: dict[str, Any]) -> Cal
 
     options = {**options, "name": options["name"] or _name_of(factory)}
 
-    @unobserved
+    @hidden
     def make(*args: Any, **kwargs: Any) -> Any:
         # Of all that may go wrong here, only what the factory raises is the caller's business:
         # what is no manager goes back untouched, for `async with` to complain about.
-        return quietly(_traced_product, factory(*args, **kwargs), options)
+        return call_hidden(_traced_product, factory(*args, **kwargs), options)
 
     functools.update_wrapper(make, factory)
     make.__asyncctx_factory__ = factory  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Exits that took long."""
+"""A cleanup that took long."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ __all__ = ["SlowCleanup"]
 
 
 class SlowCleanup(Finding):
-    """An exit took longer than the threshold, without the exits inside it.
+    """An exit took longer than the threshold, by itself.
 
-    A task group waits for its tasks in its exit, and is not reported.
+    A task group's exit is where it waits for its tasks, and an exit that mostly waits for others
+    inside it, as an exit stack's does, is not to blame.
     """
 
     kind = "slow-cleanup"
@@ -31,7 +32,7 @@ class SlowCleanup(Finding):
 
     @classmethod
     def check(cls, snapshot: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
-        """Yield one for each resource and site, about the slowest exit there."""
+        """One for each resource and site, about the slowest exit there."""
         limit = thresholds.slow_cleanup
         rows = [
             row
@@ -46,10 +47,10 @@ class SlowCleanup(Finding):
             yield cls.of(
                 snapshot,
                 [row, *late, *group[1:]],
-                f"the exit of {snapshot.acquisition_label(row)} took "
+                f"the exit of {snapshot.where(row)} took "
                 f"{format_duration(snapshot.exit_length(row))} in "
-                f"{snapshot.task_name(snapshot.timeline.exit_task[row])}"
-                f"{describe_late(snapshot, late)}{times(len(group))}.",
+                f"{snapshot.task(snapshot.timeline.exit_task[row])}{describe_late(snapshot, late)}"
+                f"{times(len(group))}.",
                 at=snapshot.timeline.exit_started[row],
                 cost=sum(map(snapshot.exit_length, group)),
                 count=len(group),
@@ -58,7 +59,7 @@ class SlowCleanup(Finding):
 
 
 def _long(snapshot: Snapshot, limit: int) -> list[int]:
-    """Return the rows whose exit has ended and took ``limit`` ns or more."""
+    """Rows whose exit took ``limit`` ns or more and is over; others are still waiting."""
     timeline = snapshot.timeline
     took = map(sub, timeline.exit_ended, timeline.exit_started)
     rows = compress(count(), map(limit.__le__, took))

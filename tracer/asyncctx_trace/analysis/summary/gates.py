@@ -1,7 +1,7 @@
-"""Checks: findings that a recording must not contain, and budgets that it must keep.
+"""Gates: what must not be found in a recording, and which limits it must keep.
 
-A check passes only on complete evidence: if acquisitions are missing from the recording, it fails
-with that reason.
+A gate that was asked for passes only on complete evidence: where acquisitions are missing from
+the recording it is shut, and says so.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from asyncctx_trace.analysis.timeline.completeness import completeness
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.text import count, did_you_mean, plain
 
-__all__ = ["SELECTORS", "Checks", "kinds_in", "selects", "what_is_missing"]
+__all__ = ["SELECTORS", "Gates", "kinds_in", "selects", "what_is_missing"]
 
 SELECTORS = (*KINDS, "certain", "any")
-"""What ``--fail-on`` accepts: kinds of findings, the certain ones, or any."""
+"""What a gate can be told to look for: kinds of findings, the certain ones, or any."""
 
 
 def kinds_in(given: str | Iterable[str]) -> frozenset[str]:
-    """Parse selectors: a text with commas or blanks between them, or several texts.
+    """The selectors in ``given``: a text with commas or blanks between them, or several texts.
 
-    Raises ValueError if a text has no selector or an unknown one, and suggests the nearest.
+    Raises ValueError for a text without one and for one that does not exist, with the nearest.
     """
     texts = [given] if isinstance(given, str) else list(given)
     names: set[str] = set()
     for text in texts:
-        result = [name for name in re.split(r"[,\s]+", str(text)) if name]
-        if not result:
+        found = [name for name in re.split(r"[,\s]+", str(text)) if name]
+        if not found:
             raise ValueError(f"no kind of finding given; use {_listed()}")
-        names.update(result)
+        names.update(found)
     for name in sorted(names):
         if name not in SELECTORS:
             raise ValueError(
@@ -46,42 +46,42 @@ def kinds_in(given: str | Iterable[str]) -> frozenset[str]:
 
 
 def selects(selectors: Iterable[str], finding: Finding | FindingGroup) -> bool:
-    """Return whether one of ``selectors`` matches ``finding``."""
+    """Whether one of ``selectors`` means ``finding``."""
     return not {"any", finding.kind, finding.certainty}.isdisjoint(selectors)
 
 
 @dataclass(frozen=True, slots=True)
-class Checks:
-    """The checks that make a command fail."""
+class Gates:
+    """What makes a command fail."""
 
     fail_on: frozenset[str] = frozenset()
-    """A subset of :data:`SELECTORS`."""
+    """Some of SELECTORS."""
     budgets: tuple[Budget, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.fail_on or self.budgets)
 
-    def failures(self, report: Report) -> list[str]:
+    def shut(self, told: Report) -> list[str]:
         """Return a line for each check that fails, with the reason.
 
-        ``report`` must have been made with these budgets.
+        ``told`` is a report that was made with these budgets.
         """
         lines = [
             line
             for selector in SELECTORS
-            if selector in self.fail_on and (line := _failed(report, selector))
+            if selector in self.fail_on and (line := _found(told, selector))
         ]
-        lines += [f"check failed: {breach.summary}" for breach in report.breaches]
-        if self and (why := what_is_missing(report.snapshot.timeline)):
+        lines += [f"check failed: {breach.summary}" for breach in told.breaches]
+        if self and (why := what_is_missing(told.snapshot.timeline)):
             lines.append(f"check failed: the evidence is incomplete: {why}")
         return lines
 
 
-def _failed(report: Report, selector: str) -> str:
-    groups = [group for group in report.groups if selects([selector], group)]
+def _found(told: Report, selector: str) -> str:
+    groups = [group for group in told.groups if selects([selector], group)]
     groups += [
         consequence
-        for group in report.groups
+        for group in told.groups
         for consequence in group.consequences
         if selects([selector], consequence)
     ]
@@ -96,7 +96,7 @@ def _failed(report: Report, selector: str) -> str:
 
 
 def what_is_missing(timeline: Timeline) -> str:
-    """Return how many acquisitions a recording lacks, and why; ``""`` if it is complete."""
+    """How many acquisitions a recording lacks, and why; ``""`` if it is complete."""
     lost: dict[str, int] = {}
     for gap in completeness(timeline):
         lost[gap.reason] = lost.get(gap.reason, 0) + gap.acquisitions
