@@ -23,6 +23,7 @@ from asyncctx_trace.model.events import (
     TaskDefined,
 )
 
+AcquisitionEvent: TypeAlias = EnterStarted | EnterEnded | ExitStarted | ExitEnded
 Sleep: TypeAlias = int
 Use: TypeAlias = tuple[int, "Program"]
 """A resource, and what is done while it is held."""
@@ -61,7 +62,7 @@ class Simulation:
         self.scene = scene
         self._fine = fine
         self.now = 0
-        self.events: list[Event] = []
+        self.events: list[AcquisitionEvent] = []
         self.let_in_by: dict[int, int] = {}
         """Row that waited for a full resource -> row that gave its place to it."""
         self.rows = 0

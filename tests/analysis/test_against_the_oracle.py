@@ -33,7 +33,7 @@ def test_blame_is_what_every_tick_says_and_adds_up(scene: Scene) -> None:
         assert told.total == oracle.total_wait(resource)
         assert sum(shares.values()) == told.blamed == sum(expected.values())
         for key in shares.keys() | expected.keys():
-            assert abs(shares.get(key, 0) - expected.get(key, 0)) < 1
+            assert abs(shares.get(key, 0) - expected[key]) < 1
 
 
 @given(scenes())
@@ -122,6 +122,7 @@ def test_the_critical_path_has_no_gap_and_no_needless_wait(scene: Scene) -> None
     for before, after in zip(path.steps, path.steps[1:], strict=False):
         assert before.end == after.start
         if after.link == "released":
+            assert after.by is not None
             assert after.by in simulation.let_in_by.values()
             assert timeline.exit_task[after.by] == before.task
     for step in path.steps:

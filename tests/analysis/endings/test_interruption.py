@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -48,7 +49,7 @@ def definitions(simulation: Simulation, processes: int = 1) -> list[Event]:
     return found
 
 
-def shut_down(events: list[Event], at: int, order: list[int]) -> list[Event]:
+def shut_down(events: Sequence[Event], at: int, order: list[int]) -> list[Event]:
     """What follows when all tasks are cancelled at ``at``, in an ``order`` of their numbers."""
     stacks: dict[int, list[int]] = {}
     stage: dict[int, str] = {}
@@ -125,7 +126,7 @@ def test_a_truncated_timeline_is_that_of_the_events_up_to_then(scene: Any, data:
     for event in events:
         if isinstance(event, EnterStarted):
             process_of[event.acquisition] = event.task % processes
-    kept = [event for event in events if event.at <= until[process_of[event.acquisition]]]  # type: ignore[union-attr]  # a simulation has facts only
+    kept = [event for event in events if event.at <= until[process_of[event.acquisition]]]
 
     result, rows = truncated(Timeline([*known, *events]), until)
 

@@ -1,9 +1,10 @@
 """Exits with one bug each; the comment at a line names the kind of finding that it belongs to."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from contextvars import ContextVar
+from typing import Any
 
 import anyio
 
@@ -33,7 +34,7 @@ class Careless(Session):
                 pass
 
 
-async def cancelled_while_it_runs(function) -> None:
+async def cancelled_while_it_runs(function: Callable[[], Coroutine[Any, Any, None]]) -> None:
     task = asyncio.create_task(function())
     for _ in range(5):
         await asyncio.sleep(0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
@@ -540,7 +540,7 @@ async def a_session_handed_to_the_task_that_closes_it() -> None:
 
 @clean()
 async def a_fixture_whose_two_halves_run_in_two_tasks() -> None:
-    async def fixture() -> AsyncIterator[str]:
+    async def fixture() -> AsyncGenerator[str]:
         async with lock("lock"), session(), traced(asyncio.TaskGroup()):
             yield "up"
 
@@ -550,13 +550,13 @@ async def a_fixture_whose_two_halves_run_in_two_tasks() -> None:
         async for _ in generator:
             raise AssertionError("a fixture yields once")
 
-    await asyncio.create_task(anext(generator))
+    await asyncio.create_task(generator.__anext__())
     await asyncio.create_task(finish())
 
 
 @clean()
 async def a_generator_closed_by_the_task_that_left_it_early() -> None:
-    async def rows() -> AsyncIterator[int]:
+    async def rows() -> AsyncGenerator[int]:
         async with session():
             for number in range(3):
                 yield number
@@ -568,13 +568,13 @@ async def a_generator_closed_by_the_task_that_left_it_early() -> None:
 
 @clean()
 async def a_generator_that_another_task_closes_on_purpose() -> None:
-    async def rows() -> AsyncIterator[int]:
+    async def rows() -> AsyncGenerator[int]:
         async with session():
             for number in range(3):
                 yield number
 
     numbers = rows()
-    await asyncio.create_task(anext(numbers))
+    await asyncio.create_task(numbers.__anext__())
     async with session(), aclosing(numbers):
         await turn()
 

@@ -1,8 +1,10 @@
 """Exits that look like buggy ones and are not."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from types import TracebackType
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -19,7 +21,7 @@ class Session:
         await asyncio.sleep(0)
 
 
-async def cancelled_while_it_runs(function) -> None:
+async def cancelled_while_it_runs(function: Callable[[], Coroutine[Any, Any, None]]) -> None:
     task = asyncio.create_task(function())
     for _ in range(5):
         await asyncio.sleep(0)
@@ -131,16 +133,16 @@ class Structured(Session):
 
 
 class Passing(Session):
-    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+    async def __aexit__(self, *error: object) -> None:
         print("closed")
-        if error is not None:
-            raise error
+        if isinstance(error[1], BaseException):
+            raise error[1]
 
 
 async def exits_that_are_cancelled() -> None:
     for cls in (Finishing, Closing, Shielding):
 
-        async def use(cls=cls) -> None:
+        async def use(cls: type[Session] = cls) -> None:
             async with cls():
                 pass
 
@@ -169,8 +171,13 @@ class Grouping:
     async def __aenter__(self) -> None:
         self.group = await asyncio.TaskGroup().__aenter__()
 
-    async def __aexit__(self, *error: object) -> bool | None:
-        return await self.group.__aexit__(*error)
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.group.__aexit__(kind, error, trace)
 
 
 class NotFound(Exception):
