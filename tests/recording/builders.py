@@ -32,5 +32,5 @@ def define_names(recorder: Recorder) -> None:
 
 def script(source: str, *arguments: object, **options: object) -> subprocess.Popen[bytes]:
     """Start a Python process that runs ``source`` with this package on its path."""
-    words = [sys.executable, "-c", textwrap.dedent(source), *map(str, arguments)]
-    return subprocess.Popen(words, **options)  # type: ignore[call-overload,no-any-return]
+    command = [sys.executable, "-c", textwrap.dedent(source), *map(str, arguments)]
+    return subprocess.Popen(command, **options)  # type: ignore[call-overload,no-any-return]  # any options

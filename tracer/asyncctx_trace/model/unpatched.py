@@ -18,7 +18,7 @@ from asyncctx_trace.native import extension
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment]  # a module elsewhere
 
 __all__ = ["unpatched"]
 

@@ -11,6 +11,8 @@ _native          the same in C
 writer           the sink: definitions, errors, and the next page
 ring             the sink that keeps only the newest part
 retention        how much that is
+redaction        removes what may be secret
+source_digest    recognizes source files that have changed since
 regular_file     opens files that are safe to read
 validation       checks what a file contains
 record_columns   the fields of many records, column by column

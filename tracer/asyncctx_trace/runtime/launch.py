@@ -80,7 +80,7 @@ def begin() -> None:
     if settings["captured"]:
         # To a pipe, stdout is buffered in blocks, and lines would get the time of their block.
         with contextlib.suppress(AttributeError):  # there is no stdout, or it is not a text file
-            sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+            sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # see above
     try:
         from asyncctx_trace.runtime.recording_session import join
 
