@@ -103,7 +103,7 @@ class Oracle:
             if row not in alive
         }
 
-    def rings(self) -> set[frozenset[int]]:
+    def cycles(self) -> set[frozenset[int]]:
         """Sets of waits that reach each other and nobody else, at any tick."""
         found: set[frozenset[int]] = set()
         for at in range(self.now + 1):

@@ -10,7 +10,7 @@ from asyncctx_trace.analysis.contention.attribution import blame
 from asyncctx_trace.analysis.contention.costs import contention
 from asyncctx_trace.analysis.contention.critical_path import critical_path
 from asyncctx_trace.analysis.contention.wakeups import wakeups
-from asyncctx_trace.analysis.deadlocks.cycles import PATIENCE, cycles_of, deadlocks_at
+from asyncctx_trace.analysis.deadlocks.cycles import MIN_AGE, cycles_of, deadlocks_at
 from asyncctx_trace.analysis.deadlocks.lock_order import inversions
 from asyncctx_trace.analysis.findings import find
 from asyncctx_trace.analysis.snapshot import Snapshot
@@ -26,12 +26,12 @@ def test_blame_is_what_every_tick_says_and_adds_up(scene: Scene) -> None:
     snapshot, oracle = Snapshot(timeline), Oracle(timeline)
 
     for resource in snapshot.limited:
-        told = blame(snapshot, resource)
+        blamed = blame(snapshot, resource)
         expected = oracle.blame(resource)
-        shares = {(s.site, s.task, s.path): s.ns for s in told.shares}
+        shares = {(s.site, s.task, s.path): s.ns for s in blamed.shares}
 
-        assert told.total == oracle.total_wait(resource)
-        assert sum(shares.values()) == told.blamed == sum(expected.values())
+        assert blamed.total == oracle.total_wait(resource)
+        assert sum(shares.values()) == blamed.blamed == sum(expected.values())
         for key in shares.keys() | expected.keys():
             assert abs(shares.get(key, 0) - expected[key]) < 1
 
@@ -54,9 +54,9 @@ def test_every_ring_is_found_and_none_is_made_up(scene: Scene) -> None:
     """Those that hang at the end, and those that a cancellation broke."""
     timeline = Simulation(scene).timeline()
 
-    assert {frozenset(ring.waits) for ring in cycles_of(Snapshot(timeline))} == Oracle(
+    assert {frozenset(cycle.waits) for cycle in cycles_of(Snapshot(timeline))} == Oracle(
         timeline
-    ).rings()
+    ).cycles()
 
 
 @given(scenes(cancellation=False))
@@ -67,9 +67,9 @@ def test_who_hangs_is_in_a_ring_or_behind_one(scene: Scene) -> None:
     hanging = set(timeline.in_flight) & {
         row for row in range(len(timeline)) if not timeline.entered(row)
     }
-    rings = deadlocks_at(timeline, (timeline.end or 0) + PATIENCE)
+    cycles = deadlocks_at(timeline, (timeline.end or 0) + MIN_AGE)
 
-    assert {row for ring in rings for row in (*ring.waits, *ring.behind)} == hanging
+    assert {row for cycle in cycles for row in (*cycle.waits, *cycle.behind)} == hanging
     assert not hanging or any(
         f.kind == "deadlock" and f.certainty == "certain" for f in find(timeline)
     )

@@ -32,18 +32,18 @@ def test_who_waits_for_a_waiter_is_charged_to_whom_that_one_waits_for() -> None:
     story.is_out(80, b)
     story.pass_through("A", "pool", 20, 80, 90, line=10)
     snapshot = Snapshot(story.timeline())
-    told = blame(snapshot, 1)
+    reported = blame(snapshot, 1)
     lines = {
         (
             snapshot.timeline.sites[share.site].line,
-            snapshot.task(share.task),
+            snapshot.task_name(share.task),
             len(share.path),
         ): share.ns
-        for share in told.shares
+        for share in reported.shares
     }
 
     assert lines == {(30, "C", 2): 30 * MS, (10, "B", 1): 30 * MS}
-    assert (told.total, told.unknown) == (60 * MS, 0)
+    assert (reported.total, reported.unknown) == (60 * MS, 0)
 
 
 def test_holders_of_one_moment_share_its_blame() -> None:
@@ -53,10 +53,10 @@ def test_holders_of_one_moment_share_its_blame() -> None:
     for number in range(3):
         story.pass_through(f"h{number}", "pool", 0, 0, 100)
     story.pass_through("late", "pool", 50, 100.000001, 110)
-    told = blame(Snapshot(story.timeline()), 1)
+    reported = blame(Snapshot(story.timeline()), 1)
 
-    assert sorted(share.ns for share in told.shares) == [16666666, 16666667, 16666667]
-    assert (told.blamed, told.unknown) == (50 * MS, 1)
+    assert sorted(share.ns for share in reported.shares) == [16666666, 16666667, 16666667]
+    assert (reported.blamed, reported.unknown) == (50 * MS, 1)
 
 
 def test_time_between_release_and_enter_is_a_hand_over() -> None:
@@ -115,7 +115,7 @@ def path_of(story: Story, task: int | None = None) -> list[tuple[str, float, flo
     snapshot = Snapshot(story.timeline())
     return [
         (
-            snapshot.task(step.task),
+            snapshot.task_name(step.task),
             (step.start - snapshot.start) / MS,
             (step.end - snapshot.start) / MS,
             step.link,
@@ -209,10 +209,12 @@ def test_the_critical_path_of_one_task_ends_where_it_ends(tmp_path: Path) -> Non
     snapshot = Snapshot(recorded(main, tmp_path / "run.actx"))
     second = next(t for t, d in snapshot.timeline.tasks.items() if d.name == "w1")
     steps = critical_path(snapshot, second).steps
-    bodies = [snapshot.task(step.task) for step in steps if step.phase == "body"]
+    bodies = [snapshot.task_name(step.task) for step in steps if step.phase == "body"]
 
     assert bodies == ["w0", "w1"]
-    assert [snapshot.task(s.task) for s in critical_path(snapshot).steps if s.phase == "body"] == [
+    assert [
+        snapshot.task_name(s.task) for s in critical_path(snapshot).steps if s.phase == "body"
+    ] == [
         "w0",
         "w1",
         "w2",
@@ -248,7 +250,10 @@ def test_the_critical_path_of_a_real_run_leads_through_the_slowest_child(
     snapshot = Snapshot(recorded(main, tmp_path / "run.actx"))
     steps = critical_path(snapshot).steps
     bodies = [
-        (snapshot.task(step.task), snapshot.resource(snapshot.timeline.resource[step.row]))
+        (
+            snapshot.task_name(step.task),
+            snapshot.resource_name(snapshot.timeline.resource[step.row]),
+        )
         for step in steps
         if step.row is not None and step.phase == "body"
     ]
@@ -275,15 +280,15 @@ def test_unwinding_is_told_by_task_and_by_exit_stack(tmp_path: Path) -> None:
         await second.__aexit__(None, None, None)
 
     snapshot = Snapshot(recorded(main, tmp_path / "run.actx"))
-    told = {
-        tuple(snapshot.resource(resource) for resource, _ in order.left): (
+    reported = {
+        tuple(snapshot.resource_name(resource) for resource, _ in order.left): (
             order.in_order,
             order.by_stack,
         )
         for order in orders(snapshot)
     }
 
-    assert told == {
+    assert reported == {
         ("b", "a"): (True, True),
         ("AsyncExitStack", "outer"): (True, False),
         ("first", "second"): (False, False),
@@ -300,11 +305,16 @@ def test_cleanups_are_counted_by_what_they_went_through() -> None:
     story.leaves(3, second, Outcome.CANCELLED)
     story.is_out(9, second, Outcome.CANCELLED)
     story.is_out(10, first, suppressed=True)
-    (told,) = cleanups(Snapshot(story.timeline()))
+    (reported,) = cleanups(Snapshot(story.timeline()))
 
-    assert (told.exits, told.under_error, told.under_cancellation) == (2, 1, 1)
-    assert (told.failed, told.cut_off, told.suppressed, told.overlapping) == (0, 1, 1, 1)
-    assert told.slowest == 8 * MS
+    assert (reported.exits, reported.under_error, reported.under_cancellation) == (2, 1, 1)
+    assert (reported.failed, reported.cut_off, reported.suppressed, reported.overlapping) == (
+        0,
+        1,
+        1,
+        1,
+    )
+    assert reported.slowest == 8 * MS
 
 
 def test_the_first_that_went_wrong_explains_what_followed() -> None:

@@ -24,11 +24,11 @@ def test_where_ways_part_again_and_again_those_that_matter_are_followed() -> Non
         story.asks(10, f"b{level}", f"r{level + 2}", level)
     story.asks(20, "waiter", "r0")
     story.ends(100)
-    told = blame(Snapshot(story.timeline()), 1)
-    paths = {share.path for share in told.shares}
+    blamed = blame(Snapshot(story.timeline()), 1)
+    paths = {share.path for share in blamed.shares}
 
-    assert (told.total, told.unknown) == (80 * MS, 0)
-    assert sum(share.ns for share in told.shares) == told.blamed
+    assert (blamed.total, blamed.unknown) == (80 * MS, 0)
+    assert sum(share.ns for share in blamed.shares) == blamed.blamed
     assert len(paths) <= MAX_PATHS
     assert max(map(len, paths)) > 4
 
@@ -43,13 +43,13 @@ def test_a_deadlock_of_many_is_one_finding_and_no_way_leads_all_around() -> None
         story.asks(10, f"t{number}", f"lock {(number + 1) % many}")
     story.ends(500, exit_code=None)
     timeline = story.timeline()
-    rings = [finding for finding in find(timeline) if finding.kind == "deadlock"]
-    told = blame(Snapshot(timeline), 1)
+    cycles = [finding for finding in find(timeline) if finding.kind == "deadlock"]
+    blamed = blame(Snapshot(timeline), 1)
 
-    assert len(rings) == 1
-    assert f"and {many - 4} more" in rings[0].summary
-    assert max(len(share.path) for share in told.shares) == MAX_PATH_LENGTH
-    assert (told.total, told.unknown) == (490 * MS, 0)
+    assert len(cycles) == 1
+    assert f"and {many - 4} more" in cycles[0].summary
+    assert max(len(share.path) for share in blamed.shares) == MAX_PATH_LENGTH
+    assert (blamed.total, blamed.unknown) == (490 * MS, 0)
 
 
 def test_a_ring_of_locks_under_one_gate_is_cleared_though_many_tasks_walk_it() -> None:

@@ -402,6 +402,38 @@ async def test_the_palette_contains_every_command(workers: Path) -> None:
         assert driver.at == 320
 
 
+@pytest.mark.parametrize(
+    "word", ["zoom", "help", "jump", "export", "dark", "deadlock", "quit", "search", "clock"]
+)
+@async_test
+async def test_the_palette_finds_plain_words(workers: Path, word: str) -> None:
+    """Each command once, and none of Textual's own that do not belong here."""
+    async with open_app(workers, (120, 36)) as driver:
+        commands = list(driver.app.get_system_commands(driver.app.screen))
+        titles = [command.title for command in commands]
+
+        assert any(word in title.lower() for title in titles)
+        assert len(set(titles)) == len(titles)
+        assert [title for title in titles if title.startswith("Quit")] == ["Quit (exit, stop)"]
+
+
+@async_test
+async def test_the_footer_shows_the_keys_of_the_view(workers: Path) -> None:
+    """Before the others, which give way on a narrow screen."""
+    async with open_app(workers) as driver:
+        await driver.press("space", "6")
+        findings = driver.lines[-1]
+        await driver.press("3")
+        waits = driver.lines[-1]
+        await driver.press("1")
+
+        assert findings.startswith("⏎ Go there ")
+        assert "o Sort" in findings
+        assert "b Next table" in findings
+        assert "u Who blocks" in waits
+        assert "Next table" not in driver.lines[-1]
+
+
 @async_test
 async def test_help_lists_every_key_and_can_be_closed(workers: Path) -> None:
     """On a screen of any size, scrolled if it is long."""

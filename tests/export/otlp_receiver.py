@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import socket
 import threading
 import time
 from collections import deque
@@ -26,7 +27,7 @@ Fault = Callable[[Any], bool]
 
 
 class Receiver:
-    """What has arrived."""
+    """The requests that have arrived."""
 
     def __init__(self) -> None:
         self.requests: list[ExportTraceServiceRequest] = []
@@ -55,7 +56,7 @@ class Receiver:
 
 
 def attributes(span: Any) -> dict[str, Any]:
-    """The attributes of a protobuf span."""
+    """Return the attributes of a protobuf span."""
     return {pair.key: _plain(pair.value) for pair in span.attributes}
 
 
@@ -101,8 +102,8 @@ def _takes_all(handler: Any) -> bool:
     return True
 
 
-def status(code: int, **headers: str) -> Fault:
-    """Turns the request away."""
+def status(code: int, **headers: Any) -> Fault:
+    """Refuse the request."""
 
     def fault(handler: Any) -> bool:
         answer(handler, code, **headers)
@@ -112,7 +113,7 @@ def status(code: int, **headers: str) -> Fault:
 
 
 def partial_success(rejected: int, message: str) -> Fault:
-    """Takes the request but for some spans."""
+    """Accept the request but reject some of its spans."""
 
     def fault(handler: Any) -> bool:
         said = ExportTracePartialSuccess(rejected_spans=rejected, error_message=message)
@@ -128,7 +129,7 @@ def partial_success(rejected: int, message: str) -> Fault:
 
 
 def closes_mid_body(handler: Any) -> bool:
-    """Promises more than it sends."""
+    """Send less than the announced content length."""
     handler.send_response(200)
     handler.send_header("content-length", "1000")
     handler.end_headers()
@@ -138,7 +139,7 @@ def closes_mid_body(handler: Any) -> bool:
 
 
 def hangs(seconds: float) -> Fault:
-    """Says nothing for longer than the client waits."""
+    """Do not answer within the timeout of the client."""
 
     def fault(handler: Any) -> bool:
         handler.close_connection = True
@@ -180,10 +181,17 @@ def over_grpc(*codes: grpc.StatusCode) -> Iterator[Receiver]:
     """An endpoint that speaks OTLP/gRPC and answers the first requests with ``codes``."""
     receiver = Receiver()
     server = grpc.server(ThreadPoolExecutor(2))
-    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(  # type: ignore[no-untyped-call]  # generated
         _Service(receiver, deque(codes)), server
     )
     receiver.address = f"grpc://127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     server.start()
     yield receiver
     server.stop(None).wait()
+
+
+def unused_address() -> str:
+    """Return the address of an endpoint that does not answer."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{free.getsockname()[1]}"

@@ -1,4 +1,4 @@
-"""`export`, `fetch` and `run --otlp`, as they are typed."""
+"""The commands `export`, `fetch` and `run --otlp`."""
 
 from __future__ import annotations
 
@@ -22,11 +22,10 @@ from importers.jaeger_server import Server, serving
 from spans.recorded_programs import contention, recorded
 
 from . import otlp_receiver as otlp
-from .test_otlp import unused
 
 
 def asyncctx_trace(*words: str | Path) -> int:
-    """The exit code of a command line."""
+    """Run a command line and return its exit code."""
     try:
         main([str(word) for word in words])
     except SystemExit as ended:
@@ -40,7 +39,7 @@ def recording(tmp_path: Path) -> Path:
 
 
 def test_export_to_an_endpoint(recording: Path, capsys: Any) -> None:
-    """Everything arrives, and one line says how much that was."""
+    """Everything arrives, and one line has the number of spans."""
     with otlp.over_http() as receiver:
         code = asyncctx_trace("export", recording, "--otlp", receiver.address)
 
@@ -63,10 +62,10 @@ def test_export_to_the_endpoint_of_the_environment(
     capsys.readouterr()
 
 
-def test_export_to_nobody(recording: Path, capsys: Any) -> None:
-    """The reason, the account, what to do; the exit code says no, and the file is as it was."""
+def test_export_to_an_endpoint_that_does_not_answer(recording: Path, capsys: Any) -> None:
+    """It prints the reason, the account and what to do, and fails; the file is unchanged."""
     before = recording.read_bytes(), recording.stat().st_mtime_ns
-    code = asyncctx_trace("export", recording, "--otlp", unused(), "--retry-for", "0")
+    code = asyncctx_trace("export", recording, "--otlp", otlp.unused_address(), "--retry-for", "0")
 
     said = capsys.readouterr().err
     assert code == 1
@@ -78,7 +77,7 @@ def test_export_to_nobody(recording: Path, capsys: Any) -> None:
 
 
 def test_export_with_partial_success(recording: Path, capsys: Any) -> None:
-    """What the server says is shown as text, never obeyed by the terminal."""
+    """The message of the server is shown as text, without terminal escapes."""
     with otlp.over_http() as receiver:
         receiver.faults.append(otlp.partial_success(2, "no\x1b[2J room"))
         assert asyncctx_trace("export", recording, "--otlp", receiver.address) == 1
@@ -91,7 +90,7 @@ def test_export_with_partial_success(recording: Path, capsys: Any) -> None:
 
 @pytest.mark.parametrize("format_", ["otlp-json", "jaeger", "perfetto"])
 def test_export_to_a_file(recording: Path, tmp_path: Path, format_: str, capsys: Any) -> None:
-    """To a path, or to standard output: the same."""
+    """A file has the same contents as standard output."""
     path = tmp_path / "out.json"
     assert asyncctx_trace("export", recording, "--format", format_, "-o", path) == 0
     assert asyncctx_trace("export", recording, "--format", format_) == 0
@@ -114,7 +113,7 @@ def test_a_short_recording_is_exported_as_one_trace(
     assert (len(traces) == 1) is one
 
 
-def test_otlp_json_is_read_wherever_a_recording_is(
+def test_otlp_json_can_be_read_like_a_recording(
     recording: Path, tmp_path: Path, monkeypatch: Any, capsys: Any
 ) -> None:
     """By `export` and `report`, from a file and from standard input."""
@@ -142,7 +141,7 @@ def test_otlp_json_is_read_wherever_a_recording_is(
         (["fetch", "ftp://localhost", "--trace", "1"], "is not a URL"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_line(
+def test_errors_are_one_line(
     recording: Path, tmp_path: Path, words: list[str], said: str, capsys: Any
 ) -> None:
     """With a way out, and never a traceback."""
@@ -156,8 +155,8 @@ def test_what_cannot_be_done_is_said_in_one_line(
     assert "Traceback" not in error
 
 
-def test_fetch_and_look(recording: Path, tmp_path: Path, capsys: Any) -> None:
-    """A trace out of Jaeger, in a file that the report reads."""
+def test_report_reads_what_fetch_writes(recording: Path, tmp_path: Path, capsys: Any) -> None:
+    """With a trace from Jaeger."""
     spans = list(open_source(recording).spans())
     path = tmp_path / "trace.jsonl"
     with serving(Server(spans, v3=True, legacy=False)) as server:
@@ -205,7 +204,7 @@ def run(tmp_path: Path, url: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_run_streams_spans(tmp_path: Path) -> None:
-    """The program's output and exit code are its own; its spans arrive."""
+    """The output and exit code of the program are unchanged; its spans arrive."""
     with otlp.over_http() as receiver:
         ended = run(tmp_path, receiver.address)
 
@@ -216,9 +215,9 @@ def test_run_streams_spans(tmp_path: Path) -> None:
     assert {resource["service.name"] for resource in receiver.resources} == {"app"}
 
 
-def test_run_does_not_care_whether_anybody_listens(tmp_path: Path) -> None:
-    """The recording is whole, the unsent are counted, and can be sent later."""
-    ended = run(tmp_path, unused())
+def test_run_is_not_affected_by_an_endpoint_that_does_not_answer(tmp_path: Path) -> None:
+    """The recording is complete; spans that were not sent are counted and can be sent later."""
+    ended = run(tmp_path, otlp.unused_address())
 
     assert (ended.returncode, ended.stdout) == (0, "done\n")
     assert "spans: 0 sent, 0 rejected," in ended.stderr
@@ -228,8 +227,8 @@ def test_run_does_not_care_whether_anybody_listens(tmp_path: Path) -> None:
     assert len(receiver.spans) >= 200
 
 
-def test_a_growing_recording_is_exported_as_far_as_it_goes(tmp_path: Path, capsys: Any) -> None:
-    """What has not ended is left out, and said to be."""
+def test_a_growing_recording_is_exported_up_to_now(tmp_path: Path, capsys: Any) -> None:
+    """Acquisitions that have not ended are left out, and counted in the output."""
     path = tmp_path / "r.actx"
 
     async def hold() -> int:
@@ -244,8 +243,8 @@ def test_a_growing_recording_is_exported_as_far_as_it_goes(tmp_path: Path, capsy
     assert "1 acquisitions have not ended and are left out" in said.err
 
 
-def test_exports_are_readable_by_their_owner_alone(recording: Path, tmp_path: Path) -> None:
-    """They say what the recording says."""
+def test_exports_can_be_read_by_their_owner_only(recording: Path, tmp_path: Path) -> None:
+    """They contain the same as the recording."""
     path = tmp_path / "out.jsonl"
     asyncctx_trace("export", recording, "--format", "otlp-json", "-o", path)
 

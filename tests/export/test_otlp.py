@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -23,7 +22,7 @@ from . import otlp_receiver as otlp
 
 
 class Clock:
-    """Stands still but for those who sleep by it."""
+    """A clock that moves only when somebody sleeps."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -48,15 +47,8 @@ def deliver(
     return sender.account
 
 
-def unused() -> str:
-    """The address of an endpoint at which nobody listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{free.getsockname()[1]}"
-
-
-def test_a_recording_arrives_whole(tmp_path: Path) -> None:
-    """Names, ids, times, attributes, events, links and status, as protobuf."""
+def test_a_recording_arrives_completely(tmp_path: Path) -> None:
+    """With names, ids, times, attributes, events, links and status."""
     path = recorded(tmp_path / "r.actx", contention)
     meant = {span.id: span for span in open_source(path).spans()}
 
@@ -83,7 +75,7 @@ def test_a_recording_arrives_whole(tmp_path: Path) -> None:
 
 
 def test_an_export_can_be_repeated(tmp_path: Path) -> None:
-    """The second time gives the same ids: the server has each span once."""
+    """Ids are the same each time, so the server has each span once."""
     path = recorded(tmp_path / "r.actx", contention)
     before = path.read_bytes()
 
@@ -96,8 +88,8 @@ def test_an_export_can_be_repeated(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_many_batches(tmp_path: Path) -> None:
-    """Four spans of each acquisition, one of the task, one of the process."""
+def test_spans_are_sent_in_batches(tmp_path: Path) -> None:
+    """There are four spans for each acquisition, one for the task, one for the process."""
     path = recorded(tmp_path / "r.actx", many(1000))
 
     with otlp.over_http() as receiver:
@@ -109,8 +101,8 @@ def test_many_batches(tmp_path: Path) -> None:
     assert len(receiver.requests) == -(-account.sent // 500)
 
 
-def test_who_never_left_is_shown_as_such(tmp_path: Path) -> None:
-    """A leak ends with the recording, and says that it did not end."""
+def test_a_leak_is_marked_as_unfinished(tmp_path: Path) -> None:
+    """Its spans end with the recording."""
     path = recorded(tmp_path / "r.actx", leak)
 
     with otlp.over_http() as receiver:
@@ -121,8 +113,8 @@ def test_who_never_left_is_shown_as_such(tmp_path: Path) -> None:
     assert "asyncctx.outcome" not in otlp.attributes(whole)
 
 
-def test_what_is_turned_away_is_tried_again(tmp_path: Path) -> None:
-    """503 with Retry-After as seconds and as a date, 429 without: all waited for."""
+def test_a_busy_server_gets_the_batch_again(tmp_path: Path) -> None:
+    """After 503 with Retry-After in seconds and as a date, and after 429 without."""
     path = recorded(tmp_path / "r.actx", contention)
     clock = Clock()
     soon = datetime.now(UTC) + timedelta(seconds=5)
@@ -141,8 +133,8 @@ def test_what_is_turned_away_is_tried_again(tmp_path: Path) -> None:
     assert 3.0 < clock.slept[2] <= 5.0
 
 
-def test_patience_ends(tmp_path: Path) -> None:
-    """Ever longer pauses, until the time is up: failed, with the reason, and no more."""
+def test_retries_end_at_the_time_limit(tmp_path: Path) -> None:
+    """Pauses get longer; in the end the batch has failed, with the reason."""
     path = recorded(tmp_path / "r.actx", contention)
     clock = Clock()
 
@@ -159,7 +151,7 @@ def test_patience_ends(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("code", [400, 401, 404, 500])
 def test_a_refusal_is_final(tmp_path: Path, code: int) -> None:
-    """Asking again would change nothing; the next batch is still tried."""
+    """The batch is not sent again, but the next one is sent."""
     path = recorded(tmp_path / "r.actx", many(200))
     clock = Clock()
 
@@ -173,8 +165,8 @@ def test_a_refusal_is_final(tmp_path: Path, code: int) -> None:
     assert str(code) in next(iter(account.problems))
 
 
-def test_partial_success_is_accounted_for(tmp_path: Path) -> None:
-    """What the server rejected is neither sent nor failed."""
+def test_rejected_spans_are_counted(tmp_path: Path) -> None:
+    """They are neither sent nor failed."""
     path = recorded(tmp_path / "r.actx", contention)
     spans = sum(1 for _ in open_source(path).spans())
 
@@ -188,7 +180,7 @@ def test_partial_success_is_accounted_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fault", [otlp.closes_mid_body, otlp.hangs(0.4)])
-def test_an_answer_that_breaks_off_is_tried_again(
+def test_a_batch_is_sent_again_after_an_incomplete_answer(
     tmp_path: Path, monkeypatch: Any, fault: otlp.Fault
 ) -> None:
     """Whether it closes too early or says nothing at all."""
@@ -204,11 +196,11 @@ def test_an_answer_that_breaks_off_is_tried_again(
     assert len(clock.slept) == 1
 
 
-def test_where_nobody_answers_the_rest_is_not_tried(tmp_path: Path) -> None:
-    """Two batches, one of them tried until the patience ended; both counted."""
+def test_after_a_batch_without_an_answer_the_rest_is_not_sent(tmp_path: Path) -> None:
+    """Both batches are counted as failed."""
     path = recorded(tmp_path / "r.actx", many(200))
     clock = Clock()
-    account = deliver(path, endpoint_for(unused()), clock)
+    account = deliver(path, endpoint_for(otlp.unused_address()), clock)
 
     assert account.sent == 0
     assert account.failed == sum(1 for _ in open_source(path).spans()) > 500
@@ -216,8 +208,8 @@ def test_where_nobody_answers_the_rest_is_not_tried(tmp_path: Path) -> None:
     assert "Connection refused" in next(iter(account.problems))
 
 
-def test_headers_and_compression_are_the_environments(tmp_path: Path, monkeypatch: Any) -> None:
-    """As for every other exporter."""
+def test_headers_and_compression_of_the_environment(tmp_path: Path, monkeypatch: Any) -> None:
+    """As for other exporters."""
     path = recorded(tmp_path / "r.actx", contention)
     with otlp.over_http() as receiver:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.address)
@@ -260,14 +252,14 @@ def test_endpoints(
 
 
 @pytest.mark.parametrize("given", ["ftp://h", "http://", "http://h:port"])
-def test_what_is_no_endpoint_is_refused(given: str) -> None:
-    """In one line, with an example."""
+def test_an_invalid_endpoint_is_refused(given: str) -> None:
+    """The error has an example."""
     with pytest.raises(BadEndpoint, match="use for example http://localhost:4318"):
         endpoint_for(given)
 
 
-def test_grpc(tmp_path: Path, monkeypatch: Any) -> None:
-    """The same over gRPC, with metadata; what is unavailable is tried again."""
+def test_spans_are_sent_over_grpc(tmp_path: Path, monkeypatch: Any) -> None:
+    """With metadata; a batch is sent again after UNAVAILABLE."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "tenant=7")
     path = recorded(tmp_path / "r.actx", contention)
     clock = Clock()
@@ -282,7 +274,7 @@ def test_grpc(tmp_path: Path, monkeypatch: Any) -> None:
 
 
 def test_grpc_refusals_are_final(tmp_path: Path) -> None:
-    """What the server does not take, it does not take."""
+    """The batch is not sent again."""
     path = recorded(tmp_path / "r.actx", contention)
 
     with otlp.over_grpc(grpc.StatusCode.INVALID_ARGUMENT) as receiver:
@@ -293,8 +285,8 @@ def test_grpc_refusals_are_final(tmp_path: Path) -> None:
     assert "INVALID_ARGUMENT: not now" in next(iter(account.problems))
 
 
-def test_a_stream_sends_what_ends_while_it_grows(tmp_path: Path) -> None:
-    """Spans arrive while the recording is open, and at the end all of them have, once."""
+def test_a_stream_sends_spans_while_the_recording_grows(tmp_path: Path) -> None:
+    """At the end, each has arrived once."""
     path = tmp_path / "r.actx"
     with otlp.over_http() as receiver:
         with record(path):
@@ -309,11 +301,11 @@ def test_a_stream_sends_what_ends_while_it_grows(tmp_path: Path) -> None:
     assert {int.from_bytes(i) for i in ids} == {span.id for span in open_source(path).spans()}
 
 
-def test_a_stream_to_nowhere_counts_and_leaves_the_recording(tmp_path: Path) -> None:
-    """What was not sent can be sent later."""
+def test_a_stream_without_an_endpoint_counts_all_spans(tmp_path: Path) -> None:
+    """The recording is complete, and they can be sent later."""
     path = tmp_path / "r.actx"
     with record(path):
-        stream = OtlpStream(path, unused(), patience=0.1)
+        stream = OtlpStream(path, otlp.unused_address(), patience=0.1)
         stream.start()
         recorded_here(50)
     account = stream.finish()

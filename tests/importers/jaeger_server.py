@@ -14,7 +14,7 @@ from asyncctx_trace.spans.span import Span
 
 
 class Server:
-    """The answers, with a version of the API only where asked for; see :func:`serving`."""
+    """The answers of a server with one version of the API or both; see :func:`serving`."""
 
     def __init__(self, spans: list[Span], *, v3: bool, legacy: bool) -> None:
         self.spans, self.v3, self.legacy = spans, v3, legacy

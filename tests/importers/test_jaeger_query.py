@@ -1,4 +1,4 @@
-"""Traces out of a running Jaeger, new or old."""
+"""Reading traces from a Jaeger with either version of its API."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def spans(tmp_path: Path) -> list[Span]:
 
 
 @pytest.mark.parametrize(("v3", "legacy"), [(True, False), (False, True), (True, True)])
-def test_a_trace_by_its_id(spans: list[Span], v3: bool, legacy: bool) -> None:
-    """The same acquisitions, whichever of its two interfaces a Jaeger has."""
+def test_a_trace_is_found_by_its_id(spans: list[Span], v3: bool, legacy: bool) -> None:
+    """With either version of the API."""
     with serving(Server(spans, v3=v3, legacy=legacy)) as server:
         found = Jaeger(server.address).trace(f"{spans[0].trace:X}")
 
@@ -41,16 +41,16 @@ def test_a_trace_by_its_id(spans: list[Span], v3: bool, legacy: bool) -> None:
 
 
 @pytest.mark.parametrize(("v3", "legacy"), [(True, False), (False, True)])
-def test_the_latest_of_a_service(spans: list[Span], v3: bool, legacy: bool) -> None:
-    """Version 3 wants a time from and to, with nanoseconds."""
+def test_the_latest_traces_are_found(spans: list[Span], v3: bool, legacy: bool) -> None:
+    """Version 3 of the API requires a time range with nanoseconds."""
     with serving(Server(spans, v3=v3, legacy=legacy)) as server:
         found = Jaeger(server.address + "/").search("shop")
 
     assert len(found) == len(spans)
 
 
-def test_what_is_not_there_is_said_in_one_line(spans: list[Span]) -> None:
-    """With the services that are."""
+def test_a_trace_that_does_not_exist_is_an_error_in_one_line(spans: list[Span]) -> None:
+    """It lists the services that exist."""
     with serving(Server(spans, v3=True, legacy=True)) as server:
         asked = Jaeger(server.address)
         with pytest.raises(JaegerError, match=r"no trace of 'shopp' .* its services: shop"):
@@ -61,8 +61,8 @@ def test_what_is_not_there_is_said_in_one_line(spans: list[Span]) -> None:
             asked.trace("worker-1")
 
 
-def test_where_nobody_answers(spans: list[Span]) -> None:
-    """A line that says which port is meant."""
+def test_a_server_that_does_not_answer_is_an_error_in_one_line(spans: list[Span]) -> None:
+    """It says which port is meant."""
     with serving(Server(spans, v3=True, legacy=True)) as server:
         pass
 
@@ -142,8 +142,8 @@ LIVE = os.environ.get("ASYNCCTX_TEST_JAEGER")
 
 
 @pytest.mark.skipif(LIVE is None, reason="no live Jaeger: set ASYNCCTX_TEST_JAEGER=http://…:16686")
-def test_a_live_jaeger_takes_and_gives_it_back(spans: list[Span]) -> None:
-    """Sent by OTLP to port 4318, fetched by its query interface."""
+def test_a_live_jaeger_returns_what_was_sent(spans: list[Span]) -> None:
+    """Sent over OTLP to port 4318, fetched from its query API."""
     assert LIVE is not None
     with Sender(endpoint_for(f"http://{urlsplit(LIVE).hostname}:4318")) as sender:
         for _ in sender.send(spans):

@@ -1,4 +1,4 @@
-"""A provider of the user's with an exporter in memory, and asyncctx-trace told of it."""
+"""Providers with exporters in memory, and asyncctx-trace configured to use them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from opentelemetry import trace as api
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -15,20 +16,50 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from asyncctx_trace import Telemetry, configure
 
 
-class Tracing:
-    """A provider with options, our telemetry on it, and what has been exported."""
+class ApiOnly(api.TracerProvider):
+    """A wrapper that shows neither the sampler nor the id generator of a provider."""
 
-    def __init__(self, **options: Any) -> None:
-        ours = {key: options.pop(key) for key in ("new_trace_after",) if key in options}
+    def __init__(self, provider: TracerProvider) -> None:
+        self._provider = provider
+
+    def get_tracer(self, *args: Any, **options: Any) -> api.Tracer:
+        inner = self._provider.get_tracer(*args, **options)
+
+        class Tracer(api.Tracer):
+            def start_span(self, *args: Any, **options: Any) -> api.Span:
+                return inner.start_span(*args, **options)
+
+            def start_as_current_span(self, *args: Any, **options: Any) -> Any:
+                return inner.start_as_current_span(*args, **options)
+
+        return Tracer()
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        return self._provider.force_flush(timeout_millis)
+
+
+class TracedProvider:
+    """A provider with our telemetry, and the spans that it has exported."""
+
+    def __init__(self, *, api_only: bool = False, **options: Any) -> None:
+        """``api_only`` hides everything of the provider but the API."""
+        ours = {
+            key: options.pop(key)
+            for key in ("max_trace_spans", "new_trace_after")
+            if key in options
+        }
         self.exporter = InMemorySpanExporter()
         self.provider = TracerProvider(shutdown_on_exit=False, **options)
         self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
         self.tracer = self.provider.get_tracer("the user's own")
-        self.telemetry: Telemetry = configure(tracer_provider=self.provider, **ours)
+        self.telemetry: Telemetry = configure(
+            tracer_provider=ApiOnly(self.provider) if api_only else self.provider, **ours
+        )
 
     @property
     def spans(self) -> list[ReadableSpan]:
-        """All that are finished, in order of their start; the outer before the inner."""
+        """All finished spans, in order of their start, outer ones before inner ones."""
+        self.telemetry.flush()
         self.provider.force_flush()
         return sorted(
             self.exporter.get_finished_spans(), key=lambda s: (s.start_time, -(s.end_time or 0))
@@ -51,11 +82,11 @@ class Tracing:
 
 @pytest.fixture
 def trace() -> Iterator[Any]:
-    """Makes a Tracing; closes it at the end."""
-    made: list[Tracing] = []
+    """Return a function that makes a provider; all are closed at the end."""
+    made: list[TracedProvider] = []
 
-    def make(**options: Any) -> Tracing:
-        made.append(Tracing(**options))
+    def make(**options: Any) -> TracedProvider:
+        made.append(TracedProvider(**options))
         return made[-1]
 
     yield make
@@ -65,7 +96,7 @@ def trace() -> Iterator[Any]:
 
 @pytest.fixture
 def metrics() -> Iterator[InMemoryMetricReader]:
-    """A meter provider that asyncctx-trace measures with."""
+    """Return the reader of a meter provider that asyncctx-trace uses."""
     reader = InMemoryMetricReader()
     provider = MeterProvider([reader], shutdown_on_exit=False)
     telemetry = configure(meter_provider=provider)

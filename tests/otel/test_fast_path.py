@@ -1,4 +1,4 @@
-"""Spans that are handed over ready-made say what spans that were started and ended say."""
+"""The fast path exports the same as spans that are started and ended one by one."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ from asyncctx_trace.otel.ready_spans import ReadySpan
 
 from .test_spans import Manager
 
-IN_PLAIN = trace_encoder._encode_resource_spans
-"""The exporter's own way, before anybody taught it another."""
+OWN_ENCODER = trace_encoder._encode_resource_spans
+"""The encoder of the exporter before it is patched."""
 
 
-class Watching(SpanProcessor):
-    """Wants to know when spans start, as those do that copy baggage into attributes."""
+class StartObserver(SpanProcessor):
+    """Observes the start of spans, like processors that copy baggage into attributes."""
 
     def on_start(self, span: Span, parent_context: Any = None) -> None:
         span.set_attribute("watched", True)
 
 
-class Keeping(SpanExporter):
-    """Keeps what it is given."""
+class MemoryExporter(SpanExporter):
+    """Keeps the spans."""
 
     def __init__(self) -> None:
         self.spans: list[ReadableSpan] = []
@@ -50,9 +50,9 @@ class Keeping(SpanExporter):
 
 
 @pytest.fixture(params=[300, 0], ids=["one trace", "a trace of its own for each"])
-def kept(request: Any) -> Iterator[Keeping]:
-    """What a batch processor exports of a program with everything in it."""
-    exporter = Keeping()
+def kept(request: Any) -> Iterator[MemoryExporter]:
+    """Return what a batch processor exports of a varied program."""
+    exporter = MemoryExporter()
     provider = TracerProvider(
         resource=Resource.create({"service.name": "shop"}), shutdown_on_exit=False
     )
@@ -66,7 +66,7 @@ def kept(request: Any) -> Iterator[Keeping]:
 
 
 async def everything(tracer: Any) -> None:
-    """Nesting, contention, errors, remote parents, trace state, other people's spans."""
+    """Nest, contend, fail, with remote parents, trace state, and spans of the user."""
     lock, outer = traced(asyncio.Lock(), name="lock"), traced(Manager(), name="outer")
 
     async def worker(number: int) -> None:
@@ -96,7 +96,7 @@ async def everything(tracer: Any) -> None:
 
 
 def as_sent(messages: Any) -> list[tuple[str, str, Any]]:
-    """Each span with the resource and scope it is sent under, by its id."""
+    """Return each span with its resource and scope, sorted by its id."""
     found = [
         (str(message.resource), str(scope.scope), span)
         for message in messages
@@ -106,36 +106,36 @@ def as_sent(messages: Any) -> list[tuple[str, str, Any]]:
     return sorted(found, key=lambda each: each[2].span_id)
 
 
-def test_over_otlp_goes_what_the_exporter_itself_would_say(kept: Keeping) -> None:
-    """Field by field, whether they go one by one or all at once."""
-    teach = PatchedEncoder(IN_PLAIN)
+def test_the_patched_encoder_encodes_the_same(kept: MemoryExporter) -> None:
+    """Field by field, whether spans are encoded one by one or all at once."""
+    encode = PatchedEncoder(OWN_ENCODER)
 
-    together, alone = teach(kept.spans), [teach([span])[0] for span in kept.spans]
+    together, alone = encode(kept.spans), [encode([span])[0] for span in kept.spans]
 
     assert sum(isinstance(span, ReadySpan) for span in kept.spans) > 40
-    expected = as_sent(IN_PLAIN(kept.spans))
+    expected = as_sent(OWN_ENCODER(kept.spans))
     assert as_sent(together) == expected
     assert as_sent(alone) == expected
-    assert teach.copied > 20
+    assert encode.copied > 20
 
 
-def test_an_exporter_that_says_more_is_left_alone(kept: Keeping) -> None:
-    """A later version may: what differs from span to span must not be copied."""
+def test_an_encoder_with_unknown_fields_is_used_itself(kept: MemoryExporter) -> None:
+    """A later version may encode something that differs from span to span."""
 
     def says_more(spans: Sequence[Any]) -> Any:
-        messages = IN_PLAIN(spans)
+        messages = OWN_ENCODER(spans)
         for _, _, message in as_sent(messages):
             message.dropped_links_count = message.start_time_unix_nano % 1000
         return messages
 
-    teach = PatchedEncoder(says_more)
+    encode = PatchedEncoder(says_more)
 
-    assert as_sent(teach(kept.spans)) == as_sent(says_more(kept.spans))
-    assert teach.copied == 0
+    assert as_sent(encode(kept.spans)) == as_sent(says_more(kept.spans))
+    assert encode.copied == 0
 
 
-def test_a_name_that_cannot_be_encoded_costs_no_span(trace: Any, caplog: Any) -> None:
-    """The exporter leaves out the attribute, says so, and goes on; so do we."""
+def test_a_name_that_cannot_be_encoded_loses_no_span(trace: Any, caplog: Any) -> None:
+    """The exporter leaves out the attribute and logs it; so does the patched encoder."""
     tracing = trace()
 
     async def named(name: str) -> None:
@@ -146,36 +146,36 @@ def test_a_name_that_cannot_be_encoded_costs_no_span(trace: Any, caplog: Any) ->
         for _ in range(3):
             await asyncio.create_task(task(), name=name)
 
-    teach = PatchedEncoder(IN_PLAIN)
+    encode = PatchedEncoder(OWN_ENCODER)
     asyncio.run(named("worker"))
     asyncio.run(named("\udcff"))
     strange = tracing.spans
 
-    assert as_sent(teach(strange)) == as_sent(IN_PLAIN(strange))
+    assert as_sent(encode(strange)) == as_sent(OWN_ENCODER(strange))
 
     tracing.exporter.clear()
     asyncio.run(named("worker"))
-    before = teach.copied
-    assert as_sent(teach(tracing.spans)) == as_sent(IN_PLAIN(tracing.spans))
-    assert teach.copied > before
+    before = encode.copied
+    assert as_sent(encode(tracing.spans)) == as_sent(OWN_ENCODER(tracing.spans))
+    assert encode.copied > before
 
 
-def test_the_exporter_is_as_it_was_when_telemetry_is_closed() -> None:
+def test_closing_telemetry_restores_the_encoder() -> None:
     telemetry = configure(tracer_provider=TracerProvider(shutdown_on_exit=False))
     assert isinstance(trace_encoder._encode_resource_spans, PatchedEncoder)
 
     telemetry.close()
 
-    assert trace_encoder._encode_resource_spans is IN_PLAIN
+    assert trace_encoder._encode_resource_spans is OWN_ENCODER
 
 
-def test_both_ways_say_the_same(trace: Any) -> None:
-    """A processor that watches spans start gets them started, and nothing else differs."""
+def test_started_spans_are_the_same_as_those_of_the_fast_path(trace: Any) -> None:
+    """A processor that observes the start of spans gets them started; nothing else differs."""
 
     def told(watched: bool) -> list[str]:
         tracing = trace()
         if watched:
-            tracing.provider.add_span_processor(Watching())
+            tracing.provider.add_span_processor(StartObserver())
         asyncio.run(everything(tracing.tracer))
         spans = {span.context.span_id: span for span in tracing.spans}
         assert all(span.attributes.get("watched", False) is watched for span in spans.values())
@@ -207,7 +207,7 @@ def test_both_ways_say_the_same(trace: Any) -> None:
     assert told(watched=False) == told(watched=True)
 
 
-def test_a_processor_that_comes_later_sees_spans_start(trace: Any) -> None:
+def test_a_processor_that_is_added_later_observes_starts(trace: Any) -> None:
     tracing = trace()
 
     async def once() -> None:
@@ -216,20 +216,20 @@ def test_a_processor_that_comes_later_sees_spans_start(trace: Any) -> None:
 
     asyncio.run(once())
     tracing.provider.force_flush()
-    tracing.provider.add_span_processor(Watching())
+    tracing.provider.add_span_processor(StartObserver())
     asyncio.run(once())
 
     watched = [span.attributes.get("watched") for span in tracing.named("async with thing")]
     assert watched == [None, True]
 
 
-def test_what_a_sampler_adds_is_kept(trace: Any) -> None:
-    class Adorning(StaticSampler):
+def test_attributes_that_a_sampler_adds_are_exported(trace: Any) -> None:
+    class Annotating(StaticSampler):
         def should_sample(self, *words: Any, **more: Any) -> SamplingResult:
             found = super().should_sample(*words, **more)
             return SamplingResult(found.decision, {**found.attributes, "rate": 0.5})
 
-    tracing = trace(sampler=Adorning(Decision.RECORD_AND_SAMPLE))
+    tracing = trace(sampler=Annotating(Decision.RECORD_AND_SAMPLE))
 
     async def once() -> None:
         async with traced(Manager(), name="thing"):
@@ -241,8 +241,8 @@ def test_what_a_sampler_adds_is_kept(trace: Any) -> None:
     assert "rate" not in tracing.one("body").attributes
 
 
-def test_a_finished_span_is_a_readable_span_to_every_exporter(trace: Any) -> None:
-    """Whichever of its properties somebody looks at first."""
+def test_a_ready_span_is_a_complete_readable_span(trace: Any) -> None:
+    """Whichever of its properties is read first."""
     looks = ("name", "attributes", "resource", "status", "start_time", "events", "links", "kind")
 
     for look in looks:

@@ -1,4 +1,4 @@
-"""Switching spans and measurements on and off, and losing nothing in between."""
+"""Telemetry of a process: providers, flushing, forks, and what it keeps alive."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from .test_spans import Manager, pass_through
 
 
 def run(source: str, **environment: str) -> Any:
-    """What a program of its own prints as JSON."""
+    """Run a program in a process of its own and parse what it prints."""
     ended = subprocess.run(
         [sys.executable, "-c", dedent(source)],
         capture_output=True,
@@ -65,14 +65,14 @@ print(json.dumps([span.name for span in exporter.get_finished_spans()]))
 FOUR = ["enter", "body", "exit", "async with thing"]
 
 
-def test_the_global_provider_is_found_whenever_it_is_set() -> None:
-    """Before our import or after it: nobody has to call anything of ours."""
+def test_the_global_provider_is_used() -> None:
+    """Whether it is set before or after the import of asyncctx-trace."""
     assert run(PROVIDER + IMPORT + PROGRAM) == FOUR
     assert run(IMPORT + PROVIDER + PROGRAM) == FOUR
 
 
-def test_a_provider_set_while_the_program_runs_is_found(tmp_path: Path) -> None:
-    """Even if a recording is on already: then both are told."""
+def test_a_provider_that_is_set_later_is_used(tmp_path: Path) -> None:
+    """Also while a recording is made."""
     source = f"""
         import asyncio, json
         from asyncctx_trace import record, traced
@@ -103,8 +103,8 @@ def test_a_provider_set_while_the_program_runs_is_found(tmp_path: Path) -> None:
     assert run(source) == FOUR
 
 
-def test_a_program_that_just_ends_has_delivered_everything() -> None:
-    """No flush, no shutdown: the spans are there before the provider's own exit handler."""
+def test_all_spans_are_delivered_at_the_end_of_the_program() -> None:
+    """Before the exit handler of the provider, without a flush or a shutdown."""
     source = """
         import asyncio, json
         from asyncctx_trace import traced
@@ -127,8 +127,8 @@ def test_a_program_that_just_ends_has_delivered_everything() -> None:
     assert run(source) == FOUR
 
 
-def test_without_a_provider_there_is_nothing() -> None:
-    """The API alone: no span, no thread, no sink, no SDK."""
+def test_nothing_happens_without_a_provider() -> None:
+    """There is no span, no thread, no sink, and the SDK is not imported."""
     source = """
         import asyncio, json, sys, threading
         from opentelemetry import trace
@@ -145,16 +145,16 @@ def test_without_a_provider_there_is_nothing() -> None:
     assert run(source) == [True, None, 1, False]
 
 
-def test_the_sdk_can_be_disabled_and_so_can_we() -> None:
-    """OTEL_SDK_DISABLED and OTEL_PYTHON_DISABLED_INSTRUMENTATIONS mean what they say."""
+def test_spans_can_be_disabled_in_the_environment() -> None:
+    """With OTEL_SDK_DISABLED and OTEL_PYTHON_DISABLED_INSTRUMENTATIONS."""
     source = IMPORT + PROVIDER + PROGRAM
 
     assert run(source, OTEL_SDK_DISABLED="true") == []
     assert run(source, OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="flask, asyncctx_trace") == []
 
 
-def test_a_forked_child_tells_its_own() -> None:
-    """What the parent had queued is told once, by the parent."""
+def test_a_forked_child_makes_its_own_spans() -> None:
+    """What the parent had queued is exported once, by the parent."""
     source = """
         import asyncio, json, os, tempfile
         from asyncctx_trace import configure, traced
@@ -189,8 +189,8 @@ def test_a_forked_child_tells_its_own() -> None:
     assert told == [["async with parent"], ["async with child"]]
 
 
-def test_a_forked_child_nests_below_the_body_that_forked_it() -> None:
-    """Parent and child know that body by the same ids, though nobody had asked for them."""
+def test_a_forked_child_is_below_the_body_that_forked_it() -> None:
+    """Both know that body by the same ids, which had not been needed before."""
     source = """
         import asyncio, json, os
         from asyncctx_trace import configure, traced
@@ -215,8 +215,8 @@ def test_a_forked_child_nests_below_the_body_that_forked_it() -> None:
     assert parent == child
 
 
-def test_closing_leaves_everything_as_it_was() -> None:
-    """The provider's methods are its own again, and nobody listens."""
+def test_closing_restores_the_provider() -> None:
+    """Its methods are its own again, and the sink is detached."""
     provider = TracerProvider(shutdown_on_exit=False)
     telemetry = configure(tracer_provider=provider)
     assert "force_flush" in vars(provider)
@@ -228,20 +228,20 @@ def test_closing_leaves_everything_as_it_was() -> None:
     assert sinks.active.sink is None
 
 
-def test_a_provider_of_nothing_gets_nothing() -> None:
-    """With the API's own no-op provider the body's span is not touched."""
+def test_a_no_op_provider_is_not_used() -> None:
+    """The current span in the body is the one that was current before."""
     telemetry = configure(tracer_provider=NoOpTracerProvider())
 
-    async def main() -> bool:
+    async def main() -> None:
         async with traced(Manager()):
-            return api.get_current_span() is api.INVALID_SPAN
+            assert api.get_current_span() is api.INVALID_SPAN
 
-    assert asyncio.run(main())
+    asyncio.run(main())
     telemetry.close()
 
 
-class Slow(SpanExporter):
-    """Exports when it is let."""
+class Blocking(SpanExporter):
+    """Exports when its event is set."""
 
     def __init__(self) -> None:
         self.spans: list[Any] = []
@@ -253,9 +253,9 @@ class Slow(SpanExporter):
         return SpanExportResult.SUCCESS
 
 
-def test_a_burst_reaches_the_exporter_whole(caplog: Any) -> None:
-    """Ten times as many spans as the batch processor's queue takes, and none is dropped."""
-    exporter = Slow()
+def test_a_burst_is_exported_completely(caplog: Any) -> None:
+    """It has ten times as many spans as fit into the queue of the batch processor."""
+    exporter = Blocking()
     exporter.go.set()
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(
@@ -278,8 +278,8 @@ def test_a_burst_reaches_the_exporter_whole(caplog: Any) -> None:
     provider.shutdown()
 
 
-def test_a_flush_waits_as_long_as_it_is_told_to(trace: Any) -> None:
-    """`force_flush` with a time limit says whether everything was delivered in it."""
+def test_a_flush_has_a_time_limit(trace: Any) -> None:
+    """`force_flush` returns whether everything was delivered within it."""
     tracing = trace()
 
     async def main() -> None:
@@ -293,9 +293,9 @@ def test_a_flush_waits_as_long_as_it_is_told_to(trace: Any) -> None:
     assert len(tracing.exporter.get_finished_spans()) == 4
 
 
-def test_what_finds_no_room_is_counted_and_logged(caplog: Any) -> None:
-    """Whole acquisitions are left out, never halves, while an exporter hangs."""
-    exporter = Slow()
+def test_acquisitions_beyond_the_queue_limit_are_counted_and_logged(caplog: Any) -> None:
+    """While an exporter hangs, whole acquisitions are dropped, never parts of one."""
+    exporter = Blocking()
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(
         BatchSpanProcessor(exporter, max_queue_size=8, max_export_batch_size=4)
@@ -319,8 +319,8 @@ def test_what_finds_no_room_is_counted_and_logged(caplog: Any) -> None:
     provider.shutdown()
 
 
-def test_a_processor_that_raises_harms_nobody(caplog: Any) -> None:
-    """The program goes on, and so do the other acquisitions."""
+def test_a_processor_that_raises_is_logged(caplog: Any) -> None:
+    """The program and the other acquisitions are not affected."""
 
     class Broken(SpanProcessor):
         def on_end(self, span: Any) -> None:
@@ -338,25 +338,9 @@ def test_a_processor_that_raises_harms_nobody(caplog: Any) -> None:
     telemetry.close()
 
 
-def test_other_providers_are_served_through_the_api_alone(trace: Any) -> None:
-    """A wrapper that shows neither sampler nor ids, as some vendors' are."""
-    tracing = trace()
-    tracing.telemetry.close()
-
-    class Wrapped(api.TracerProvider):
-        def get_tracer(self, *args: Any, **kwargs: Any) -> api.Tracer:
-            inner = tracing.provider.get_tracer(*args, **kwargs)
-
-            class Plain(api.Tracer):
-                def start_span(self, *args: Any, **kwargs: Any) -> api.Span:
-                    return inner.start_span(*args, **kwargs)
-
-                def start_as_current_span(self, *args: Any, **kwargs: Any) -> Any:
-                    return inner.start_as_current_span(*args, **kwargs)
-
-            return Plain()
-
-    telemetry = configure(tracer_provider=Wrapped())
+def test_other_providers_need_only_the_api(trace: Any) -> None:
+    """Some vendors' wrappers show neither their sampler nor their id generator."""
+    tracing = trace(api_only=True)
 
     async def main() -> None:
         async with traced(Manager(), name="outer"):
@@ -365,7 +349,6 @@ def test_other_providers_are_served_through_the_api_alone(trace: Any) -> None:
                 pass
 
     asyncio.run(main())
-    telemetry.close()
 
     outer = tracing.one("async with outer")
     enter, body, exit_ = tracing.children(outer)
@@ -374,8 +357,8 @@ def test_other_providers_are_served_through_the_api_alone(trace: Any) -> None:
     assert [s.name for s in tracing.children(body)] == ["async with inner"]
 
 
-def test_no_object_of_the_program_lives_longer(trace: Any) -> None:
-    """Managers, exceptions and what their frames hold go when they would go anyway."""
+def test_no_object_of_the_program_is_kept_alive(trace: Any) -> None:
+    """Neither managers nor exceptions nor what their frames refer to."""
     tracing = trace()
 
     class Payload:
@@ -399,8 +382,8 @@ def test_no_object_of_the_program_lives_longer(trace: Any) -> None:
     assert len(tracing.spans) == 4
 
 
-def test_a_chain_of_tasks_without_end_keeps_nothing(trace: Any) -> None:
-    """Each starts the next in its body: the contexts of the first are not the last one's load."""
+def test_an_endless_chain_of_tasks_keeps_nothing_alive(trace: Any) -> None:
+    """Each task starts the next one in its body; contexts of ended bodies are dropped."""
     tracing = trace()
     bodies: list[weakref.ref[Any]] = []
     kept: list[int] = []
@@ -428,8 +411,8 @@ def test_a_chain_of_tasks_without_end_keeps_nothing(trace: Any) -> None:
     assert len(tracing.named("async with link")) == 51
 
 
-def test_metrics_tell_durations_and_queues(metrics: Any) -> None:
-    """Wait, hold and cleanup in seconds by resource; who waits and holds comes back to zero."""
+def test_metrics_have_durations_waiters_and_holders(metrics: Any) -> None:
+    """Durations are in seconds; the numbers of waiters and holders return to zero."""
 
     async def hold(lock: Any) -> None:
         async with lock:
@@ -461,14 +444,14 @@ def test_metrics_tell_durations_and_queues(metrics: Any) -> None:
     assert units["asyncctx.wait.duration"] == "s"
 
 
-def test_metrics_alone_leave_the_current_span_alone(metrics: Any) -> None:
-    """Measuring makes no spans."""
+def test_metrics_do_not_change_the_current_span(metrics: Any) -> None:
+    """With a meter provider only, there are no spans."""
 
-    async def main() -> bool:
+    async def main() -> None:
         async with traced(Manager()):
-            return api.get_current_span() is api.INVALID_SPAN
+            assert api.get_current_span() is api.INVALID_SPAN
 
-    assert asyncio.run(main())
+    asyncio.run(main())
 
 
 @pytest.fixture(autouse=True)
@@ -476,8 +459,8 @@ def quiet_log(caplog: Any) -> None:
     caplog.set_level(logging.WARNING)
 
 
-def test_locks_without_end_are_forgotten_and_recalled(trace: Any, monkeypatch: Any) -> None:
-    """A lock that lives long keeps its name, however many came and went since."""
+def test_definitions_of_resources_are_limited(trace: Any, monkeypatch: Any) -> None:
+    """A long-lived lock keeps its name, however many others came and went."""
     monkeypatch.setattr("asyncctx_trace.otel.sink._RESOURCE_LIMIT", 8)
     tracing = trace()
 

@@ -145,6 +145,7 @@ def test_the_time_of_the_first_loss_is_kept(tmp_path: Path) -> None:
     after = monotonic_ns()
     writer.lost = 2**40
     writer.note_lost()
+    writer.stop_recording(OSError("no space left"))
 
     [loss] = losses(path)
     assert before <= loss.at <= after

@@ -51,7 +51,7 @@ def test_slower_sites_are_listed_with_their_phase() -> None:
     """The largest difference first; the other way round they are faster."""
     comparison = compare(day(), day(hold=30))
     told_back = compare(day(hold=30), day())
-    slower = [(change.place[1], phase, ns) for change, phase, ns in comparison.slower]
+    slower = [(change.key[1], phase, ns) for change, phase, ns in comparison.slower]
 
     assert slower == [("lock", "wait", 20 * MS), ("lock", "hold", 20 * MS)]
     assert [ns for _, _, ns in told_back.faster] == [-20 * MS, -20 * MS]

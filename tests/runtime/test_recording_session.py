@@ -36,13 +36,20 @@ def test_a_with_block_records_what_happens_in_it(tmp_path: Path) -> None:
     assert names(path) == ["inside"]
 
 
-def test_tasks_that_have_ended_are_recorded_as_ended(tmp_path: Path) -> None:
-    """At the end of the block at the latest: nothing else may happen in the program."""
+def test_a_task_that_ended_without_releasing_is_recorded_as_ended(tmp_path: Path) -> None:
+    """Even if the program keeps the task object; so what it holds is a leak."""
     path = tmp_path / "a.actx"
+    kept: list[object] = []
+
+    async def main() -> None:
+        kept.append(asyncio.current_task())
+        await traced(asyncio.Lock(), name="lock").__aenter__()
+
     with record(path):
-        asyncio.run(use(traced(asyncio.Lock(), name="lock")))
+        asyncio.run(main())
 
     timeline = Timeline(read(path))
+    assert len(timeline.in_flight) == 1
     assert set(timeline.task_ended) == set(timeline.tasks)
 
 

@@ -35,7 +35,7 @@ class Oracle:
 
 @given(st.integers(1, 3), st.lists(st.integers(0, 9), max_size=60))
 def test_tracker_agrees_with_brute_force(limit: int, choices: list[int]) -> None:
-    """Whoever asks, gets in, gives up and leaves, in whatever order."""
+    """Acquisitions wait, enter, fail to enter and exit in any order."""
     tracker: BlockerTracker[int] = BlockerTracker(limit)
     oracle = Oracle(limit)
     for number, choice in enumerate(choices):

@@ -1,4 +1,4 @@
-"""Recording -> spans -> OTLP JSON Lines -> the same events."""
+"""A recording is the same after it was written as OTLP JSON Lines and read again."""
 
 from __future__ import annotations
 
@@ -52,30 +52,30 @@ ANCHOR = Anchor(1_700_000_000_000_000_000, 1_000)
 
 
 def written(events: list[Event]) -> str:
-    """Events as OTLP JSON Lines."""
-    builder = SpanBuilder(ANCHOR)
+    """Return ``events`` as OTLP JSON Lines."""
+    builder = SpanBuilder(ANCHOR, TraceOptions(arguments=True))
     spans = [*builder.add(events), *builder.finish()]
     return "\n".join(otlp_json.write(spans))
 
 
 def shifted(events: list[Event]) -> list[Event]:
-    """The same events by the clock on the wall."""
+    """Return ``events`` with wall-clock times."""
     return [
-        dataclasses.replace(event, at=ANCHOR.wall(event.at)) if hasattr(event, "at") else event  # type: ignore[type-var]  # those that have a time
+        dataclasses.replace(event, at=ANCHOR.wall(event.at)) if hasattr(event, "at") else event  # type: ignore[arg-type]  # of a union
         for event in events
     ]
 
 
 def table(events: Any) -> list[Any]:
-    """Every acquisition, by its id; the rows of two tellings may differ in order of ties."""
+    """Return all acquisitions by id; rows with equal times may be in another order."""
     return sorted(
         (dataclasses.replace(a, row=0, depth=0) for a in Timeline(events)), key=lambda a: a.id
     )
 
 
 @pytest.mark.parametrize("program", [contention, leak])
-def test_nothing_of_a_recording_is_lost(tmp_path: Path, program: Any) -> None:
-    """Times to the nanosecond, outcomes, errors, tasks, places, what never ended."""
+def test_a_recording_is_read_again_without_loss(tmp_path: Path, program: Any) -> None:
+    """With times in ns, outcomes, errors, tasks, sites, and acquisitions that never ended."""
     source = open_source(recorded(tmp_path / "r.actx", program))
     path = tmp_path / "r.jsonl"
     path.write_text("\n".join(otlp_json.write(source.spans())), encoding="utf-8")
@@ -87,7 +87,8 @@ def test_nothing_of_a_recording_is_lost(tmp_path: Path, program: Any) -> None:
     for mine, other in zip(sorted(ours, key=key), sorted(theirs, key=key), strict=True):
         assert other.depth == mine.depth
         assert times(other) == [None if at is None else at + offset for at in times(mine)]
-        told = dataclasses.replace(other, row=0, **dict(zip(TIMES, times(mine), strict=True)))
+        changes: dict[str, Any] = dict(zip(TIMES, times(mine), strict=True))
+        told = dataclasses.replace(other, row=0, **changes)
         assert escaped(told) == escaped(dataclasses.replace(mine, row=0))
     # A recording may define what nothing in it uses.
     assert theirs.resources == {r: ours.resources[r] for r in ours.rows_of_resource}
@@ -110,18 +111,18 @@ def key(acquisition: Any) -> int:
 
 
 def escaped(acquisition: Any) -> str:
-    """JSON has no lone surrogates: they come back as escapes."""
+    """Return ``text`` with lone surrogates as escapes, as JSON has them."""
     return repr(acquisition).replace("\\\\", "\\")
 
 
-texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=8)
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 outcomes = st.sampled_from(Outcome)
 failures = st.sampled_from([outcome for outcome in Outcome if outcome is not Outcome.OK])
 
 
 @st.composite
 def stories(draw: st.DrawFn) -> list[Event]:
-    """A few tasks that enter and leave, nested; each may stop at any point."""
+    """Return tasks with nested acquisitions, each of which may stop at any point."""
     at = iter(range(2_000, 10_000_000, 7))
     events: list[Event] = [
         ProcessDefined(next(at), 0, 41, 1, draw(texts)),
@@ -194,28 +195,28 @@ def error(draw: st.DrawFn, outcome: Outcome) -> ErrorText | None:
 
 @settings(max_examples=30, deadline=None)
 @given(stories())
-def test_any_story_comes_back(events: list[Event]) -> None:
-    """Acquisitions, definitions and notes are what they were."""
-    back = events_of(parse(written(events), "test"))
+def test_any_events_are_read_again_without_loss(events: list[Event]) -> None:
+    """Acquisitions, definitions and notes are the same."""
+    read = events_of(parse(written(events), "test"))
 
     before = shifted(events)
-    assert table(back) == table(before)
-    told, meant = Timeline(back), Timeline(before)
-    assert told.printed == meant.printed
-    assert told.marks == meant.marks
-    assert told.dropped == meant.dropped
-    assert told.interrupted == meant.interrupted
-    assert told.unmatched == meant.unmatched
-    assert told.process_ended == meant.process_ended
-    assert told.task_ended == meant.task_ended
-    assert told.tasks == meant.tasks
-    assert told.processes == meant.processes
+    assert table(read) == table(before)
+    result, expected = Timeline(read), Timeline(before)
+    assert result.printed == expected.printed
+    assert result.marks == expected.marks
+    assert result.dropped == expected.dropped
+    assert result.interrupted == expected.interrupted
+    assert result.unmatched == expected.unmatched
+    assert result.process_ended == expected.process_ended
+    assert result.task_ended == expected.task_ended
+    assert result.tasks == expected.tasks
+    assert result.processes == expected.processes
 
 
 @settings(max_examples=30, deadline=None)
 @given(stories(), st.integers(0, 30))
-def test_ids_are_the_same_however_it_is_read(events: list[Event], cut: int) -> None:
-    """At once, or in two looks while it grows: the same spans."""
+def test_ids_do_not_depend_on_how_a_recording_is_read(events: list[Event], cut: int) -> None:
+    """At once, or in two steps while it grows."""
     whole, grown = SpanBuilder(ANCHOR), SpanBuilder(ANCHOR)
     at_once = [*whole.add(events), *whole.finish()]
     in_two = [*grown.add(events[:cut]), *grown.add(events[cut:]), *grown.finish()]
@@ -227,8 +228,8 @@ def test_ids_are_the_same_however_it_is_read(events: list[Event], cut: int) -> N
     assert len({span.id for span in at_once}) == len(at_once)
 
 
-def test_the_file_is_what_the_specification_says(tmp_path: Path) -> None:
-    """Hexadecimal ids, lowerCamelCase, integers for enums, strings for 64 bits."""
+def test_the_file_follows_the_specification(tmp_path: Path) -> None:
+    """Ids are hexadecimal, keys lowerCamelCase, enums integers, and 64-bit numbers strings."""
     source = open_source(recorded(tmp_path / "r.actx", contention))
     (line,) = otlp_json.write(source.spans())
     (group, *_) = json.loads(line)["resourceSpans"]
@@ -245,7 +246,7 @@ def test_the_file_is_what_the_specification_says(tmp_path: Path) -> None:
     assert all(isinstance(value["intValue"], str) for value in values if "intValue" in value)
 
 
-def test_protobufs_own_parser_takes_every_field(tmp_path: Path) -> None:
+def test_the_parser_of_protobuf_accepts_every_field(tmp_path: Path) -> None:
     """No field has another name or type than in the schema of OTLP; ids alone are written in hex.
 
     The alphabet of ids is the URL-safe one: CPython 3.15 warns of how protobuf reads the other.
@@ -268,8 +269,8 @@ def test_protobufs_own_parser_takes_every_field(tmp_path: Path) -> None:
     assert found == meant
 
 
-def test_an_error_is_an_event_once(tmp_path: Path) -> None:
-    """It went through two bodies; the inner one raised it."""
+def test_an_error_is_recorded_once(tmp_path: Path) -> None:
+    """By the inner of two bodies that it leaves."""
     spans = list(open_source(recorded(tmp_path / "r.actx", contention)).spans())
     raised = [span for span in spans if span.events and span.name != "process"]
 
@@ -284,8 +285,8 @@ def test_an_error_is_an_event_once(tmp_path: Path) -> None:
     ]
 
 
-def test_who_waited_links_to_who_held(tmp_path: Path) -> None:
-    """By the ids under which the holders' lifecycle spans are exported."""
+def test_a_waiter_links_to_the_holders(tmp_path: Path) -> None:
+    """By the ids of their exported lifecycle spans."""
     spans = list(open_source(recorded(tmp_path / "r.actx", contention)).spans())
     lifecycles = {span.id for span in spans if span.attributes["asyncctx.phase"] == "lifecycle"}
     links = [link for span in spans if span.name == "enter" for link in span.links]
@@ -295,8 +296,8 @@ def test_who_waited_links_to_who_held(tmp_path: Path) -> None:
     assert {link.attributes["asyncctx.link.kind"] for link in links} == {"blocked_by"}
 
 
-def test_a_long_life_is_many_traces(tmp_path: Path) -> None:
-    """What begins late begins a trace of its own, linked to where it belongs."""
+def test_an_acquisition_in_an_old_trace_begins_a_new_one(tmp_path: Path) -> None:
+    """It has a link to the place where it belongs."""
     source = open_source(recorded(tmp_path / "r.actx", contention))
     spans = [
         s for s in source.spans(TraceOptions(new_trace_after=0)) if s.name.startswith("async with")
@@ -356,8 +357,8 @@ def shapes() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("text", list(shapes()))
-def test_spans_of_others_are_plain_bars(text: str) -> None:
-    """However they were written down: a body from start to end, at the place they name."""
+def test_foreign_spans_are_read_as_bodies(text: str) -> None:
+    """In every form of OTLP JSON: from start to end, at the site that they name."""
     timeline = Timeline(events_of(parse(text, "test")))
 
     request, query = timeline
@@ -374,8 +375,8 @@ def test_spans_of_others_are_plain_bars(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", "[1]", '{"spans": 1}', "nonsense", '{"resourceSpans": [{"scopeSpans": [3]}]}']
 )
-def test_what_is_no_otlp_is_refused_in_one_line(text: str) -> None:
-    """With what to do instead."""
+def test_other_text_is_refused_in_one_line(text: str) -> None:
+    """The line says what to do."""
     with pytest.raises(NotOtlp, match="test ") as refused:
         list(parse(text, "test"))
 
@@ -383,7 +384,7 @@ def test_what_is_no_otlp_is_refused_in_one_line(text: str) -> None:
 
 
 def test_a_damaged_line_is_named(tmp_path: Path) -> None:
-    """In a file of many lines the one that has to go."""
+    """In a file of many lines."""
     good = json.dumps(FOREIGN)
     with pytest.raises(NotOtlp, match="damaged in line 2"):
         list(parse(f"{good}\n{good[:-9]}\n{good}", "test"))

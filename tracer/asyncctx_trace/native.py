@@ -76,7 +76,7 @@ ACCELERATED: Mapping[str, tuple[str, ...]] = {
 
 SOURCES: Mapping[str, tuple[str, ...]] = {
     "asyncctx_trace.instrument": ("instrument/native/*.c", "instrument/native/*.h"),
-    "asyncctx_trace.recording": ("recording/_native.c",),
+    "asyncctx_trace.recording": ("recording/*.c", "recording/*.h"),
 }
 """Package -> its C sources, as patterns below the folder of this file."""
 

@@ -59,14 +59,14 @@ def test_each_planted_bug_is_found_at_its_lines_and_nothing_else_is(
 ) -> None:
     """For certain, with the line of the `yield` or of the stack's end among the sites."""
     timeline, found = findings_of("planted_exits.py", tmp_path, pure)
-    told = {
+    reported = {
         (finding.kind, timeline.sites[site].line)
         for finding in found
         if finding.kind in KINDS and finding.certainty == "certain"
         for site in finding.sites
     }
 
-    assert told == marked("planted_exits.py")
+    assert reported == marked("planted_exits.py")
 
 
 @pytest.mark.parametrize("pure", [False, True], ids=["compiled", "pure"])

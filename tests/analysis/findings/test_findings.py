@@ -577,8 +577,8 @@ def test_what_a_failed_cleanup_would_have_given_back_is_told_with_it(
 
     assert [each.kind for each in found] == expected
     [failed] = [each for each in found if each.kind == "cleanup-error"]
-    told = "; what query took from `db` at app.py:13 was never given back." in failed.summary
-    assert told == (expected == ["cleanup-error"])
+    reported = "; what query took from `db` at app.py:13 was never given back." in failed.summary
+    assert reported == (expected == ["cleanup-error"])
 
 
 @pytest.mark.parametrize(("hold", "expected"), [(10, [("still-waiting", "possible")]), (1000, [])])

@@ -94,10 +94,10 @@ def test_what_hung_when_it_was_interrupted_comes_first(lasts: bool, first: str) 
         story.gets_in(500, story.asks(500, "holder", "other", 8))
         story.asks(500, "stuck", "other", 9)
     story.events.append(Interrupted(1_000_000_000 + 5_000_000_000, 1, "SIGINT"))
-    told = report(Snapshot(story.timeline()))
+    reported = report(Snapshot(story.timeline()))
 
-    assert told.opening[0].startswith(first)
-    assert sum("Interrupted" in sentence for sentence in told.opening) == 1
+    assert reported.opening[0].startswith(first)
+    assert sum("Interrupted" in sentence for sentence in reported.opening) == 1
 
 
 def test_a_cleanup_that_hung_when_it_was_interrupted_comes_first_as_well() -> None:
@@ -107,10 +107,10 @@ def test_a_cleanup_that_hung_when_it_was_interrupted_comes_first_as_well() -> No
     story.gets_in(1, closing)
     story.leaves(2, closing)
     story.events.append(Interrupted(1_000_000_000 + 5_000_000_000, 1, "SIGINT"))
-    told = report(Snapshot(story.timeline()))
+    reported = report(Snapshot(story.timeline()))
 
-    assert len(told.opening) == 1
-    assert "main was in the exit of `pool` at app.py:9 for 5.00 s" in told.opening[0]
+    assert len(reported.opening) == 1
+    assert "main was in the exit of `pool` at app.py:9 for 5.00 s" in reported.opening[0]
 
 
 def test_where_nothing_was_wrong_it_says_so() -> None:
@@ -118,9 +118,9 @@ def test_where_nothing_was_wrong_it_says_so() -> None:
     story = Story()
     story.pass_through("t", "thing", 0, 0, 10)
     story.ends(10)
-    told = report(Snapshot(story.timeline()))
+    reported = report(Snapshot(story.timeline()))
 
-    assert told.verdict == (
+    assert reported.verdict == (
         "No findings: no task waited for another one. 1 acquisition of 1 resource by 1 task in "
         "10.0 ms."
     )

@@ -1,4 +1,4 @@
-"""In which order tasks cleaned up, under what, for how long."""
+"""The order, outcome and duration of exits."""
 
 from __future__ import annotations
 
@@ -13,59 +13,59 @@ __all__ = ["Cleanup", "Order", "Unwinding", "cleanups", "orders", "unwindings"]
 
 @dataclass(frozen=True, slots=True)
 class Unwinding:
-    """Exits that followed each other in one task, with no enter in between."""
+    """Exits that followed each other in one task, without an enter between them."""
 
     task: int
     stack: int | None
-    """Row of the exit stack whose exit did them; ``None`` where the task did."""
+    """The row of the exit stack that ran them; ``None`` if the task did."""
     left: tuple[int, ...]
-    """Rows in the order in which their exits ended."""
+    """The rows in order of the ends of their exits."""
     entered: tuple[int, ...]
-    """The same rows in the order in which they were entered."""
+    """The same rows in order of entering."""
 
     @property
     def in_order(self) -> bool:
-        """Whether the last in was the first out."""
+        """Whether the last one entered was the first one exited."""
         return self.left == self.entered[::-1]
 
 
 @dataclass(slots=True)
 class Order:
-    """Unwindings that look the same: one resource after the other, at the same sites."""
+    """Equal unwindings: the same resources at the same sites in the same order."""
 
     left: tuple[tuple[int, int], ...]
-    """(resource, site) in the order of the exits."""
+    """(resource, site) in order of the exits."""
     in_order: bool
     by_stack: bool
-    """Whether an exit stack did them."""
+    """Whether an exit stack ran them."""
     times: int = 0
     tasks: dict[int, None] = field(default_factory=dict)
-    """Who unwound so, in order."""
+    """The tasks, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cleanup:
-    """All exits of one resource at one site: how many, under what, and how they went."""
+    """The exits of one resource at one site: number, reasons and outcomes."""
 
     resource: int
     site: int
     exits: int
     under_error: int
-    """The body had failed."""
+    """After a body that failed."""
     under_cancellation: int
-    """The body had been cancelled, or a deadline had passed."""
+    """After a body that was cancelled, or whose deadline passed."""
     failed: int
     cut_off: int
-    """Cancelled before they were done."""
+    """Cancelled before they ended."""
     suppressed: int
     overlapping: int
-    """Began while another exit of the same task was going on."""
+    """Started during another exit of the same task."""
     slowest: int
-    """ns"""
+    """In ns."""
 
 
 def unwindings(snapshot: Snapshot) -> Iterator[Unwinding]:
-    """Every run of two and more exits, task by task and within it stack by stack."""
+    """Yield every unwinding of two or more exits, by task, and within a task by exit stack."""
     timeline = snapshot.timeline
     for task, rows in snapshot.stacked.items():
         moves = [(timeline.enter_started[row], row, False) for row in rows]
@@ -83,17 +83,17 @@ def unwindings(snapshot: Snapshot) -> Iterator[Unwinding]:
 
 
 def orders(snapshot: Snapshot) -> list[Order]:
-    """The ways in which tasks unwound, the most frequent first."""
+    """Return how tasks unwound, the most frequent order first."""
     timeline = snapshot.timeline
-    found: dict[object, Order] = {}
+    result: dict[object, Order] = {}
     for unwinding in unwindings(snapshot):
         left = tuple((timeline.resource[row], timeline.site[row]) for row in unwinding.left)
         by_stack = unwinding.stack is not None
         key = left, unwinding.in_order, by_stack
-        order = found.setdefault(key, Order(left, unwinding.in_order, by_stack))
+        order = result.setdefault(key, Order(left, unwinding.in_order, by_stack))
         order.times += 1
         order.tasks[unwinding.task] = None
-    return sorted(found.values(), key=lambda order: -order.times)
+    return sorted(result.values(), key=lambda order: -order.times)
 
 
 def cleanups(snapshot: Snapshot) -> list[Cleanup]:
@@ -129,14 +129,14 @@ def _within(timeline: Timeline, row: int, stack: int) -> bool:
 
 
 def _kind(timeline: Timeline, row: int) -> str:
-    known = timeline.resources.get(timeline.resource[row])
-    return known.kind if known else ""
+    definition = timeline.resources.get(timeline.resource[row])
+    return definition.kind if definition else ""
 
 
 def _overlapping(snapshot: Snapshot) -> set[int]:
-    """Rows whose exit began while another one of the same task went on, but for exit stacks."""
+    """Return the rows whose exit started during another one of the task, except exit stacks."""
     timeline = snapshot.timeline
-    found: set[int] = set()
+    result: set[int] = set()
     for rows in snapshot.stacked.values():
         until = NOT_YET
         for row in sorted(rows, key=timeline.exit_started.__getitem__):
@@ -144,6 +144,6 @@ def _overlapping(snapshot: Snapshot) -> set[int]:
             if started == NOT_YET or _kind(timeline, row) == "exit stack":
                 continue
             if started < until:
-                found.add(row)
+                result.add(row)
             until = max(until, ended)
-    return found
+    return result

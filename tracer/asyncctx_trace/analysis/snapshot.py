@@ -1,4 +1,4 @@
-"""A timeline at one moment, with what several questions need worked out once."""
+"""A timeline at one time, with the intermediate results that several answers share."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from asyncctx_trace.model import names
 __all__ = ["End", "Interruption", "Snapshot"]
 
 End: TypeAlias = Literal["running", "killed", "closed", "ended"]
-"""``killed``: it left no word; ``closed``: it ended its recording, and perhaps went on without;
-``ended``: it is over, as the launcher has seen."""
+"""``killed``: it ended without a word; ``closed``: it ended its recording, and may have gone on;
+``ended``: its launcher saw it end."""
 
 T = TypeVar("T")
 
 _NAME = 60
-"""Characters of one name in a sentence."""
+"""The maximum length of a name in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Interruption:
     reason: str
     """The name of the signal, such as ``SIGINT``, or ``KeyboardInterrupt``."""
     survived: bool = False
-    """Whether the process went on with its work."""
+    """Whether the process went on working."""
 
     @property
     def is_orderly(self) -> bool:
@@ -55,9 +55,12 @@ class Interruption:
 
 
 class Snapshot:
-    """The state of ``timeline`` at ``now``; the timeline must not grow while this is in use.
+    """The state of ``timeline`` at one time.
 
-    ``running`` says that the program may go on: then what has not ended may still end.
+    The timeline must not grow while this is in use. ``now`` is in monotonic ns, by default the end
+    of the timeline; ``running``: the program may go on, so that what has not ended may still end.
+    ``interruption``, ``rows``: see the attributes. ``kernels``: by default those for the size of
+    the timeline.
     """
 
     def __init__(
@@ -74,11 +77,11 @@ class Snapshot:
         self.kernels = kernels or kernels_for(len(timeline))
         """The implementations that all answers about this snapshot use."""
         self.interruption = interruption
-        """What ended the program, if ``timeline`` stands as it did at that moment."""
+        """What ended the program, if ``timeline`` was cut at that time."""
         self.is_cut = False
-        """Whether ``timeline`` has been cut at the moment that is judged."""
+        """Whether ``timeline`` was cut at the time of an interruption."""
         self.rows = rows
-        """Row of ``timeline`` -> row of the timeline that it was cut from, where they differ."""
+        """Row of ``timeline`` -> row of the timeline from which it was cut, if they differ."""
         self.now: int = (timeline.end or 0) if now is None else now
         self.start: int = timeline.start or 0
         self.running = running
@@ -86,7 +89,7 @@ class Snapshot:
         self._occupancy: dict[int, Occupancy] = {}
 
     def once(self, question: Callable[[Snapshot], T]) -> T:
-        """The answer to ``question`` about this snapshot, worked out when it is first asked."""
+        """Return ``question(self)``, which is computed at most once."""
         if question not in self._answers:
             self._answers[question] = question(self)
         answer: T = self._answers[question]
@@ -96,17 +99,17 @@ class Snapshot:
 
     @cached_property
     def limited(self) -> list[int]:
-        """The resources that tasks contend for, of those that were used."""
+        """The resources that were used and that tasks can keep each other out of."""
         timeline = self.timeline
         return [r for r in timeline.rows_of_resource if contends(timeline.resources.get(r))]
 
     def occupancy(self, resource: int) -> Occupancy:
-        """Holders and waiters of ``resource`` over time."""
-        found = self._occupancy.get(resource)
-        if found is None:
-            found = Occupancy(self.timeline, resource, self.now, self.kernels)
-            self._occupancy[resource] = found
-        return found
+        """Return the holders and waiters of ``resource`` over time."""
+        result = self._occupancy.get(resource)
+        if result is None:
+            result = Occupancy(self.timeline, resource, self.now, self.kernels)
+            self._occupancy[resource] = result
+        return result
 
     def blocked_time(self, row: int) -> int:
         """Return for how many ns ``row`` waited while its resource was full."""
@@ -124,15 +127,15 @@ class Snapshot:
         return self.kernels.for_rows(rows).waits(self.timeline, rows, self.now)
 
     def waiting_at(self, task: int, at: int) -> int | None:
-        """The row in which ``task`` waited for a limited resource at time ``at``."""
+        """Return the row in which ``task`` waited for a limited resource at time ``at``."""
         return self.waits.at(task, at)
 
     def holders(self, resource: int, at: int) -> list[int]:
-        """Rows that held ``resource`` at time ``at``, in order of getting in."""
+        """Return the rows that held ``resource`` at time ``at``, in order of entering."""
         return self.occupancy(resource).holders_at(at)
 
     def holder(self, row: int, at: int) -> int:
-        """The task that held ``row`` at time ``at``: after a hand-over, the one that cleans up."""
+        """Return the task that held ``row`` at time ``at``; once the exit has started, its task."""
         exit_started = self.timeline.exit_started[row]
         if exit_started != NOT_YET and at >= exit_started:
             return self.timeline.exit_task[row]
@@ -149,7 +152,7 @@ class Snapshot:
         return self.kernels.whole.nestings(self.timeline, self.limited, self.parents)
 
     def held_by(self, task: int, at: int) -> list[int]:
-        """Rows that ``task`` had entered and not yet left at time ``at``, outermost first."""
+        """Return the rows that ``task`` held at time ``at``, outermost first."""
         rows = self.timeline.rows_of_task.get(task, ())
         last = bisect_right(rows, at, key=self.timeline.enter_started.__getitem__) - 1
         return open_at(self.timeline, self.parents, rows[last], at) if last >= 0 else []
@@ -160,21 +163,21 @@ class Snapshot:
 
     @cached_property
     def ended_for_others(self) -> dict[int, list[int]]:
-        """Task -> the acquisitions of other tasks that it has ended, or begun to end, in order."""
-        found: dict[int, list[int]] = {}
+        """Task -> the acquisitions of other tasks whose exit it started, in order."""
+        result: dict[int, list[int]] = {}
         for row in differing(self.timeline.exit_task, self.timeline.task):
-            found.setdefault(self.timeline.exit_task[row], []).append(row)
-        return found
+            result.setdefault(self.timeline.exit_task[row], []).append(row)
+        return result
 
     @cached_property
     def stacked(self) -> dict[int, list[int]]:
-        """Task -> what it cleaned up, or will have to, of tasks that were ever in two at once.
+        """Task -> the rows that it exited or has to exit, if it was ever in two at a time.
 
-        The others have no order of cleanups to look into.
+        Other tasks have no order of exits.
         """
         timeline, foreign = self.timeline, self.ended_for_others
         tasks = dict.fromkeys((*timeline.rows_of_task, *foreign))
-        found: dict[int, list[int]] = {}
+        result: dict[int, list[int]] = {}
         for task in self.kernels.whole.tasks_with_overlaps(timeline, tasks):
             rows = [
                 row
@@ -184,42 +187,42 @@ class Snapshot:
             rows = entered(timeline, sorted(rows + foreign.get(task, [])))
             over, begun = pick(timeline.exit_ended, rows), pick(timeline.enter_started, rows[1:])
             if NOT_YET in over[:-1] or not all(map(le, over, begun)):
-                found[task] = rows
-        return found
+                result[task] = rows
+        return result
 
     @cached_property
     def exits(self) -> dict[int, list[tuple[int, int]]]:
-        """Task -> what it cleaned up, as (start of the exit, row) in order."""
+        """Task -> (start of the exit, row) of what it exited, in order."""
         timeline = self.timeline
-        found: dict[int, list[tuple[int, int]]] = {}
+        result: dict[int, list[tuple[int, int]]] = {}
         for row, started in enumerate(timeline.exit_started):
             if started != NOT_YET:
-                found.setdefault(timeline.exit_task[row], []).append((started, row))
-        return {task: sorted(exits) for task, exits in found.items()}
+                result.setdefault(timeline.exit_task[row], []).append((started, row))
+        return {task: sorted(exits) for task, exits in result.items()}
 
     def wait_length(self, row: int) -> int:
-        """How long the enter of ``row`` took so far, in ns."""
+        """Return how long the enter of ``row`` has taken, in ns."""
         start, end = wait_of(self.timeline, row, self.now)
         return end - start
 
     def exit_length(self, row: int) -> int:
-        """How long the exit of ``row`` took so far, in ns; zero where it has not begun."""
+        """Return how long the exit of ``row`` has taken, in ns; 0 if it has not started."""
         start, end = self.timeline.exit_started[row], self.timeline.exit_ended[row]
         if start == NOT_YET:
             return 0
         return (max(start, self.now) if end == NOT_YET else end) - start
 
     def abandoned(self, row: int) -> bool:
-        """Whether the exit of ``row`` will never end, because the task that entered is gone.
+        """Return whether the exit of ``row`` will never end, because the task that entered is gone.
 
-        The collector closes a dropped task's coroutine, whose exit cannot await any more. That is
-        a leak; that it happened in whatever task ran just then says nothing.
+        The garbage collector closes the coroutine of a dropped task, whose exit can no longer
+        await. That is a leak; the task in which the collector ran does not matter.
         """
         timeline = self.timeline
         return timeline.exit_ended[row] == NOT_YET and timeline.task[row] in timeline.task_ended
 
     def body_length(self, row: int) -> int:
-        """How long the body of ``row`` took so far, in ns; zero for who did not get in."""
+        """Return how long the body of ``row`` has taken, in ns; 0 if it did not enter."""
         if not self.timeline.entered(row):
             return 0
         start, end = self.timeline.enter_ended[row], self.timeline.exit_started[row]
@@ -229,7 +232,7 @@ class Snapshot:
 
     @cached_property
     def _ends(self) -> dict[int, End]:
-        """Process -> how it came to its end."""
+        """Process -> how it ended."""
         codes: dict[int, list[int | None]] = {}
         for ended in self.timeline.process_ended:
             codes.setdefault(ended.pid, []).append(ended.exit_code)
@@ -245,41 +248,42 @@ class Snapshot:
         return ends
 
     def end_of(self, task: int) -> End:
-        """How the process of ``task`` came to its end."""
-        known = self.timeline.tasks.get(task)
+        """Return how the process of ``task`` ended."""
+        definition = self.timeline.tasks.get(task)
         open_end: End = "running" if self.running else "killed"
-        return self._ends.get(known.process, open_end) if known else open_end
+        return self._ends.get(definition.process, open_end) if definition else open_end
 
     # -- words ------------------------------------------------------------------------------
 
-    def task(self, task: int) -> str:
+    def task_name(self, task: int) -> str:
         """Return the name of a task, for a sentence."""
         return names.task_name(self.timeline, task, _NAME)
 
-    def tasks(self, tasks: list[int], most: int = 3) -> str:
+    def task_names(self, tasks: list[int], most: int = 3) -> str:
         """Return the names of the first ``most`` tasks, and how many are left."""
-        shown = [self.task(task) for task in tasks[:most]]
+        shown = [self.task_name(task) for task in tasks[:most]]
         left = len(tasks) - len(shown)
         return ", ".join(shown) + (f" (+{left} more)" if left else "")
 
-    def resource(self, resource: int) -> str:
+    def resource_name(self, resource: int) -> str:
         """Return the name of a resource, for a sentence."""
         return names.resource_name(self.timeline, resource, _NAME)
 
-    def place(self, site: int) -> str:
+    def site_label(self, site: int) -> str:
         """Return a site as ``app.py:12``; the whole path is in the evidence."""
         return names.site_name(self.timeline, site, _NAME) or "an unknown site"
 
-    def function(self, site: int) -> str:
+    def function_name(self, site: int) -> str:
         """Return the function that contains a site, or ``""`` if unknown."""
         return names.function_name(self.timeline, site, _NAME)
 
-    def where(self, row: int) -> str:
+    def acquisition_label(self, row: int) -> str:
         """Return the resource and the site of the acquisition in ``row``."""
         timeline = self.timeline
-        return f"`{self.resource(timeline.resource[row])}` at {self.place(timeline.site[row])}"
+        name = self.resource_name(timeline.resource[row])
+        return f"`{name}` at {self.site_label(timeline.site[row])}"
 
-    def error(self, row: int, phase: Phase) -> str:
+    def error_text(self, row: int, phase: Phase) -> str:
         """Return the error that ended a phase, such as ``ValueError: bad``, or ``""``."""
         known = self.timeline.errors.get((row, phase))
         return names.error_summary(known, 2 * _NAME) if known is not None else ""

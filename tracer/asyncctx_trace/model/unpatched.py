@@ -47,8 +47,10 @@ class unpatched:
     if fcntl is not None:
         flock = staticmethod(fcntl.flock)
         LOCK_EX = fcntl.LOCK_EX
+        LOCK_NB = fcntl.LOCK_NB
         LOCK_UN = fcntl.LOCK_UN
 
+    sleep = staticmethod(time.sleep)
     mmap = mmap.mmap
     RLock = staticmethod(threading.RLock)
 

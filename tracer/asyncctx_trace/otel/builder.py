@@ -15,6 +15,7 @@ from asyncctx_trace.otel.phase_attributes import (
     final_attributes,
 )
 from asyncctx_trace.otel.strategy import SpanStrategy
+from asyncctx_trace.otel.trace_limits import LINKS_PER_SPAN
 
 __all__ = ["build"]
 
@@ -28,6 +29,7 @@ def build(live: LiveAcquisition, progress: Progress, strategy: SpanStrategy) -> 
     if context is None:
         return 0
     links = _blocked_by(progress, strategy)
+    live.spans.trace.spans += len(links) // LINKS_PER_SPAN
     if strategy.use_fast_path(live, context, links):
         return 4
     failure = live.failure

@@ -8,6 +8,8 @@ from typing import Any
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanContext, TraceFlags, TraceState
 
+from asyncctx_trace.otel.trace_limits import TraceSize
+
 __all__ = ["Decision"]
 
 
@@ -23,6 +25,8 @@ class Decision:
     root_context: Context | None
     """The context to start the lifecycle span in, if that is not the acquisition's."""
     links: tuple[Link, ...]
+    trace: TraceSize
+    """The size of the trace that it is in."""
     trace_id: int
     trace_flags: TraceFlags
     trace_state: TraceState | None

@@ -22,6 +22,7 @@ from asyncctx_trace.otel.acquisition import Body, LiveAcquisition
 from asyncctx_trace.otel.body import BodySpan
 from asyncctx_trace.otel.decision import Decision
 from asyncctx_trace.otel.strategy import SPAN_KEY, Attributes, StrategyBase
+from asyncctx_trace.otel.trace_limits import TraceLimits
 
 if TYPE_CHECKING:
     from asyncctx_trace.otel.fast_path import FastPath
@@ -43,10 +44,8 @@ class DeferredStrategy(StrategyBase):
 
     eager = False
 
-    def __init__(
-        self, tracer: Any, new_trace_after: int, fast_path: FastPath | None = None
-    ) -> None:
-        super().__init__(tracer, new_trace_after)
+    def __init__(self, tracer: Any, limits: TraceLimits, fast_path: FastPath | None = None) -> None:
+        super().__init__(tracer, limits)
         self._fast_path = fast_path
         self.has_fast_path = fast_path is not None
         ids = tracer.id_generator
@@ -186,7 +185,7 @@ class DeferredStrategy(StrategyBase):
             return decision
 
     def _ask_sampler(self, live: LiveAcquisition) -> Decision:
-        parent, root, links = self._parent(live)
+        parent, root, links, trace = self._place(live)
         if parent is not None:
             trace_id = parent.trace_id
             random = parent.trace_flags & _RANDOM if self._is_random else 0
@@ -204,6 +203,7 @@ class DeferredStrategy(StrategyBase):
             parent,
             root,
             links,
+            trace,
             trace_id,
             flags,
             result.trace_state,

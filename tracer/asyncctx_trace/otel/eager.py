@@ -12,6 +12,7 @@ from asyncctx_trace.model import conventions as names
 from asyncctx_trace.otel.acquisition import Body, LiveAcquisition
 from asyncctx_trace.otel.body import BodySpan
 from asyncctx_trace.otel.strategy import Attributes, StrategyBase
+from asyncctx_trace.otel.trace_limits import TraceSize
 
 __all__ = ["EagerStrategy"]
 
@@ -24,6 +25,7 @@ class _Started:
     recording: bool
     root_context: Context | None
     """The context that the lifecycle span was started in, if that is not the acquisition's."""
+    trace: TraceSize
 
 
 class EagerStrategy(StrategyBase):
@@ -36,7 +38,7 @@ class EagerStrategy(StrategyBase):
         return False
 
     def start_on_task(self, live: LiveAcquisition) -> None:
-        parent, root, links = self._parent(live)
+        parent, root, links, trace = self._place(live)
         lifecycle = self._tracer.start_span(
             names.span_name(live.resource.name),
             root or live.context,
@@ -45,7 +47,7 @@ class EagerStrategy(StrategyBase):
             start_time=self.wall_time(live.enter_started),
         )
         recording = lifecycle.is_recording()
-        live.spans = _Started(lifecycle, recording, root)
+        live.spans = _Started(lifecycle, recording, root, trace)
         if not recording:
             live.never_sampled = parent is not None and not parent.trace_flags.sampled
 

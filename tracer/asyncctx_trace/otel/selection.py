@@ -11,6 +11,7 @@ from asyncctx_trace.model import conventions as names
 from asyncctx_trace.otel.deferred import DeferredStrategy
 from asyncctx_trace.otel.eager import EagerStrategy
 from asyncctx_trace.otel.strategy import SpanStrategy
+from asyncctx_trace.otel.trace_limits import TraceLimits
 
 if TYPE_CHECKING:
     from asyncctx_trace.otel.fast_path import FastPath
@@ -22,20 +23,20 @@ _CAPACITY = 512
 
 
 def select_strategy(
-    provider: TracerProvider, version: str, new_trace_after: int
+    provider: TracerProvider, version: str, limits: TraceLimits
 ) -> SpanStrategy | None:
     """Return how to make spans with ``provider``, ``None`` if it makes none.
 
     Tracers of the SDK, and those that look like them, show their sampler and id generator, so spans
     can be made later, under ids that are known before. With other providers, the lifecycle and
-    body spans are made on the task. ``new_trace_after`` is in ns.
+    body spans are made on the task.
     """
     tracer = provider.get_tracer(names.SCOPE, version)
     if isinstance(tracer, NoOpTracer):
         return None
     if hasattr(tracer, "sampler") and hasattr(tracer, "id_generator"):
-        return DeferredStrategy(tracer, new_trace_after, _fast_path(tracer))
-    return EagerStrategy(tracer, new_trace_after)
+        return DeferredStrategy(tracer, limits, _fast_path(tracer))
+    return EagerStrategy(tracer, limits)
 
 
 def _fast_path(tracer: Any) -> FastPath | None:

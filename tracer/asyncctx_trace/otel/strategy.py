@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.context import Context
@@ -21,8 +21,9 @@ from asyncctx_trace.model import conventions as names
 from asyncctx_trace.otel.acquisition import Body, LiveAcquisition
 from asyncctx_trace.otel.body import BodySpan
 from asyncctx_trace.otel.clock import WallClock
+from asyncctx_trace.otel.trace_limits import SPANS_PER_ACQUISITION, TraceLimits, TraceSize
 
-__all__ = ["SPAN_KEY", "Attributes", "SpanStrategy", "StrategyBase"]
+__all__ = ["SPAN_KEY", "Attributes", "Placement", "SpanStrategy", "StrategyBase"]
 
 SPAN_KEY = next(iter(set_span_in_context(INVALID_SPAN, Context())))
 """The key of the span in a context: looking it up directly costs the task least."""
@@ -86,13 +87,23 @@ class SpanStrategy(Protocol):
         """Return the wall-clock time (ns since 1970) at monotonic time ``at`` (ns)."""
 
 
+class Placement(NamedTuple):
+    """Where a lifecycle span belongs."""
+
+    parent: SpanContext | None
+    root_context: Context | None
+    """The context of a new trace that begins in a body; ``None`` otherwise."""
+    links: tuple[Link, ...]
+    """To that body."""
+    trace: TraceSize
+
+
 class StrategyBase:
     """What the strategies have in common."""
 
-    def __init__(self, tracer: Tracer, new_trace_after: int) -> None:
-        """``new_trace_after`` (ns) is the age of a body from which on a new trace begins in it."""
+    def __init__(self, tracer: Tracer, limits: TraceLimits) -> None:
         self._tracer = tracer
-        self._new_trace_after = new_trace_after
+        self._limits = limits
         clock = WallClock()
         self.now = clock.now
         self.wall_time = clock.at
@@ -101,25 +112,27 @@ class StrategyBase:
     def reset_in_child(self) -> None:
         self._lock = threading.RLock()
 
-    def _parent(
-        self, live: LiveAcquisition
-    ) -> tuple[SpanContext | None, Context | None, tuple[Link, ...]]:
-        """Return the parent of the lifecycle span, a root context for it, and its links.
+    def _place(self, live: LiveAcquisition) -> Placement:
+        """Return where the lifecycle span belongs, and count its spans there."""
+        placement = self._find_place(live)
+        placement.trace.spans += SPANS_PER_ACQUISITION
+        return placement
 
-        In a body that is too old it has no parent, a link to that body, and a root context, in
-        which it begins a trace. Otherwise the root context is ``None``.
-        """
+    def _find_place(self, live: LiveAcquisition) -> Placement:
         span: Any = live.context.get(SPAN_KEY)
         if span is None:
-            return None, None, ()
+            return Placement(None, None, (), TraceSize())
         parent: SpanContext = span.get_span_context()
         if not parent.is_valid:
-            return None, None, ()
+            return Placement(None, None, (), TraceSize())
+        if type(span) is not BodySpan:
+            return Placement(parent, None, (), TraceSize())
+        trace: TraceSize = span.live.spans.trace
         if (
-            type(span) is BodySpan
-            and live.enter_started - span.live.enter_ended > self._new_trace_after
+            live.enter_started - span.live.enter_ended <= self._limits.max_age
+            and trace.spans < self._limits.max_spans
         ):
-            attributes = BoundedAttributes(attributes={names.LINK_KIND: names.ENTERED_IN})
-            root = set_span_in_context(INVALID_SPAN, live.context)
-            return None, root, (Link(parent, attributes),)
-        return parent, None, ()
+            return Placement(parent, None, (), trace)
+        attributes = BoundedAttributes(attributes={names.LINK_KIND: names.ENTERED_IN})
+        root = set_span_in_context(INVALID_SPAN, live.context)
+        return Placement(None, root, (Link(parent, attributes),), TraceSize())

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from asyncctx_trace.instrument import sinks, span_scope
 from asyncctx_trace.instrument.hidden_frames import call_hidden, hidden
-from asyncctx_trace.model.constants import NEW_TRACE_AFTER
+from asyncctx_trace.model.constants import MAX_TRACE_SPANS, NEW_TRACE_AFTER
+from asyncctx_trace.otel.trace_limits import TraceLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,13 +40,13 @@ class Telemetry:
         self,
         tracer_provider: TracerProvider | None,
         meter_provider: MeterProvider | None,
-        new_trace_after: float,
+        limits: TraceLimits,
         queue_limit: int,
     ) -> None:
         from asyncctx_trace.otel.sink import SpanSink
         from asyncctx_trace.otel.worker import Worker
 
-        self._new_trace_after = int(new_trace_after * 1e9)
+        self._limits = limits
         self._worker = Worker(queue_limit, self._adopt_global_providers)
         self._sink = SpanSink(self._worker, sinks.send_definitions)
         self._patches: list[ProviderPatch] = []
@@ -110,7 +111,7 @@ class Telemetry:
         if tracer_provider is not None:
             from asyncctx_trace.otel.selection import provider_capacity, select_strategy
 
-            strategy = select_strategy(tracer_provider, _version(), self._new_trace_after)
+            strategy = select_strategy(tracer_provider, _version(), self._limits)
             if strategy is not None:
                 self._worker.flush = self._patch(tracer_provider).flush
                 self._worker.provider_capacity = provider_capacity(tracer_provider)
@@ -170,6 +171,7 @@ def configure(
     tracer_provider: TracerProvider | None = None,
     meter_provider: MeterProvider | None = None,
     new_trace_after: float = NEW_TRACE_AFTER,
+    max_trace_spans: int = MAX_TRACE_SPANS,
     queue_limit: int = _QUEUE_LIMIT,
 ) -> Telemetry:
     """Make spans and metrics of the acquisitions in this process.
@@ -183,6 +185,8 @@ def configure(
         meter_provider: Receives the metrics. Default: as for the tracer provider.
         new_trace_after: Seconds. An acquisition in a body that is older begins a new trace, linked
             to that body. So a pool that is open for days is not the root of one endless trace.
+        max_trace_spans: An acquisition in a body whose trace has so many spans begins one as well.
+            Back ends limit the size of a trace; the default is about 3 MB.
         queue_limit: How many acquisitions may wait to become spans. Further ones are dropped and
             counted in :attr:`Telemetry.dropped`.
 
@@ -200,7 +204,8 @@ def configure(
     global _telemetry
     if _telemetry is not None:
         _telemetry.close()
-    _telemetry = Telemetry(tracer_provider, meter_provider, new_trace_after, queue_limit)
+    limits = TraceLimits(int(new_trace_after * 1e9), max_trace_spans)
+    _telemetry = Telemetry(tracer_provider, meter_provider, limits, queue_limit)
     return _telemetry
 
 

@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <structmember.h>
 
+#include "page_guard.h"
+
 #define SEGMENT (128 * 1024)
 #define SEGMENT_HEADER 48
 #define RECORD 48
@@ -405,6 +407,7 @@ static PyMethodDef methods[] = {
     {"monotonic_ns", monotonic_ns, METH_NOARGS, "The monotonic clock in ns."},
     {"accelerate", accelerate, METH_VARARGS,
      "accelerate(name, original): the C implementation of a class."},
+    PAGE_GUARD_METHODS
     {NULL},
 };
 

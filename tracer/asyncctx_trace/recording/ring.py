@@ -124,7 +124,7 @@ class RingRecorder(Recorder):
             self._current[kind].filled_at = now
         oldest = self._oldest()
         if oldest is None or self._carrying or not self._exceeds_retention(oldest, now):
-            segment, old, was = self._segments.append(kind), b"", None
+            segment, old, was = self._append(kind), b"", None
         else:
             self._used.remove(oldest)
             segment, old = self._segments.recycle(oldest.offset, kind)

@@ -20,10 +20,16 @@ from asyncctx_trace.recording.format import (
     SegmentKind,
     pack_header,
 )
+from asyncctx_trace.recording.page_guard import guard, truncations
 
-__all__ = ["Segment", "Segments", "create"]
+__all__ = ["Segment", "Segments", "SegmentsBusy", "create"]
 
 _BINARY = getattr(os, "O_BINARY", 0)
+_PATIENCE = 30_000_000
+"""How long to wait for other processes that append, in ns: the event loop stands still meanwhile.
+To append takes about 100 µs."""
+_PAUSE = 0.0005
+"""Seconds between two attempts to get the lock."""
 
 
 def create(path: Path, *, overwrite: bool = False) -> None:
@@ -45,6 +51,10 @@ def create(path: Path, *, overwrite: bool = False) -> None:
         unpatched.close(fd)
 
 
+class SegmentsBusy(OSError):
+    """Another process holds the lock of the file for too long; it may have been stopped."""
+
+
 class Segment(NamedTuple):
     """A mapped segment, and its offset in the file."""
 
@@ -61,12 +71,15 @@ class Segments:
         self._file = _identity(self._fd)
         self._started = unpatched.monotonic_ns()
         self._latest: dict[SegmentKind, mmap.mmap] = {}
+        self._known_size = 0
+        """How large the file was at least: it must not become smaller."""
+        self._truncations = truncations()
 
     def append(self, kind: SegmentKind) -> Segment:
         """Append a segment with a header and zeros to the file, and map it.
 
         Its blocks are allocated first: to write to a mapped hole on a full disk would kill the
-        program. Raises OSError if there is no space.
+        program. Raises OSError if there is no space, SegmentsBusy if another process appends.
         """
         self._check_file()
         with self._locked():
@@ -75,6 +88,7 @@ class Segments:
             offset = HEADER_SIZE + size // SEGMENT * SEGMENT
             _allocate(self._fd, offset)
             page = _map(self._fd, offset)
+            self._known_size = max(self._known_size, offset + SEGMENT)
             self._write_header(page, kind)
         return Segment(page, offset)
 
@@ -122,10 +136,17 @@ class Segments:
                 unpatched.close(self._fd)
                 self._fd = -1
                 raise OSError(f"{self._path} was replaced by another file")
+        if self.truncated or unpatched.fstat(self._fd).st_size < self._known_size:
+            raise OSError(f"{self._path} was truncated")
+
+    @property
+    def truncated(self) -> bool:
+        """Whether a store found that the file was truncated; what was stored is lost."""
+        return truncations() != self._truncations
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        """Keep other processes from appending."""
+        """Keep other processes from appending; raises SegmentsBusy after a bounded time."""
         if not hasattr(unpatched, "flock"):
             import msvcrt  # what mypy ignores below exists on Windows only
 
@@ -137,11 +158,22 @@ class Segments:
                 unpatched.lseek(self._fd, 1 << 62, os.SEEK_SET)
                 msvcrt.locking(self._fd, msvcrt.LK_UNLCK, 1)  # type: ignore[attr-defined,unused-ignore]
         else:
-            unpatched.flock(self._fd, unpatched.LOCK_EX)
+            deadline = unpatched.monotonic_ns() + _PATIENCE
+            while not self._lock_at_once():
+                if unpatched.monotonic_ns() > deadline:
+                    raise SegmentsBusy(f"another process holds the lock of {self._path}")
+                unpatched.sleep(_PAUSE)
             try:
                 yield
             finally:
                 unpatched.flock(self._fd, unpatched.LOCK_UN)
+
+    def _lock_at_once(self) -> bool:
+        try:
+            unpatched.flock(self._fd, unpatched.LOCK_EX | unpatched.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
 
 _never_closed: list[mmap.mmap] = []
@@ -151,8 +183,11 @@ which may stand for another file by then."""
 
 def _map(fd: int, offset: int) -> mmap.mmap:
     if sys.version_info >= (3, 13) and sys.platform != "win32":
-        return unpatched.mmap(fd, SEGMENT, offset=offset, trackfd=False)
-    return unpatched.mmap(fd, SEGMENT, offset=offset)
+        page = unpatched.mmap(fd, SEGMENT, offset=offset, trackfd=False)
+    else:
+        page = unpatched.mmap(fd, SEGMENT, offset=offset)
+    guard(page)
+    return page
 
 
 def _identity(fd: int) -> tuple[int, int] | None:

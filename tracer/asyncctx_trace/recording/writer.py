@@ -7,6 +7,7 @@ import itertools
 import logging
 import mmap
 import sys
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from asyncctx_trace.recording.format import (
     SegmentKind,
 )
 from asyncctx_trace.recording.redaction import redact
-from asyncctx_trace.recording.segments import Segments
+from asyncctx_trace.recording.segments import Segment, Segments, SegmentsBusy
 from asyncctx_trace.recording.source_digest import digest_of_file
 from asyncctx_trace.recording.text_entries import encode_entry, put_entry, stored_size
 from asyncctx_trace.recording.validation import MAX_TIME
@@ -28,6 +29,10 @@ from asyncctx_trace.recording.validation import MAX_TIME
 __all__ = ["Recorder", "TextWriter"]
 
 _log = logging.getLogger("asyncctx_trace")
+_BACKOFF = 1_000_000_000
+"""After an attempt to append that was in vain, how long none is made, in ns."""
+_MAX_WAITING = 10_000
+"""Entries that are kept in memory while another process appends."""
 _LAST_NOTES = frozenset({"end", "interrupted", "stopped"})
 """Entries that are written even after the recording has stopped, if there is space."""
 
@@ -43,10 +48,14 @@ class TextWriter:
 
     def _begin(self) -> None:
         self._segments = Segments(self.path)
+        self._busy_until = 0
+        """Before this time, no segment is appended (monotonic ns)."""
         # Reentrant: the end of a collected task may be reported while this thread holds it.
         self._lock = unpatched.RLock()
         self._texts: mmap.mmap | None = None
         """The page for text entries."""
+        self._waiting: deque[bytes] = deque()
+        """Entries for which there is no space as long as another process appends."""
         self._end = 0
         """The offset in it at which the next entry begins."""
         self._busy = False
@@ -65,14 +74,33 @@ class TextWriter:
         if self._redact:
             fields = redact(entry_kind, fields)
         entry = encode_entry(entry_kind, fields)
-        size = stored_size(entry)
         with self._locked():
-            while self._texts is None or self._end + size > SEGMENT:
-                self._open_texts()
-                self._write_losses()
+            if self._segments.truncated:
+                raise OSError(f"{self.path} was truncated")
+            self._waiting.append(entry)
+            self._put_waiting()
+
+    def _put_waiting(self) -> None:
+        """Put the entries that wait for space to the file, unless another process appends."""
+        while self._waiting:
+            entry = self._waiting.popleft()  # at once: to open a segment may write others
+            size = stored_size(entry)
+            try:
+                while self._texts is None or self._end + size > SEGMENT:
+                    self._open_texts()
+                    self._write_losses()
+            except SegmentsBusy:
+                self._waiting.appendleft(entry)
+                if len(self._waiting) > _MAX_WAITING:
+                    del self._waiting[-1]
+                    self._entry_lost()
+                return
             page, offset = self._texts, self._end
             self._end += size
             put_entry(page, offset, entry)
+
+    def _entry_lost(self) -> None:
+        """Note that an entry could not be written."""
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -90,8 +118,19 @@ class TextWriter:
             self._write("interrupted", **self._interruptions.pop(0))
 
     def _open_texts(self) -> None:
-        self._texts = self._segments.append(SegmentKind.TEXTS).page
+        self._texts = self._append(SegmentKind.TEXTS).page
         self._end = SEGMENT_HEADER.size
+
+    def _append(self, kind: SegmentKind) -> Segment:
+        """Append a segment; raises SegmentsBusy at once if that has just been in vain."""
+        now = unpatched.monotonic_ns()
+        if now < self._busy_until:
+            raise SegmentsBusy(f"another process held the lock of {self.path} a moment ago")
+        try:
+            return self._segments.append(kind)
+        except SegmentsBusy:
+            self._busy_until = unpatched.monotonic_ns() + _BACKOFF
+            raise
 
     def _write_losses(self) -> None:
         """Write to the header of the page for text entries how much is missing."""
@@ -156,7 +195,8 @@ class Recorder(TextWriter, RecordAppender):
         self._next_error = itertools.count(1).__next__
         self._digests: dict[str, str] = {}
         """Source file -> its digest."""
-        self._open_records()
+        with contextlib.suppress(SegmentsBusy):  # until the next event
+            self._open_records()
 
     def restart_in_child(self) -> None:
         """Continue in a forked child with segments of its own; the others are the parent's."""
@@ -193,6 +233,9 @@ class Recorder(TextWriter, RecordAppender):
         self._missing_since = self._missing_since or unpatched.monotonic_ns()
         self._write_losses()
 
+    def _entry_lost(self) -> None:
+        self.note_lost()
+
     def _write_losses(self) -> None:
         if self._texts is not None and self._missing_since:
             fields, offset = LOSSES
@@ -209,13 +252,15 @@ class Recorder(TextWriter, RecordAppender):
     # -- pages ------------------------------------------------------------------------------
 
     def _open_records(self) -> None:
-        self.use_page(self._segments.append(SegmentKind.RECORDS).page)
+        self.use_page(self._append(SegmentKind.RECORDS).page)
 
     def rotate(self, full: mmap.mmap | None) -> bool:
         with self._locked():
-            if full is not None and self.page is full:
+            if self.page is full and not self.stopped:
                 try:
                     self._open_records()
+                except SegmentsBusy:
+                    self.use_page(None)
                 except Exception as error:
                     self.stop_recording(error)
                     _log.error("asyncctx-trace: the recording stops here: %s", error)

@@ -14,7 +14,7 @@ from asyncctx_trace.analysis.contention.costs import contention_in
 from asyncctx_trace.analysis.findings import find_in
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.budgets import Breach
-from asyncctx_trace.analysis.summary.gates import selects, what_is_missing
+from asyncctx_trace.analysis.summary.checks import selects, what_is_missing
 from asyncctx_trace.analysis.summary.grouping import FindingGroup, group_findings
 from asyncctx_trace.model.text import plain
 from asyncctx_trace.testing.lifecycles import Lifecycles

@@ -12,7 +12,7 @@ from asyncctx_trace.analysis.contention.costs import contention
 from asyncctx_trace.analysis.findings import Finding, Thresholds, find_in
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.statistics import DurationStats
-from asyncctx_trace.analysis.summary.gates import what_is_missing
+from asyncctx_trace.analysis.summary.checks import what_is_missing
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 from asyncctx_trace.model.durations import format_duration, parse_duration
 from asyncctx_trace.model.events import (
@@ -120,7 +120,8 @@ class Lifecycles:
         snapshot = self._complete_snapshot()
         timeline = snapshot.timeline
         unreleased = [
-            f"{snapshot.where(row)}, entered by {snapshot.task(timeline.task[row])}"
+            f"{snapshot.acquisition_label(row)}, entered by "
+            f"{snapshot.task_name(timeline.task[row])}"
             for row in timeline.in_flight
             if timeline.entered(row)
             and timeline.enter_started[row] >= (self.called_at or 0)

@@ -178,7 +178,7 @@ def _checked(
 ) -> Settings:
     from asyncctx_trace.analysis.findings import Thresholds
     from asyncctx_trace.analysis.summary.budgets import Budget
-    from asyncctx_trace.analysis.summary.gates import kinds_in
+    from asyncctx_trace.analysis.summary.checks import kinds_in
 
     each = tuple(part for text in thresholds for part in text.replace(",", " ").split())
     Thresholds.parse(each)

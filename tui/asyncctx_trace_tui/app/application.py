@@ -57,6 +57,24 @@ _RENAMED_COMMANDS = {
     for of in ("", "-of-task", "-of-resource")
 }
 """Former command ids, which keymap files may still contain."""
+_NOT_IN_PALETTE = ("commands", "interrupt")
+"""Ids of commands that the palette leaves out: itself, and a second key to quit."""
+_SYNONYMS = {
+    "filter": "hide, only",
+    "findings": "verdict, report, deadlocks, leaks",
+    "fit": "zoom out fully, all",
+    "help": "keys, legend, shortcuts",
+    "next-problem": "jump, deadlock, leak",
+    "quit": "exit, stop",
+    "save-page": "export",
+    "save-svg": "export, screenshot",
+    "save-text": "export",
+    "search": "find",
+    "theme": "dark, light, colors",
+    "time-of-day": "clock",
+    "to-time": "jump",
+}
+"""Command id -> other words by which people look for it in the palette."""
 _SEGMENTS = 16
 """Segments read at a time while a recording is opened: about 11,000 acquisitions."""
 
@@ -281,18 +299,23 @@ class TraceApp(App[None]):
     # -- commands ---------------------------------------------------------------------------
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Yield the commands of Textual, and one per key binding."""
-        yield from super().get_system_commands(screen)
-        if screen is self.trace_screen:
-            for _, bindings in sections(self):
-                for binding in bindings:
-                    name = binding.action.partition("(")[0]
-                    owner = screen if hasattr(screen, f"action_{name}") else self
-                    yield SystemCommand(
-                        binding.tooltip or binding.description,
-                        f"key {shown_keys(binding)}",
-                        partial(owner.run_action, binding.action),
-                    )
+        """Yield a command to choose a theme, and one per key binding."""
+        yield SystemCommand("Choose a theme (dark, light, colors)", "", self.action_change_theme)
+        if screen is not self.trace_screen:
+            return
+        for _, bindings in sections(self):
+            for binding in bindings:
+                if binding.id in _NOT_IN_PALETTE:
+                    continue
+                name = binding.action.partition("(")[0]
+                owner = screen if hasattr(screen, f"action_{name}") else self
+                synonyms = _SYNONYMS.get(binding.id or "")
+                title = binding.tooltip or binding.description
+                yield SystemCommand(
+                    f"{title} ({synonyms})" if synonyms else title,
+                    f"key {shown_keys(binding)}",
+                    partial(owner.run_action, binding.action),
+                )
 
     @property
     def keys(self) -> dict[str, str]:

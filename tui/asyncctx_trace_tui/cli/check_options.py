@@ -28,7 +28,7 @@ def print_failed_checks(lines: Iterable[str]) -> None:
 def _kinds(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> frozenset[str]:
     if not values:
         return frozenset()
-    from asyncctx_trace.analysis.summary.gates import kinds_in
+    from asyncctx_trace.analysis.summary.checks import kinds_in
 
     try:
         return kinds_in(values)
@@ -50,7 +50,7 @@ def _budgets(
 
 
 def check_options(command: F) -> F:
-    """Add ``--fail-on`` and ``--budget``; pass them on as ``checks: Gates | None``."""
+    """Add ``--fail-on`` and ``--budget``; pass them on as ``checks: Checks | None``."""
 
     @click.option(
         "--fail-on",
@@ -73,9 +73,9 @@ def check_options(command: F) -> F:
     ) -> Any:
         checks = None
         if fail_on or budgets:
-            from asyncctx_trace.analysis.summary.gates import Gates
+            from asyncctx_trace.analysis.summary.checks import Checks
 
-            checks = Gates(fail_on, budgets)
+            checks = Checks(fail_on, budgets)
         return command(*args, checks=checks, **kwargs)
 
     return checked  # type: ignore[return-value]  # only the parameters differ

@@ -15,7 +15,7 @@ from asyncctx_trace_tui.cli.report_printing import print_report
 
 if TYPE_CHECKING:
     from asyncctx_trace.analysis.findings import Thresholds
-    from asyncctx_trace.analysis.summary.gates import Gates
+    from asyncctx_trace.analysis.summary.checks import Checks
 
 __all__ = ["command"]
 
@@ -113,7 +113,7 @@ def command(
     since: int | time | None,
     until: int | time | None,
     thresholds: Thresholds,
-    checks: Gates | None,
+    checks: Checks | None,
 ) -> None:
     """Print a report on the recording FILE: the verdict, the findings, who waited for whom.
 

@@ -10,7 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from asyncctx_trace.analysis.findings import Thresholds
-    from asyncctx_trace.analysis.summary.gates import Gates
+    from asyncctx_trace.analysis.summary.checks import Checks
     from asyncctx_trace.analysis.summary.report import Report
 
 __all__ = ["print_report"]
@@ -20,7 +20,7 @@ def print_report(
     file: Path,
     out: TextIO | None,
     *,
-    checks: Gates | None = None,
+    checks: Checks | None = None,
     format_: str = "text",
     sort: str = "wait",
     by: str = "site",
@@ -30,8 +30,11 @@ def print_report(
     since: int | time | None = None,
     until: int | time | None = None,
     thresholds: Thresholds | None = None,
+    pid: int | None = None,
 ) -> list[str]:
     """Write the report on the recording ``file`` to ``out``, in color on a terminal.
+
+    ``pid`` is a process without which the recording is not complete.
 
     ``since`` and ``until`` are ns from the start or local times of day; ``tasks`` and
     ``resources`` are name patterns. Without ``out``, only evaluate ``checks``. Returns one line
@@ -55,7 +58,13 @@ def print_report(
         text = _render(result, file, out, format_, by=by, full=full)
         # Colors are decided on already: click would remove them from a pipe despite FORCE_COLOR.
         click.echo(text, file=out, nl=False, color=True)
-    return checks.shut(result) if checks else []
+    if not checks:
+        return []
+    failed = checks.failures(result)
+    recorded = {process.pid for process in loaded.timeline.processes.values()}
+    if pid is not None and pid not in recorded and not failed:
+        failed = [f"check failed: the evidence is incomplete: process {pid} was not recorded"]
+    return failed
 
 
 def _render(report: Report, file: Path, out: TextIO, format_: str, *, by: str, full: bool) -> str:

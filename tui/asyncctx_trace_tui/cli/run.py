@@ -20,7 +20,7 @@ from asyncctx_trace_tui.run.launcher import Program
 from asyncctx_trace_tui.run.targets import python_arguments
 
 if TYPE_CHECKING:
-    from asyncctx_trace.analysis.summary.gates import Gates
+    from asyncctx_trace.analysis.summary.checks import Checks
     from asyncctx_trace.export.delivery.stream import OtlpStream
 
 __all__ = ["command"]
@@ -126,7 +126,7 @@ def command(
     otlp: str | None,
     spans: bool,
     redact: bool,
-    checks: Gates | None,
+    checks: Checks | None,
 ) -> None:
     """Run a program under the tracer, as `python TARGET [ARGS]...` would run it.
 
@@ -174,7 +174,7 @@ def command(
         failed = ["check failed: the program is still running"] if checks else []
         print_failed_checks(failed)
     elif checks or (headless and not quiet):
-        failed = _report(recording, checks, printed=headless and not quiet)
+        failed = _report(program, checks, printed=headless and not quiet)
     if stream is not None:
         _finish_stream(stream, recording)
     if not quiet:
@@ -184,7 +184,7 @@ def command(
     sys.exit(_shell_exit_code(code) or (FAILED if failed else 0))
 
 
-def _report(recording: Path, checks: Gates | None, *, printed: bool) -> list[str]:
+def _report(program: Program, checks: Checks | None, *, printed: bool) -> list[str]:
     """Print the report if ``printed``, and return one line per failed check.
 
     An error in here is ours, not the program's: it is printed as one line, makes the checks fail,
@@ -193,7 +193,8 @@ def _report(recording: Path, checks: Gates | None, *, printed: bool) -> list[str
     from asyncctx_trace_tui.cli.report_printing import print_report
 
     try:
-        failed = print_report(recording, sys.stderr if printed else None, checks=checks)
+        out = sys.stderr if printed else None
+        failed = print_report(program.recording, out, checks=checks, pid=program.pid)
     except Exception as error:
         from asyncctx_trace.model.text import plain
 

@@ -44,7 +44,7 @@ def _as_dict(comparison: Comparison, before: str, after: str) -> dict[str, Any]:
 
 
 def _place(change: Change) -> dict[str, Any]:
-    kind, name, file, function, text, _ = change.place
+    kind, name, file, function, text, _ = change.key
     return {
         "resource": {"kind": kind, "name": name},
         "file": file,

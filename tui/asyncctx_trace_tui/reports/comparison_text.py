@@ -70,8 +70,8 @@ def _durations(title: str, grown: list[tuple[Change, str, int]]) -> Iterator[Ren
     drawn = table("resource", "at", "phase", *numbers, numbers=numbers)
     for change, phase, ns in grown[:_LINES]:
         drawn.add_row(
-            Text(shorten(change.place[1], NAME_WIDTH)),
-            Text(shorten(f"{change.place[2]}:{change.after_line}", 48)),
+            Text(shorten(change.key[1], NAME_WIDTH)),
+            Text(shorten(f"{change.key[2]}:{change.after_line}", 48)),
             phase,
             format_duration(change.before[phase].p95),
             format_duration(change.after[phase].p95),
@@ -89,8 +89,8 @@ def _places(title: str, changes: list[Change]) -> Iterator[RenderableType]:
     for change in changes[:_LINES]:
         line = change.after_line or change.before_line
         times = (change.after or change.before)["wait"].count
-        where = shorten(f"{change.place[2]}:{line}", NAME_WIDTH)
-        drawn.add_row(Text(shorten(change.place[1], NAME_WIDTH)), Text(where), str(times))
+        where = shorten(f"{change.key[2]}:{line}", NAME_WIDTH)
+        drawn.add_row(Text(shorten(change.key[1], NAME_WIDTH)), Text(where), str(times))
     yield drawn
     yield from _more(len(changes))
 

@@ -227,7 +227,7 @@ def _cleanups(snapshot: Snapshot, shown: list[Cleanup]) -> Table:
 
 def _failure(report: Report, root_cause: RootCause) -> str:
     snapshot, first = report.snapshot, root_cause.first
-    error = snapshot.error(first.row, first.phase) or first.outcome.name.lower()
+    error = snapshot.error_text(first.row, first.phase) or first.outcome.name.lower()
     line = (
         f"after {time_label(report, first.at)} in {task_name(snapshot.timeline, first.task)}: "
         f"{plain(error)} in the {_bad_end(snapshot, first)}"
@@ -240,7 +240,7 @@ def _failure(report: Report, root_cause: RootCause) -> str:
 
 
 def _bad_end(snapshot: Snapshot, end: Failure) -> str:
-    return f"{end.phase} of {plain(snapshot.where(end.row))}"
+    return f"{end.phase} of {plain(snapshot.acquisition_label(end.row))}"
 
 
 def _got_in(snapshot: Snapshot, use: ResourceUse) -> Text:

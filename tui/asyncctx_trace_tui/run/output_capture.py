@@ -50,7 +50,10 @@ class OutputCapture:
     def _record(self, name: str, fd: int) -> None:
         with contextlib.suppress(OSError):
             for line in self._lines(fd):
-                self._recorder.printed(time.monotonic_ns(), name, line.decode("utf-8", "replace"))
+                # The program goes on only as long as somebody reads what it prints.
+                with contextlib.suppress(OSError):
+                    text = line.decode("utf-8", "replace")
+                    self._recorder.printed(time.monotonic_ns(), name, text)
 
     def _lines(self, fd: int) -> Iterator[bytes]:
         """Yield the lines from ``fd`` without line ends; incomplete ones after a while."""

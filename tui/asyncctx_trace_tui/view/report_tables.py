@@ -71,9 +71,9 @@ def _holders(snapshot: Snapshot) -> list[Line]:
         lines += [
             Line(
                 (
-                    snapshot.resource(resource),
-                    snapshot.task(task),
-                    snapshot.place(site),
+                    snapshot.resource_name(resource),
+                    snapshot.task_name(task),
+                    snapshot.site_label(site),
                     ns,
                     ns / found.total,
                 ),
@@ -89,8 +89,8 @@ def _cleanups(snapshot: Snapshot) -> list[Line]:
         Line(
             (
                 *(
-                    snapshot.resource(each.resource),
-                    snapshot.place(each.site),
+                    snapshot.resource_name(each.resource),
+                    snapshot.site_label(each.site),
                     each.exits,
                     each.failed,
                 ),
@@ -110,8 +110,8 @@ def _path(snapshot: Snapshot) -> list[Line]:
         Line(
             (
                 "outside of any" if phase is None else doing[phase],
-                "" if resource is None else snapshot.resource(resource),
-                "" if site is None else snapshot.place(site),
+                "" if resource is None else snapshot.resource_name(resource),
+                "" if site is None else snapshot.site_label(site),
                 ns,
                 ns / path.length if path.length else 0,
             ),

@@ -37,7 +37,7 @@ class Blame:
     unknown: int
     """The waiting time in which the resource was not full."""
     hand_over: int = 0
-    """The part of ``unknown`` that lies between a release and the next enter."""
+    """The part of ``unknown`` between a release and the next enter; 0 if nothing is blamed."""
     shares: list[Share] = field(default_factory=list)
     """The largest first; their sum is ``blamed``."""
 
@@ -72,15 +72,13 @@ def blame(snapshot: Snapshot, resource: int) -> Blame:
     """
     occupancy = snapshot.occupancy(resource)
     total, blamed = occupancy.total_wait, occupancy.total_blocked
-    unknown = total - blamed
-    hand_over = occupancy.hand_over_time if unknown else 0
     if not blamed:
-        return Blame(resource, total, unknown, hand_over)
+        return Blame(resource, total, total)
     charges = snapshot.kernels.for_rows(occupancy.rows).charges(snapshot, resource)
     whole = _round(charges.values(), blamed)
     shares = [Share(*key, ns) for key, ns in zip(charges, whole, strict=True) if ns]
     shares.sort(key=lambda share: -share.ns)
-    return Blame(resource, total, unknown, hand_over, shares)
+    return Blame(resource, total, total - blamed, occupancy.hand_over_time, shares)
 
 
 def _round(charges: Iterable[int], total: int) -> list[int]:

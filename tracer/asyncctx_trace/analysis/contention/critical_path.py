@@ -101,8 +101,8 @@ class _Walk:
             child, since = joined
             return since, child, "joined", None
         started = self._started(task)
-        known = self.timeline.tasks.get(task)
-        parent = known.parent if known else None
+        definition = self.timeline.tasks.get(task)
+        parent = definition.parent if definition else None
         if parent is not None and parent in self._last and started < at:
             return started, parent, "created", None
         return min(started, at), None, "start", None
@@ -138,8 +138,8 @@ class _Walk:
         row = innermost_at(self.timeline, self.snapshot.parents, task, ended)
         if row is None or self.timeline.phase_at(row, ended) != "exit":
             return False
-        known = self.timeline.resources.get(self.timeline.resource[row])
-        return known is not None and known.kind == "task group"
+        definition = self.timeline.resources.get(self.timeline.resource[row])
+        return definition is not None and definition.kind == "task group"
 
     def _started(self, task: int) -> int:
         """Return when a task was first seen."""
@@ -162,13 +162,13 @@ class _Walk:
 
     def _waits(self, task: int) -> tuple[array[int], array[int]]:
         """Return the waits of ``task`` that an exit ended: their ends in order, and rows."""
-        found = self._waits_of.get(task)
-        if found is None:
+        result = self._waits_of.get(task)
+        if result is None:
             ends = self.timeline.enter_ended
             rows = filter(self.wakeups.__contains__, self.timeline.rows_of_task.get(task, ()))
             in_order = array("q", sorted(rows, key=ends.__getitem__))
-            found = self._waits_of[task] = array("q", pick(ends, in_order)), in_order
-        return found
+            result = self._waits_of[task] = array("q", pick(ends, in_order)), in_order
+        return result
 
     @cached_property
     def _last(self) -> dict[int, int]:
@@ -189,7 +189,7 @@ class _Walk:
         """Task -> its children, as (last event, task), in order of their ends."""
         children: dict[int, list[tuple[int, int]]] = defaultdict(list)
         for task, ended in self._last.items():
-            known = self.timeline.tasks.get(task)
-            if known is not None and known.parent is not None:
-                children[known.parent].append((ended, task))
+            definition = self.timeline.tasks.get(task)
+            if definition is not None and definition.parent is not None:
+                children[definition.parent].append((ended, task))
         return {parent: sorted(ends) for parent, ends in children.items()}

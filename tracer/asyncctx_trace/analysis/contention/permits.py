@@ -1,4 +1,4 @@
-"""Whose a semaphore's permits are: they have no identity, so a release by call ends a guess."""
+"""Permits of a semaphore, which have no identity: their holder is not always known."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ _COUNTED = ("semaphore", "signal")
 
 
 def is_anonymous(timeline: Timeline, row: int) -> bool:
-    """Whether any task may end the acquisition in ``row``: a semaphore's permit, taken by a call.
+    """Return whether any task may release ``row``: a semaphore's permit, taken by a call.
 
-    Nothing that rests on its holder giving it back, or not, is certain.
+    Whether its holder releases it is never certain.
     """
-    known = timeline.resources.get(timeline.resource[row])
-    return bool(timeline.by_call[row]) and known is not None and known.kind in _COUNTED
+    definition = timeline.resources.get(timeline.resource[row])
+    return bool(timeline.by_call[row]) and definition is not None and definition.kind in _COUNTED
 
 
 def handed_over(snapshot: Snapshot) -> dict[int, bool]:
-    """The semaphores whose permits, taken by calls, other tasks gave back.
+    """Return the semaphores whose permits, taken by calls, were released by other tasks.
 
-    The value says whether it was so each time: whoever takes one need not give one back then.
+    The value says whether that was so every time: then a task that takes one need not release one.
     """
     timeline = snapshot.timeline
     others: dict[int, int] = {}

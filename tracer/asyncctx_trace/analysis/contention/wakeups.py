@@ -77,7 +77,7 @@ class _Queue:
     def hand_overs(self) -> dict[int, int]:
         """Return row -> the row that held its unit before, for those that had to wait."""
         timeline = self._timeline
-        found: dict[int, int] = {}
+        result: dict[int, int] = {}
         for at, what, row in self._events():
             if what == _LEAVES:
                 self._leaving[row] = None
@@ -100,8 +100,8 @@ class _Queue:
                     ended = timeline.exit_ended[releaser]
                     freed = at if ended == NOT_YET else min(ended, at)
                     if freed > timeline.enter_started[row]:
-                        found[row] = releaser
-        return found
+                        result[row] = releaser
+        return result
 
     def _events(self) -> list[tuple[int, int, int]]:
         """Return time, kind and row of each event, in order."""

@@ -1,1 +1,1 @@
-"""Tasks that wait for each other, or might."""
+"""Tasks that wait for each other, or could."""

@@ -8,12 +8,15 @@ __all__ = ["components"]
 
 
 def components(edges: Mapping[int, Sequence[int]]) -> list[list[int]]:
-    """The nodes that reach each other, together (Tarjan); every node is a key of ``edges``."""
+    """Return the strongly connected components of a graph (Tarjan 1972), in O(nodes + edges).
+
+    ``edges``: node -> its successors; every node is a key.
+    """
     index: dict[int, int] = {}
     low: dict[int, int] = {}
     stack: list[int] = []
     waiting: set[int] = set()
-    found: list[list[int]] = []
+    result: list[list[int]] = []
     for root in edges:
         if root in index:
             continue
@@ -43,5 +46,5 @@ def components(edges: Mapping[int, Sequence[int]]) -> list[list[int]]:
                     while not together or together[-1] != node:
                         together.append(stack.pop())
                     waiting.difference_update(together)
-                    found.append(together)
-    return found
+                    result.append(together)
+    return result

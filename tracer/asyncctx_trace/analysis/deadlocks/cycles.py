@@ -1,4 +1,4 @@
-"""Tasks that wait for each other in a ring, now or at any time before."""
+"""Cycles of tasks that wait for each other, now or at an earlier time."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ __all__ = ["DeadlockCycle", "avoided", "cycles_of", "deadlocks_at", "is_group"]
 
 _NOT_IN = (0, *(outcome for outcome in Outcome if outcome is not Outcome.OK))
 
-PATIENCE = 100_000_000
-"""ns that a ring must have lasted before it is told live: a slow writer's facts may come late."""
+MIN_AGE = 100_000_000
+"""The age, in ns, from which a cycle is reported live: events of a slow writer may arrive late."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeadlockCycle:
-    """Tasks of which none can go on before another one of them does.
+    """Tasks none of which can go on before another one of them does.
 
-    Every holder of every resource that they wait for waits itself inside the ring. One that leaves
-    a task group waits for the tasks that it has created.
+    Every holder of every resource that they wait for is itself waiting in the cycle. A task that
+    leaves a task group waits for the tasks that it created.
     """
 
     waits: tuple[int, ...]
-    """Rows of the enters that cannot end, and of task groups that cannot be left, in order around
-    the ring where it is a plain one."""
+    """The enters that cannot end and the task groups that cannot be left, in order around the cycle
+    if it is a simple one."""
     holds: tuple[int, ...]
-    """Rows of the acquisitions that keep them out."""
+    """The acquisitions that they wait for."""
     behind: tuple[int, ...]
-    """Rows of other enters that can only end after the ring's."""
+    """Other enters, which can only end after those of the cycle."""
     since: int
-    """When the last one began to wait."""
+    """When the last of them started to wait."""
     certain: bool
-    """Whether it is known of each resource that all who hold it are in the ring."""
+    """Whether all holders of each resource are known to be in the cycle."""
 
 
 def deadlocks_at(timeline: Timeline, now: int) -> list[DeadlockCycle]:
-    """The rings among what is in flight, for a recording that grows: cheap enough to poll.
+    """Return the cycles among open acquisitions; cheap enough to call for each batch of events.
 
-    ``now`` is the monotonic time in ns; a ring younger than a tenth of a second is not told yet.
+    ``now`` is in monotonic ns; a cycle younger than a tenth of a second is left out.
     """
     waiting: dict[int, int] = {}
     holders: dict[int, list[int]] = {}
@@ -64,53 +64,57 @@ def deadlocks_at(timeline: Timeline, now: int) -> list[DeadlockCycle]:
             waiting[timeline.task[row]] = row  # the innermost comes last
         elif timeline.entered(row):
             holders.setdefault(resource, []).append(row)
-    rings = _rings(
+    cycles = _cycles(
         timeline,
         waiting.values(),
         lambda task: waiting.get(task, groups.get(task)),
         lambda resource: holders.get(resource, []),
         partial(Snapshot(timeline, now).holder, at=now),
     )
-    return [ring for ring in rings if now - ring.since >= PATIENCE]
+    return [cycle for cycle in cycles if now - cycle.since >= MIN_AGE]
 
 
 def cycles_of(snapshot: Snapshot) -> list[DeadlockCycle]:
-    """Every ring that ever closed: those that last, and those that an error, a cancellation or a
-    timeout broke open again. Left out are those that the tasks themselves are prepared for."""
-    return [ring for ring in snapshot.once(_closed_rings) if not _is_backed_off(snapshot, ring)]
+    """Return all cycles: those that last, and those that an error, cancellation or timeout broke.
+
+    Left out are those that the tasks themselves are prepared for: see :func:`avoided`.
+    """
+    return [cycle for cycle in snapshot.once(_closed_cycles) if not _is_backed_off(snapshot, cycle)]
 
 
 def avoided(snapshot: Snapshot) -> list[DeadlockCycle]:
-    """The rings out of which a member backed off as it had planned to."""
-    return [ring for ring in snapshot.once(_closed_rings) if _is_backed_off(snapshot, ring)]
+    """Return the cycles that a member left as the program had planned."""
+    return [cycle for cycle in snapshot.once(_closed_cycles) if _is_backed_off(snapshot, cycle)]
 
 
-def _closed_rings(snapshot: Snapshot) -> list[DeadlockCycle]:
+def _closed_cycles(snapshot: Snapshot) -> list[DeadlockCycle]:
     timeline = snapshot.timeline
-    rings: dict[frozenset[int], DeadlockCycle] = {}
+    cycles: dict[frozenset[int], DeadlockCycle] = {}
     behind: dict[frozenset[int], set[int]] = {}
-    for at, rows in _stuck(snapshot):
-        closed = _rings(
+    for at, rows in _failed_waits(snapshot):
+        closed = _cycles(
             timeline,
             rows,
             partial(_waiting_or_leaving, snapshot, at=at),
             partial(snapshot.holders, at=at),
             partial(snapshot.holder, at=at),
         )
-        for ring in closed:
-            if any(_raised_at_once(timeline, row) for row in ring.waits):
+        for cycle in closed:
+            if any(_raised_at_once(timeline, row) for row in cycle.waits):
                 continue
-            members = frozenset(ring.waits)
-            rings[members] = ring
+            members = frozenset(cycle.waits)
+            cycles[members] = cycle
             # Who stands behind it is only seen from there.
-            behind.setdefault(members, set()).update(ring.behind)
-    return [replace(ring, behind=tuple(sorted(behind[members]))) for members, ring in rings.items()]
+            behind.setdefault(members, set()).update(cycle.behind)
+    return [
+        replace(cycle, behind=tuple(sorted(behind[members]))) for members, cycle in cycles.items()
+    ]
 
 
-def _stuck(snapshot: Snapshot) -> Iterator[tuple[int, list[int]]]:
-    """The waits that never came to a good end, by the last moment at which they waited.
+def _failed_waits(snapshot: Snapshot) -> Iterator[tuple[int, list[int]]]:
+    """Yield the waits that did not succeed, by the last time at which they waited.
 
-    A ring cannot dissolve but by the failure of one of its waits, so these see them all.
+    A cycle can only be broken if one of its waits fails, so that it is seen from that wait.
     """
     timeline = snapshot.timeline
     last: dict[int, list[int]] = {}
@@ -124,12 +128,12 @@ def _stuck(snapshot: Snapshot) -> Iterator[tuple[int, list[int]]]:
     yield from sorted(last.items())
 
 
-def _is_backed_off(snapshot: Snapshot, ring: DeadlockCycle) -> bool:
-    """Whether a member gave up by its own plan: it could go on, and so could the others.
+def _is_backed_off(snapshot: Snapshot, cycle: DeadlockCycle) -> bool:
+    """Return whether a member gave up as planned: it could go on, and so could the others.
 
-    Whoever asks for a second lock with a deadline, lets go of the first one where that passes, and
-    tries again, avoids deadlocks in this way. The deadline passes inside the hold, whose body goes
-    on without an error.
+    A task that asks for a second lock with a deadline, releases the first one if it passes, and
+    tries again, avoids deadlocks. The deadline passes inside the hold, whose body goes on without
+    an error.
     """
     timeline = snapshot.timeline
     retries = snapshot.once(Retries)
@@ -139,42 +143,42 @@ def _is_backed_off(snapshot: Snapshot, ring: DeadlockCycle) -> bool:
         and retries.succeeded_later(row)
         and all(
             timeline.body_outcome[hold] == Outcome.OK
-            for hold in ring.holds
+            for hold in cycle.holds
             if timeline.task[hold] == timeline.task[row]
         )
-        for row in ring.waits
+        for row in cycle.waits
         if not is_group(timeline, row)
     )
 
 
 def _raised_at_once(timeline: Timeline, row: int) -> bool:
-    """Whether the enter in ``row`` failed without having waited, as far as anybody can tell.
+    """Return whether the enter of ``row`` failed without waiting, as far as the events tell.
 
-    It did wait where it lasted, where its error tells of a time limit, or where another task
-    published an event in between: for that to happen it must have been suspended.
+    It did wait if it took long, if its error is a timeout, or if another task published an event
+    meanwhile: for that it must have been suspended.
     """
     if timeline.enter_outcome[row] != Outcome.ERROR:
         return False
     started, ended = timeline.enter_started[row], timeline.enter_ended[row]
     error = timeline.errors.get((row, "enter"))
-    if ended - started >= PATIENCE or (error is not None and "timeout" in error.type.lower()):
+    if ended - started >= MIN_AGE or (error is not None and "timeout" in error.type.lower()):
         return False
     # Its own two events are the first and the last of these.
     between = bisect_left(timeline.facts, ended) - bisect_right(timeline.facts, started)
     return between <= 0
 
 
-def _rings(
+def _cycles(
     timeline: Timeline,
     waits: Iterable[int],
     waiting: Callable[[int], int | None],
     holders: Callable[[int], list[int]],
     holding: Callable[[int], int],
 ) -> list[DeadlockCycle]:
-    """The rings that can be reached from ``waits``.
+    """Return the cycles that can be reached from ``waits``.
 
-    ``waiting``: task -> the row in which it waits, or the task group that it leaves;
-    ``holders``: resource -> rows; ``holding``: row -> the task that must let go of it.
+    ``waiting``: task -> the row in which it waits, or the task group that it leaves; ``holders``:
+    resource -> rows; ``holding``: row -> the task that must release it.
     """
     # What each wait waits for: the waits of the holders, ``None`` for a holder that can go on.
     needs: dict[int, list[int | None]] = {}
@@ -200,7 +204,7 @@ def _rings(
         todo.extend(need for need in needs[row] if need is not None)
     hopeless = _hopeless(needs, groups)
     edges = {row: [need for need in needs[row] if need in hopeless] for row in hopeless}
-    rings = []
+    cycles = []
     for component in components(edges):
         first = component[0]
         if len(component) == 1 and first not in edges[first]:
@@ -213,7 +217,7 @@ def _rings(
             continue
         order = _around(component, edges)
         holds = dict.fromkeys(hold for row in order for hold in blockers[row])
-        rings.append(
+        cycles.append(
             DeadlockCycle(
                 waits=tuple(order),
                 holds=tuple(holds),
@@ -233,13 +237,13 @@ def _rings(
                 ),
             )
         )
-    return rings
+    return cycles
 
 
 def _goes_on(timeline: Timeline, wait: int, holds: list[int]) -> bool:
-    """Whether the task of ``wait`` has acquired one of ``holds`` after it began to wait.
+    """Return whether the task of ``wait`` acquired one of ``holds`` after it had asked.
 
-    Then it does not wait itself: it has made a task of ``lock.acquire()``.
+    Then it does not wait itself: it made a task of ``lock.acquire()``.
     """
     return bool(timeline.by_call[wait]) and any(
         timeline.task[hold] == timeline.task[wait]
@@ -249,16 +253,16 @@ def _goes_on(timeline: Timeline, wait: int, holds: list[int]) -> bool:
 
 
 def _used_up(timeline: Timeline, wait: int, holds: list[int]) -> bool:
-    """Whether one task has emptied a resource by calls, and forgot to give back.
+    """Return whether one task has acquired everything by calls, and forgot to release it.
 
     It waits for what it took before at the same line, or for connections of functions that have
-    ended: a leak, and not two acquisitions that exclude each other. A function that calls itself
-    is called from another line the first time, and so is at another site.
+    ended: that is a leak, not two acquisitions that exclude each other. A recursive function calls
+    itself from another line than its first caller, and so is at another site.
     """
     if not timeline.by_call[wait]:
         return False
-    known = timeline.resources.get(timeline.resource[wait])
-    is_pool = known is not None and known.kind == "pool"
+    definition = timeline.resources.get(timeline.resource[wait])
+    is_pool = definition is not None and definition.kind == "pool"
     return all(
         timeline.by_call[hold]
         and timeline.task[hold] == timeline.task[wait]
@@ -271,10 +275,10 @@ def _used_up(timeline: Timeline, wait: int, holds: list[int]) -> bool:
 
 
 def _has_ended(timeline: Timeline, hold: int, wait: int) -> bool:
-    """Whether the function that took ``hold`` is not seen to run any more.
+    """Return whether the function that took ``hold`` seems to have returned.
 
-    It runs if it asks for ``wait`` or has called the function that does, or if a block that it
-    entered around the call goes on.
+    It has not if it asks for ``wait``, if it called the function that does, or if a block that it
+    entered around the call is open.
     """
     function = _function(timeline, timeline.site[hold])
     site = timeline.sites.get(timeline.site[wait])
@@ -293,14 +297,14 @@ def _has_ended(timeline: Timeline, hold: int, wait: int) -> bool:
 
 
 def _function(timeline: Timeline, site: int) -> tuple[str, str] | None:
-    known = timeline.sites.get(site)
-    return None if known is None else (known.file, known.function)
+    definition = timeline.sites.get(site)
+    return None if definition is None else (definition.file, definition.function)
 
 
 def _hopeless(needs: Mapping[int, list[int | None]], groups: set[int]) -> set[int]:
-    """The waits that can never end.
+    """Return the waits that can never end.
 
-    One holder that can let go is enough to save a wait; a task group needs all of its tasks.
+    One holder that can release is enough for a wait to end; a task group needs all of its tasks.
     """
     freed_by: dict[int, list[int]] = {}
     missing: dict[int, int] = {}
@@ -334,27 +338,31 @@ def _waiting_or_leaving(snapshot: Snapshot, task: int, at: int) -> int | None:
 
 
 def is_group(timeline: Timeline, row: int) -> bool:
-    """Whether ``row`` is a task group, which is left when all of its tasks have ended."""
-    known = timeline.resources.get(timeline.resource[row])
-    return known is not None and known.kind == "task group"
+    """Return whether ``row`` is a task group, whose exit waits for its tasks."""
+    definition = timeline.resources.get(timeline.resource[row])
+    return definition is not None and definition.kind == "task group"
 
 
 def _children(
     timeline: Timeline, group: int, created: dict[int | None, list[TaskDefined]]
 ) -> list[int]:
-    """The tasks that were created by that of ``group`` since it was entered.
+    """Return the tasks that the task of ``group`` created since it entered the group.
 
-    ``created``: task -> those that it created; filled at the first use.
+    ``created``: task -> its children; filled at the first use.
     """
     if not created:
-        for known in timeline.tasks.values():
-            created.setdefault(known.parent, []).append(known)
+        for definition in timeline.tasks.values():
+            created.setdefault(definition.parent, []).append(definition)
     entered = timeline.enter_ended[group]
-    return [known.task for known in created.get(timeline.task[group], ()) if known.at >= entered]
+    return [
+        definition.task
+        for definition in created.get(timeline.task[group], ())
+        if definition.at >= entered
+    ]
 
 
 def _around(component: list[int], edges: Mapping[int, list[int]]) -> list[int]:
-    """The members, each followed by one that it waits for as far as that goes."""
+    """Return the members, each followed, if possible, by one that it waits for."""
     members = dict.fromkeys(sorted(component))
     order: list[int] = []
     row: int | None = next(iter(members))
@@ -366,25 +374,27 @@ def _around(component: list[int], edges: Mapping[int, list[int]]) -> list[int]:
 
 
 def _behind(members: set[int], edges: Mapping[int, list[int]]) -> set[int]:
-    """Those that wait for the members, for those that wait for these, and so on."""
+    """Return the waits for the members, those for these, and so on."""
     waiters: dict[int, list[int]] = {}
     for row, needed in edges.items():
         for need in needed:
             waiters.setdefault(need, []).append(row)
-    found = set(members)
+    result = set(members)
     todo = list(members)
     while todo:
-        new = [row for row in waiters.get(todo.pop(), ()) if row not in found]
-        found.update(new)
+        new = [row for row in waiters.get(todo.pop(), ()) if row not in result]
+        result.update(new)
         todo.extend(new)
-    return found - members
+    return result - members
 
 
 def _exact(timeline: Timeline, resource: int, holders: int) -> bool:
-    """Whether those in their bodies surely hold all that there is.
+    """Return whether the ``holders`` are known to hold the whole capacity.
 
-    A condition is let go of while it waits, and where more are in than the capacity allows it is
-    not the capacity, or one task may enter again and again.
+    A condition is released while it waits. If there are more holders than the capacity, either that
+    is wrong or one task may enter repeatedly.
     """
-    known = timeline.resources.get(resource)
-    return known is not None and known.kind != "condition" and known.capacity == holders
+    definition = timeline.resources.get(resource)
+    return (
+        definition is not None and definition.kind != "condition" and definition.capacity == holders
+    )

@@ -21,22 +21,26 @@ def describe_cycle(snapshot: Snapshot, cycle: DeadlockCycle) -> str:
     holds = {timeline.resource[row]: row for row in cycle.holds}
     if len(cycle.waits) == 1 and len(cycle.holds) == 1:
         return (
-            f"{snapshot.task(timeline.task[first])} waits for {snapshot.where(first)} which it "
-            "holds "
-            f"itself since {snapshot.place(timeline.site[cycle.holds[0]])}"
+            f"{snapshot.task_name(timeline.task[first])} waits for "
+            f"{snapshot.acquisition_label(first)} which it holds itself since "
+            f"{snapshot.site_label(timeline.site[cycle.holds[0]])}"
         )
     parts = []
     for row in cycle.waits[:_NAMED]:
         if is_group(timeline, row):
-            task = snapshot.task(timeline.task[row])
-            parts.append(f"{task} leaves {snapshot.where(row)} and waits for the tasks in it")
+            task = snapshot.task_name(timeline.task[row])
+            parts.append(
+                f"{task} leaves {snapshot.acquisition_label(row)} and waits for the tasks in it"
+            )
             continue
         resource = timeline.resource[row]
         keepers = [hold for hold in cycle.holds if timeline.resource[hold] == resource]
         holders = list(dict.fromkeys(snapshot.holder(hold, cycle.since) for hold in keepers))
         parts.append(
-            f"{snapshot.task(timeline.task[row])} waits for {snapshot.where(row)} held by "
-            f"{snapshot.tasks(holders)} (taken at {snapshot.place(timeline.site[holds[resource]])})"
+            f"{snapshot.task_name(timeline.task[row])} waits for "
+            f"{snapshot.acquisition_label(row)} held by "
+            f"{snapshot.task_names(holders)} (taken at "
+            f"{snapshot.site_label(timeline.site[holds[resource]])})"
         )
     left = len(cycle.waits) - len(parts)
     return "; ".join(parts) + (f"; and {left} more" if left else "")

@@ -1,4 +1,4 @@
-"""Where tasks take locks in contrary orders."""
+"""Locks that tasks take in opposite orders."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from asyncctx_trace.analysis.timeline.table import NOT_YET
 __all__ = ["Inversion", "Nesting", "inversions"]
 
 _EXAMPLES = 8
-"""Nestings looked at for each step of a ring of three and more, and where to look for a ring."""
+"""The number of nestings that are tried for each step of a cycle, and of nodes from which a cycle
+is searched."""
 _TRIED = 1_000
-"""Ways to put them together that are tried."""
+"""The number of combinations of nestings that are tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +28,12 @@ class Nesting:
     """A task asked for one resource while it held another."""
 
     outer: int
-    """Row of what it held."""
+    """The row that it held."""
     inner: int
-    """Row of what it asked for."""
+    """The row that it asked for."""
     task: int
     around: tuple[int, ...]
-    """Rows of what it held already when it asked for ``outer``."""
+    """The rows that it already held when it asked for ``outer``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,42 +41,42 @@ class Inversion:
     """Resources taken in one order here and in another there: a deadlock that needs bad luck."""
 
     nestings: tuple[Nesting, ...]
-    """One example for each step around: A then B, B then A."""
+    """One example for each step of the cycle: A then B, B then A."""
     level: Level
-    """``resource``: the very same ones; ``name`` or ``site``: others of the same name, or others
-    taken at the same places."""
+    """``resource``: the same resources; ``name`` or ``site``: others of the same names, or others
+    taken at the same sites."""
     concurrent: bool
-    """Whether the examples overlapped in time: then nothing keeps them apart."""
+    """Whether the examples overlapped in time, so that nothing keeps them apart."""
 
 
 def inversions(snapshot: Snapshot) -> list[Inversion]:
-    """Every pair of resources that tasks take in contrary orders, and every larger ring of them.
+    """Return every pair of resources that tasks take in opposite orders, and every larger cycle.
 
-    Left out is what cannot hang: contrary orders within one task alone, and those that always
-    happen under one and the same outer lock.
+    Left out is what cannot deadlock: opposite orders within one task, and those that always happen
+    under the same outer lock.
     """
     timeline = snapshot.timeline
     nestings = snapshot.nestings
     kernels = snapshot.kernels.whole
     levels: tuple[Level, ...] = "resource", "name", "site"
-    found: list[Inversion] = []
-    told: set[frozenset[int]] = set()
+    result: list[Inversion] = []
+    reported: set[frozenset[int]] = set()
     for level in levels:
         steps = kernels.nesting_steps(timeline, nestings, level, trees=level == "resource")
-        for ring in _rings(steps):
+        for cycle in _cycles(steps):
             example = _example(
                 snapshot,
-                [[_nesting(snapshot, nestings, index) for index in steps[step]] for step in ring],
+                [[_nesting(snapshot, nestings, index) for index in steps[step]] for step in cycle],
             )
             if example is None:
                 continue
             sites = frozenset(timeline.site[row] for n in example for row in (n.outer, n.inner))
-            if level != "resource" and sites in told:
+            if level != "resource" and sites in reported:
                 continue
-            told.add(sites)
+            reported.add(sites)
             concurrent = level == "resource" and _overlap(snapshot, example)
-            found.append(Inversion(tuple(example), level, concurrent))
-    return found
+            result.append(Inversion(tuple(example), level, concurrent))
+    return result
 
 
 def _nesting(snapshot: Snapshot, nestings: Nestings, index: int) -> Nesting:
@@ -87,30 +88,32 @@ def _nesting(snapshot: Snapshot, nestings: Nestings, index: int) -> Nesting:
     return Nesting(outer, inner, task, tuple(nestings.held[first:index]))
 
 
-def _rings(
+def _cycles(
     steps: Iterable[tuple[Hashable, Hashable]],
 ) -> Iterator[list[tuple[Hashable, Hashable]]]:
-    """Every pair of contrary steps; where there is none, the shortest ring of each component."""
+    """Yield every pair of opposite steps, or else the shortest cycle of each component."""
     numbers: dict[Hashable, int] = {}
     for step in steps:
         for node in step:
             numbers.setdefault(node, len(numbers))
     nodes = list(numbers)
-    ways = {(numbers[outer], numbers[inner]): None for outer, inner in steps}
+    numbered = {(numbers[outer], numbers[inner]): None for outer, inner in steps}
     edges: dict[int, list[int]] = {number: [] for number in numbers.values()}
-    for a, b in ways:
+    for a, b in numbered:
         edges[a].append(b)
     for component in components(edges):
-        pairs = [(a, b) for a in sorted(component) for b in edges[a] if a < b and (b, a) in ways]
-        rings = [[(a, b), (b, a)] for a, b in pairs]
+        pairs = [
+            (a, b) for a in sorted(component) for b in edges[a] if a < b and (b, a) in numbered
+        ]
+        cycles = [[(a, b), (b, a)] for a, b in pairs]
         if not pairs and len(component) > 1:
-            rings = [_shortest_ring(edges, set(component))]
-        for ring in rings:
-            yield [(nodes[a], nodes[b]) for a, b in ring]
+            cycles = [_shortest_cycle(edges, set(component))]
+        for cycle in cycles:
+            yield [(nodes[a], nodes[b]) for a, b in cycle]
 
 
-def _shortest_ring(edges: dict[int, list[int]], inside: set[int]) -> list[tuple[int, int]]:
-    """The shortest one through any of the first few nodes ``inside``."""
+def _shortest_cycle(edges: dict[int, list[int]], inside: set[int]) -> list[tuple[int, int]]:
+    """Return the shortest cycle through any of the first few nodes of ``inside``."""
     best: list[int] = []
     for start in sorted(inside)[:_EXAMPLES]:
         came_from = {start: start}
@@ -132,18 +135,21 @@ def _shortest_ring(edges: dict[int, list[int]], inside: set[int]) -> list[tuple[
 
 
 def _example(snapshot: Snapshot, steps: list[list[Nesting]]) -> list[Nesting] | None:
-    """One nesting a step that together could hang; those that overlapped in time by preference."""
+    """Return one nesting for each step that together could deadlock, overlapping ones if
+    possible."""
     if len(steps) == 2:
-        found = _overlapping(snapshot, *steps)
-        if found:
-            return found
+        result = _overlapping(snapshot, *steps)
+        if result:
+            return result
     few = [_of_a_kind_apart(snapshot, step) for step in steps]
     tried = islice(product(*few), _TRIED)
-    return next((list(each) for each in tried if _could_hang(snapshot, each)), None)
+    return next(
+        (list(combination) for combination in tried if _could_hang(snapshot, combination)), None
+    )
 
 
 def _of_a_kind_apart(snapshot: Snapshot, step: list[Nesting]) -> list[Nesting]:
-    """A few that differ in what decides: the task, and the locks around."""
+    """Return a few nestings that differ in their task or in the locks around them."""
     different: dict[Hashable, Nesting] = {}
     for nesting in step:
         kind = nesting.task, frozenset(snapshot.timeline.resource[row] for row in nesting.around)
@@ -157,29 +163,29 @@ def _could_hang(snapshot: Snapshot, example: Sequence[Nesting]) -> bool:
     if len({nesting.task for nesting in example}) < 2:
         return False
     resource = snapshot.timeline.resource
-    gates = [{resource[row] for row in nesting.around} for nesting in example]
+    checks = [{resource[row] for row in nesting.around} for nesting in example]
     return not any(
-        snapshot.timeline.resources[gate].capacity == 1 for gate in set.intersection(*gates)
+        snapshot.timeline.resources[gate].capacity == 1 for gate in set.intersection(*checks)
     )
 
 
 def _overlapping(
-    snapshot: Snapshot, there: list[Nesting], back: list[Nesting]
+    snapshot: Snapshot, forward: list[Nesting], backward: list[Nesting]
 ) -> list[Nesting] | None:
-    """A nesting of each kind that ran at the same time, in different tasks."""
+    """Return one nesting of each order that overlap in time and are of different tasks."""
     begun = sorted(
-        [(snapshot.timeline.enter_started[n.outer], 0, i) for i, n in enumerate(there)]
-        + [(snapshot.timeline.enter_started[n.outer], 1, i) for i, n in enumerate(back)]
+        [(snapshot.timeline.enter_started[n.outer], 0, i) for i, n in enumerate(forward)]
+        + [(snapshot.timeline.enter_started[n.outer], 1, i) for i, n in enumerate(backward)]
     )
     open_: tuple[list[tuple[int, int]], list[tuple[int, int]]] = ([], [])
-    """Of each side, until when which ones go on; the first to end first."""
+    """For each order, end and index of the nestings that are open, the first to end first."""
     for at, side, index in begun:
-        nesting = (there, back)[side][index]
+        nesting = (forward, backward)[side][index]
         for going_on in open_:
             while going_on and going_on[0][0] <= at:
                 heappop(going_on)
         for _, which in sorted(open_[1 - side], key=itemgetter(1)):
-            other = (back, there)[side][which]
+            other = (backward, forward)[side][which]
             pair = [nesting, other] if side == 0 else [other, nesting]
             if _could_hang(snapshot, pair):
                 return pair

@@ -1,1 +1,1 @@
-"""How a program and its recording ended, and what may be concluded then."""
+"""The state of a program when it was interrupted."""

@@ -1,8 +1,8 @@
-"""When a program was interrupted, and the snapshot as it stood then.
+"""Find out when a program was interrupted, and look at it as it was then.
 
-Shutting down cancels waits, releases locks and raises errors; none of that happened in the
-program's own course. So what was open is judged at the moment of the interruption, and what came
-after it is left out. ``docs/findings.md`` says which interruptions count.
+To shut down cancels waits, releases locks and raises errors, none of which happened in the normal
+course of the program. So everything that was open is judged at the time of the interruption, and
+what came later is left out. ``docs/findings.md`` says which interruptions count.
 """
 
 from __future__ import annotations
@@ -22,16 +22,17 @@ __all__ = ["interruptions_of", "cut_at_interruption", "last_interruptions"]
 
 _KEYBOARD = "KeyboardInterrupt"
 _LATE = 250_000_000
-"""ns that the launcher may need to note a signal that the terminal sent to the program, too."""
+"""The time within which the launcher notes a signal that the terminal sent to the program, in
+ns."""
 _BOOKKEEPING = frozenset({"exit stack", "task group", "timeout"})
-"""Kinds of resources that shutting down may enter as well as work."""
+"""Kinds of resources that are entered for work as well as for a shutdown."""
 
 
 def cut_at_interruption(snapshot: Snapshot) -> Snapshot:
-    """``snapshot`` as it stood when the program was interrupted; itself if that was never.
+    """Return ``snapshot`` at the time of the interruption, or itself if there was none.
 
-    A program that is still running has not ended in consequence of anything. A process whose
-    recording stopped before it ended is judged at that moment.
+    A program that still runs has not been ended by anything. A process whose recording stopped
+    before it ended is judged at that time.
     """
     if snapshot.is_cut:
         return snapshot
@@ -58,12 +59,12 @@ def cut_at_interruption(snapshot: Snapshot) -> Snapshot:
 
 
 def interruptions_of(timeline: Timeline) -> dict[int, Interruption]:
-    """By process, the interruption that ended it; left out are those that it survived.
+    """Return process -> the interruption that ended it, without those that it survived.
 
-    An interruption ended a process if the process began no work after it, or if its exit code says
-    so. If one follows another without work between them, the first one counts.
+    An interruption ended a process if the process started no work after it, or if its exit code
+    says so. If one follows another without work between them, the first one counts.
     """
-    found: dict[int, Interruption] = {}
+    result: dict[int, Interruption] = {}
     for process in _working(timeline):
         candidates = sorted(_candidates(timeline, process), key=lambda each: each.at)
         counted: Interruption | None = None
@@ -74,12 +75,12 @@ def interruptions_of(timeline: Timeline) -> dict[int, Interruption]:
                 break
             counted = candidate
         if counted is not None:
-            found[process] = counted
-    return found
+            result[process] = counted
+    return result
 
 
 def last_interruptions(timeline: Timeline) -> dict[int, Interruption]:
-    """By process, the last interruption, whether the process ended of it or survived it."""
+    """Return process -> its last interruption, whether it survived it or not."""
     return {
         process: max(candidates, key=lambda each: each.at)
         for process in _working(timeline)
@@ -88,13 +89,14 @@ def last_interruptions(timeline: Timeline) -> dict[int, Interruption]:
 
 
 def _working(timeline: Timeline) -> set[int]:
-    """The processes that acquired anything."""
-    known = (timeline.tasks.get(task) for task in timeline.rows_of_task)
-    return {each.process for each in known if each is not None}
+    """Return the processes that acquired anything."""
+    definition = (timeline.tasks.get(task) for task in timeline.rows_of_task)
+    return {each.process for each in definition if each is not None}
 
 
 def _candidates(timeline: Timeline, process: int) -> Iterator[Interruption]:
-    """What was noted of the process and of those that started it, and what its facts tell."""
+    """Yield the interruptions that were noted or that errors show, of a process and its
+    ancestors."""
     pids = set(_ancestry(timeline, process))
     own = timeline.processes[process].pid if process in timeline.processes else 0
     for note in timeline.interrupted:
@@ -109,10 +111,10 @@ def _candidates(timeline: Timeline, process: int) -> Iterator[Interruption]:
 
 
 def _backdated(timeline: Timeline, process: int, at: int) -> int:
-    """When the process began to end, if that was within a quarter of a second before ``at``.
+    """Return when the process began to end, at most a quarter of a second before ``at``.
 
-    It did if nothing was begun since the first cancellation of that time. Judging the process a
-    little too early does no harm: what was so then was so.
+    It began if nothing was started since the first cancellation of that time; otherwise ``at`` is
+    returned. To judge a process a little too early does no harm.
     """
     since = at - _LATE
     bad: list[int] = []
@@ -133,18 +135,18 @@ def _backdated(timeline: Timeline, process: int, at: int) -> int:
 
 
 def _ancestry(timeline: Timeline, process: int) -> Iterator[int]:
-    by_pid = {each.pid: each for each in timeline.processes.values()}
+    by_pid = {processe.pid: processe for processe in timeline.processes.values()}
     seen: set[int] = set()
-    known = timeline.processes.get(process)
-    while known is not None and known.pid not in seen:
-        seen.add(known.pid)
-        yield known.pid
-        known = by_pid.get(known.parent_pid)
+    definition = timeline.processes.get(process)
+    while definition is not None and definition.pid not in seen:
+        seen.add(definition.pid)
+        yield definition.pid
+        definition = by_pid.get(definition.parent_pid)
 
 
 def _process_of(timeline: Timeline, row: int) -> int | None:
-    known = timeline.tasks.get(timeline.task[row])
-    return None if known is None else known.process
+    definition = timeline.tasks.get(timeline.task[row])
+    return None if definition is None else definition.process
 
 
 def _ended(timeline: Timeline, row: int, phase: str) -> int:
@@ -157,10 +159,11 @@ def _ended(timeline: Timeline, row: int, phase: str) -> int:
 
 
 def _exit_code_says(timeline: Timeline, interruption: Interruption) -> bool:
-    """Whether the process died of that very signal, by itself or as shells say it."""
+    """Return whether the exit code of the process is that of the signal, or the shell's code for
+    it."""
     name = "SIGINT" if interruption.reason == _KEYBOARD else interruption.reason
     number = getattr(signal, name, None)
-    codes = [each.exit_code for each in timeline.process_ended if each.pid == interruption.pid]
+    codes = [note.exit_code for note in timeline.process_ended if note.pid == interruption.pid]
     return number is not None and any(code in (-number, 128 + number) for code in codes)
 
 
@@ -168,7 +171,8 @@ def _exit_code_says(timeline: Timeline, interruption: Interruption) -> bool:
 
 
 def _worked_after(timeline: Timeline, interruption: Interruption, until: int | None) -> bool:
-    """Whether the process began an acquisition after it that was no part of cleaning up."""
+    """Return whether the process started an acquisition after it that was not part of the
+    cleanup."""
     rows = [
         row
         for row in _begun_after(timeline, interruption.at)
@@ -182,32 +186,32 @@ def _worked_after(timeline: Timeline, interruption: Interruption, until: int | N
 
 
 def _begun_after(timeline: Timeline, at: int) -> Iterable[int]:
-    """Rows that began after ``at``, in order."""
+    """Return the rows that started after ``at``, in order."""
     row = len(timeline) - 1
     started = timeline.enter_started
-    found = []
+    result = []
     # Facts of other threads may stand a little out of order.
     while row >= 0 and (started[row] > at or (row > 0 and started[row - 1] > at)):
         if started[row] > at:
-            found.append(row)
+            result.append(row)
         row -= 1
-    return reversed(found)
+    return reversed(result)
 
 
 def _keeps_books(timeline: Timeline, row: int) -> bool:
-    known = timeline.resources.get(timeline.resource[row])
-    return known is not None and known.kind in _BOOKKEEPING
+    definition = timeline.resources.get(timeline.resource[row])
+    return definition is not None and definition.kind in _BOOKKEEPING
 
 
 class _Cleanup:
-    """Tells what tasks acquire in order to clean up from what they acquire for their work."""
+    """Distinguishes what tasks acquire in order to clean up from what they acquire for work."""
 
     def __init__(self, timeline: Timeline, at: int) -> None:
-        """``at``: when the interruption came."""
+        """``at``: the time of the interruption."""
         self._timeline = timeline
         self._row_of = {acquisition: row for row, acquisition in enumerate(timeline.id)}
         self._unwound: dict[int, int] = {}
-        """Task -> when an error or a cancellation first went through it after ``at``."""
+        """Task -> when an error or a cancellation first unwound it after ``at``."""
         self._at = at
         for times, outcomes in (
             (timeline.enter_ended, timeline.enter_outcome),
@@ -220,7 +224,7 @@ class _Cleanup:
                     self._unwound[task] = min(times[row], self._unwound.get(task, times[row]))
 
     def includes(self, row: int) -> bool:
-        """Whether ``row``, begun after the interruption, is part of the cleanup."""
+        """Return whether ``row``, which started after the interruption, is part of the cleanup."""
         timeline = self._timeline
         task, started = timeline.task[row], timeline.enter_started[row]
         return self._within_an_exit(row) or (
@@ -238,20 +242,20 @@ class _Cleanup:
         return False
 
     def _unwinding(self, task: int, at: int) -> bool:
-        """Whether ``task`` is being unwound, or was created by one that is, since then."""
+        """Return whether ``task`` has been unwound by ``at``, or was created by one that has."""
         seen: set[int] = set()
         while task not in seen:
             seen.add(task)
             if task in self._unwound and self._unwound[task] <= at:
                 return True
-            known = self._timeline.tasks.get(task)
-            if known is None or known.parent is None or known.at <= self._at:
+            definition = self._timeline.tasks.get(task)
+            if definition is None or definition.parent is None or definition.at <= self._at:
                 return False
-            task, at = known.parent, known.at
+            task, at = definition.parent, definition.at
         return False
 
     def _resumes(self, row: int) -> bool:
-        """Whether the task does again, with success, what it did before the interruption."""
+        """Return whether the task successfully repeats what it did before the interruption."""
         timeline = self._timeline
         return timeline.body_outcome[row] == Outcome.OK and any(
             timeline.site[other] == timeline.site[row] and timeline.enter_started[other] <= self._at

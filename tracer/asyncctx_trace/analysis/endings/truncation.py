@@ -1,4 +1,4 @@
-"""A timeline as it stood at an earlier moment."""
+"""A timeline as it was at an earlier time."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from asyncctx_trace.model.outcomes import Outcome
 __all__ = ["picked", "truncated"]
 
 _FIRST = ("id", "parent", "task", "resource", "site", "by_call", "depth", "enter_started")
-"""Columns that the first fact of an acquisition fills for good."""
+"""The columns that the first event of an acquisition sets for good."""
 
 _LATER: dict[str, tuple[tuple[str, int], ...]] = {
     "enter_ended": (("enter_outcome", 0),),
     "exit_started": (("body_outcome", 0), ("exit_site", 0)),
     "exit_ended": (("exit_outcome", 0), ("suppressed", 0), ("exit_flags", 0)),
 }
-"""Column of the time of a later fact -> what else that fact fills, and what stands there before."""
+"""Column of the time of a later event -> the other columns that it sets, with their initial
+values."""
 
 _PHASES = {"enter": "enter_ended", "body": "exit_started", "exit": "exit_ended"}
 """Phase -> column of the time at which it ended."""
@@ -32,17 +33,16 @@ _PHASES = {"enter": "enter_ended", "body": "exit_started", "exit": "exit_ended"}
 def truncated(
     timeline: Timeline, until: Mapping[int, int]
 ) -> tuple[Timeline, Sequence[int] | None]:
-    """What ``timeline`` told when each process had come to its moment (process -> monotonic ns).
+    """Return ``timeline`` as it was at ``until`` (process -> monotonic ns), and its old rows.
 
-    Facts of a process up to and including its moment are kept; processes without one are kept
-    whole. The result is to be looked at, not to be extended. Also returns the rows that it had in
-    ``timeline``, ``None`` where they are the same. Takes time linear in the number of acquisitions,
-    in loops that run in C where all processes have the same moment.
+    Events of a process up to and including its time are kept; all events of other processes are
+    kept. The result must not be extended. The rows are those of ``timeline``, ``None`` if they are
+    the same. O(n) for n acquisitions, in loops that run in C if all processes have the same time.
     """
     limits = {
-        task: until.get(known.process, inf)
+        task: until.get(definition.process, inf)
         for task in timeline.rows_of_task
-        if (known := timeline.tasks.get(task)) is not None
+        if (definition := timeline.tasks.get(task)) is not None
     }
     limit_of: Callable[[int], float] = lambda task: limits.get(task, inf)  # noqa: E731 - short
     end = max(until.values()) if set(limits.values()) <= set(until.values()) else inf
@@ -61,7 +61,7 @@ def truncated(
 
 
 def picked(timeline: Timeline, rows: Sequence[int]) -> Timeline:
-    """``timeline`` without the acquisitions that are not in ``rows``, which are in order."""
+    """Return ``timeline`` without the acquisitions that are not in ``rows``, which are in order."""
     result = Timeline()
     _copy(timeline, result, rows)
     _copy_by_row(timeline, result, rows, lambda _: inf)
@@ -70,7 +70,7 @@ def picked(timeline: Timeline, rows: Sequence[int]) -> Timeline:
 
 
 def _begun(timeline: Timeline, limit_of: Callable[[int], float]) -> Sequence[int]:
-    """The rows that had begun, as a range where they are the first ones."""
+    """Return the rows that had started, as a range if they are the first ones."""
     limits = {limit_of(task) for task in timeline.rows_of_task}
     if len(limits) == 1:
         limit = limits.pop()
@@ -108,7 +108,7 @@ def _copy(timeline: Timeline, result: Timeline, rows: Sequence[int]) -> None:
 
 
 def _known_later(result: Timeline, limit_of: Callable[[int], float]) -> list[tuple[int, str]]:
-    """Row and column of the facts that came after the moment."""
+    """Return row and column of the events that came later."""
     lowest = min(map(limit_of, result.rows_of_task), default=inf)
     return [
         (row, column)
@@ -121,7 +121,7 @@ def _known_later(result: Timeline, limit_of: Callable[[int], float]) -> list[tup
 def _copy_by_row(
     timeline: Timeline, result: Timeline, rows: Sequence[int], limit_of: Callable[[int], float]
 ) -> None:
-    """What stands beside the columns; after the columns."""
+    """Copy what is stored by row, once the columns are copied."""
     new = rows if isinstance(rows, range) else {row: number for number, row in enumerate(rows)}
     for (row, phase), error in timeline.errors.items():
         if row in new:
@@ -153,21 +153,23 @@ def _copy_the_rest(
     result.tasks = {task: each for task, each in timeline.tasks.items() if known(task, each.at)}
     # A task that had finished when the signal came is told of with the signal, which the launcher
     # may have noted a little earlier.
-    stamps = sorted(each.at for each in timeline.interrupted if not each.late)
+    stamps = sorted(note.at for note in timeline.interrupted if not note.late)
     finished = {
         next((stamp for stamp in stamps if stamp >= moment), None) for moment in until.values()
     }
     result.task_ended = {
         task: at for task, at in timeline.task_ended.items() if known(task, at) or at in finished
     }
-    result.unmatched = [each for each in timeline.unmatched if known(each.task, each.at)]
-    result.printed = [each for each in timeline.printed if each.at <= end]
-    result.marks = [each for each in timeline.marks if each.at <= end]
+    result.unmatched = [
+        release for release in timeline.unmatched if known(release.task, release.at)
+    ]
+    result.printed = [line for line in timeline.printed if line.at <= end]
+    result.marks = [mark for mark in timeline.marks if mark.at <= end]
     # What is missing is told at the end of a process, whenever it was lost.
     result.dropped = timeline.dropped
     result.interrupted = timeline.interrupted
     pids = {timeline.processes[process].pid for process in until if process in timeline.processes}
-    result.process_ended = [each for each in timeline.process_ended if each.pid not in pids]
+    result.process_ended = [note for note in timeline.process_ended if note.pid not in pids]
     result.facts = timeline.facts[: bisect_right(timeline.facts, end)]
     result.start = timeline.start
     result.end = timeline.end if end == inf else int(end)

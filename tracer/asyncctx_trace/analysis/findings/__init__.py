@@ -1,7 +1,7 @@
-"""What is worth telling: each kind a small type in a module of its own.
+"""Findings: everything worth reporting, a class in a module of its own for each kind.
 
-``find`` asks them all. A kind has a ``check``, which looks into a snapshot and yields findings with
-their evidence, their certainty and one sentence.
+:func:`find` checks all kinds. A kind has a method ``check``, which yields findings in a snapshot
+with their evidence, certainty and summary.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ _CHECKS = (
 )
 
 KINDS = tuple(check.kind for check in _CHECKS)
-"""Every kind of finding, the gravest first."""
+"""Every kind of finding, the most severe first."""
 
 OBSERVATIONS = frozenset(
     {
@@ -78,12 +78,13 @@ OBSERVATIONS = frozenset(
         Timeout.kind,
     }
 )
-"""Kinds of which ``certain`` says that it happened, not that it is wrong: a program may mean it.
+"""Kinds for which ``certain`` means that it happened, not that it is wrong: it may be intended.
 
-Of all others it says that no correct program does that, in no schedule."""
+For all other kinds it means that no correct program does that, in any schedule.
+"""
 
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
-"""The gravest first."""
+"""The most severe first."""
 
 
 def find(
@@ -93,24 +94,25 @@ def find(
     running: bool = False,
     thresholds: Thresholds | None = None,
 ) -> list[Finding]:
-    """All findings: by severity, then certain ones first, then by what they cost.
+    """Return all findings, by severity, then certainty, kind and cost.
 
-    ``now`` is the end of the timeline by default; ``running`` says that the program may go on.
+    ``now`` is in monotonic ns, by default the end of the timeline; ``running``: the program may go
+    on.
     """
     return find_in(Snapshot(timeline, now, running=running), thresholds or Thresholds())
 
 
 def find_in(snapshot: Snapshot, thresholds: Thresholds) -> list[Finding]:
-    """All findings in ``snapshot``, ranked as :func:`find` does.
+    """Return all findings in ``snapshot``, in the order of :func:`find`.
 
-    If the program was interrupted, they are judged at that moment; rows are those of ``snapshot``.
+    If the program was interrupted, it is judged at that time; rows are those of ``snapshot``.
     """
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for part in snapshot.once(parts):
-        there = [finding for check in _CHECKS for finding in check.check(part.snapshot, thresholds)]
-        found += part.findings(there, of=snapshot)
+        of_part = [f for check in _CHECKS for f in check.check(part.snapshot, thresholds)]
+        findings += part.select(of_part, of=snapshot)
     return sorted(
-        found,
+        findings,
         key=lambda finding: (
             SEVERITIES.index(finding.severity),
             finding.certainty != "certain",

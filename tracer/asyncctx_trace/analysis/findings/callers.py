@@ -1,4 +1,4 @@
-"""Where the program called the helper in which an acquisition stands."""
+"""The calls of helper functions in which acquisitions are made."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from asyncctx_trace.analysis.snapshot import Snapshot
 __all__ = ["called_from", "caller_sites"]
 
 _FAR = 8
-"""Helpers within helpers that are followed."""
+"""The number of nested helpers that are followed."""
 
 
 def called_from(snapshot: Snapshot, row: int) -> str:
-    """Say from where the function of ``row`` was called, ``""`` where that is not known."""
+    """Return ``" (called from SITE)"`` for the function of ``row``, or ``""`` if unknown."""
     caller = next(_callers(snapshot, row), None)
-    return "" if caller is None else f" (called from {snapshot.place(caller)})"
+    return "" if caller is None else f" (called from {snapshot.site_label(caller)})"
 
 
 def caller_sites(snapshot: Snapshot, rows: Iterable[int]) -> list[int]:
-    """Return the sites from which the functions of ``rows`` were called, and left by call."""
+    """Return the sites that called the functions of ``rows``, and the calls that exited them."""
     return list(
         dict.fromkeys(site for row in islice(rows, EVIDENCE) for site in _callers(snapshot, row))
     )
@@ -30,8 +30,8 @@ def caller_sites(snapshot: Snapshot, rows: Iterable[int]) -> list[int]:
 def _callers(snapshot: Snapshot, row: int) -> Iterator[int]:
     """Yield sites, the nearest first.
 
-    A site itself may know its caller. Otherwise, where an acquisition was made in the enter of
-    another one, by a generator or a method, that one's site is the place that it was called from.
+    A site may know its caller. Otherwise, if an acquisition was made during the enter of another
+    one, by a generator or a method, the site of that one is the caller.
     """
     timeline = snapshot.timeline
     for _ in range(_FAR):

@@ -1,4 +1,4 @@
-"""What is known of one exit: its own error, what went on inside it, how its body ended."""
+"""Evidence about one exit: its own error, exits inside it, the end of its body."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ __all__ = [
 ]
 
 TASK_BOUND = ("task group", "timeout")
-"""Kinds that belong to the task that enters them, and that must nest in it."""
+"""Kinds that belong to the task that enters them, and must nest in it."""
 
 _OWNERSHIP = ("RuntimeError", "ValueError")
-"""What exits raise in a wrong task or order: cancel scopes and locks the one, context variables
-the other."""
+"""Errors of exits in a wrong task or order: of cancel scopes and locks, and of context
+variables."""
 
 
 def kind_of(snapshot: Snapshot, row: int) -> str:
-    """The kind of the resource of ``row``."""
-    known = snapshot.timeline.resources.get(snapshot.timeline.resource[row])
-    return known.kind if known else "manager"
+    """Return the kind of the resource of ``row``."""
+    definition = snapshot.timeline.resources.get(snapshot.timeline.resource[row])
+    return definition.kind if definition else "manager"
 
 
 def exits_within(snapshot: Snapshot, row: int) -> list[int]:
-    """Rows that the same task cleaned up in the course of the exit of ``row``."""
+    """Return the rows that the same task exited during the exit of ``row``."""
     timeline = snapshot.timeline
     started, ended = timeline.exit_started[row], timeline.exit_ended[row]
     until = snapshot.now if ended == NOT_YET else ended
@@ -58,7 +58,7 @@ def exits_within(snapshot: Snapshot, row: int) -> list[int]:
 
 
 def came_from_within(snapshot: Snapshot, row: int) -> bool:
-    """Whether the exit of ``row`` raised what another exit inside it had raised."""
+    """Return whether the exit of ``row`` raised what another exit inside it had raised."""
     timeline = snapshot.timeline
     error = timeline.errors.get((row, "exit"))
     return any(
@@ -69,7 +69,7 @@ def came_from_within(snapshot: Snapshot, row: int) -> bool:
 
 
 def time_within(snapshot: Snapshot, row: int) -> int:
-    """ns of the exit of ``row`` during which another exit inside it went on."""
+    """Return for how many ns of the exit of ``row`` another exit was running inside it."""
     spent, until = 0, 0
     for other in exits_within(snapshot, row):  # in order of their starts
         begun, ended = snapshot.timeline.exit_started[other], snapshot.timeline.exit_ended[other]
@@ -80,7 +80,8 @@ def time_within(snapshot: Snapshot, row: int) -> int:
 
 
 def own_error(snapshot: Snapshot, row: int) -> bool:
-    """Whether the exit of ``row`` raised an error that neither its body nor an inner exit had."""
+    """Return whether the exit of ``row`` raised an error of its own, not that of a body or inner
+    exit."""
     timeline = snapshot.timeline
     if timeline.exit_outcome[row] not in (Outcome.ERROR, Outcome.TIMED_OUT):
         return False
@@ -91,17 +92,17 @@ def own_error(snapshot: Snapshot, row: int) -> bool:
 
 
 def violates_ownership(snapshot: Snapshot, row: int) -> bool:
-    """Whether the error of the exit of ``row`` is of a type raised in a wrong task or order."""
+    """Return whether the exit of ``row`` raised an error typical of a wrong task or order."""
     error = snapshot.timeline.errors.get((row, "exit"))
     return error is not None and class_name(error.type) in _OWNERSHIP
 
 
 def closed_generator(snapshot: Snapshot, row: int) -> bool:
-    """Whether the body of ``row`` was ended by closing the generator that it stands in."""
+    """Return whether the body of ``row`` ended because its generator was closed."""
     error = snapshot.timeline.errors.get((row, "body"))
     return error is not None and error.type == "builtins.GeneratorExit"
 
 
 def exit_sites(snapshot: Snapshot, rows: Iterable[int]) -> list[int]:
-    """Return the sites of the calls that began the exits of ``rows``, where they are known."""
+    """Return the sites of the calls that started the exits of ``rows``, if known."""
     return [site for row in islice(rows, EVIDENCE) if (site := snapshot.timeline.exit_site[row])]

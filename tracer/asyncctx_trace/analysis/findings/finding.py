@@ -1,4 +1,4 @@
-"""What every finding has: evidence, certainty, one sentence."""
+"""The fields of all findings: evidence, certainty, summary."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Certainty: TypeAlias = Literal["certain", "possible"]
 Severity: TypeAlias = Literal["error", "warning", "note"]
 
 EVIDENCE = 20
-"""Rows and tasks kept of a finding that came up many times."""
+"""The number of rows and tasks that are kept of a frequent finding."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing worth telling. Each kind is a class of its own, in the module of its name."""
+    """One thing worth reporting. Each kind is a subclass, in a module of the same name."""
 
     kind: ClassVar[str]
     severity: ClassVar[Severity]
@@ -29,19 +29,19 @@ class Finding:
     summary: str
     """One sentence: what happened, and where to look."""
     resource: int | None
-    """The resource that it is about most."""
+    """The resource that is concerned most."""
     rows: tuple[int, ...]
-    """The acquisitions that show it, the first few of many; the first is the one to look at."""
+    """The acquisitions that prove it, the first few of many; the first one is the one to show."""
     tasks: tuple[int, ...]
-    """The tasks that took part."""
+    """The tasks that are involved."""
     sites: tuple[int, ...]
-    """Where to look, best first."""
+    """Where to look, the best site first."""
     at: int
-    """When it came up first (monotonic ns)."""
+    """When it first happened (monotonic ns)."""
     cost: int = 0
-    """ns that somebody lost by it, where that can be said: it ranks findings of one kind."""
+    """The time lost by it in ns, 0 if unknown; it ranks findings of one kind."""
     count: int = 1
-    """How many times it came up."""
+    """How often it happened."""
 
     @classmethod
     def of(
@@ -78,7 +78,7 @@ class Finding:
 
 
 def by_site(snapshot: Snapshot, rows: Iterable[int]) -> dict[tuple[int, int], list[int]]:
-    """``rows`` together that are of one resource and one site."""
+    """Return (resource, site) -> the rows of ``rows``, in order of the first of each."""
     groups: dict[tuple[int, int], list[int]] = {}
     for row in rows:
         groups.setdefault(
@@ -88,5 +88,5 @@ def by_site(snapshot: Snapshot, rows: Iterable[int]) -> dict[tuple[int, int], li
 
 
 def times(count: int) -> str:
-    """``""`` for once, else how many times."""
+    """Return ``" (N times)"``, or ``""`` for once."""
     return "" if count == 1 else f" ({count} times)"

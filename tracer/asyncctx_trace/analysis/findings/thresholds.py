@@ -1,4 +1,4 @@
-"""How long is too long: the few numbers that decide what becomes a finding."""
+"""The durations from which something is a finding."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ _MS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """All in ns; what is shorter is not told."""
+    """Thresholds in ns; what is shorter is not reported."""
 
     slow_cleanup: int = 500 * _MS
-    """An exit: what takes less is often only slow because the machine is busy."""
+    """The duration of an exit. A shorter one is often only slow because the machine is busy."""
     held_across_wait: int = 20 * _MS
-    """Waiting for one resource while others waited for another, held meanwhile, summed up by
-    site: JFR tells lock waits from there on."""
+    """The time that tasks waited for a resource whose holder waited for another one, summed up by
+    site. JFR reports lock waits from the same duration on."""
     starved_pool: int = 20 * _MS
-    """Waiting before a full pool, summed up."""
+    """The time that tasks waited for a full pool, summed up."""
     still_waiting: int = 1000 * _MS
-    """An enter that has not ended in a program that was killed, or still runs."""
+    """The duration of an enter that has not ended, in a program that was killed or still runs."""
 
     @classmethod
     def parse(cls, texts: Iterable[str], base: Thresholds | None = None) -> Thresholds:
-        """``base`` with the thresholds in ``texts``, each written as ``slow-cleanup=50ms``.
+        """Return ``base`` with the thresholds in ``texts``, such as ``slow-cleanup=50ms``.
 
-        Raises ValueError with how to write one.
+        Raises ValueError with a description of the syntax.
         """
         names = {field.name.replace("_", "-"): field.name for field in fields(cls)}
         given = {}

@@ -1,8 +1,8 @@
-"""Programs that began work after an interruption and then ended: was that a shutdown?
+"""Programs that started work after an interruption and then ended, perhaps not because of it.
 
 A service finishes its requests after SIGTERM and flushes a buffer; a shell handles Ctrl-C and goes
-on. The events do not tell them apart. So only what is true of both is told: what was found up to
-the interruption, and what was found in the work begun after it, but for what was cancelled.
+on. The events do not distinguish them. So only what is true of both is reported: the findings up to
+the interruption, and those of the work started after it, except for what was cancelled.
 """
 
 from __future__ import annotations
@@ -26,30 +26,34 @@ _ENDS_PROGRAMS = frozenset(
 
 
 class Part:
-    """A snapshot whose findings are findings of the whole."""
+    """A snapshot of a part of a recording, whose findings are findings of the whole."""
 
     def __init__(self, snapshot: Snapshot, whole: Timeline | None = None) -> None:
-        """``whole``: what came of it afterwards, if ``snapshot`` stands at an unclear "
-        "interruption."""
+        """``whole``: the complete timeline, if ``snapshot`` is at an unclear interruption."""
         self.snapshot = snapshot
         self._whole = whole
 
-    def findings(self, found: Sequence[Finding], *, of: Snapshot) -> list[Finding]:
-        """Those of ``found`` in this part that count, with the rows of the snapshot ``of``."""
+    def select(self, findings: Sequence[Finding], *, of: Snapshot) -> list[Finding]:
+        """Return those of ``findings`` in this part that count, with the rows of ``of``."""
         rows = self.snapshot.rows if self.snapshot is not of else None
         if rows is not None:
-            found = [replace(each, rows=tuple(rows[row] for row in each.rows)) for each in found]
+            findings = [
+                replace(finding, rows=tuple(rows[row] for row in finding.rows))
+                for finding in findings
+            ]
         whole = self._whole
         return [
-            each
-            for each in found
-            # It did get in after the interruption.
-            if whole is None or each.kind != "still-waiting" or not whole.entered(each.rows[0])
+            finding
+            for finding in findings
+            # It entered after the interruption.
+            if whole is None
+            or finding.kind != "still-waiting"
+            or not whole.entered(finding.rows[0])
         ]
 
 
 def parts(snapshot: Snapshot) -> list[Part]:
-    """What of ``snapshot`` is judged, each at a moment of its own."""
+    """Return the parts of ``snapshot`` that are judged, each at a time of its own."""
     at_its_end = cut_at_interruption(snapshot)
     unclear = {} if at_its_end.is_cut or snapshot.running else last_interruptions(snapshot.timeline)
     if not unclear:
@@ -67,17 +71,17 @@ def parts(snapshot: Snapshot) -> list[Part]:
 
 
 def _begun_later(timeline: Timeline, unclear: dict[int, Interruption]) -> list[int]:
-    """Rows that began after the interruption of their process and were not cut off."""
-    found = []
-    first = min(each.at for each in unclear.values())
+    """Return the rows that started after the interruption of their process and were not cut off."""
+    result = []
+    first = min(interruption.at for interruption in unclear.values())
     for row, started in enumerate(timeline.enter_started):
         if started <= first:
             continue
-        known = timeline.tasks.get(timeline.task[row])
-        interruption = None if known is None else unclear.get(known.process)
+        definition = timeline.tasks.get(timeline.task[row])
+        interruption = None if definition is None else unclear.get(definition.process)
         if interruption is None or (started > interruption.at and not _cut_off(timeline, row)):
-            found.append(row)
-    return found
+            result.append(row)
+    return result
 
 
 def _cut_off(timeline: Timeline, row: int) -> bool:

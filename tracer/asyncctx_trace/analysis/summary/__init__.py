@@ -1,1 +1,1 @@
-"""All answers about one recording, gathered, grouped and judged."""
+"""Reports: all answers about one recording, grouped and judged."""

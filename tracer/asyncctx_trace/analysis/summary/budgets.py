@@ -21,7 +21,7 @@ _STATISTICS = ("p50", "p95", "p99", "max", "mean", "total")
 _SHARES = ("contended", "utilisation")
 _COUNTS = ("acquisitions", "waiters")
 _NAMES = 5
-"""Names of resources that are listed where a budget names none of them."""
+"""The number of names that are listed if a budget matches no resource."""
 _HOW = (
     "write it like 'db pool:wait.p99<5ms' (wait, hold or cleanup; p50, p95, p99, max, mean or "
     "total), 'db pool:contended<10%', 'db pool:utilisation<80%' or 'db pool:waiters<3'"
@@ -31,19 +31,22 @@ _BUDGET = re.compile(r"(?P<name>.+):(?P<quantity>[a-z0-9.]+)\s*(?P<sign><=?)\s*(
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """One limit on every resource of a name; ``*`` in it stands for anything."""
+    """A limit on each resource whose name matches; ``*`` matches anything."""
 
     text: str
-    """As it was written."""
+    """The text from which it was parsed."""
     name: str
     quantity: str
     limit: float
-    """In ns, as a share of 1, or a count."""
+    """In ns, as a share of 1, or as a number."""
     inclusive: bool
 
     @classmethod
     def parse(cls, text: str) -> Budget:
-        """The budget that ``text`` says; raises ValueError with how to write one."""
+        """Parse ``text``, such as ``db pool:wait.p99<5ms``.
+
+        Raises ValueError with a description of the syntax.
+        """
         match = _BUDGET.fullmatch(text.strip())
         if match is None:
             raise ValueError(f"{text!r} is not a budget: {_HOW}")
@@ -64,7 +67,7 @@ class Budget:
         return cls(text, match["name"].strip(), quantity, value, match["sign"] == "<=")
 
     def check(self, snapshot: Snapshot, uses: Iterable[ResourceUse]) -> list[Breach]:
-        """Where it is broken; a name that no resource has breaks it as well."""
+        """Return each resource that exceeds it, or one breach if no resource matches the name."""
         uses = list(uses)
         meant = [use for use in uses if fnmatchcase(use.name, self.name)]
         if not meant:
@@ -110,25 +113,24 @@ class Budget:
             is_, may, over = percent(value), percent(self.limit), percent(value - self.limit)
         else:
             is_, may, over = f"{value:.0f}", f"{self.limit:.0f}", f"{value - self.limit:.0f}"
-        words = f"budget {self.text}: it is {is_}, {over} over {may}"
+        sentence = f"budget {self.text}: it is {is_}, {over} over {may}"
         if use.contends and (sites := blame(snapshot, use.resource).by_site()):
-            site, way, ns = sites[0]
-            words += (
-                f"; {percent(ns / use.wait.total)} of all waiting is for {snapshot.place(site)}"
-            )
-            if len(way) > 1:
-                words += " by way of " + ", then ".join(
-                    f"`{snapshot.resource(r)}`" for r in way[1:]
+            site, path, ns = sites[0]
+            where = snapshot.site_label(site)
+            sentence += f"; {percent(ns / use.wait.total)} of all waiting is for {where}"
+            if len(path) > 1:
+                sentence += " by way of " + ", then ".join(
+                    f"`{snapshot.resource_name(r)}`" for r in path[1:]
                 )
-        return words
+        return sentence
 
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """A budget that was broken."""
+    """A budget that was exceeded."""
 
     budget: Budget
     resource: int | None
-    """Where; ``None`` where no resource has that name."""
+    """The resource; ``None`` if none matches the name."""
     summary: str
-    """By how much, and who is to blame."""
+    """By how much it was exceeded, and who is to blame."""

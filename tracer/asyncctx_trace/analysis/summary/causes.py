@@ -22,16 +22,16 @@ Relation: TypeAlias = Callable[[Snapshot, Finding, Finding], bool]
 """Whether the second finding follows from the first."""
 
 _CANDIDATES = 64
-"""Findings, at most, that are looked at as the cause of one."""
+"""The maximum number of findings that are looked at as the cause of one."""
 _ENCLOSING = 32
-"""Acquisitions around one, at most, that are looked at."""
+"""The maximum number of enclosing acquisitions, or of ancestors of a task, that are looked at."""
 
 
 def causes_of(snapshot: Snapshot, findings: Sequence[Finding]) -> dict[int, int]:
-    """Index of a finding -> index of the finding that it follows from.
+    """Return index of a finding -> index of the finding that causes it.
 
-    A cause is never itself in the result: where one follows from another, which follows from a
-    third, both name the third. Takes time proportional to the number of findings.
+    A cause is not itself in the result: if one follows from another, which follows from a third,
+    both map to the third. O(n) for n findings, as only a limited number of candidates is looked at.
     """
     by_row: dict[int, list[int]] = defaultdict(list)
     by_resource: dict[int, list[int]] = defaultdict(list)
@@ -63,7 +63,7 @@ def causes_of(snapshot: Snapshot, findings: Sequence[Finding]) -> dict[int, int]
         if effect.kind == "timeout":
             yield from deadlocks
 
-    found: dict[int, int] = {}
+    result: dict[int, int] = {}
     for index, effect in enumerate(findings):
         seen: set[int] = {index}
         for candidate in candidates(effect):
@@ -75,16 +75,16 @@ def causes_of(snapshot: Snapshot, findings: Sequence[Finding]) -> dict[int, int]
             relations = _RULES.get((findings[candidate].kind, effect.kind), ())
             if any(relation(snapshot, findings[candidate], effect) for relation in relations):
                 root = candidate
-                while root in found:
-                    root = found[root]
+                while root in result:
+                    root = result[root]
                 if root != index:
-                    found[index] = root
+                    result[index] = root
                     break
-    for index, root in found.items():
-        while root in found:
-            root = found[root]
-        found[index] = root
-    return found
+    for index, root in result.items():
+        while root in result:
+            root = result[root]
+        result[index] = root
+    return result
 
 
 # -- relations ------------------------------------------------------------------------------
@@ -95,7 +95,8 @@ def _same_acquisition(snapshot: Snapshot, cause: Finding, effect: Finding) -> bo
 
 
 def _waited_inside(snapshot: Snapshot, cause: Finding, effect: Finding) -> bool:
-    """The enters of ``effect`` waited for an acquisition of ``cause`` inside them."""
+    """Return whether the enters of ``effect`` waited for an acquisition of ``cause`` inside
+    them."""
     rows = set(effect.rows)
     return any(
         not snapshot.timeline.entered(row) and not rows.isdisjoint(_around(snapshot, row))
@@ -104,7 +105,8 @@ def _waited_inside(snapshot: Snapshot, cause: Finding, effect: Finding) -> bool:
 
 
 def _same_resource(snapshot: Snapshot, cause: Finding, effect: Finding) -> bool:
-    """All that ``effect`` is about asked for the resource of ``cause``, and waited after it."""
+    """Return whether all rows of ``effect`` asked for the resource of ``cause``, and waited
+    later."""
     asked = [
         row
         for row in effect.rows
@@ -114,7 +116,7 @@ def _same_resource(snapshot: Snapshot, cause: Finding, effect: Finding) -> bool:
 
 
 def _asked_for_it(snapshot: Snapshot, cause: Finding, effect: Finding) -> bool:
-    """An enter that failed was one of the resource that ``cause`` is about."""
+    """Return whether a failed enter of ``effect`` asked for the resource of ``cause``."""
     timeline = snapshot.timeline
     return any(
         timeline.resource[row] == cause.resource and not timeline.entered(row)
@@ -122,15 +124,15 @@ def _asked_for_it(snapshot: Snapshot, cause: Finding, effect: Finding) -> bool:
     )
 
 
-def _waits_in_the_ring(snapshot: Snapshot, cause: Finding, effect: Finding) -> bool:
-    """The tasks of ``effect`` wait for a resource of the deadlock, or for its tasks."""
+def _waits_in_the_cycle(snapshot: Snapshot, cause: Finding, effect: Finding) -> bool:
+    """Return whether the tasks of ``effect`` wait for a resource or a task of the deadlock."""
     if not set(_resources(snapshot, cause)).isdisjoint(_resources(snapshot, effect)):
         return any(_end_of_enter(snapshot, row) >= cause.at for row in effect.rows)
     return not set(cause.tasks).isdisjoint(_holders(snapshot, effect))
 
 
-def _broke_the_ring(snapshot: Snapshot, cause: Finding, effect: Finding) -> bool:
-    """A deadline of ``effect`` lay around the tasks of the deadlock, whose waits it cancelled."""
+def _broke_the_cycle(snapshot: Snapshot, cause: Finding, effect: Finding) -> bool:
+    """Return whether a deadline of ``effect`` cancelled the waits of the deadlock."""
     timeline = snapshot.timeline
     deadline = effect.rows[0]
     above = timeline.task[deadline]
@@ -145,19 +147,19 @@ def _broke_the_ring(snapshot: Snapshot, cause: Finding, effect: Finding) -> bool
 
 
 def _never_exited(snapshot: Snapshot, cause: Finding, effect: Finding) -> bool:
-    """One of the acquisitions of ``effect`` is one of those that leaked."""
+    """Return whether ``effect`` contains an acquisition that leaked."""
     timeline = snapshot.timeline
-    places = {(timeline.resource[row], timeline.site[row]) for row in cause.rows}
+    sites = {(timeline.resource[row], timeline.site[row]) for row in cause.rows}
     return any(
         timeline.exit_ended[row] == NOT_YET
         and timeline.entered(row)
-        and (timeline.resource[row], timeline.site[row]) in places
+        and (timeline.resource[row], timeline.site[row]) in sites
         for row in effect.rows
     )
 
 
 def _in_expired_deadline(snapshot: Snapshot, cause: Finding, effect: Finding) -> bool:
-    """All that ``effect`` is about lay in a deadline that passed, at a site of ``cause``."""
+    """Return whether all rows of ``effect`` were in a deadline of ``cause`` that passed."""
     timeline = snapshot.timeline
     sites = {timeline.site[row] for row in cause.rows}
     return all(
@@ -171,23 +173,23 @@ def _in_expired_deadline(snapshot: Snapshot, cause: Finding, effect: Finding) ->
 
 
 def _inside(snapshot: Snapshot, cause: Finding, effect: Finding) -> bool:
-    """Every acquisition of ``effect`` is one of ``cause`` or lay inside one."""
+    """Return whether every row of ``effect`` is one of ``cause``, or was inside one."""
     rows = set(cause.rows)
     return all(row in rows or not rows.isdisjoint(_around(snapshot, row)) for row in effect.rows)
 
 
 def _holder_waited_for_it(snapshot: Snapshot, cause: Finding, effect: Finding) -> bool:
-    """What kept the holder was the resource that ``cause`` is about."""
+    """Return whether the holder waited for the resource of ``cause``."""
     return len(effect.rows) > 1 and snapshot.timeline.resource[effect.rows[1]] == cause.resource
 
 
-_STUCK = (_same_acquisition, _waits_in_the_ring, _waited_inside)
+_STUCK = (_same_acquisition, _waits_in_the_cycle, _waited_inside)
 _FAILED_ENTERS = ("timeout", "cancelled-in-enter", "enter-error", "still-waiting")
 _RULES: dict[tuple[str, str], tuple[Relation, ...]] = {
     **{
         ("deadlock", kind): _STUCK for kind in (*_FAILED_ENTERS, "starved-pool", "held-across-wait")
     },
-    ("deadlock", "timeout"): (*_STUCK, _broke_the_ring),
+    ("deadlock", "timeout"): (*_STUCK, _broke_the_cycle),
     ("deadlock", "leak"): (_same_acquisition,),
     ("deadlock", "slow-cleanup"): (_same_acquisition,),
     ("skipped-cleanup", "leak"): (_inside,),
@@ -217,7 +219,7 @@ def _resources(snapshot: Snapshot, finding: Finding) -> dict[int, None]:
 
 
 def _around(snapshot: Snapshot, row: int) -> Iterator[int]:
-    """The acquisitions that ``row`` lay in, from the inside out."""
+    """Yield the acquisitions around ``row``, the innermost first."""
     for _ in range(_ENCLOSING):
         row = snapshot.parents[row]
         if row < 0:
@@ -226,14 +228,14 @@ def _around(snapshot: Snapshot, row: int) -> Iterator[int]:
 
 
 def _ancestors(snapshot: Snapshot, task: int) -> Iterator[int]:
-    """The task, its parent, and so on."""
+    """Yield the task, its parent, and so on."""
     current: int | None = task
     for _ in range(_ENCLOSING):
         if current is None:
             return
         yield current
-        known = snapshot.timeline.tasks.get(current)
-        current = known.parent if known else None
+        definition = snapshot.timeline.tasks.get(current)
+        current = definition.parent if definition else None
 
 
 def _end_of_enter(snapshot: Snapshot, row: int) -> int:
@@ -242,7 +244,7 @@ def _end_of_enter(snapshot: Snapshot, row: int) -> int:
 
 
 def _holders(snapshot: Snapshot, finding: Finding) -> list[int]:
-    """The tasks that held what the first acquisition of a wait asked for, when the wait ended."""
+    """Return the tasks that held the resource of a wait when the wait ended."""
     if finding.kind not in _FAILED_ENTERS or not finding.rows:
         return []
     row = finding.rows[0]

@@ -1,4 +1,4 @@
-"""What became different from one recording to another."""
+"""The differences between two recordings."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from asyncctx_trace.analysis.statistics import DurationStats
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.events import SiteDefined
 
-__all__ = ["Change", "Comparison", "Place", "compare"]
+__all__ = ["Change", "Comparison", "SiteKey", "compare"]
 
-Place: TypeAlias = tuple[str, str, str, str, str, int]
-"""What makes an acquisition of one recording the same as one of another: kind and name of the
-resource; file, function and source of the site, and which of several such sites it is."""
+SiteKey: TypeAlias = tuple[str, str, str, str, str, int]
+"""The key of an acquisition in both recordings: kind and name of the resource; file, function and
+source of the site, and its number among such sites."""
 
 _SLOWER = 1.25
-"""Below this factor a difference is noise."""
+"""The factor below which a difference is noise."""
 _LONGER = 1_000_000
-"""ns; below this difference it is noise, too."""
+"""The difference, in ns, below which it is noise as well."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One resource at one site, in the first recording and in the second."""
+    """One resource at one site, in the first and in the second recording."""
 
-    place: Place
+    key: SiteKey
     before_line: int | None
     after_line: int | None
     before: dict[str, DurationStats]
-    """Durations of wait, hold and cleanup; empty where it was not there."""
+    """Statistics of wait, hold and cleanup; empty if it is not in that recording."""
     after: dict[str, DurationStats]
 
     def grown(self, phase: str) -> int:
-        """ns by which a phase became longer at its 95th percentile; zero within the noise."""
+        """By how many ns the 95th percentile of a phase became longer; 0 within the noise."""
         if not self.before or not self.after:
             return 0
         before, after = self.before[phase].p95, self.after[phase].p95
@@ -51,110 +51,109 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What changed from ``before`` to ``after``."""
+    """The changes from ``before`` to ``after``."""
 
     before: Snapshot
     after: Snapshot
     changes: list[Change]
-    """Every resource and site of both: those that became slower first."""
+    """Every resource and site of both, the one that became slower most first."""
     new_findings: list[Finding]
-    """Of the second recording."""
+    """Findings that only the second recording has."""
     gone_findings: list[Finding]
-    """Of the first recording."""
+    """Findings that only the first recording has."""
     new_orders: list[Order]
-    """Ways of unwinding that are new in the second recording."""
+    """Orders of exits that only the second recording has."""
     gone_orders: list[Order]
 
     @property
     def slower(self) -> list[tuple[Change, str, int]]:
-        """(change, phase, ns): what takes longer now, the worst first."""
+        """Return (change, phase, ns) for what takes longer now, the worst first."""
         grown = [(c, phase, c.grown(phase)) for c in self.changes for phase in c.after]
-        return sorted((each for each in grown if each[2] > 0), key=lambda each: -each[2])
+        return sorted((entry for entry in grown if entry[2] > 0), key=lambda entry: -entry[2])
 
     @property
     def faster(self) -> list[tuple[Change, str, int]]:
-        """(change, phase, ns): what takes less time now, the best first."""
+        """Return (change, phase, ns) for what takes less time now, the best first."""
         grown = [(c, phase, c.grown(phase)) for c in self.changes for phase in c.after]
-        return sorted((each for each in grown if each[2] < 0), key=lambda each: each[2])
+        return sorted((entry for entry in grown if entry[2] < 0), key=lambda entry: entry[2])
 
     @property
     def appeared(self) -> list[Change]:
-        """What only the second recording has."""
+        """What only the second recording contains."""
         return [change for change in self.changes if not change.before]
 
     @property
     def disappeared(self) -> list[Change]:
-        """What only the first recording has."""
+        """What only the first recording contains."""
         return [change for change in self.changes if not change.after]
 
 
 def compare(before: Snapshot, after: Snapshot, thresholds: Thresholds | None = None) -> Comparison:
-    """Align two recordings by resource and site; lines may have moved in between."""
+    """Compare two recordings by resource and site; lines may have moved in between."""
     limits = thresholds or Thresholds()
-    places = _Places(before), _Places(after)
-    rows = [each.rows() for each in places]
+    sites = _Sites(before), _Sites(after)
+    rows = [recording.rows() for recording in sites]
     changes = [
         Change(
-            place,
-            places[0].line(rows[0].get(place)),
-            places[1].line(rows[1].get(place)),
-            places[0].duration_stats(rows[0].get(place)),
-            places[1].duration_stats(rows[1].get(place)),
+            key,
+            sites[0].line(rows[0].get(key)),
+            sites[1].line(rows[1].get(key)),
+            sites[0].duration_stats(rows[0].get(key)),
+            sites[1].duration_stats(rows[1].get(key)),
         )
-        for place in dict.fromkeys([*rows[0], *rows[1]])
+        for key in dict.fromkeys([*rows[0], *rows[1]])
     ]
     changes.sort(key=lambda change: -max(map(change.grown, ("wait", "hold", "cleanup"))))
     findings = [find_in(snapshot, limits) for snapshot in (before, after)]
     known = [
-        Counter(_finding_key(p, f) for f in found)
-        for p, found in zip(places, findings, strict=True)
+        Counter(_finding_key(s, f) for f in found) for s, found in zip(sites, findings, strict=True)
     ]
-    ways = [orders(snapshot) for snapshot in (before, after)]
+    unwound = [orders(snapshot) for snapshot in (before, after)]
     seen = [
-        {_order_key(p, order) for order in found} for p, found in zip(places, ways, strict=True)
+        {_order_key(s, order) for order in found} for s, found in zip(sites, unwound, strict=True)
     ]
     return Comparison(
         before,
         after,
         changes,
-        [f for f in findings[1] if _finding_key(places[1], f) not in known[0]],
-        [f for f in findings[0] if _finding_key(places[0], f) not in known[1]],
-        [order for order in ways[1] if _order_key(places[1], order) not in seen[0]],
-        [order for order in ways[0] if _order_key(places[0], order) not in seen[1]],
+        [f for f in findings[1] if _finding_key(sites[1], f) not in known[0]],
+        [f for f in findings[0] if _finding_key(sites[0], f) not in known[1]],
+        [order for order in unwound[1] if _order_key(sites[1], order) not in seen[0]],
+        [order for order in unwound[0] if _order_key(sites[0], order) not in seen[1]],
     )
 
 
-class _Places:
-    """The sites of one recording, named so that they can be found in another."""
+class _Sites:
+    """The sites of one recording, with keys by which they are found in another one."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         self._sites = _alike(snapshot.timeline)
 
-    def place(self, resource: int, site: int) -> Place:
-        """The name of what was done with ``resource`` at ``site``."""
-        known = self.snapshot.timeline.resources.get(resource)
-        kind, name = (known.kind, known.name) if known else ("", "")
+    def key(self, resource: int, site: int) -> SiteKey:
+        """Return the key of ``resource`` at ``site``."""
+        definition = self.snapshot.timeline.resources.get(resource)
+        kind, name = (definition.kind, definition.name) if definition else ("", "")
         return (kind, name, *self._sites.get(site, ("", "", "", 0)))
 
-    def rows(self) -> dict[Place, list[int]]:
-        """Rows by place."""
+    def rows(self) -> dict[SiteKey, list[int]]:
+        """Return the rows by key."""
         timeline = self.snapshot.timeline
-        found: dict[Place, list[int]] = {}
+        result: dict[SiteKey, list[int]] = {}
         for row in range(len(timeline)):
-            place = self.place(timeline.resource[row], timeline.site[row])
-            found.setdefault(place, []).append(row)
-        return found
+            key = self.key(timeline.resource[row], timeline.site[row])
+            result.setdefault(key, []).append(row)
+        return result
 
     def line(self, rows: list[int] | None) -> int | None:
-        """Where these rows stand in this recording's source."""
-        known = (
+        """Return the line of ``rows`` in this recording's source."""
+        definition = (
             self.snapshot.timeline.sites.get(self.snapshot.timeline.site[rows[0]]) if rows else None
         )
-        return known.line if known else None
+        return definition.line if definition else None
 
     def duration_stats(self, rows: Iterable[int] | None) -> dict[str, DurationStats]:
-        """The durations of these rows, by phase."""
+        """Return the statistics of ``rows`` by phase."""
         if rows is None:
             return {}
         snapshot = self.snapshot
@@ -167,27 +166,27 @@ class _Places:
 
 
 def _alike(timeline: Timeline) -> dict[int, tuple[str, str, str, int]]:
-    """Site -> file, function, source, and its number among those that agree in all three.
+    """Return site -> file name, function, source, and its number among equal ones.
 
-    Of the file only the name counts: two checkouts lie in different folders.
+    The folder does not count, so that two checkouts can be compared.
     """
 
     def key_of(site: SiteDefined) -> tuple[str, str, str]:
         return PurePath(site.file).name, site.function, site.text
 
     ranked = sorted(timeline.sites.values(), key=lambda s: (*key_of(s), s.line, s.site))
-    found: dict[int, tuple[str, str, str, int]] = {}
+    result: dict[int, tuple[str, str, str, int]] = {}
     for key, group in groupby(ranked, key=key_of):
         for number, (_, same) in enumerate(groupby(group, key=lambda s: s.line)):
-            found.update((site.site, (*key, number)) for site in same)
-    return found
+            result.update((site.site, (*key, number)) for site in same)
+    return result
 
 
-def _finding_key(places: _Places, finding: Finding) -> Hashable:
-    timeline = places.snapshot.timeline
+def _finding_key(sites: _Sites, finding: Finding) -> Hashable:
+    timeline = sites.snapshot.timeline
     at = [(timeline.resource[row], timeline.site[row]) for row in finding.rows[:2]]
-    return finding.kind, finding.certainty, frozenset(places.place(*each) for each in at)
+    return finding.kind, finding.certainty, frozenset(sites.key(*pair) for pair in at)
 
 
-def _order_key(places: _Places, order: Order) -> Hashable:
-    return order.in_order, tuple(places.place(*each) for each in order.left)
+def _order_key(sites: _Sites, order: Order) -> Hashable:
+    return order.in_order, tuple(sites.key(*pair) for pair in order.left)

@@ -1,4 +1,4 @@
-"""The one place in the program that kept the others waiting longest."""
+"""The site that kept other tasks waiting longest."""
 
 from __future__ import annotations
 
@@ -21,41 +21,41 @@ __all__ = ["Culprit", "culprit_of"]
 
 @dataclass(frozen=True, slots=True)
 class Culprit:
-    """The holds of one resource, or of several that are alike, at one site."""
+    """The holds of one resource, or of several similar ones, at one site."""
 
     site: int
     caller: int | None
-    """The site of the manager whose enter made the longest hold, where there is one."""
+    """The site of the manager during whose enter the longest hold began, if any."""
     group: ResourceGroup
-    """What was held."""
+    """The resource that was held."""
     waited: int
-    """ns that tasks waited because of these holds, for this resource or for another whose holders
-    were kept waiting by them."""
+    """The time that tasks waited because of these holds, in ns: for this resource, or for another
+    one whose holders waited for them."""
     waited_in_all: int
-    """ns that tasks waited for any resource."""
+    """The time that tasks waited for any resource, in ns."""
     holds: int
     longest: int
-    """ns of the longest hold, its cleanup included; one that goes on counts up to now."""
+    """The longest hold, cleanup included, in ns; an open one ends now."""
     row: int
     """The acquisition of the longest hold."""
     lasts: bool
     """Whether the longest hold had not ended."""
     waiters: int
-    """Tasks that waited for the full resource at the same time during the longest hold."""
+    """The number of tasks that waited at the same time during the longest hold."""
 
 
 def culprit_of(
     snapshot: Snapshot, blames: Mapping[int, Blame], groups: Iterable[ResourceGroup]
 ) -> Culprit | None:
-    """The culprit according to ``blames`` (by resource); ``None`` where nobody kept others waiting.
+    """Return the site with most charges, ``None`` if no task kept another one waiting.
 
-    ``groups`` are all resources, each in one group.
+    ``blames`` are by resource; ``groups`` contain each resource once.
     """
     group_of = {resource: group for group in groups for resource in group.resources}
     charged: dict[tuple[ResourceGroup, int], int] = defaultdict(int)
     for blamed in blames.values():
-        for site, way, ns in blamed.by_site():
-            group = group_of.get(way[-1])
+        for site, path, ns in blamed.by_site():
+            group = group_of.get(path[-1])
             if group is not None:
                 charged[group, site] += ns
     if not charged:
@@ -85,14 +85,14 @@ def culprit_of(
 
 
 def _waiters(snapshot: Snapshot, row: int, start: int, end: int) -> int:
-    """The longest queue before the resource of ``row`` between two moments."""
+    """Return the longest queue for the resource of ``row`` between two times."""
     occupancy = snapshot.occupancy(snapshot.timeline.resource[row])
     first = max(0, bisect_right(occupancy.times, start) - 1)
     return max(occupancy.blocked_waiters[first : bisect_left(occupancy.times, end)], default=0)
 
 
 def _caller(snapshot: Snapshot, row: int) -> int | None:
-    """The site of the outermost manager that was still being entered when ``row`` was asked for."""
+    """Return the site of the outermost manager whose enter was open when ``row`` was asked for."""
     timeline = snapshot.timeline
     caller, around = None, snapshot.parents[row]
     while around >= 0:

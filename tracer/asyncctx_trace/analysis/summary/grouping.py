@@ -1,4 +1,4 @@
-"""Findings by their cause: the same kind at the same sites is one, with what follows from it."""
+"""Findings grouped by cause: one group for each kind and set of sites, with its consequences."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ __all__ = ["FindingGroup", "group_findings"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingGroup:
-    """Findings of one kind and certainty at the same sites, with what follows from them."""
+    """Findings of one kind and certainty at the same sites, with their consequences."""
 
     kind: str
     severity: Severity
     certainty: Certainty
     sites: tuple[int, ...]
-    """Where to look, best first."""
+    """Where to look, the best site first."""
     resources: tuple[ResourceGroup, ...]
-    """What it is about; objects that are alike together."""
+    """The resources that are concerned; similar ones are grouped."""
     count: int
-    """How many times it came up."""
+    """How often it happened."""
     first: int
-    """When it came up first (monotonic ns)."""
+    """When it first happened (monotonic ns)."""
     last: int
-    """When the last finding of the group came up first."""
+    """When the last finding of the group first happened."""
     cost: int
-    """ns lost by it, where that can be said."""
+    """The time lost by it in ns, 0 if unknown."""
     sentence: str
-    """About the worst of them: what happened, and where to look."""
+    """What happened in the worst of them, and where to look."""
     findings: tuple[Finding, ...]
-    """All of them, the worst first."""
+    """All findings, the worst first."""
     consequences: tuple[FindingGroup, ...] = ()
-    """What follows from it; these have no consequences of their own."""
+    """Groups of findings that follow from it, without consequences of their own."""
 
     @property
     def examples(self) -> tuple[Finding, ...]:
-        """The worst three."""
+        """The three worst findings."""
         return self.findings[:3]
 
 
 def group_findings(snapshot: Snapshot, findings: Sequence[Finding]) -> list[FindingGroup]:
-    """``findings`` grouped: the certain ones first, then by severity, kind and cost."""
+    """Return ``findings`` in groups, the certain ones first, then by severity, kind and cost."""
     causes = causes_of(snapshot, findings)
     effects: dict[int, list[Finding]] = {}
     for index, cause in causes.items():
@@ -62,12 +62,12 @@ def group_findings(snapshot: Snapshot, findings: Sequence[Finding]) -> list[Find
 
 
 def _together(findings: Iterable[Finding]) -> list[list[Finding]]:
-    """The findings of one kind and certainty at the same sites, in order of their first."""
-    found: dict[tuple[str, Certainty, frozenset[int]], list[Finding]] = {}
+    """Return the findings of each kind and certainty at the same sites, in order of the first."""
+    result: dict[tuple[str, Certainty, frozenset[int]], list[Finding]] = {}
     for finding in findings:
         key = finding.kind, finding.certainty, frozenset(finding.sites)
-        found.setdefault(key, []).append(finding)
-    return list(found.values())
+        result.setdefault(key, []).append(finding)
+    return list(result.values())
 
 
 def _group(
@@ -75,17 +75,17 @@ def _group(
 ) -> FindingGroup:
     ranked = sorted(members, key=lambda each: (-each.cost, each.at))
     worst = ranked[0]
-    about = dict.fromkeys(each.resource for each in ranked if each.resource is not None)
+    about = dict.fromkeys(finding.resource for finding in ranked if finding.resource is not None)
     return FindingGroup(
         kind=worst.kind,
         severity=worst.severity,
         certainty=worst.certainty,
         sites=worst.sites,
         resources=tuple(group_resources(snapshot, list(about))),
-        count=sum(each.count for each in members),
-        first=min(each.at for each in members),
-        last=max(each.at for each in members),
-        cost=sum(each.cost for each in members),
+        count=sum(member.count for member in members),
+        first=min(member.at for member in members),
+        last=max(member.at for member in members),
+        cost=sum(member.cost for member in members),
         sentence=worst.summary,
         findings=tuple(ranked),
         consequences=consequences,

@@ -1,4 +1,4 @@
-"""What a program that did not end by itself was doing at its last moment."""
+"""What a program was doing when it was ended from outside."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from asyncctx_trace.model.durations import format_duration
 __all__ = ["PendingWait", "describe_last_moment", "ended_by", "pending_waits"]
 
 _ASKS = ("SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK")
-"""Signals that a program may answer in its own way."""
+"""Signals that a program may handle."""
 
 _SHOWN = 3
-"""Waits that the sentence tells; the others are counted."""
+"""The number of waits that are described; the others are counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class PendingWait:
-    """Tasks that waited at the last moment, for one resource at one site."""
+    """Tasks that waited at the end, for one resource at one site."""
 
     rows: tuple[int, ...]
-    """Their acquisitions, the longest wait first."""
+    """The acquisitions, the longest wait first."""
     phase: Phase
-    """``enter``; ``exit`` where they waited for their cleanup to end."""
+    """``enter``, or ``exit`` if they waited for their cleanup."""
     since: int
-    """When the first one began to wait (monotonic ns)."""
+    """When the first one started to wait (monotonic ns)."""
     holders: tuple[int, ...]
-    """Rows that held the resource, in order of getting in; empty for an exit."""
+    """The rows that held the resource, in order of entering; empty for an exit."""
 
 
 def ended_by(snapshot: Snapshot) -> str | None:
-    """How the program was ended from outside: the name of a signal, ``KeyboardInterrupt``.
+    """Return how the program was ended: the name of a signal, or ``KeyboardInterrupt``.
 
-    ``killed`` where the recording just ends, ``stopped`` where it stopped before the program ended
-    (the disk was full, or the recorder failed), ``None`` where the program ended by itself or runs.
+    ``killed`` if the recording just ends, ``stopped`` if it stopped before the program ended (the
+    disk was full, or the recorder failed), ``None`` if the program ended by itself or still runs.
     """
     if snapshot.interruption is not None:
         return snapshot.interruption.reason
@@ -51,18 +51,22 @@ def ended_by(snapshot: Snapshot) -> str | None:
     for task in timeline.rows_of_task:
         if snapshot.end_of(task) != "killed":
             continue
-        known = (
+        definition = (
             timeline.processes.get(timeline.tasks[task].process) if task in timeline.tasks else None
         )
         for ended in timeline.process_ended:
-            if known is not None and ended.pid == known.pid and (ended.exit_code or 0) < 0:
+            if (
+                definition is not None
+                and ended.pid == definition.pid
+                and (ended.exit_code or 0) < 0
+            ):
                 return _signal_name(-(ended.exit_code or 0))
         return "killed"
     return None
 
 
 def pending_waits(snapshot: Snapshot) -> list[PendingWait]:
-    """Who waits at ``snapshot.now``: those in a deadlock first, then the longest wait first."""
+    """Return who waits at ``snapshot.now``, those in a deadlock first, then by duration."""
     timeline = snapshot.timeline
     waits: list[PendingWait] = []
     phases: dict[Phase, list[int]] = {"enter": [], "exit": []}
@@ -77,12 +81,12 @@ def pending_waits(snapshot: Snapshot) -> list[PendingWait]:
             group.sort(key=began.__getitem__)
             holders = snapshot.holders(resource, snapshot.now) if phase == "enter" else []
             waits.append(PendingWait(tuple(group), phase, began[group[0]], tuple(holders)))
-    stuck = {row for ring in snapshot.once(cycles_of) for row in ring.waits}
+    stuck = {row for cycle in snapshot.once(cycles_of) for row in cycle.waits}
     return sorted(waits, key=lambda wait: (stuck.isdisjoint(wait.rows), wait.since))
 
 
 def describe_last_moment(snapshot: Snapshot) -> str:
-    """Who waited for what, held by whom, since when; ``""`` for a program that ended by itself."""
+    """Describe who waited for what, and who held it; ``""`` if the program ended by itself."""
     cause = ended_by(snapshot)
     if cause is None or not len(snapshot.timeline):
         return ""
@@ -97,31 +101,32 @@ def describe_last_moment(snapshot: Snapshot) -> str:
     waits = pending_waits(snapshot)
     if not waits:
         return f"{ended}; at that moment no task waited to enter or to exit."
-    said = [_describe(snapshot, wait) for wait in waits[:_SHOWN]]
-    left = len(waits) - len(said)
-    return f"{ended}; at that moment: {'; '.join(said)}" + (f"; and {left} more." if left else ".")
+    sentences = [_describe(snapshot, wait) for wait in waits[:_SHOWN]]
+    left = len(waits) - len(sentences)
+    return f"{ended}; at that moment: {'; '.join(sentences)}" + (
+        f"; and {left} more." if left else "."
+    )
 
 
 def _describe(snapshot: Snapshot, wait: PendingWait) -> str:
     timeline = snapshot.timeline
     first = wait.rows[0]
     who = timeline.task if wait.phase == "enter" else timeline.exit_task
-    tasks = snapshot.tasks(list(dict.fromkeys(who[row] for row in wait.rows)), most=2)
+    tasks = snapshot.task_names(list(dict.fromkeys(who[row] for row in wait.rows)), most=2)
     doing = "waited for" if wait.phase == "enter" else "was in the exit of"
-    words = (
-        f"{tasks} {doing} {snapshot.where(first)} for {format_duration(snapshot.now - wait.since)}"
-    )
+    duration = format_duration(snapshot.now - wait.since)
+    sentence = f"{tasks} {doing} {snapshot.acquisition_label(first)} for {duration}"
     if not wait.holders:
-        return words
+        return sentence
     hold = wait.holders[0]
     holder = snapshot.holder(hold, snapshot.now)
     itself = holder == timeline.task[first]
-    name = "itself" if itself else snapshot.task(holder)
+    name = "itself" if itself else snapshot.task_name(holder)
     gone = ", which is gone" if holder in timeline.task_ended and not itself else ""
     more = f" and {len(wait.holders) - 1} more" if len(wait.holders) > 1 else ""
     held = format_duration(snapshot.now - timeline.enter_ended[hold])
-    taken = snapshot.place(timeline.site[hold])
-    return f"{words}, held by {name}{gone} for {held} (taken at {taken}){more}"
+    taken = snapshot.site_label(timeline.site[hold])
+    return f"{sentence}, held by {name}{gone} for {held} (taken at {taken}){more}"
 
 
 def _signal_name(number: int) -> str:

@@ -15,7 +15,7 @@ from asyncctx_trace.model.names import resource_name, task_name
 __all__ = ["Problem", "problems"]
 
 _LONGEST_WAITS = 5
-"""Number of longest waits that count as problems."""
+"""The number of longest waits that count as problems."""
 _NAME_WIDTH = 32
 """Maximum length of a name in a description."""
 _OUTCOMES = {
@@ -40,7 +40,7 @@ def problems(snapshot: Snapshot) -> list[Problem]:
     Of findings with a common cause, only the worst is included.
     """
     timeline = snapshot.timeline
-    found: list[Problem] = []
+    result: list[Problem] = []
     for row in range(len(timeline)):
         for at, outcome in (
             (timeline.enter_ended[row], timeline.enter_outcome[row]),
@@ -51,7 +51,7 @@ def problems(snapshot: Snapshot) -> list[Problem]:
                 who = _task(snapshot, timeline.task[row])
                 what = _resource(snapshot, timeline.resource[row])
                 description = f"{_OUTCOMES[Outcome(outcome)]}: {who} at `{what}`"
-                found.append(Problem(at, row, description))
+                result.append(Problem(at, row, description))
     waits = sorted(((_wait(snapshot, row), row) for row in range(len(timeline))), reverse=True)[
         :_LONGEST_WAITS
     ]
@@ -60,12 +60,12 @@ def problems(snapshot: Snapshot) -> list[Problem]:
             who = _task(snapshot, timeline.task[row])
             what = _resource(snapshot, timeline.resource[row])
             description = f"long wait: {who} for `{what}`, {format_duration(length)}"
-            found.append(Problem(timeline.enter_started[row], row, description))
+            result.append(Problem(timeline.enter_started[row], row, description))
     for group in group_findings(snapshot, find_in(snapshot, Thresholds())):
         worst = group.findings[0]
         shown = worst.rows[0] if worst.rows else None
-        found.append(Problem(worst.at, shown, f"{group.kind}: {group.sentence}"))
-    return sorted(found, key=lambda problem: problem.at)
+        result.append(Problem(worst.at, shown, f"{group.kind}: {group.sentence}"))
+    return sorted(result, key=lambda problem: problem.at)
 
 
 def _wait(snapshot: Snapshot, row: int) -> int:

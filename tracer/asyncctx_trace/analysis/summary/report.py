@@ -1,4 +1,4 @@
-"""All answers about one recording, gathered for whoever prints them."""
+"""All answers about one recording, for the reports in different formats."""
 
 from __future__ import annotations
 
@@ -37,46 +37,46 @@ SORTS: dict[str, Callable[[ResourceUse], object]] = {
     "acquisitions": lambda use: -use.acquisitions,
     "name": lambda use: use.name,
 }
-"""What resources can be sorted by -> the key."""
+"""What resources can be sorted by -> the sort key."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a recording tells."""
+    """Everything that a report can show."""
 
     snapshot: Snapshot
     findings: list[Finding]
-    """Every single one."""
+    """Every finding."""
     groups: list[FindingGroup]
-    """The same by cause: what is alike is one, with what follows from it."""
+    """The findings by cause: similar ones are one group, with their consequences."""
     culprit: Culprit | None
-    """The holds that kept others waiting longest."""
+    """The holds that kept other tasks waiting longest."""
     breaches: list[Breach]
     uses: list[ResourceUse]
-    """One for each resource, sorted."""
+    """One entry for each resource, sorted by ``sort``."""
     resources: list[ResourceGroup]
-    """Those of ``uses`` in their order, with those together that are alike."""
+    """The resources of ``uses`` in their order; similar ones are grouped."""
     blames: dict[int, Blame]
-    """By resource, of those that tasks contend for."""
+    """By resource, for those that tasks can keep each other out of."""
     shown_tasks: frozenset[int]
-    """The tasks that the report is about."""
+    """The tasks that the report covers."""
     some_tasks: bool = False
-    """Whether they were chosen."""
+    """Whether only some tasks were selected."""
     sort: str = "wait"
-    """The key of SORTS by which resources are sorted."""
+    """The key of :data:`SORTS` by which resources are sorted."""
     anchor: Anchor | None = None
-    """Turns times into the time of day."""
+    """Converts monotonic times to the time of day."""
 
     # What only a full report shows is worked out when it is asked for.
 
     @cached_property
     def cleanups(self) -> list[Cleanup]:
-        """What was cleaned up, the slowest first."""
-        return [each for each in cleanups(self.snapshot) if each.resource in self._shown]
+        """The exits by resource and site, the slowest first."""
+        return [cleanup for cleanup in cleanups(self.snapshot) if cleanup.resource in self._shown]
 
     @cached_property
     def orders(self) -> list[Order]:
-        """The ways in which tasks cleaned up, the most frequent first."""
+        """The orders of exits, the most frequent first."""
         return [
             order
             for order in orders(self.snapshot)
@@ -86,12 +86,16 @@ class Report:
 
     @cached_property
     def root_causes(self) -> list[RootCause]:
-        """What went wrong first, and what followed."""
-        return [each for each in root_causes(self.snapshot) if each.first.task in self.shown_tasks]
+        """The failures that did not follow from another one, with their consequences."""
+        return [
+            root_cause
+            for root_cause in root_causes(self.snapshot)
+            if root_cause.first.task in self.shown_tasks
+        ]
 
     @cached_property
     def path(self) -> CriticalPath:
-        """What determined when the run, or the last of the chosen tasks, ended."""
+        """The critical path to the end of the run, or of the last of the selected tasks."""
         if not self.some_tasks:
             return critical_path(self.snapshot)
         last = max(self.shown_tasks, key=partial(_last_seen, self.snapshot), default=None)
@@ -103,55 +107,60 @@ class Report:
 
     @property
     def dropped(self) -> int:
-        """How many acquisitions are missing from the recording."""
-        return sum(each.acquisitions for each in self.snapshot.timeline.dropped)
+        """The number of acquisitions that are missing from the recording."""
+        return sum(loss.acquisitions for loss in self.snapshot.timeline.dropped)
 
     @cached_property
     def headline(self) -> Headline:
-        """The sentence that names the culprit."""
+        """The sentence about the most important thing."""
         return headline(self.snapshot, self.groups, self.culprit)
 
     @property
     def verdict(self) -> str:
-        """The whole in two or three sentences: :attr:`opening`, then how much was found in how
-        much."""
+        """Two or three sentences: :attr:`opening`, then :attr:`summary`."""
         return " ".join(filter(None, [*self.opening, self.summary]))
 
     @cached_property
     def opening(self) -> tuple[str, ...]:
-        """The culprit, and what an interrupted program was doing; what matters more comes first."""
+        """The headline, and what an interrupted program was doing; what matters more comes
+        first."""
         return opening(self.snapshot, self.groups, self.headline, self.last_moment)
 
     @cached_property
     def last_moment(self) -> str:
-        """Who waited for what when the program was interrupted; ``""`` if it was not."""
+        """Who waited for what when the program was interrupted; empty if it was not."""
         return describe_last_moment(self.snapshot)
 
     @cached_property
     def grouped_uses(self) -> list[tuple[ResourceGroup, ResourceUse]]:
-        """Each group of ``resources`` with what it cost, sorted as ``uses`` are."""
+        """Each group of ``resources`` with its costs, in the order of ``sort``."""
         by_resource = {use.resource: use for use in self.uses}
         grouped = [
-            (group, use_of(self.snapshot, group, [by_resource[each] for each in group.resources]))
+            (
+                group,
+                use_of(
+                    self.snapshot, group, [by_resource[resource] for resource in group.resources]
+                ),
+            )
             for group in self.resources
         ]
         return sorted(grouped, key=lambda each: SORTS[self.sort](each[1]))  # type: ignore[arg-type, return-value]  # each key is comparable to its own kind
 
     @property
     def missing(self) -> dict[str, int]:
-        """Reason -> how many acquisitions are missing because of it."""
+        """Reason -> the number of acquisitions that are missing because of it."""
         lost: dict[str, int] = {}
-        for each in self.snapshot.timeline.dropped:
-            lost[each.reason] = lost.get(each.reason, 0) + each.acquisitions
+        for loss in self.snapshot.timeline.dropped:
+            lost[loss.reason] = lost.get(loss.reason, 0) + loss.acquisitions
         return lost
 
     def wall_ns(self, at: int) -> int | None:
-        """The time of day (ns since 1970, UTC) at monotonic time ``at``, where it is known."""
+        """Return the time of day (ns since 1970, UTC) at monotonic time ``at``, if known."""
         return None if self.anchor is None else self.anchor.wall(at)
 
     @property
     def summary(self) -> str:
-        """How much was found, in how much."""
+        """How much was found, in how many acquisitions."""
         return summary(self.snapshot, self.groups, len(self.breaches), self.headline)
 
 
@@ -165,13 +174,11 @@ def report(
     sort: str = "wait",
     anchor: Anchor | None = None,
 ) -> Report:
-    """Everything about ``snapshot``; with ``tasks`` or ``resources``, only what concerns those:
-    patterns of names in which ``*`` stands for anything.
+    """Return the report on ``snapshot``, at the time of the interruption if there was one.
 
-    A program that was interrupted is reported on as it stood at that moment.
-
-    The numbers of a resource always count all of its tasks: whoever waits, waits for others.
-    ``sort`` is a key of SORTS; ``anchor`` is the recording's, for the time of day.
+    With ``tasks`` or ``resources``, which are patterns of names in which ``*`` matches anything,
+    only what concerns those is included; the numbers of a resource always cover all of its tasks.
+    ``sort`` is a key of :data:`SORTS`; ``anchor`` is the recording's.
     """
     snapshot = cut_at_interruption(snapshot)
     timeline = snapshot.timeline

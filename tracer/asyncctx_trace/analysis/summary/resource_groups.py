@@ -1,4 +1,4 @@
-"""Objects that a program makes many of: alike in kind, size and name, used at the same sites."""
+"""Groups of resources: equal in kind, capacity and name, and used at the same sites."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from asyncctx_trace.model.names import resource_name
 __all__ = ["ResourceGroup", "group_resources", "use_of"]
 
 _FEW = 3
-"""Objects from which on they are shown as one: two pools of one class are two pools."""
+"""The number of similar resources from which they are grouped: two pools of one class are two."""
 _VARYING = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|'[^']*'|\"[^\"]*\"|\d+")
-"""The parts of a name in which one object differs from the next: keys, arguments, numbers."""
+"""The parts in which the names of similar resources differ: keys, arguments, numbers."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceGroup:
-    """One resource, or several that are alike."""
+    """One resource, or several similar ones."""
 
     kind: str
     name: str
-    """The name that all of them have; what differs is written as ``…``."""
+    """The common name; parts that differ are written as ``…``."""
     capacity: int | None
-    """Of each."""
+    """The capacity of each."""
     resources: tuple[int, ...]
 
     def __len__(self) -> int:
@@ -36,14 +36,14 @@ class ResourceGroup:
 
 
 def group_resources(snapshot: Snapshot, resources: Sequence[int]) -> list[ResourceGroup]:
-    """``resources`` with those that are alike together, in order of the first of each."""
+    """Return ``resources`` in groups, in order of the first of each."""
     buckets: dict[tuple[str, str, int | None], list[int]] = {}
     for resource in resources:
-        known = snapshot.timeline.resources.get(resource)
-        if known is None:
+        definition = snapshot.timeline.resources.get(resource)
+        if definition is None:
             buckets[resource_name(snapshot.timeline, resource), "", None] = [resource]
         else:
-            key = known.kind, _VARYING.sub("…", known.name), known.capacity
+            key = definition.kind, _VARYING.sub("…", definition.name), definition.capacity
             buckets.setdefault(key, []).append(resource)
     order = {resource: index for index, resource in enumerate(resources)}
     groups = []
@@ -56,10 +56,10 @@ def group_resources(snapshot: Snapshot, resources: Sequence[int]) -> list[Resour
 
 
 def use_of(snapshot: Snapshot, group: ResourceGroup, uses: Iterable[ResourceUse]) -> ResourceUse:
-    """What ``group`` cost the tasks that wanted its members; ``uses`` are those of the members.
+    """Return the use of all members of ``group``, whose uses are ``uses``.
 
-    Durations are those of all members together; the longest queue, the utilisation and the time of
-    it are those of the worst member.
+    Durations are those of all members together; the longest queue, its time and the utilisation are
+    those of the worst member.
     """
     members = list(uses)
     if len(members) == 1:
@@ -101,7 +101,7 @@ def _group(snapshot: Snapshot, resources: list[int]) -> ResourceGroup:
 
 
 def _common(names: list[str]) -> str:
-    """The name of all of ``names``: parts that differ become ``…``, parts that are equal stay."""
+    """Return the common name of ``names``: parts that differ become ``…``."""
     fixed = _VARYING.split(names[0])
     columns = zip(*map(_VARYING.findall, names), strict=True)
     varying = [column[0] if len(set(column)) == 1 else _blank(column[0]) for column in columns]
@@ -113,7 +113,7 @@ def _blank(part: str) -> str:
 
 
 def _sharing_a_site(snapshot: Snapshot, resources: list[int]) -> list[list[int]]:
-    """``resources`` with those together that were used at a common site, directly or by others."""
+    """Return ``resources`` grouped by common sites, direct or through others (union-find)."""
     timeline = snapshot.timeline
     leader: dict[int, int] = {}
 

@@ -1,4 +1,4 @@
-"""What went wrong first, with everything that followed from it."""
+"""Failures that did not follow from another one, with those that did."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Failure:
 
 @dataclass(slots=True)
 class RootCause:
-    """A bad end that nothing before explains, and those that it explains."""
+    """A failure that no earlier one explains, and those that it explains."""
 
     first: Failure
     followed: list[Failure] = field(default_factory=list)
@@ -36,14 +36,13 @@ class RootCause:
 
 
 def root_causes(snapshot: Snapshot) -> list[RootCause]:
-    """All of them, in order of time.
+    """Return all root causes, in order of time.
 
-    A bad end follows from an earlier one where its acquisition was in flight by then, and it is in
-    the same task; or in its parent, its children or its siblings, and a cancellation or the very
-    same error.
+    A failure follows from an earlier one if its acquisition was open by then, and it is in the same
+    task; or in its parent, its children or its siblings, and is a cancellation or the same error.
     """
     timeline = snapshot.timeline
-    found: list[RootCause] = []
+    result: list[RootCause] = []
     of_task: dict[int, RootCause] = {}
     of_children: dict[int, RootCause] = {}
     for end in sorted(_bad_ends(timeline), key=lambda end: (end.at, end.row)):
@@ -58,13 +57,13 @@ def root_causes(snapshot: Snapshot) -> list[RootCause]:
                 cause = root_cause
         if cause is None:
             cause = RootCause(end)
-            found.append(cause)
+            result.append(cause)
         else:
             cause.followed.append(end)
         of_task[end.task] = cause
         if parent is not None:
             of_children[parent] = cause
-    return found
+    return result
 
 
 def _bad_ends(timeline: Timeline) -> Iterator[Failure]:
@@ -80,8 +79,8 @@ def _bad_ends(timeline: Timeline) -> Iterator[Failure]:
 
 
 def _parent(timeline: Timeline, task: int) -> int | None:
-    known = timeline.tasks.get(task)
-    return known.parent if known else None
+    definition = timeline.tasks.get(task)
+    return definition.parent if definition else None
 
 
 def _in_flight(timeline: Timeline, end: Failure, root_cause: RootCause) -> bool:

@@ -1,4 +1,4 @@
-"""A report in two sentences: what is wrong and where, then what was looked at."""
+"""The verdict: what is wrong and where, then how much was looked at."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 __all__ = ["Headline", "headline", "opening", "summary"]
 
 _SHARE = 0.25
-"""Tasks that waited on average, at every moment of the run, from which on that comes first."""
+"""The average number of waiting tasks from which contention is named first."""
 _SHARE_OF_ERRORS = 2.0
-"""The same where there is a certain finding that is an error."""
+"""The same if there is a certain finding that is an error."""
 _STUCK = ("deadlock", "slow-cleanup", "still-waiting")
-"""Kinds of tasks that may not go on."""
+"""Kinds of findings about tasks that may not go on."""
 _SYMPTOMS = (
     "held-across-wait",
     "lock-order-inversion",
@@ -32,9 +32,9 @@ _SYMPTOMS = (
     "still-waiting",
     "timeout",
 )
-"""Kinds that come of a long hold, or say nothing of why it was long."""
+"""Kinds that follow from a long hold, or do not explain it."""
 _BOUNDS = ("semaphore", "limiter")
-"""Kinds that may be there to make tasks queue: without a finding that is no fault."""
+"""Kinds of resources that may be meant to make tasks queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,9 @@ class Headline:
 
     sentence: str
     group: FindingGroup | None = None
-    """The findings that it is about."""
+    """The findings that it describes."""
     lasts: bool = False
-    """Whether it is about something that still went on at the end."""
+    """Whether it describes something that was still going on at the end."""
     clean: bool = False
     """Whether it says that there are no findings."""
 
@@ -53,11 +53,11 @@ class Headline:
 def headline(
     snapshot: Snapshot, groups: Sequence[FindingGroup], culprit: Culprit | None
 ) -> Headline:
-    """The sentence that names the culprit: the site, its function, and the resource.
+    """Return the sentence about the most important thing: site, function and resource.
 
-    A certain deadlock comes first; then the holds that kept other tasks waiting for a large part
-    of the run, a very large one where something certain has failed as well; then the first
-    certain finding, and the first possible one.
+    A certain deadlock comes first; then the holds that kept other tasks waiting for a large part of
+    the run, or a very large one if something has certainly failed as well; then the first certain
+    finding, and the first possible one.
     """
     if not len(snapshot.timeline):
         return Headline("Nothing was acquired: no traced `async with` was entered.")
@@ -83,10 +83,10 @@ def headline(
 def opening(
     snapshot: Snapshot, groups: Sequence[FindingGroup], headline: Headline, last_moment: str
 ) -> tuple[str, ...]:
-    """The first sentences of a report; ``last_moment`` is about a program that was interrupted.
+    """Return the first sentences of a report; ``last_moment`` describes an interrupted program.
 
-    It comes first where tasks were stuck at that moment, and stands for a headline about the same.
-    The program that was stopped while all went on has its culprit first.
+    It comes first if tasks were stuck at that time, and replaces a headline about the same.
+    Otherwise the headline comes first.
     """
     if not last_moment:
         return (headline.sentence,)
@@ -98,7 +98,7 @@ def opening(
 def summary(
     snapshot: Snapshot, groups: Sequence[FindingGroup], breaches: int, first: Headline
 ) -> str:
-    """How much was found, in how much; ``first`` is what was said before."""
+    """Return how much was found, in how many acquisitions; ``first`` is the headline."""
     timeline = snapshot.timeline
     if not len(timeline):
         return ""
@@ -109,12 +109,12 @@ def summary(
         f"{format_duration(snapshot.now - snapshot.start)}"
     )
     if groups:
-        said = [f"{_found(groups)} in {seen}."]
+        sentences = [f"{_found(groups)} in {seen}."]
     else:
-        said = [f"{seen}." if first.clean else f"No findings in {seen}."]
+        sentences = [f"{seen}." if first.clean else f"No findings in {seen}."]
     if breaches:
-        said.append(f"{count(breaches, 'budget')} exceeded.")
-    return " ".join(said)
+        sentences.append(f"{count(breaches, 'budget')} exceeded.")
+    return " ".join(sentences)
 
 
 def _found(groups: Sequence[FindingGroup]) -> str:
@@ -127,7 +127,7 @@ def _found(groups: Sequence[FindingGroup]) -> str:
 
 
 def _lasts(snapshot: Snapshot, group: FindingGroup) -> bool:
-    """Whether tasks of ``group`` were still stuck at the end, in an enter or in an exit."""
+    """Return whether tasks of ``group`` were still stuck at the end, in an enter or in an exit."""
     if group.kind not in _STUCK:
         return False
     timeline = snapshot.timeline
@@ -140,7 +140,7 @@ def _lasts(snapshot: Snapshot, group: FindingGroup) -> bool:
 
 
 def _explains(group: FindingGroup, culprit: Culprit) -> bool:
-    """Whether ``group`` says why the culprit held what it held."""
+    """Return whether ``group`` explains why the culprit held the resource."""
     certain = group.certainty == "certain"
     return certain and group.kind not in _SYMPTOMS and culprit.site in group.sites
 
@@ -157,7 +157,7 @@ def _matters(snapshot: Snapshot, groups: Sequence[FindingGroup], culprit: Culpri
 
 
 def _blocked(snapshot: Snapshot, culprit: Culprit) -> str:
-    """Who held what for how long, and how many waited how long because of it."""
+    """Describe who held what for how long, and how long others waited because of it."""
     who = _site(snapshot, culprit.site)
     if culprit.caller is not None:
         who += f", entered by {_site(snapshot, culprit.caller)},"
@@ -175,13 +175,17 @@ def _blocked(snapshot: Snapshot, culprit: Culprit) -> str:
 
 
 def _site(snapshot: Snapshot, site: int) -> str:
-    known = snapshot.timeline.sites.get(site)
-    function = snapshot.function(site)
-    return f"{function} ({snapshot.place(site)})" if known and function else snapshot.place(site)
+    definition = snapshot.timeline.sites.get(site)
+    function = snapshot.function_name(site)
+    return (
+        f"{function} ({snapshot.site_label(site)})"
+        if definition and function
+        else snapshot.site_label(site)
+    )
 
 
 def _name(snapshot: Snapshot, group: ResourceGroup) -> str:
-    name = snapshot.resource(group.resources[0]) if len(group) == 1 else group.name
+    name = snapshot.resource_name(group.resources[0]) if len(group) == 1 else group.name
     kind = group.kind
     if len(group) > 1:
         return f"one of {len(group)} {kind}s `{name}`"

@@ -1,4 +1,4 @@
-"""What a recording has not kept: of which process, from when on or until when."""
+"""Events that are missing from a recording."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ _UNKNOWN_PROCESS = -1
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Facts that are missing."""
+    """Missing events."""
 
     process: int | None
-    """``None``: any process may be concerned; a negative number: one that defined nothing."""
+    """The process; ``None`` if any may be concerned; a negative number if it defined nothing."""
     since: int | None
-    """From this moment on facts are missing (monotonic ns); ``None``: from the beginning."""
+    """The time from which events are missing (monotonic ns); ``None``: from the beginning."""
     until: int | None
-    """After this moment none are missing; ``None``: to the end."""
+    """The time after which none are missing; ``None``: to the end."""
     acquisitions: int
-    """How many are known to be missing as a whole."""
+    """The number of acquisitions that are known to be missing."""
     stops: bool
-    """Whether nothing was recorded any more after ``since``."""
+    """Whether nothing at all was recorded after ``since``."""
     reason: str
 
 
 def completeness(timeline: Timeline) -> list[Gap]:
-    """What ``timeline`` lacks, in the order in which it was told; ``[]`` if it is complete.
+    """Return the gaps of ``timeline`` in the order of the recording; none if it is complete.
 
-    A gate must not pass if there is any gap: what it looks for may be in it. Recordings that are
-    bounded lack their beginning; those whose disk was full, or whose recorder was switched off,
-    lack everything from then on. A process whose end the launcher saw, and which never joined the
+    A check must not pass if there is any gap: what it looks for may be in it. Recordings with
+    retention lack their beginning; if the disk was full, or the recorder was disabled, everything
+    is missing from then on. A process whose end the launcher saw, but which never joined the
     recording, lacks everything.
     """
     known = {process.pid for process in timeline.processes.values()}
@@ -53,30 +53,30 @@ def completeness(timeline: Timeline) -> list[Gap]:
         if pid not in known
     ] + [
         Gap(
-            process=each.process,
-            since=each.at if each.later else None,
-            until=None if each.later else each.at,
-            acquisitions=each.acquisitions,
-            stops=each.stops,
-            reason=each.reason,
+            process=loss.process,
+            since=loss.at if loss.later else None,
+            until=None if loss.later else loss.at,
+            acquisitions=loss.acquisitions,
+            stops=loss.stops,
+            reason=loss.reason,
         )
-        for each in timeline.dropped
+        for loss in timeline.dropped
         # Counts of printed lines say nothing about facts.
-        if each.acquisitions or each.later
+        if loss.acquisitions or loss.later
     ]
 
 
 def is_complete(timeline: Timeline, tasks: Iterable[int], start: int, end: float) -> bool:
-    """Whether all facts of the processes of ``tasks`` from ``start`` to before ``end`` are there.
+    """Return whether no event of the processes of ``tasks`` is missing in a period.
 
-    What is proven by the absence of a fact (a leak, a deadlock, a wait that never ended) is proven
-    only then.
+    The period is from ``start`` to before ``end``. A finding that rests on the absence of an event
+    (a leak, a deadlock, a wait that never ended) is certain only then.
     """
     gaps = completeness(timeline)
     if not gaps:
         return True
-    known = (timeline.tasks.get(task) for task in tasks)
-    processes = {None if each is None else each.process for each in known}
+    definition = (timeline.tasks.get(task) for task in tasks)
+    processes = {None if each is None else each.process for each in definition}
     return not any(
         (gap.process is None or None in processes or gap.process in processes)
         and (gap.since is None or gap.since < end)
@@ -86,9 +86,9 @@ def is_complete(timeline: Timeline, tasks: Iterable[int], start: int, end: float
 
 
 def recording_stops(timeline: Timeline) -> dict[int, int]:
-    """Process -> when its recording stopped before the process did."""
+    """Return process -> when its recording stopped before the process did."""
     return {
-        each.process: each.at
-        for each in timeline.dropped
-        if each.stops and each.process is not None
+        loss.process: loss.at
+        for loss in timeline.dropped
+        if loss.stops and loss.process is not None
     }

@@ -1,4 +1,4 @@
-"""Many rows of a timeline looked up at once, by loops that run in C."""
+"""Look up many rows of a timeline, with loops that run in C."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ _OK = int(Outcome.OK)
 
 
 def pick(column: Sequence[int], rows: Iterable[int]) -> list[int]:
-    """What ``column`` says in ``rows``."""
+    """Return the values of ``column`` in ``rows``."""
     return list(map(column.__getitem__, rows))
 
 
 def rows_with(outcomes: array[int], *wanted: int) -> list[int]:
-    """The rows of a column of bytes that say one of ``wanted``."""
+    """Return the rows of a column of bytes that contain one of ``wanted``."""
     pattern = re.compile(b"[" + re.escape(bytes(wanted)) + b"]")
     return [match.start() for match in pattern.finditer(outcomes)]
 
@@ -48,24 +48,27 @@ def rows_with_flag(flags: array[int], wanted: int) -> list[int]:
 
 
 def differing(one: array[int], other: array[int]) -> list[int]:
-    """The rows in which two columns differ."""
+    """Return the rows in which two columns differ."""
     return [] if one == other else list(compress(count(), map(ne, one, other)))
 
 
 def ascending(times: Iterable[int]) -> bool:
-    """Whether none of ``times`` is before the one that precedes it."""
+    """Return whether ``times`` are in ascending order."""
     return all(starmap(le, pairwise(times)))
 
 
 def entered(timeline: Timeline, rows: Sequence[int]) -> list[int]:
-    """Those of ``rows`` that got in."""
+    """Return those of ``rows`` that entered."""
     return list(compress(rows, map(_OK.__eq__, map(timeline.enter_outcome.__getitem__, rows))))
 
 
 def spans_of(
     begun: array[int], ended: array[int], rows: Sequence[int], now: int
 ) -> tuple[list[int], list[int]]:
-    """Starts and ends of a phase that has begun in each of ``rows``; what goes on ends at now."""
+    """Return starts and ends of a phase that has started in each of ``rows``.
+
+    A phase that has not ended ends at ``now``.
+    """
     starts = pick(begun, rows)
     ends = pick(ended, rows)
     if NOT_YET in ends:
@@ -77,12 +80,12 @@ def spans_of(
 
 
 def waits_of(timeline: Timeline, rows: Sequence[int], now: int) -> tuple[list[int], list[int]]:
-    """Starts and ends of the waits in ``rows``."""
+    """Return starts and ends of the waits of ``rows``."""
     return spans_of(timeline.enter_started, timeline.enter_ended, rows, now)
 
 
 def holds_of(timeline: Timeline, rows: Sequence[int], now: int) -> tuple[list[int], list[int]]:
-    """Those of ``rows`` that got in: when they did, and when their cleanup was done."""
+    """Return from when to when those of ``rows`` that entered held, cleanup included."""
     return spans_of(timeline.enter_ended, timeline.exit_ended, entered(timeline, rows), now)
 
 
@@ -120,5 +123,5 @@ def innermost_at(timeline: Timeline, parents: array[int], task: int, at: int) ->
 
 def resource_key(timeline: Timeline, resource: int) -> tuple[str, str] | None:
     """Return kind and name of a resource: what similar ones have in common."""
-    known = timeline.resources.get(resource)
-    return (known.kind, known.name) if known else None
+    definition = timeline.resources.get(resource)
+    return (definition.kind, definition.name) if definition else None

@@ -27,7 +27,7 @@ def event_times(batch: Batch) -> list[int]:
 
 def ended_before(batches: Iterable[Batch], since: int, until: int | None) -> Integers:
     """Return the acquisitions that ended before ``since``, as far as is known at ``until``."""
-    found = [np.zeros(0, np.int64)]
+    result = [np.zeros(0, np.int64)]
     for batch in batches:
         for writer, records in _records(batch):
             kind, at = records["kind"], records["at"]
@@ -35,8 +35,8 @@ def ended_before(batches: Iterable[Batch], since: int, until: int | None) -> Int
             ended = ((kind == RecordKind.EXIT_ENDED) | failed) & (at < since)
             if until is not None:
                 ended &= at <= until
-            found.append(_acquisitions(writer, records[ended]))
-    return np.concatenate(found)
+            result.append(_acquisitions(writer, records[ended]))
+    return np.concatenate(result)
 
 
 def select(batch: Batch, until: int | None, ended: Integers) -> Batch:
@@ -69,7 +69,7 @@ def _acquisitions(writer: Writer, records: NDArray[Any]) -> Integers:
 
 def _without_acquisition(records: NDArray[Any]) -> NDArray[np.bool_]:
     """Return which records do not use their field for the acquisition."""
-    found: NDArray[np.bool_] = np.isin(
+    result: NDArray[np.bool_] = np.isin(
         records["kind"], (RecordKind.TASK_ENDED, RecordKind.RELEASE_UNMATCHED)
     )
-    return found
+    return result

@@ -57,7 +57,7 @@ class NavigationScreen(Screen[None]):
                 tooltip="Play faster, up to ×100"),
         Binding("r", "reverse", "Reverse", show=False, id="reverse",
                 tooltip="Reverse the direction of play"),
-        Binding("home,g", "go_to_start", "Ends", key_display="Home/End", id="start",
+        Binding("home,g", "go_to_start", "Start/end", key_display="Home/End", id="start",
                 tooltip="Go to the start"),
         Binding("end,G", "go_to_end", "End", show=False, id="end",
                 tooltip="Go to the end; follow a running program"),

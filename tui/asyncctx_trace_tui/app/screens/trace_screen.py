@@ -36,6 +36,8 @@ from asyncctx_trace_tui.app.widgets.time_rows import TimeRows
 __all__ = ["TraceScreen", "own_bindings", "sections"]
 
 _WIDTHS = [(0, "-narrow"), (110, "-wide")]
+_KEYS_OF_VIEW = {"waits": ("blame",), "findings": ("table", "sort")}
+"""View -> ids of the bindings that the footer shows in it as well."""
 _HEIGHTS = [(0, "-short"), (32, "-middle"), (45, "-tall")]
 
 
@@ -127,6 +129,7 @@ class TraceScreen(PromptScreen):
         shown = {"tasks": "lanes", "output": "output-page"}.get(view, view)
         self.query_one(ContentSwitcher).current = shown
         self.query_one(ViewBar).view = view
+        self.query_one(Keys).of_view = _KEYS_OF_VIEW.get(view, ())
         self.query_one(Sentences).queue = view == "resources"
         self.set_class(view not in ("tasks", "resources"), "-page")
         self.set_class(view == "output", "-view-output")

@@ -62,7 +62,7 @@ class TextPage(ScrollView, StateWidget, can_focus=True, inherit_bindings=False):
         Binding("down,j", "cursor(1)", "Line down", show=False),
         Binding("pageup", "cursor(-10)", "Ten lines up", show=False),
         Binding("pagedown", "cursor(10)", "Ten lines down", show=False),
-        Binding("enter", "go", "Go there", show=False),
+        Binding("enter", "go", "Go there"),
     ]
 
     class GoTo(Message):

@@ -1,4 +1,4 @@
-"""A cleanup that was cut off."""
+"""Exits that were cancelled before they had finished."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ __all__ = ["CleanupCancelled"]
 
 
 class CleanupCancelled(Finding):
-    """A cancellation came out of an exit: what it awaited was not done.
+    """A cancellation came out of an exit, so that what it awaited was not done.
 
-    Certain where the exit was cancelled in an ``await`` that none of its handlers covers; not
-    reported where a handler had run, where nothing but a checkpoint was left, or where the exit
-    only raised the body's own cancellation again. The exits of task groups and timeouts are
-    cancelled in the course of their work.
+    Certain if the exit was cancelled in an ``await`` that none of its handlers covers. Not reported
+    if a handler had run, if nothing but a checkpoint was left, or if the exit only raised the
+    body's own cancellation again. The exits of task groups and timeouts are cancelled as part of
+    their work.
     """
 
     kind = "cleanup-cancelled"
@@ -46,8 +46,8 @@ class CleanupCancelled(Finding):
                 yield cls.of(
                     snapshot,
                     group,
-                    f"the exit of {snapshot.where(row)} was cancelled in "
-                    f"{snapshot.task(timeline.exit_task[row])} after "
+                    f"the exit of {snapshot.acquisition_label(row)} was cancelled in "
+                    f"{snapshot.task_name(timeline.exit_task[row])} after "
                     f"{format_duration(snapshot.exit_length(row))}, {before}{times(len(group))}: "
                     "shield what it must finish.",
                     certainty=certainty,

@@ -1,4 +1,4 @@
-"""A cleanup that failed."""
+"""Exits that raised an error."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ __all__ = ["CleanupError"]
 
 
 class CleanupError(Finding):
-    """An exit raised an error of its own; where the body had failed, it masks that error.
+    """An exit raised an error of its own, which masks the error of the body if there is one.
 
-    What stays open because of it is part of it, and no leak of its own.
+    What stays open because of it belongs to this finding, and is not a leak of its own.
     """
 
     kind = "cleanup-error"
@@ -28,17 +28,18 @@ class CleanupError(Finding):
 
     @classmethod
     def check(cls, snapshot: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
-        """One for each resource and site."""
+        """Yield one for each resource and site."""
         timeline = snapshot.timeline
         open_ = snapshot.once(left_by_failed_cleanups)
         for group in by_site(snapshot, snapshot.once(failed_cleanups)).values():
             row = group[0]
             left = [each for each, around in open_.items() if around in group]
-            masked = snapshot.error(row, "body")
+            masked = snapshot.error_text(row, "body")
             yield cls.of(
                 snapshot,
                 [*group[: EVIDENCE // 2], *left, *group[EVIDENCE // 2 :]],
-                f"the exit of {snapshot.where(row)} raised {snapshot.error(row, 'exit')}"
+                f"the exit of {snapshot.acquisition_label(row)} raised "
+                f"{snapshot.error_text(row, 'exit')}"
                 + (f", which masks {masked} of the body" if masked else "")
                 + f"{_left(snapshot, left)}{times(len(group))}.",
                 at=timeline.exit_ended[row],
@@ -53,7 +54,7 @@ def _left(snapshot: Snapshot, left: list[int]) -> str:
     timeline = snapshot.timeline
     more = f" and {len(left) - 1} more" if len(left) > 1 else ""
     return (
-        f"; what {snapshot.task(timeline.task[left[0]])} took from "
-        f"{snapshot.where(left[0])}{more} was "
+        f"; what {snapshot.task_name(timeline.task[left[0]])} took from "
+        f"{snapshot.acquisition_label(left[0])}{more} was "
         "never given back"
     )

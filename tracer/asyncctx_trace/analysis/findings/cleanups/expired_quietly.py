@@ -1,4 +1,4 @@
-"""A deadline that passed without anybody being told."""
+"""Deadlines that passed without a TimeoutError."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["ExpiredQuietly"]
 
 
 class ExpiredQuietly(Finding):
-    """A deadline cancelled what was inside, that swallowed the cancellation, and no error came out.
+    """A deadline cancelled its body, which swallowed the cancellation, and no error was raised.
 
     Recorded for ``asyncio.timeout()``, whose exit finds itself expired after a body without an
-    error. Where the function asks ``expired()`` itself, nothing is recorded.
+    error. If the function calls ``expired()`` itself, nothing is recorded.
     """
 
     kind = "expired-quietly"
@@ -39,12 +39,10 @@ class ExpiredQuietly(Finding):
             yield cls.of(
                 snapshot,
                 group,
-                f"the deadline {snapshot.where(row)} passed in "
-                f"{snapshot.task(timeline.task[row])}, but "
-                f"something inside swallowed the cancellation: the body ended after "
-                f"{format_duration(snapshot.body_length(row))} as if it had been in time, and no "
-                "TimeoutError "
-                f"was raised{times(len(group))}.",
+                f"the deadline {snapshot.acquisition_label(row)} passed in "
+                f"{snapshot.task_name(timeline.task[row])}, but something inside swallowed the "
+                f"cancellation: the body ended after {format_duration(snapshot.body_length(row))} "
+                f"as if it had been in time, and no TimeoutError was raised{times(len(group))}.",
                 at=timeline.exit_started[row],
                 count=len(group),
             )

@@ -1,4 +1,4 @@
-"""Exits that failed, and what they would have given back."""
+"""Exits that failed, and the acquisitions that they would have released."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from asyncctx_trace.model.events import Outcome
 __all__ = ["failed_cleanups", "left_by_failed_cleanups"]
 
 _SPEAKING = ("task group", "timeout")
-"""Kinds whose exit raises to tell of others, not because it failed."""
+"""Kinds whose exit raises errors of others, not because it failed."""
 _ANCESTORS = 32
-"""Tasks above one, at most, that are looked at."""
+"""The maximum number of ancestors of a task that are looked at."""
 
 
 def failed_cleanups(snapshot: Snapshot) -> list[int]:
@@ -26,23 +26,23 @@ def failed_cleanups(snapshot: Snapshot) -> list[int]:
 
 
 def left_by_failed_cleanups(snapshot: Snapshot) -> dict[int, int]:
-    """Map each acquisition that is open because the exit around it failed to the row of that exit.
+    """Return open acquisition -> the exit around it that failed, and would have released it.
 
-    The exit would have ended it: it was begun within the enter of what failed to exit, or taken by
-    a call inside the same library, in its body, by its task or by one that this created.
+    It was made during the enter of what failed to exit; or taken by a call inside the same library,
+    in its body, by its task or by one that this created.
     """
     failed = snapshot.once(failed_cleanups)
     if not failed:
         return {}
     timeline = snapshot.timeline
-    found: dict[int, int] = {}
+    result: dict[int, int] = {}
     for row in timeline.in_flight:
         if timeline.entered(row) and timeline.exit_started[row] == NOT_YET:
             for around in failed:
                 if _would_have_ended(snapshot, around, row):
-                    found[row] = around
+                    result[row] = around
                     break
-    return found
+    return result
 
 
 def _would_have_ended(snapshot: Snapshot, around: int, row: int) -> bool:
@@ -64,10 +64,10 @@ def _library(snapshot: Snapshot, row: int) -> str:
 
 
 def _ancestors(snapshot: Snapshot, task: int) -> set[int]:
-    found: set[int] = set()
+    result: set[int] = set()
     current: int | None = task
-    while current is not None and current not in found and len(found) < _ANCESTORS:
-        found.add(current)
-        known = snapshot.timeline.tasks.get(current)
-        current = known.parent if known else None
-    return found
+    while current is not None and current not in result and len(result) < _ANCESTORS:
+        result.add(current)
+        definition = snapshot.timeline.tasks.get(current)
+        current = definition.parent if definition else None
+    return result

@@ -1,4 +1,4 @@
-"""Exited in another task than entered, where that matters."""
+"""Exits in another task than the enter, where that matters."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _LEFT_EARLY = ": its generator was left early, and closed by the event loop or b
 class ForeignExit(Finding):
     """The exit ran in a task that must not run it, or that nobody expected to.
 
-    To hand over a permit, a connection or a session is no fault, and neither is a fixture whose
-    set-up and tear-down run in two tasks, nor a generator that a task closes on purpose. Reported
-    are exits of generators that were left early and that the event loop closes, exits that raise
-    because of the task they run in, and task groups and timeouts whose own task, which they
-    cancel, goes on elsewhere.
+    To hand over a permit, a connection or a session is allowed, and so is a fixture whose set-up
+    and tear-down run in two tasks, and a generator that a task closes on purpose. Reported are
+    exits of generators that were left early and that the event loop closes, exits that raise
+    because of the task they run in, and task groups and timeouts whose own task, which they cancel,
+    goes on elsewhere.
     """
 
     kind = "foreign-exit"
@@ -52,9 +52,9 @@ class ForeignExit(Finding):
             yield cls.of(
                 snapshot,
                 group,
-                f"{snapshot.where(row)}{called_from(snapshot, row)} was entered in "
-                f"{snapshot.task(timeline.task[row])} and exited in "
-                f"{snapshot.task(timeline.exit_task[row])}{reasons[row]}{times(len(group))}.",
+                f"{snapshot.acquisition_label(row)}{called_from(snapshot, row)} was entered in "
+                f"{snapshot.task_name(timeline.task[row])} and exited in "
+                f"{snapshot.task_name(timeline.exit_task[row])}{reasons[row]}{times(len(group))}.",
                 certainty="possible" if reasons[row] is _LEFT_EARLY else "certain",
                 at=timeline.exit_started[row],
                 count=len(group),
@@ -64,21 +64,21 @@ class ForeignExit(Finding):
 
 
 def _why(snapshot: Snapshot, row: int) -> str | None:
-    """Say what is wrong with the task that exited; ``None`` where nothing is."""
+    """Return what is wrong with the task that exited; ``None`` if nothing is."""
     if closed_generator(snapshot, row) and _is_new(snapshot, row):
         return _LEFT_EARLY
     if own_error(snapshot, row) and violates_ownership(snapshot, row):
-        return f", where its exit raised {snapshot.error(row, 'exit')}"
+        return f", where its exit raised {snapshot.error_text(row, 'exit')}"
     if kind_of(snapshot, row) in TASK_BOUND and _goes_on(snapshot, row):
         return ", though it cancels the task that entered it"
     return None
 
 
 def _is_new(snapshot: Snapshot, row: int) -> bool:
-    """Whether the task that exited had entered nothing before.
+    """Return whether the task that exited had entered nothing before.
 
-    The event loop closes a generator in a task that it makes for it, and a program may do the same
-    on purpose. A task that has entered something is one of the program's.
+    The event loop closes a generator in a task that it creates for that, and a program may do the
+    same on purpose. A task that has entered something belongs to the program.
     """
     timeline = snapshot.timeline
     return not any(
@@ -88,7 +88,7 @@ def _is_new(snapshot: Snapshot, row: int) -> bool:
 
 
 def _goes_on(snapshot: Snapshot, row: int) -> bool:
-    """Whether the task that entered did anything after the exit began elsewhere."""
+    """Return whether the task that entered did anything after the exit started elsewhere."""
     timeline = snapshot.timeline
     rows = timeline.rows_of_task[timeline.task[row]]
     return any(

@@ -1,4 +1,4 @@
-"""Entered and never exited."""
+"""Acquisitions that were entered and never exited."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ __all__ = ["Leak"]
 
 
 class Leak(Finding):
-    """What was entered was never left: the task is gone, or the program over.
+    """It was entered and never exited: the task is gone, or the program has ended.
 
-    Certain where nobody is left who could exit it. What was in its body when the program was
-    killed is no leak.
+    Certain if nobody is left who could exit it. What was in its body when the program was killed is
+    not a leak.
     """
 
     kind = "leak"
@@ -31,7 +31,7 @@ class Leak(Finding):
 
     @classmethod
     def check(cls, snapshot: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
-        """One for each resource and site."""
+        """Yield one for each resource and site."""
         by_certainty: dict[Certainty, list[int]] = {"certain": [], "possible": []}
         explained = snapshot.once(left_by_failed_cleanups)
         for row in snapshot.timeline.in_flight:
@@ -84,7 +84,7 @@ def _judge(snapshot: Snapshot, row: int) -> Certainty | None:
 
 
 def _given_back_by_others(snapshot: Snapshot, row: int) -> bool:
-    """Whether other tasks gave back what was taken from the same resource before."""
+    """Return whether other tasks released the same resource before."""
     timeline = snapshot.timeline
     return any(
         timeline.exit_task[other] != timeline.task[other]
@@ -93,7 +93,7 @@ def _given_back_by_others(snapshot: Snapshot, row: int) -> bool:
 
 
 def _handed_over(snapshot: Snapshot, task: int) -> Certainty | None:
-    """Whoever was to give it back may be anybody, as long as there is anybody."""
+    """Return the certainty if any task may release it, as long as there is one."""
     return "possible" if snapshot.end_of(task) in ("ended", "closed") else None
 
 
@@ -106,7 +106,7 @@ def _say(snapshot: Snapshot, rows: list[int]) -> str:
         why = f"what it holds was collected while it was held, after {held}"
     elif timeline.exit_started[row] != NOT_YET:
         by = timeline.exit_site[row]
-        why = f"its exit began{f' at {snapshot.place(by)}' if by else ''} and never ended"
+        why = f"its exit began{f' at {snapshot.site_label(by)}' if by else ''} and never ended"
     elif task in timeline.task_ended:
         why = "its task is done"
     elif snapshot.end_of(task) == "ended":
@@ -114,19 +114,19 @@ def _say(snapshot: Snapshot, rows: list[int]) -> str:
     else:
         why = "the recording is over"
     return (
-        f"{snapshot.where(row)}{called_from(snapshot, row)} was entered by {snapshot.task(task)} "
-        "and never "
-        f"exited: {why}{_kept_out(snapshot, rows)}{times(len(rows))}."
+        f"{snapshot.acquisition_label(row)}{called_from(snapshot, row)} was entered by "
+        f"{snapshot.task_name(task)} and never exited: "
+        f"{why}{_kept_out(snapshot, rows)}{times(len(rows))}."
     )
 
 
 def _kept_out(snapshot: Snapshot, rows: list[int]) -> str:
-    """Say who waits for what was not given back."""
+    """Describe who waits for what was not released."""
     waiting = _waiting(snapshot, rows)
     if not waiting:
         return ""
     tasks = list(dict.fromkeys(snapshot.timeline.task[row] for row in waiting))
-    return f"; {snapshot.tasks(tasks)} still {'waits' if len(tasks) == 1 else 'wait'} for it"
+    return f"; {snapshot.task_names(tasks)} still {'waits' if len(tasks) == 1 else 'wait'} for it"
 
 
 def _waiting(snapshot: Snapshot, rows: list[int]) -> list[int]:

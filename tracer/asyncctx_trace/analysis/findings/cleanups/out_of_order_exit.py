@@ -1,4 +1,4 @@
-"""Not last in, first out, where the order matters."""
+"""Exits that are not in the reverse order of entering, where the order matters."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ __all__ = ["OutOfOrderExit"]
 
 
 class OutOfOrderExit(Finding):
-    """A task left something while it was still inside what it had entered on top of it.
+    """A task exited something while it was still inside what it had entered later.
 
-    The order of independent things is nobody's concern: a client may be opened under a lock and
-    live longer on a stack of its own. Reported are kinds that must nest (timeouts and task groups
-    of one task, transactions of one connection), and exits on stacks or by call of which one
+    The order of independent resources does not matter: a client may be opened under a lock and live
+    longer, on an exit stack of its own. Reported are kinds that must nest (timeouts and task groups
+    of one task, transactions of one connection), and exits on stacks or by call one of which
     failed.
     """
 
@@ -33,7 +33,7 @@ class OutOfOrderExit(Finding):
 
     @classmethod
     def check(cls, snapshot: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
-        """Yield one for each two sites."""
+        """Yield one for each pair of sites."""
         timeline = snapshot.timeline
         times_of: Counter[tuple[int, int]] = Counter()
         evidence: dict[tuple[int, int], dict[int, None]] = {}
@@ -41,29 +41,30 @@ class OutOfOrderExit(Finding):
             for lower, upper in _crossed(snapshot, task):
                 if not _order_matters(snapshot, lower, upper):
                     continue
-                places = timeline.site[lower], timeline.site[upper]
-                times_of[places] += 1
-                rows = evidence.setdefault(places, {})
-                if len(rows) < EVIDENCE:  # of a thousand left the wrong way there are a million
+                sites = timeline.site[lower], timeline.site[upper]
+                times_of[sites] += 1
+                rows = evidence.setdefault(sites, {})
+                if len(rows) < EVIDENCE:  # their number can be quadratic
                     rows |= {lower: None, upper: None}
-        for places, count in times_of.items():
-            lower, upper, *_ = evidence[places]
+        for sites, count in times_of.items():
+            lower, upper, *_ = evidence[sites]
             by = timeline.exit_site[lower]
             yield cls.of(
                 snapshot,
-                evidence[places],
-                f"{snapshot.task(timeline.task[lower])} left {snapshot.where(lower)}"
-                f"{f' by {snapshot.place(by)}' if by else ''} while it was still in "
-                f"{snapshot.where(upper)}, entered "
+                evidence[sites],
+                f"{snapshot.task_name(timeline.task[lower])} left "
+                f"{snapshot.acquisition_label(lower)}"
+                f"{f' by {snapshot.site_label(by)}' if by else ''} while it was still in "
+                f"{snapshot.acquisition_label(upper)}, entered "
                 f"later{_failure(snapshot, lower, upper)}{times(count)}.",
                 at=timeline.exit_ended[lower],
                 count=count,
-                sites=exit_sites(snapshot, evidence[places]),
+                sites=exit_sites(snapshot, evidence[sites]),
             )
 
 
 def _crossed(snapshot: Snapshot, task: int) -> Iterator[tuple[int, int]]:
-    """Two acquisitions of ``task``: entered one within the other, and left the other way round."""
+    """Yield two acquisitions of ``task``, the outer one of which was exited first."""
     timeline = snapshot.timeline
     moves: list[tuple[int, int, int]] = []
     for row in snapshot.stacked[task]:
@@ -99,7 +100,7 @@ def _order_matters(snapshot: Snapshot, lower: int, upper: int) -> bool:
 
 
 def _failed(snapshot: Snapshot, lower: int, upper: int) -> int:
-    """Return the row whose exit raised an error of its own, ``NOT_YET`` where none did."""
+    """Return the row whose exit raised an error of its own, ``NOT_YET`` if none did."""
     return next((row for row in (lower, upper) if own_error(snapshot, row)), NOT_YET)
 
 
@@ -108,4 +109,4 @@ def _failure(snapshot: Snapshot, lower: int, upper: int) -> str:
     if row == NOT_YET:
         return ""
     what = "and its" if row == lower else "whose"
-    return f", {what} exit raised {snapshot.error(row, 'exit')}"
+    return f", {what} exit raised {snapshot.error_text(row, 'exit')}"

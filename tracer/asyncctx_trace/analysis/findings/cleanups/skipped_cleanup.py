@@ -1,4 +1,4 @@
-"""The end of a generator that never ran."""
+"""Generator-based managers whose cleanup was skipped."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["SkippedCleanup"]
 
 
 class SkippedCleanup(Finding):
-    """The body failed past a bare ``yield``, so that the cleanup after the ``yield`` never ran.
+    """The body failed at a bare ``yield``, so that the cleanup after the ``yield`` never ran.
 
-    Recorded where no ``try`` and no ``with`` is around the ``yield`` of an ``@asynccontextmanager``
-    and something is called after it that gives back or ends something.
+    Recorded if no ``try`` and no ``with`` is around the ``yield`` of an ``@asynccontextmanager``,
+    and something is called after it that releases or ends something.
     """
 
     kind = "skipped-cleanup"
@@ -33,16 +33,18 @@ class SkippedCleanup(Finding):
         for group in by_site(snapshot, rows).values():
             row = group[0]
             bare = timeline.exit_site[row]
-            at = f" at {snapshot.place(bare)}" if bare else ""
+            at = f" at {snapshot.site_label(bare)}" if bare else ""
             cancelled = timeline.body_outcome[row] == Outcome.CANCELLED
-            how = "was cancelled" if cancelled else f"failed with {snapshot.error(row, 'body')}"
+            how = (
+                "was cancelled" if cancelled else f"failed with {snapshot.error_text(row, 'body')}"
+            )
             yield cls.of(
                 snapshot,
                 group,
-                f"the body of {snapshot.where(row)} {how} in {snapshot.task(timeline.task[row])}, "
-                "so that "
-                f"the lines after the bare `yield`{at} never ran"
-                f"{times(len(group))}: put the `yield` in a `try` with a `finally`.",
+                f"the body of {snapshot.acquisition_label(row)} {how} in "
+                f"{snapshot.task_name(timeline.task[row])}, so that the lines after the bare "
+                f"`yield`{at} never ran{times(len(group))}: put the `yield` in a `try` with a "
+                "`finally`.",
                 at=timeline.exit_started[row],
                 count=len(group),
                 sites=[*exit_sites(snapshot, group), *caller_sites(snapshot, group)],

@@ -1,4 +1,4 @@
-"""A cleanup that took long."""
+"""Exits that took long."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ __all__ = ["SlowCleanup"]
 
 
 class SlowCleanup(Finding):
-    """An exit took longer than the threshold, by itself.
+    """An exit took longer than the threshold, without the exits inside it.
 
-    A task group's exit is where it waits for its tasks, and an exit that mostly waits for others
-    inside it, as an exit stack's does, is not to blame.
+    A task group waits for its tasks in its exit, and is not reported.
     """
 
     kind = "slow-cleanup"
@@ -32,7 +31,7 @@ class SlowCleanup(Finding):
 
     @classmethod
     def check(cls, snapshot: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
-        """One for each resource and site, about the slowest exit there."""
+        """Yield one for each resource and site, about the slowest exit there."""
         limit = thresholds.slow_cleanup
         rows = [
             row
@@ -47,10 +46,10 @@ class SlowCleanup(Finding):
             yield cls.of(
                 snapshot,
                 [row, *late, *group[1:]],
-                f"the exit of {snapshot.where(row)} took "
+                f"the exit of {snapshot.acquisition_label(row)} took "
                 f"{format_duration(snapshot.exit_length(row))} in "
-                f"{snapshot.task(snapshot.timeline.exit_task[row])}{describe_late(snapshot, late)}"
-                f"{times(len(group))}.",
+                f"{snapshot.task_name(snapshot.timeline.exit_task[row])}"
+                f"{describe_late(snapshot, late)}{times(len(group))}.",
                 at=snapshot.timeline.exit_started[row],
                 cost=sum(map(snapshot.exit_length, group)),
                 count=len(group),
@@ -59,7 +58,7 @@ class SlowCleanup(Finding):
 
 
 def _long(snapshot: Snapshot, limit: int) -> list[int]:
-    """Rows whose exit took ``limit`` ns or more and is over; others are still waiting."""
+    """Return the rows whose exit has ended and took ``limit`` ns or more."""
     timeline = snapshot.timeline
     took = map(sub, timeline.exit_ended, timeline.exit_started)
     rows = compress(count(), map(limit.__le__, took))

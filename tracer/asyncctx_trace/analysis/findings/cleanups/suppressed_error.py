@@ -1,4 +1,4 @@
-"""An error that an exit swallowed."""
+"""Errors that an exit suppressed."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ __all__ = ["SuppressedError"]
 class SuppressedError(Finding):
     """The body failed and the program went on as if it had not.
 
-    Not told are a task group, which swallows the cancellation that it has asked for itself, and an
-    exit stack, in which something else did.
+    Not reported are a task group, which suppresses the cancellation that it requested itself, and
+    an exit stack in which another exit did it.
     """
 
     kind = "suppressed-error"
@@ -26,17 +26,17 @@ class SuppressedError(Finding):
 
     @classmethod
     def check(cls, snapshot: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
-        """One for each resource and site."""
+        """Yield one for each resource and site."""
         timeline = snapshot.timeline
         rows = [row for row in rows_with(timeline.suppressed, True) if not _by_rule(snapshot, row)]
         for group in by_site(snapshot, rows).values():
             row = group[0]
-            error = snapshot.error(row, "body") or "an error"
+            error = snapshot.error_text(row, "body") or "an error"
             yield cls.of(
                 snapshot,
                 group,
-                f"the exit of {snapshot.where(row)} swallowed {error} in "
-                f"{snapshot.task(timeline.task[row])}{times(len(group))}.",
+                f"the exit of {snapshot.acquisition_label(row)} swallowed {error} in "
+                f"{snapshot.task_name(timeline.task[row])}{times(len(group))}.",
                 at=timeline.exit_ended[row],
                 count=len(group),
             )

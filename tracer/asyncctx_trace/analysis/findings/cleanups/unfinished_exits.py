@@ -11,13 +11,13 @@ __all__ = ["describe_late", "describe_missing", "not_given_back", "unfinished_ex
 
 
 def unfinished_exits(snapshot: Snapshot, threshold: int) -> list[int]:
-    """Return the rows whose exit has lasted ``threshold`` ns or more, and goes on.
+    """Return the rows whose exit has lasted ``threshold`` ns or more, and has not ended.
 
-    Left out are task groups, whose exit is where they wait for their tasks, and exits during which
-    the same task waits for something else that is recorded.
+    Left out are task groups, which wait for their tasks in their exit, and exits during which the
+    same task waits for something else that is recorded.
     """
     timeline = snapshot.timeline
-    found = [
+    result = [
         row
         for row in timeline.in_flight
         if timeline.exit_started[row] != NOT_YET
@@ -26,21 +26,21 @@ def unfinished_exits(snapshot: Snapshot, threshold: int) -> list[int]:
         and snapshot.end_of(timeline.task[row]) != "ended"  # it has leaked
         and kind_of(snapshot, row) != "task group"
     ]
-    return [row for row in found if not _waits_inside(snapshot, row)]
+    return [row for row in result if not _waits_inside(snapshot, row)]
 
 
 def not_given_back(snapshot: Snapshot, row: int) -> list[int]:
-    """Return the acquisitions out of the pool of ``row`` that its exit has to wait for.
+    """Return the acquisitions of the pool of ``row`` that its exit has to wait for.
 
-    They were taken while the pool was open and outlast the exit as far as it has come. Of several
-    open pools, the parents of an acquisition say which one is meant.
+    They were made while the pool was open, and last longer than the exit has lasted. If several
+    pools are open, the parents of an acquisition show to which one it belongs.
     """
     if kind_of(snapshot, row) != "open pool":
         return []
     timeline = snapshot.timeline
     opened, leaves = timeline.enter_ended[row], timeline.exit_started[row]
     until = timeline.exit_ended[row]
-    found = [
+    result = [
         other
         for resource in snapshot.limited
         if timeline.resources[resource].kind == "pool"
@@ -48,12 +48,12 @@ def not_given_back(snapshot: Snapshot, row: int) -> list[int]:
         if timeline.enter_started[other] >= opened
         and (timeline.exit_ended[other] == NOT_YET or until > timeline.exit_ended[other] > leaves)
     ]
-    inside = [other for other in found if row in _above(snapshot, other)]
-    return inside or (found if _pools_open(snapshot, leaves) == 1 else [])
+    inside = [other for other in result if row in _above(snapshot, other)]
+    return inside or (result if _pools_open(snapshot, leaves) == 1 else [])
 
 
 def describe_missing(snapshot: Snapshot, missing: list[int]) -> str:
-    """Say what an exit waits for, ``""`` where that is not known."""
+    """Describe what an exit waits for; ``""`` if unknown."""
     if not missing:
         return ""
     timeline = snapshot.timeline
@@ -62,23 +62,22 @@ def describe_missing(snapshot: Snapshot, missing: list[int]) -> str:
     gone = ", which is gone" if task in timeline.task_ended else ""
     more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
     return (
-        f": it waits for what {snapshot.task(task)}{gone} took from {snapshot.where(first)}{more} "
-        "and has "
-        "not given back"
+        f": it waits for what {snapshot.task_name(task)}{gone} took from "
+        f"{snapshot.acquisition_label(first)}{more} and has not given back"
     )
 
 
 def describe_late(snapshot: Snapshot, late: list[int]) -> str:
-    """Say what an exit that is over had to wait for, ``""`` where that is not known."""
+    """Describe what an exit that has ended had to wait for; ``""`` if unknown."""
     if not late:
         return ""
     timeline = snapshot.timeline
     last = max(late, key=timeline.exit_ended.__getitem__)
     by = timeline.exit_site[last]
-    where = f" at {snapshot.place(by)}" if by else ""
+    where = f" at {snapshot.site_label(by)}" if by else ""
     return (
-        f": {snapshot.task(timeline.task[last])} gave back what it had taken from "
-        f"{snapshot.where(last)} "
+        f": {snapshot.task_name(timeline.task[last])} gave back what it had taken from "
+        f"{snapshot.acquisition_label(last)} "
         f"only{where} {format_duration(timeline.exit_ended[last] - timeline.enter_ended[last])} "
         "later"
     )
@@ -91,7 +90,8 @@ def _pools_open(snapshot: Snapshot, at: int) -> int:
         and timeline.enter_ended[row] <= at
         and (timeline.exit_ended[row] == NOT_YET or timeline.exit_ended[row] > at)
         for resource, rows in timeline.rows_of_resource.items()
-        if (known := timeline.resources.get(resource)) is not None and known.kind == "open pool"
+        if (definition := timeline.resources.get(resource)) is not None
+        and definition.kind == "open pool"
         for row in rows
     )
 

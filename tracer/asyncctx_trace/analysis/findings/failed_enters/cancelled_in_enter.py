@@ -1,4 +1,4 @@
-"""Cancelled on the way in."""
+"""Enters that were cancelled."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from asyncctx_trace.model.events import Outcome
 __all__ = ["CancelledInEnter"]
 
 _SAFE = ("asyncio.", "anyio.", "trio.", "contextlib.AsyncExitStack")
-"""Managers that take back what they have begun when they are cancelled."""
+"""Managers that undo what they have begun when they are cancelled."""
 
 _LOST = {
     "pool": "a connection that was just handed out may be lost to the pool",
@@ -23,10 +23,10 @@ _LOST = {
 
 
 class CancelledInEnter(Finding):
-    """The enter was cut off, and its exit will never run.
+    """The enter was cancelled, and its exit will never run.
 
-    Only possible: no fact tells how far the enter had come. Left out are the locks and task groups
-    of the runtimes themselves, which are known to lose nothing.
+    Only possible: no event tells how far the enter had come. Left out are the locks and task groups
+    of the runtimes, which are known to lose nothing.
     """
 
     kind = "cancelled-in-enter"
@@ -34,7 +34,7 @@ class CancelledInEnter(Finding):
 
     @classmethod
     def check(cls, snapshot: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
-        """One for each resource and site."""
+        """Yield one for each resource and site."""
         timeline = snapshot.timeline
         rows = [
             row
@@ -48,8 +48,8 @@ class CancelledInEnter(Finding):
             yield cls.of(
                 snapshot,
                 group,
-                f"{snapshot.task(timeline.task[row])} was cancelled while it entered "
-                f"{snapshot.where(row)}, after {format_duration(waited)}: "
+                f"{snapshot.task_name(timeline.task[row])} was cancelled while it entered "
+                f"{snapshot.acquisition_label(row)}, after {format_duration(waited)}: "
                 f"{lost}{times(len(group))}.",
                 certainty="possible",
                 at=timeline.enter_ended[row],

@@ -1,4 +1,4 @@
-"""An enter that raised an error."""
+"""Enters that raised an error."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from asyncctx_trace.model.names import class_name
 __all__ = ["EnterError"]
 
 _CONTROL_FLOW = ("closing", "exit stack", "file", "generator", "lock", "manager", "nothing")
-"""Kinds whose enter may raise as part of what the program does: a file that need not be there, a
-dependency that refuses a request, a lock that somebody else has."""
+"""Kinds whose enter may raise as part of the control flow: a file that need not exist, a dependency
+that refuses a request, a lock that another task holds."""
 
 _FAULT = re.compile(
     r"clos|connect|exhaust|pool|refused|runtimeerror|timeout|toomany|unavailable", re.IGNORECASE
 )
-"""Types of errors that tell of a fault wherever they come from."""
+"""Types of errors that are a fault wherever they come from."""
 
 
 class EnterError(Finding):
-    """An enter raised something that is neither a cancellation nor a deadline.
+    """An enter raised an error that is neither a cancellation nor a deadline.
 
-    Left out are enters that failed because one inside them did, attempts whose task tried again
-    and got in, waits that a deadlock explains, and errors that a program may raise and handle as
-    part of its control flow.
+    Left out are enters that failed because one inside them did, those whose task tried again and
+    entered, waits that a deadlock explains, and errors that a program may raise and handle as part
+    of its control flow.
     """
 
     kind = "enter-error"
@@ -45,7 +45,7 @@ class EnterError(Finding):
         """Yield one for each resource, site and type of error."""
         timeline = snapshot.timeline
         explained = {
-            row for ring in snapshot.once(cycles_of) for row in (*ring.waits, *ring.behind)
+            row for cycle in snapshot.once(cycles_of) for row in (*cycle.waits, *cycle.behind)
         }
         groups: dict[tuple[int, int, str], list[int]] = {}
         failed = rows_with(timeline.enter_outcome, Outcome.ERROR)
@@ -54,9 +54,9 @@ class EnterError(Finding):
             for row in failed
             if _same_error(snapshot, row, snapshot.parents[row])
         }
-        told = explained | causes
+        reported = explained | causes
         for row in failed:
-            if row not in told and _is_a_fault(snapshot, row):
+            if row not in reported and _is_a_fault(snapshot, row):
                 error = timeline.errors.get((row, "enter"))
                 key = timeline.resource[row], timeline.site[row], error.type if error else ""
                 groups.setdefault(key, []).append(row)
@@ -66,9 +66,9 @@ class EnterError(Finding):
             yield cls.of(
                 snapshot,
                 group,
-                f"entering {snapshot.where(row)} raised "
-                f"{snapshot.error(row, 'enter') or 'an error'} in "
-                f"{snapshot.task(timeline.task[row])} after "
+                f"entering {snapshot.acquisition_label(row)} raised "
+                f"{snapshot.error_text(row, 'enter') or 'an error'} in "
+                f"{snapshot.task_name(timeline.task[row])} after "
                 f"{format_duration(took)}{_held(snapshot, row)}"
                 f"{times(len(group))}.",
                 at=timeline.enter_ended[row],
@@ -79,7 +79,8 @@ class EnterError(Finding):
 
 
 def _same_error(snapshot: Snapshot, row: int, around: int) -> bool:
-    """Whether the enter in ``around`` failed with the error of the one in ``row`` inside it."""
+    """Return whether the enter of ``around`` failed with the error of the one of ``row`` inside
+    it."""
     timeline = snapshot.timeline
     return (
         around >= 0
@@ -89,7 +90,7 @@ def _same_error(snapshot: Snapshot, row: int, around: int) -> bool:
 
 
 def _around(snapshot: Snapshot, row: int) -> Iterator[int]:
-    """Sites of the enters that failed because the one in ``row`` did."""
+    """Yield the sites of the enters that failed because the one of ``row`` did."""
     inner, around = row, snapshot.parents[row]
     while _same_error(snapshot, inner, around):
         yield snapshot.timeline.site[around]
@@ -116,7 +117,7 @@ def _ended_the_body_around(snapshot: Snapshot, row: int) -> bool:
 
 
 def _held(snapshot: Snapshot, row: int) -> str:
-    """Say whether anybody held what could not be entered, where that is a question."""
+    """Describe whether any task held what could not be entered, if that is limited."""
     timeline = snapshot.timeline
     resource = timeline.resource[row]
     if not contends(timeline.resources.get(resource)):

@@ -1,4 +1,4 @@
-"""On the way in at the end."""
+"""Enters and exits that never ended."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from asyncctx_trace.model.durations import format_duration
 __all__ = ["StillWaiting", "is_stuck"]
 
 _MUCH_LONGER = 10
-"""How many times longer than any hold before a queue must not have moved to be stuck."""
+"""How many times longer than any hold a queue must not have moved to count as stuck."""
 
 
 class StillWaiting(Finding):
-    """An enter or an exit that never ended, but for those that a deadlock explains.
+    """An enter or an exit never ended, and no deadlock explains it.
 
-    An enter is certain where the program came to its end by itself. An exit is certain where it
-    waits for what nobody but its own task, or one that is gone, could give back.
+    An enter is certain if the program ended by itself. An exit is certain if it waits for what only
+    its own task, or one that is gone, could release.
     """
 
     kind = "still-waiting"
@@ -37,9 +37,9 @@ class StillWaiting(Finding):
 
     @classmethod
     def check(cls, snapshot: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
-        """One for each resource and site."""
+        """Yield one for each resource and site."""
         explained = {
-            row for ring in snapshot.once(cycles_of) for row in (*ring.waits, *ring.behind)
+            row for cycle in snapshot.once(cycles_of) for row in (*cycle.waits, *cycle.behind)
         }
         by_certainty: dict[Certainty, list[int]] = {"certain": [], "possible": []}
         for row in snapshot.timeline.in_flight:
@@ -73,16 +73,16 @@ class StillWaiting(Finding):
             missing = not_given_back(snapshot, row)
             task = timeline.exit_task[row]
             nobody_else = missing and all(
-                timeline.task[each] == task or timeline.task[each] in timeline.task_ended
-                for each in missing
+                timeline.task[row] == task or timeline.task[row] in timeline.task_ended
+                for row in missing
             )
             yield cls.of(
                 snapshot,
                 [*group[:1], *missing, *group[1:]],
-                f"the exit of {snapshot.where(row)} has been going on in {snapshot.task(task)} "
-                "for "
-                f"{format_duration(snapshot.exit_length(row))}{describe_missing(snapshot, missing)}"
-                f"{times(len(group))}.",
+                f"the exit of {snapshot.acquisition_label(row)} has been going on in "
+                f"{snapshot.task_name(task)} for "
+                f"{format_duration(snapshot.exit_length(row))}"
+                f"{describe_missing(snapshot, missing)}{times(len(group))}.",
                 certainty="certain" if nobody_else and not timeline.dropped else "possible",
                 at=timeline.exit_started[row],
                 cost=sum(map(snapshot.exit_length, group)),
@@ -92,11 +92,11 @@ class StillWaiting(Finding):
 
 
 def is_stuck(snapshot: Snapshot, row: int, threshold: int) -> bool:
-    """Whether ``row`` waited until the program was over, or for ``threshold`` ns while none moved.
+    """Return whether ``row`` is stuck: at the end of the program, or in a queue that does not move.
 
-    Those who wait in a queue that moves are only busy. It stands still where somebody holds the
-    resource much longer than anybody held it before. What waits for no holder at all (for a
-    connection, for the next item) is how an idle service looks when it is stopped.
+    A queue stands still if a task holds the resource for ``threshold`` ns, and much longer than any
+    task held it before. A wait without any holder (for a connection, for the next item) is normal
+    for an idle service that is stopped.
     """
     timeline = snapshot.timeline
     if snapshot.end_of(timeline.task[row]) == "ended":
@@ -129,18 +129,18 @@ def _holders(snapshot: Snapshot, rows: list[int]) -> list[int]:
 
 def _say(snapshot: Snapshot, rows: list[int]) -> str:
     timeline = snapshot.timeline
-    tasks = snapshot.tasks([timeline.task[row] for row in rows])
+    tasks = snapshot.task_names([timeline.task[row] for row in rows])
     waits = "wait" if len(rows) > 1 else "waits"
     holders = _holders(snapshot, rows)
     since = format_duration(_waited(snapshot, rows[0]))
-    words = f"{tasks} still {waits} for {snapshot.where(rows[0])}, since {since}"
+    sentence = f"{tasks} still {waits} for {snapshot.acquisition_label(rows[0])}, since {since}"
     if not holders:
-        return words + "."
+        return sentence + "."
     hold = holders[0]
     holder = snapshot.holder(hold, snapshot.now)
     gone = ", which is gone" if holder in timeline.task_ended else ""
-    site = snapshot.place(timeline.site[hold])
-    return f"{words}: {snapshot.task(holder)}{gone} holds it since {site}."
+    site = snapshot.site_label(timeline.site[hold])
+    return f"{sentence}: {snapshot.task_name(holder)}{gone} holds it since {site}."
 
 
 def _waited(snapshot: Snapshot, row: int) -> int:

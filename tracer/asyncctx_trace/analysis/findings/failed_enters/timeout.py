@@ -1,4 +1,4 @@
-"""A deadline that passed."""
+"""Deadlines that passed."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ __all__ = ["Timeout"]
 
 
 class Timeout(Finding):
-    """Which deadline, in which phase of what, and what was held meanwhile."""
+    """A deadline passed: in which phase of what, and what was held meanwhile."""
 
     kind = "timeout"
     severity = "warning"
 
     @classmethod
     def check(cls, snapshot: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
-        """One for each deadline's site, and for each enter that gave up by itself."""
+        """Yield one for each site of a deadline, and for each enter that timed out by itself."""
         timeline = snapshot.timeline
         deadlines = [
             row
@@ -38,8 +38,9 @@ class Timeout(Finding):
             yield cls.of(
                 snapshot,
                 [row, *([interrupted[0]] if interrupted else []), *group[1:]],
-                f"the deadline {snapshot.where(row)} passed after {format_duration(after)} in "
-                f"{snapshot.task(timeline.task[row])}{_doing(snapshot, interrupted)}"
+                f"the deadline {snapshot.acquisition_label(row)} passed after "
+                f"{format_duration(after)} in "
+                f"{snapshot.task_name(timeline.task[row])}{_doing(snapshot, interrupted)}"
                 f"{_holding(snapshot, row)}{times(len(group))}.",
                 at=timeline.exit_started[row],
                 cost=after,
@@ -52,8 +53,8 @@ class Timeout(Finding):
             yield cls.of(
                 snapshot,
                 group,
-                f"{snapshot.task(timeline.task[row])} gave up waiting for {snapshot.where(row)} "
-                "after "
+                f"{snapshot.task_name(timeline.task[row])} gave up waiting for "
+                f"{snapshot.acquisition_label(row)} after "
                 f"{format_duration(after)}{_holding(snapshot, row)}{times(len(group))}.",
                 at=timeline.enter_ended[row],
                 cost=after,
@@ -62,7 +63,7 @@ class Timeout(Finding):
 
 
 def _interrupted(snapshot: Snapshot, deadline: int) -> tuple[int, Phase] | None:
-    """The innermost phase inside ``deadline`` that it cut off."""
+    """Return the innermost phase inside ``deadline`` that it cancelled."""
     timeline = snapshot.timeline
     end = timeline.exit_started[deadline]
     rows = timeline.rows_of_task[timeline.task[deadline]]
@@ -90,18 +91,18 @@ def _doing(snapshot: Snapshot, interrupted: tuple[int, Phase] | None) -> str:
         return ""
     row, phase = interrupted
     doing = {"enter": "waiting for", "body": "in the body of", "exit": "cleaning up"}[phase]
-    return f", {doing} {snapshot.where(row)}"
+    return f", {doing} {snapshot.acquisition_label(row)}"
 
 
 def _holding(snapshot: Snapshot, row: int) -> str:
     held = [other for other in snapshot.held_around(row) if kind_of(snapshot, other) != "timeout"]
     within = _held_within(snapshot, row)
-    names = list(dict.fromkeys(snapshot.where(other) for other in [*held, *within]))
+    names = list(dict.fromkeys(snapshot.acquisition_label(other) for other in [*held, *within]))
     return f", while it held {', '.join(names)}" if names else ""
 
 
 def _held_within(snapshot: Snapshot, deadline: int) -> list[int]:
-    """What was entered inside the deadline and whose body the deadline cut off."""
+    """Return what was entered inside ``deadline`` and whose body it cancelled."""
     interrupted = _interrupted(snapshot, deadline)
     if interrupted is None or interrupted[1] == "body":
         return []

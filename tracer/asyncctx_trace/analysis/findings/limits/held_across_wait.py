@@ -1,4 +1,4 @@
-"""A lock held while waiting for something else."""
+"""Locks that are held while their task waits for something else."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = ["HeldAcrossWait"]
 
 
 class HeldAcrossWait(Finding):
-    """While a task waited for one resource, others waited for another that it held.
+    """While a task waited for one resource, others waited for another one that it held.
 
-    But for waits inside a deadlock, which says so itself.
+    Left out are waits in a deadlock, which is reported itself.
     """
 
     kind = "held-across-wait"
@@ -26,10 +26,10 @@ class HeldAcrossWait(Finding):
 
     @classmethod
     def check(cls, snapshot: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
-        """One for each site of the hold and site of the wait, the worst first."""
+        """Yield one for each site of the hold and site of the wait, the worst first."""
         timeline = snapshot.timeline
         explained = {
-            row for ring in snapshot.once(cycles_of) for row in (*ring.waits, *ring.behind)
+            row for cycle in snapshot.once(cycles_of) for row in (*cycle.waits, *cycle.behind)
         }
         groups: dict[tuple[int, int, int], list[tuple[int, int]]] = defaultdict(list)
         cost: dict[tuple[int, int, int], int] = defaultdict(int)
@@ -51,11 +51,10 @@ class HeldAcrossWait(Finding):
             yield cls.of(
                 snapshot,
                 [row for pair in groups[key] for row in pair],
-                f"{snapshot.task(timeline.task[outer])} held {snapshot.where(outer)} while it "
-                "waited for "
-                f"{snapshot.where(inner)}, and others waited {format_duration(cost[key])} for it "
-                "meanwhile"
-                f"{times(len(groups[key]))}.",
+                f"{snapshot.task_name(timeline.task[outer])} held "
+                f"{snapshot.acquisition_label(outer)} while it waited for "
+                f"{snapshot.acquisition_label(inner)}, and others waited "
+                f"{format_duration(cost[key])} for it meanwhile{times(len(groups[key]))}.",
                 at=timeline.enter_started[inner],
                 cost=cost[key],
                 count=len(groups[key]),

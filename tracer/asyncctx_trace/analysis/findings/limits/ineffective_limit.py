@@ -1,4 +1,4 @@
-"""A limit on the creation of tasks instead of on their work."""
+"""Limits on the creation of tasks instead of on their work."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ __all__ = ["IneffectiveLimit"]
 
 _BOUNDS = ("semaphore", "limiter")
 _BRIEFLY = 10
-"""How many times longer the tasks must have run in all than the semaphore was held."""
+"""How many times longer the tasks must have run in total than the semaphore was held."""
 
 
 class IneffectiveLimit(Finding):
     """A semaphore was held while tasks were created, not while they ran.
 
-    Never certain: recordings do not say when a task was created. Reported where a task held the
-    semaphore again and again without ever waiting, once and briefly for each task that it created,
-    and where more of those ran at once than the semaphore lets in.
+    Never certain: recordings do not say when a task was created. Reported if a task held the
+    semaphore repeatedly without ever waiting, once and briefly for each task that it created, and
+    if more of those ran at once than the semaphore allows.
     """
 
     kind = "ineffective-limit"
@@ -44,17 +44,16 @@ class IneffectiveLimit(Finding):
                 continue
             for task in holders:
                 holds = [row for row in rows if timeline.task[row] == task]
-                found = _created(snapshot, task, holds, definition.capacity, resource)
-                if found is None:
+                result = _created(snapshot, task, holds, definition.capacity, resource)
+                if result is None:
                     continue
-                first, most = found
+                first, most = result
                 yield cls.of(
                     snapshot,
                     holds,
-                    f"{snapshot.task(task)} held `{snapshot.resource(resource)}` at "
-                    f"{snapshot.place(timeline.site[holds[0]])} only while it created tasks, not "
-                    "while "
-                    f"they ran: up to {most} of them ran at once, though it lets in "
+                    f"{snapshot.task_name(task)} held `{snapshot.resource_name(resource)}` at "
+                    f"{snapshot.site_label(timeline.site[holds[0]])} only while it created tasks, "
+                    f"not while they ran: up to {most} of them ran at once, though it lets in "
                     f"{definition.capacity}.",
                     certainty="possible",
                     at=timeline.enter_started[holds[0]],
@@ -67,15 +66,20 @@ class IneffectiveLimit(Finding):
 def _created(
     snapshot: Snapshot, task: int, holds: list[int], capacity: int, resource: int
 ) -> tuple[list[int], int] | None:
-    """Return the first row of each task created, and the most at once; ``None`` if it held more."""
+    """Return the first row of each task created, and how many ran at once at most.
+
+    ``None`` if the limit was effective.
+    """
     timeline = snapshot.timeline
     if len(holds) <= capacity or not all(_is_over(snapshot, row) for row in holds):
         return None
     since = timeline.enter_ended[holds[0]]
     first = [
-        timeline.rows_of_task[known.task][0]
-        for known in timeline.tasks.values()
-        if known.parent == task and known.at >= since and known.task in timeline.rows_of_task
+        timeline.rows_of_task[definition.task][0]
+        for definition in timeline.tasks.values()
+        if definition.parent == task
+        and definition.at >= since
+        and definition.task in timeline.rows_of_task
     ]
     # A task for each time that it was held, which came after it and took no part in the limit.
     if not capacity < len(first) == len(holds):
@@ -103,7 +107,7 @@ def _created(
 
 
 def _is_over(snapshot: Snapshot, row: int) -> bool:
-    """Whether the task that entered ``row`` also left it."""
+    """Return whether ``row`` has been exited by the task that entered it."""
     timeline = snapshot.timeline
     return timeline.exit_ended[row] != NOT_YET and timeline.exit_task[row] == timeline.task[row]
 

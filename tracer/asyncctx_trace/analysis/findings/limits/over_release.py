@@ -1,4 +1,4 @@
-"""More tasks in than a semaphore was made for, because it was released too often."""
+"""Semaphores that more tasks hold than they allow, because they were released too often."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["OverRelease"]
 
 
 class OverRelease(Finding):
-    """A semaphore was released more often than acquired, and then let in more than its capacity.
+    """A semaphore was released more often than acquired, and then held by more than its capacity.
 
-    Certain where the task that released once too often had acquired it, too: it gave back twice
-    what it took once. Possible where only the counter proves it: every permit was released at two
-    places. Semaphores that others release to let tasks in are no limits, and neither
-    is one whose capacity a task raises by releasing what it never acquired.
+    Certain if the task that released once too often had acquired it, too: it released twice what it
+    acquired once. Possible if only the counter proves it: every permit was released at two sites.
+    Semaphores that others release to let tasks in are not limits, and neither is one whose capacity
+    a task raises by releasing what it never acquired.
     """
 
     kind = "over-release"
@@ -30,52 +30,51 @@ class OverRelease(Finding):
     @classmethod
     def check(cls, snapshot: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
         """Yield one for each semaphore."""
-        for resource in dict.fromkeys(each.resource for each in snapshot.timeline.unmatched):
-            known = snapshot.timeline.resources.get(resource)
-            if known is None or known.kind != "semaphore" or known.capacity is None:
+        for resource in dict.fromkeys(release.resource for release in snapshot.timeline.unmatched):
+            definition = snapshot.timeline.resources.get(resource)
+            if definition is None or definition.kind != "semaphore" or definition.capacity is None:
                 continue
-            crowd = _first_crowd(snapshot, resource, known.capacity)
+            crowd = _first_crowd(snapshot, resource, definition.capacity)
             if crowd is None:
-                yield from cls._counted(snapshot, resource, known.capacity)
+                yield from cls._counted(snapshot, resource, definition.capacity)
                 continue
             extra, certain = _extra_releases(snapshot, resource, crowd.at)
             if not extra:
-                yield from cls._counted(snapshot, resource, known.capacity)
+                yield from cls._counted(snapshot, resource, definition.capacity)
                 continue
             tasks = {snapshot.timeline.task[row] for row in crowd.rows}
             certain = certain and is_complete(
                 snapshot.timeline,
-                tasks | {each.task for each in extra},
+                tasks | {release.task for release in extra},
                 snapshot.start,
                 crowd.at + 1,
             )
             first = extra[0]
-            where = snapshot.place(first.site) if first.site else "an unknown site"
+            where = snapshot.site_label(first.site) if first.site else "an unknown site"
             yield cls.of(
                 snapshot,
                 crowd.rows,
-                f"{crowd.most} tasks were in {snapshot.where(crowd.rows[0])} at once, which is "
-                "made "
-                f"for {known.capacity}: "
-                f"{where} released it in {snapshot.task(first.task)} although nothing was left to "
-                f"give back{times(len(extra))}.",
+                f"{crowd.most} tasks were in {snapshot.acquisition_label(crowd.rows[0])} at once, "
+                f"which is made for {definition.capacity}: {where} released it in "
+                f"{snapshot.task_name(first.task)} although nothing was left to give "
+                f"back{times(len(extra))}.",
                 certainty="certain" if certain else "possible",
                 at=crowd.at,
                 count=len(extra),
-                tasks=[each.task for each in extra],
-                sites=[each.site for each in extra if each.site],
+                tasks=[release.task for release in extra],
+                sites=[release.site for release in extra if release.site],
             )
 
     @classmethod
     def _counted(cls, snapshot: Snapshot, resource: int, capacity: int) -> Iterator[Finding]:
-        """Yield one if each permit was released at several places.
+        """Yield one if each permit was released at several sites.
 
-        Each of two places (a ``finally``, a done callback) gives back as many as were acquired.
-        A limit that is raised on purpose, or a signal, is released at one such place at most.
+        Each of two sites (a ``finally``, a done callback) releases as many as were acquired. A
+        limit that is raised on purpose, or a signal, is released at only one such site.
         """
         timeline = snapshot.timeline
         rows = [row for row in timeline.rows_of_resource.get(resource, ()) if timeline.entered(row)]
-        unmatched = [each for each in timeline.unmatched if each.resource == resource]
+        unmatched = [release for release in timeline.unmatched if release.resource == resource]
         released: dict[int, int] = {}
         open_ = 0
         for row in rows:
@@ -83,20 +82,20 @@ class OverRelease(Finding):
                 open_ += 1
             site = timeline.exit_site[row]
             released[site] = released.get(site, 0) + (timeline.exit_started[row] != NOT_YET)
-        for each in unmatched:
-            released[each.site or 0] = released.get(each.site or 0, 0) + 1
+        for release in unmatched:
+            released[release.site or 0] = released.get(release.site or 0, 0) + 1
         twice = [
             site for site, count in released.items() if site and count >= len(rows) - open_ > 1
         ]
         value = capacity - open_ + len(unmatched)
         if not capacity or len(twice) < 2 or value <= capacity or timeline.dropped:
             return
-        places = " and at ".join(snapshot.place(site) for site in sorted(twice))
+        sites = " and at ".join(snapshot.site_label(site) for site in sorted(twice))
         yield cls.of(
             snapshot,
             [rows[0]],
-            f"{snapshot.where(rows[0])} was acquired {len(rows)} times and released "
-            f"{sum(released.values())} times, at {places}: it was made for {capacity} and lets in "
+            f"{snapshot.acquisition_label(rows[0])} was acquired {len(rows)} times and released "
+            f"{sum(released.values())} times, at {sites}: it was made for {capacity} and lets in "
             f"{value} now.",
             certainty="possible",
             at=unmatched[0].at,
@@ -107,13 +106,13 @@ class OverRelease(Finding):
 
 @dataclass(frozen=True, slots=True)
 class _Crowd:
-    """The first moment at which there were more in than the capacity."""
+    """The first time at which more tasks held it than its capacity."""
 
     at: int
     rows: list[int]
-    """Who was in then."""
+    """The rows that held it then."""
     most: int
-    """How many there ever were at once."""
+    """The largest number of holders at any time."""
 
 
 def _first_crowd(snapshot: Snapshot, resource: int, capacity: int) -> _Crowd | None:
@@ -140,7 +139,7 @@ def _first_crowd(snapshot: Snapshot, resource: int, capacity: int) -> _Crowd | N
 
 
 def _own(snapshot: Snapshot, row: int) -> bool:
-    """Whether who acquired in ``row`` gives it back itself: only then it is in until it does."""
+    """Return whether the task that acquired ``row`` releases it itself, and holds it until then."""
     timeline = snapshot.timeline
     if not timeline.by_call[row]:
         return True
@@ -150,7 +149,8 @@ def _own(snapshot: Snapshot, row: int) -> bool:
 def _extra_releases(
     snapshot: Snapshot, resource: int, until: int
 ) -> tuple[list[ReleaseUnmatched], bool]:
-    """The releases that were too many, and whether the one before ``until`` surely was."""
+    """Return the releases that were too many, and whether the one before ``until`` certainly
+    was."""
     timeline = snapshot.timeline
     rows = timeline.rows_of_resource.get(resource, ())
     acquired = {timeline.task[row] for row in rows}
@@ -158,18 +158,18 @@ def _extra_releases(
         _line(snapshot, timeline.exit_site[row]) for row in rows if timeline.exit_site[row]
     }
     own, others = [], []
-    for each in timeline.unmatched:
-        if each.resource != resource:
+    for release in timeline.unmatched:
+        if release.resource != resource:
             continue
-        if each.task in acquired:
-            own.append(each)
-        elif each.site and _line(snapshot, each.site) in giving_back:
-            others.append(each)
+        if release.task in acquired:
+            own.append(release)
+        elif release.site and _line(snapshot, release.site) in giving_back:
+            others.append(release)
     if own and own[0].at <= until:
         return own, True
     return (others, False) if others and others[0].at <= until else ([], False)
 
 
 def _line(snapshot: Snapshot, site: int) -> tuple[str, int] | None:
-    known = snapshot.timeline.sites.get(site)
-    return None if known is None else (known.file, known.line)
+    definition = snapshot.timeline.sites.get(site)
+    return None if definition is None else (definition.file, definition.line)

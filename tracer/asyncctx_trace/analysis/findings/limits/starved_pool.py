@@ -1,4 +1,4 @@
-"""A pool that is too small for those who want it."""
+"""Pools that are too small for the tasks that want them."""
 
 from __future__ import annotations
 
@@ -26,23 +26,24 @@ __all__ = ["StarvedPool"]
 
 _BOUNDS = ("semaphore", "limiter")
 _PARTS = 4
-"""Parts of the time during which tasks asked, at whose ends a growing queue is longer each."""
+"""The number of parts of the time during which tasks asked; a growing queue is longer at the end of
+each."""
 
 
 _CLOSED = re.compile(r"clos", re.IGNORECASE)
-"""Errors of a pool that is being closed, as at the end of a program, and not too small."""
+"""Errors of a pool that is being closed, as at the end of a program."""
 _NOTICED = 100_000_000
-"""ns from which on a person notices a wait (Miller 1968; Nielsen 1993)."""
+"""The duration from which a person notices a wait, in ns (Miller 1968; Nielsen 1993)."""
 _MUCH_LONGER = 10
-"""How many times longer a slow holder holds it than those who wait for it do."""
+"""How many times longer a slow holder holds it than its waiters do."""
 
 
 class StarvedPool(Finding):
-    """It was full, and those who queued had to give up or waited much longer than they held it.
+    """It was full, and tasks in its queue gave up or waited much longer than they held it.
 
-    Certain for a pool in whose queue a deadline passed, or in which somebody never got in. A queue
-    alone is no fault, neither of a semaphore nor of a pool: it is possibly too small where the
-    queue grew until the end, or where slow holders of a pool kept out those who are quick.
+    Certain for a pool in whose queue a deadline passed, or in which a task never entered. A queue
+    alone is no fault, neither of a semaphore nor of a pool: it is possibly too small if the queue
+    grew until the end, or if slow holders of a pool kept out quick ones.
     """
 
     kind = "starved-pool"
@@ -80,14 +81,14 @@ class StarvedPool(Finding):
         lengths = list(map(sub, answered, asked))
         longest = queued[lengths.index(max(lengths))]
         worst = blame(snapshot, resource).by_site()
-        held_at = f", mostly for {snapshot.place(worst[0][0])}" if worst else ""
+        held_at = f", mostly for {snapshot.site_label(worst[0][0])}" if worst else ""
         holders = snapshot.holders(resource, asked[queued.index(longest)])
         yield cls.of(
             snapshot,
             dict.fromkeys([longest, *holders[: definition.capacity], *queued]),
-            f"`{snapshot.resource(resource)}` lets in {definition.capacity} at once and had up to "
-            f"{most} waiting: {len(queued)} waited {format_duration(waited)} in all{held_at}, "
-            f"{_fate(snapshot, queued, held, late)}.",
+            f"`{snapshot.resource_name(resource)}` lets in {definition.capacity} at once and had "
+            f"up to {most} waiting: {len(queued)} waited {format_duration(waited)} in "
+            f"all{held_at}, {_fate(snapshot, queued, held, late)}.",
             certainty=certainty,
             at=when or timeline.enter_started[longest],
             cost=waited,
@@ -97,7 +98,7 @@ class StarvedPool(Finding):
 
 
 def _fate(snapshot: Snapshot, queued: list[int], held: int, late: int) -> str:
-    """Say how many of those who queued got in, and for how long."""
+    """Describe how many of ``queued`` entered, and for how long they held it."""
     inside = len(entered(snapshot.timeline, queued))
     if not inside:
         return "and none of them got in"
@@ -114,10 +115,13 @@ def _judge(
     late: int,
     waited_longer: bool,
 ) -> Certainty | None:
-    """Whether it was too small; ``waited_longer`` than they held it, did those who queued."""
+    """Return the certainty that it was too small, ``None`` if it was not.
+
+    ``late``: how many gave up; ``waited_longer``: ``queued`` waited longer than they held it.
+    """
     if snapshot.timeline.resources[resource].kind in _BOUNDS:
         return "possible" if waited_longer and (late or _grew(snapshot, resource, queued)) else None
-    explained = {row for ring in snapshot.once(cycles_of) for row in (*ring.waits, *ring.behind)}
+    explained = {row for cycle in snapshot.once(cycles_of) for row in (*cycle.waits, *cycle.behind)}
     never = any(
         snapshot.timeline.enter_ended[row] == NOT_YET
         and row not in explained
@@ -132,9 +136,9 @@ def _judge(
 
 
 def _turned_away(snapshot: Snapshot, queued: Sequence[int]) -> int:
-    """Count those in the queue who had to give up, and did not get in later.
+    """Return how many of ``queued`` had to give up, and did not enter later.
 
-    A deadline passed, or the pool raised while it was full.
+    A deadline passed, or the pool raised an error while it was full.
     """
     retries = snapshot.once(Retries)
     return sum(
@@ -164,16 +168,19 @@ def _had_to_give_up(snapshot: Snapshot, row: int) -> bool:
 
 
 def _slow_keep_out_quick(snapshot: Snapshot, resource: int, queued: Sequence[int]) -> bool:
-    """Whether a noticeable wait is due to holds that are much longer than those of the waiters.
+    """Return whether a noticeable wait is due to holds that are much longer than the waiters' own.
 
-    Jobs of one length that come in a burst wait for each other, and that is what a pool is for.
+    Jobs of the same length that come in a burst wait for each other, and that is what a pool is
+    for.
     """
     timeline = snapshot.timeline
     asked, answered = waits_of(timeline, queued, snapshot.now)
     if max(map(sub, answered, asked)) < _NOTICED:
         return False
     own = [snapshot.body_length(row) for row in entered(timeline, queued)]
-    charged = [(site, ns) for site, way, ns in blame(snapshot, resource).by_site() if len(way) == 1]
+    charged = [
+        (site, ns) for site, path, ns in blame(snapshot, resource).by_site() if len(path) == 1
+    ]
     if not own or not charged:
         return False
     site = charged[0][0]
@@ -188,7 +195,7 @@ def _slow_keep_out_quick(snapshot: Snapshot, resource: int, queued: Sequence[int
 
 
 def _grew(snapshot: Snapshot, resource: int, queued: Sequence[int]) -> bool:
-    """Whether the queue was longer at the end of each part of the time, and never got empty.
+    """Return whether the queue was longer at the end of each part of the time, and never empty.
 
     A burst of tasks that a semaphore lets through one after the other makes a queue that shrinks;
     an arrival rate above the service rate makes one that grows until the recording ends.

@@ -1,4 +1,4 @@
-"""Tasks that wait for each other in a cycle."""
+"""Cycles of tasks that wait for each other."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Deadlock(Finding):
 
     @classmethod
     def check(cls, snapshot: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
-        """One for each ring that ever closed."""
+        """Yield one for each cycle."""
         cycles = snapshot.once(cycles_of)
         members = [frozenset(cycle.waits) for cycle in cycles]
         for cycle, waits in zip(cycles, members, strict=True):
@@ -33,7 +33,7 @@ class Deadlock(Finding):
 
     @classmethod
     def from_cycle(cls, snapshot: Snapshot, cycle: DeadlockCycle) -> Finding:
-        """The finding that tells of ``ring``."""
+        """Return the finding about ``cycle``."""
         waited = [_waited(snapshot, row) for row in (*cycle.waits, *cycle.behind)]
         return cls.of(
             snapshot,
@@ -47,22 +47,22 @@ class Deadlock(Finding):
 
 
 def blocks_around(snapshot: Snapshot, holds: Iterable[int]) -> list[int]:
-    """Return the `async with` blocks whose end gives back what was taken by calls inside them.
+    """Return the ``async with`` blocks whose end releases what was acquired by calls inside them.
 
     A pipeline takes its connection at the first command and keeps it until the block ends: the
     block around a call that is of the same library.
     """
     timeline = snapshot.timeline
-    found: dict[int, None] = {}
+    result: dict[int, None] = {}
     for hold in holds:
         around = snapshot.held_around(hold) if timeline.by_call[hold] else ()
         if around and not timeline.by_call[around[-1]] and _library(snapshot, around[-1], hold):
-            found[around[-1]] = None
-    return list(found)
+            result[around[-1]] = None
+    return list(result)
 
 
 def _library(snapshot: Snapshot, row: int, other: int) -> bool:
-    """Whether the managers of both rows are of one package."""
+    """Return whether the managers of both rows are of one package."""
     manager = snapshot.timeline.manager
     return manager[row].partition(".")[0] == manager[other].partition(".")[0]
 

@@ -1,4 +1,4 @@
-"""Locks taken in one order here and in the other there."""
+"""Locks that are taken in one order here and in the opposite one there."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["LockOrderInversion"]
 
 
 class LockOrderInversion(Finding):
-    """It did not hang this time; at the wrong moment it will.
+    """The program did not deadlock this time, but can.
 
-    Certain only where the very same locks are meant, each lets one in, and the two orders have
-    been seen at the same time: then nothing keeps the tasks apart.
+    Certain only if both orders are of the same locks, each lets one task in, and the two orders
+    have been seen at the same time, so that nothing keeps the tasks apart.
     """
 
     kind = "lock-order-inversion"
@@ -26,11 +26,11 @@ class LockOrderInversion(Finding):
 
     @classmethod
     def check(cls, snapshot: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
-        """One for each pair or ring, but for those that did hang."""
+        """Yield one for each pair or larger cycle, except for those that did deadlock."""
         timeline = snapshot.timeline
         known = {
-            frozenset(timeline.resource[row] for row in ring.waits)
-            for ring in (*snapshot.once(cycles_of), *snapshot.once(avoided))
+            frozenset(timeline.resource[row] for row in cycle.waits)
+            for cycle in (*snapshot.once(cycles_of), *snapshot.once(avoided))
         }
         for inversion in inversions(snapshot):
             rows = [row for n in inversion.nestings for row in (n.inner, n.outer)]
@@ -55,8 +55,9 @@ class LockOrderInversion(Finding):
 def _say(snapshot: Snapshot, inversion: Inversion) -> str:
     timeline = snapshot.timeline
     ways = "; ".join(
-        f"{snapshot.task(n.task)} took `{snapshot.resource(timeline.resource[n.outer])}` at "
-        f"{snapshot.place(timeline.site[n.outer])}, then {snapshot.where(n.inner)}"
+        f"{snapshot.task_name(n.task)} took `{snapshot.resource_name(timeline.resource[n.outer])}` "
+        f"at {snapshot.site_label(timeline.site[n.outer])}, then "
+        f"{snapshot.acquisition_label(n.inner)}"
         for n in inversion.nestings
     )
     meant = {

@@ -108,10 +108,10 @@ class _WaitLookup:
         ``tasks``, ``starts`` and ``ends`` are those of the holds.
         """
         index = np.minimum(np.searchsorted(self._tasks, tasks), len(self._tasks) - 1)
-        known = self._tasks[index] == tasks
+        definition = self._tasks[index] == tasks
         first = bisect(self.ends, starts, self._firsts[index], self._lasts[index])
         last = bisect(self.starts, ends - 1, self._firsts[index], self._lasts[index])
-        last = np.where(known, np.maximum(first, last), first)
+        last = np.where(definition, np.maximum(first, last), first)
         return np.repeat(np.arange(len(tasks)), last - first), ranges(first, last)
 
 

@@ -47,12 +47,12 @@ def last_event_times(timeline: Timeline) -> dict[int, int]:
     entered, ended = np.maximum(asked, got_in), np.maximum(left, over)
     own = view(timeline.exit_task) == view(timeline.task)
     last = np.where(own, np.maximum(entered, ended), entered)
-    found = {task: int(last[view(rows)].max()) for task, rows in timeline.rows_of_task.items()}
+    result = {task: int(last[view(rows)].max()) for task, rows in timeline.rows_of_task.items()}
     foreign = np.flatnonzero(~own)
     tasks, at = view(timeline.exit_task)[foreign].tolist(), ended[foreign].tolist()
     for task, ended_at in zip(tasks, at, strict=True):
-        found[task] = max(found.get(task, NOT_YET), ended_at)
-    return found
+        result[task] = max(result.get(task, NOT_YET), ended_at)
+    return result
 
 
 def path_steps(
@@ -123,17 +123,17 @@ def _innermost(
     of_tasks = [timeline.rows_of_task.get(task, nothing) for task in seen]
     rows, first, last = _chained(of_tasks, [*seen], tasks)
     last = bisect(view(timeline.enter_started)[rows], at, first, last) - 1
-    found = np.full(len(at), -1)
-    found[last >= first] = rows[last[last >= first]]
+    result = np.full(len(at), -1)
+    result[last >= first] = rows[last[last >= first]]
     phase = np.zeros(len(at), np.int64)
     enclosing = view(parents)
-    left = np.flatnonzero(found >= 0)
+    left = np.flatnonzero(result >= 0)
     while len(left):
-        phase[left] = _phase_numbers(timeline, found[left], at[left])
+        phase[left] = _phase_numbers(timeline, result[left], at[left])
         left = left[phase[left] == 0]
-        found[left] = enclosing[found[left]]
-        left = left[found[left] >= 0]
-    return found, phase
+        result[left] = enclosing[result[left]]
+        left = left[result[left] >= 0]
+    return result, phase
 
 
 def _phase_numbers(timeline: Timeline, rows: Integers, at: Integers) -> Integers:

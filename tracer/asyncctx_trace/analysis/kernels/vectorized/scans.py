@@ -26,7 +26,7 @@ __all__ = ["cleanup_counts", "parents", "tasks_with_overlaps", "waits"]
 def parents(timeline: Timeline) -> array[int]:
     """Return, by row, the row of the enclosing acquisition; -1 if there is none."""
     ids, wanted = view(timeline.id), view(timeline.parent)
-    found = np.full(len(ids), -1)
+    result = np.full(len(ids), -1)
     some = np.flatnonzero(wanted)
     if len(some):
         wanted = wanted[some]
@@ -34,8 +34,8 @@ def parents(timeline: Timeline) -> array[int]:
         # If several rows have one id, the last one counts.
         index = np.searchsorted(ids[order], wanted, side="right") - 1
         rows = order[np.maximum(index, 0)]
-        found[some] = np.where(ids[rows] == wanted, rows, -1)
-    return column(found)
+        result[some] = np.where(ids[rows] == wanted, rows, -1)
+    return column(result)
 
 
 def tasks_with_overlaps(timeline: Timeline, tasks: Iterable[int]) -> Iterable[int]:

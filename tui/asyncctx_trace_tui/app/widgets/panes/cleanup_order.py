@@ -51,7 +51,7 @@ class Cleanup(TextPage):
         spans = [
             Span("   " * a.depth + glyph + " ", foreground),
             Span(what),
-            Span(f"  {since} so far · {self.state.snapshot.place(a.site)}", "faint"),
+            Span(f"  {since} so far · {self.state.snapshot.site_label(a.site)}", "faint"),
         ]
         if leaving and a.body_error is not None:
             spans.append(Span(f"  {a.body_error.type}: {a.body_error.message}", "error"))

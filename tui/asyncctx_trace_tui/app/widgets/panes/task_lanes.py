@@ -223,7 +223,7 @@ class Lanes(TimeRows[LaneLine]):
         return (
             f"{task_name(timeline, a.task)} {_PHASES[phase]} "
             f"`{resource_name(timeline, a.resource)}`\n{format_duration(span[1] - span[0])}"
-            f" · {state.snapshot.place(a.site)}"
+            f" · {state.snapshot.site_label(a.site)}"
         )
 
     def row_at(self, line: LaneLine, at: int) -> int | None:

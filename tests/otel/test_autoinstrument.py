@@ -28,7 +28,7 @@ asyncio.run(main())
 
 
 def instrumented(tmp_path: Path, **environment: str) -> list[str]:
-    """The names of the spans that the program gives without a word of ours in it."""
+    """Return the names of the spans of a program that does not mention asyncctx-trace."""
     (tmp_path / "app.py").write_text(PROGRAM)
     ended = subprocess.run(
         [
@@ -55,21 +55,21 @@ def instrumented(tmp_path: Path, **environment: str) -> list[str]:
     return names
 
 
-def test_a_program_without_a_word_of_ours(tmp_path: Path) -> None:
-    """The entry point is found, and its spans go where all others go."""
+def test_opentelemetry_instrument_traces_a_program(tmp_path: Path) -> None:
+    """The entry point is found, and the spans go to the configured exporter."""
     enter, body, exit_, lifecycle = instrumented(tmp_path)
 
     assert [enter, body, exit_] == ["enter", "body", "exit"]
     assert lifecycle.startswith("async with asyncio.Lock")
 
 
-def test_it_can_be_left_out(tmp_path: Path) -> None:
-    """By name, like every other instrumentation."""
+def test_it_can_be_disabled(tmp_path: Path) -> None:
+    """By its name, like other instrumentations."""
     assert instrumented(tmp_path, OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="asyncctx_trace") == []
 
 
-def test_uninstrument_leaves_no_trace() -> None:
-    """Code, provider and listeners are what they were, and it can be switched on again."""
+def test_uninstrument_restores_everything() -> None:
+    """Code, provider and sinks; it can be instrumented again."""
     exporter, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     before = dict(vars(provider)), list(sys.meta_path), list(sys.path_hooks)

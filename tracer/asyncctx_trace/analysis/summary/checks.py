@@ -1,7 +1,7 @@
-"""Gates: what must not be found in a recording, and which limits it must keep.
+"""Checks: findings that a recording must not contain, and budgets that it must keep.
 
-A gate that was asked for passes only on complete evidence: where acquisitions are missing from
-the recording it is shut, and says so.
+A check passes only on complete evidence: if acquisitions are missing from the recording, it fails
+with that reason.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from asyncctx_trace.analysis.timeline.completeness import completeness
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.text import count, did_you_mean, plain
 
-__all__ = ["SELECTORS", "Gates", "kinds_in", "selects", "what_is_missing"]
+__all__ = ["SELECTORS", "Checks", "kinds_in", "selects", "what_is_missing"]
 
 SELECTORS = (*KINDS, "certain", "any")
-"""What a gate can be told to look for: kinds of findings, the certain ones, or any."""
+"""What ``--fail-on`` accepts: kinds of findings, the certain ones, or any."""
 
 
 def kinds_in(given: str | Iterable[str]) -> frozenset[str]:
-    """The selectors in ``given``: a text with commas or blanks between them, or several texts.
+    """Parse selectors: a text with commas or blanks between them, or several texts.
 
-    Raises ValueError for a text without one and for one that does not exist, with the nearest.
+    Raises ValueError if a text has no selector or an unknown one, and suggests the nearest.
     """
     texts = [given] if isinstance(given, str) else list(given)
     names: set[str] = set()
     for text in texts:
-        found = [name for name in re.split(r"[,\s]+", str(text)) if name]
-        if not found:
+        result = [name for name in re.split(r"[,\s]+", str(text)) if name]
+        if not result:
             raise ValueError(f"no kind of finding given; use {_listed()}")
-        names.update(found)
+        names.update(result)
     for name in sorted(names):
         if name not in SELECTORS:
             raise ValueError(
@@ -46,42 +46,42 @@ def kinds_in(given: str | Iterable[str]) -> frozenset[str]:
 
 
 def selects(selectors: Iterable[str], finding: Finding | FindingGroup) -> bool:
-    """Whether one of ``selectors`` means ``finding``."""
+    """Return whether one of ``selectors`` matches ``finding``."""
     return not {"any", finding.kind, finding.certainty}.isdisjoint(selectors)
 
 
 @dataclass(frozen=True, slots=True)
-class Gates:
-    """What makes a command fail."""
+class Checks:
+    """The checks that make a command fail."""
 
     fail_on: frozenset[str] = frozenset()
-    """Some of SELECTORS."""
+    """A subset of :data:`SELECTORS`."""
     budgets: tuple[Budget, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.fail_on or self.budgets)
 
-    def shut(self, told: Report) -> list[str]:
+    def failures(self, report: Report) -> list[str]:
         """Return a line for each check that fails, with the reason.
 
-        ``told`` is a report that was made with these budgets.
+        ``report`` must have been made with these budgets.
         """
         lines = [
             line
             for selector in SELECTORS
-            if selector in self.fail_on and (line := _found(told, selector))
+            if selector in self.fail_on and (line := _failed(report, selector))
         ]
-        lines += [f"check failed: {breach.summary}" for breach in told.breaches]
-        if self and (why := what_is_missing(told.snapshot.timeline)):
+        lines += [f"check failed: {breach.summary}" for breach in report.breaches]
+        if self and (why := what_is_missing(report.snapshot.timeline)):
             lines.append(f"check failed: the evidence is incomplete: {why}")
         return lines
 
 
-def _found(told: Report, selector: str) -> str:
-    groups = [group for group in told.groups if selects([selector], group)]
+def _failed(report: Report, selector: str) -> str:
+    groups = [group for group in report.groups if selects([selector], group)]
     groups += [
         consequence
-        for group in told.groups
+        for group in report.groups
         for consequence in group.consequences
         if selects([selector], consequence)
     ]
@@ -96,7 +96,7 @@ def _found(told: Report, selector: str) -> str:
 
 
 def what_is_missing(timeline: Timeline) -> str:
-    """How many acquisitions a recording lacks, and why; ``""`` if it is complete."""
+    """Return how many acquisitions a recording lacks, and why; ``""`` if it is complete."""
     lost: dict[str, int] = {}
     for gap in completeness(timeline):
         lost[gap.reason] = lost.get(gap.reason, 0) + gap.acquisitions

@@ -1,4 +1,4 @@
-"""Who was in whose way, as links of spans."""
+"""Links from the enter of a waiter to the holders that blocked it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_s
 from asyncctx_trace import traced
 
 
-def test_a_waiter_links_to_every_holder_that_was_in_its_way(trace: Any) -> None:
+def test_a_waiter_links_to_every_holder_that_blocked_it(trace: Any) -> None:
     """The third in line was blocked by the first and by the second."""
     tracing = trace()
 
@@ -36,8 +36,8 @@ def test_a_waiter_links_to_every_holder_that_was_in_its_way(trace: Any) -> None:
     }
 
 
-def test_who_is_not_sampled_counts_all_the_same(trace: Any) -> None:
-    """It has no span to link to, but it was before you."""
+def test_holders_that_are_not_sampled_are_counted(trace: Any) -> None:
+    """They have no span to link to, but they blocked the waiter."""
     tracing = trace()
     unsampled = NonRecordingSpan(SpanContext(1, 2, True, TraceFlags(0)))
 
@@ -59,8 +59,8 @@ def test_who_is_not_sampled_counts_all_the_same(trace: Any) -> None:
     assert len(last.links) == 1
 
 
-def test_where_there_is_room_nobody_is_in_the_way(trace: Any) -> None:
-    """Two at once in a semaphore for two, and in a timeout as many as like."""
+def test_a_resource_that_is_not_full_blocks_nobody(trace: Any) -> None:
+    """Two tasks in a semaphore for two, and any number in a timeout."""
     tracing = trace()
 
     async def main() -> None:
