@@ -1,36 +1,22 @@
-"""``async with`` -> facts: everything that sits between the program and whoever listens.
+"""Turn ``async with`` into events: everything between the program and the sinks.
 
-=================  ==============================================================
-room               what it is
-=================  ==============================================================
-hub                hands each fact to the sinks that listen, and survives them
-lifecycle          the four moments of an acquisition, in the task that lives them
-_native          the same for what goes well, compiled, with the marks
-tasks              which task runs now
-resources          what a manager stands for
-adapters           the table of managers known by name
-sites              where in the source an ``async with`` stands
-invisible          keeps our frames out of tracebacks, stacks and warnings
------------------  --------------------------------------------------------------
-traced             the words ``traced`` and ``untraced``
-manager            the proxy around one manager
-classes            a class whose objects are traced, in place
-careful            the awaits of both
------------------  --------------------------------------------------------------
-switch             the words ``install`` and ``uninstall``
-installing         turns the following on and off
-scope              which files are the program's own
-settings           what ``pyproject.toml`` says of that
-program            rewrites the program's code objects
-constants          the same for a module that the interpreter runs by itself
-rewriting          puts marks around each ``async with``
-marks              what they do
-operations         the table of functions in others' libraries that are operated on
-surgery            how
-stacks             acquisitions through an exit stack
-pairs              acquisitions by ``acquire()`` and ``release()``
-bytecode           a code object taken apart and put together
-=================  ==============================================================
+=====================  ==============================================================
+module                 what it is for
+=====================  ==============================================================
+api                    the public functions ``install`` and ``uninstall``
+sinks                  deliver each event to the attached sinks
+publish                publish the events of an acquisition in the task that makes it
+acceleration           bind the C implementation, whose sources are in ``native/``
+hidden_frames          keep frames of this package out of tracebacks and stacks
+scope  settings        which files are traced, and what ``pyproject.toml`` says of it
+span_scope             which acquisitions may become spans of the program's telemetry
+---------------------  --------------------------------------------------------------
+registry/              tasks, resources, sites, classes, and what is still open
+adapters/              the classes of managers that are known, by family of libraries
+wrapping/              ``traced`` and ``untraced``: proxies, classes, awaitables
+rewriting/             hooks in code objects, from bytecode to the import system
+patches/               changed functions of other libraries, one concern a module
+=====================  ==============================================================
 
-Nothing here knows of recordings or spans: facts go to a :class:`~.hub.Sink`.
+Nothing here knows recordings or spans: events go to a :class:`~.sinks.Sink`.
 """

@@ -1,4 +1,4 @@
-"""The four moments of an acquisition, told in the task that lives them."""
+"""Publish the four events of an acquisition, in the task that makes it."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ _OK = int(Outcome.OK)
 BY_CALL = int(EnterFlag.BY_CALL)
 TRACED = int(EnterFlag.TRACED)
 _NO_ROOM = (RecursionError, MemoryError)
-"""The program is at the end of its stack or memory: nothing can be told, by nobody's fault."""
+"""The program is at the end of its stack or memory: the event is missed, the sink not to blame."""
 
 
 @accelerated
 class Acquisition:
     """One pass of one task through one manager.
 
-    Where a task gives back what an ``async with`` holds and takes it again inside the block, the
-    object stands for one acquisition after the other: each has an id of its own.
+    Where a task releases what an ``async with`` holds and acquires it again inside the block, the
+    object stands for one acquisition after the other, each with its own id.
     """
 
     __slots__ = ("flags", "id", "resource", "state", "task")
@@ -66,16 +66,22 @@ class Acquisition:
 @accelerated
 @hidden
 def enter_started(manager: int, resource: int, site: int, flags: int = 0) -> Acquisition | None:
-    """The running task asks; ``None`` when nobody listens, or nobody could be told.
+    """Publish that the running task begins to enter; the caller has asked ``active_sink()``.
 
-    Whoever calls this has seen by ``hub.heard`` that somebody listens. ``flags`` are bits of
-    ``EnterFlag``.
+    Args:
+        manager: Id of the manager's class.
+        resource: Id of the resource.
+        site: Id of the site.
+        flags: Bits of ``EnterFlag``.
+
+    Returns:
+        The acquisition, ``None`` if no sink received the event.
     """
     sink = active.sink
     if sink is None:
         return None
     try:
-        # The short way to the task of asyncio's that runs, if it is known.
+        # The short way to the running task of asyncio, if it is known.
         known = None if tasks.running_loop() is None else seen(id(tasks.native_task()))
         task = known or current_task()
         open_ = task.open
@@ -108,9 +114,10 @@ def enter_started_by_call(
     flags: int = BY_CALL,
     elsewhere: bool = False,
 ) -> Acquisition | None:
-    """``task`` asks by calling a method; ``acquisition`` is one that has ended and begins again.
+    """Publish that ``task`` begins to enter by calling a method.
 
-    ``elsewhere`` says that another task does so on its behalf: this one may go on meanwhile.
+    ``acquisition`` is one that has ended and begins again. With ``elsewhere``, another task
+    acquires on behalf of ``task``, which may go on meanwhile.
     """
     sink = active.sink
     if sink is None:
@@ -140,7 +147,7 @@ def enter_started_by_call(
 @accelerated
 @hidden
 def enter_ended(acquisition: Acquisition | None, error: BaseException | None = None) -> None:
-    """It got in, or, with ``error``, it did not."""
+    """Publish the end of the enter, which failed if there is an ``error``."""
     if acquisition is None:
         return
     acquisition.state = HOLDING if error is None else ENDED
@@ -166,11 +173,11 @@ def enter_ended(acquisition: Acquisition | None, error: BaseException | None = N
 def exit_started(
     acquisition: Acquisition, error: BaseException | None = None, site: int = 0
 ) -> None:
-    """The body is over, with ``error`` if it failed; the running task cleans up.
+    """Publish that the body has ended, with ``error`` if it failed, and the exit begins.
 
     ``site`` is that of the call that begins the exit, ``0`` for the end of an ``async with``.
     """
-    if acquisition.state == ENDED:  # it was released inside the block
+    if acquisition.state == ENDED:  # released inside the block
         return
     acquisition.state = LEAVING
     sink = active.sink
@@ -199,7 +206,7 @@ def exit_ended(
     suppressed: bool = False,
     body_error: BaseException | None = None,
 ) -> None:
-    """The cleanup is over, with ``error`` if it failed itself, after a body with ``body_error``."""
+    """Publish the end of the exit, which may have failed, after a body that may have failed."""
     if acquisition is None:
         return
     if acquisition.state == ENDED:
@@ -232,7 +239,7 @@ def exit_ended(
 
 
 def _no_flags(error: BaseException, body_error: BaseException | None) -> int:
-    """Before ``exit_flags`` is imported, nothing more is known of an exit that failed."""
+    """Return no flags: the default until ``exit_flags`` is imported."""
     return 0
 
 
@@ -240,19 +247,19 @@ _flags_of: Callable[[BaseException, BaseException | None], int] = _no_flags
 
 
 def on_failed_exit(flags_of: Callable[[BaseException, BaseException | None], int]) -> None:
-    """Have ``flags_of`` asked for the flags of an exit: its exception, and that of its body."""
+    """Have ``flags_of(exit's error, body's error)`` determine the flags of exits that failed."""
     global _flags_of
     _flags_of = flags_of
 
 
-def on_second_exit(tell: Callable[[Acquisition, BaseException | None], None]) -> None:
-    """Have ``tell`` called when the exit of what has ended before is over."""
+def on_second_exit(callback: Callable[[Acquisition, BaseException | None], None]) -> None:
+    """Call ``callback`` at the end of the exit of an acquisition that had ended before."""
     global _second_exit
-    _second_exit = tell
+    _second_exit = callback
 
 
 def _nothing(acquisition: Acquisition, error: BaseException | None) -> None:
-    """Before ``releases`` is imported, nothing is released inside a block."""
+    """Do nothing: the default until ``open_acquisitions`` is imported."""
 
 
 _second_exit: Callable[[Acquisition, BaseException | None], None] = _nothing

@@ -1,4 +1,4 @@
-"""What a project says about tracing in its ``pyproject.toml``."""
+"""Read the settings of a project from its ``pyproject.toml``."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ class Settings:
     """Whether arguments, messages, output and literals are kept out of recordings."""
 
     def plus(self, include: tuple[str, ...], exclude: tuple[str, ...], all: bool) -> Settings:
-        """These and what was asked for besides; an ``include`` asked for beats an ``exclude``
-        of the file."""
+        """Return these settings with arguments added; an ``include`` beats an ``exclude`` here."""
         return Settings(
             self.include + include,
             tuple(word for word in self.exclude if word not in include) + exclude,
@@ -38,9 +37,10 @@ class Settings:
 
 
 def read(folder: Path) -> Settings:
-    """The settings of the project that ``folder`` is in; without any, the default ones.
+    """Return the settings of the project that ``folder`` is in; without a project, the defaults.
 
-    Raises SettingsError for a file that does not say what it means.
+    Raises:
+        SettingsError: The file is not valid TOML, or a setting has the wrong type.
     """
     found = (
         parent / "pyproject.toml" for parent in [folder.absolute(), *folder.absolute().parents]
@@ -49,7 +49,7 @@ def read(folder: Path) -> Settings:
     if path is None:
         return Settings()
     raw = path.read_bytes()
-    if _TABLE.encode() not in raw:  # spare most programs the import of a parser
+    if _TABLE.encode() not in raw:  # most programs need no parser then
         return Settings()
     import tomllib
 

@@ -1,4 +1,4 @@
-"""Acquisitions without ``async with``: ``await lock.acquire()`` … ``lock.release()``."""
+"""Record acquisitions by call: ``await lock.acquire()`` … ``lock.release()``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from asyncctx_trace.instrument.registry.callers import (
     site_at,
     site_of_call,
 )
-from asyncctx_trace.instrument.registry.open_acquisitions import _given_back
+from asyncctx_trace.instrument.registry.open_acquisitions import _released_in_block
 from asyncctx_trace.instrument.registry.resources import Resource, by_object, kinds
 from asyncctx_trace.instrument.registry.tasks import Task, current_task
 from asyncctx_trace.instrument.rewriting.patching import watched
@@ -36,29 +36,29 @@ __all__ = ["Watch", "forget_scope", "watch_of"]
 _AWAITED = CO_COROUTINE | CO_ITERABLE_COROUTINE
 
 _Calls: TypeAlias = tuple[Callable[..., object], Callable[..., object], Callable[..., object]]
-"""For the start of a method, its end, and an error."""
+"""Hooks for the start of a method, its return, and an error."""
 
 _watches: dict[tuple[str, Pair], Watch] = {}
 _waits: set[tuple[int, int]] = set()
-"""Tasks whose ``wait()`` for a condition ended an acquisition of theirs, and of which resource."""
+"""(task, resource): the tasks whose ``wait()`` on a condition ended an acquisition of theirs."""
 
 
 _Request: TypeAlias = tuple[Task, int, Resource, int, object, bool]
-"""A call that acquires: for which task, the manager, the resource, the site, who is to hold it
-where the call says so, and whether another task acquires on behalf of this one.
+"""A call that acquires: task, manager, resource, site, the holder if the call names one, and
+whether another task acquires on behalf of this one.
 
-Plain tuples: named ones take half as long to make as all the rest."""
+A plain tuple: making a named one would take half as long as everything else."""
 
 _Begun: TypeAlias = tuple[Acquisition, Resource, bool, object]
-"""One that has begun: the acquisition, the resource, whether it is that of a block which had given
-back what it holds, and who is to hold it."""
+"""An acquisition that has begun: the acquisition, the resource, whether it is that of a block that
+had released what it holds, and the holder."""
 
 _Release: TypeAlias = tuple[Resource, Acquisition | None, int]
-"""A call that releases: the resource, what it ends, the site."""
+"""A call that releases: the resource, the acquisition that it ends, the site."""
 
 
 def watch_of(adapter: Adapter, pair: Pair) -> Watch:
-    """The one watch of ``pair``."""
+    """Return the one watch of ``pair``."""
     watch = _watches.get((adapter.manager, pair))
     if watch is None:
         watch = _watches[adapter.manager, pair] = Watch(adapter, by_result=pair.by_result)
@@ -66,7 +66,7 @@ def watch_of(adapter: Adapter, pair: Pair) -> Watch:
 
 
 def forget_scope() -> None:
-    """Trace the calls of no file any more, but those on what the program has named itself."""
+    """Record calls in no file any more, except those on resources that the program has named."""
     for watch in _watches.values():
         watch.own = _nothing
 
@@ -76,30 +76,35 @@ def _nothing(file: str) -> bool:
 
 
 class Watch:
-    """Watches the methods of one pair.
+    """Watch the methods of one pair.
 
-    Calls that are part of something else are left out: ``async with lock`` calls ``acquire``,
-    and so is what no code of the program calls. Methods that are not awaited take effect at
-    their end, if they do not raise; a release that is awaited lasts from its start to its end.
+    Calls that are part of something else are left out, such as that of ``acquire`` by ``async with
+    lock``, and calls that no code of the program makes. Methods that are not awaited take effect
+    when they return; a release that is awaited lasts from its start to its end.
     """
 
     def __init__(
         self, adapter: Adapter, *, by_result: bool = False, by_argument: bool = False
     ) -> None:
-        """``by_result`` says that what was acquired is released, and not the object itself;
-        ``by_argument`` that the methods get who holds it."""
+        """Create a watch; :meth:`acquiring` and :meth:`releasing` patch the methods.
+
+        Args:
+            adapter: Describes the class whose methods they are.
+            by_result: The release takes what the acquire returned, not the object itself.
+            by_argument: The methods take the holder as an argument.
+        """
         self._adapter = adapter
         self._by_result = by_result
         self._by_argument = by_argument
         self._itself = adapter.resource is itself
-        """Whether what the methods are called on is what is contended for."""
+        """Whether tasks contend for the object itself whose methods are called."""
         self._awaited = False
         """Whether the release is awaited."""
         self.own: Callable[[str], bool] = _nothing
-        """Which files are traced without a word."""
+        """Whether calls in a file are recorded."""
 
     def acquiring(self, code: CodeType, *consts: object) -> CodeType:
-        """``code``, of the acquiring method, that tells of each of its calls."""
+        """Return ``code``, of the acquiring method, that reports each of its calls."""
         spawned_tasks.acquires(code.co_name)
         arguments = 2 if self._by_argument else 1
         calls: _Calls
@@ -110,7 +115,7 @@ class Watch:
         return _reporting(code, calls, arguments, *consts)
 
     def releasing(self, code: CodeType, *consts: object) -> CodeType:
-        """``code``, of the releasing method, that does."""
+        """Return ``code``, of the releasing method, that reports each of its calls."""
         arguments = 2 if self._by_result or self._by_argument else 1
         self._awaited = bool(code.co_flags & _AWAITED)
         calls: _Calls
@@ -119,7 +124,7 @@ class Watch:
         elif self._itself:
             calls = self._release_started, self._released, self._release_failed
         else:
-            # What is released is found by what the adapter reads off, not by the object itself.
+            # The adapter reads from the object what is released.
             calls = self._release_through_started, self._released, self._release_failed
         return _reporting(code, calls, arguments, *consts)
 
@@ -152,11 +157,11 @@ class Watch:
         if _waits:
             _waits.discard((acquisition.task.id, resource.id))
         if self._by_result:
-            open_acquisitions.keep_item(result, acquisition)
+            open_acquisitions.note_open_item(result, acquisition)
         elif again:
-            open_acquisitions.taken_again(acquisition)
+            open_acquisitions.note_reacquired(acquisition)
         else:
-            open_acquisitions.keep(resource, acquisition, holder)
+            open_acquisitions.note_open(resource, acquisition, holder)
 
     def _acquire_failed(self, request: _Begun | None, error: BaseException) -> None:
         if request is not None:
@@ -176,12 +181,12 @@ class Watch:
             self._acquired(_begin(request), result)
 
     def _acquire_nowait_failed(self, request: _Request | None, error: BaseException) -> None:
-        """Nobody has waited, and nothing is acquired."""
+        """Record nothing: no task has waited, and nothing is acquired."""
 
     def _acquire_request(
         self, thing: Any, holder: Any, caller: FrameType | None
     ) -> _Request | None:
-        """What is acquired by whom, ``None`` for a call that is not told of."""
+        """Return what is acquired by whom, ``None`` for a call that is not recorded."""
         if sinks.active_sink() is None:
             return None
         contended = thing if self._itself else resources.contended(self._adapter, thing)
@@ -210,7 +215,7 @@ class Watch:
                 and not self._by_result
                 and is_library_internal(caller, self.own)
             ):
-                return None  # a lock of its own, not a pool that it takes from for the program
+                return None  # a lock of its own, not a pool from which it takes for the program
             if named:
                 site = site_at(frame)
                 site_id = site.id
@@ -265,7 +270,7 @@ class Watch:
                 and caller is not None
                 and is_library_internal(caller, self.own)
             ):
-                return None  # the library acquired it when nothing was known of it
+                return None  # the library acquired it before it was known
             if made is not None:  # a condition's wait() in a task of its own
                 site_id = made.site_id
             elif caller is None:
@@ -312,7 +317,7 @@ class Watch:
 
     def _return_started(self, thing: Any, item: Any = None) -> Acquisition | None:
         try:
-            acquisition = open_acquisitions.take_item(item)
+            acquisition = open_acquisitions.pop_item(item)
             if acquisition is not None:
                 caller = caller_outside(thing)
                 site_id = 0 if caller is None else self._site(caller)
@@ -348,7 +353,7 @@ def _reporting(code: CodeType, calls: _Calls, arguments: int, *consts: object) -
 @hidden
 def _begin(request: _Request) -> _Begun | None:
     task, manager, resource, site_id, holder, elsewhere = request
-    before = open_acquisitions.given_back(resource, task) if _given_back else None
+    before = open_acquisitions.released_in_block(resource, task) if _released_in_block else None
     flags = open_acquisitions.flags_of_call(resource, before)
     if elsewhere or before is not None:
         acquisition = publish.enter_started_by_call(
@@ -361,10 +366,10 @@ def _begin(request: _Request) -> _Begun | None:
 
 @hidden
 def _note_wait(task: Task, resource: Resource, acquisition: Acquisition | None) -> bool:
-    """Note whether the ``wait()`` that ``task`` begins ends ``acquisition``, one of its own.
+    """Note and return whether the ``wait()`` that ``task`` begins ends its own ``acquisition``.
 
-    If not, the task holds the lock by a library's ``async with``, which is not recorded: then
-    neither is the release in ``wait()``, nor that it acquires the lock again.
+    If not, the task holds the lock by a library's ``async with``, which is not recorded. Then the
+    release in ``wait()`` and the acquire at its end are not recorded either.
     """
     key = task.id, resource.id
     if acquisition is None or acquisition.task is not task:
@@ -376,17 +381,17 @@ def _note_wait(task: Task, resource: Resource, acquisition: Acquisition | None) 
 
 @hidden
 def _is_part(task: Task, resource: Resource | None, direct: bool) -> bool:
-    """Whether the call, ``direct`` or not, serves what ``task`` is about to acquire already.
+    """Return whether the call is part of the enter that ``task`` has begun already.
 
-    An ``async with`` may call ``acquire``, which may call another method that is watched; and a
-    library's primitive may wrap another one's.
+    An ``async with`` may call ``acquire``, which may call another watched method; and a library's
+    primitive may wrap another library's.
     """
     return not direct or (resource is not None and task.open[-1].resource == resource.id)
 
 
 @hidden
 def _is_left(task: Task, resource: Resource) -> bool:
-    """Whether ``task`` is leaving a block of this resource, which releases it."""
+    """Return whether ``task`` exits a block of this resource, which releases it."""
     for each in reversed(task.open):
         if each.state == LEAVING and each.resource == resource.id:
             return True

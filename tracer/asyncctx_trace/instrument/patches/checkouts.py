@@ -1,4 +1,4 @@
-"""What libraries take out of their pools on behalf of the program, and give back."""
+"""Record what libraries take out of their pools for the program, and give back."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _PROGRAM = Scope()
 
 
 class _Out:
-    """One item that is out of its pool, or asked for."""
+    """One item that is out of its pool, or requested."""
 
     __slots__ = ("acquisition", "asking", "granted", "key", "leaving", "ref")
 
@@ -44,7 +44,7 @@ class _Out:
         self.granted = False
         """Whether the wait is over."""
         self.leaving = False
-        """Whether it is being given back."""
+        """Whether it is on its way back."""
         self.key = 0
         self.ref: weakref.ref[Any] | None = None
 
@@ -52,7 +52,7 @@ class _Out:
 _out: dict[int, _Out] = {}
 """By the address of the item; an entry leaves before its address can be used again."""
 _asking: dict[tuple[int, int], _Out] = {}
-"""What a task asks for now, by the addresses of the task and the pool."""
+"""What a task requests now, by the addresses of the task and the pool."""
 _waiting: dict[int, _Out] = {}
 """The same by the address of the task, where another method ends the wait."""
 _watches: dict[str, CheckoutWatch] = {}
@@ -72,29 +72,29 @@ class CheckoutWatch:
     def __init__(self, checkout: Checkout) -> None:
         self.checkout = checkout
         self.installed = False
-        """Whether everything is recorded, and not only what the program has named."""
+        """Whether every pool is recorded, not only those that the program has named."""
         self._library = checkout.takes[0].method.partition(".")[0] if checkout.takes else ""
         self.own_by(_PROGRAM.includes)
         module, _, name = checkout.manager.rpartition(".")
         self.enter = (module, f"{name}.__aenter__") if name else None
-        """Module and name of the enter that is recorded by itself where the program enters."""
+        """Module and name of the enter that is recorded instead where the program enters."""
         for reader in (checkout.limit, checkout.resource, checkout.name):
             _hide(reader)
 
     def own_by(self, own: Callable[[str], bool]) -> None:
-        """Have ``own`` tell which files are the program's own."""
+        """Have ``own`` decide which files are the program's own."""
         self.own = own
         self.frames = ProgramFrames(own, self._library)
 
     @hidden
     def site_id(self) -> int:
-        """The line of the program that runs now, ``0`` where there is none in this task."""
+        """Return the site of the program's line that runs now, 0 where this task has none."""
         found, _ = self.frames.find()
         return sites.of_frame(found[0]) if found else 0
 
     @hidden
     def site(self, found: list[FrameType]) -> tuple[Site, int]:
-        """Where the first of these frames stands, and its site, which knows the second's."""
+        """Return the site of the first frame, and its id with the second frame as caller."""
         site = sites.site_at(found[0])
         if len(found) == 1:
             return site, site.id
@@ -165,7 +165,7 @@ class _Taking:
 
     @hidden
     def _stands_for_itself(self) -> bool:
-        """Whether the program's code has entered the manager that takes: it is recorded."""
+        """Return whether the program has entered the manager that takes, which is recorded."""
         enter = self._watch.enter
         method = program_frame()
         caller = None if method is None else next_frame(method)
@@ -181,10 +181,10 @@ class _Taking:
 
     @hidden
     def _caller(self) -> tuple[Task, int, str] | None:
-        """Who asks, and the site and source of the program's line; ``None`` for a library's task.
+        """Return task, site and source of the program's line; ``None`` for a library's task.
 
-        Where no line of the program is in the task, it is the line that made a task of a
-        library's coroutine, as in ``gather(client.get(url), …)``.
+        Where the task has no line of the program, it is the line that made a task of a library's
+        coroutine, as in ``gather(client.get(url), …)``.
         """
         made = spawned_tasks.spawned()
         if made is not None:
@@ -211,12 +211,12 @@ class _Taking:
         if not out.granted:
             publish.enter_ended(out.acquisition, None)
         item = _read(self._take.item, result)
-        if item is None:  # nothing will tell when it goes back
+        if item is None:  # its way back cannot be observed
             _end(out)
             return
         key = out.key = id(item)
         before = _out.pop(key, None)
-        if before is not None:  # handed out again, so it went back in a way that is not known
+        if before is not None:  # taken out again, so it went back unobserved
             _end(before)
         _out[key] = out
         holder = self._take.holder
@@ -334,7 +334,7 @@ def _lost(out: _Out, _: object) -> None:
 
 @hidden
 def _read(how: Callable[..., Any], *arguments: Any) -> Any:
-    """What an adapter reads, ``None`` where the library has changed since it was written."""
+    """Return what an adapter reads, ``None`` if the library has changed since it was written."""
     try:
         return how(*arguments)
     except Exception:
@@ -342,6 +342,6 @@ def _read(how: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def _hide(reader: object) -> None:
-    """Let a debugger step over what runs at every call."""
+    """Hide from debuggers what runs at every call."""
     if isinstance(reader, FunctionType):
         hide(reader)

@@ -1,6 +1,6 @@
-"""A task that waits for a condition of trio's: it gives the lock back, and is handed it again.
+"""Record how a task in ``trio.Condition.wait()`` releases the lock and acquires it again.
 
-Other libraries' conditions call the methods of their locks for both, which are watched.
+Conditions of other libraries call the methods of their locks for both, which are watched.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["ConditionWatch"]
 
 
 class _Asleep:
-    """A task that waits to be notified, or for the lock after that."""
+    """A task that waits to be notified, and then for the lock."""
 
     __slots__ = ("acquisition", "again", "key", "manager", "resource", "site", "task")
 
@@ -41,9 +41,9 @@ class _Asleep:
         """Once it was notified."""
         self.again = False
 
-    def ask(self) -> None:
-        """From now on it waits for the lock."""
-        before = open_acquisitions.given_back(self.resource, self.task)
+    def begin_enter(self) -> None:
+        """Publish that it waits for the lock from now on."""
+        before = open_acquisitions.released_in_block(self.resource, self.task)
         self.again = before is not None
         self.acquisition = publish.enter_started_by_call(
             self.manager,
@@ -54,15 +54,15 @@ class _Asleep:
             flags=open_acquisitions.flags_of_call(self.resource, before),
         )
 
-    def got(self) -> None:
-        """It has the lock."""
+    def end_enter(self) -> None:
+        """Publish that it has the lock."""
         if self.acquisition is None:
             return
         publish.enter_ended(self.acquisition, None)
         if self.again:
-            open_acquisitions.taken_again(self.acquisition)
+            open_acquisitions.note_reacquired(self.acquisition)
         else:
-            open_acquisitions.keep(self.resource, self.acquisition)
+            open_acquisitions.note_open(self.resource, self.acquisition)
 
 
 _asleep: dict[int, _Asleep] = {}
@@ -70,13 +70,13 @@ _asleep: dict[int, _Asleep] = {}
 
 
 class ConditionWatch:
-    """Watches ``trio.Condition``."""
+    """Watch ``trio.Condition``."""
 
     def __init__(self, own: Callable[[str], bool]) -> None:
         self._own = own
 
     def waiting(self, code: CodeType, *consts: object) -> CodeType:
-        """``code``, of ``wait``, that tells when the lock is asked for again, and got."""
+        """Return ``code``, of ``wait``, that reports when the lock is acquired again."""
         return watched(
             code,
             self._waiting,
@@ -87,7 +87,7 @@ class ConditionWatch:
         )
 
     def notifying(self, code: CodeType, *consts: object) -> CodeType:
-        """``code``, of a method that moves tasks over to those that wait for the lock."""
+        """Return ``code``, of a method that notifies, that reports tasks that now want the lock."""
         return watched(code, _condition, self._notified, _nothing, 1, *consts)
 
     @suspended
@@ -120,7 +120,7 @@ class ConditionWatch:
             for native in condition._lock._lot._parked:
                 asleep = _asleep.get(id(native))
                 if asleep is not None and asleep.acquisition is None:
-                    asleep.ask()
+                    asleep.begin_enter()
         except Exception as error:
             sinks.hook_failed(error)
 
@@ -130,15 +130,15 @@ class ConditionWatch:
             return
         _asleep.pop(asleep.key, None)
         if asleep.acquisition is None:
-            asleep.ask()
-        asleep.got()
+            asleep.begin_enter()
+        asleep.end_enter()
 
     @suspended
     def _not_woken(self, asleep: _Asleep | None, error: BaseException) -> None:
         if asleep is None:
             return
         _asleep.pop(asleep.key, None)
-        asleep.got()  # the lock was acquired before the cancellation was let out
+        asleep.end_enter()  # the lock was acquired before the cancellation was raised
 
 
 @hidden
@@ -148,4 +148,4 @@ def _condition(condition: Any) -> Any:
 
 @hidden
 def _nothing(condition: Any, error: BaseException) -> None:
-    """Who does not hold the lock may not notify."""
+    """Report nothing: a task that does not hold the lock may not notify."""

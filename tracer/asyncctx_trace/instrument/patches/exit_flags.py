@@ -1,4 +1,4 @@
-"""Read off exceptions and code what an exit did besides its outcome.
+"""Determine from exceptions and code what an exit did besides its outcome.
 
 Nothing here runs unless an exit fails, a deadline passes, or the body of a generator's manager
 fails.
@@ -26,11 +26,11 @@ _SKIPPED = int(ExitFlag.SKIPPED)
 _MOST = 64
 """Exceptions looked at in one tree of groups and causes."""
 _RUNTIMES = frozenset({"anyio", "asyncio", "contextlib", "outcome", "trio", "uvloop"})
-"""Packages whose own handlers are no part of what an exit does about a cancellation."""
+"""Packages whose own handlers do not count as an exit's handling of a cancellation."""
 _CHECKPOINTS = frozenset(
     {"__sleep0", "cancel_shielded_checkpoint", "checkpoint", "checkpoint_if_cancelled"}
 )
-"""Functions that wait for nothing: whoever is cancelled in one had nothing left to do there."""
+"""Functions that wait for nothing: an exit cancelled in one had nothing left to do there."""
 
 
 def of_failed_exit(error: BaseException, body_error: BaseException | None) -> int:
@@ -44,7 +44,7 @@ def of_failed_exit(error: BaseException, body_error: BaseException | None) -> in
 
 
 def _leads_to(error: BaseException, wanted: BaseException) -> bool:
-    """Whether ``error`` is ``wanted``, a group that contains it, or raised from either."""
+    """Return whether ``error`` is ``wanted``, a group with it, or raised from either."""
     todo: list[BaseException] = [error]
     for _ in range(_MOST):
         if not todo:
@@ -60,12 +60,12 @@ def _leads_to(error: BaseException, wanted: BaseException) -> bool:
 
 
 def _is_part(error: BaseException, group: BaseException) -> bool:
-    """Whether ``error`` is what a ``group`` contains: some exits unwrap groups of one."""
+    """Return whether ``group`` contains ``error``: some exits unwrap groups of one."""
     return isinstance(group, BaseExceptionGroup) and _leads_to(group, error)
 
 
 def _how_far_it_came(traceback: TracebackType | None) -> ExitFlag:
-    """Tell an exit that was cancelled in its midst from one that had done its work.
+    """Distinguish an exit that was cancelled halfway from one that had done its work.
 
     The first entry may be the frame that awaits the exit; the others are the exit's.
     """
@@ -97,8 +97,8 @@ def _how_far_it_came(traceback: TracebackType | None) -> ExitFlag:
 def note_skipped(manager: object, acquisition: Acquisition) -> int:
     """Note that an error is about to skip the end of a generator; return the site of its yield.
 
-    Returns 0 where the manager is no generator's, or nothing of the end is lost: where a handler
-    is around the ``yield``, or what follows it is no cleanup.
+    Return 0 where the manager is not a generator's, where a handler surrounds the ``yield``, or
+    where no cleanup follows it.
     """
     if GeneratorManager not in mro(type(manager)):
         return 0
@@ -133,7 +133,7 @@ def _expired(exc_type: type[BaseException] | None) -> None:
     frame = program_frame()  # of `__aexit__`
     caller = None if frame is None else frame.f_back
     if caller is not None and "expired" in caller.f_code.co_names:
-        return  # the program asks for it
+        return  # the program checks it
     for acquisition in reversed(current_task().open):
         if acquisition.state == LEAVING:
             acquisition.flags |= _EXPIRED

@@ -1,4 +1,4 @@
-"""Acquisitions through an exit stack: ``await stack.enter_async_context(manager)``."""
+"""Record acquisitions through exit stacks: ``await stack.enter_async_context(manager)``."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ _open: WeakIdMap[Acquisition] = WeakIdMap(
 
 
 class StackWatch:
-    """Watches ``AsyncExitStack`` on behalf of the program's own code that enters something."""
+    """Watch ``AsyncExitStack`` where the program's own code enters something."""
 
     def __init__(self, own: Callable[[str], bool]) -> None:
         self._own = own
 
     def entering(self, code: CodeType, *consts: object) -> CodeType:
-        """``code``, of ``enter_async_context``, that tells of each of its calls."""
+        """Return ``code``, of ``enter_async_context``, that reports each of its calls."""
         return watched(
             code, self._acquire_started, self._acquired, self._acquire_failed, 2, *consts
         )
 
     def leaving(self, code: CodeType, *consts: object) -> CodeType:
-        """``code``, of ``__aexit__``, that tells of each callback it calls."""
+        """Return ``code``, of ``__aexit__``, that reports each callback it calls."""
         return filtering_awaitable(code, self._called_back, ("cb", "exc_details"), *consts)
 
     @suspended

@@ -1,8 +1,8 @@
-"""Notes in the recording when a signal or Ctrl-C begins to end the program.
+"""Note when a signal or Ctrl-C begins to end the program.
 
-A Python handler of such a signal begins with a hidden call that stamps the moment: whoever
-registers it (the program, asyncio, trio, a server), and before anything can follow from it. Where
-the default handler raises KeyboardInterrupt, the event loop that it comes out of gives the moment.
+A Python handler of such a signal begins with a hidden call that notes the time, whichever code
+registers it (the program, asyncio, trio, a server), before the handler has any effect. Where the
+default handler raises KeyboardInterrupt, the time is that at which an event loop ends with it.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ def watch_present_handlers() -> None:
 
 @suspended
 def watch_handler(number: object, handler: Any) -> None:
-    """Have ``handler``, which is being registered for signal ``number``, stamp its calls.
+    """Have ``handler``, which is being registered for signal ``number``, note its calls.
 
-    Handlers that are not written in Python are left alone.
+    Handlers that are not written in Python are left unchanged.
     """
     try:
         if isinstance(number, int) and number in _NAMES:
@@ -73,7 +73,7 @@ def _watch(handler: Any) -> None:
         return
     try:
         handler.__code__ = beginning_with(code, _handler_called, Original(original_of(code)))
-    except (UnsupportedCode, ValueError):  # its moment is not known then; the launcher's may be
+    except (UnsupportedCode, ValueError):  # its time is unknown then; the launcher may know it
         return
 
 
@@ -90,7 +90,7 @@ def _handler_called() -> None:
 
 @hidden
 def _delivered(handler: FrameType) -> int | None:
-    """The signal that is being handled; ``None`` where the program calls the function itself.
+    """Return the signal that is being handled; ``None`` if the program calls the function itself.
 
     The interpreter passes the frame that the handler interrupts, which is the one below it.
     """
@@ -111,31 +111,31 @@ def _delivered(handler: FrameType) -> int | None:
 
 @suspended
 def loop_started(loop: object) -> None:
-    """An event loop begins to run."""
+    """Note that an event loop begins to run."""
 
 
 @suspended
 def loop_ended(_: None, result: object) -> None:
-    """An event loop was stopped."""
+    """Note that an event loop was stopped."""
 
 
 @suspended
 def loop_failed(_: None, error: BaseException) -> None:
-    """An event loop ended with ``error``."""
+    """Note that an event loop ended with ``error``."""
     if type(error) is KeyboardInterrupt:
         handler = _signal.getsignal(_signal.SIGINT)
-        # Any other handler has stamped its call.
+        # Any other handler has noted its call.
         if handler is _signal.default_int_handler:
             call_hidden(_note, "KeyboardInterrupt")
 
 
 def _note(reason: str) -> None:
     at = unpatched.monotonic_ns()
-    # Stamped with the same time: these tasks had ended before anything followed from the signal.
+    # With the same time: these tasks had ended before the signal had any effect.
     tasks.note_finished(at)
     sinks.interrupted(at, unpatched.getpid(), reason)
 
 
 def code_of_handler(code: CodeType, *consts: object) -> CodeType:
-    """``code`` of ``signal.signal``, which tells :func:`watch_handler` of each handler."""
+    """Return ``code``, of ``signal.signal``, that passes each handler to :func:`watch_handler`."""
     return beginning_with(code, watch_handler, *consts, arguments=("signalnum", "handler"))

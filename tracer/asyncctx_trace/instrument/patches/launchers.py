@@ -1,12 +1,12 @@
-"""Rewrites a file of the program that a debugger, a profiler or the like executes.
+"""Rewrite a file of the program that a debugger, a profiler or another launcher executes.
 
 ``python -m pdb app.py`` runs pdb, which compiles ``app.py`` and passes the code to ``exec``. The
 interpreter raises the audit event ``exec`` with each such code object just before it runs; the
 functions among its constants are exchanged then, as in the interpreter's own main module. An
 audit hook has no frame that a tracer or a profiler could see.
 
-A hook cannot be removed and is called for every audit event, so there is one only in programs
-that are started by way of another program.
+An audit hook cannot be removed and is called for every audit event, so it is installed only in
+programs that another program starts.
 """
 
 from __future__ import annotations
@@ -28,23 +28,24 @@ _LEFT_ALONE = frozenset({"profile"})
 the code may change nor the constants that ``marshal`` has to write."""
 
 _PROGRAM = Scope()
-"""The files that are the program's own, whatever the settings include or exclude."""
+"""The program's own files, without regard to the settings."""
 
 _scope: Scope | None = None
-"""What is rewritten when it is executed, ``None`` for nothing."""
+"""Files whose code is rewritten when it is executed; ``None`` for no files."""
 _hooked = False
 
 
 def is_launcher(file: str) -> bool:
     """Return whether ``file``, run as the main module, is likely to execute another program.
 
-    It is the library's or an installed package's, or a command such as ``bin/coverage``.
+    It belongs to the standard library or an installed package, or is a command such as
+    ``bin/coverage``.
     """
     return not file.startswith("<") and (file not in _PROGRAM or not file.endswith((".py", ".pyw")))
 
 
 def rewrite_executed(scope: Scope) -> None:
-    """Rewrite what is in ``scope`` of every code object that is executed from now on."""
+    """Rewrite every code object of a file in ``scope`` that is executed from now on."""
     global _hooked, _scope
     _scope = scope
     if not _hooked:
@@ -53,7 +54,7 @@ def rewrite_executed(scope: Scope) -> None:
 
 
 def stop() -> None:
-    """Leave the code that is executed from now on as it is."""
+    """Rewrite no more code objects when they are executed."""
     global _scope
     _scope = None
 
@@ -81,7 +82,7 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
     try:
         if code.co_filename in _scope:
             main_module.exchange(code, _scope)
-    except Exception as error:  # whatever an audit hook raises goes to the program
+    except Exception as error:  # what an audit hook raises would reach the program
         logging.getLogger("asyncctx_trace").warning(
             "asyncctx-trace: %s is not traced: %s", code.co_filename, error
         )

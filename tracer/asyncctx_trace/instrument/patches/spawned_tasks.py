@@ -1,4 +1,4 @@
-"""Tasks that the program makes of a library's coroutine: ``create_task(lock.acquire())``, …"""
+"""Note who makes tasks of a library's coroutines: ``create_task(lock.acquire())``, …"""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ CREATING = (
     ("asyncio.tasks", "_ensure_future", "coro_or_future", "uvloop"),
     ("asyncio.taskgroups", "TaskGroup.create_task", "coro", "uvloop"),
 )
-"""What makes a task of a coroutine: the module, the function, the argument, and the module that
-makes it necessary to look there."""
+"""Functions that make a task of a coroutine: module, function, argument, and the module without
+which there is no need to patch it."""
 
 
 class Spawned(NamedTuple):
@@ -52,18 +52,18 @@ _codes: dict[int, CodeType] = {}
 
 
 ignored: WeakIdMap[bool] = WeakIdMap()
-"""Code of the program's own coroutines, and classes of what is no coroutine, by address: nothing is
-noted of tasks made of them."""
+"""Code of the program's own coroutines, and classes of awaitables that are not coroutines: nothing
+is noted about tasks made of them."""
 
 
 def acquires(function: str) -> None:
-    """Take coroutines of functions with this name as calls of whoever makes a task of them."""
+    """Attribute the calls of functions with this name to the task that makes a task of them."""
     _names.add(function)
     ignored.clear()
 
 
 def code_acquires(code: CodeType) -> CodeType:
-    """Do so with coroutines of this code; return it."""
+    """Attribute the calls of this code likewise; return the code."""
     _codes[id(code)] = code
     ignored.clear()
     return code
@@ -71,26 +71,26 @@ def code_acquires(code: CodeType) -> CodeType:
 
 @hidden
 def spawned() -> Spawned | None:
-    """Who made the task that runs now, if it does nothing but acquire."""
+    """Return who made the running task, if it does nothing but acquire."""
     found = origin()
     return found if found is not None and found.acquires else None
 
 
 @hidden
 def origin() -> Spawned | None:
-    """Where the program made the task that runs now, if its coroutine is a library's."""
+    """Return where the program made the running task, if its coroutine is a library's."""
     return by_coroutine.get(tasks.running()[1]) if by_coroutine.by_id else None
 
 
 class SpawnWatch:
-    """Looks at coroutines of which the program's own code makes tasks."""
+    """Watch coroutines of which the program's own code makes tasks."""
 
     def __init__(self, own: Callable[[str], bool]) -> None:
         self._own = own
         ignored.clear()
 
     def creating(self, argument: str, code: CodeType, *consts: object) -> CodeType:
-        """``code``, of what makes a task, that shows us the coroutine."""
+        """Return ``code``, of a function that makes tasks, that passes us the coroutine."""
         return filtering_argument(code, argument, accelerated(self._task_created), *consts)
 
     @hidden
@@ -118,7 +118,7 @@ class SpawnWatch:
             frame = None if creating is None else innermost_own_frame(creating.f_back, self._own)
             if frame is not None:
                 site, site_id = site_of_call(frame, self._own)
-            else:  # a task of a library's task
+            else:  # a task made by a library's task
                 above = origin()
                 if above is None:
                     return

@@ -1,4 +1,4 @@
-"""The table of functions that are operated on, in the interpreter and in others' libraries."""
+"""The table of patches: which functions of the standard library and of others are changed."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ _PYTEST = "_pytest.assertion.rewrite"
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """What to do with one function, once its module is there."""
+    """A change to the code of one function, applied once its module is loaded."""
 
     module: str
     function: str
     """Qualified name in the module."""
     change: Callable[..., CodeType]
-    """code, constants to add -> code"""
+    """Called with the code and constants to add; returns the changed code."""
     needed_by: str = ""
-    """The module whose import makes it necessary, where that is another one."""
+    """The module whose import makes the patch necessary, if it is another one."""
 
 
 def all_patches(scope: Scope) -> Iterator[Patch]:
-    """All of them."""
+    """Yield every patch, for the files in ``scope``."""
 
     @suspended
     def rewrite(value: Any) -> Any:
@@ -62,8 +62,8 @@ def all_patches(scope: Scope) -> Iterator[Patch]:
             return tuple(rewritten(v, scope) if type(v) is CodeType else v for v in value)
         return value
 
-    # Whoever hands out code that is about to run. None of it is ever written to a .pyc: the
-    # interpreter has read, or written, its own before it comes by here.
+    # Functions that return code that is about to run. Rewritten code is never written to a .pyc:
+    # the interpreter has read or written its own before these return.
     for module, function in (
         (_IMPORT, "SourceLoader.get_code"),
         (_IMPORT, "SourcelessFileLoader.get_code"),
@@ -75,9 +75,9 @@ def all_patches(scope: Scope) -> Iterator[Patch]:
         (_PYTEST, "_rewrite_test"),
     ):
         yield Patch(module, function, partial(_result, rewrite))
-    # What `python -m` runs may execute a file of the program's in its turn.
+    # What `python -m` runs may itself execute a file of the program.
     yield Patch("runpy", "_get_module_details", partial(_result, module_details(scope)))
-    # pytest alone writes after that.
+    # Only pytest writes after that.
     yield Patch(_PYTEST, "_write_pyc", partial(_argument, "co", _unrewritten))
     yield Patch("signal", "signal", interrupts.code_of_handler)
     yield Patch("asyncio.base_events", "BaseEventLoop.run_forever", _watched_loop)
@@ -98,7 +98,7 @@ def all_patches(scope: Scope) -> Iterator[Patch]:
 
 
 def patches_of_adapter(adapter: Adapter, scope: Scope) -> Iterator[Patch]:
-    """Yield what to do with the library that ``adapter`` knows."""
+    """Yield the patches of the library that ``adapter`` describes."""
     if adapter.pair is not None:
         watch_of(adapter, adapter.pair).own = scope.includes
         yield from _of_pair(adapter, adapter.pair)
@@ -154,11 +154,11 @@ def _of_primitive(primitive: Primitive, scope: Scope) -> Iterator[Patch]:
 
 
 _PRIMITIVE = Adapter("", "lock")
-"""For what is contended for itself; each class has an adapter of its own besides."""
+"""For primitives that are resources themselves; each class also has an adapter of its own."""
 
 
 def apply_named(manager: object, resource: Resource) -> None:
-    """Watch also ``await lock.acquire()`` of a ``manager`` that the program wants to see."""
+    """Patch the methods of a ``manager`` that the program has named, such as ``acquire``."""
     adapter = adapter_for(type(manager))
     if adapter is None or not SUPPORTED:
         return
@@ -173,7 +173,7 @@ def apply_named(manager: object, resource: Resource) -> None:
 
 
 def apply(patch: Patch) -> None:
-    """Do it if the module is loaded and it has not been done."""
+    """Apply ``patch`` if its module is loaded and it is not applied yet."""
     module = sys.modules.get(patch.module)
     if module is None:
         return
@@ -186,7 +186,7 @@ def apply(patch: Patch) -> None:
             _protect(code, changed)
             function.__code__ = changed
     except (AttributeError, UnsupportedCode, ValueError) as error:
-        # Another version of that library: its managers are traced all the same.
+        # Another version of that library: its managers are traced nevertheless.
         logging.getLogger("asyncctx_trace").debug(
             "asyncctx-trace: %s.%s is not watched: %s", patch.module, patch.function, error
         )
@@ -219,7 +219,7 @@ def _watched_loop(code: CodeType, *consts: object) -> CodeType:
 
 
 def _plain(function: Any) -> Any:
-    """The function of a class method, or inside decorators that say what they wrap."""
+    """Return the function of a class method, or inside decorators with ``__wrapped__``."""
     while True:
         inner = getattr(function, "__func__", None) or getattr(function, "__wrapped__", None)
         if inner is None:

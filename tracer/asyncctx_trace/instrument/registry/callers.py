@@ -1,4 +1,4 @@
-"""Who calls a method that acquires or releases: the program's own line, past the library's."""
+"""Find the program's line that calls a method that acquires or releases."""
 
 from __future__ import annotations
 
@@ -42,23 +42,23 @@ METHODS = frozenset(
 """Methods of locks and the like that call each other; subclasses override them by these names."""
 
 MANAGER_METHODS = frozenset({"__aenter__", "__aexit__"})
-"""The methods among them that an ``async with`` calls: it is recorded for itself."""
+"""Those of them that an ``async with`` calls, which is recorded itself."""
 _LOOPS = frozenset({"asyncio.base_events", "asyncio.events", "asyncio.runners", "trio._core._run"})
-"""Modules whose frames run tasks: below them is not the task, but who started the loop."""
+"""Modules whose frames run tasks: frames below them belong to what started the loop."""
 _RUNTIMES = frozenset({"anyio", "outcome", "trio"})
-"""Besides the standard library: packages that call and wrap locks on behalf of their caller."""
+"""Packages, besides the standard library, that call and wrap locks for their caller."""
 _FAR = 64
-"""Frames that are looked at."""
+"""The number of frames that are searched."""
 
 Own = Callable[[str], bool]
 
 
 @hidden
 def caller_outside(contended: object, caller: FrameType | None = None) -> FrameType | None:
-    """The frame that calls the method that runs now, past other methods of what is acquired.
+    """Return the frame that calls the running method, outside other methods of ``contended``.
 
-    It is ``caller``, if that is known, or one further out. ``None`` where that is part of an
-    ``async with``, which is recorded for itself or not at all.
+    The search begins at ``caller`` if that is given. ``None`` if the call is part of an ``async
+    with``, which is recorded itself or not at all.
     """
     frame = caller
     if frame is None:
@@ -108,7 +108,7 @@ def is_library_internal(caller: FrameType, own: Own) -> bool:
 
 @hidden
 def innermost_own_frame(frame: FrameType | None, own: Own) -> FrameType | None:
-    """The innermost of ``frame`` and those that led to it that is of the program's own code."""
+    """Return the innermost frame of the program's own code, from ``frame`` outwards."""
     for _ in range(_FAR):
         if frame is None:
             return None
@@ -122,7 +122,7 @@ def innermost_own_frame(frame: FrameType | None, own: Own) -> FrameType | None:
 
 @hidden
 def site_of_call(frame: FrameType, own: Own) -> tuple[Site, int]:
-    """Where ``frame`` stands, and the site for it that knows who called its function."""
+    """Return the site of ``frame``, and its id for the caller of its function."""
     site = site_at(frame)
     caller = frame.f_back
     if caller is None or not own(caller.f_code.co_filename):
@@ -134,7 +134,7 @@ def site_of_call(frame: FrameType, own: Own) -> tuple[Site, int]:
 
 @hidden
 def _is_of(frame: FrameType, contended: object) -> bool:
-    """Whether ``frame`` is a method of what is acquired, or of what stands for it.
+    """Return whether ``frame`` is a method of ``contended``, or of an object that stands for it.
 
     A condition stands for its lock.
     """

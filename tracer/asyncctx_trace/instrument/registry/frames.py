@@ -1,4 +1,4 @@
-"""The frames of the running task, across the greenlets that libraries run sync code in."""
+"""Find the frames of the running task, across greenlets in which libraries run sync code."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from asyncctx_trace.instrument.registry import tasks
 __all__ = ["ProgramFrames", "next_frame"]
 
 _LOOPS = frozenset({"asyncio.base_events", "asyncio.events", "asyncio.runners", "trio._core._run"})
-"""Modules whose frames run tasks: below them is not the task, but who started the loop."""
+"""Modules whose frames run tasks: frames below them belong to what started the loop."""
 _OURS, _LOOP, _LIBRARY, _OWN = range(4)
-"""What a file is, for this purpose."""
+"""The classes of files."""
 
 
 class ProgramFrames:
-    """Finds the frames of the program's own code in the running task.
+    """Find the frames of the program's own code in the running task.
 
-    ``own`` tells of a file whether it is the program's; files of the top-level package
-    ``library`` never are.
+    Args:
+        own: Decides whether a file is the program's.
+        library: A top-level package whose files never are.
     """
 
     def __init__(self, own: Callable[[str], bool], library: str) -> None:
@@ -34,7 +35,7 @@ class ProgramFrames:
     def find(self, limit: int = 1) -> tuple[list[FrameType], FrameType | None]:
         """Return at most ``limit`` frames, innermost first, and the task's outermost frame.
 
-        The latter is the outermost one that was looked at, where ``limit`` is reached.
+        If ``limit`` is reached, the latter is the outermost frame that was searched.
         """
         last = getattr(tasks.running()[1], "cr_frame", None)
         known = self._files.get
@@ -81,7 +82,7 @@ class ProgramFrames:
 
 @hidden
 def next_frame(frame: FrameType) -> FrameType | None:
-    """Return the frame that called or awaits ``frame``, ours left out."""
+    """Return the frame that called or awaits ``frame``, without ours."""
     found = frame.f_back
     while found is not None and is_ours(found):
         found = found.f_back
@@ -90,7 +91,7 @@ def next_frame(frame: FrameType) -> FrameType | None:
 
 @hidden
 def _greenlet() -> Any:
-    """The parent of the running greenlet; ``None`` where greenlet is not in use."""
+    """Return the parent of the running greenlet; ``None`` if greenlet is not in use."""
     getcurrent = getattr(sys.modules.get("greenlet"), "getcurrent", None)
     return None if getcurrent is None else getcurrent().parent
 

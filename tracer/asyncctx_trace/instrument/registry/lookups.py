@@ -16,34 +16,34 @@ _qualified_name: Any = type.__dict__["__qualname__"].__get__
 
 @hidden
 def mro(cls: type) -> tuple[type, ...]:
-    """The class and its bases, in the order of look-ups."""
+    """Return the class and its bases, in the order of look-ups."""
     found: tuple[type, ...] = _mro(cls)
     return found
 
 
 @hidden
 def module_name(cls: type) -> str:
-    """``cls.__module__``; ``"?"`` where that is not a string."""
+    """Return ``cls.__module__``; ``"?"`` if that is not a string."""
     name = _module(cls)
     return name if isinstance(name, str) else "?"
 
 
 @hidden
 def qualified_name(cls: type) -> str:
-    """``cls.__qualname__``."""
+    """Return ``cls.__qualname__``."""
     name: str = _qualified_name(cls)
     return name
 
 
 @hidden
 def full_name(cls: type) -> str:
-    """``module.QualifiedName``."""
+    """Return ``module.QualifiedName``."""
     return f"{module_name(cls)}.{qualified_name(cls)}"
 
 
 @hidden
 def on_type(cls: type, name: str) -> Any:
-    """What ``name`` stands for in the class or its nearest base, unbound; ``None`` if nothing."""
+    """Return attribute ``name`` of the class or its nearest base, unbound; ``None`` for none."""
     for base in mro(cls):
         namespace = _namespace(base)
         if name in namespace:

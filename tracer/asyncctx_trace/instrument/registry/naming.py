@@ -1,4 +1,4 @@
-"""What the program calls a resource, read from the source of a statement."""
+"""Name a resource by the program's own expression, read from the source of a statement."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ __all__ = ["receiver"]
 
 
 def receiver(text: str, methods: tuple[str, ...]) -> str:
-    """Return the source of what one of ``methods`` is called on in the expression ``text``.
+    """Return the source of the object on which ``text`` calls one of ``methods``.
 
-    ``self.pool`` for ``wait_for(self.pool.acquire(), 1.5)`` and ``("acquire",)``; of several the
-    outermost. ``""`` where no such call stands in ``text``.
+    ``self.pool`` for ``wait_for(self.pool.acquire(), 1.5)`` and ``("acquire",)``. The outermost
+    call counts. ``""`` if ``text`` has no such call.
     """
     import ast  # for the first acquisition of a resource by a call, and no other program
 

@@ -1,4 +1,4 @@
-"""Which acquisition a release by call ends, and what is known of those that are still open."""
+"""Find the open acquisition that a release by call ends."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from asyncctx_trace.model.unpatched import unpatched
 __all__ = [
     "collected",
     "flags_of_call",
-    "given_back",
-    "keep",
-    "keep_item",
+    "released_in_block",
+    "note_open",
+    "note_open_item",
     "match",
     "release_unmatched",
     "released",
-    "take_item",
-    "taken_again",
+    "pop_item",
+    "note_reacquired",
 ]
 
 by_item: WeakIdMap[list[Acquisition]] = WeakIdMap(lambda acquisitions: collected(acquisitions))
-"""By the address of what a pool gave, such as a connection."""
+"""By the object that a pool handed out, such as a connection."""
 _by_holder: dict[tuple[int, int], Acquisition] = {}
-"""By the resource and the address of who holds it, whom the library keeps alive meanwhile."""
-_given_back: list[tuple[Acquisition, Resource, int]] = []
-"""Acquisitions of ``async with`` blocks that go on, released inside the block; and where."""
+"""By the resource and the address of the holder, which the library keeps alive meanwhile."""
+_released_in_block: list[tuple[Acquisition, Resource, int]] = []
+"""Acquisitions of ``async with`` blocks that were released inside the block, and the site."""
 
 
 @hidden
-def keep(resource: Resource, acquisition: Acquisition, holder: object = None) -> None:
-    """``acquisition`` is open, and was made by a call, for ``holder`` where that is said."""
+def note_open(resource: Resource, acquisition: Acquisition, holder: object = None) -> None:
+    """Note an open acquisition that was made by a call, for ``holder`` if the call names one."""
     taken = resource.taken
     if taken is None:
         resource.taken = [acquisition]
@@ -46,8 +46,8 @@ def keep(resource: Resource, acquisition: Acquisition, holder: object = None) ->
 
 
 @hidden
-def keep_item(item: Any, acquisition: Acquisition) -> None:
-    """``acquisition`` is open, and is released with the very object ``item``."""
+def note_open_item(item: Any, acquisition: Acquisition) -> None:
+    """Note an open acquisition that is released with the object ``item``."""
     open_ = by_item.get(item)
     if open_ is None:
         by_item.add_or_keep(item, [acquisition])
@@ -56,8 +56,8 @@ def keep_item(item: Any, acquisition: Acquisition) -> None:
 
 
 @hidden
-def take_item(item: Any) -> Acquisition | None:
-    """The acquisition that ends with the release of ``item``; it is not kept any more."""
+def pop_item(item: Any) -> Acquisition | None:
+    """Take out the acquisition that ends with the release of ``item``; ``None`` for none."""
     open_ = by_item.get(item)
     if not open_:
         return None
@@ -69,12 +69,12 @@ def take_item(item: Any) -> Acquisition | None:
 
 @hidden
 def match(resource: Resource, task: Task, holder: object = None) -> Acquisition | None:
-    """The acquisition that a release of ``resource`` by ``task`` ends.
+    """Return the acquisition that a release of ``resource`` by ``task`` ends.
 
-    That of ``holder``, where the release says whose it is. Else the latest that the task itself
-    has made by a call; the block of an ``async with`` that it is in; the oldest that another task
-    has made by a call. Permits of a semaphore have no identity: the last is a guess, which shows
-    by ``exit_task`` being another task.
+    The first of these that exists: that of ``holder``, if the release names one; the latest that
+    the task itself has made by a call; that of the ``async with`` it is in; the oldest that another
+    task has made by a call. The last is a guess, since permits of a semaphore have no identity; it
+    is recognisable by its ``exit_task``.
     """
     if holder is not None:
         acquisition = _by_holder.pop((resource.id, id(holder)), None)
@@ -94,7 +94,7 @@ def match(resource: Resource, task: Task, holder: object = None) -> Acquisition 
 
 @hidden
 def released(resource: Resource, acquisition: Acquisition, site: int) -> None:
-    """``acquisition`` is over, by a call at ``site``."""
+    """Publish the exit of ``acquisition``, by a call at ``site``."""
     publish.exit_started(acquisition, None, site)
     publish.exit_ended(acquisition)
     forget(resource, acquisition, site)
@@ -109,13 +109,13 @@ def forget(resource: Resource, acquisition: Acquisition, site: int) -> None:
     elif taken and acquisition in taken:
         taken.remove(acquisition)
     else:
-        _given_back.append((acquisition, resource, site))
+        _released_in_block.append((acquisition, resource, site))
 
 
 @hidden
-def given_back(resource: Resource, task: Task) -> Acquisition | None:
-    """The latest of ``task`` whose block goes on although ``resource`` was released in it."""
-    for acquisition, its, _ in reversed(_given_back):
+def released_in_block(resource: Resource, task: Task) -> Acquisition | None:
+    """Return the latest acquisition of ``task`` whose block has released ``resource``."""
+    for acquisition, its, _ in reversed(_released_in_block):
         if its is resource and acquisition.task is task and acquisition.state == ENDED:
             return acquisition
     return None
@@ -123,23 +123,23 @@ def given_back(resource: Resource, task: Task) -> Acquisition | None:
 
 @hidden
 def flags_of_call(resource: Resource, before: Acquisition | None) -> int:
-    """The bits of ``EnterFlag`` of an acquisition by call; ``before`` is what begins again."""
+    """Return the ``EnterFlag`` bits of an acquisition by call; ``before`` may begin again."""
     traced = resource.is_named if before is None else resource.traced
     return BY_CALL | TRACED if traced else BY_CALL
 
 
 @hidden
-def taken_again(acquisition: Acquisition) -> None:
-    """The block of ``acquisition`` holds again what was released inside it."""
-    for index, entry in enumerate(_given_back):
+def note_reacquired(acquisition: Acquisition) -> None:
+    """Note that the block of ``acquisition`` has acquired again what it had released."""
+    for index, entry in enumerate(_released_in_block):
         if entry[0] is acquisition:
-            del _given_back[index]
+            del _released_in_block[index]
             return
 
 
 @hidden
 def release_unmatched(resource: Resource, site: int) -> None:
-    """A release at ``site`` ended no acquisition that is known."""
+    """Publish a release at ``site`` that ended no known acquisition."""
     sink = sinks.active.sink
     if sink is not None:
         try:
@@ -150,7 +150,7 @@ def release_unmatched(resource: Resource, site: int) -> None:
 
 @hidden
 def collected(acquisitions: list[Acquisition]) -> None:
-    """The garbage collector took what these hold."""
+    """Publish that the garbage collector took what these acquisitions hold."""
     sink = sinks.active.sink
     if sink is None:
         return
@@ -164,12 +164,12 @@ def collected(acquisitions: list[Acquisition]) -> None:
 
 @hidden
 def _block_ended(acquisition: Acquisition, error: BaseException | None) -> None:
-    """The end of a block has released what was released inside it already."""
-    entry = next((each for each in _given_back if each[0] is acquisition), None)
+    """Handle the end of a block that releases what was released inside it already."""
+    entry = next((each for each in _released_in_block if each[0] is acquisition), None)
     if entry is None:
         return
-    _given_back.remove(entry)
-    if error is not None:  # a lock refuses that
+    _released_in_block.remove(entry)
+    if error is not None:  # a lock refuses to be released twice
         return
     _, resource, site = entry
     try:

@@ -1,4 +1,4 @@
-"""What a manager stands for: one resource for every object that tasks contend for."""
+"""The registry of resources: what a manager stands for, one for each object contended for."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ __all__ = [
 
 
 class Resource:
-    """A resource as it was defined."""
+    """A resource, as it was defined to sinks."""
 
     __slots__ = ("capacity", "id", "is_named", "kind", "name", "taken", "traced")
 
@@ -48,32 +48,32 @@ class Resource:
         self.name = name
         self.capacity = capacity
         self.is_named = False
-        """Whether the program has said that it wants to see this one."""
+        """Whether the program has named it, with ``traced()``."""
         self.traced = False
         """Whether ``traced()`` was called with a manager of it."""
         self.taken: list[Acquisition] | None = None
-        """Open acquisitions that were made by calling a method; ``None`` if there never were."""
+        """Open acquisitions that were made by calling a method; ``None`` before the first."""
 
     def define(self, sink: sinks.Sink) -> None:
-        """Tell ``sink`` of this resource."""
+        """Send ``sink`` the definition of this resource."""
         sink.resource_defined(self.id, self.kind, self.name, self.capacity)
 
 
 class Kind:
-    """What is known of a class: whether it is one of managers, and how to read them."""
+    """What is known of a class: whether it is a manager, and how to read its objects."""
 
     __slots__ = ("adapter", "itself", "manager", "plain", "traced")
 
     def __init__(self, cls: type) -> None:
         self.manager = 0
-        """The id of the class, ``0`` if it is no manager's."""
+        """The id of the class, ``0`` if it is not a manager."""
         self.traced = False
-        """Whether its managers tell of themselves what happens to them."""
+        """Whether its methods publish events themselves, since ``traced()`` has changed them."""
         self.adapter: Adapter | None = None
         self.itself = False
-        """Whether its managers are resources themselves, if they are known as such."""
+        """Whether its objects may be resources themselves."""
         self.plain = False
-        """Whether both methods are functions, so that they are called as one thinks."""
+        """Whether both methods are functions, so that binding them runs no other code."""
         enter, exit = on_type(cls, "__aenter__"), on_type(cls, "__aexit__")
         if enter is not None and exit is not None:
             self.plain = type(enter) is type(exit) is FunctionType
@@ -87,7 +87,7 @@ class Kind:
 
 _next_id = itertools.count(1).__next__
 _UNLIMITED = 1 << 31
-"""What libraries write for "as many as you like" is as large, or larger."""
+"""Capacities from here on mean "no limit"."""
 
 
 @hidden
@@ -98,14 +98,14 @@ def _object_collected(resource: Resource) -> None:
 
 by_object: WeakIdMap[Resource] = WeakIdMap(_object_collected)
 by_name: dict[tuple[str, str], Resource] = {}
-"""Of those that no object stands for."""
+"""(kind, name) -> resource, for those that no object stands for."""
 _managers: dict[str, int] = {}
 kinds: WeakIdMap[Kind] = WeakIdMap()
 """By class."""
 
 
 def manager_of(cls: type) -> int:
-    """The id of a class of managers."""
+    """Return the id of a class of managers."""
     name = full_name(cls)
     manager = _managers.get(name)
     if manager is None:
@@ -121,7 +121,7 @@ def manager_of(cls: type) -> int:
 
 @hidden
 def kind_of(cls: type) -> Kind:
-    """What is known of ``cls``; it is looked at once, and runs no code of its own."""
+    """Return what is known of ``cls``, which is inspected once; none of its code runs."""
     kind = kinds.get(cls)
     if kind is None:
         kind = call_hidden(Kind, cls)
@@ -130,16 +130,16 @@ def kind_of(cls: type) -> Kind:
 
 
 def forget_kinds() -> None:
-    """Look at every class anew: one of them has changed."""
+    """Inspect every class again: one of them has changed."""
     kinds.clear()
 
 
 @hidden
 def resource_at(site: Site, manager: Any, kind: Kind) -> int:
-    """The id of the resource of a ``manager`` of this ``kind``, entered at ``place``.
+    """Return the id of the resource of a ``manager`` of this ``kind``, entered at ``site``.
 
-    Without an adapter, an object that the source names (``self.lock``) is a resource itself;
-    what the source makes on the spot (``connect(url)``) is one resource for all passes.
+    Without an adapter, an object that the source names (``self.lock``) is a resource itself; the
+    objects that an expression creates (``connect(url)``) are one resource.
     """
     if site.kind is kind and site.resource:
         return site.resource
@@ -171,7 +171,7 @@ def _adapted(adapter: Adapter, thing: object, name: str) -> Resource:
 
 
 def _limited(adapter: Adapter, thing: object, name: str) -> tuple[str, str, int | None]:
-    """Kind, name and capacity of what ``adapter`` reads of ``thing``."""
+    """Return kind, name and capacity that ``adapter`` reads from ``thing``."""
     kind, capacity = kind_and_capacity(adapter.kind, _read(adapter.capacity, thing))
     return kind, name, capacity
 
@@ -179,14 +179,14 @@ def _limited(adapter: Adapter, thing: object, name: str) -> tuple[str, str, int 
 def kind_and_capacity(kind: str, capacity: object) -> tuple[str, int | None]:
     """Return how a resource of this kind is defined that was made with ``capacity``.
 
-    Where there is no limit (0, -1, ``sys.maxsize``), nobody is in anybody's way: that is another
-    kind. ``None`` is a capacity that is not known.
+    Without a limit (0, -1, ``sys.maxsize``), acquisitions never wait: that is another kind.
+    ``None`` is an unknown capacity.
     """
     if not isinstance(capacity, int):
         return kind, None
     if 0 < capacity < _UNLIMITED:
         return kind, capacity
-    if kind == "semaphore" and not capacity:  # made to be released by others first
+    if kind == "semaphore" and not capacity:  # other tasks release it first
         return "signal", None
     return (f"unlimited {kind}" if kind in LIMITED else kind), None
 
@@ -200,7 +200,7 @@ _ACQUIRE: tuple[str, ...] = (
 
 
 def of_pair(adapter: Adapter, thing: object, text: str) -> Resource:
-    """The resource that is acquired by a method of ``thing``, in the expression ``text``."""
+    """Return the resource that a method of ``thing`` acquires, in the expression ``text``."""
     contended_ = contended(adapter, thing)
     found = by_object.by_id.get(id(contended_))
     if found is None:
@@ -214,13 +214,13 @@ def of_pair(adapter: Adapter, thing: object, text: str) -> Resource:
 
 @hidden
 def of_object(thing: object) -> Resource | None:
-    """The resource that ``thing`` is known as."""
+    """Return the resource that ``thing`` is, if it is known."""
     return by_object.get(thing)
 
 
 @hidden
 def of_pool(checkout: Checkout, pool: object, text: str) -> Resource:
-    """The resource that stands for ``pool``, from which a library takes in ``text``."""
+    """Return the resource that stands for ``pool``, from which the expression ``text`` takes."""
     thing = _read(checkout.resource, pool)
     found = by_object.get(thing)
     return call_hidden(_of_new_pool, checkout, pool, thing, text) if found is None else found
@@ -233,14 +233,14 @@ def _of_new_pool(checkout: Checkout, pool: object, thing: object, text: str) -> 
 
 
 def is_named_pool(checkout: Checkout, pool: object) -> bool:
-    """Whether the program has named ``pool``, or what stands for it."""
+    """Return whether the program has named ``pool``, or the object that stands for it."""
     found = by_object.get(_read(checkout.resource, pool))
     return found is not None and found.is_named
 
 
 @hidden
 def contended(adapter: Adapter, thing: object) -> object:
-    """What tasks contend for when they call a method of ``thing``."""
+    """Return the object that tasks contend for when they call a method of ``thing``."""
     found = _read(adapter.resource, thing)
     return thing if found is None else found
 
@@ -253,15 +253,15 @@ def resource_of(
     resource: object = None,
     capacity: int | None = None,
 ) -> Resource:
-    """The resource that ``manager`` stands for; what is given wins over what is known of it.
+    """Return the resource that ``manager`` stands for; arguments override its adapter.
 
-    One object is one resource where an adapter or the caller says so. Managers of an unknown
-    class come and go, a new one for every use: they count as one resource by class or name.
+    One object is one resource where an adapter or the caller says so. Managers of an unknown class,
+    often a new one for every use, are one resource by class or name.
     """
     cls = type(manager)
     adapter = adapter_for(cls)
     if adapter is not None:
-        # What is given may need the adapter's eyes as well: asyncpg's pool is known by its queue.
+        # The adapter may have to read the argument too: asyncpg's pool is known by its queue.
         known = _read(adapter.resource, manager if resource is None else resource)
         if resource is None or (known is not None and not isinstance(known, str)):
             resource = known
@@ -279,7 +279,7 @@ def resource_of(
 
 @hidden
 def _read(how: Any, thing: Any) -> Any:
-    """What an adapter reads off, ``None`` where the library has changed since it was written."""
+    """Return what an adapter reads, ``None`` if the library has changed since it was written."""
     try:
         return how(thing)
     except Exception:
@@ -316,21 +316,21 @@ def _define(resource: Resource) -> Resource:
     return resource
 
 
-def on_collected(tell: Callable[[list[Acquisition]], None]) -> None:
-    """Have ``tell`` called with what was open of a resource that was collected."""
+def on_collected(callback: Callable[[list[Acquisition]], None]) -> None:
+    """Call ``callback`` with the open acquisitions of a resource that was collected."""
     global _collected
-    _collected = tell
+    _collected = callback
 
 
 def _nothing(acquisitions: list[Acquisition]) -> None:
-    """Before ``releases`` is imported, nothing is acquired by a call."""
+    """Do nothing: the default until ``open_acquisitions`` is imported."""
 
 
 _collected: Callable[[list[Acquisition]], None] = _nothing
 
 
 def known() -> list[Resource]:
-    """The resources that later acquisitions may be of."""
+    """Return the resources that later acquisitions may refer to."""
     return [*by_object.values(), *by_name.values()]
 
 

@@ -1,4 +1,4 @@
-"""Where in the program's source an ``async with`` stands."""
+"""The registry of sites: where in the program's source an acquisition is made."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ __all__ = ["Site", "define", "of_frame", "site_at", "source_of"]
 
 _ENTER = -1 if sys.version_info >= (3, 13) else opcode.opmap["BEFORE_ASYNC_WITH"]
 _ENTERED = (3, 4)
-"""So many code units after that one the program waits to be let in, on 3.11 and on 3.12."""
+"""How many code units after that instruction the program awaits the enter, on 3.11 and 3.12."""
 
 _next_id = itertools.count(1).__next__
 _sites: dict[int, tuple[str, int, str, str, int]] = {}
 by_code: WeakIdMap[dict[int, Site]] = WeakIdMap()
-"""Code -> instruction offset -> place."""
+"""Code -> instruction offset -> site."""
 
 
 class Site:
-    """A site that is known before anybody comes by; it is defined when somebody does."""
+    """A site, which is defined to sinks when the first acquisition is made there."""
 
     __slots__ = (
         "_before",
@@ -44,24 +44,24 @@ class Site:
     )
 
     def __init__(self, code: CodeType, position: Position, before: Site | None = None) -> None:
-        """``before`` is the place before this one on the same line of ``code``."""
+        """Create a site; ``before`` is the one before it on the same line of ``code``."""
         self._code: CodeType | None = code
         self._position = position
         self._before = before
         self.id = 0
         self.text = ""
         self.name = ""
-        """The text, with a number where the line has the same text before: two resources that
-        are made there have two names."""
+        """The text, with a number if the line has the same text before: resources that are made
+        there get different names."""
         self.kind: object = None
-        """What is known of the class of manager that ``resource`` is right for."""
+        """The kind of manager for which ``resource`` is right."""
         self.resource = 0
-        """The resource of all such managers here, ``0`` where each has its own."""
+        """The resource of all such managers here, ``0`` if each has its own."""
         self._callers: dict[int, int] | None = None
-        """Site of a caller -> the site of this place when it is called from there."""
+        """Id of a caller's site -> id of this site when it is called from there."""
 
     def called_from(self, caller: int) -> int:
-        """The site of this place, which is known, when ``caller`` has called its function."""
+        """Return the id of this site, which is defined, for calls of its function at ``caller``."""
         if self._callers is None:
             self._callers = {}
         site_id = self._callers.get(caller)
@@ -70,7 +70,7 @@ class Site:
         return site_id
 
     def arrive(self, frame: FrameType | None = None) -> int:
-        """The site, defined now if nobody has been here; reads the source then."""
+        """Return the id; at the first arrival, read the source and define the site."""
         code = self._code
         if code is not None:
             self._code = None
@@ -83,7 +83,7 @@ class Site:
         return self.id
 
     def _read(self, file: str, namespace: dict[str, Any] | None) -> tuple[str, int]:
-        """The source, and how many items before this one on the line have the same."""
+        """Return the source, and how many items before this one on the line have the same."""
         earlier: list[Position] = []
         site = self._before
         while site is not None:
@@ -102,7 +102,7 @@ class Site:
 
 
 def define(file: str, line: int, function: str, text: str, caller: int = 0) -> int:
-    """A new site; ``function`` is qualified, ``text`` the source of the context expression."""
+    """Define a new site; ``text`` is the source of the context expression. Return its id."""
     site_id = _next_id()
     _sites[site_id] = (file, line, function, text, caller)
     sink = sinks.active.sink
@@ -116,7 +116,7 @@ def define(file: str, line: int, function: str, text: str, caller: int = 0) -> i
 
 @hidden
 def site_at(frame: FrameType) -> Site:
-    """The place at which ``frame`` stands now, with its site defined."""
+    """Return the site of the instruction that ``frame`` executes, which is defined."""
     code = frame.f_code
     sites_of_code = by_code.by_id.get(id(code))
     if sites_of_code is None:
@@ -135,14 +135,14 @@ def _first_seen(frame: FrameType) -> Site:
 
 
 def _position(code: CodeType, offset: int) -> Position:
-    """Where in the source the instruction at ``offset`` comes from."""
+    """Return the source position of the instruction at ``offset``."""
     positions = list(code.co_positions())
     here = offset // 2
     raw = code.co_code
     enter = next((at for at in (here - n for n in _ENTERED) if raw[2 * at] == _ENTER), None)
     if enter is None:
         return positions[here]
-    # This one stands for the whole statement, and so do marks of ours in front of it; what is
+    # This one has the position of the statement, and so have our hooks in front of it; what is
     # before them ends the context expression.
     before = enter
     while before and positions[before] == positions[enter]:
@@ -152,12 +152,12 @@ def _position(code: CodeType, offset: int) -> Position:
 
 @hidden
 def of_frame(frame: FrameType) -> int:
-    """The site at which ``frame`` stands now, defined when first met."""
+    """Return the id of the site of the instruction that ``frame`` executes."""
     return site_at(frame).id
 
 
 def source_of(file: str, position: Position, namespace: dict[str, Any] | None) -> str:
-    """The source at ``position`` on one line, ``""`` where it cannot be had."""
+    """Return the source at ``position``, joined to one line; ``""`` if it is not available."""
     first, last, start, end = position
     if first is None or last is None:
         return ""
@@ -173,7 +173,7 @@ def source_of(file: str, position: Position, namespace: dict[str, Any] | None) -
 
 
 def _lines(file: str, namespace: dict[str, Any] | None) -> list[str]:
-    # Where the program has not asked for this file's lines, nothing is left behind in its cache.
+    # Unless the program has read this file's lines itself, leave nothing in its cache.
     kept = file in linecache.cache
     lines = linecache.getlines(file, namespace)
     if not kept:
@@ -182,8 +182,8 @@ def _lines(file: str, namespace: dict[str, Any] | None) -> list[str]:
 
 
 def _items_on(file: str, line: int, namespace: dict[str, Any] | None) -> list[str]:
-    """What each ``async with`` enters that stands on ``line``, in order."""
-    import ast  # it is big, and needed only where code has no columns
+    """Return what each ``async with`` on ``line`` enters, in order."""
+    import ast  # it is large, and needed only where code has no columns
 
     source = "".join(_lines(file, namespace))
     try:
@@ -203,7 +203,7 @@ def _items_on(file: str, line: int, namespace: dict[str, Any] | None) -> list[st
 
 
 def _item(text: str) -> str:
-    """What is entered: ``connect()`` of ``await stack.enter_async_context(connect())``."""
+    """Return what is entered: ``connect()`` for ``stack.enter_async_context(connect())``."""
     text = text.removeprefix("await ").strip()
     before, call, inside = text.partition(".enter_async_context(")
     return inside.removesuffix(")").strip() if call and before else text

@@ -1,4 +1,4 @@
-"""Tells which task runs now, whatever runs it."""
+"""The registry of tasks: which one runs now, on asyncio, on trio or on neither."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ __all__ = [
 
 
 class Task:
-    """What we know of one of the program's tasks, without keeping it alive."""
+    """One of the program's tasks, which is not kept alive."""
 
     __slots__ = ("at", "id", "name", "open", "parent", "ref", "runtime", "thread")
 
@@ -50,7 +50,7 @@ class Task:
         self.ref: weakref.ref[Any] | None = None
 
     def define(self, sink: sinks.Sink) -> None:
-        """Tell ``sink`` of this task."""
+        """Send ``sink`` the definition of this task."""
         sink.task_defined(self.at, self.id, self.name, self.runtime, self.parent, self.thread)
 
 
@@ -60,10 +60,10 @@ by_native: WeakIdMap[Task] = WeakIdMap(lambda task: _native_task_gone(task))
 _outside_tasks: list[Task] = []
 """Pseudo-tasks for code outside any task, one for each thread."""
 _finished: set[int] = set()
-"""Tasks that are told to have ended although their objects live."""
+"""Tasks whose end was published although their objects are alive."""
 _outside: threading.local = threading.local()
-# A new task inherits its creator's context: the one way to learn who created it that leaves
-# the program's task factory and the tasks themselves alone.
+# A new task inherits its creator's context: the only way to learn who created it without a change
+# to the program's task factory or to the tasks.
 _creator: ContextVar[int] = ContextVar("asyncctx_trace_task")
 
 
@@ -73,7 +73,7 @@ seen = by_native.by_id.get
 
 @hidden
 def current_task() -> Task:
-    """The task that runs now; code outside any task counts as one pseudo-task per thread."""
+    """Return the running task; code outside any task counts as one pseudo-task per thread."""
     native = None if running_loop() is None else native_task()
     if native is not None:
         task = seen(id(native))
@@ -125,9 +125,9 @@ def _native_task_gone(task: Task) -> None:
 
 @suspended
 def note_finished(at: int) -> None:
-    """Tell that tasks have ended which are still referenced and hold something.
+    """Publish the end of tasks that are finished, still referenced, and hold something.
 
-    Called at the few moments at which we run anyway: who ends is not asked to tell us.
+    Called when this package runs anyway: the end of a task does not call it.
     """
     sink = sinks.active.sink
     if sink is None:
@@ -145,16 +145,16 @@ def note_finished(at: int) -> None:
 
 @hidden
 def _is_finished(native: Any, runtime: str) -> bool:
-    """Whether the coroutine of a task has run to its end."""
+    """Return whether the coroutine of a task has run to its end."""
     coroutine = native.coro if runtime == "trio" else native.get_coro()
-    if coroutine is None:  # a task that ended at once lets go of it
+    if coroutine is None:  # a task that ended at once drops it
         return True
     plain = plain_coroutine(coroutine)
     return plain is not None and plain.cr_frame is None
 
 
 def known() -> list[Task]:
-    """The tasks that have been seen and are not gone."""
+    """Return the known tasks whose objects are alive."""
     return [*by_native.values(), *_outside_tasks]
 
 
@@ -180,7 +180,7 @@ def running() -> tuple[Any, Any]:
 def plain_coroutine(awaitable: Any) -> Any:
     """Return ``awaitable`` if it is a coroutine, or the one in its slot ``_coro``, else ``None``.
 
-    aiohttp's requests are objects that wrap a coroutine so. Runs no code of theirs.
+    aiohttp's requests wrap a coroutine like this. None of their code runs.
     """
     if type(awaitable) is CoroutineType:
         return awaitable
@@ -196,8 +196,8 @@ def plain_coroutine(awaitable: Any) -> Any:
 
 @hidden
 def _trio_task() -> Any:
-    """The running task object of trio, or ``None``."""
-    # As trio.lowlevel.current_task, which raises where there is none.
+    """Return the running task object of trio, or ``None``."""
+    # Like trio.lowlevel.current_task, which raises if there is none.
     run = getattr(sys.modules.get("trio._core._run"), "GLOBAL_RUN_CONTEXT", None)
     if run is not None:
         return getattr(run, "task", None)
@@ -212,7 +212,7 @@ def _trio_task() -> Any:
 
 @hidden
 def _running_loop() -> Any:
-    """Stands here until asyncio is imported."""
+    """Placeholder until asyncio is imported, then replaced by asyncio's own function."""
     global running_loop
     found = getattr(sys.modules.get("asyncio.events"), "_get_running_loop", None)
     if found is None:
@@ -227,9 +227,10 @@ running_loop = _running_loop
 
 @hidden
 def _native_task() -> Any:
-    """Stands here until asyncio is imported, then gives its place to asyncio's own function.
+    """Placeholder until asyncio is imported, then replaced by asyncio's own function.
 
-    Importing asyncio costs more than all of ours, and a program that never did has no tasks.
+    Importing asyncio takes longer than importing this package, and a program without it has no
+    tasks of asyncio.
     """
     global native_task
     events = sys.modules.get("asyncio.events")
@@ -238,7 +239,7 @@ def _native_task() -> Any:
         return None
     found: Callable[[], Any] = tasks.current_task
     if sys.version_info < (3, 12):
-        # There asyncio.current_task is written in Python and takes 0.4 µs; this is its core.
+        # There asyncio.current_task is written in Python and takes 0.4 µs; this is its essence.
         running: dict[Any, Any] = tasks._current_tasks
         get_running_loop = events._get_running_loop
 

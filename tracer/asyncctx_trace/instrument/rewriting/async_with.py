@@ -1,17 +1,17 @@
-"""Puts marks around each ``async with`` of a code object that is compiled already.
+"""Insert calls of hooks around each ``async with`` of a compiled code object.
 
-What the compiler makes of ``async with X as y: body``, with our marks on the right::
+What the compiler makes of ``async with X as y: body``, with our hooks on the right::
 
     X                                        [.., manager]
-                                             begin(place, manager)         -> ticket
-    look up both methods, call __aenter__    [.., ticket, exit, awaitable]
-    await  ······························•   any exception: not_entered(ticket, error)
-                                             entered(exit, ticket)         -> exit
+                                             begin(site, manager)          -> handle
+    look up both methods, call __aenter__    [.., handle, exit, awaitable]
+    await  ······························•   any exception: not_entered(handle, error)
+                                             entered(exit, handle)         -> exit
     y = …; body                              [.., exit]
-                                             leaving(exit)                 -> ticket
-    exit(None, None, None)                   [.., ticket, awaitable]
-    await  ······························•   any exception: not_left(ticket, error)
-                                             left(ticket)
+                                             leaving(exit)                 -> handle
+    exit(None, None, None)                   [.., handle, awaitable]
+    await  ······························•   any exception: not_left(handle, error)
+                                             left(handle)
 
     on an exception of the body:             [.., exit, …, error]
                                              failing(exit, error)
@@ -21,11 +21,11 @@ What the compiler makes of ``async with X as y: body``, with our marks on the ri
     else: raise                              passed_on(exit)
 
 Up to CPython 3.13 the first step is one instruction and ``exit`` a bound method. From 3.14 on it
-is six, and ``exit`` takes two places: a function, and what it is to be called with or NULL.
+is six, and ``exit`` takes two stack items: a function, and its first argument or NULL.
 
-The manager stays in the statement and is entered by the interpreter. A mark runs before or after
-it and is off the stack while it works. Between body and exit the ticket travels inside the
-``exit`` that the interpreter keeps on its stack anyway: no local variable, no block is added.
+The interpreter itself enters the manager of the statement. A hook runs before or after the manager
+and is not on the stack while the manager runs. Between body and exit the handle is inside the
+``exit`` that the interpreter keeps on its stack anyway: no local variable or block is added.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ from asyncctx_trace.instrument.rewriting.bytecode import (
 __all__ = ["SUPPORTED", "Hooks", "with_hooks", "has_async_with"]
 
 SUPPORTED = (3, 11) <= sys.version_info < (3, 16)
-"""Whether this interpreter's code is of the shape above."""
+"""Whether this interpreter's code has the shape above."""
 
 _IN_STEPS = sys.version_info >= (3, 14)
 _ENTERING = (
@@ -61,22 +61,22 @@ _ENTERING = (
     else ("BEFORE_ASYNC_WITH",)
 )
 _EXIT = 2 if _IN_STEPS else 1
-"""How many places the exit takes on the stack."""
+"""How many stack items the exit takes."""
 _AFTER_ENTER = 1
 """Argument of the GET_AWAITABLE that follows a call of ``__aenter__``."""
 _AFTER_EXIT = 2
 """The same for ``__aexit__``."""
 _GET_AWAITABLE = opcode.opmap["GET_AWAITABLE"]
 _EXIT_CALL = 4 if sys.version_info >= (3, 12) else 5
-"""How many instructions before that one the call begins."""
+"""How many instructions before the GET_AWAITABLE of an exit its call begins."""
 _SEND = 3 if sys.version_info >= (3, 15) else 2
-"""How many instructions after a GET_AWAITABLE its SEND stands."""
+"""How many instructions after a GET_AWAITABLE its SEND comes."""
 _MORE_STACK = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """What to call at each moment; see the picture above."""
+    """The functions to call; see the picture above."""
 
     begin: Callable[..., object]
     entered: Callable[..., object]
@@ -91,7 +91,7 @@ class Hooks:
 
 
 def has_async_with(code: CodeType) -> bool:
-    """Whether an ``async with`` stands in ``code`` itself, not in a function inside it."""
+    """Return whether ``code`` itself, not a function inside it, has an ``async with``."""
     raw = code.co_code
     return (_GET_AWAITABLE, _AFTER_ENTER) in zip(raw[::2], raw[1::2], strict=True)
 
@@ -105,10 +105,17 @@ def with_hooks(
     make_site: Callable[[CodeType, Position, P | None], P],
     *consts: object,
 ) -> CodeType:
-    """``code`` with marks; ``begin`` gets what ``place`` makes of a context expression's place.
+    """Return ``code`` with hooks.
 
-    Besides the position, ``place`` gets what it made of the place before on the same line.
-    Raises Unfamiliar for code that no compiler known to us wrote.
+    Args:
+        code: A code object of the compiler.
+        hooks: The functions to call.
+        make_site: Called with the code, the position of a context expression, and what it returned
+            for the one before on the same line; returns the first argument of ``hooks.begin``.
+        consts: Constants to add at the end.
+
+    Raises:
+        UnsupportedCode: No known compiler writes such code.
     """
     assembly = Assembly(code)
     last: dict[int | None, P] = {}
@@ -122,7 +129,7 @@ def with_hooks(
 
 
 class _HookInsertion:
-    """One pass over one code object."""
+    """One pass that inserts hooks into one code object."""
 
     def __init__(self, assembly: Assembly, hooks: Hooks) -> None:
         self.assembly = assembly
@@ -134,14 +141,14 @@ class _HookInsertion:
     def run(self, make_site: Callable[[Position], object]) -> None:
         for index, instruction in enumerate(self.order):
             if instruction not in self.depths:
-                continue  # the compiler left it there, and nothing leads to it
+                continue  # unreachable code of the compiler
             if instruction.op != _GET_AWAITABLE:
                 continue
             if instruction.arg == _AFTER_ENTER:
                 start = index - len(_ENTERING)
                 if tuple(i.name for i in self.order[start:index]) != _ENTERING:
                     raise UnsupportedCode("an enter that begins in another way")
-                # Before 3.13 the first instruction stands for the statement; the one before it
+                # Before 3.13 the first instruction has the statement's position; the one before it
                 # ends the context expression.
                 of_item = self.order[start if sys.version_info >= (3, 13) else start - 1]
                 self._insert_around_enter(start, index, make_site(of_item.position))
@@ -152,12 +159,12 @@ class _HookInsertion:
                     self._insert_around_exit(index)
 
     def _insert_around_enter(self, start: int, index: int, site: object) -> None:
-        """The enter from ``start`` on, with its GET_AWAITABLE at ``index``."""
+        """Handle the enter from ``start`` on, with its GET_AWAITABLE at ``index``."""
         before = self.order[start]
         assembly, hooks = self.assembly, self.hooks
         region, after = self._await(index)
         below = self.depths[before] - 1
-        # [manager] -> [ticket, manager]
+        # [manager] -> [handle, manager]
         begin = assembly.call(hooks.begin, assembly.const(site), copy(4))
         assembly.insert(before, [*begin, swap(2)])
         self._guard(
@@ -166,15 +173,15 @@ class _HookInsertion:
             more=1,
             failed=self._call_and_reraise(hooks.not_entered, 3),
         )
-        # [ticket, exit, value] -> [exit, value, ticket]: from here on an exception, such as a
-        # KeyboardInterrupt within the mark, finds the exit where the interpreter expects it.
+        # [handle, exit, value] -> [exit, value, handle]: from here on an exception, such as a
+        # KeyboardInterrupt in the hook, finds the exit where the interpreter expects it.
         assembly.insert(after, [swap(depth) for depth in range(2, _EXIT + 3)])
         # -> [exit, value]
         entered = assembly.call(hooks.entered, copy(_EXIT + 4), copy(4))
         assembly.insert(after, [*entered, swap(_EXIT + 3), pop(), pop()])
 
     def _insert_around_exit(self, index: int) -> None:
-        """The exit after a body that did not fail; ``index`` is its GET_AWAITABLE."""
+        """Handle the exit after a body that did not fail; ``index`` is its GET_AWAITABLE."""
         start = index - _EXIT_CALL
         if {i.name for i in self.order[start : start + 3]} - {"LOAD_CONST", "LOAD_COMMON_CONSTANT"}:
             raise UnsupportedCode("an exit that is not called with None, None, None")
@@ -182,7 +189,7 @@ class _HookInsertion:
         assembly, hooks = self.assembly, self.hooks
         region, after = self._await(index)
         below = self.depths[first] - _EXIT
-        # [exit] -> [ticket, exit]
+        # [exit] -> [handle, exit]
         leaving = assembly.call(hooks.leaving, copy(_EXIT + 2))
         assembly.insert(first, [*leaving, *(swap(depth) for depth in range(_EXIT + 1, 1, -1))])
         self._guard(
@@ -191,12 +198,12 @@ class _HookInsertion:
             more=1,
             failed=self._call_and_reraise(hooks.not_left, 3),
         )
-        # [ticket, result] -> [result]
+        # [handle, result] -> [result]
         left = assembly.call(hooks.left, copy(3))
         assembly.insert(after, [swap(2), *left, pop(), pop()])
 
     def _insert_around_failed_exit(self, index: int) -> None:
-        """The exit after a body that failed; ``index`` is its WITH_EXCEPT_START."""
+        """Handle the exit after a body that failed; ``index`` is its WITH_EXCEPT_START."""
         before = self.order[index]
         assembly, hooks = self.assembly, self.hooks
         region, after = self._await(index + 1)
@@ -209,7 +216,7 @@ class _HookInsertion:
         if not decision.name.endswith("IF_TRUE") or otherwise.name != "RERAISE":
             raise UnsupportedCode("an exit whose result decides nothing")
         assert decision.target is not None
-        # All of these: [exit, place, previous error, error]
+        # All of these: [exit, last instruction, previous error, error]
         exit = _EXIT + 5
         # From CPython 3.14 on the manager lies above its exit.
         manager = [copy(exit + 1)] if _IN_STEPS else []
@@ -225,7 +232,7 @@ class _HookInsertion:
         assembly.insert(decision.target, [*assembly.call(hooks.suppressed, copy(exit)), pop()])
 
     def _await(self, index: int) -> tuple[list[Instruction], Instruction]:
-        """What the ``await`` with its GET_AWAITABLE at ``index`` runs, and what comes after."""
+        """Return the instructions of the ``await`` at ``index``, and the one that comes after."""
         send, yielding = self.order[index + _SEND : index + _SEND + 2]
         if send.name != "SEND" or send.target is None or yielding.name != "YIELD_VALUE":
             raise UnsupportedCode("an await that does not send")
@@ -244,9 +251,10 @@ class _HookInsertion:
     def _guard(
         self, region: Sequence[Instruction], depth: int, more: int, failed: list[Instruction]
     ) -> None:
-        """Let an exception out of ``region`` run ``failed`` first, with ``depth`` items below.
+        """Have an exception that leaves ``region`` run ``failed`` first.
 
-        ``more`` is how many items the region now has below it that it had not.
+        The stack below the exception then has ``depth`` items. ``more`` is the number of items that
+        were inserted below the region.
         """
         here = set(region)
         caller_outside = region[0].handler
@@ -261,11 +269,11 @@ class _HookInsertion:
                     handler, Handler(handler.target, handler.depth + more, handler.lasti)
                 )
 
-    def _call_and_reraise(self, mark: Callable[..., object], depth: int) -> list[Instruction]:
-        """Call ``mark`` with what lies at ``depth`` and the error, and raise that as it was.
+    def _call_and_reraise(self, hook: Callable[..., object], depth: int) -> list[Instruction]:
+        """Return a call of ``hook`` with the item at ``depth`` and the error, which is re-raised.
 
-        The stack is [.., place, error]. The error is not made the current one, and its
-        traceback gets no entry: RERAISE goes on where the exception came from.
+        The stack is [.., last instruction, error]. The error does not become the current one, and
+        its traceback gets no entry: RERAISE continues where the exception came from.
         """
-        tell = self.assembly.call(mark, copy(depth + 2), copy(4))
-        return [*tell, pop(), make("RERAISE", 1)]
+        call = self.assembly.call(hook, copy(depth + 2), copy(4))
+        return [*call, pop(), make("RERAISE", 1)]

@@ -1,14 +1,14 @@
-"""A code object taken apart into instructions, to which others can be added.
+"""Disassemble a code object into instructions, add some, and assemble it again.
 
-Jumps and exception handlers hold the instruction they lead to and not its offset, so an
-insertion moves nothing else::
+Jumps and exception handlers refer to instructions instead of offsets, so an insertion changes
+nothing else::
 
     code = Assembly(function.__code__)
     code.insert(code.instructions[3], code.call(print, copy(1)))
     function.__code__ = code.assembled()
 
-An insertion never changes what it stands in front of: line numbers and columns, the ranges of
-``try``, the depth of the stack at every other instruction stay what they were.
+Line numbers and columns, the ranges of ``try``, and the depth of the stack at every other
+instruction stay the same.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _LOAD_CONST = opcode.opmap["LOAD_CONST"]
 _RETURN_GENERATOR = opcode.opmap["RETURN_GENERATOR"]
 _JUMPS = frozenset(opcode.hasjrel)
 _END_ASYNC_FOR = opcode.opmap["END_ASYNC_FOR"]
-"""From CPython 3.14 on it tells where its loop is, and jumps nowhere."""
+"""From CPython 3.14 on its argument locates its loop; it does not jump."""
 _BACKWARD = frozenset(
     op for op in _JUMPS if "BACKWARD" in opcode.opname[op] or op == _END_ASYNC_FOR
 )
@@ -67,18 +67,18 @@ _CACHES = _cache_units()
 
 
 class UnsupportedCode(Exception):
-    """Code of a shape that no compiler known to us writes: it is left as it is."""
+    """No known compiler writes code of this shape: it is left unchanged."""
 
 
 @dataclass(eq=False, slots=True)
 class Handler:
-    """Where an exception goes: one entry of the exception table."""
+    """The target of an exception: one entry of the exception table."""
 
     target: Instruction
     depth: int
     """How many items stay on the stack."""
     lasti: bool
-    """Whether the place of the exception is pushed below it."""
+    """Whether the offset of the instruction that raised is pushed below the exception."""
 
 
 @dataclass(eq=False, slots=True)
@@ -90,31 +90,31 @@ class Instruction:
     position: Position = NOWHERE
     handler: Handler | None = None
     target: Instruction | None = None
-    """Where it jumps."""
+    """The target, if it jumps."""
 
     @property
     def name(self) -> str:
-        """Such as ``LOAD_CONST``."""
+        """The name, such as ``LOAD_CONST``."""
         return opcode.opname[self.op]
 
 
 def make(name: str, arg: int = 0) -> Instruction:
-    """An instruction by name."""
+    """Return a new instruction."""
     return Instruction(opcode.opmap[name], arg)
 
 
 def copy(depth: int) -> Instruction:
-    """Push the item at ``depth``; the top is 1."""
+    """Return an instruction that pushes the item at ``depth``; the top is 1."""
     return make("COPY", depth)
 
 
 def swap(depth: int) -> Instruction:
-    """Exchange the top with the item at ``depth``."""
+    """Return an instruction that exchanges the top with the item at ``depth``."""
     return make("SWAP", depth)
 
 
 def pop() -> Instruction:
-    """Drop the top."""
+    """Return an instruction that drops the top."""
     return make("POP_TOP")
 
 
@@ -126,7 +126,7 @@ class Assembly:
         self.consts = list(code.co_consts)
         self.instructions: list[Instruction] = []
         self._entries: dict[Instruction, Instruction] = {}
-        """Where what jumps to an instruction really arrives."""
+        """Instruction -> the first of those inserted in front of it, the target of jumps to it."""
         self._insertions: dict[Instruction, list[Instruction]] = {}
         self._take_apart()
 
@@ -162,12 +162,12 @@ class Assembly:
     # -- building blocks --------------------------------------------------------------------
 
     def const(self, value: object) -> Instruction:
-        """Push ``value`` itself."""
+        """Return an instruction that pushes the object ``value``."""
         self.consts.append(value)
         return Instruction(_LOAD_CONST, len(self.consts) - 1)
 
     def call(self, function: object, *arguments: Instruction) -> list[Instruction]:
-        """Call ``function``; each argument is one instruction that pushes it.
+        """Return a call of ``function``; each argument is one instruction that pushes it.
 
         While the n-th argument (from 0) is pushed, the stack is n + 2 deeper than before.
         """
@@ -181,7 +181,7 @@ class Assembly:
         return [*start, *arguments, *end]
 
     def insert(self, before: Instruction, added: list[Instruction]) -> None:
-        """Put ``added`` in front of ``before``: what jumps there meets the added code first.
+        """Insert ``added`` in front of ``before``; jumps to ``before`` run the added code first.
 
         They take its position, so that no line begins or ends with them, and its handler.
         """
@@ -190,21 +190,21 @@ class Assembly:
         self.insert_unguarded(before, added)
 
     def insert_unguarded(self, before: Instruction, added: list[Instruction]) -> None:
-        """The same, with the handlers that the added instructions have."""
+        """Insert likewise, but keep the handlers of the added instructions."""
         for instruction in added:
             instruction.position = before.position
         self._insertions.setdefault(before, []).extend(added)
         self._entries.setdefault(before, added[0])
 
     def append(self, added: list[Instruction], handler: Handler | None) -> Instruction:
-        """Put ``added`` at the end, where only a jump or an exception gets; gives its start."""
+        """Append ``added``, reachable by a jump or exception only; return its first instruction."""
         for instruction in added:
             instruction.handler = handler
         self.instructions.extend(added)
         return added[0]
 
     def depths(self) -> dict[Instruction, int]:
-        """How deep the stack is before each instruction that can be reached."""
+        """Return the depth of the stack before each reachable instruction."""
         following = dict(zip(self.instructions, self.instructions[1:], strict=False))
         found = {self.instructions[0]: 0}
         todo = [self.instructions[0]]
@@ -224,7 +224,7 @@ class Assembly:
                 reach(handler.target, handler.depth + handler.lasti + 1)
             if instruction.target is not None and op != _END_ASYNC_FOR:
                 reach(instruction.target, depth + dis.stack_effect(op, arg, jump=True))
-            if op == _RETURN_GENERATOR:  # CPython 3.12 forgets what it pushes on resumption
+            if op == _RETURN_GENERATOR:  # in CPython 3.12 without what resumption pushes
                 reach(following[instruction], depth + 1)
             elif op not in _ENDS_FLOW and op not in _JUMPS_ALWAYS:
                 reach(following[instruction], depth + dis.stack_effect(op, arg, jump=False))
@@ -233,7 +233,7 @@ class Assembly:
     # -- putting together -------------------------------------------------------------------
 
     def assembled(self, *consts: object, stack: int = 0) -> CodeType:
-        """The code object, with ``consts`` as its last constants and so much more stack."""
+        """Return the code object, with ``consts`` as last constants and ``stack`` more items."""
         order: list[Instruction] = []
         for instruction in self.instructions:
             order.extend(self._insertions.get(instruction, ()))
@@ -257,7 +257,7 @@ class Assembly:
         return self._entries.get(instruction, instruction)
 
     def _lay_out(self, order: list[Instruction]) -> dict[Instruction, int]:
-        """Code units at which each instruction starts; settles the arguments of jumps."""
+        """Return the offset of each instruction in code units, and set the arguments of jumps."""
         while True:
             offsets: dict[Instruction, int] = {}
             end = 0
@@ -269,7 +269,7 @@ class Assembly:
                 if instruction.target is not None:
                     after = offsets[instruction] + _units(instruction)
                     distance = abs(offsets[self._entry(instruction.target)] - after)
-                    # Insertions make distances longer, never shorter: this comes to an end.
+                    # Insertions make distances longer, never shorter: this terminates.
                     settled = settled and distance == instruction.arg
                     instruction.arg = distance
             if settled:
@@ -294,7 +294,7 @@ class Assembly:
 
 
 def _extra(arg: int) -> int:
-    """How many EXTENDED_ARGs an argument needs."""
+    """Return how many EXTENDED_ARGs an argument needs."""
     return 0 if arg < 1 << 8 else 1 if arg < 1 << 16 else 2 if arg < 1 << 24 else 3
 
 
@@ -326,7 +326,7 @@ def exception_table(table: bytes) -> Iterator[tuple[int, int, int, int, bool]]:
 
 
 def _table_number(value: int, flag: int = 0) -> Iterator[int]:
-    """Six bits a byte, the highest first; ``flag`` marks the beginning of an entry."""
+    """Encode six bits per byte, highest first; ``flag`` is set at the beginning of an entry."""
     groups = [value & 0x3F]
     while value := value >> 6:
         groups.append(value & 0x3F | 0x40)
@@ -358,7 +358,7 @@ def _line_table(order: Iterable[Instruction], line: int) -> Iterator[int]:
 
 
 def _unsigned(value: int) -> Iterator[int]:
-    """Six bits a byte, the lowest first."""
+    """Encode six bits per byte, lowest first."""
     while value > 0x3F:
         yield value & 0x3F | 0x40
         value >>= 6

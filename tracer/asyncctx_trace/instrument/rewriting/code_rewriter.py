@@ -1,4 +1,4 @@
-"""Rewrites the program's code objects, wherever the interpreter gets them from."""
+"""Rewrite the program's code objects, wherever the interpreter gets them from."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Original", "functions", "original_of", "rewritten"]
 
 
 class Original:
-    """The last constant of a code object of ours: what it was before."""
+    """The last constant of a rewritten code object: the original."""
 
     __slots__ = ("code",)
 
@@ -26,13 +26,13 @@ class Original:
 
 
 def original_of(code: CodeType) -> CodeType:
-    """``code`` as the compiler made it."""
+    """Return ``code`` as the compiler made it."""
     last = code.co_consts[-1] if code.co_consts else None
     return last.code if type(last) is Original else code
 
 
 def rewritten(code: CodeType, scope: Scope) -> CodeType:
-    """``code`` with marks in it and in the functions inside it; itself where there are none."""
+    """Return ``code`` with hooks, also in functions inside it; itself if it needs none."""
     return _rewritten(code) if code.co_filename in scope else code
 
 
@@ -59,5 +59,5 @@ def _rewritten(code: CodeType) -> CodeType:
 
 
 def functions() -> Iterator[FunctionType]:
-    """Every function that there is."""
+    """Yield every function in this process."""
     return (thing for thing in gc.get_objects() if type(thing) is FunctionType)

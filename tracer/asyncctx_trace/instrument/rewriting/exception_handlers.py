@@ -1,6 +1,6 @@
-"""Reads off a code object which handlers are around an instruction, and what follows it.
+"""Find in a code object the handlers around an instruction, and what follows it.
 
-Answers are kept by code object and offset for as long as the code lives.
+Answers are cached by code object and offset while the code is alive.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _CLEANUP = re.compile(
     r"unsubscribe",
     re.IGNORECASE,
 )
-"""Names of methods that give back or end something; others may be meant for success alone."""
+"""Names of methods that release or end something; others may be meant for success only."""
 _EXPRESSION = re.compile(r"LOAD_|PUSH_NULL|PRECALL|CALL$|CACHE|COPY|BUILD_TUPLE|NOT_TAKEN|NOP")
 """Instructions that evaluate the exception types of an ``except`` clause."""
 
@@ -43,25 +43,25 @@ _ENDS = ("RETURN_VALUE", "RETURN_CONST", "RERAISE", "RAISE_VARARGS")
 
 
 def catches_cancellation(code: CodeType, offset: int) -> bool:
-    """Whether a ``finally`` or an ``except`` for cancellations is around the instruction there.
+    """Return whether a ``finally``, or an ``except`` for cancellations, is around ``offset``.
 
-    ``with`` statements do not count: they give back what they have entered and nothing else.
+    ``with`` statements do not count: they only release what they have entered.
     """
-    return _kept("catches", code, offset, _catches)
+    return _cached("catches", code, offset, _catches)
 
 
 def skips_cleanup(code: CodeType, offset: int) -> bool:
-    """Whether an error raised at the ``yield`` there skips calls that clean up.
+    """Return whether an error raised at the ``yield`` at ``offset`` skips calls that clean up.
 
-    That is so where no handler and no ``with`` is around it, and what follows it on some way to
-    the end gives something back.
+    It does if no handler and no ``with`` is around it, and code that may follow it releases
+    something.
     """
-    return _kept("skips", code, offset, _skips)
+    return _cached("skips", code, offset, _skips)
 
 
 def names_on_line(code: CodeType, offset: int) -> frozenset[str]:
-    """Names that the line of the instruction there refers to."""
-    return _kept("names", code, offset, _names)
+    """Return the names that the line of the instruction at ``offset`` refers to."""
+    return _cached("names", code, offset, _names)
 
 
 # -- code -------------------------------------------------------------------------------------
@@ -76,14 +76,14 @@ class _Code:
         self.table = list(exception_table(code.co_exceptiontable))
 
     def handler(self, offset: int) -> int | None:
-        """The place of the handler of the instruction at ``offset``."""
+        """Return the index of the handler of the instruction at ``offset``."""
         for start, end, target, _, _ in self.table:
             if start <= offset < end:
                 return self._at(target)
         return None
 
     def handlers(self, offset: int) -> Iterator[int]:
-        """The places of all handlers that an exception at ``offset`` may come to, inner first.
+        """Yield the indexes of handlers that an exception at ``offset`` may reach, inner first.
 
         Each but the last passes on what it does not handle.
         """
@@ -95,16 +95,16 @@ class _Code:
             index = self.handler(self.order[self._end(index)].offset)
 
     def is_of_the_compiler(self, index: int) -> bool:
-        """Whether no statement of the source stands behind the handler at ``place``.
+        """Return whether the handler at ``index`` belongs to no statement of the source.
 
-        Handlers of statements begin with PUSH_EXC_INFO. Others are ends of handlers, what an
-        ``await`` needs, and ours.
+        Handlers of statements begin with PUSH_EXC_INFO. Others are ends of handlers, those of an
+        ``await``, and ours.
         """
         return self.order[index].opname != "PUSH_EXC_INFO"
 
     def is_of_with(self, index: int) -> bool:
-        """Whether the handler at ``place`` is that of a ``with`` or ``async with``."""
-        # Calls of ours may stand in front of it.
+        """Return whether the handler at ``index`` is that of a ``with`` or ``async with``."""
+        # Calls of our hooks may come first.
         for instruction in self.order[index + 1 :]:
             if instruction.opname == "WITH_EXCEPT_START":
                 return True
@@ -113,7 +113,7 @@ class _Code:
         return False
 
     def clause_names(self, index: int) -> list[str] | None:
-        """Names of the exception types of the clauses at ``place``; ``None`` if it takes all."""
+        """Return the exception types of the clauses at ``index``; ``None`` if it handles all."""
         names: list[str] = []
         index += 1
         while True:
@@ -130,7 +130,7 @@ class _Code:
             index = self._at(jump.argval)
 
     def following(self, offset: int) -> Iterator[dis.Instruction]:
-        """Every instruction that may run after the one at ``offset`` without an error."""
+        """Yield every instruction that may run after the one at ``offset`` without an error."""
         todo, seen = [self._at(offset) + 1], set[int]()
         while todo:
             index = todo.pop()
@@ -151,7 +151,7 @@ class _Code:
         return self.index[offset]
 
     def _end(self, index: int) -> int:
-        """The place at which the handler at ``place`` raises again."""
+        """Return the index at which the handler at ``index`` re-raises."""
         first = index
         while index + 1 < len(self.order) and self.order[index].opname != "RERAISE":
             if self.order[index].opname in ("CLEANUP_THROW", "CALL_INTRINSIC_1"):
@@ -182,7 +182,7 @@ def _skips(code: CodeType, offset: int) -> bool:
 
 
 def _called(order: list[dis.Instruction]) -> Iterator[str]:
-    """Names of the functions and methods that are loaded to be called."""
+    """Yield the names of the functions and methods that are loaded to be called."""
     for before, instruction, after in zip([None, *order], order, [*order[1:], None], strict=False):
         name, argument = instruction.opname, instruction.arg or 0
         if name == "LOAD_METHOD" or (name in _CALLING and argument & 1):
@@ -206,13 +206,13 @@ def _names(code: CodeType, offset: int) -> frozenset[str]:
     )
 
 
-# -- what is kept -----------------------------------------------------------------------------
+# -- the cache --------------------------------------------------------------------------------
 
 _answers: WeakIdMap[dict[tuple[str, int], object]] = WeakIdMap()
 """Code -> (question, offset) -> answer."""
 
 
-def _kept(question: str, code: CodeType, offset: int, ask: Callable[[CodeType, int], T]) -> T:
+def _cached(question: str, code: CodeType, offset: int, ask: Callable[[CodeType, int], T]) -> T:
     answers = _answers.get(code)
     if answers is None:
         answers = {}

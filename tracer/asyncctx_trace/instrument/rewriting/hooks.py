@@ -1,7 +1,7 @@
-"""What the marks around an ``async with`` do: they tell the lifecycle where it has come to.
+"""The hooks around a rewritten ``async with``, which publish its events.
 
-Each runs for a moment in the program's own task and context, off the stack when the manager
-runs, and lets no error of ours out. ``rewriting`` shows where each of them stands.
+Each runs briefly in the program's own task and context, is not on the stack while the manager runs,
+and raises nothing into the program. ``async_with`` shows where each is called.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ __all__ = ["HOOKS"]
 class Exit(partial[Any]):
     """The manager's bound ``__aexit__`` with the acquisition that it will end.
 
-    The interpreter keeps it in place of the method until it calls it. A ``partial`` is called
-    in C and passes straight on: no frame of ours is below the manager's.
+    The interpreter keeps it in place of the method until it calls it. A ``partial`` is called in C
+    and adds no frame of ours below the manager's.
     """
 
     __slots__ = ("acquisition",)
@@ -45,7 +45,7 @@ class Exit(partial[Any]):
 @accelerated
 @hidden
 def begin(site: Site, manager: object) -> Acquisition | None:
-    """The ticket of an acquisition, ``None`` for one that is not told of."""
+    """Return the handle of an acquisition, ``None`` for one that is not recorded."""
     try:
         if active_sink() is None:
             return None
@@ -57,7 +57,7 @@ def begin(site: Site, manager: object) -> Acquisition | None:
         known = by_object.by_id.get(id(manager)) if kind.itself else None
         resource = resource_at(site, manager, kind) if known is None else known.id
         return enter_started(kind.manager, resource, site_id)
-    except RecursionError:  # the program is at the end of its stack, and there is no room to tell
+    except RecursionError:  # the program is at the end of its stack
         return None
     except Exception as error:
         sinks.hook_failed(error)
@@ -67,7 +67,7 @@ def begin(site: Site, manager: object) -> Acquisition | None:
 @accelerated
 @hidden
 def entered(exit: Callable[..., Any], handle: Acquisition | None) -> Callable[..., Any]:
-    """What the interpreter shall keep as the exit."""
+    """Return what the interpreter keeps as the exit."""
     if handle is None:
         return exit
     enter_ended(handle)
@@ -79,7 +79,7 @@ def entered(exit: Callable[..., Any], handle: Acquisition | None) -> Callable[..
 @accelerated
 @hidden
 def leaving(exit: Callable[..., Any]) -> Acquisition | None:
-    """The ticket of the exit that comes now."""
+    """Return the handle of the exit that begins now."""
     if type(exit) is not Exit:
         return None
     handle = exit.acquisition
@@ -90,7 +90,7 @@ def leaving(exit: Callable[..., Any]) -> Acquisition | None:
 @accelerated
 @hidden
 def failing(exit: Callable[..., Any], error: BaseException, manager: object = None) -> None:
-    """The exit comes now, after an error; ``manager`` where ``exit`` is not bound to it."""
+    """Begin the exit after an error; ``manager`` is given if ``exit`` is not bound to it."""
     if type(exit) is Exit:
         acquisition = exit.acquisition
         if manager is None:
@@ -101,7 +101,7 @@ def failing(exit: Callable[..., Any], error: BaseException, manager: object = No
 @accelerated
 @hidden
 def suppressed(exit: Callable[..., Any]) -> None:
-    """It took the error away."""
+    """End an exit that suppressed the error."""
     if type(exit) is Exit:
         exit_ended(exit.acquisition, None, True)
 
@@ -109,7 +109,7 @@ def suppressed(exit: Callable[..., Any]) -> None:
 @accelerated
 @hidden
 def passed_on(exit: Callable[..., Any]) -> None:
-    """It did not."""
+    """End an exit that did not suppress the error."""
     if type(exit) is Exit:
         exit_ended(exit.acquisition)
 
@@ -117,7 +117,7 @@ def passed_on(exit: Callable[..., Any]) -> None:
 @accelerated
 @hidden
 def not_cleaned(exit: Callable[..., Any], error: BaseException) -> None:
-    """It failed itself."""
+    """End an exit that failed itself."""
     if type(exit) is Exit:
         exit_ended(exit.acquisition, error, False, sys.exc_info()[1])
 

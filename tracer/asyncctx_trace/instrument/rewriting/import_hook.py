@@ -1,4 +1,4 @@
-"""Turns tracing without a word in the program on and off."""
+"""Turn tracing by rewriting on and off, for modules loaded now or later."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def install_at_start(
     *,
     spans: bool = False,
 ) -> None:
-    """The same for a program that has not begun: from its main module on."""
+    """Install before the program has begun: from its main module on."""
     wanted = _wanted(tuple(include), tuple(exclude), all)
     scope = _scope(wanted)
     with _lock:
@@ -87,7 +87,7 @@ def install_at_start(
         if launchers.is_launcher(file):
             launchers.rewrite_executed(scope)
 
-    if sys.argv[:1] != ["-m"]:  # otherwise the main module is imported like any other
+    if sys.argv[:1] != ["-m"]:  # the main module is imported like any other
         main_module.exchange_in_main(scope, begun)
 
 

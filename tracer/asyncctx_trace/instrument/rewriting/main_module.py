@@ -1,10 +1,10 @@
-"""Exchanges the functions inside a module's code before the module has run.
+"""Exchange the functions inside a module's code before the module has run.
 
-The interpreter compiles the main script in C, and nobody is asked. But what it then runs is the
-body of a module, in which no ``async with`` can stand: those are in functions, and these are
-constants of the module's code that become functions one by one as the body runs. So it is
-enough to exchange the constants at the first moment: the interpreter runs its own code object,
-with its own ``__main__``, loader, import path and tracebacks.
+The interpreter compiles the main script in C, where no hook is called. But what it then runs is the
+body of a module, which cannot contain an ``async with``: those are in functions, whose code objects
+are constants of the module's code until the body creates the functions. So it is enough to exchange
+the constants before the body runs: the interpreter runs its own code object, with its own
+``__main__``, loader, import path and tracebacks.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _exchanged: list[CodeType] = []
 
 
 def exchange(code: CodeType, scope: Scope) -> None:
-    """Put rewritten functions in the place of those among the constants of ``code``."""
+    """Replace the code objects among the constants of ``code`` with rewritten ones."""
     found = [
         (index, new)
         for index, const in enumerate(code.co_consts)
@@ -38,7 +38,7 @@ def exchange(code: CodeType, scope: Scope) -> None:
 
 
 def restore() -> None:
-    """Put the original functions back, for those that are still to be made."""
+    """Put the original code objects back, for functions that are still to be created."""
     while _exchanged:
         code = _exchanged.pop()
         for index, const in enumerate(code.co_consts):
@@ -49,8 +49,8 @@ def restore() -> None:
 def _put(items: tuple[object, ...], index: int, new: CodeType) -> None:
     import ctypes
 
-    # A tuple's items lie behind its header. The old one loses no reference, so that what may
-    # still point to it stays right: some hundred bytes for each function, once.
+    # A tuple's items follow its header. The old one keeps its reference, since something may
+    # still point to it: about a hundred bytes per function, once.
     slot = ctypes.c_void_p.from_address(
         id(items) + tuple.__basicsize__ + index * ctypes.sizeof(ctypes.c_void_p)
     )
@@ -59,9 +59,9 @@ def _put(items: tuple[object, ...], index: int, new: CodeType) -> None:
 
 
 def exchange_in_main(scope: Scope, begun: Callable[[str], None]) -> None:
-    """Do so with the main module when it begins, which is when this interpreter has started.
+    """Rewrite the main module when it begins, which is when this interpreter has started.
 
-    ``begun`` gets the name of its file.
+    ``begun`` is called with the name of its file.
     """
 
     def watch(frame: FrameType, event: str, _: Any) -> None:

@@ -1,8 +1,8 @@
-"""Small operations on other people's functions: a value is looked at where it goes in or out.
+"""Patch functions of other packages, so that hooks see values that go in or come out.
 
-The function stays the object it is, with its name, signature and identity; what we add is off
-the stack before its own code goes on. So there is nothing to see from outside, and taking the
-old code back undoes it.
+The function stays the same object, with its name, signature and identity. A hook is off the stack
+before the function's own code continues, so nothing is visible from outside; setting the old code
+again undoes the patch.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _MORE_STACK = 8
 def filtering_argument(
     code: CodeType, name: str, look: Callable[[object], object], *consts: object
 ) -> CodeType:
-    """``code`` that begins with ``name = look(name)``; raises Unfamiliar where it cannot."""
+    """Return ``code`` that begins with ``name = look(name)``; may raise UnsupportedCode."""
     assembly = Assembly(code)
     start = _start(assembly)
     load = _argument(code, name)
@@ -49,7 +49,7 @@ def filtering_argument(
 def beginning_with(
     code: CodeType, call: Callable[..., object], *consts: object, arguments: tuple[str, ...] = ()
 ) -> CodeType:
-    """``code`` that begins with ``call(*arguments)``; raises Unfamiliar where it cannot."""
+    """Return ``code`` that begins with ``call(*arguments)``; may raise UnsupportedCode."""
     assembly = Assembly(code)
     loads = [_argument(code, name) for name in arguments]
     assembly.insert(_start(assembly), [*assembly.call(as_hook(call), *loads), pop()])
@@ -57,7 +57,7 @@ def beginning_with(
 
 
 def filtering_result(code: CodeType, look: Callable[[object], object], *consts: object) -> CodeType:
-    """``code`` whose every ``return value`` is a ``return look(value)``."""
+    """Return ``code`` whose every ``return value`` is ``return look(value)``."""
     assembly = Assembly(code)
     for instruction in tuple(assembly.instructions):
         if instruction.name == "RETURN_VALUE":
@@ -68,7 +68,7 @@ def filtering_result(code: CodeType, look: Callable[[object], object], *consts: 
 def filtering_awaitable(
     code: CodeType, look: Callable[..., object], variables: tuple[str, ...], *consts: object
 ) -> CodeType:
-    """``code`` whose every ``await f(*args)`` awaits ``look(f(*args), variables…)``."""
+    """Return ``code`` whose every ``await f(*args)`` awaits ``look(f(*args), variables…)``."""
     assembly = Assembly(code)
     loads = [make("LOAD_FAST", code.co_varnames.index(name)) for name in variables]
     previous = assembly.instructions[0]
@@ -89,10 +89,11 @@ def watched(
     arguments: int,
     *consts: object,
 ) -> CodeType:
-    """``code`` that tells how each call of it goes.
+    """Return ``code`` that reports the start and the end of each of its calls.
 
-    ``started`` gets the first so many ``arguments``; what it gives goes to ``ended`` with the
-    result, or to ``failed`` with the error. In between it lies at the bottom of the stack.
+    ``started`` is called with the first ``arguments`` arguments. What it returns is passed to
+    ``ended`` with the result, or to ``failed`` with the error; meanwhile it is at the bottom of the
+    stack.
     """
     assembly = Assembly(code)
     original = tuple(assembly.instructions)
@@ -129,7 +130,7 @@ def watched(
 def calling_after_store(
     code: CodeType, value: str, look: Callable[..., object], argument: str, *consts: object
 ) -> CodeType:
-    """``code`` that calls ``look(argument)`` once it has stored ``….value`` in an attribute."""
+    """Return ``code`` that calls ``look(argument)`` after it has stored ``….value``."""
     assembly = Assembly(code)
     # Up to CPython 3.11 the argument is the number of the name, from then on twice that.
     number = code.co_names.index(value) if value in code.co_names else -1
@@ -145,7 +146,7 @@ def calling_after_store(
 
 
 def _start(assembly: Assembly) -> Instruction:
-    """The first instruction of the function's own."""
+    """Return the first instruction of the function itself."""
     for index, instruction in enumerate(assembly.instructions):
         if instruction.name == "RESUME":
             return assembly.instructions[index + 1]
@@ -156,6 +157,6 @@ def _argument(code: CodeType, name: str) -> Instruction:
     count = code.co_argcount + code.co_kwonlyargcount
     if name not in code.co_varnames[:count]:
         raise UnsupportedCode(f"a function without an argument {name}")
-    # An argument that inner functions use lives in a cell, in the same slot.
+    # An argument that inner functions use is in a cell, in the same slot.
     how = "LOAD_DEREF" if name in code.co_cellvars else "LOAD_FAST"
     return make(how, code.co_varnames.index(name))

@@ -1,7 +1,7 @@
-"""Awaits what a manager gave for entering or leaving it, and tells of it.
+"""Await what a manager returned for entering or exiting it, and publish the events.
 
-For where no mark can stand. Compiled, it is an iterator around the manager's awaitable: no frame
-of ours is below the manager's. Otherwise it is a coroutine, in no traceback and in no warning.
+Used where no hook can be inserted. Native, it is an iterator around the manager's awaitable, with
+no frame of ours below the manager's. In Python it is a coroutine, in no traceback or warning.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _CONTEXTLIB = contextlib.__file__
 
 @hidden
 def site_of(frame: FrameType) -> int:
-    """The site at which ``frame`` enters; for an exit stack, where it was given the manager."""
+    """Return the site at which ``frame`` enters; for an exit stack, that of the call of it."""
     while frame.f_code.co_filename == _CONTEXTLIB and frame.f_back is not None:
         frame = frame.f_back
     return site_at(frame).id
@@ -53,7 +53,7 @@ def failed_exit_ended(
     value: object,
     error: BaseException | None,
 ) -> None:
-    """Either the body failed, or the exit, or both."""
+    """Publish the end of the exit where the body failed, or the exit, or both."""
     exit_ended(acquisition, error, error is None and _is_true(value), body_error)
 
 
@@ -65,7 +65,7 @@ async def await_enter(
     resource: int,
     opened: Callable[[Acquisition], object],
 ) -> Any:
-    """Enter; ``opened`` gets the acquisition before the body may begin."""
+    """Enter; ``opened`` is called with the acquisition before the body may begin."""
     acquisition = enter_started(manager, resource, site_of(sys._getframe(1)), TRACED)
     if acquisition is None:
         return await awaitable
@@ -89,7 +89,7 @@ async def await_exit(
     manager: object = None,
     site: int = 0,
 ) -> Any:
-    """Leave ``manager``, after a body that ended with ``body_error``, by a call at ``site``."""
+    """Exit ``manager``, after a body that ended with ``body_error``, by a call at ``site``."""
     if body_error is None:
         exit_started(acquisition, None, site)
     else:
@@ -110,9 +110,9 @@ async def await_exit(
 
 @hidden
 def _is_true(value: object) -> bool:
-    """The truth of what an exit gave, as far as it can be had without running its code.
+    """Return the truth of an exit's result, if that is possible without running its code.
 
-    The interpreter will ask once; to ask twice would be seen.
+    The interpreter evaluates it once; a second evaluation would be visible.
     """
     cls = type(value)
     if module_name(cls) != "builtins" and (on_type(cls, "__bool__") or on_type(cls, "__len__")):
@@ -129,7 +129,7 @@ def _step_out(error: BaseException) -> None:
 
 @suspended
 def special(thing: object, name: str) -> Any:
-    """``name`` bound to ``thing``, looked up on the type alone as the interpreter does."""
+    """Return ``name`` bound to ``thing``, looked up on the type as the interpreter does."""
     cls = type(thing)
     found = on_type(cls, name)
     if found is None:

@@ -1,7 +1,7 @@
-"""A class whose objects are traced, in place: it stays the class it is.
+"""Trace the objects of a class by changing the class in place.
 
-Its ``__aenter__`` and ``__aexit__`` tell of each acquisition, and so do those of its subclasses,
-made already or later. ``untraced_class`` puts back what was there.
+Its ``__aenter__`` and ``__aexit__`` publish each acquisition, and so do those of its subclasses,
+existing or future. ``untraced_class`` restores the methods.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _open: WeakIdMap[list[Acquisition]] = WeakIdMap()
 
 
 def is_traced_class(cls: type) -> bool:
-    """Whether ``cls`` itself was traced, not only a base of it."""
+    """Return whether ``cls`` itself was traced, not only a base of it."""
     return any(_original(cls.__dict__.get(name)) is not None for name in _METHODS)
 
 
@@ -50,7 +50,7 @@ def traced_class(cls: type, options: dict[str, Any]) -> None:
 
 
 def untraced_class(cls: type) -> None:
-    """Put back what ``cls`` and its subclasses had."""
+    """Restore the methods of ``cls`` and its subclasses."""
     for each in [cls, *_subclasses(cls)]:
         for name in (*_METHODS, "__init_subclass__"):
             original = _original(each.__dict__.get(name))
@@ -62,7 +62,7 @@ def untraced_class(cls: type) -> None:
 
 
 def _original(found: Any) -> Any:
-    """What a method of ours stands in for; ``None`` if it is not ours."""
+    """Return what a method of ours replaces; ``None`` if it is not ours."""
     return getattr(getattr(found, "__func__", found), "__asyncctx_traced__", None)
 
 
@@ -80,7 +80,7 @@ def _watch_subclasses(cls: type, options: dict[str, Any]) -> None:
     def above(sub: type) -> Any:
         if original is not _ABSENT:
             return original.__get__(None, sub)
-        # Not `cls`: a decorator such as dataclass(slots=True) makes another class of it.
+        # Not `cls`: a decorator such as dataclass(slots=True) replaces it with another class.
         bases = sub.__mro__
         holder: Any = next(b for b in bases if b.__dict__.get("__init_subclass__") is hook)
         return super(holder, sub).__init_subclass__
@@ -96,7 +96,7 @@ def _watch_subclasses(cls: type, options: dict[str, Any]) -> None:
 
 
 def _instrument(cls: type, options: dict[str, Any], inherited: bool) -> None:
-    for name, tell in zip(_METHODS, (_telling_enter, _telling_exit), strict=True):
+    for name, tell in zip(_METHODS, (_publishing_enter, _publishing_exit), strict=True):
         own = cls.__dict__.get(name, _ABSENT)
         method = getattr(cls, name, None) if own is _ABSENT and inherited else own
         if (
@@ -112,7 +112,7 @@ def _instrument(cls: type, options: dict[str, Any], inherited: bool) -> None:
             setattr(cls, name, told)
 
 
-def _telling_enter(
+def _publishing_enter(
     method: Callable[..., Awaitable[Any]], options: dict[str, Any]
 ) -> Callable[..., Awaitable[Any]]:
     @hidden
@@ -129,7 +129,7 @@ def _telling_enter(
     return __aenter__
 
 
-def _telling_exit(
+def _publishing_exit(
     method: Callable[..., Awaitable[Any]], options: dict[str, Any]
 ) -> Callable[..., Awaitable[Any]]:
     @hidden
@@ -148,7 +148,7 @@ def _telling_exit(
 
 
 def _is_of_subclass(manager: object, method: str) -> bool:
-    """Whether the call is a subclass's ``super()`` call, and so no pass of its own."""
+    """Return whether the call is a subclass's ``super()`` call, not a separate acquisition."""
     frame = program_frame()
     if frame is None or frame.f_code.co_name != method:
         return False

@@ -1,4 +1,4 @@
-"""The proxy around one manager: it is the manager, and tells when it is entered and left."""
+"""The proxy around one manager: it behaves as the manager, and publishes its events."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["TracedManager", "traced_manager"]
 
 
 class _Watch:
-    """What a proxy knows besides its manager, in one place: to look into a proxy takes long."""
+    """The state of a proxy in one object: attribute look-ups on a proxy are slow."""
 
     __slots__ = ("manager", "open", "plain", "resource")
 
@@ -33,7 +33,7 @@ class _Watch:
 
 
 class TracedManager(wrapt.ObjectProxy):  # type: ignore[type-arg,unused-ignore]  # from 2.0 on
-    """Passes everything on to the manager, and publishes each acquisition of it.
+    """Forward everything to the manager, and publish each acquisition of it.
 
     One proxy may be entered by many tasks at once: each exit finds the acquisition of its own
     task; an exit in a task that never entered takes the oldest that is open.
@@ -89,20 +89,20 @@ TracedManager.__aenter__.__asyncctx_traced__ = True  # type: ignore[attr-defined
 
 
 class _Awaitable(TracedManager):
-    """A manager that can be awaited as well: ``await pool.acquire()``."""
+    """A manager that can also be awaited: ``await pool.acquire()``."""
 
     def __await__(self) -> Iterator[Any]:
         return special(self.__wrapped__, "__await__")()  # type: ignore[no-any-return]
 
 
 class _Decorator(TracedManager):
-    """A manager that can decorate a coroutine function: each call of that enters anew."""
+    """A manager that can decorate a coroutine function, each call of which enters it."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         manager = self.__wrapped__
         if not hasattr(type(manager), "_recreate_cm"):
             return manager(*args, **kwargs)
-        # The manager's own decorator, with the one difference that what it recreates is traced.
+        # The manager's own decorator, except that the managers it recreates are traced.
         return type(manager).__call__(self, *args, **kwargs)
 
     def _recreate_cm(self) -> Any:
@@ -110,7 +110,7 @@ class _Decorator(TracedManager):
 
 
 class _AwaitableDecorator(_Awaitable, _Decorator):
-    """Both."""
+    """A manager that can be awaited and can decorate."""
 
 
 _classes: dict[tuple[bool, bool], type[TracedManager]] = {
@@ -122,14 +122,14 @@ _classes: dict[tuple[bool, bool], type[TracedManager]] = {
 
 
 def traced_manager(manager: Any, resource: Resource) -> TracedManager:
-    """The proxy around ``manager`` that can do what it can."""
+    """Return a proxy with the abilities of ``manager``."""
     cls = type(manager)
     return _classes[hasattr(cls, "__await__"), callable(manager)](manager, resource)
 
 
 @suspended
 def newest(open_: list[Acquisition]) -> Acquisition:
-    """Take out the newest acquisition of the running task, else the oldest of all."""
+    """Remove and return the newest acquisition of the running task, else the oldest of all."""
     task = current_task()
     for index in range(len(open_) - 1, -1, -1):
         if open_[index].task is task:
