@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from asyncctx_trace.export.delivery.endpoint import BadEndpoint, endpoint_for
+from asyncctx_trace.export.delivery.endpoint import InvalidEndpoint, endpoint_for
 from asyncctx_trace.export.delivery.stream import OtlpStream
-from asyncctx_trace.export.delivery.transports import NotDelivered, transport_to
+from asyncctx_trace.export.delivery.transports import DeliveryFailed, transport_to
 from asyncctx_trace.export.formats.otlp_protobuf import request
 from asyncctx_trace.model.urls import hide_secrets
 from asyncctx_trace.sources import open_source
@@ -29,11 +29,11 @@ def compressed_gigabyte() -> bytes:
     return b"".join(packer.compress(chunk) for _ in range(1024)) + packer.flush()
 
 
-def delivery_to(url: str, path: Path, timeout: float = 0.5) -> NotDelivered:
+def delivery_to(url: str, path: Path, timeout: float = 0.5) -> DeliveryFailed:
     """How sending the spans of the recording ``path`` to ``url`` fails."""
     transport = transport_to(endpoint_for(url))
     try:
-        with pytest.raises(NotDelivered) as failed:
+        with pytest.raises(DeliveryFailed) as failed:
             transport(request(open_source(path).spans()), timeout)
     finally:
         transport.close()
@@ -62,7 +62,7 @@ def test_an_answer_that_drips_ends_with_the_timeout(recording: Path, answer: lis
     with endpoint(answer, pause=0.02) as url:
         failed = delivery_to(url, recording)
 
-    assert (failed.again, failed.away) == (True, True)
+    assert (failed.retryable, failed.unreachable) == (True, True)
     assert "no answer from" in str(failed)
 
 
@@ -130,7 +130,7 @@ def test_a_retry_after_of_any_shape_is_a_bounded_time_or_ignored(
     with endpoint([BUSY + header]) as url:
         failed = delivery_to(url, recording, timeout=30)
 
-    assert (failed.again, failed.after) == (True, after)
+    assert (failed.retryable, failed.retry_after) == (True, after)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_a_stream_counts_every_span_within_one_deadline(
     expected = sum(1 for _ in open_source(path).spans())
 
     with endpoint(answer, pause=0.02) as url:
-        stream = OtlpStream(path, url, patience=1.0)
+        stream = OtlpStream(path, url, finish_within=1.0)
         stream.start()
         account = stream.finish()
 
@@ -166,7 +166,7 @@ def test_a_stream_whose_recording_is_no_recording_says_so(tmp_path: Path) -> Non
     """And its thread ends as any other."""
     path = tmp_path / "r.actx"
     path.write_text("nothing")
-    stream = OtlpStream(path, "http://127.0.0.1:9", patience=0.1)
+    stream = OtlpStream(path, "http://127.0.0.1:9", finish_within=0.1)
     stream.start()
 
     [problem] = stream.finish().problems
@@ -193,7 +193,7 @@ def test_no_message_about_an_endpoint_repeats_its_password(recording: Path) -> N
     """Whether it is refused at once or does not answer."""
     with endpoint([b""]) as url:
         failed = delivery_to(url.replace("//", "//bob:hunter2@"), recording, timeout=30)
-    with pytest.raises(BadEndpoint) as refused:
+    with pytest.raises(InvalidEndpoint) as refused:
         endpoint_for("ftp://bob:hunter2@host")
 
     assert "hunter2" not in f"{failed} {refused.value}"

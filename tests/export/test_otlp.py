@@ -12,7 +12,7 @@ import grpc
 import pytest
 
 from asyncctx_trace import record
-from asyncctx_trace.export.delivery.endpoint import BadEndpoint, Endpoint, endpoint_for
+from asyncctx_trace.export.delivery.endpoint import Endpoint, InvalidEndpoint, endpoint_for
 from asyncctx_trace.export.delivery.sender import Account, Sender
 from asyncctx_trace.export.delivery.stream import OtlpStream
 from asyncctx_trace.sources import open_source
@@ -37,11 +37,11 @@ class Clock:
 
 
 def deliver(
-    path: Path, endpoint: Endpoint, clock: Clock | None = None, patience: float = 15.0
+    path: Path, endpoint: Endpoint, clock: Clock | None = None, retry_for: float = 15.0
 ) -> Account:
-    """The account of sending the recording ``path`` to ``endpoint``."""
+    """Send the recording ``path`` to ``endpoint``, and return the account."""
     clock = clock or Clock()
-    with Sender(endpoint, patience=patience, sleep=clock.sleep, clock=clock) as sender:
+    with Sender(endpoint, retry_for=retry_for, sleep=clock.sleep, clock=clock) as sender:
         for _ in sender.send(open_source(path).spans()):
             pass
     return sender.account
@@ -140,7 +140,7 @@ def test_retries_end_at_the_time_limit(tmp_path: Path) -> None:
 
     with otlp.over_http() as receiver:
         receiver.faults += [otlp.status(503)] * 100
-        account = deliver(path, endpoint_for(receiver.address), clock, patience=30)
+        account = deliver(path, endpoint_for(receiver.address), clock, retry_for=30)
 
     assert (account.sent, account.rejected) == (0, 0)
     assert account.failed == sum(1 for _ in open_source(path).spans())
@@ -254,7 +254,7 @@ def test_endpoints(
 @pytest.mark.parametrize("given", ["ftp://h", "http://", "http://h:port"])
 def test_an_invalid_endpoint_is_refused(given: str) -> None:
     """The error has an example."""
-    with pytest.raises(BadEndpoint, match="use for example http://localhost:4318"):
+    with pytest.raises(InvalidEndpoint, match="use for example http://localhost:4318"):
         endpoint_for(given)
 
 
@@ -305,7 +305,7 @@ def test_a_stream_without_an_endpoint_counts_all_spans(tmp_path: Path) -> None:
     """The recording is complete, and they can be sent later."""
     path = tmp_path / "r.actx"
     with record(path):
-        stream = OtlpStream(path, otlp.unused_address(), patience=0.1)
+        stream = OtlpStream(path, otlp.unused_address(), finish_within=0.1)
         stream.start()
         recorded_here(50)
     account = stream.finish()

@@ -106,7 +106,7 @@ def command(
         from asyncctx_trace.export.delivery.sender import Sender
 
         endpoint = endpoint_for(otlp or None, grpc=grpc or None)
-        with Sender(endpoint, patience=retry_for / SECOND) as sender:
+        with Sender(endpoint, retry_for=retry_for / SECOND) as sender:
             source = open_source(file)
             _send(sender.send(source.spans(options)))
         account = sender.account

@@ -1,4 +1,4 @@
-"""Where to send spans to, as the user and OTEL_EXPORTER_OTLP_* say."""
+"""The endpoint that spans are sent to: from the command line or OTEL_EXPORTER_OTLP_*."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from asyncctx_trace.errors import AsyncctxTraceError
 from asyncctx_trace.model.urls import hide_secrets
 
-__all__ = ["DEFAULT_URL", "BadEndpoint", "Endpoint", "endpoint_for"]
+__all__ = ["DEFAULT_URL", "InvalidEndpoint", "Endpoint", "endpoint_for"]
 
 DEFAULT_URL = "http://localhost:4318"
 _TIMEOUT = 10.0
@@ -17,13 +17,13 @@ _PATH = "/v1/traces"
 _GRPC_PORT = 4317
 
 
-class BadEndpoint(AsyncctxTraceError):
-    """Nothing can be sent there."""
+class InvalidEndpoint(AsyncctxTraceError):
+    """The URL or a setting of the endpoint is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An OTLP endpoint and how to speak to it."""
+    """An OTLP endpoint, with protocol, headers and certificates."""
 
     url: str
     """With the path for HTTP; ``http://host:port`` for gRPC, ``https`` for gRPC over TLS."""
@@ -33,7 +33,7 @@ class Endpoint:
     """Seconds for one request."""
     compressed: bool = False
     certificate: str | None = None
-    """File with the certificates to trust instead of the system's."""
+    """File with the certificates to trust instead of those of the system."""
     client_certificate: str | None = None
     client_key: str | None = None
 
@@ -42,14 +42,17 @@ class Endpoint:
 
 
 def endpoint_for(url: str | None = None, *, grpc: bool | None = None) -> Endpoint:
-    """The endpoint ``url``; what is not said here is taken from the environment.
+    """Return the endpoint ``url``; what is not passed is taken from the environment.
 
-    ``OTEL_EXPORTER_OTLP_TRACES_*`` goes before ``OTEL_EXPORTER_OTLP_*``. Timeouts there count in
-    seconds, as in OpenTelemetry's Python SDK. Raises BadEndpoint.
+    ``OTEL_EXPORTER_OTLP_TRACES_*`` takes precedence over ``OTEL_EXPORTER_OTLP_*``. Timeouts are in
+    seconds, as in OpenTelemetry's Python SDK.
+
+    Raises:
+        InvalidEndpoint: The URL or a variable is invalid.
     """
     protocol = _env("PROTOCOL") or "http/protobuf"
     if protocol not in ("grpc", "http/protobuf", "http/json"):
-        raise BadEndpoint(
+        raise InvalidEndpoint(
             f"invalid OTEL_EXPORTER_OTLP_PROTOCOL {protocol!r}; use grpc or http/protobuf"
         )
     whole = url is None and os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
@@ -65,7 +68,7 @@ def endpoint_for(url: str | None = None, *, grpc: bool | None = None) -> Endpoin
     except ValueError:
         port = -1
     if parts.scheme not in ("http", "https", "grpc", "grpcs") or not parts.hostname or port == -1:
-        raise BadEndpoint(
+        raise InvalidEndpoint(
             f"{hide_secrets(given)} is not an OTLP endpoint: use for example {DEFAULT_URL}"
         )
     if grpc is None:
@@ -81,7 +84,7 @@ def endpoint_for(url: str | None = None, *, grpc: bool | None = None) -> Endpoin
     try:
         seconds = float(timeout) if timeout else _TIMEOUT
     except ValueError:
-        raise BadEndpoint(
+        raise InvalidEndpoint(
             f"invalid OTEL_EXPORTER_OTLP_TIMEOUT {timeout!r}; use a number of seconds"
         ) from None
     return Endpoint(

@@ -1,4 +1,4 @@
-"""Delivers spans to an OTLP endpoint, and accounts for each of them."""
+"""Deliver spans to an OTLP endpoint, and count what became of each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from asyncctx_trace.export.delivery.endpoint import Endpoint
-from asyncctx_trace.export.delivery.transports import NotDelivered, transport_to
+from asyncctx_trace.export.delivery.transports import DeliveryFailed, transport_to
 from asyncctx_trace.spans.span import Span
 
 __all__ = ["BATCH", "Account", "Sender"]
@@ -18,50 +18,54 @@ BATCH = 500
 """Spans in one request."""
 _FIRST_PAUSE = 0.5
 _EVENTS = 1000
-"""Events of one span that are sent: a request has its limits, and a program may print a lot."""
+"""Events of one span that are sent: a program may print a lot, and requests are limited."""
 
 
 @dataclass(slots=True)
 class Account:
-    """What has become of every span."""
+    """What became of the spans."""
 
     sent: int = 0
-    """The server took them."""
+    """Spans that the server has accepted."""
     rejected: int = 0
-    """The server took the request and refused these (OTLP's partial success)."""
+    """Spans that the server rejected in a request that it accepted (OTLP's partial success)."""
     failed: int = 0
-    """Not delivered: sending again, from the recording, is safe."""
+    """Spans that were not delivered; it is safe to send the recording again."""
     problems: dict[str, int] = field(default_factory=dict)
-    """What went wrong, and how often."""
+    """What went wrong -> how often."""
 
     @property
     def complete(self) -> bool:
         """Whether the server has every span."""
         return not self.rejected and not self.failed
 
-    def problem(self, said: str) -> None:
-        """Count something that went wrong."""
-        self.problems[said] = self.problems.get(said, 0) + 1
+    def add_problem(self, message: str) -> None:
+        """Count a problem."""
+        self.problems[message] = self.problems.get(message, 0) + 1
 
     def __str__(self) -> str:
         return f"{self.sent} sent, {self.rejected} rejected, {self.failed} failed"
 
 
 class Sender:
-    """Sends spans in batches; tries again, ever more slowly, for ``patience`` seconds a batch."""
+    """Sends spans in batches; a batch that fails is sent again, with growing pauses."""
 
     def __init__(
         self,
         endpoint: Endpoint,
         *,
-        patience: float = 15.0,
+        retry_for: float = 15.0,
         sleep: Callable[[float], object] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Raises AsyncctxTraceError where a package is missing."""
+        """Connect to ``endpoint``; a batch is retried for up to ``retry_for`` seconds.
+
+        Raises:
+            AsyncctxTraceError: A package is missing.
+        """
         self.endpoint = endpoint
         self.account = Account()
-        self._patience = patience
+        self._retry_for = retry_for
         self._sleep = sleep
         self._clock = clock
         self._send = transport_to(endpoint)
@@ -73,51 +77,54 @@ class Sender:
         self._send.close()
 
     def send(self, spans: Iterable[Span]) -> Iterator[Account]:
-        """Send all of ``spans``; gives the account after every batch.
+        """Send ``spans``; yield the account after every batch.
 
-        Where nobody answers, the rest is counted as failed and not tried.
+        If the server is unreachable, the rest is counted as failed without being sent.
         """
         rest = iter(spans)
         for batch in _batches(rest):
-            away = self._deliver(batch)
+            unreachable = self._deliver(batch)
             yield self.account
-            if away:
+            if unreachable:
                 self.account.failed += sum(1 for _ in rest)
                 yield self.account
 
     def deliver(self, batch: list[Span], timeout: float | None = None) -> None:
-        """Send one batch and count it as sent or rejected; raises NotDelivered, uncounted.
+        """Send one batch, and count its spans as sent or rejected.
 
         ``timeout`` is in seconds; it may shorten that of the endpoint.
+
+        Raises:
+            DeliveryFailed: The spans are not counted.
         """
         from asyncctx_trace.export.formats.otlp_protobuf import request
 
         timeout = self.endpoint.timeout if timeout is None else min(timeout, self.endpoint.timeout)
-        rejected, said = self._send(request(map(_bounded, batch)), timeout)
+        rejected, message = self._send(request(map(_bounded, batch)), timeout)
         rejected = min(max(rejected, 0), len(batch))
         self.account.sent += len(batch) - rejected
         self.account.rejected += rejected
-        if said or rejected:
-            self.account.problem(f"the server says: {said or 'rejected'}")
+        if message or rejected:
+            self.account.add_problem(f"the server says: {message or 'rejected'}")
 
     def _deliver(self, batch: list[Span]) -> bool:
-        """Send one batch, whatever happens; whether nobody answers."""
-        deadline = self._clock() + self._patience
+        """Send one batch with retries; return whether the server is unreachable."""
+        deadline = self._clock() + self._retry_for
         pause = _FIRST_PAUSE
         while True:
             try:
                 self.deliver(batch)
                 return False
-            except NotDelivered as problem:
-                # Clients that were turned away together do not come back together.
-                wait = problem.after
+            except DeliveryFailed as problem:
+                # A random pause, so that clients do not all retry at the same time.
+                wait = problem.retry_after
                 if wait is None:
                     wait = pause * random.uniform(0.5, 1.5)
                 pause *= 2
-                if not problem.again or self._clock() + wait > deadline:
+                if not problem.retryable or self._clock() + wait > deadline:
                     self.account.failed += len(batch)
-                    self.account.problem(str(problem))
-                    return problem.away
+                    self.account.add_problem(str(problem))
+                    return problem.unreachable
             self._sleep(wait)
 
 

@@ -1,4 +1,4 @@
-"""Sends the spans of a recording while it grows, from outside of the program."""
+"""Send the spans of a recording while it grows, from another process than the program."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from asyncctx_trace.errors import RecordingError
 from asyncctx_trace.export.delivery.endpoint import Endpoint, endpoint_for
 from asyncctx_trace.export.delivery.sender import BATCH, Account, Sender
-from asyncctx_trace.export.delivery.transports import NotDelivered
+from asyncctx_trace.export.delivery.transports import DeliveryFailed
 from asyncctx_trace.model.constants import NEW_TRACE_AFTER
 from asyncctx_trace.recording.reader import Recording
 from asyncctx_trace.spans.from_events import SpanBuilder
@@ -27,22 +27,25 @@ _MARGIN = 1.0
 """Seconds that the thread gets to end after its deadline."""
 _PAUSE = 5.0
 """Seconds until an endpoint that did not answer is tried again."""
-_ROOM = 100_000
-"""Spans that wait for an endpoint to come back; more are counted as failed."""
+_QUEUE_LIMIT = 100_000
+"""Spans that wait for an endpoint that does not answer; further ones are counted as failed."""
 
 
 class OtlpStream:
-    """Follows the recording ``path`` in a thread and sends what ends in it.
+    """Follows the recording ``path`` in a thread, and sends the spans of what has ended.
 
-    The program never notices. Start it once the recording exists::
+    Start it when the recording exists::
 
         stream = OtlpStream(path, url)
         stream.start()
         ...
         account = stream.finish()
 
-    What could not be sent is counted in the account; ``export`` sends it later, under the same
-    ids. Raises AsyncctxTraceError for an endpoint nothing can be sent to.
+    What could not be sent is counted in the account; ``export`` can send it later, with the same
+    ids.
+
+    Raises:
+        AsyncctxTraceError: The endpoint is invalid, or a package is missing.
     """
 
     def __init__(
@@ -51,13 +54,13 @@ class OtlpStream:
         endpoint: Endpoint | str | None = None,
         *,
         new_trace_after: float = NEW_TRACE_AFTER,
-        patience: float = 5.0,
+        finish_within: float = 5.0,
     ) -> None:
         self.path = path
         if not isinstance(endpoint, Endpoint):
             endpoint = endpoint_for(endpoint)
         self._sender = Sender(endpoint)
-        self._patience = patience
+        self._finish_within = finish_within
         self._deadline = 0.0
         self._new_trace_after = new_trace_after
         self._waiting: deque[Span] = deque()
@@ -67,21 +70,21 @@ class OtlpStream:
 
     @property
     def account(self) -> Account:
-        """As it stands now."""
+        """The account up to now."""
         return self._sender.account
 
     def start(self) -> None:
-        """Begin to follow."""
+        """Start the thread."""
         self._thread.start()
 
     def finish(self) -> Account:
-        """Send what is left, within ``patience`` seconds; returns the final account.
+        """Send what is left, within ``finish_within`` seconds; return the final account.
 
         What cannot be sent by then is counted as failed.
         """
-        self._deadline = time.monotonic() + self._patience
+        self._deadline = time.monotonic() + self._finish_within
         self._stop.set()
-        self._thread.join(self._patience + _MARGIN)
+        self._thread.join(self._finish_within + _MARGIN)
         account = self._sender.account
         if not self._thread.is_alive():
             return account
@@ -97,11 +100,11 @@ class OtlpStream:
             except Exception as error:  # whatever it is, the rest is still sent and counted
                 ours = isinstance(error, RecordingError | OSError)
                 name = "" if ours else f"{type(error).__name__}: "
-                self.account.problem(f"spans are missing: {name}{error}")
+                self.account.add_problem(f"spans are missing: {name}{error}")
             try:
                 self._send_rest()
             except Exception as error:
-                self.account.problem(f"sending failed: {type(error).__name__}: {error}")
+                self.account.add_problem(f"sending failed: {type(error).__name__}: {error}")
             self.account.failed += len(self._waiting)
             self._waiting.clear()
 
@@ -118,7 +121,7 @@ class OtlpStream:
             wait = self._send_batch(None)
             if wait is not None:
                 self._not_before = time.monotonic() + wait
-        while len(self._waiting) > _ROOM:
+        while len(self._waiting) > _QUEUE_LIMIT:
             self._waiting.popleft()
             self.account.failed += 1
 
@@ -139,10 +142,10 @@ class OtlpStream:
         batch = [self._waiting[i] for i in range(min(BATCH, len(self._waiting)))]
         try:
             self._sender.deliver(batch, timeout)
-        except NotDelivered as problem:
-            self.account.problem(str(problem))
-            if problem.again:
-                return _PAUSE if problem.after is None else problem.after
+        except DeliveryFailed as problem:
+            self.account.add_problem(str(problem))
+            if problem.retryable:
+                return _PAUSE if problem.retry_after is None else problem.retry_after
             self.account.failed += len(batch)
         for _ in batch:
             self._waiting.popleft()

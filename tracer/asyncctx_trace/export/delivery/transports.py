@@ -1,4 +1,4 @@
-"""Send one OTLP request, over HTTP or gRPC, within a time."""
+"""Send one OTLP request over HTTP or gRPC, within a time limit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from asyncctx_trace.export.delivery.endpoint import Endpoint
 from asyncctx_trace.model.text import plain
 from asyncctx_trace.model.urls import hide_secrets
 
-__all__ = ["NotDelivered", "Transport", "missing_extra", "transport_to"]
+__all__ = ["DeliveryFailed", "Transport", "missing_extra", "transport_to"]
 
 _RETRYABLE = frozenset({429, 502, 503, 504})
 _RETRYABLE_GRPC = frozenset(
@@ -31,27 +31,36 @@ _MAX_TEXT = 200
 """Characters of a server's message that are shown."""
 
 
-class NotDelivered(Exception):
+class DeliveryFailed(Exception):
     """A request was not answered with success."""
 
-    def __init__(self, said: str, *, again: bool, after: float | None = None, away: bool = False):
-        super().__init__(said)
-        self.again = again
-        """Whether it is worth another try."""
-        self.after = after
+    def __init__(
+        self,
+        message: str,
+        *,
+        retryable: bool,
+        retry_after: float | None = None,
+        unreachable: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+        """Whether the request can be sent again."""
+        self.retry_after = retry_after
         """Seconds that the server asks to wait."""
-        self.away = away
-        """Whether nobody answers there at all."""
+        self.unreachable = unreachable
+        """Whether the server does not answer at all."""
 
 
 class Transport(Protocol):
     """A connection to an endpoint."""
 
-    def __call__(self, message: Any, timeout: float) -> tuple[int, str]:
-        """Send one request; returns the number of rejected spans and the server's message.
+    def __call__(self, request: Any, timeout: float) -> tuple[int, str]:
+        """Send one request; return the number of rejected spans and the server's message.
 
-        Takes at most about ``timeout`` seconds, whatever the server does, and raises only
-        NotDelivered.
+        It takes at most about ``timeout`` seconds, whatever the server does.
+
+        Raises:
+            DeliveryFailed: The request was not answered with success; nothing else is raised.
         """
 
     def close(self) -> None:
@@ -88,7 +97,7 @@ class _Http:
         session.mount("https://", self._adapter)
         session.headers.update(endpoint.headers)
         session.headers["content-type"] = "application/x-protobuf"
-        # A few bytes need no compression, and may stand for gigabytes.
+        # A short answer needs no compression, and a compressed one may expand to gigabytes.
         session.headers["accept-encoding"] = "identity"
         if endpoint.compressed:
             session.headers["content-encoding"] = "gzip"
@@ -101,20 +110,20 @@ class _Http:
                 else endpoint.client_certificate
             )
 
-    def __call__(self, message: Any, timeout: float) -> tuple[int, str]:
-        body = message.SerializeToString()
+    def __call__(self, request: Any, timeout: float) -> tuple[int, str]:
+        body = request.SerializeToString()
         if self._endpoint.compressed:
             body = gzip.compress(body)
         with self._adapter.deadline(timeout) as deadline:
             try:
                 taken = self._post(body, timeout)
-            except NotDelivered:
+            except DeliveryFailed:
                 raise
-            except Exception as error:  # whatever a hostile answer leads to in the libraries
+            except Exception as error:  # a hostile answer may cause any error in the libraries
                 if deadline.passed:
                     raise self._timed_out(timeout) from None
                 raise self._failed(error, timeout) from None
-            if deadline.passed:  # it broke off, which looks like an end
+            if deadline.passed:  # the answer was cut off, which looks like its end
                 raise self._timed_out(timeout)
             return taken
 
@@ -125,36 +134,36 @@ class _Http:
         with answer:
             if not 200 <= answer.status_code < 300:
                 reason = _one_line(str(answer.reason))
-                raise NotDelivered(
+                raise DeliveryFailed(
                     f"{self._endpoint} answered {answer.status_code} {reason}".rstrip(),
-                    again=answer.status_code in _RETRYABLE,
-                    after=_retry_after(answer.headers.get("retry-after")),
+                    retryable=answer.status_code in _RETRYABLE,
+                    retry_after=_retry_after(answer.headers.get("retry-after")),
                 )
             content = b""
-            # To the end, for only there it shows whether the answer is complete.
+            # Only at its end does it show whether the answer is complete.
             while len(content) <= _MAX_ANSWER and (
                 more := answer.raw.read(_MAX_ANSWER, decode_content=False)
             ):
                 content += more
             if len(content) > _MAX_ANSWER:
-                said = f"{self._endpoint} sent an answer of more than {_MAX_ANSWER // 1024} KiB"
-                raise NotDelivered(said, again=False)
+                message = f"{self._endpoint} sent an answer of more than {_MAX_ANSWER // 1024} KiB"
+                raise DeliveryFailed(message, retryable=False)
         try:
             partial = self._response.FromString(content).partial_success
-        except Exception:  # a proxy's own idea of success
+        except Exception:  # the answer of a proxy, for example
             return 0, ""
         return partial.rejected_spans, _one_line(partial.error_message)
 
-    def _timed_out(self, timeout: float) -> NotDelivered:
-        said = f"no answer from {self._endpoint} within {timeout:.3g} s"
-        return NotDelivered(said, again=True, away=True)
+    def _timed_out(self, timeout: float) -> DeliveryFailed:
+        message = f"no answer from {self._endpoint} within {timeout:.3g} s"
+        return DeliveryFailed(message, retryable=True, unreachable=True)
 
-    def _failed(self, error: Exception, timeout: float) -> NotDelivered:
+    def _failed(self, error: Exception, timeout: float) -> DeliveryFailed:
         if isinstance(error, self._errors.Timeout):
             return self._timed_out(timeout)
         tls = isinstance(error, self._errors.SSLError)
-        said = f"no {'TLS ' if tls else ''}connection to {self._endpoint}: {_reason(error)}"
-        return NotDelivered(said, again=not tls, away=True)
+        message = f"no {'TLS ' if tls else ''}connection to {self._endpoint}: {_reason(error)}"
+        return DeliveryFailed(message, retryable=not tls, unreachable=True)
 
     def close(self) -> None:
         self._session.close()
@@ -183,17 +192,19 @@ class _Grpc:
         self._stub: Any = trace_service_pb2_grpc.TraceServiceStub(self._channel)  # type: ignore[no-untyped-call]  # generated code
         self._metadata = tuple(endpoint.headers.items())
 
-    def __call__(self, message: Any, timeout: float) -> tuple[int, str]:
+    def __call__(self, request: Any, timeout: float) -> tuple[int, str]:
         try:
-            answer = self._stub.Export(message, timeout=timeout, metadata=self._metadata)
+            answer = self._stub.Export(request, timeout=timeout, metadata=self._metadata)
         except self._error as error:
             code = error.code().name
-            said = f"{self._endpoint} answered {code}: {_one_line(error.details() or '')}"
-            away = code in ("UNAVAILABLE", "DEADLINE_EXCEEDED")
-            raise NotDelivered(said, again=code in _RETRYABLE_GRPC, away=away) from None
+            message = f"{self._endpoint} answered {code}: {_one_line(error.details() or '')}"
+            unreachable = code in ("UNAVAILABLE", "DEADLINE_EXCEEDED")
+            raise DeliveryFailed(
+                message, retryable=code in _RETRYABLE_GRPC, unreachable=unreachable
+            ) from None
         except Exception as error:  # such as metadata that gRPC refuses
-            said = f"no call of {self._endpoint}: {_reason(error)}"
-            raise NotDelivered(said, again=False, away=True) from None
+            message = f"no call of {self._endpoint}: {_reason(error)}"
+            raise DeliveryFailed(message, retryable=False, unreachable=True) from None
         partial = answer.partial_success
         return partial.rejected_spans, _one_line(partial.error_message)
 
@@ -206,7 +217,7 @@ def _read(path: str | None) -> bytes | None:
 
 
 def _reason(error: BaseException) -> str:
-    """The innermost cause, in one line: what is around it names classes of libraries."""
+    """Return the innermost cause in one line; outer ones name classes of libraries."""
     cause: BaseException = error
     seen = {id(cause)}
     while True:
@@ -223,12 +234,12 @@ def _reason(error: BaseException) -> str:
 
 
 def _one_line(text: str) -> str:
-    """The first line of what a server or a library says, harmless for a terminal."""
+    """Return the first line of a message, without terminal escapes and passwords."""
     return plain(hide_secrets(text.strip().partition("\n")[0][:_MAX_TEXT]))
 
 
 def _retry_after(value: str | None) -> float | None:
-    """The seconds that a Retry-After header of any shape asks for, bounded; ``None`` if invalid."""
+    """Return the seconds in a Retry-After header, at most 300; ``None`` if it is invalid."""
     if not value:
         return None
     try:
