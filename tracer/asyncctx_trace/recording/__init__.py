@@ -6,6 +6,7 @@ module           purpose
 format           the layout of an ``.actx`` file
 text_entries     definitions and notes as JSON in a segment
 segments         assigns segments of the file, each to one process
+page_guard       lets a program survive the truncation of its recording
 append           writes records to a page, in the program's own task
 _native          the same in C
 writer           the sink: definitions, errors, and the next page
@@ -16,6 +17,7 @@ source_digest    recognizes source files that have changed since
 regular_file     opens files that are safe to read
 validation       checks what a file contains
 record_columns   the fields of many records, column by column
+process_state    what a reader knows of a process that writes
 decode           records as events
 batch            what one read of a recording returned
 reader           reads finished, growing and abandoned recordings

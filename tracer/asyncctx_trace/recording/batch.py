@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from operator import attrgetter
 from typing import Any
@@ -26,47 +26,12 @@ from asyncctx_trace.model.events import (
     SiteDefined,
     TaskDefined,
 )
-from asyncctx_trace.recording.decode import UNKNOWN_MANAGER, decode
+from asyncctx_trace.recording.decode import decode
 from asyncctx_trace.recording.format import RECORD, RecordKind
+from asyncctx_trace.recording.process_state import ProcessState
 from asyncctx_trace.recording.record_columns import RecordColumns
 
-__all__ = ["UNKNOWN_MANAGER", "Batch", "Writer", "process_base"]
-
-
-def process_base(ordinal: int) -> int:
-    """Return what is added to the ids of the recording's process number ``ordinal``."""
-    return ordinal << PROCESS_SHIFT
-
-
-@dataclass(slots=True)
-class Writer:
-    """A process that writes to the recording, and the names that its records refer to."""
-
-    base: int
-    """Added to each of its ids, which makes them unique within the recording."""
-    pid: int
-    managers: dict[int, str] = field(default_factory=dict)
-    errors: dict[int, ErrorText] = field(default_factory=dict)
-    ended: bool = False
-    recycled: int = 0
-    """Acquisitions whose segments have been recycled, so far."""
-    recycled_lines: int = 0
-    seen_at: int = 0
-    """When the launcher last saw the program run."""
-    lost: int = 0
-    """Acquisitions that were not recorded, so far."""
-    stop_reason: str = ""
-    """Why it has stopped recording."""
-    losses_reported: bool = False
-    """Whether a batch has reported that events are missing."""
-
-    def id(self, local: int) -> int:
-        """Return the id in the recording of an id in the process."""
-        return self.base + local
-
-    def id_or_none(self, local: int) -> int | None:
-        """Return the same, or ``None`` for 0."""
-        return self.base + local if local else None
+__all__ = ["Batch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +44,7 @@ class Batch:
 
     definitions: list[Definition]
     notes: list[Note]
-    records: list[tuple[Writer, bytes]]
+    records: list[tuple[ProcessState, bytes]]
 
     def __iter__(self) -> Iterator[Event]:
         events: list[RecordedEvent | Note] = [*self.notes]
@@ -105,7 +70,7 @@ class Batch:
         """The number of records."""
         return sum(len(data) for _, data in self.records) // RECORD
 
-    def add_losses(self, writer: Writer, since: int, lost: int, stopped: bool) -> None:
+    def add_losses(self, writer: ProcessState, since: int, lost: int, stopped: bool) -> None:
         """Add a note on lost events, from the fields of a segment's header."""
         if since and (lost > writer.lost or not writer.losses_reported):
             reason = "the stack or the memory was full when they were to be recorded"
@@ -117,7 +82,7 @@ class Batch:
             )
             writer.lost, writer.losses_reported = lost, True
 
-    def add_entry(self, writer: Writer, entry: dict[str, Any]) -> None:
+    def add_entry(self, writer: ProcessState, entry: dict[str, Any]) -> None:
         """Add the definition or note in a text entry."""
         definitions, notes = self.definitions, self.notes
         match entry["k"]:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from asyncctx_trace.model import events
 from asyncctx_trace.model.event_schema import EVENTS, EventSchema, Field, Unit
 from asyncctx_trace.model.outcomes import EnterFlag, ExitFlag, Outcome
 from asyncctx_trace.recording.format import ANY_RECORD, RAW
-
-if TYPE_CHECKING:
-    from asyncctx_trace.recording.batch import Writer
+from asyncctx_trace.recording.process_state import ProcessState
 
 __all__ = ["UNKNOWN_MANAGER", "decode"]
 
@@ -41,7 +39,7 @@ _AT = {field.offset: index for index, field in enumerate(ANY_RECORD)}
 """Offset -> index in the values of a record of any kind."""
 
 
-def decode(writer: Writer, data: bytes) -> Iterator[events.RecordedEvent]:
+def decode(writer: ProcessState, data: bytes) -> Iterator[events.RecordedEvent]:
     """Yield the events in ``data``, which is whole records of ``writer``.
 
     Records of an unknown kind are left out. Raises KeyError if an outcome is unknown.

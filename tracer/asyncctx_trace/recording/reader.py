@@ -12,7 +12,7 @@ from typing import Any
 from asyncctx_trace.errors import DamagedRecording
 from asyncctx_trace.model.events import Heartbeat, ProcessEnded
 from asyncctx_trace.model.text import plain
-from asyncctx_trace.recording.batch import Batch, Writer, process_base
+from asyncctx_trace.recording.batch import Batch
 from asyncctx_trace.recording.format import (
     HEADER_SIZE,
     RECORD,
@@ -23,6 +23,7 @@ from asyncctx_trace.recording.format import (
     SegmentKind,
     unpack_header,
 )
+from asyncctx_trace.recording.process_state import ProcessState, process_base
 from asyncctx_trace.recording.regular_file import open_regular
 from asyncctx_trace.recording.text_entries import iter_entries
 from asyncctx_trace.recording.validation import check_entry, check_header, check_records
@@ -49,7 +50,7 @@ class _Segment:
     header: bytes
     kind: SegmentKind
     taken_at: int
-    writer: Writer
+    writer: ProcessState
     read: int = SEGMENT_HEADER.size
 
 
@@ -72,8 +73,8 @@ class Recording:
         self._headers: dict[int, bytes] = {}
         """Offset -> the header last seen there; another one means that it was recycled."""
         self._taken: dict[tuple[int, SegmentKind], list[tuple[int, int]]] = {}
-        """Writer and kind -> when taken and offset, sorted: a ring recycles them in this order."""
-        self._writers: dict[tuple[int, int], Writer] = {}
+        """Process and kind -> when taken and offset, sorted: a ring recycles them in this order."""
+        self._writers: dict[tuple[int, int], ProcessState] = {}
 
     def __enter__(self) -> Recording:
         return self
@@ -146,7 +147,7 @@ class Recording:
         self._drop_read_segments()
         return batch
 
-    def _read_header(self, writer: Writer, batch: Batch) -> None:
+    def _read_header(self, writer: ProcessState, batch: Batch) -> None:
         """Add what has changed in the header of the writer's newest segment of entries."""
         taken = self._taken.get((id(writer), SegmentKind.TEXTS))
         if not taken:
@@ -203,7 +204,7 @@ class Recording:
             raise ValueError(f"at byte {offset}: {error}") from None
         writer = self._writers.get((pid, started))
         if writer is None:
-            writer = Writer(process_base(len(self._writers)), pid)
+            writer = ProcessState(process_base(len(self._writers)), pid)
             self._writers[pid, started] = writer
         segment = _Segment(offset, header, SegmentKind(kind), taken_at, writer)
         self._headers[offset] = header

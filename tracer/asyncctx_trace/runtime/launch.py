@@ -10,9 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from asyncctx_trace.errors import SettingsError
-
-__all__ = ["BOOTSTRAP", "LAUNCH", "begin", "environment", "redaction_is_set"]
+__all__ = ["BOOTSTRAP", "LAUNCH", "begin", "environment"]
 
 LAUNCH = "ASYNCCTX_TRACE_LAUNCH"
 """The environment variable with the settings of the launcher, as JSON."""
@@ -44,16 +42,6 @@ def environment(recording: Path, options: dict[str, Any]) -> dict[str, str]:
         LAUNCH: json.dumps(settings),
         "PYTHONPATH": str(BOOTSTRAP) + (os.pathsep + path if path else ""),
     }
-
-
-def redaction_is_set() -> bool:
-    """Return whether the project's settings ask for redaction; ``True`` if they are invalid."""
-    from asyncctx_trace.instrument.settings import read
-
-    try:
-        return read(Path()).redact
-    except SettingsError:  # the program will say so
-        return True
 
 
 def begin() -> None:

@@ -190,7 +190,7 @@ def record_from_environment() -> None:
     from pathlib import Path
 
     from asyncctx_trace.recording.segments import create
-    from asyncctx_trace.runtime.launch import redaction_is_set
+    from asyncctx_trace.runtime.redaction_setting import redaction_is_set
 
     recording = Path(path).resolve()
     try:

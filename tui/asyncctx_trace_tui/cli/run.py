@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from asyncctx_trace.runtime.launch import redaction_is_set
+from asyncctx_trace.runtime.redaction_setting import redaction_is_set
 from asyncctx_trace_tui.cli.check_options import FAILED, check_options, print_failed_checks
 from asyncctx_trace_tui.cli.output_file import require_folder
 from asyncctx_trace_tui.run.launcher import Program

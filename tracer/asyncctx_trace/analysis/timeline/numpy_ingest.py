@@ -14,7 +14,8 @@ from asyncctx_trace.analysis.timeline.phases import NOT_YET, Phase
 from asyncctx_trace.model.event_schema import SIZES
 from asyncctx_trace.model.events import Heartbeat, ReleaseUnmatched
 from asyncctx_trace.model.outcomes import EnterFlag, Outcome
-from asyncctx_trace.recording.batch import UNKNOWN_MANAGER, Batch
+from asyncctx_trace.recording.batch import Batch
+from asyncctx_trace.recording.decode import UNKNOWN_MANAGER
 from asyncctx_trace.recording.format import ANY_RECORD, RECORD, RecordKind
 
 __all__ = ["RECORDS", "Integers", "add_batch"]

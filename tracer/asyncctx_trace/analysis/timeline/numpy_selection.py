@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from asyncctx_trace.analysis.timeline.event_selection import happened_by
 from asyncctx_trace.analysis.timeline.numpy_ingest import RECORDS, Integers
 from asyncctx_trace.model.outcomes import Outcome
-from asyncctx_trace.recording.batch import Batch, Writer
+from asyncctx_trace.recording.batch import Batch
 from asyncctx_trace.recording.format import RECORD, RecordKind
+from asyncctx_trace.recording.process_state import ProcessState
 
 __all__ = ["ended_before", "event_times", "select"]
 
@@ -41,7 +42,7 @@ def ended_before(batches: Iterable[Batch], since: int, until: int | None) -> Int
 
 def select(batch: Batch, until: int | None, ended: Integers) -> Batch:
     """Return the events up to ``until`` without those of the acquisitions ``ended``."""
-    picked: list[tuple[Writer, bytes]] = []
+    picked: list[tuple[ProcessState, bytes]] = []
     for writer, records in _records(batch):
         some = np.ones(len(records), np.bool_)
         if until is not None:
@@ -57,12 +58,12 @@ def select(batch: Batch, until: int | None, ended: Integers) -> Batch:
     )
 
 
-def _records(batch: Batch) -> Iterator[tuple[Writer, NDArray[Any]]]:
+def _records(batch: Batch) -> Iterator[tuple[ProcessState, NDArray[Any]]]:
     for writer, data in batch.records:
         yield writer, np.frombuffer(data, RECORDS)
 
 
-def _acquisitions(writer: Writer, records: NDArray[Any]) -> Integers:
+def _acquisitions(writer: ProcessState, records: NDArray[Any]) -> Integers:
     ids: Integers = records["acquisition"].astype(np.int64) + writer.base
     return ids
 
