@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from app.async_tests import async_test
-from app.builders import MS, RecordingBuilder, three_workers
+from app.builders import MS, START, RecordingBuilder, three_workers
 from app.driver import open_app
 from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace_tui.app.screens.prompts import Prompt
+from asyncctx_trace_tui.app.widgets.bars.minimap import Minimap
+from asyncctx_trace_tui.app.widgets.time_rows import names_width
 
 
 @pytest.fixture
@@ -69,6 +71,22 @@ async def test_jumps_to_problems_in_both_directions_and_wraps_around(troubles: P
         assert {40, 120, 200} <= {at for at, _ in forward}
         assert seen[total] == seen[0]
         assert (driver.at, driver.notified[-1].partition(":")[0]) == seen[7]
+
+
+@async_test
+async def test_the_minimap_shows_errors_and_findings_in_red(troubles: Path) -> None:
+    """The error at 40 ms of 320; a cancellation may be intended."""
+    async with open_app(troubles) as driver:
+        await driver.press("space", "end")
+        minimap = driver.app.screen.query_one(Minimap)
+        gutter = names_width(driver.app.state, 80)
+        red = minimap.palette.style("error").color
+        cells = [each.style for each in minimap.render_line(0) for _ in each.text]
+        columns = [x - gutter for x, style in enumerate(cells) if style and style.color == red]
+        whole = driver.app.state.viewport
+
+        assert whole.column_of(START + 40 * MS) in columns
+        assert whole.column_of(START + 200 * MS) not in columns
 
 
 @async_test

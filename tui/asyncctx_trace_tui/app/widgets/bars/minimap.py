@@ -10,6 +10,7 @@ from textual import events
 from textual.message import Message
 from textual.strip import Strip
 
+from asyncctx_trace.analysis.summary.problems import problems
 from asyncctx_trace_tui.app.widgets.state_widget import StateWidget
 from asyncctx_trace_tui.app.widgets.time_rows import names_width
 from asyncctx_trace_tui.view.cells.activity import Overview
@@ -22,10 +23,12 @@ __all__ = ["Minimap"]
 _BUDGET = 0.004
 """Seconds per frame that may be spent on summing up lanes."""
 _MAX_AGE = 1_000_000_000
+_NOT_MARKED = ("cancelled: ", "timed out: ", "long wait: ")
+"""Problems that many programs have by design."""
 
 
 class Minimap(StateWidget):
-    """The time that all tasks together waited (amber) and held (teal)."""
+    """The time that all tasks together waited (amber) and held (teal), with problems in red."""
 
     DEFAULT_CSS = """
     Minimap { height: 1; }
@@ -52,7 +55,15 @@ class Minimap(StateWidget):
         self._sum_up()
         state = self.state
         whole = self._overview.viewport
-        return self._summed, state.viewport, whole.column_of(state.playback.at), self.size
+        if not state.live:  # while the program runs, others ask for what they need
+            state.answer(problems)
+        return (
+            self._summed,
+            state.answers.revision,
+            state.viewport,
+            whole.column_of(state.playback.at),
+            self.size,
+        )
 
     def _sum_up(self) -> None:
         """Continue summing up for a few ms; start again when the recording has grown."""
@@ -82,6 +93,7 @@ class Minimap(StateWidget):
         most = max((sum(each) for each in sums), default=0)
         segments = [Segment("  all".ljust(gutter), palette.style("faint"))]
         heights = self.glyphs.heights
+        marked = self._marked()
         for column, (wait, hold) in enumerate(sums):
             total = wait + hold
             inside = first <= column <= last
@@ -89,6 +101,8 @@ class Minimap(StateWidget):
                 heights[min(len(heights) - 1, int(total / most * len(heights)))] if total else " "
             )
             foreground = "wait" if wait > hold else "hold"
+            if column in marked:
+                glyph, foreground = glyph if total else heights[0], "error"
             if column == head:
                 glyph, foreground = self.glyphs.head, "head"
             segments.append(
@@ -98,6 +112,16 @@ class Minimap(StateWidget):
                 )
             )
         return Strip(segments).simplify().adjust_cell_length(self.size.width, palette.style("text"))
+
+    def _marked(self) -> set[int]:
+        """Return the columns with errors and findings, as far as they are known."""
+        found = None if self.state.live else self.state.answer(problems)
+        whole = self._overview.viewport
+        return {
+            whole.column_of(problem.at)
+            for problem in found or ()
+            if not problem.description.startswith(_NOT_MARKED)
+        }
 
     def on_click(self, event: events.Click) -> None:
         column = event.x - names_width(self.state, self.app.size.width)
