@@ -99,3 +99,17 @@ def test_the_text_says_what_is_new_and_what_is_slower() -> None:
     assert render_comparison(compare(day(), day()), color=False) == (
         "No difference that is more than noise.\n"
     )
+
+
+def test_findings_of_one_cause_are_one_line() -> None:
+    """Slow exits of three resources at one site are one new finding."""
+    slow = Story()
+    for number in range(3):
+        slow.pass_through(f"t{number}", f"r{number}", 0, 0, 10, 1_000)
+    slow.ends(2_000)
+    comparison = compare(Snapshot(Story().timeline()), Snapshot(slow.timeline()))
+    text = render_comparison(comparison, color=False, width=120)
+
+    assert len(comparison.new_findings) == 3
+    assert "1 new findings" in text
+    assert text.count("slow-cleanup (") == 1

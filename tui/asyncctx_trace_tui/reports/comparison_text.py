@@ -9,12 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from asyncctx_trace.analysis.cleanup import Order
-from asyncctx_trace.analysis.findings import Finding
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.comparison import Change, Comparison
+from asyncctx_trace.analysis.summary.grouping import FindingGroup, group_findings
 from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.names import NAME_WIDTH, resource_name, site_path
-from asyncctx_trace.model.text import plain, shorten
+from asyncctx_trace.model.text import count, plain, shorten
 from asyncctx_trace_tui.reports.rich_tables import draw, screen_width, table
 
 __all__ = ["render_comparison"]
@@ -29,7 +29,8 @@ def render_comparison(comparison: Comparison, *, color: bool, width: int | None 
 
 def _parts(comparison: Comparison) -> Iterator[RenderableType]:
     slower, faster = comparison.slower, comparison.faster
-    new, gone = comparison.new_findings, comparison.gone_findings
+    new = group_findings(comparison.after, comparison.new_findings)
+    gone = group_findings(comparison.before, comparison.gone_findings)
     places = comparison.appeared + comparison.disappeared
     if not (
         slower or faster or new or gone or places or comparison.new_orders or comparison.gone_orders
@@ -51,15 +52,16 @@ def _parts(comparison: Comparison) -> Iterator[RenderableType]:
 
 
 def _findings(
-    title: str, snapshot: Snapshot, findings: list[Finding], style: str
+    title: str, snapshot: Snapshot, groups: list[FindingGroup], style: str
 ) -> Iterator[RenderableType]:
-    if findings:
+    if groups:
         yield Text(f"\n{title}", style="bold")
-    for finding in findings:
-        where = site_path(snapshot.timeline, finding.sites[0]) if finding.sites else ""
-        kind = (f"  {finding.kind}", style)
-        summary = plain(finding.summary)
-        yield Text.assemble(kind, f" ({finding.certainty}) {where}: {summary}")
+    for group in groups:
+        where = site_path(snapshot.timeline, group.sites[0]) if group.sites else ""
+        kind = (f"  {group.kind}", style)
+        yield Text.assemble(kind, f" ({group.certainty}) {where}: {plain(group.sentence)}")
+        for effect in group.consequences:
+            yield Text(f"    follows from it: {effect.kind}, {count(effect.count, 'time')}")
 
 
 def _durations(title: str, grown: list[tuple[Change, str, int]]) -> Iterator[RenderableType]:

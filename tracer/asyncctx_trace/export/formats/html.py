@@ -11,6 +11,7 @@ from typing import Any
 from asyncctx_trace.analysis.contention.wakeups import wakeups
 from asyncctx_trace.analysis.findings import Thresholds, find_in
 from asyncctx_trace.analysis.snapshot import Snapshot
+from asyncctx_trace.analysis.summary.grouping import FindingGroup, group_findings
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Phase, Timeline
 from asyncctx_trace.model.command_line import program_of
 from asyncctx_trace.model.names import resource_name, task_name
@@ -41,12 +42,19 @@ def write(timeline: Timeline, *, running: bool = False, arguments: bool = False)
         "title": _short(title),
         "wakeups": dict(wakeups(snapshot)),
         "findings": [
-            [f.at - start, f.severity, f.kind, f.summary, f.rows[0] if f.rows else None]
-            for f in find_in(snapshot, Thresholds())
+            _finding(group, start)
+            for group in group_findings(snapshot, find_in(snapshot, Thresholds()))
         ],
     }
     head, tail = Path(__file__).with_name("page.html").read_text("utf-8").split("/*DATA*/")
     return chain([head], _Data(timeline, start).json(data), [tail])
+
+
+def _finding(group: FindingGroup, start: int) -> list[Any]:
+    """Return the worst finding of ``group``: time, severity, kind, sentence, acquisition."""
+    worst = group.findings[0]
+    row = worst.rows[0] if worst.rows else None
+    return [worst.at - start, group.severity, group.kind, group.sentence, row]
 
 
 class _Data:
