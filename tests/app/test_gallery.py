@@ -62,6 +62,21 @@ async def test_a_script_of_the_user_is_run(tmp_path: Path) -> None:
 
 
 @async_test
+async def test_a_wide_gallery_shows_whole_titles(tmp_path: Path) -> None:
+    """And the key that runs one; a narrow one cuts the ends."""
+    for width in (80, 200):
+        gallery = Gallery(settings=Settings(), folder=tmp_path)
+        async with gallery.run_test(size=(width, 40)) as pilot:
+            await pilot.pause()
+            lines = [strip.text for strip in gallery.screen._compositor.render_strips()]
+
+            for each in bundled_scenarios.all():
+                line = next(line for line in lines if line.strip().startswith(f"{each.name} "))
+                assert (each.title in line) if width == 200 else (each.title[:15] in line)
+            assert "Run or open" in lines[-1]
+
+
+@async_test
 async def test_the_prompt_for_a_script_is_visible(tmp_path: Path) -> None:
     """It is not covered by the footer."""
     gallery = Gallery(settings=Settings(), folder=tmp_path)

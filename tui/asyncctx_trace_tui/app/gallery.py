@@ -8,7 +8,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
 
-from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 from textual import on
 from textual.app import App, ComposeResult
@@ -27,8 +26,6 @@ from asyncctx_trace_tui.storage.app_settings import DEFAULT_THEME, Settings, loa
 __all__ = ["Choice", "Gallery", "latest"]
 
 _LATEST = 20
-_WIDTH = 38
-"""The width of an entry, in cells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +47,12 @@ def latest(folder: Path) -> list[Path]:
     return [path for _, path in sorted(found, reverse=True)[:_LATEST]]
 
 
+class _Choices(OptionList):
+    """The list, whose Enter key is shown in the footer."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", "Run or open")]
+
+
 class Gallery(App[Choice]):
     """The app that returns the user's choice, or ``None``."""
 
@@ -58,7 +61,8 @@ class Gallery(App[Choice]):
 
     CSS = """
     #title { height: 1; padding: 0 1; background: $panel; text-style: bold; }
-    OptionList { width: 46; border: none; background: $background; }
+    OptionList { width: 45%; min-width: 46; border: none; background: $background;
+                 text-wrap: nowrap; text-overflow: ellipsis; }
     #story { width: 1fr; padding: 1 2; border-left: solid $foreground 20%; }
     #story Static { height: auto; }
     #script { display: none; border: none; height: 1; padding: 0 1; background: $boost; }
@@ -66,7 +70,6 @@ class Gallery(App[Choice]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "choose", "Run or open", show=True),
         Binding("j", "cursor(1)", "Down", show=False),
         Binding("k", "cursor(-1)", "Up", show=False),
         Binding("s", "script", "Trace your own script"),
@@ -97,7 +100,7 @@ class Gallery(App[Choice]):
     def compose(self) -> ComposeResult:
         yield Static("asyncctx-trace: see what every `async with` does", id="title", markup=False)
         with Horizontal():
-            yield OptionList(*self._options(), markup=False)
+            yield _Choices(*self._options(), markup=False)
             with VerticalScroll(id="story", can_focus=False):
                 yield Static(markup=False)
         yield Input(
@@ -136,13 +139,10 @@ class Gallery(App[Choice]):
             ),
         )
 
-    def _option(self, words: str, choice: Choice) -> Option:
+    def _option(self, text: str, choice: Choice) -> Option:
         id = f"choice-{len(self._choices)}"
         self._choices[id] = choice
-        words = plain(words)
-        if cell_len(words) > _WIDTH:
-            words = set_cell_size(words, _WIDTH - 1) + "…"
-        return Option(Text(f"  {words}"), id=id)
+        return Option(Text(f"  {plain(text)}"), id=id)
 
     @on(OptionList.OptionHighlighted)
     def _show_story(self, event: OptionList.OptionHighlighted) -> None:
@@ -174,10 +174,6 @@ class Gallery(App[Choice]):
             return
         if arguments:
             self.exit(Choice("run", tuple(arguments)))
-
-    def action_choose(self) -> None:
-        """Run or open the highlighted entry."""
-        self.query_one(OptionList).action_select()
 
     def action_cursor(self, by: int) -> None:
         """Move the highlight up or down."""
