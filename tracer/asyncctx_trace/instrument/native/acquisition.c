@@ -4,7 +4,7 @@
 
 #define FREE_LIST_SIZE 64
 
-/* Freed objects of one type, for the next ones: half of what an object costs is its memory. */
+/* Freed objects of one type, for reuse: half the cost of an object is allocating its memory. */
 typedef struct {
     PyObject *objects[FREE_LIST_SIZE];
     int count;
@@ -12,7 +12,7 @@ typedef struct {
 
 static FreeList acquisitions, exits;
 
-/* A new object, not tracked yet by the garbage collector. */
+/* Return a new object, not tracked yet by the garbage collector. */
 static PyObject *
 new_object(FreeList *pool, PyTypeObject *type)
 {
@@ -90,7 +90,7 @@ static PyMemberDef acquisition_members[] = {
     {NULL},
 };
 
-/* No tp_clear: a cycle through it is broken at the task's list of what is open. */
+/* No tp_clear: a cycle through it is broken at the task's list of open acquisitions. */
 PyTypeObject AcquisitionType = {
     PyVarObject_HEAD_INIT(NULL, 0)
     .tp_name = "asyncctx_trace.instrument._native.Acquisition",

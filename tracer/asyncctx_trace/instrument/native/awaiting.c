@@ -2,18 +2,18 @@
 
 #include "native.h"
 
-/* Where a watched awaitable is. */
+/* The states of a traced awaitable. */
 enum { NOT_STARTED, STARTED, OVER };
 
-/* Awaits what a manager gave for entering it, or leaving it, and tells of its first step and its
-   last. No frame of ours is below that of what it awaits, and nobody hears of it. Otherwise it
-   looks like what it awaits. */
+/* Awaits what a manager returned for entering or exiting it, and publishes events at its first and
+   last step. It adds no frame and is reported to no tracer. Apart from that it behaves as the
+   awaitable does. */
 typedef struct {
     PyObject_HEAD
     PyObject *awaitable;
-    PyObject *iterator; /* what it is advanced by, from the first step on */
+    PyObject *iterator; /* the iterator of `awaitable`, from the first step on */
     PyObject *acquisition;
-    PyObject *opened; /* of an enter: what gets the acquisition; NULL for an exit */
+    PyObject *opened; /* of an enter: called with the acquisition; NULL for an exit */
     PyObject *manager, *resource; /* of an enter: ids; of an exit: the manager, or None */
     PyObject *site;               /* of an exit that begins by a call */
     PyObject *body_error;         /* of an exit, or None */
@@ -21,7 +21,7 @@ typedef struct {
 } TracedAwaitable;
 
 
-/* The site at which the program's frame stands, a new reference; as `_site_of` finds it. */
+/* The id of the site of the program's frame, a new reference; as `site_of` finds it. */
 static PyObject *
 current_site(void)
 {
@@ -98,7 +98,7 @@ watched_start(TracedAwaitable *self)
     return iterator == NULL ? -1 : 0;
 }
 
-/* New reference; NULL for what must go through, such as an interrupt. */
+/* A new reference; NULL with an error that must reach the program, such as an interrupt. */
 static PyObject *
 publish_end(TracedAwaitable *self, PyObject *value, PyObject *error)
 {
@@ -125,7 +125,7 @@ publish_end(TracedAwaitable *self, PyObject *value, PyObject *error)
     return PyObject_CallOneArg(shared.enter_ended, acquisition);
 }
 
-/* It has come to its end, with `value`, or with the error that is set. */
+/* Publish the end: with `value`, or with the error that is set. */
 static int
 watched_end(TracedAwaitable *self, PyObject *value)
 {
@@ -226,7 +226,7 @@ watched_throw(TracedAwaitable *self, PyObject *args)
     PyObject *inner = self->iterator == NULL ? self->awaitable : self->iterator;
     PyObject *throw = PyObject_GetAttr(inner, s_throw), *value = NULL;
     if (throw == NULL && PyErr_ExceptionMatches(PyExc_AttributeError)) {
-        PyErr_Clear(); /* an iterator of another kind: what is thrown comes out of it */
+        PyErr_Clear(); /* an iterator without throw(): the exception propagates */
         PyObject *type = PyTuple_Size(args) > 0 ? PyTuple_GET_ITEM(args, 0) : Py_None;
         PyObject *given = PyTuple_Size(args) > 1 ? PyTuple_GET_ITEM(args, 1) : Py_None;
         if (PyExceptionInstance_Check(type)) {
@@ -416,7 +416,7 @@ PyTypeObject TracedAwaitableType = {
     .tp_doc = "Awaits what it was made of, and tells of it.",
 };
 
-/* Whether it comes from a function with @types.coroutine. */
+/* Whether it is the result of a function with @types.coroutine. */
 static int
 is_coroutine_of_generator(PyObject *thing)
 {
@@ -449,8 +449,8 @@ is_awaitable(PyObject *thing)
     return (async != NULL && async->am_await != NULL) || is_coroutine_of_generator(thing);
 }
 
-/* await_enter(awaitable, manager, resource, opened); what cannot be awaited comes back as it is,
-   for the interpreter to complain about. */
+/* await_enter(awaitable, manager, resource, opened); what cannot be awaited is returned as it
+   is, and the interpreter raises the error. */
 PyObject *
 await_enter(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {

@@ -1,8 +1,8 @@
-/* What runs at each call that acquires, releases or creates a task, before the Python code does. */
+/* Hooks of calls that acquire, release or create tasks: they decide whether the Python hooks run. */
 
 #include "native.h"
 
-/* The place at which a frame stands now, if somebody has been there. */
+/* The site of the instruction that a frame executes, if it is defined. */
 PyObject *
 site_at(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
@@ -24,7 +24,7 @@ site_at(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
     return call_original(self, args, nargsf, kwnames);
 }
 
-/* Of what a task is made, a coroutine or a future: nothing is to be noted of most. */
+/* Called with the coroutine or future of a new task: nothing is noted about most of them. */
 PyObject *
 task_created(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
@@ -43,7 +43,7 @@ task_created(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwn
     return call_original(self, args, nargsf, kwnames);
 }
 
-/* The frame that called the method that runs, a new reference; NULL if there is none. */
+/* The caller of the running method, a new reference; NULL if there is none. */
 static PyFrameObject *
 caller_of_method(void)
 {
@@ -51,8 +51,8 @@ caller_of_method(void)
     return method == NULL ? NULL : PyFrame_GetBack(method);
 }
 
-/* Whether that is `__aenter__` or the like in the method's own module: then somebody else tells
-   of it. Anything less plain is for `callers.outer`. */
+/* Whether that is `__aenter__` or `__aexit__` in the method's own module: the block is recorded
+   itself. `callers.caller_outside` decides the other cases. */
 static int
 is_called_by_block(PyFrameObject *caller)
 {
@@ -74,8 +74,8 @@ is_called_by_block(PyFrameObject *caller)
     return result;
 }
 
-/* The Python function, which is told who has called the method: it takes a thing, perhaps its
-   holder, and the frame. Gives up the reference to `caller`. */
+/* Call the Python function with the object, its holder or None, and the caller of the method.
+   Steals the reference to `caller`. */
 static PyObject *
 call_with_caller(PyObject *self, PyObject *const *args, size_t nargsf, PyFrameObject *caller)
 {
@@ -97,7 +97,7 @@ acquire_started(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *
     return call_with_caller(self, args, nargsf, caller);
 }
 
-/* Whether a block of this resource is being left: its exit releases it at once. */
+/* Whether a block of this resource exits now: the exit itself releases the resource. */
 static int
 is_block_exiting(PyObject *resource)
 {
@@ -113,7 +113,7 @@ release_started(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *
     PyObject *resource = by_address(shared.by_object, args[0]);
     PyObject *taken = resource == NULL ? NULL : slot_value(&slots.resource_taken, resource);
     int by_call = taken != NULL && PyList_CheckExact(taken) && PyList_GET_SIZE(taken) > 0;
-    /* Nobody has acquired it at all, or an `async with` has, which is told of by itself. */
+    /* It was never acquired, or by an `async with`, which is recorded itself. */
     if (resource == NULL || (!by_call && is_block_exiting(resource))) {
         return may_fall_back() ? Py_NewRef(Py_None) : NULL;
     }
@@ -129,7 +129,7 @@ PyObject *
 return_started(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
     Py_ssize_t count = PyVectorcall_NARGS(nargsf);
-    /* What the pool gave comes last. */
+    /* The item of the pool is the last argument. */
     if (kwnames == NULL && count > 0 && by_address(shared.by_item, args[count - 1]) == NULL
         && may_fall_back()) {
         return Py_NewRef(Py_None);
@@ -137,7 +137,7 @@ return_started(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *k
     return PyErr_Occurred() ? NULL : call_original(self, args, nargsf, kwnames);
 }
 
-/* For what goes on where the first argument, a ticket, says that nothing was begun. */
+/* Call the original unless the first argument, a handle, is None: then nothing was begun. */
 PyObject *
 skip_none(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {

@@ -1,4 +1,7 @@
-/* Functions that no tracer, profiler or debugger is told of. */
+/* Functions that are reported to no tracer, profiler or debugger.
+
+   They are objects of a type of their own, not builtins: `sys.setprofile` reports every call of a
+   builtin. */
 
 #include "native.h"
 
@@ -80,7 +83,7 @@ activate_functions(void)
     Py_CLEAR(unbound);
 }
 
-/* The Python function, with tracing suspended. */
+/* Call the Python function with tracing suspended. */
 PyObject *
 call_suspended(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
@@ -90,7 +93,7 @@ call_suspended(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *k
     return done;
 }
 
-/* The first argument called with the others, and tracing suspended. */
+/* Call the first argument with the others, with tracing suspended. */
 PyObject *
 call_hidden(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
@@ -105,8 +108,8 @@ call_hidden(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwna
     return done;
 }
 
-/* The long way: let the Python function do it, from the start. Where the program is at the end of
-   its stack, there may be no room even to begin: then nothing is told of. */
+/* Fall back to the Python function, from the start. At the end of the program's stack even the call
+   may fail: then the event is not published. */
 PyObject *
 call_original(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {

@@ -2,8 +2,8 @@
 
 #include "native.h"
 
-/* What an adapter reads off `manager`, if that is known: an object, or the name that all such
-   managers share; borrowed. NULL without an error if it takes the long way. */
+/* The known resource of what an adapter reads from `manager`, an object or a shared name; borrowed.
+   NULL without an error to fall back to the Python code. */
 static PyObject *
 resource_by_adapter(PyObject *adapter, PyObject *manager)
 {
@@ -13,7 +13,7 @@ resource_by_adapter(PyObject *adapter, PyObject *manager)
     }
     if (thing == NULL) {
         if (PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_Exception)) {
-            PyErr_Clear(); /* the long way comes upon it as well */
+            PyErr_Clear(); /* the Python code comes upon the same error */
         }
         return NULL;
     }
@@ -55,7 +55,7 @@ resource_id_at(PyObject *entry, PyObject *manager, PyObject *kind)
                             : PyObject_CallFunctionObjArgs(shared.resource_at, entry, manager, kind, NULL);
 }
 
-/* New reference to the ticket; NULL without an error if it takes the long way. */
+/* The acquisition, a new reference; NULL without an error to fall back to the Python code. */
 static PyObject *
 acquisition_for(PyObject *sink, PyObject *entry, PyObject *manager)
 {
@@ -98,7 +98,7 @@ begin(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
         }
         resume_tracing(thread);
         if (sink != NULL) {
-            /* it is told, or takes the long way */
+            /* published, or left to the Python code */
         }
         else if (PyErr_Occurred() == NULL) {
             return Py_NewRef(Py_None);

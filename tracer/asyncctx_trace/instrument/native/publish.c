@@ -16,7 +16,7 @@ now(void)
 #endif
 }
 
-/* The task that runs, if it is known; NULL without an error if that takes the long way. */
+/* The running task, a new reference; NULL without an error if only the Python code finds it. */
 static PyObject *
 running_task(void)
 {
@@ -39,8 +39,8 @@ running_task(void)
     return task;
 }
 
-/* A sink has raised, or there was no room: the program goes on. -1 for what must go through,
-   such as an interrupt. */
+/* Handle what a sink raised, so that the program goes on. -1 for an error that must reach the
+   program, such as an interrupt. */
 static int
 handle_sink_error(PyObject *sink)
 {
@@ -54,7 +54,7 @@ handle_sink_error(PyObject *sink)
         if (!PyErr_ExceptionMatches(PyExc_Exception)) {
             return -1;
         }
-        PyErr_Clear(); /* there is no room for the call either */
+        PyErr_Clear(); /* no stack or memory for this call either */
         return 0;
     }
     if (!PyErr_ExceptionMatches(PyExc_Exception)) {
@@ -78,7 +78,8 @@ handle_sink_error(PyObject *sink)
     return done == NULL ? -1 : 0;
 }
 
-/* Tell `sink`, which is args[0], of a moment, with tracing suspended; -1 for what must go through. */
+/* Deliver an event to the sink args[0], while tracing is suspended; -1 for an error that must reach
+   the program. */
 static int
 deliver(PyObject *event, PyObject **args, size_t count)
 {
@@ -90,7 +91,7 @@ deliver(PyObject *event, PyObject **args, size_t count)
     return result;
 }
 
-/* As sinks.active_sink, borrowed; NULL without an error where nobody listens. */
+/* As sinks.active_sink, borrowed; NULL without an error if there is no sink. */
 PyObject *
 sink_for_enter(void)
 {
@@ -119,8 +120,8 @@ active_sink(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwna
     return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
 }
 
-/* New reference to the acquisition; NULL without an error if it takes the long way. `flags` may be
-   NULL. */
+/* Publish the beginning of an enter. A new reference to the acquisition; NULL without an error to
+   fall back to the Python code. `flags` may be NULL. */
 PyObject *
 begin_acquisition(PyObject *sink, PyObject *manager, PyObject *resource, PyObject *site, PyObject *flags)
 {
@@ -146,7 +147,7 @@ begin_acquisition(PyObject *sink, PyObject *manager, PyObject *resource, PyObjec
         result = handle_sink_error(sink) < 0 ? NULL : Py_NewRef(Py_None);
     }
     else if (PyList_Append(open, (PyObject *)acquisition) < 0) {
-        PyErr_Clear(); /* it has been told of: not once more, the long way */
+        PyErr_Clear(); /* the event was published: the Python code must not repeat it */
         result = Py_NewRef(Py_None);
     }
     else {
@@ -162,8 +163,8 @@ end:
     return result;
 }
 
-/* Whether the long way may be taken instead: it comes upon the same error, and deals with it.
-   Not for what must go through, such as an interrupt. */
+/* Whether the Python code may run instead: it comes upon the same error, and handles it. Not for
+   errors that must reach the program, such as an interrupt. */
 int
 may_fall_back(void)
 {
@@ -216,7 +217,7 @@ publish_enter_ended(Acquisition *acquisition)
     return result;
 }
 
-/* Whether the first argument is an acquisition of ours and all others say that nothing failed. */
+/* Whether the first argument is an acquisition, and the others say that nothing failed. */
 static int
 is_success(PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
@@ -239,7 +240,8 @@ enter_ended(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwna
 /* The acquisition whose exit began last. */
 Acquisition *last_exit_started;
 
-/* `site` is NULL for the end of an `async with`. -1 with an error, 1 if it takes the long way. */
+/* `site` is NULL for the end of an `async with`. -1 with an error, 1 to fall back to the Python
+   code. */
 int
 publish_exit_started(Acquisition *acquisition, PyObject *site)
 {
@@ -289,7 +291,7 @@ publish_exit_ended(Acquisition *acquisition)
     }
     Py_ssize_t position = PyList_CheckExact(open) ? PyList_GET_SIZE(open) - 1 : -1;
     while (position >= 0 && PyList_GET_ITEM(open, position) != (PyObject *)acquisition) {
-        position--; /* it ends before what it was entered before */
+        position--; /* acquisitions need not end in reverse order */
     }
     if (position >= 0 && PyList_SetSlice(open, position, position + 1, NULL) < 0) {
         goto end;
