@@ -51,3 +51,11 @@ def test_the_file_name_of_hidden_code_is_written_once() -> None:
     assert [
         path.name for path in modules if f'"{constants.HIDDEN_FILE}"' in path.read_text("utf-8")
     ] == ["constants.py"]
+
+
+def test_what_is_not_defined_is_named_in_one_place() -> None:
+    """As ``task 7`` or ``resource 7``, wherever it is shown."""
+    modules = [path for package in PACKAGES for path in package.rglob("*.py")]
+    fallback = re.compile(r'f"(?:task|resource) \{[^}]*\}"')
+
+    assert [p.name for p in modules if fallback.search(p.read_text("utf-8"))] == ["names.py"]

@@ -21,6 +21,7 @@ __all__ = [
     "site_name",
     "site_path",
     "task_name",
+    "undefined_task",
 ]
 
 NAME_WIDTH = 32
@@ -45,7 +46,12 @@ def task_name(definitions: Definitions, task: int, width: int | None = NAME_WIDT
     recorded.
     """
     defined = definitions.tasks.get(task)
-    return _fit(defined.name, width) if defined is not None else f"task {task}"
+    return _fit(defined.name, width) if defined is not None else undefined_task(task)
+
+
+def undefined_task(task: int) -> str:
+    """Return the name of a task whose definition is missing."""
+    return f"task {task}"
 
 
 def resource_name(definitions: Definitions, resource: int, width: int | None = NAME_WIDTH) -> str:

@@ -14,6 +14,7 @@ from asyncctx_trace.model.events import (
     SiteDefined,
     TaskDefined,
 )
+from asyncctx_trace.model.names import undefined_task
 from asyncctx_trace.spans.span import Span
 
 __all__ = ["DefinitionReader", "to_int"]
@@ -94,7 +95,7 @@ class DefinitionReader:
         defined = TaskDefined(
             span.start,
             task,
-            str(attributes.get(names.TASK_NAME, f"task {task}")),
+            str(attributes.get(names.TASK_NAME, undefined_task(task))),
             str(attributes.get(names.TASK_RUNTIME, "none")),
             parent,
             self.process(span),

@@ -21,6 +21,7 @@ from asyncctx_trace.model.events import (
     TaskDefined,
     TaskEnded,
 )
+from asyncctx_trace.model.names import undefined_task
 from asyncctx_trace.recording.format import Anchor
 from asyncctx_trace.spans.attributes import (
     exit_flag_attributes,
@@ -244,7 +245,7 @@ class SpanBuilder:
             started.resource, "manager", started.manager, None
         )
         task = tree.tasks.get(started.task) or TaskDefined(
-            started.at, started.task, f"task {started.task}", "none", None, 0, ""
+            started.at, started.task, undefined_task(started.task), "none", None, 0, ""
         )
         site = tree.sites.get(started.site)
         attributes = lifecycle_attributes(

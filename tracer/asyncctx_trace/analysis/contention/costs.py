@@ -9,6 +9,7 @@ from asyncctx_trace.analysis.occupancy import contends
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.statistics import DurationStats
 from asyncctx_trace.analysis.timeline.table import Timeline
+from asyncctx_trace.model.names import resource_name
 
 __all__ = ["ResourceUse", "contention", "contention_in", "got_in"]
 
@@ -84,7 +85,7 @@ def _use(snapshot: Snapshot, resource: int) -> ResourceUse:
     return ResourceUse(
         resource=resource,
         kind=definition.kind if definition else "manager",
-        name=definition.name if definition else f"resource {resource}",
+        name=resource_name(timeline, resource, None),
         capacity=capacity,
         contends=limited,
         acquisitions=len(rows),
