@@ -65,9 +65,10 @@ def test_a_remote_parent_is_kept(trace: Any) -> None:
     assert whole.parent.is_remote
 
 
-def test_no_spans_below_a_parent_that_is_not_sampled(trace: Any) -> None:
+@pytest.mark.parametrize("eager", [False, True], ids=["deferred", "eager"])
+def test_no_spans_below_a_parent_that_is_not_sampled(trace: Any, eager: bool) -> None:
     """The parent stays current in the body."""
-    tracing = trace()
+    tracing = trace(api_only=eager)
     parent = NonRecordingSpan(SpanContext(1, 2, True, TraceFlags(0)))
 
     async def main() -> None:

@@ -230,10 +230,18 @@ def test_it():
 """
 
 
-@pytest.mark.parametrize("words", [[], ["--asyncctx-spans"]], ids=["alone", "with spans"])
-def test_the_pytest_plugin_leaves_telemetry_alone(tmp_path: Path, words: list[str]) -> None:
-    """A test that counts its spans passes as it does without the plugin."""
+@pytest.mark.parametrize(
+    ("words", "setting"),
+    [([], False), (["--asyncctx-spans"], False), ([], True)],
+    ids=["alone", "with the option", "with the setting"],
+)
+def test_the_pytest_plugin_leaves_telemetry_alone(
+    tmp_path: Path, words: list[str], setting: bool
+) -> None:
+    """A test that counts its spans passes as it does without the plugin, unless asked for spans."""
     (tmp_path / "test_it.py").write_text(SUITE)
+    if setting:
+        (tmp_path / "pyproject.toml").write_text("[tool.asyncctx-trace]\nspans = true\n")
     ended = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--asyncctx", *words],
         cwd=tmp_path,
@@ -243,4 +251,4 @@ def test_the_pytest_plugin_leaves_telemetry_alone(tmp_path: Path, words: list[st
         check=False,
     )
 
-    assert ended.returncode == bool(words), ended.stdout
+    assert ended.returncode == (1 if words or setting else 0), ended.stdout

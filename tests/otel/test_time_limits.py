@@ -79,6 +79,9 @@ def test_a_shutdown_counts_what_was_not_delivered(backlog: Backlog, caplog: Any)
     assert backlog.telemetry.dropped > 0
     assert backlog.telemetry.emitted == 4 * (ACQUISITIONS - backlog.telemetry.dropped)
     assert f"{backlog.telemetry.dropped} acquisitions have no spans" in caplog.text
+    backlog.processor.released.set()
+    backlog.telemetry.flush()
+    assert backlog.telemetry.emitted == 4 * (ACQUISITIONS - backlog.telemetry.dropped)
 
 
 def test_closing_counts_what_was_not_delivered(backlog: Backlog) -> None:

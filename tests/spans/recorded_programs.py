@@ -49,6 +49,19 @@ def many(acquisitions: int) -> Program:
     return program
 
 
+async def crowd() -> None:
+    """Let 20 tasks contend for a lock, then acquire another resource."""
+    lock = traced(asyncio.Lock(), name="lock")
+
+    async def hold() -> None:
+        async with lock:
+            await asyncio.sleep(0)
+
+    await asyncio.gather(*(hold() for _ in range(20)))
+    async with traced(asyncio.Lock(), name="last"):
+        pass
+
+
 async def leak() -> None:
     """Enter a lock in a body that ends, and never exit it."""
     async with traced(asyncio.Semaphore(9), name="outer"):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,7 +26,7 @@ from asyncctx_trace.sources import open_source
 from asyncctx_trace.spans.from_events import SpanBuilder
 from asyncctx_trace.spans.span import Span
 from asyncctx_trace.spans.trace_tree import TraceOptions
-from spans.recorded_programs import Program, acquires_in_enter, many, out_of_order, recorded
+from spans.recorded_programs import Program, acquires_in_enter, crowd, many, out_of_order, recorded
 
 SECRET = "--password=hunter2"
 COMMAND = f"/usr/bin/python3 -X dev app.py {SECRET}"
@@ -52,6 +54,38 @@ def test_a_trace_has_a_limited_number_of_spans(tmp_path: Path) -> None:
     assert {link.attributes["asyncctx.link.kind"] for s in roots for link in s.links} == {
         "entered_in"
     }
+
+
+def test_links_count_as_well(tmp_path: Path) -> None:
+    """Four of them as one span: the enter of a waiter may have 128."""
+    spans = spans_of(tmp_path, crowd)
+    links = sum(len(span.links) for span in spans)
+    (last,) = [span for span in lifecycles(spans) if span.name == "async with last"]
+    before = sum(span.start < last.start for span in spans)
+    limit = before + 1
+
+    assert links > 4 * 4
+    assert last.parent is not None
+    limited = spans_of(tmp_path / "again", crowd, TraceOptions(max_trace_spans=limit))
+    (last,) = [span for span in lifecycles(limited) if span.name == "async with last"]
+    assert last.parent is None
+
+
+def test_an_endless_chain_of_acquisitions_is_not_kept() -> None:
+    """Each begins in the body of the one before it, which then ends."""
+    builder = SpanBuilder(Anchor(1, 1))
+
+    def steps() -> Iterator[Event]:
+        for number in range(1, 100):
+            yield EnterStarted(10 * number, number, number - 1 or None, 1, "Lock", number, 0)
+            yield EnterEnded(10 * number + 1, number, Outcome.OK, None)
+            if number > 1:
+                yield ExitStarted(10 * number + 2, number - 1, 1, Outcome.OK, None)
+                yield ExitEnded(10 * number + 3, number - 1, Outcome.OK, False, None)
+
+    assert len(list(builder.add(steps()))) == 4 * 98
+    gc.collect()
+    assert sum(type(each).__name__ == "_Open" for each in gc.get_objects()) < 5
 
 
 def test_a_short_recording_is_one_trace(tmp_path: Path) -> None:
