@@ -1,4 +1,4 @@
-"""Programs made of plans, whose managers say in the words of the facts what happens to them."""
+"""Random programs whose managers log what happens to them in the form of ``EventLog``."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from asyncctx_trace.instrument.patches.table import all_patches, apply
 from asyncctx_trace.instrument.rewriting.code_rewriter import functions, original_of, rewritten
 from asyncctx_trace.instrument.scope import Scope
 from asyncctx_trace.model.outcomes import outcome_of
-from instrument.listening import listening
+from instrument.event_log import log_events
 
 __all__ = ["program", "runs_the_same"]
 
 
 def program(statements: Any) -> str:
-    """The source of a program that does what ``statements`` say."""
+    """Return the source of a program with these statements."""
     return "async def main(away):\n" + "\n".join(source(statements))
 
 
 def source(statements: Any, depth: int = 1) -> Iterator[str]:
-    """The lines of a program."""
+    """Yield the lines of a program."""
     pad = "    " * depth
     yield f"{pad}pass"
     for number, statement in enumerate(statements):
@@ -88,7 +88,7 @@ def source(statements: Any, depth: int = 1) -> Iterator[str]:
 
 
 class Model:
-    """Says what happens to a manager in the words of the facts."""
+    """Logs what happens to a manager, as an ``EventLog`` does."""
 
     log: list[Any]
 
@@ -96,13 +96,13 @@ class Model:
         self.number = 1 + sum(isinstance(entry, tuple) and entry[0] == "wait" for entry in self.log)
         self.log.append(("wait", self.number))
 
-    def says(self, moment: str, error: BaseException | None, *more: str) -> None:
+    def logs(self, event: str, error: BaseException | None, *more: str) -> None:
         outcome = "ok" if error is None else outcome_of(error).name.lower()
-        self.log.append((moment, self.number, outcome, *more))
+        self.log.append((event, self.number, outcome, *more))
 
 
 class M(Model):
-    """Does what its plan says."""
+    """A manager that follows its plan."""
 
     def __init__(self, log: list[Any], plan: dict[str, Any]) -> None:
         self.log, self.plan = log, plan
@@ -115,21 +115,21 @@ class M(Model):
             if self.plan["enter"]:
                 raise eval(self.plan["enter"])("enter")
         except BaseException as error:
-            self.says("enter", error)
+            self.logs("enter", error)
             raise
-        self.says("enter", None)
+        self.logs("enter", None)
         return self
 
     async def __aexit__(self, kind: Any, error: Any, tb: Any) -> object:
-        self.says("body", error)
+        self.logs("body", error)
         try:
             for _ in range(self.plan["awaits"]):
                 await asyncio.sleep(0)
             result = self.end(error)
         except BaseException as failure:
-            self.says("exit", failure)
+            self.logs("exit", failure)
             raise
-        self.says("exit", None, *(["suppressed"] if error is not None and result else []))
+        self.logs("exit", None, *(["suppressed"] if error is not None and result else []))
         return result
 
     def end(self, error: BaseException | None) -> object:
@@ -154,11 +154,11 @@ class Stack(contextlib.AsyncExitStack, Model):
 
     async def __aenter__(self) -> Stack:
         self.begins()
-        self.says("enter", None)
+        self.logs("enter", None)
         return self
 
     async def __aexit__(self, *exc: Any) -> bool:
-        return await told(self, exc, super().__aexit__(*exc))
+        return await logged_exit(self, exc, super().__aexit__(*exc))
 
 
 class Closing(contextlib.aclosing[Any], Model):
@@ -168,27 +168,27 @@ class Closing(contextlib.aclosing[Any], Model):
 
     async def __aenter__(self) -> Any:
         self.begins()
-        self.says("enter", None)
+        self.logs("enter", None)
         return self.thing
 
     async def __aexit__(self, *exc: Any) -> None:
-        await told(self, exc, super().__aexit__(*exc))
+        await logged_exit(self, exc, super().__aexit__(*exc))
 
 
-async def told(model: Model, exc: Any, awaitable: Any) -> Any:
-    """Await the real exit and say how it went."""
-    model.says("body", exc[1])
+async def logged_exit(model: Model, exc: Any, awaitable: Any) -> Any:
+    """Await the real exit and log its outcome."""
+    model.logs("body", exc[1])
     try:
         result = await awaitable
     except BaseException as failure:
-        model.says("exit", failure)
+        model.logs("exit", failure)
         raise
-    model.says("exit", None, *(["suppressed"] if exc[1] is not None and result else []))
+    model.logs("exit", None, *(["suppressed"] if exc[1] is not None and result else []))
     return result
 
 
 def run(code: Any) -> tuple[list[Any], str]:
-    """What the program logged, and how it ended: the whole chain of exceptions, as text."""
+    """Return what the program logged, and its result or the text of its chain of exceptions."""
     log: list[Any] = []
     namespace = {"asyncio": asyncio, "M": M, "Stack": Stack, "Closing": Closing, "log": log}
     exec(code, namespace)
@@ -199,28 +199,29 @@ def run(code: Any) -> tuple[list[Any], str]:
 
 
 def runs_the_same(text: str) -> None:
-    """Assert that a program runs the same with marks, listened to or not, and is told of as it
-    ran: outcome, chain of exceptions with their lines, order of calls; and the facts."""
+    """Assert that a program runs the same with hooks, with and without a sink, and that the events
+    are right. Compared are the outcome, the chain of exceptions with lines, and the order of calls.
+    """
     with warnings.catch_warnings():
         # PEP 765: CPython 3.14 warns of what leaves a `finally` block by return or break.
         warnings.simplefilter("ignore", SyntaxWarning)
         plain = compile(text, "<string>", "exec")
     scope = Scope()
-    marked = rewritten(plain, scope)
+    with_hooks = rewritten(plain, scope)
     expected = run(plain)
 
     for patch in all_patches(scope):
         if patch.module == "contextlib":
             apply(patch)
     try:
-        untold = run(marked)
-        with listening() as heard:
-            traced = run(marked)
+        without_sink = run(with_hooks)
+        with log_events() as received:
+            traced = run(with_hooks)
     finally:
         for function in list(functions()):
             function.__code__ = original_of(function.__code__)
         forget_scope()
 
     assert traced == expected
-    assert untold == expected
-    assert heard.facts == [entry for entry in traced[0] if isinstance(entry, tuple)]
+    assert without_sink == expected
+    assert received.events == [entry for entry in traced[0] if isinstance(entry, tuple)]

@@ -13,7 +13,7 @@ import pytest
 
 from asyncctx_trace import Adapter, Pair, register_adapter, traced
 from asyncctx_trace.instrument.adapters import adapter_for, built_in
-from instrument.listening import listening
+from instrument.event_log import log_events
 
 
 @pytest.mark.parametrize("adapter", built_in(), ids=lambda adapter: adapter.manager)
@@ -55,30 +55,30 @@ def test_the_primitives_of_asyncio_say_their_capacity(limit: int) -> None:
             async with thing:
                 pass
 
-    with listening() as heard:
+    with log_events() as received:
         asyncio.run(main())
 
-    capacities = [capacity for _, _, capacity in heard.resources.values()]
+    capacities = [capacity for _, _, capacity in received.resources.values()]
     assert capacities[-3:] == [limit, limit, 1]
 
 
-def test_a_counter_of_the_moment_is_no_capacity() -> None:
-    """A semaphore that is met in use has the capacity that it keeps, or an unknown one."""
+def test_a_current_counter_is_not_a_capacity() -> None:
+    """A semaphore first seen in use has the capacity it was made with, or an unknown one."""
 
     async def main() -> None:
         bounded, plain = asyncio.BoundedSemaphore(3), asyncio.Semaphore(3)
         async with bounded, plain, traced(bounded, name="bounded"), traced(plain, name="plain"):
             pass
 
-    with listening() as heard:
+    with log_events() as received:
         asyncio.run(main())
 
-    assert ("semaphore", "bounded", 3) in heard.resources.values()
-    assert ("semaphore", "plain", None) in heard.resources.values()
+    assert ("semaphore", "bounded", 3) in received.resources.values()
+    assert ("semaphore", "plain", None) in received.resources.values()
 
 
 def test_a_condition_and_its_lock_are_one_resource() -> None:
-    """Who takes the lock keeps those out who would enter the condition."""
+    """A task that holds the lock keeps others from entering the condition."""
 
     async def main() -> None:
         lock = asyncio.Lock()
@@ -88,10 +88,10 @@ def test_a_condition_and_its_lock_are_one_resource() -> None:
         async with traced(lock):
             pass
 
-    with listening() as heard:
+    with log_events() as received:
         asyncio.run(main())
 
-    assert heard.names == ["both", "both"]
+    assert received.names == ["both", "both"]
 
 
 class Cupboard:
@@ -117,7 +117,7 @@ class Cup:
 
 
 def test_a_users_own_adapter_reads_resource_capacity_and_pair() -> None:
-    """Many managers, one resource; taken by hand as well."""
+    """Many managers, one resource; also acquired by call."""
     here = __name__
     register_adapter(
         Adapter(
@@ -136,12 +136,12 @@ def test_a_users_own_adapter_reads_resource_capacity_and_pair() -> None:
             await cupboard.put(one)
             await cupboard.put(two)
 
-    with listening() as heard:
+    with log_events() as received:
         asyncio.run(main())
 
-    assert ("cupboard", "cups", 2) in heard.resources.values()
-    assert heard.names == ["cups"] * 3
-    assert heard.whole()
+    assert ("cupboard", "cups", 2) in received.resources.values()
+    assert received.names == ["cups"] * 3
+    assert received.is_complete()
 
 
 def test_an_installed_package_can_announce_adapters(tmp_path: Path) -> None:
@@ -188,9 +188,9 @@ def test_real_files_and_sessions_are_known(tmp_path: Path) -> None:
         finally:
             await opened.close()
 
-    with listening() as heard:
+    with log_events() as received:
         text = asyncio.run(main())
 
     assert text == "text"
-    assert [kind for kind, _, _ in heard.resources.values()][-2:] == ["file", "session"]
-    assert heard.whole()
+    assert [kind for kind, _, _ in received.resources.values()][-2:] == ["file", "session"]
+    assert received.is_complete()

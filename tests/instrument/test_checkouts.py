@@ -105,7 +105,7 @@ def test_each_item_is_one_acquisition_at_the_programs_line(tmp_path: Path) -> No
     assert [t.at for t in found.of("open pool")] == ["open"]
 
 
-def test_who_waits_is_in_the_enter_and_who_fails_to_give_back_is_through(tmp_path: Path) -> None:
+def test_waiting_is_the_enter_and_a_failed_give_is_an_end(tmp_path: Path) -> None:
     """A second give ends nothing, and raises as ever."""
     found = run(
         tmp_path,
@@ -134,7 +134,7 @@ def test_who_waits_is_in_the_enter_and_who_fails_to_give_back_is_through(tmp_pat
 
 
 def test_a_pool_without_a_limit_is_another_kind(tmp_path: Path) -> None:
-    """So nobody is in anybody's way."""
+    """No task waits for another there."""
     found = run(
         tmp_path,
         """
@@ -178,7 +178,7 @@ def test_a_task_made_of_a_librarys_coroutine_is_charged_to_the_line_that_made_it
 
 
 def test_a_site_knows_who_called_its_function(tmp_path: Path) -> None:
-    """The next line of the program's own code, whatever lies between."""
+    """The next line of the program's own code, whatever is in between."""
     found = run(
         tmp_path,
         """
@@ -196,7 +196,7 @@ def test_a_site_knows_who_called_its_function(tmp_path: Path) -> None:
     assert [(t.at, t.caller) for t in found.of("pool")] == [("inside", "first"), ("inside", second)]
 
 
-def test_what_was_collected_without_being_given_back_is_noted(tmp_path: Path) -> None:
+def test_an_item_that_is_collected_while_it_is_out_is_noted(tmp_path: Path) -> None:
     """It stays out of a pool that counts it."""
     found = run(
         tmp_path,
@@ -213,7 +213,7 @@ def test_what_was_collected_without_being_given_back_is_noted(tmp_path: Path) ->
 
 
 def test_a_librarys_own_tasks_are_not_charged_to_who_started_the_loop(tmp_path: Path) -> None:
-    """What no line of the program asked for is left out."""
+    """Items that no line of the program requested are left out."""
     found = run(
         tmp_path,
         """

@@ -13,7 +13,7 @@ import pytest
 
 from asyncctx_trace.native import PURE
 
-PROGRAM = Path(__file__).with_name("everyway.py")
+PROGRAM = Path(__file__).with_name("every_construct.py")
 WAYS = ["alone", "threads", "settrace", "setprofile", "collector", "recursion"]
 if sys.version_info >= (3, 12):
     WAYS.append("monitoring")
@@ -21,12 +21,12 @@ if sys.version_info >= (3, 12):
 
 @pytest.fixture(params=["compiled", "pure"])
 def pure(request: pytest.FixtureRequest) -> str:
-    """What ASYNCCTX_TRACE_PURE is to be."""
+    """The values of ASYNCCTX_TRACE_PURE."""
     return "" if request.param == "compiled" else "1"
 
 
 def run(folder: Path, *words: str, stdin: str = "", **variables: str) -> str:
-    """What a traced program and its interpreter have to say."""
+    """Return the output of a traced program and its interpreter."""
     command = [sys.executable, "-m", "asyncctx_trace_tui", "run", "-q", "--overwrite", "-o"]
     done = subprocess.run(
         [*command, str(folder / "run.actx"), *words],
@@ -44,7 +44,7 @@ def run(folder: Path, *words: str, stdin: str = "", **variables: str) -> str:
 
 @pytest.mark.parametrize("how", WAYS)
 def test_a_program_comes_to_its_end(how: str, pure: str, tmp_path: Path) -> None:
-    """Whoever listens, and whatever fails."""
+    """With every kind of tool, and whatever fails."""
     assert run(tmp_path, str(PROGRAM), how, **{PURE: pure}) == "came to its end\n"
 
 
@@ -57,10 +57,10 @@ def test_an_interpreter_that_checks_more(
     variables: dict[str, str], pure: str, tmp_path: Path
 ) -> None:
     """Development mode, an allocator that marks freed memory, asyncio's debug mode."""
-    told = run(tmp_path, str(PROGRAM), "settrace", **{PURE: pure}, **variables)
+    output = run(tmp_path, str(PROGRAM), "settrace", **{PURE: pure}, **variables)
 
-    assert "came to its end\n" in told
-    assert "Fatal" not in told
+    assert "came to its end\n" in output
+    assert "Fatal" not in output
 
 
 @pytest.mark.parametrize("command", ["next", "step"])
@@ -92,18 +92,18 @@ def test_a_debugger_steps_through(command: str, pure: str, tmp_path: Path) -> No
         cwd=tmp_path,
     )
 
-    told = run(tmp_path, "app.py", stdin=commands, **{PURE: pure})
+    output = run(tmp_path, "app.py", stdin=commands, **{PURE: pure})
 
-    assert "came to its end" in told
+    assert "came to its end" in output
     if sys.version_info >= (3, 12) or not pure:
         # On stderr is what bdb of CPython 3.15 says of callbacks after its own modules are gone.
-        shown = [re.sub("x[0-9a-f]{6,}", "?", text) for text in (told, plain.stdout)]
+        shown = [re.sub("x[0-9a-f]{6,}", "?", text) for text in (output, plain.stdout)]
         assert shown[0].startswith(shown[1])
 
 
 @pytest.mark.skipif(sys.version_info < (3, 14), reason="interpreters in the library since 3.14")
 def test_an_interpreter_within_the_interpreter(pure: str, tmp_path: Path) -> None:
-    """It has an own state, which what is compiled for the main one must leave alone."""
+    """It has its own state, which native code for the main interpreter must not touch."""
     script = """
         import asyncio
         from concurrent import interpreters

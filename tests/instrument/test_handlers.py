@@ -21,7 +21,7 @@ lock = asyncio.Lock()
 
 
 async def close() -> None:
-    """What an exit waits for."""
+    """An await in an exit."""
     await asyncio.sleep(60)
 
 
@@ -131,7 +131,9 @@ NOT_CATCHING: list[Exit] = [
 
 @pytest.mark.parametrize("traced", [False, True], ids=["compiled", "rewritten"])
 @pytest.mark.parametrize("function", CATCHING + NOT_CATCHING, ids=lambda f: f.__name__)
-def test_a_handler_for_cancellations_is_told_from_others(function: Exit, traced: bool) -> None:
+def test_a_handler_for_cancellations_is_distinguished_from_others(
+    function: Exit, traced: bool
+) -> None:
     """At the very instruction at which the cancellation came out, with our hooks or without."""
     code = function.__code__  # type: ignore[attr-defined]  # a function
 
@@ -181,7 +183,7 @@ async def bare_with_a_del() -> AsyncIterator[None]:
 
 
 async def stop() -> None:
-    """What a generator may end with."""
+    """Ends of a generator."""
 
 
 async def last() -> AsyncIterator[None]:
@@ -222,7 +224,7 @@ NOT_SKIPPING = [last, guarded_by_finally, guarded_by_except, guarded_by_a_block,
 
 @pytest.mark.parametrize("traced", [False, True], ids=["compiled", "rewritten"])
 @pytest.mark.parametrize("function", SKIPPING + NOT_SKIPPING, ids=lambda f: f.__name__)
-def test_a_bare_yield_before_a_cleanup_is_told_from_others(
+def test_a_bare_yield_before_a_cleanup_is_distinguished_from_others(
     function: Callable[[], AsyncIterator[None]], traced: bool
 ) -> None:
     """Where a generator is suspended when an error comes in."""

@@ -20,7 +20,7 @@ from asyncctx_trace.native import PURE
 from asyncctx_trace.recording.segments import create
 from asyncctx_trace.runtime.launch import environment
 
-LISTENED = Path(__file__).with_name("listened.py")
+OBSERVED = Path(__file__).with_name("observed.py")
 LISTENERS = ["settrace", "setprofile"]
 REWRITTEN = ["blocks", "pairs", "many", "by hand", "trio", "imports"]
 """Parts in which nothing but rewritten code acquires."""
@@ -29,14 +29,14 @@ WRAPPED = ["stack", "proxies"]
 
 
 def events(listener: str, parts: list[str], **variables: str) -> dict[str, list[str]]:
-    """What is heard of each part."""
+    """Return the reported events of each part."""
     done = subprocess.run(
-        [sys.executable, str(LISTENED), listener, *parts],
+        [sys.executable, str(OBSERVED), listener, *parts],
         capture_output=True,
         text=True,
         check=False,
         timeout=240,
-        cwd=LISTENED.parent,
+        cwd=OBSERVED.parent,
         env={**os.environ, "PYTHONHASHSEED": "0", **variables},
     )
     assert (done.returncode, done.stderr) == (0, "")
@@ -48,7 +48,7 @@ def events(listener: str, parts: list[str], **variables: str) -> dict[str, list[
         else:
             found.setdefault(part, []).append(line)
     # The order in which trio looks at a set of tasks is a matter of their addresses.
-    return {part: sorted(heard) if part == "trio" else heard for part, heard in found.items()}
+    return {part: sorted(events) if part == "trio" else events for part, events in found.items()}
 
 
 def both_ways(
@@ -68,7 +68,7 @@ def differences(
     traced: dict[str, list[str]],
     besides: Callable[[str], bool] = lambda line: False,
 ) -> list[str]:
-    """What was heard in one of them alone, ``besides`` what is left out of both."""
+    """Return what was reported in one of them only, without what ``besides`` excludes."""
     return [
         f"{part}: {line}"
         for part in plain
@@ -90,7 +90,7 @@ hides_frames = pytest.mark.skipif(
 
 @compiled_only
 @pytest.mark.parametrize("listener", LISTENERS)
-def test_nothing_of_ours_is_heard(listener: str, tmp_path: Path) -> None:
+def test_no_event_of_this_package_is_reported(listener: str, tmp_path: Path) -> None:
     """By a tracer or a profiler, at the first acquisition in a place as at the last."""
     parts = [*REWRITTEN, *(WRAPPED if sys.version_info >= (3, 12) else WRAPPED[:1])]
 
@@ -104,8 +104,10 @@ def test_nothing_of_ours_is_heard(listener: str, tmp_path: Path) -> None:
 
 @hides_frames
 @pytest.mark.parametrize("listener", LISTENERS)
-def test_without_c_only_what_is_wrapped_is_heard(listener: str, tmp_path: Path) -> None:
-    """Rewritten code is heard as it is; around a manager of ``traced`` is a coroutine of ours."""
+def test_without_native_code_only_wrapped_managers_are_reported(
+    listener: str, tmp_path: Path
+) -> None:
+    """Rewritten code is reported as it is; a manager of ``traced`` has a coroutine around it."""
     plain, traced = both_ways(listener, [*REWRITTEN, *WRAPPED], tmp_path, "1")
 
     def is_in_wrapper(line: str) -> bool:
@@ -129,7 +131,7 @@ def test_a_tool_that_subscribes_to_everything(pure: str, tmp_path: Path) -> None
     """Hears of no code of ours, only what the instructions that we add to the program's cause.
 
     Those call something, and handle and raise again what an enter or an exit raises. Where ours
-    stands around an awaitable, its end is told as that of another iterator.
+    stands around an awaitable, its end is reported as that of another iterator.
     """
     parts = REWRITTEN if pure or not is_suspended() else [*REWRITTEN, *WRAPPED]
     plain, traced = both_ways("monitoring", parts, tmp_path, pure)
@@ -174,11 +176,11 @@ def test_coverage_goes_on_after_a_recursion_error(core: str, tmp_path: Path) -> 
     create(recording)
     launched = environment(recording, {"captured": False})
     run = [sys.executable, "-m", "coverage", "run", "app.py"]
-    told = [sys.executable, "-m", "coverage", "report", "--include=app.py", "--format=total"]
+    command = [sys.executable, "-m", "coverage", "report", "--include=app.py", "--format=total"]
 
     def covered(variables: dict[str, str]) -> str:
         subprocess.run(run, cwd=tmp_path, env=variables, check=True, capture_output=True)
-        done = subprocess.run(told, cwd=tmp_path, check=True, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
         return done.stdout
 
     assert covered({**launched, "COVERAGE_CORE": core}) == covered(

@@ -42,7 +42,7 @@ def traced(tmp_path: Path) -> Iterator[Callable[..., Timeline]]:
 
 
 def source(timeline: Timeline, site: int | None) -> str:
-    """The line of a site, "" for none."""
+    """Return the line of a site, "" for none."""
     known = timeline.sites.get(site or 0)
     return linecache.getline(known.file, known.line).strip() if known else ""
 
@@ -52,7 +52,7 @@ def named(timeline: Timeline, task: int) -> str:
 
 
 def most_at_once(acquisitions: list[Acquisition]) -> int:
-    """How many were held at the same time."""
+    """Return how many were held at the same time."""
     moves = [(a.enter_ended or 0, 1) for a in acquisitions if a.entered]
     moves += [(a.exit_started, -1) for a in acquisitions if a.exit_started is not None]
     level = most = 0
@@ -63,7 +63,7 @@ def most_at_once(acquisitions: list[Acquisition]) -> int:
 
 
 async def gathered(**jobs: Coroutine[Any, Any, Any]) -> None:
-    """Run each as a task of its name."""
+    """Run each as a task with its name."""
     async with asyncio.TaskGroup() as group:
         for name, job in jobs.items():
             group.create_task(job, name=name)
@@ -76,8 +76,8 @@ def of(timeline: Timeline, kind: str) -> list[Acquisition]:
 # -- whose it is ---------------------------------------------------------------------------------
 
 
-def test_a_task_gives_back_its_own_permit(traced: Callable[..., Timeline]) -> None:
-    """The first to come is the last to leave, and nobody else's hold ends with its release."""
+def test_a_task_releases_its_own_permit(traced: Callable[..., Timeline]) -> None:
+    """The first to acquire is the last to release, and its release ends no other hold."""
 
     async def main() -> None:
         permits, second_is_done = asyncio.Semaphore(2), asyncio.Event()
@@ -106,10 +106,10 @@ def test_a_task_gives_back_its_own_permit(traced: Callable[..., Timeline]) -> No
     assert not timeline.unmatched
 
 
-def test_a_permit_that_is_handed_over_is_given_back_by_the_job(
+def test_a_permit_that_is_handed_over_is_released_by_the_job(
     traced: Callable[..., Timeline],
 ) -> None:
-    """The oldest goes first, and the recording says who gave it back."""
+    """The oldest is released first, and the recording says by which task."""
 
     async def main() -> None:
         places = asyncio.Semaphore(1)
@@ -130,10 +130,10 @@ def test_a_permit_that_is_handed_over_is_given_back_by_the_job(
     assert source(timeline, first.exit_site) == "places.release()"
 
 
-def test_a_callback_and_another_thread_give_back_what_a_task_took(
+def test_a_callback_and_another_thread_release_what_a_task_acquired(
     traced: Callable[..., Timeline],
 ) -> None:
-    """They are no task: what they do is told of all the same."""
+    """They are not tasks; what they do is recorded nevertheless."""
 
     async def main() -> None:
         permits, loop = asyncio.Semaphore(2), asyncio.get_running_loop()
@@ -154,7 +154,7 @@ def test_a_callback_and_another_thread_give_back_what_a_task_took(
 
 
 def test_a_refused_release_ends_nothing(traced: Callable[..., Timeline]) -> None:
-    """Whoever may not release has not released."""
+    """A release that raises has no effect."""
 
     async def main() -> None:
         lock = trio.Lock()
@@ -178,10 +178,10 @@ def test_a_refused_release_ends_nothing(traced: Callable[..., Timeline]) -> None
 # -- blocks and calls ----------------------------------------------------------------------------
 
 
-def test_a_block_may_give_back_its_permit_and_take_it_again(
+def test_a_block_may_release_its_permit_and_acquire_it_again(
     traced: Callable[..., Timeline],
 ) -> None:
-    """Meanwhile nobody holds it; the end of the block ends what was taken again."""
+    """Meanwhile no task holds it; the end of the block ends the second acquisition."""
 
     async def main() -> None:
         permits = asyncio.Semaphore(1)
@@ -217,8 +217,8 @@ def test_a_permit_released_inside_its_block_and_by_its_end_is_one_too_many(
     assert source(timeline, extra.site) == "permits.release()"
 
 
-def test_a_release_of_what_nobody_holds_is_told(traced: Callable[..., Timeline]) -> None:
-    """Of a semaphore that somebody has had."""
+def test_a_release_of_what_no_task_holds_is_recorded(traced: Callable[..., Timeline]) -> None:
+    """For a semaphore that was held before."""
 
     async def main() -> None:
         permits = asyncio.Semaphore(1)
@@ -274,7 +274,7 @@ class Limit(asyncio.BoundedSemaphore):
 def test_subclasses_are_counted_once(
     traced: Callable[..., Timeline], made: Callable[[], Any]
 ) -> None:
-    """Taken by a block or by a call, though one method calls the other."""
+    """Acquired by a block or by a call, though one method calls the other."""
 
     async def main() -> None:
         limit = made()
@@ -315,7 +315,7 @@ async def waits_by_call(condition: Any) -> None:
 def test_a_task_asleep_in_a_condition_holds_nothing(
     traced: Callable[..., Timeline], library: str, waits: Callable[[Any], Coroutine[Any, Any, None]]
 ) -> None:
-    """Its hold ends where it waits; then it waits for the lock like anybody else."""
+    """Its hold ends where it waits; then it waits for the lock like any other task."""
 
     async def main() -> None:
         made: Any = {"asyncio": asyncio, "trio": trio}.get(library, anyio)
@@ -552,7 +552,9 @@ async def locked(lock: asyncio.Lock) -> None:
     await lock.acquire()
 
 
-def test_a_helper_that_acquires_is_told_by_its_callers(traced: Callable[..., Timeline]) -> None:
+def test_a_helper_that_acquires_is_distinguished_by_its_callers(
+    traced: Callable[..., Timeline],
+) -> None:
     """One line, and a site for each line that calls the helper."""
 
     async def main() -> None:
@@ -572,10 +574,10 @@ def test_a_helper_that_acquires_is_told_by_its_callers(traced: Callable[..., Tim
     ]
 
 
-def test_a_lock_that_is_collected_while_it_is_held_is_told(
+def test_a_lock_that_is_collected_while_it_is_held_is_recorded(
     traced: Callable[..., Timeline],
 ) -> None:
-    """Nobody can give it back any more; and we are not who keeps it alive."""
+    """No task can release it any more; and the tracer does not keep it alive."""
 
     async def main() -> None:
         await asyncio.Semaphore(1).acquire()
@@ -627,8 +629,8 @@ def test_what_is_on_a_stack_says_where_the_stack_ended(traced: Callable[..., Tim
     assert {a.exit_site for a in of(timeline, "exit stack")} == {None}
 
 
-def test_a_stack_that_is_collected_unclosed_is_told(traced: Callable[..., Timeline]) -> None:
-    """What lies on it is never left."""
+def test_a_stack_that_is_collected_unclosed_is_recorded(traced: Callable[..., Timeline]) -> None:
+    """Its managers are never exited."""
 
     async def main() -> None:
         await AsyncExitStack().enter_async_context(asyncio.Lock())

@@ -293,7 +293,7 @@ def test_installed_and_uninstalled_by_the_program_itself(tmp_path: Path) -> None
         import asyncio, contextlib, importlib._bootstrap_external as external
         import asyncctx_trace, before
         from asyncctx_trace.instrument import sinks
-        from instrument.listening import listening
+        from instrument.event_log import log_events
 
         async def stacked():
             async with contextlib.AsyncExitStack() as stack:
@@ -316,9 +316,9 @@ def test_installed_and_uninstalled_by_the_program_itself(tmp_path: Path) -> None
             async with asyncio.Lock(): pass
 
         def run():
-            with listening() as heard:
+            with log_events() as received:
                 for each in before.locked, after.locked, later, stacked: asyncio.run(each())
-            return len(heard.started)
+            return len(received.started)
 
         print(run())
         asyncctx_trace.uninstall()

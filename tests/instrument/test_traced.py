@@ -15,7 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 import pytest
 
 from asyncctx_trace import NotTraceable, install, traced, uninstall, untraced
-from instrument.listening import listening, passed
+from instrument.event_log import events_of, log_events
 
 T = TypeVar("T")
 
@@ -49,21 +49,21 @@ async def through(manager: Any) -> Any:
 
 
 def test_an_object_is_entered_by_many_tasks_at_once_and_each_acquisition_kept_apart() -> None:
-    """A lock that three tasks want: three whole acquisitions, named as the program says."""
+    """Three tasks contend for a lock: three complete acquisitions, with the program's name."""
 
     async def main() -> None:
         lock = traced(asyncio.Lock(), name="db lock")
         await asyncio.gather(*(through(lock) for _ in range(3)))
 
-    with listening() as heard:
+    with log_events() as received:
         asyncio.run(main())
 
-    assert heard.names == ["db lock"] * 3
-    assert heard.whole()
-    assert len(heard.facts) == 12
+    assert received.names == ["db lock"] * 3
+    assert received.is_complete()
+    assert len(received.events) == 12
 
 
-def test_everything_else_goes_through_to_the_object() -> None:
+def test_everything_else_is_forwarded_to_the_object() -> None:
     """isinstance, equality, hash, repr, attributes, weak references, copies and pickles."""
     door = Door()
     proxy = traced(door)
@@ -93,15 +93,15 @@ def test_a_lock_keeps_its_other_methods_and_these_are_seen_too() -> None:
         async with lock:
             assert lock.locked()
 
-    with listening() as heard:
+    with log_events() as received:
         asyncio.run(main())
 
-    assert heard.facts == passed(1, 2)
-    assert heard.names == ["by hand"] * 2
+    assert received.events == events_of(1, 2)
+    assert received.names == ["by hand"] * 2
 
 
 def test_after_uninstall_only_what_is_traced_by_name_is_seen() -> None:
-    """A traced lock has its calls watched, and those of other locks are none of ours."""
+    """Calls on a traced lock are recorded, calls on other locks are not."""
     install()
     uninstall()
     by_name, other = traced(asyncio.Lock(), name="by name"), asyncio.Lock()
@@ -111,14 +111,14 @@ def test_after_uninstall_only_what_is_traced_by_name_is_seen() -> None:
             await lock.acquire()
             lock.release()
 
-    with listening() as heard:
+    with log_events() as received:
         asyncio.run(main())
 
-    assert heard.names == ["by name"]
+    assert received.names == ["by name"]
 
 
 def test_a_class_is_traced_with_its_subclasses() -> None:
-    """Also where a subclass calls its base, which is not another pass."""
+    """A subclass's call of its base is not another acquisition."""
 
     @traced
     class Base(Door):
@@ -136,15 +136,15 @@ def test_a_class_is_traced_with_its_subclasses() -> None:
     async def main() -> list[str]:
         return [await through(Base()), await through(Sub()), await through(Other())]
 
-    with listening() as heard:
+    with log_events() as received:
         values = asyncio.run(main())
 
     assert values == ["front", "sub front", "front"]
-    assert heard.facts == passed(1, 2, 3)
+    assert received.events == events_of(1, 2, 3)
     assert isinstance(Base, type)
 
 
-def test_every_sort_of_class_can_be_traced() -> None:
+def test_every_kind_of_class_can_be_traced() -> None:
     """__slots__, dataclasses, generics, abstract and protocol classes."""
 
     @traced(kind="slotted")
@@ -196,29 +196,29 @@ def test_every_sort_of_class_can_be_traced() -> None:
         for manager in managers:
             await through(manager)
 
-    with listening() as heard:
+    with log_events() as received:
         asyncio.run(main())
 
-    assert heard.facts == passed(1, 2, 3, 4, 5, 6)
+    assert received.events == events_of(1, 2, 3, 4, 5, 6)
     assert isinstance(Door(), Enterable)
     assert not isinstance(42, Enterable)
     with pytest.raises(TypeError, match="abstract"):
         Abstract()  # type: ignore[abstract]
 
 
-def test_a_class_of_somebody_elses_is_used_as_before_and_given_back() -> None:
-    """``traced(asyncio.Semaphore)`` used as a constructor; untraced puts everything back."""
+def test_a_librarys_class_is_used_as_before_and_restored() -> None:
+    """``traced(asyncio.Semaphore)`` used as a constructor; untraced restores everything."""
     before = dict(vars(Door))
     cls = traced(Door)
 
-    with listening() as heard:
+    with log_events() as received:
         asyncio.run(through(cls("x")))
     untraced(cls)
-    with listening() as later:
+    with log_events() as later:
         asyncio.run(through(cls("x")))
 
-    assert heard.facts == passed(1)
-    assert later.facts == []
+    assert received.events == events_of(1)
+    assert later.events == []
     assert dict(vars(Door)) == before
 
 
@@ -239,16 +239,16 @@ def test_a_function_that_returns_a_manager() -> None:
     async def main() -> list[object]:
         return [await through(session(7)), await decorated(), await decorated()]
 
-    with listening() as heard:
+    with log_events() as received:
         values = asyncio.run(main())
 
     assert values == [7, "done", "done"]
-    assert heard.facts == passed(1, 2, 3)
-    assert heard.names == ["session"] * 3
+    assert received.events == events_of(1, 2, 3)
+    assert received.names == ["session"] * 3
     assert (session.__name__, session.__doc__) == ("session", "The docstring.")
 
 
-def test_methods_of_every_sort() -> None:
+def test_every_kind_of_method() -> None:
     """Plain, class and static methods, decorated above and below."""
 
     class Factory:
@@ -276,15 +276,15 @@ def test_methods_of_every_sort() -> None:
         made = [factory.plain(), Factory.above(), factory.below(), Factory.static()]
         return [await through(manager) for manager in made]
 
-    with listening() as heard:
+    with log_events() as received:
         values = asyncio.run(main())
 
     assert values == ["plain", "above", "below", "static"]
-    assert heard.facts == passed(1, 2, 3, 4)
+    assert received.events == events_of(1, 2, 3, 4)
 
 
 class Pool:
-    """Hands out what can be awaited as well as entered, as asyncpg's pool does."""
+    """Returns objects that can be awaited or entered, as asyncpg's pool does."""
 
     def acquire(self) -> _Acquiring:
         return _Acquiring()
@@ -309,16 +309,16 @@ def test_a_bound_factory_stands_for_its_pool_and_what_it_makes_can_be_awaited() 
     async def main() -> list[str]:
         return [await through(acquire()), await acquire(), await through(traced(pool.acquire()))]
 
-    with listening() as heard:
+    with log_events() as received:
         values = asyncio.run(main())
 
     assert values == ["entered", "awaited", "entered"]
-    assert heard.names == ["pg", "_Acquiring"]
-    assert ("manager", "pg", 3) in heard.resources.values()
+    assert received.names == ["pg", "_Acquiring"]
+    assert ("manager", "pg", 3) in received.resources.values()
 
 
-def test_the_protocol_called_by_hand_across_tasks_and_dropped() -> None:
-    """Entered in one task and left in another; another one never left stays in flight."""
+def test_methods_called_directly_across_tasks_or_not_at_all() -> None:
+    """Entered in one task and exited in another; one that is never exited stays open."""
 
     async def main() -> None:
         door, dropped = traced(Door()), traced(Door("dropped"))
@@ -329,10 +329,10 @@ def test_the_protocol_called_by_hand_across_tasks_and_dropped() -> None:
     async def leave(door: Any) -> None:
         await door.__aexit__(None, None, None)
 
-    with listening() as heard:
+    with log_events() as received:
         asyncio.run(main())
 
-    assert heard.facts == [
+    assert received.events == [
         ("wait", 1),
         ("enter", 1, "ok"),
         ("wait", 2),
@@ -362,16 +362,16 @@ def test_exit_stacks_take_traced_managers() -> None:
         await kept.aclose()
         return log
 
-    with listening() as heard:
+    with log_events() as received:
         log = asyncio.run(main())
 
     assert log == ["entered", "popped", "callback"]
-    assert heard.whole()
-    assert heard.names == ["Door", "Door"]
+    assert received.is_complete()
+    assert received.names == ["Door", "Door"]
 
 
 def test_traced_twice_traces_once_and_untraced_gives_the_original() -> None:
-    """For objects and functions; what was never traced comes back as it is."""
+    """For objects and functions; anything that was never traced is returned unchanged."""
     lock = asyncio.Lock()
     once = traced(lock)
 
@@ -439,7 +439,7 @@ def test_a_site_is_the_item_and_not_the_statement_around_it() -> None:
         async with doors[0] as one, doors[1] as other:
             assert one != other
 
-    with listening() as heard:
+    with log_events() as received:
         asyncio.run(main())
 
-    assert [text for _, _, text, _ in heard.started] == ["front", "back", "doors[0]", "doors[1]"]
+    assert [text for _, _, text, _ in received.started] == ["front", "back", "doors[0]", "doors[1]"]

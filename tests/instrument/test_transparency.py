@@ -1,4 +1,4 @@
-"""A traced program is told apart from an untraced one only by its recording.
+"""A traced program differs from an untraced one only by its recording.
 
 Each script runs both ways as a child process; output, exit code and traceback text are compared,
 and how many acquisitions were seen: a tracer that traces nothing would pass as well.

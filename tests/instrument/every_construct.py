@@ -16,7 +16,7 @@ from asyncctx_trace import traced
 
 
 class M:
-    """A manager that fails, waits and suppresses as it is told."""
+    """A manager that fails, waits and suppresses on request."""
 
     def __init__(self, fails: str = "", waits: int = 0) -> None:
         self.fails = fails

@@ -1,4 +1,4 @@
-"""A sink that remembers the facts, as words that a test can compare."""
+"""A sink that logs events in a form that tests compare."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from asyncctx_trace.model.outcomes import Outcome
 
 
 @dataclass
-class Heard:
-    """What was told, in order: ``("enter", 1, "ok")``; acquisitions count from 1."""
+class EventLog:
+    """The events received, in order: ``("enter", 1, "ok")``; acquisitions count from 1."""
 
-    facts: list[tuple[object, ...]] = field(default_factory=list)
+    events: list[tuple[object, ...]] = field(default_factory=list)
     resources: dict[int, tuple[str, str, int | None]] = field(default_factory=dict)
     sites: dict[int, tuple[str, int, str, str]] = field(default_factory=dict)
     managers: dict[int, str] = field(default_factory=dict)
@@ -61,12 +61,12 @@ class Heard:
                 self._numbers.get(parent, 0),
             )
         )
-        self.facts.append(("wait", number))
+        self.events.append(("wait", number))
 
     def enter_ended(
         self, at: int, acquisition: int, outcome: int, error: BaseException | None
     ) -> None:
-        self._tell("enter", acquisition, outcome)
+        self._log("enter", acquisition, outcome)
 
     def exit_started(
         self,
@@ -77,7 +77,7 @@ class Heard:
         error: BaseException | None,
         site: int = 0,
     ) -> None:
-        self._tell("body", acquisition, outcome)
+        self._log("body", acquisition, outcome)
 
     def exit_ended(
         self,
@@ -88,49 +88,49 @@ class Heard:
         error: BaseException | None,
         flags: int = 0,
     ) -> None:
-        self._tell("exit", acquisition, outcome, *(["suppressed"] if suppressed else []))
+        self._log("exit", acquisition, outcome, *(["suppressed"] if suppressed else []))
 
     def release_unmatched(self, at: int, task: int, resource: int, site: int) -> None:
-        self.facts.append(("unmatched", self.resources[resource][1]))
+        self.events.append(("unmatched", self.resources[resource][1]))
 
     def collected(self, at: int, acquisition: int) -> None:
         if acquisition in self._numbers:
-            self.facts.append(("collected", self._numbers[acquisition]))
+            self.events.append(("collected", self._numbers[acquisition]))
 
-    def _tell(self, moment: str, acquisition: int, outcome: int, *more: str) -> None:
+    def _log(self, event: str, acquisition: int, outcome: int, *more: str) -> None:
         # One that began before this sink came has no number.
         if acquisition in self._numbers:
-            word = Outcome(outcome).name.lower()
-            self.facts.append((moment, self._numbers[acquisition], word, *more))
+            name = Outcome(outcome).name.lower()
+            self.events.append((event, self._numbers[acquisition], name, *more))
 
     @property
     def names(self) -> list[str]:
-        """The resource of each acquisition."""
+        """Return the name of the resource of each acquisition."""
         return [name for _, name, _, _ in self.started]
 
-    def whole(self) -> bool:
-        """Whether every acquisition has come to its end."""
-        ended = {f[1] for f in self.facts if f[0] == "exit" or (f[0] == "enter" and f[2] != "ok")}
+    def is_complete(self) -> bool:
+        """Return whether every acquisition has ended."""
+        ended = {f[1] for f in self.events if f[0] == "exit" or (f[0] == "enter" and f[2] != "ok")}
         return ended == set(self._numbers.values())
 
 
 @contextmanager
-def listening() -> Iterator[Heard]:
-    """Hear what happens inside the block."""
-    heard = Heard()
-    sinks.attach(heard)
+def log_events() -> Iterator[EventLog]:
+    """Log the events that are published inside the block."""
+    received = EventLog()
+    sinks.attach(received)
     try:
-        yield heard
+        yield received
     finally:
-        sinks.detach(heard)
+        sinks.detach(received)
 
 
-PASSED = [("enter", "ok"), ("body", "ok"), ("exit", "ok")]
+SUCCEEDED = [("enter", "ok"), ("body", "ok"), ("exit", "ok")]
 
 
-def passed(*numbers: int) -> list[tuple[object, ...]]:
-    """The facts of acquisitions that went well, one after the other."""
-    facts: list[tuple[object, ...]] = []
+def events_of(*numbers: int) -> list[tuple[object, ...]]:
+    """Return the events of acquisitions that succeed, one after the other."""
+    events: list[tuple[object, ...]] = []
     for number in numbers:
-        facts += [("wait", number), *((moment, number, ok) for moment, ok in PASSED)]
-    return facts
+        events += [("wait", number), *((event, number, ok) for event, ok in SUCCEEDED)]
+    return events

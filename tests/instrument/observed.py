@@ -1,6 +1,6 @@
-"""Runs parts of ``everyway`` with a listener, and prints every event that it hears.
+"""Run parts of ``every_construct`` under a tracer or profiler, and print every event it reports.
 
-``python listened.py settrace|setprofile|monitoring PART...``
+``python observed.py settrace|setprofile|monitoring PART...``
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 TRACED = "asyncctx_trace" in sys.modules
-"""Whether somebody records us: otherwise ``traced`` is to do nothing."""
+"""Whether this process is recorded: otherwise ``traced`` does nothing."""
 
 if importlib.util.find_spec("trio") is not None:
     import trio._core._run as trio_run
@@ -25,22 +25,22 @@ if importlib.util.find_spec("trio") is not None:
     trio_run._r.seed(0)
 
     async def warm() -> None:
-        """Fill the caches of abstract classes, which more than we ask."""
+        """Fill the caches of abstract classes, which other code asks too."""
         async with trio_run.open_nursery():
             with trio_run.CancelScope(deadline=0):
                 await trio_run.checkpoint()
 
     trio_run.run(warm)
 
-import everyway  # noqa: E402 - see above
+import every_construct  # noqa: E402 - see above
 
 from asyncctx_trace import untraced  # noqa: E402
 
 if not TRACED:
-    everyway.traced = untraced
+    every_construct.traced = untraced
 
-heard: list[str] = []
-UNHEARD = {
+reported: list[str] = []
+IGNORED = {
     # There are more instructions in rewritten code: its own bytes are what differs.
     "INSTRUCTION",
     # It stands for BRANCH_LEFT and BRANCH_RIGHT.
@@ -49,14 +49,14 @@ UNHEARD = {
 
 
 def place(code: types.CodeType, line: int | None) -> str:
-    """Where something happens."""
+    """Return where something happens."""
     ours = "asyncctx_trace/" if "asyncctx_trace" in Path(code.co_filename).parts else ""
     return f"{ours}{Path(code.co_filename).name} {code.co_qualname} {line}"
 
 
-def told(event: str, code: types.CodeType, line: int | None, *more: object) -> None:
-    """Take down an event."""
-    heard.append(" ".join(map(str, (event, place(code, line), *more))))
+def note(event: str, code: types.CodeType, line: int | None, *more: object) -> None:
+    """Note an event."""
+    reported.append(" ".join(map(str, (event, place(code, line), *more))))
 
 
 def name_of(thing: object) -> str:
@@ -69,7 +69,7 @@ def tracer(frame: types.FrameType, event: str, arg: Any) -> Any:
     more = [name_of(arg)] if event.startswith("c_") else []
     if event == "exception":
         more = [name_of(arg[1])]
-    told(event, frame.f_code, frame.f_lineno, *more)
+    note(event, frame.f_code, frame.f_lineno, *more)
     return tracer
 
 
@@ -85,7 +85,7 @@ def callback(name: str) -> Callable[..., None]:
             more = [line_at(code, fact[0])]
         elif fact and isinstance(fact[0], BaseException):
             more = [name_of(fact[0])]
-        told(name, code, line, *more)
+        note(name, code, line, *more)
 
     return hears
 
@@ -118,7 +118,7 @@ def monitoring() -> Iterator[None]:
     if tool.get_tool(1) is None:
         tool.use_tool_id(1, "everything")
     for name, event in vars(tool.events).items():
-        if event and name not in UNHEARD:
+        if event and name not in IGNORED:
             tool.register_callback(1, event, callback(name))
             events |= event
     tool.set_events(1, events)
@@ -129,9 +129,9 @@ def monitoring() -> Iterator[None]:
 if __name__ == "__main__":
     gc.disable()
     for part in sys.argv[2:]:
-        heard.append(f"= {part}")
+        reported.append(f"= {part}")
         with globals()[sys.argv[1]]():
-            everyway.PARTS[part]()
-    sys.stdout.write("\n".join(heard) + "\n")
+            every_construct.PARTS[part]()
+    sys.stdout.write("\n".join(reported) + "\n")
     sys.stdout.flush()
     os._exit(0)

@@ -26,7 +26,7 @@ class Base:
 
 
 class Derived(Base):
-    """Looks for its base in every way there is."""
+    """Uses every form of ``super()``."""
 
     @hidden
     def say(self, *words: str) -> str:
@@ -48,7 +48,7 @@ class Derived(Base):
 
 @pytest.mark.parametrize("time", ["first", "second"])
 def test_super_without_arguments(time: str) -> None:
-    """It looks for its class and object in the innermost visible frame."""
+    """``super()`` looks for its class and object in the innermost visible frame."""
     derived = Derived()
 
     assert derived.say("hello") == "base hellobase"
@@ -57,7 +57,7 @@ def test_super_without_arguments(time: str) -> None:
 
 
 def test_closures_and_defaults() -> None:
-    """What a function has beside its code."""
+    """Parts of a function besides its code."""
     more = 3
 
     @hidden
@@ -72,7 +72,7 @@ def test_closures_and_defaults() -> None:
 
 
 def test_a_frame_is_on_no_stack_and_in_no_traceback() -> None:
-    """An error comes out of the function that called it."""
+    """An error propagates from the function that called it."""
 
     @hidden
     def fails(who: Callable[[], object]) -> None:
@@ -103,9 +103,9 @@ def test_hiding_twice_is_hiding_once() -> None:
     assert twice() == "handled"
 
 
-def test_nobody_hears_of_what_a_hidden_function_handles() -> None:
+def test_exceptions_that_a_hidden_function_handles_are_not_reported() -> None:
     """By an exception or by a call."""
-    heard: list[str] = []
+    reported: list[str] = []
 
     @suspended
     def handles(text: str) -> int:
@@ -118,7 +118,9 @@ def test_nobody_hears_of_what_a_hidden_function_handles() -> None:
     events = monitoring.events.RAISE | monitoring.events.PY_START | monitoring.events.PY_UNWIND
     monitoring.use_tool_id(2, "test")
     for event in (monitoring.events.RAISE, monitoring.events.PY_START):
-        monitoring.register_callback(2, event, lambda code, *fact: heard.append(code.co_name))
+        monitoring.register_callback(
+            2, event, lambda code, *event_data: reported.append(code.co_name)
+        )
     monitoring.set_events(2, events)
     result = handles("seven")
     monitoring.set_events(2, 0)
@@ -126,4 +128,4 @@ def test_nobody_hears_of_what_a_hidden_function_handles() -> None:
 
     assert result == -1
     if type(handles) is not FunctionType or sys.version_info >= (3, 15):
-        assert "handles" not in heard
+        assert "handles" not in reported
