@@ -77,3 +77,17 @@ def test_an_exit_in_another_task_splits_the_hold(operations: Operations) -> None
     assert list(holds.tasks) == [1, 2]
     assert [(at - start) // 1_000_000 for at in holds.starts] == [10, 20]
     assert [(at - start) // 1_000_000 for at in holds.ends] == [20, 30]
+
+
+def test_walking_down_a_tree_of_locks_is_left_out_only_on_request(operations: Operations) -> None:
+    """One task takes `node`, then `index`, then another `node`: by name, x, y, x."""
+    story = Story()
+    for name in ("root", "index", "leaf"):
+        story.resource(name)
+    for at, name in enumerate(("root", "index", "leaf")):
+        story.gets_in(at, story.asks(at, "task", name, 30 if name == "index" else 10))
+    timeline = story.timeline()
+    nestings = operations.nestings(timeline, [1, 2, 3], operations.parents(timeline))
+
+    assert len(operations.nesting_steps(timeline, nestings, "site", trees=True)) == 2
+    assert len(operations.nesting_steps(timeline, nestings, "site", trees=False)) == 0
