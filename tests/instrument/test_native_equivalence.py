@@ -57,13 +57,14 @@ class Worker:
     """A process of ``event_worker.py``."""
 
     def __init__(self, **environment: str) -> None:
+        path = [str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "instrument.event_worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             cwd=TESTS,
-            env={**os.environ, "PYTHONPATH": str(TESTS), **environment},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path), **environment},
         )
         self.status: str = self._read()
 
@@ -89,13 +90,15 @@ def workers() -> Iterator[tuple[Worker, Worker]]:
     if native.extension("asyncctx_trace.instrument") is None:
         pytest.skip("native code is not used here")
     pair = Worker(), Worker(**{native.PURE: "1"})
-    assert [worker.status for worker in pair] == [
-        "native code",
-        f"pure Python: {native.PURE} is set",
-    ]
-    yield pair
-    for worker in pair:
-        worker.close()
+    try:
+        assert [worker.status for worker in pair] == [
+            "native code",
+            f"pure Python: {native.PURE} is set",
+        ]
+        yield pair
+    finally:
+        for worker in pair:
+            worker.close()
 
 
 def transcripts(workers: tuple[Worker, Worker], statements: Any, sinks: list[Any]) -> list[Any]:
