@@ -14,7 +14,7 @@ _ERROR_TAGS = frozenset({"error", "otel.status_code", "otel.status_description"}
 
 
 def spans_in(document: Any) -> Iterator[Span]:
-    """The spans in one parsed document; raises whatever a malformed one leads to."""
+    """Yield the spans in one parsed document."""
     for trace in document["data"] or ():
         resources: dict[str, Attributes] = {}
         for name, process in trace.get("processes", {}).items():

@@ -1,4 +1,4 @@
-"""Asks a running Jaeger for its traces."""
+"""Query a running Jaeger for traces."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TIMEOUT = 30.0
 
 
 class JaegerError(AsyncctxTraceError):
-    """Jaeger cannot be asked, or does not have what was asked for."""
+    """Jaeger does not answer, or does not have the trace or service."""
 
 
 class Jaeger:
@@ -53,7 +53,7 @@ class Jaeger:
             self._headers["authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
 
     def services(self) -> list[str]:
-        """The names of the services it has spans of; raises JaegerError."""
+        """Return the names of the services that it has spans of; raises JaegerError."""
         answer = self._get("/api/v3/services")
         try:
             if answer is None:
@@ -63,7 +63,7 @@ class Jaeger:
             raise self._invalid(error) from None
 
     def trace(self, trace: str) -> list[Span]:
-        """The spans of the trace with the hexadecimal id ``trace``; raises JaegerError."""
+        """Return the spans of the trace with the hexadecimal id ``trace``; raises JaegerError."""
         identity = trace.strip().lower().removeprefix("0x")
         try:
             identity = f"{int(identity, 16):032x}"
@@ -77,7 +77,7 @@ class Jaeger:
     def search(
         self, service: str, *, since: timedelta = timedelta(hours=1), limit: int = 20
     ) -> list[Span]:
-        """The spans of the last ``limit`` traces of ``service``; raises JaegerError."""
+        """Return the spans of the last ``limit`` traces of ``service``; raises JaegerError."""
         now = datetime.now(UTC)
         fields = {
             "service_name": service,

@@ -23,13 +23,13 @@ class AsyncctxTraceInstrumentor:
     It has the interface of OpenTelemetry's ``BaseInstrumentor`` and does not import it.
     """
 
-    _on: ClassVar[Telemetry | None] = None
-    """One for the process: two instrumentors would tell everything twice."""
+    _telemetry: ClassVar[Telemetry | None] = None
+    """One for the process: two instrumentors would make all spans twice."""
 
     @property
     def is_instrumented_by_opentelemetry(self) -> bool:
         """Whether :meth:`instrument` is in effect."""
-        return self._on is not None
+        return self._telemetry is not None
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """Return the required packages: none."""
@@ -54,30 +54,30 @@ class AsyncctxTraceInstrumentor:
             exclude: As for :func:`asyncctx_trace.install`.
             all: As for :func:`asyncctx_trace.install`.
         """
-        if self._on is not None:
+        if self._telemetry is not None:
             logging.getLogger(__name__).warning(
                 "asyncctx-trace is already instrumented: call uninstrument() first"
             )
             return
-        if _begun():
+        if _main_module_runs():
             install(include, exclude, all, spans=True)
         else:
             install_at_start(include, exclude, all, spans=True)
-        AsyncctxTraceInstrumentor._on = configure(
+        AsyncctxTraceInstrumentor._telemetry = configure(
             tracer_provider=tracer_provider, meter_provider=meter_provider
         )
 
     def uninstrument(self, **_: Any) -> None:
         """Stop tracing and restore the code and the providers."""
-        telemetry = self._on
+        telemetry = self._telemetry
         if telemetry is None:
             return
-        AsyncctxTraceInstrumentor._on = None
+        AsyncctxTraceInstrumentor._telemetry = None
         uninstall()
         telemetry.close()
 
 
-def _begun() -> bool:
-    """Whether the main module runs already: it does not while the interpreter starts."""
+def _main_module_runs() -> bool:
+    """Return whether the main module runs already, not only the start of the interpreter."""
     main = sys.modules.get("__main__")
     return getattr(main, "__file__", None) is not None or hasattr(sys, "ps1")

@@ -26,10 +26,11 @@ class NotOtlp(AsyncctxTraceError):
 
 
 def parse(text: str, name: str) -> Iterator[Span]:
-    """The spans in ``text``: JSON Lines, or a single document; raises NotOtlp naming ``name``.
+    """Yield the spans in ``text``, which is JSON Lines or a single document.
 
-    Lenient, as other tools write: arrays, Jaeger's ``result``, ids in either case, numbers as
-    strings or numbers, enums by name, unknown fields, a last line that was cut off.
+    It accepts what other tools write: arrays, Jaeger's ``result``, ids in either case, numbers as
+    strings or numbers, enums by name, unknown fields, and an incomplete last line. ``name`` is that
+    of the file, for errors.
     """
     try:
         for document in _documents(text.removeprefix("\ufeff"), name):

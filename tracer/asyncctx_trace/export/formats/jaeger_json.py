@@ -13,9 +13,9 @@ __all__ = ["write"]
 
 
 def write(spans: Iterable[Span]) -> Iterator[str]:
-    """The document in pieces, one trace in each; times are whole µs, rounded down.
+    """Yield the document in chunks, one trace in each.
 
-    What touches in ns touches in µs: an end is where the next start is.
+    Times are whole µs, rounded down, so spans that touch in ns touch in µs.
     """
     traces: dict[int, _Trace] = {}
     for span in spans:
@@ -29,16 +29,16 @@ def write(spans: Iterable[Span]) -> Iterator[str]:
 
 
 class _Trace:
-    """One trace: its spans as they are written, for they may be many."""
+    """One trace, with its spans as JSON, which takes less memory."""
 
     def __init__(self) -> None:
         self.spans: list[str] = []
         self.processes: dict[str, dict[str, Any]] = {}
         self._known: dict[int, tuple[str, Attributes]] = {}
-        """Name and resource by the resource's address: scopes of one resource are one process."""
+        """Name and resource by the address of the resource: its scopes are one process."""
 
     def add(self, span: Span) -> None:
-        """Write ``span``."""
+        """Add ``span``."""
         resource = span.origin.resource
         name, _ = self._known.setdefault(id(resource), (f"p{len(self._known) + 1}", resource))
         if name not in self.processes:

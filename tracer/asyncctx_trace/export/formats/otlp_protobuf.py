@@ -1,4 +1,4 @@
-"""Spans -> the messages that OTLP endpoints take."""
+"""Convert spans to the protobuf requests of OTLP."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["request"]
 
 
 def request(spans: Iterable[Span]) -> ExportTraceServiceRequest:
-    """One request with all of ``spans``."""
+    """Return one request with all ``spans``."""
     return ExportTraceServiceRequest(
         resource_spans=[
             trace_pb2.ResourceSpans(
