@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from typing import NoReturn
 
 import pytest
@@ -57,7 +58,22 @@ def test_an_entry_leaves_with_its_thing_and_tells_so_once() -> None:
     assert not names
 
 
-def test_an_entry_that_was_taken_out_tells_nothing() -> None:
+def test_an_address_may_be_used_again_by_another_thing() -> None:
+    gone: list[int] = []
+    numbers: WeakIdMap[int] = WeakIdMap(gone.append)
+
+    for number in range(100):
+        thing = Thing()
+        numbers.add(thing, number)
+        del thing
+    gc.collect()
+
+    assert gone == list(range(100))
+
+
+def test_an_entry_that_was_taken_out_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    errors: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", errors.append)
     gone: list[str] = []
     names: WeakIdMap[str] = WeakIdMap(gone.append)
     popped, cleared = Thing(), Thing()
@@ -71,6 +87,7 @@ def test_an_entry_that_was_taken_out_tells_nothing() -> None:
     gc.collect()
 
     assert gone == []
+    assert errors == []
 
 
 def test_a_thing_that_was_taken_out_and_added_again_is_watched_again() -> None:
