@@ -80,8 +80,9 @@ def test_an_entry_that_was_taken_out_tells_nothing(monkeypatch: pytest.MonkeyPat
     names.add(popped, "popped")
     assert names.pop(popped) == "popped"
     assert names.pop(popped) is None
-    names.add(cleared, "cleared")
-    names.clear()
+    others: WeakIdMap[str] = WeakIdMap(gone.append)
+    others.add(cleared, "cleared")
+    others.clear()
 
     del popped, cleared
     gc.collect()
