@@ -66,7 +66,7 @@ def test_saving_a_page_can_be_cancelled(
     monkeypatch.chdir(tmp_path)
     begun, go_on = Event(), Event()
 
-    def slow(timeline: Timeline, *, running: bool) -> Iterator[str]:
+    def slow(timeline: Timeline, **options: object) -> Iterator[str]:
         yield "x" * 12_000
         begun.set()
         go_on.wait()
@@ -175,7 +175,7 @@ def test_ctrl_c_on_the_command_line_leaves_no_partial_file(workers: Path, tmp_pa
 import sys, time
 from asyncctx_trace.export.formats import html
 from asyncctx_trace_tui.cli import main
-def slow(timeline, *, running):
+def slow(timeline, **options):
     yield "half"
     print("half way", flush=True)
     for _ in range(10_000):  # a signal that is noted just before a sleep ends the next one
