@@ -20,3 +20,6 @@ def suspended(function: T, /) -> T:
 
 def call_hidden(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
     """Call the function with tracing suspended in this thread."""
+
+def defer_signal(number: int, /) -> bool:
+    """Whether a signal interrupts our own code; it is then raised again when that is done."""

@@ -188,11 +188,46 @@ suspended(PyObject *module, PyObject *function)
     return new_function(call_suspended, function);
 }
 
+/* -- signals ---------------------------------------------------------------------------------- */
+
+int suspensions;
+uint64_t deferred_signals;
+
+/* Let the interpreter call the handlers of these signals, as soon as it runs code of the program. */
+void
+deliver_deferred_signals(void)
+{
+    uint64_t signals = deferred_signals;
+    deferred_signals = 0;
+    for (int number = 1; signals != 0; number++, signals >>= 1) {
+        if (signals & 1) {
+            PyErr_SetInterruptEx(number);
+        }
+    }
+}
+
+/* The hook that asks is itself called with tracing suspended. */
+static PyObject *
+defer_signal(PyObject *module, PyObject *value)
+{
+    long number = PyLong_AsLong(value);
+    if (number == -1 && PyErr_Occurred()) {
+        return NULL;
+    }
+    if (suspensions <= 1 || number < 1 || number > 64) {
+        Py_RETURN_FALSE;
+    }
+    deferred_signals |= (uint64_t)1 << (number - 1);
+    Py_RETURN_TRUE;
+}
+
 static PyMethodDef methods[] = {
     {"accelerate", accelerate, METH_VARARGS,
      "accelerate(name, original): the C implementation of a function or class."},
     {"bind", (PyCFunction)(void (*)(void))bind, METH_VARARGS | METH_KEYWORDS,
      "Give the C implementation all that it reads from Python, and switch it on."},
+    {"defer_signal", defer_signal, METH_O,
+     "defer_signal(number): whether it interrupts us, and is then raised again when we are done."},
     {"suspended", suspended, METH_O,
      "The function, with tracing suspended in this thread while it runs."},
     {NULL},

@@ -10,6 +10,7 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <stdint.h>
 #include <structmember.h>
 
 /* -- what Python gives to bind() ------------------------------------------------------------ */
@@ -97,6 +98,12 @@ current_sink(void)
 
 /* -- tracing suspended ---------------------------------------------------------------------- */
 
+/* How many calls of ours are running, in all threads, and the signals that wait for their end:
+   bit n is signal n + 1. See `interrupts.py`. */
+extern int suspensions;
+extern uint64_t deferred_signals;
+void deliver_deferred_signals(void);
+
 /* No sys.settrace, sys.setprofile or sys.monitoring is told of what this thread does until
    `resume_tracing`. May be nested. From CPython 3.12 on PyThreadState_EnterTracing does no more
    than this; calling it at each event would take twice the time. */
@@ -104,6 +111,7 @@ static inline PyThreadState *
 suspend_tracing(void)
 {
     PyThreadState *thread = PyThreadState_Get();
+    suspensions++;
 #if PY_VERSION_HEX >= 0x030C0000
     thread->tracing++;
 #else
@@ -115,6 +123,9 @@ suspend_tracing(void)
 static inline void
 resume_tracing(PyThreadState *thread)
 {
+    if (--suspensions == 0 && deferred_signals) {
+        deliver_deferred_signals();
+    }
 #if PY_VERSION_HEX >= 0x030C0000
     thread->tracing--;
 #else

@@ -18,8 +18,9 @@ from asyncctx_trace.instrument.hidden_frames import call_hidden, hidden, program
 from asyncctx_trace.instrument.registry import tasks
 from asyncctx_trace.instrument.rewriting.bytecode import UnsupportedCode
 from asyncctx_trace.instrument.rewriting.code_rewriter import Original, original_of
-from asyncctx_trace.instrument.rewriting.patching import beginning_with
+from asyncctx_trace.instrument.rewriting.patching import beginning_with, returning_if
 from asyncctx_trace.model.unpatched import unpatched
+from asyncctx_trace.native import extension
 
 __all__ = [
     "loop_ended",
@@ -29,6 +30,7 @@ __all__ = [
     "watch_present_handlers",
 ]
 
+_native = extension("asyncctx_trace.instrument")
 _NAMES = {
     int(number): name
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGBREAK")
@@ -42,7 +44,7 @@ _GENERATES = 0x20 | 0x80 | 0x200
 
 def watch_present_handlers() -> None:
     """Watch the handlers that are registered already."""
-    for number in _NAMES:
+    for number in _signal.valid_signals():
         watch_handler(number, _signal.getsignal(number))
 
 
@@ -50,16 +52,17 @@ def watch_present_handlers() -> None:
 def watch_handler(number: object, handler: Any) -> None:
     """Have ``handler``, which is being registered for signal ``number``, note its calls.
 
-    Handlers that are not written in Python are left unchanged.
+    It is also kept from running in the middle of our own code. Handlers that are not written in
+    Python are left unchanged.
     """
     try:
-        if isinstance(number, int) and number in _NAMES:
-            call_hidden(_watch, handler)
+        if isinstance(number, int):
+            call_hidden(_watch, handler, number in _NAMES)
     except Exception as error:
         sinks.hook_failed(error)
 
 
-def _watch(handler: Any) -> None:
+def _watch(handler: Any, ends: bool) -> None:
     while isinstance(handler, functools.partial):
         handler = handler.func
     if isinstance(handler, MethodType):
@@ -69,23 +72,49 @@ def _watch(handler: Any) -> None:
     if not isinstance(handler, FunctionType):
         return
     code = handler.__code__
-    if code.co_flags & _GENERATES or _handler_called in code.co_consts:
+    if code.co_flags & _GENERATES or not {_handler_called, _is_deferred}.isdisjoint(
+        filter(callable, code.co_consts)
+    ):
         return
+    original = Original(original_of(code))
     try:
-        handler.__code__ = beginning_with(code, _handler_called, Original(original_of(code)))
+        if code.co_names or code.co_freevars:
+            handler.__code__ = returning_if(code, _is_deferred, original)
+        elif ends:  # it does nothing: an event loop is told by a file descriptor, and only once
+            handler.__code__ = beginning_with(code, _handler_called, original)
     except (UnsupportedCode, ValueError):  # its time is unknown then; the launcher may know it
         return
 
 
 @suspended
 def _handler_called() -> None:
+    _is_deferred_or_noted(may_defer=False)
+
+
+@suspended
+def _is_deferred() -> bool:
+    """Whether the handler is to return at once, because it is called again when we are done.
+
+    It may raise: pytest-timeout and many others end what runs in this way. In the middle of our
+    code, the exception would end the recording, or leave something half defined.
+    """
+    return _is_deferred_or_noted(may_defer=_native is not None)
+
+
+@hidden
+def _is_deferred_or_noted(*, may_defer: bool) -> bool:
     try:
         frame = program_frame()
         number = None if frame is None else _delivered(frame)
-        if number is not None:
+        if number is None:
+            return False
+        if may_defer and _native.defer_signal(number):
+            return True
+        if number in _NAMES:
             call_hidden(_note, _NAMES[number])
     except Exception as error:
         sinks.hook_failed(error)
+    return False
 
 
 @hidden
@@ -101,7 +130,7 @@ def _delivered(handler: FrameType) -> int | None:
     if code.co_flags & 0x04:  # *args
         arguments += variables.get(code.co_varnames[code.co_argcount + code.co_kwonlyargcount], ())
     for number, below in pairwise(arguments):
-        if below is handler.f_back and isinstance(number, int) and number in _NAMES:
+        if below is handler.f_back and isinstance(number, int):
             return int(number)
     return None
 

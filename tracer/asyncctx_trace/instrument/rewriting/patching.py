@@ -7,6 +7,8 @@ again undoes the patch.
 
 from __future__ import annotations
 
+import opcode
+import sys
 from collections.abc import Callable
 from types import CodeType
 
@@ -28,10 +30,12 @@ __all__ = [
     "filtering_argument",
     "filtering_awaitable",
     "filtering_result",
+    "returning_if",
     "watched",
 ]
 
 _MORE_STACK = 8
+_JUMP_IF_FALSE = "POP_JUMP_IF_FALSE" if sys.version_info >= (3, 12) else "POP_JUMP_FORWARD_IF_FALSE"
 
 
 def filtering_argument(
@@ -53,6 +57,18 @@ def beginning_with(
     assembly = Assembly(code)
     loads = [_argument(code, name) for name in arguments]
     assembly.insert(_start(assembly), [*assembly.call(as_hook(call), *loads), pop()])
+    return assembly.assembled(*consts, stack=_MORE_STACK)
+
+
+def returning_if(code: CodeType, condition: Callable[[], bool], *consts: object) -> CodeType:
+    """``code`` that begins with ``if condition(): return``."""
+    assembly = Assembly(code)
+    passed = make("NOP")  # not the first instruction of the function: jumps there come here first
+    jump = make(_JUMP_IF_FALSE)
+    jump.target = passed
+    not_taken = [make("NOT_TAKEN")] if "NOT_TAKEN" in opcode.opmap else []
+    leave = [jump, *not_taken, assembly.const(None), make("RETURN_VALUE"), passed]
+    assembly.insert(_start(assembly), [*assembly.call(as_hook(condition)), *leave])
     return assembly.assembled(*consts, stack=_MORE_STACK)
 
 
@@ -102,28 +118,33 @@ def watched(
     if depths[start]:
         raise UnsupportedCode("a function that begins with something on its stack")
     loads = [_argument(code, name) for name in code.co_varnames[:arguments]]
+    # Before the others: the first instruction may be the one that returns.
+    assembly.insert_unguarded(start, assembly.call(as_hook(started), *loads))
     failure = [*assembly.call(as_hook(failed), copy(5), copy(4)), pop(), make("RERAISE", 1)]
     for instruction in original:
         if instruction.name == "RETURN_VALUE":
             tell = assembly.call(as_hook(ended), copy(4), copy(4))
-            assembly.insert(instruction, [*tell, pop(), swap(2), pop()])
+            # Without a handler: those of the function know nothing of what is below their stack.
+            assembly.insert_unguarded(instruction, [*tell, pop(), swap(2), pop()])
         elif instruction.name == "RETURN_CONST":
             value = Instruction(make("LOAD_CONST").op, instruction.arg)
             tell = assembly.call(as_hook(ended), copy(3), value)
-            assembly.insert(instruction, [*tell, pop(), pop()])
+            assembly.insert_unguarded(instruction, [*tell, pop(), pop()])
     guard = Handler(assembly.append(failure, None), 1, lasti=True)
     deeper: dict[Handler, Handler] = {}
     begun = False
     for instruction in original:
         begun = begun or instruction is start
+        if not begun:  # a signal's exception may come out of RESUME, when nothing is stacked yet
+            instruction.handler = None
+            continue
         handler = instruction.handler
         if handler is not None:
             instruction.handler = deeper.setdefault(
                 handler, Handler(handler.target, handler.depth + 1, handler.lasti)
             )
-        elif begun:
+        else:
             instruction.handler = guard
-    assembly.insert_unguarded(start, assembly.call(as_hook(started), *loads))
     return assembly.assembled(*consts, stack=_MORE_STACK)
 
 
