@@ -17,8 +17,9 @@ Holder: TypeAlias = int | Literal["hand-over", "unknown"]
 """A site or a task; or the time between a release and the next enter, which is nobody's fault; or
 other time in which the resource was not full."""
 
-_SHOWN_HAND_OVER = 0.01
-"""The share of all waiting below which hand-overs are left out: the event loop's normal latency."""
+_SHOWN_SHARE = 0.01
+"""The share of all waiting from which time without a holder to blame is shown: less is the normal
+latency of the event loop."""
 
 
 def charges(report: Report, by: str) -> list[tuple[str, Holder, int]]:
@@ -52,5 +53,5 @@ def charges(report: Report, by: str) -> list[tuple[str, Holder, int]]:
     return [
         (names[path], holder, ns)
         for (path, holder), ns in ranked
-        if ns and (holder != "hand-over" or ns >= _SHOWN_HAND_OVER * total)
+        if ns and (isinstance(holder, int) or ns >= _SHOWN_SHARE * total)
     ]
