@@ -240,3 +240,56 @@ def test_an_invalid_limit_is_refused_with_an_example(text: str) -> None:
         AsyncctxTraceError, match="use a size such as 200MB or a duration such as 90s"
     ):
         Retention.parse(text)
+
+
+def test_a_kill_at_any_instant_of_recycling_loses_nothing_uncounted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is carried over is in the file before its old segment is given up."""
+    service = Service(tmp_path / "x.actx", Retention.parse("1MB"))
+    long = service.ask()
+    left: list[tuple[int, bytes]] = []
+
+    def observe(name: str) -> None:
+        original = getattr(Segments, name)
+
+        def observed(self: Segments, *arguments: object) -> object:
+            left.append((service.requests, service.recorder.path.read_bytes()))
+            result = original(self, *arguments)
+            left.append((service.requests, service.recorder.path.read_bytes()))
+            return result
+
+        monkeypatch.setattr(Segments, name, observed)
+
+    for name in ("content", "reuse", "retire"):
+        observe(name)
+    while len(left) < 60:
+        service.release(service.ask())
+    service.recorder.close()
+
+    killed = tmp_path / "killed.actx"
+    for requests, content in left:
+        killed.write_bytes(content)
+        timeline = Timeline(read(killed))
+        dropped = sum(each.acquisitions for each in timeline.dropped)
+        assert len(timeline) + dropped >= requests - 1  # the last one may be under way
+        assert long in timeline.id
+        assert {timeline.tasks[task].name for task in timeline.task} == {
+            f"request-{task}" for task in timeline.task
+        }
+        assert {timeline.resources[resource].name for resource in timeline.resource} == {"db lock"}
+
+
+def test_a_reader_that_comes_later_sees_a_spare_segment_being_reused(tmp_path: Path) -> None:
+    """At its first look the segment has no header, and is not the last of the file."""
+    service = Service(tmp_path / "x.actx", Retention.parse("1MB"))
+    while not service.recorder._spare:
+        service.release(service.ask())
+    with Recording(service.recorder.path) as recording:
+        seen = {each.task for each in recording.poll().definitions if hasattr(each, "task")}
+        for _ in range(20):
+            for _ in range(300):
+                service.release(service.ask())
+            seen |= {each.task for each in recording.poll().definitions if hasattr(each, "task")}
+
+    assert seen >= set(range(service.requests - 5999, service.requests + 1))

@@ -67,6 +67,8 @@ class Recording:
             os.close(self._fd)
             raise
         self._known = 0
+        self._without_header: list[int] = []
+        """Offsets of segments that a ring may reuse later."""
         self._open: list[_Segment] = []
         self._ahead: list[_Segment] = []
         """Segments of records that have not been opened yet."""
@@ -177,9 +179,12 @@ class Recording:
         while (offset := HEADER_SIZE + self._known * SEGMENT) + SEGMENT <= size:
             # The last one may still get its header. One before others does not: its writer was
             # killed just then, or is recycling it, which its new header will show.
-            if not self._open_segment(offset) and offset + SEGMENT >= size:
-                return
+            if not self._open_segment(offset):
+                if offset + SEGMENT >= size:
+                    return
+                self._without_header.append(offset)
             self._known += 1
+        self._without_header = [o for o in self._without_header if not self._open_segment(o)]
 
     def _find_recycled(self) -> None:
         for taken in list(self._taken.values()):

@@ -91,6 +91,9 @@ class RingRecorder(Recorder):
         self._current: dict[SegmentKind, _UsedSegment] = {}
         self._carrying = False
         """Whether entries are being carried over, for which no segment may be recycled."""
+        self._spare: deque[int] = deque()
+        """Offsets of retired segments: one is kept, so that what is carried over is in the file
+        before its old segment is retired, whenever the process is killed."""
         self._dropped = {"acquisitions": 0, "lines": 0}
         super()._begin()
 
@@ -99,39 +102,52 @@ class RingRecorder(Recorder):
             full = self._current.get(SegmentKind.RECORDS)
             if full is not None:
                 full.referred = self._referred()
-            segment, old, was = self._take(SegmentKind.RECORDS)
+            segment, old, recycled = self._take(SegmentKind.RECORDS)
+            was = None if recycled is None else recycled.kind
             in_flight = self._in_flight(old, was)
             for number, record in enumerate(in_flight):
                 start = SEGMENT_HEADER.size + number * RECORD
                 segment.page[start : start + RECORD] = record
             self.use_page(segment.page, len(in_flight))
             self._settle(old, was, in_flight)
+            self._retire(recycled)
 
     def _open_texts(self) -> None:
-        segment, old, was = self._take(SegmentKind.TEXTS)
+        segment, old, recycled = self._take(SegmentKind.TEXTS)
+        was = None if recycled is None else recycled.kind
         self._texts, self._end = segment.page, SEGMENT_HEADER.size
         in_flight = self._in_flight(old, was)
         for record in in_flight:
             self.append_record(record)
         self._settle(old, was, in_flight)
+        self._retire(recycled)
 
     # -- recycling --------------------------------------------------------------------------
 
-    def _take(self, kind: SegmentKind) -> tuple[Segment, bytes, SegmentKind | None]:
-        """Return a segment for ``kind``; of a recycled one also its old content and kind."""
+    def _take(self, kind: SegmentKind) -> tuple[Segment, bytes, _UsedSegment | None]:
+        """Return a segment for ``kind``; also the one that is recycled for it, and its content."""
         now = unpatched.monotonic_ns()
         if kind in self._current:
             self._current[kind].filled_at = now
         oldest = self._oldest()
         if oldest is None or self._carrying or not self._exceeds_retention(oldest, now):
-            segment, old, was = self._append(kind), b"", None
+            segment, old, oldest = self._append(kind), b"", None
         else:
+            old = self._segments.content(oldest.offset)
+            if self._spare:
+                segment = self._segments.reuse(self._spare.popleft(), kind)
+            else:
+                segment = self._append(kind)
             self._used.remove(oldest)
-            segment, old = self._segments.recycle(oldest.offset, kind)
-            was = oldest.kind
         taken = self._current[kind] = _UsedSegment(segment.offset, kind, now)
         self._used.append(taken)
-        return segment, old, was
+        return segment, old, oldest
+
+    def _retire(self, recycled: _UsedSegment | None) -> None:
+        """Give up a segment when all that is needed of it is elsewhere in the file."""
+        if recycled is not None:
+            self._segments.retire(recycled.offset)
+            self._spare.append(recycled.offset)
 
     def _oldest(self) -> _UsedSegment | None:
         """Return the segment to recycle next: entries only after all records that are older."""
@@ -144,7 +160,8 @@ class RingRecorder(Recorder):
 
     def _exceeds_retention(self, oldest: _UsedSegment, now: int) -> bool:
         if self._retention.bytes is not None:
-            return (len(self._used) + 1) * SEGMENT > self._retention.bytes
+            spare = max(1, len(self._spare))
+            return (len(self._used) + spare + 1) * SEGMENT > self._retention.bytes
         few = len(self._used) < MIN_SIZE // SEGMENT
         return not few and now - oldest.filled_at > (self._retention.ns or 0)
 

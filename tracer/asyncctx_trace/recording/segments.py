@@ -92,16 +92,23 @@ class Segments:
             self._write_header(page, kind)
         return Segment(page, offset)
 
-    def recycle(self, offset: int, kind: SegmentKind) -> tuple[Segment, bytes]:
-        """Empty a segment of this process; return it, and what it contained."""
+    def content(self, offset: int) -> bytes:
+        """Return all bytes of a segment of this process."""
+        self._check_file()
+        return _map(self._fd, offset)[:]
+
+    def retire(self, offset: int) -> None:
+        """Make a segment of this process invalid, so that it can be reused."""
+        self._check_file()
+        _map(self._fd, offset)[SEGMENT_HEADER.size - 1] = 0
+
+    def reuse(self, offset: int, kind: SegmentKind) -> Segment:
+        """Empty a retired segment, and give it a new header."""
         self._check_file()
         page = _map(self._fd, offset)
-        old = page[:]
-        # Invalid while it is emptied: a reader sees that the header changes.
-        page[SEGMENT_HEADER.size - 1] = 0
         page[SEGMENT_HEADER.size :] = bytes(SEGMENT - SEGMENT_HEADER.size)
         self._write_header(page, kind)
-        return Segment(page, offset), old
+        return Segment(page, offset)
 
     def _write_header(self, page: mmap.mmap, kind: SegmentKind) -> None:
         SEGMENT_HEADER.pack_into(
