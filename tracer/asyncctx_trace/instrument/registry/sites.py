@@ -73,13 +73,15 @@ class Site:
         """Return the id; at the first arrival, read the source and define the site."""
         code = self._code
         if code is not None:
-            self._code = None
+            # Another thread may arrive meanwhile, and define the same site: its id is as good. A
+            # lock would be left locked in a child that is forked at this moment.
             frame = frame or program_frame()
             namespace = None if frame is None else frame.f_globals
             text, same = self._read(code.co_filename, namespace)
             self.text = _item(text)
             self.name = f"{self.text} #{same + 1}" if same and self.text else self.text
             self.id = _define_in(code, self._position[0], self.text)
+            self._code = None
         return self.id
 
     def _read(self, file: str, namespace: dict[str, Any] | None) -> tuple[str, int]:
