@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import json.encoder
 import mmap
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 __all__ = ["TEXT_LIMIT", "encode_entry", "iter_entries", "put_entry", "stored_size"]
@@ -15,7 +16,23 @@ TEXT_LIMIT = 4096
 
 _LENGTH = struct.Struct("<I")
 _ALIGNMENT = 4
-_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def _encoder() -> Callable[[object], str]:
+    """Return a function that encodes JSON.
+
+    ``JSONEncoder.encode`` makes an encoder in C at each call, which crashes CPython 3.13 if there
+    is no memory for it.
+    """
+    make: Any = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:  # an interpreter without it
+        return json.JSONEncoder(separators=(",", ":")).encode
+    escape = json.encoder.encode_basestring_ascii
+    encode = make(None, None, escape, None, ":", ",", False, False, True)
+    return lambda value: "".join(encode(value, 0))
+
+
+_encode = _encoder()
 
 
 def encode_entry(kind: str, fields: dict[str, object]) -> bytes:
