@@ -5,77 +5,17 @@ Each runs in a process of its own and is killed once the watchdog has seen what 
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
 
-from asyncctx_trace.analysis.findings import Finding, find
-from asyncctx_trace.analysis.timeline.table import Timeline
-from asyncctx_trace.model.events import Event, ProcessEnded, Quiescent, StallStarted
+from analysis.findings.child_programs import findings_of
+from asyncctx_trace.model.events import Quiescent, StallStarted
 from asyncctx_trace.native import extension
-from asyncctx_trace.recording.reader import Recording, read
 
 pytestmark = pytest.mark.skipif(
     extension("asyncctx_trace.instrument") is None, reason="the watchdog is native code"
 )
-
-TIMEOUT = 30
-"""Seconds until a program that shows nothing counts as failed."""
-
-
-@contextmanager
-def running(script: Path, recording: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run ``script``, recorded, and kill it at the end."""
-    command = [sys.executable, "-m", "asyncctx_trace_tui", "run", "--headless", "-q", "-o"]
-    with subprocess.Popen(
-        [*command, str(recording), str(script)], stdin=subprocess.DEVNULL, process_group=0
-    ) as program:
-        try:
-            yield program
-        finally:
-            if program.poll() is None:
-                import os
-                import signal
-
-                os.killpg(program.pid, signal.SIGKILL)
-
-
-def wait_for(recording: Path, wanted: type[Event]) -> None:
-    """Return when ``recording`` has an event of this type, or the program has ended."""
-    deadline = time.monotonic() + TIMEOUT
-    while not recording.exists() or not recording.stat().st_size:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    with Recording(recording) as growing:
-        while time.monotonic() < deadline:
-            events = list(growing.poll())
-            if any(isinstance(event, wanted) for event in events):
-                return
-            if any(
-                isinstance(event, ProcessEnded) and event.exit_code is not None for event in events
-            ):
-                return
-            time.sleep(0.02)
-    pytest.fail(f"no {wanted.__name__} within {TIMEOUT} s")
-
-
-def findings_of(folder: Path, body: str, wanted: type[Event] = Quiescent) -> list[Finding]:
-    """What is found in ``async def main()`` with this body, killed when it hangs."""
-    script, recording = folder / "app.py", folder / "app.actx"
-    lines = "".join(f"    {line}\n" for line in dedent(body).strip().splitlines())
-    script.write_text(
-        f"import asyncio, threading, time\n\nasync def main():\n{lines}\nasyncio.run(main())\n"
-    )
-    with running(script, recording):
-        wait_for(recording, wanted)
-    return find(Timeline(read(recording)))
-
 
 STUCK = {
     "a task awaited under the lock that it wants": (
@@ -172,7 +112,7 @@ def test_a_program_that_can_never_go_on_is_told_of_for_certain(tmp_path: Path, n
     """By the kind that says whether somebody holds what another one waits for."""
     kind, body = STUCK[name]
 
-    found = findings_of(tmp_path, body)
+    found = findings_of(tmp_path, body, Quiescent)
 
     assert [(each.kind, each.certainty) for each in found] == [(kind, "certain")]
 
@@ -194,7 +134,7 @@ IDLE = {
 @pytest.mark.parametrize("name", IDLE)
 def test_an_idle_program_is_left_alone(tmp_path: Path, name: str) -> None:
     """Whoever waits for the next item, or for the end, may mean it."""
-    assert findings_of(tmp_path, IDLE[name]) == []
+    assert findings_of(tmp_path, IDLE[name], Quiescent) == []
 
 
 @pytest.mark.parametrize(
@@ -222,7 +162,7 @@ def test_what_may_still_wake_a_loop_forbids_the_verdict(tmp_path: Path, waker: s
         import os; os._exit(0)
         """
 
-    assert findings_of(tmp_path, body) == []
+    assert findings_of(tmp_path, body, Quiescent) == []
 
 
 def test_a_line_that_blocks_the_loop_is_named_with_what_was_held(tmp_path: Path) -> None:

@@ -116,8 +116,12 @@ def _first_outside() -> Task:
 def _first_seen(native: Any, runtime: str) -> Task:
     foreseen = _foreseen.pop(native)
     if foreseen is not None:
-        _creator.set(foreseen.id)
         foreseen.ref = by_native.add(native, foreseen)
+        creator = _creator.get(0)
+        _creator.set(foreseen.id)
+        if foreseen.parent != creator:  # up to CPython 3.11 it is known only in the task itself
+            foreseen.parent = creator
+            _define(foreseen)
         return foreseen
     name = native.name if runtime == "trio" else native.get_name()
     task = Task(str(name), runtime, _creator.get(0))
