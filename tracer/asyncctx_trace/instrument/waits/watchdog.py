@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -79,9 +80,14 @@ def pause_for_fork() -> None:
 
 
 def continue_after_fork() -> None:
-    """Start it again in the parent."""
-    with _lock:
-        _set_running()
+    """Start it again in the parent.
+
+    From CPython 3.14 on the interpreter counts threads after this, to warn of them: there it
+    starts with the next loop.
+    """
+    if sys.version_info < (3, 14):
+        with _lock:
+            _set_running()
 
 
 def forget_after_fork() -> None:
