@@ -106,7 +106,8 @@ class EventLog:
         self, at: int, wait: int, task: int, subject: int, site: int, wait_kind: int
     ) -> None:
         number = self._wait_numbers[wait] = len(self._wait_numbers) + 1
-        name = self.resources[subject][1] if subject in self.resources else ""
+        is_resource = subject and wait_kind > WaitKind.FIRST_TASK
+        name = self.resources[subject][1] if is_resource else ""
         self.waits.append(("started", number, WaitKind(wait_kind).label, name, self.sites[site][3]))
 
     def wait_target(self, at: int, wait: int, task: int) -> None:

@@ -136,12 +136,12 @@ class FaultySink:
         self, at: int, wait: int, task: int, subject: int, site: int, wait_kind: int
     ) -> None:
         self.acquisitions[wait] = len(self.acquisitions)
-        about = self.names.get(("resource", subject)) or (self.number_of(task) if subject else None)
+        about_tasks = wait_kind in (WaitKind.TASK, WaitKind.TASKS, WaitKind.FIRST_TASK)
         self.receive(
             "wait_started",
             wait,
             self.number_of(task),
-            about if wait_kind != WaitKind.TASK else None,
+            None if about_tasks or not subject else self.names["resource", subject],
             self.names["site", site],
             int(wait_kind),
         )
