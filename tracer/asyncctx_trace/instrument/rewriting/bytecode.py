@@ -180,21 +180,25 @@ class Assembly:
             end.insert(0, make("PRECALL", count))
         return [*start, *arguments, *end]
 
-    def insert(self, before: Instruction, added: list[Instruction]) -> None:
+    def insert(self, before: Instruction, added: list[Instruction], *, once: bool = False) -> None:
         """Insert ``added`` in front of ``before``; jumps to ``before`` run the added code first.
 
-        They take its position, so that no line begins or ends with them, and its handler.
+        They take its position, so that no line begins or ends with them, and its handler. With
+        ``once``, jumps pass the added code: a function may begin with the head of a loop.
         """
         for instruction in added:
             instruction.handler = before.handler
-        self.insert_unguarded(before, added)
+        self.insert_unguarded(before, added, once=once)
 
-    def insert_unguarded(self, before: Instruction, added: list[Instruction]) -> None:
+    def insert_unguarded(
+        self, before: Instruction, added: list[Instruction], *, once: bool = False
+    ) -> None:
         """Insert likewise, but keep the handlers of the added instructions."""
         for instruction in added:
             instruction.position = before.position
         self._insertions.setdefault(before, []).extend(added)
-        self._entries.setdefault(before, added[0])
+        if not once:
+            self._entries.setdefault(before, added[0])
 
     def append(self, added: list[Instruction], handler: Handler | None) -> Instruction:
         """Append ``added``, reachable by a jump or exception only; return its first instruction."""

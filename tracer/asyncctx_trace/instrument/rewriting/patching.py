@@ -46,7 +46,7 @@ def filtering_argument(
     start = _start(assembly)
     load = _argument(code, name)
     store = make(load.name.replace("LOAD", "STORE"), load.arg)
-    assembly.insert(start, [*assembly.call(as_hook(look), load), store])
+    assembly.insert(start, [*assembly.call(as_hook(look), load), store], once=True)
     return assembly.assembled(*consts, stack=_MORE_STACK)
 
 
@@ -56,7 +56,7 @@ def beginning_with(
     """Return ``code`` that begins with ``call(*arguments)``; may raise UnsupportedCode."""
     assembly = Assembly(code)
     loads = [_argument(code, name) for name in arguments]
-    assembly.insert(_start(assembly), [*assembly.call(as_hook(call), *loads), pop()])
+    assembly.insert(_start(assembly), [*assembly.call(as_hook(call), *loads), pop()], once=True)
     return assembly.assembled(*consts, stack=_MORE_STACK)
 
 
@@ -68,7 +68,7 @@ def returning_if(code: CodeType, condition: Callable[[], bool], *consts: object)
     jump.target = passed
     not_taken = [make("NOT_TAKEN")] if "NOT_TAKEN" in opcode.opmap else []
     leave = [jump, *not_taken, assembly.const(None), make("RETURN_VALUE"), passed]
-    assembly.insert(_start(assembly), [*assembly.call(as_hook(condition)), *leave])
+    assembly.insert(_start(assembly), [*assembly.call(as_hook(condition)), *leave], once=True)
     return assembly.assembled(*consts, stack=_MORE_STACK)
 
 
@@ -119,7 +119,7 @@ def watched(
         raise UnsupportedCode("a function that begins with something on its stack")
     loads = [_argument(code, name) for name in code.co_varnames[:arguments]]
     # Before the others: the first instruction may be the one that returns.
-    assembly.insert_unguarded(start, assembly.call(as_hook(started), *loads))
+    assembly.insert_unguarded(start, assembly.call(as_hook(started), *loads), once=True)
     failure = [*assembly.call(as_hook(failed), copy(5), copy(4)), pop(), make("RERAISE", 1)]
     for instruction in original:
         if instruction.name == "RETURN_VALUE":
