@@ -39,7 +39,7 @@ def woken_tasks() -> Iterator[None]:
 
 def waits_of(body: str) -> list[tuple[object, ...]]:
     """Run ``async def main()`` with this body, and return what its waits were."""
-    source = "import asyncio\n\nasync def main():\n" + "".join(
+    source = "import asyncio, threading\n\nasync def main():\n" + "".join(
         f"    {line}\n" for line in dedent(body).strip().splitlines()
     )
     linecache.cache["<program>"] = (len(source), None, source.splitlines(True), "<program>")
@@ -63,10 +63,13 @@ def started(body: str) -> list[tuple[object, ...]]:
     ("statement", "expected"),
     [
         ("await asyncio.sleep(0.001)", ("sleep", "", "asyncio.sleep(0.001)")),
-        ("await asyncio.to_thread(int)", ("thread", "", "asyncio.to_thread(int)")),
         (
-            "await loop.run_in_executor(None, int)",
-            ("thread", "", "loop.run_in_executor(None, int)"),
+            "loop.call_soon(gate.set); await asyncio.to_thread(gate.wait)",
+            ("thread", "", "asyncio.to_thread(gate.wait)"),
+        ),
+        (
+            "loop.call_soon(gate.set); await loop.run_in_executor(None, gate.wait)",
+            ("thread", "", "loop.run_in_executor(None, gate.wait)"),
         ),
         ("loop.call_soon(event.set); await event.wait()", ("event", "event", "event.wait()")),
         (
@@ -105,7 +108,7 @@ def test_a_wait_names_what_it_is_for(statement: str, expected: tuple[str, str, s
     """At the innermost line of the program, with the name that the program has for it."""
     body = f"""
         loop, event, jobs = asyncio.get_running_loop(), asyncio.Event(), asyncio.Queue()
-        future = loop.create_future()
+        future, gate = loop.create_future(), threading.Event()
         async def other(): pass
         async def passed_on(): return await jobs.get()
         server = await asyncio.start_server(lambda reader, writer: writer.close(), "localhost", 0)
