@@ -14,7 +14,7 @@ from textwrap import dedent
 
 import pytest
 
-from asyncctx_trace.analysis.findings import Finding, find
+from asyncctx_trace.analysis.findings import Finding, Thresholds, find
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.events import Event, ProcessEnded
 from asyncctx_trace.recording.reader import Recording, read
@@ -56,7 +56,12 @@ def wait_for(recording: Path, wanted: type[Event]) -> None:
     pytest.fail(f"no {wanted.__name__} within {TIMEOUT} s")
 
 
-def findings_of(folder: Path, body: str, wanted: type[Event] = ProcessEnded) -> list[Finding]:
+def findings_of(
+    folder: Path,
+    body: str,
+    wanted: type[Event] = ProcessEnded,
+    thresholds: Thresholds | None = None,
+) -> list[Finding]:
     """What is found in ``async def main()`` with this body, killed when it hangs."""
     script, recording = folder / "app.py", folder / "app.actx"
     lines = "".join(f"    {line}\n" for line in dedent(body).strip().splitlines())
@@ -65,4 +70,4 @@ def findings_of(folder: Path, body: str, wanted: type[Event] = ProcessEnded) -> 
     )
     with running(script, recording):
         wait_for(recording, wanted)
-    return find(Timeline(read(recording)))
+    return find(Timeline(read(recording)), thresholds=thresholds)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from analysis.findings.child_programs import findings_of
+from asyncctx_trace.analysis.findings import Thresholds
 from asyncctx_trace.model.events import Quiescent, StallStarted
 from asyncctx_trace.native import extension
 
@@ -175,7 +176,7 @@ def test_a_line_that_blocks_the_loop_is_named_with_what_was_held(tmp_path: Path)
             thread.join()
         """
 
-    (found,) = findings_of(tmp_path, body, StallStarted)
+    (found,) = findings_of(tmp_path, body, StallStarted, Thresholds(blocked_loop=50_000_000))
 
     assert (found.kind, found.certainty) == ("blocked-loop", "certain")
     assert "`thread.join()` at app.py:8" in found.summary
