@@ -22,9 +22,6 @@ class Settings:
     spans: bool = False
     """Whether what is traced by rewriting also becomes spans of the program's own providers."""
 
-    waits: bool = True
-    """Whether waits for other things than managers are recorded."""
-
     redact: bool = False
     """Whether arguments, messages, output and literals are kept out of recordings."""
 
@@ -35,7 +32,6 @@ class Settings:
             tuple(word for word in self.exclude if word not in include) + exclude,
             self.all or all,
             self.spans,
-            self.waits,
             self.redact,
         )
 
@@ -66,7 +62,6 @@ def read(folder: Path) -> Settings:
         _words(path, table, "exclude"),
         _flag(path, table, "all"),
         _flag(path, table, "spans"),
-        _flag(path, table, "waits", default=True),
         _flag(path, table, "redact"),
     )
 
@@ -80,8 +75,8 @@ def _words(path: Path, table: dict[str, object], key: str) -> tuple[str, ...]:
     return tuple(words)
 
 
-def _flag(path: Path, table: dict[str, object], key: str, *, default: bool = False) -> bool:
-    value = table.get(key, default)
+def _flag(path: Path, table: dict[str, object], key: str) -> bool:
+    value = table.get(key, False)
     if not isinstance(value, bool):
         raise SettingsError(f"{path}: {key} in [tool.{_TABLE}] must be true or false")
     return value

@@ -2,7 +2,7 @@
 
 #include "native.h"
 
-PyObject *
+static PyObject *
 now(void)
 {
 #if PY_VERSION_HEX >= 0x030D0000
@@ -16,9 +16,9 @@ now(void)
 #endif
 }
 
-/* The task object of the library that runs, a new reference; NULL without an error for none. */
-PyObject *
-running_native(void)
+/* The running task, a new reference; NULL without an error if only the Python code finds it. */
+static PyObject *
+running_task(void)
 {
     PyObject *ask = PyDict_GetItemWithError(shared.task_namespace, s_native_task);
     if (ask == NULL) {
@@ -33,20 +33,9 @@ running_native(void)
         }
         return NULL;
     }
-    if (native == Py_None) {
-        Py_CLEAR(native);
-    }
-    return native;
-}
-
-/* The running task, a new reference; NULL without an error if only the Python code finds it. */
-PyObject *
-running_task(void)
-{
-    PyObject *native = running_native();
-    PyObject *task = native == NULL ? NULL : by_address(shared.tasks, native);
+    PyObject *task = by_address(shared.tasks, native);
     Py_XINCREF(task);
-    Py_XDECREF(native);
+    Py_DECREF(native);
     return task;
 }
 
@@ -91,7 +80,7 @@ handle_sink_error(PyObject *sink)
 
 /* Deliver an event to the sink args[0], while tracing is suspended; -1 for an error that must reach
    the program. */
-int
+static int
 deliver(PyObject *event, PyObject **args, size_t count)
 {
     PyObject *sink = Py_NewRef(args[0]);

@@ -37,7 +37,6 @@ from dataclasses import dataclass
 from types import CodeType
 from typing import TypeVar
 
-from asyncctx_trace.instrument.rewriting.awaits import hook_awaits
 from asyncctx_trace.instrument.rewriting.bytecode import (
     Assembly,
     Handler,
@@ -105,7 +104,6 @@ def with_hooks(
     hooks: Hooks,
     make_site: Callable[[CodeType, Position, P | None], P],
     *consts: object,
-    waiting: Callable[..., object] | None = None,
 ) -> CodeType:
     """Return ``code`` with hooks.
 
@@ -127,8 +125,6 @@ def with_hooks(
         return made
 
     _HookInsertion(assembly, hooks).run(site_placed)
-    if waiting is not None:
-        hook_awaits(assembly, waiting, site_placed)
     return assembly.assembled(*consts, stack=_MORE_STACK)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from asyncctx_trace.analysis.findings.exit_evidence import kind_of
 from asyncctx_trace.analysis.findings.finding import Finding
@@ -22,8 +22,7 @@ class IneffectiveLimit(Finding):
 
     Never certain: recordings do not say when a task was created. Reported if a task held the
     semaphore repeatedly without ever waiting, once and briefly for each task that it created, and
-    if more of those ran at once than the semaphore allows. A task runs from its first to its last
-    event: an acquisition, or a wait for something else.
+    if more of those ran at once than the semaphore allows.
     """
 
     kind = "ineffective-limit"
@@ -48,8 +47,7 @@ class IneffectiveLimit(Finding):
                 result = _created(snapshot, task, holds, definition.capacity, resource)
                 if result is None:
                     continue
-                children, most = result
-                first = [own[0] for child in children if (own := _rows(snapshot, child))]
+                first, most = result
                 yield cls.of(
                     snapshot,
                     holds,
@@ -60,7 +58,7 @@ class IneffectiveLimit(Finding):
                     certainty="possible",
                     at=timeline.enter_started[holds[0]],
                     count=len(holds),
-                    tasks=children,
+                    tasks=[timeline.task[row] for row in first],
                     sites=[timeline.site[row] for row in first],
                 )
 
@@ -68,7 +66,7 @@ class IneffectiveLimit(Finding):
 def _created(
     snapshot: Snapshot, task: int, holds: list[int], capacity: int, resource: int
 ) -> tuple[list[int], int] | None:
-    """Return the tasks created, in order of their first events, and how many ran at once at most.
+    """Return the first row of each task created, and how many ran at once at most.
 
     ``None`` if the limit was effective.
     """
@@ -76,49 +74,36 @@ def _created(
     if len(holds) <= capacity or not all(_is_over(snapshot, row) for row in holds):
         return None
     since = timeline.enter_ended[holds[0]]
-    lives = sorted(
-        (*life, definition.task)
+    first = [
+        timeline.rows_of_task[definition.task][0]
         for definition in timeline.tasks.values()
         if definition.parent == task
         and definition.at >= since
-        and (life := _life(snapshot, definition.task)) is not None
-    )
+        and definition.task in timeline.rows_of_task
+    ]
     # A task for each time that it was held, which came after it and took no part in the limit.
-    if not capacity < len(lives) == len(holds):
+    if not capacity < len(first) == len(holds):
         return None
+    first.sort()
     if any(
-        start < timeline.exit_ended[hold] for (start, _, _), hold in zip(lives, holds, strict=True)
+        timeline.enter_started[row] < timeline.exit_ended[hold]
+        for row, hold in zip(first, holds, strict=True)
     ):
         return None
-    if any(
-        timeline.resource[row] == resource or kind_of(snapshot, row) in _BOUNDS
-        for _, _, child in lives
-        for row in _rows(snapshot, child)
-    ):
-        return None
-    held = sum(timeline.exit_ended[row] - timeline.enter_ended[row] for row in holds)
-    if held * _BRIEFLY > sum(end - start for start, end, _ in lives):
-        return None
-    most = _most_at_once([(start, end) for start, end, _ in lives])
-    return ([child for _, _, child in lives], most) if most > capacity else None
-
-
-def _rows(snapshot: Snapshot, task: int) -> Sequence[int]:
-    return snapshot.timeline.rows_of_task.get(task, ())
-
-
-def _life(snapshot: Snapshot, task: int) -> tuple[int, int] | None:
-    """Return the times of the first and the last event of ``task``; ``None`` if it has none."""
-    timeline, waits = snapshot.timeline, snapshot.timeline.waits
+    children = [timeline.task[row] for row in first]
     spans = []
-    if rows := _rows(snapshot, task):
+    for child in children:
+        rows = timeline.rows_of_task[child]
+        if any(
+            timeline.resource[row] == resource or kind_of(snapshot, row) in _BOUNDS for row in rows
+        ):
+            return None
         spans.append((timeline.enter_started[rows[0]], _end(snapshot, rows[-1])))
-    if awaits := waits.rows_of_task.get(task):
-        ended = waits.ended[awaits[-1]]
-        spans.append((waits.started[awaits[0]], snapshot.now if ended == NOT_YET else ended))
-    if not spans:
+    held = sum(timeline.exit_ended[row] - timeline.enter_ended[row] for row in holds)
+    if held * _BRIEFLY > sum(end - start for start, end in spans):
         return None
-    return min(start for start, _ in spans), max(end for _, end in spans)
+    most = _most_at_once(spans)
+    return (first, most) if most > capacity else None
 
 
 def _is_over(snapshot: Snapshot, row: int) -> bool:
