@@ -23,7 +23,7 @@ from asyncctx_trace.recording.batch import Batch
 from asyncctx_trace.recording.reader import Recording
 from asyncctx_trace.sources import follow
 from asyncctx_trace_tui.app.background_thread import run_in_thread
-from asyncctx_trace_tui.app.screens.help_screen import shown_keys
+from asyncctx_trace_tui.app.palette_commands import commands_of
 from asyncctx_trace_tui.app.screens.quit_dialog import QuitChoice, QuitDialog
 from asyncctx_trace_tui.app.screens.trace_screen import TraceScreen, sections
 from asyncctx_trace_tui.app.screenshot import picture, text
@@ -57,24 +57,6 @@ _RENAMED_COMMANDS = {
     for of in ("", "-of-task", "-of-resource")
 }
 """Former command ids, which keymap files may still contain."""
-_NOT_IN_PALETTE = ("commands", "interrupt")
-"""Ids of commands that the palette leaves out: itself, and a second key to quit."""
-_SYNONYMS = {
-    "filter": "hide, only",
-    "findings": "verdict, report, deadlocks, leaks",
-    "fit": "zoom out fully, all",
-    "help": "keys, legend, shortcuts",
-    "next-problem": "jump, deadlock, leak",
-    "quit": "exit, stop",
-    "save-page": "export",
-    "save-svg": "export, screenshot",
-    "save-text": "export",
-    "search": "find",
-    "theme": "dark, light, colors",
-    "time-of-day": "clock",
-    "to-time": "jump",
-}
-"""Command id -> other words by which people look for it in the palette."""
 _SEGMENTS = 16
 """Segments read at a time while a recording is opened: about 11,000 acquisitions."""
 
@@ -301,21 +283,8 @@ class TraceApp(App[None]):
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Yield a command to choose a theme, and one per key binding."""
         yield SystemCommand("Choose a theme (dark, light, colors)", "", self.action_change_theme)
-        if screen is not self.trace_screen:
-            return
-        for _, bindings in sections(self):
-            for binding in bindings:
-                if binding.id in _NOT_IN_PALETTE:
-                    continue
-                name = binding.action.partition("(")[0]
-                owner = screen if hasattr(screen, f"action_{name}") else self
-                synonyms = _SYNONYMS.get(binding.id or "")
-                title = binding.tooltip or binding.description
-                yield SystemCommand(
-                    f"{title} ({synonyms})" if synonyms else title,
-                    f"key {shown_keys(binding)}",
-                    partial(owner.run_action, binding.action),
-                )
+        if screen is self.trace_screen:
+            yield from commands_of(self, screen)
 
     @property
     def keys(self) -> dict[str, str]:

@@ -124,10 +124,6 @@ class Program:
         self._process.wait(timeout)
         return self._record_end()
 
-    def interrupt(self) -> None:
-        """Send SIGINT, as Ctrl-C does."""
-        self._signal(signal.SIGINT)
-
     def stop(self, grace: float = _GRACE) -> int:
         """End it by SIGINT, SIGTERM and SIGKILL, ``grace`` seconds apart; return the exit code.
 

@@ -51,10 +51,6 @@ class Viewport:
         """Whether ``at`` is visible."""
         return self.start <= at < self.end
 
-    def resized(self, width: int) -> Viewport:
-        """Return a viewport of ``width`` columns with the same slices."""
-        return replace(self, width=max(1, width))
-
     def panned(self, columns: int) -> Viewport:
         """Return a viewport moved by ``columns``, to earlier times if negative."""
         return replace(self, start=self.start + columns * self.per_column)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from types import ModuleType
 
+from asyncctx_trace.analysis.numpy_choice import has_numpy
+
 __all__ = ["numpy_for"]
 
 _MANY = 8
@@ -12,10 +14,8 @@ _MANY = 8
 
 def numpy_for(rows: int) -> ModuleType | None:
     """Return the numpy implementation if it is installed and faster for ``rows`` rows."""
-    if rows <= _MANY:
+    if rows <= _MANY or not has_numpy():
         return None
-    try:
-        from asyncctx_trace_tui.view.lanes import numpy_tracks  # numpy is optional
-    except ImportError:
-        return None
+    from asyncctx_trace_tui.view.lanes import numpy_tracks  # numpy is slow to import
+
     return numpy_tracks
