@@ -164,6 +164,63 @@ def test_a_copy_does_not_grow(tmp_path: Path) -> None:
     assert sum(map(len, copied.rows_of_task.values())) == 3
 
 
+def test_a_copy_has_its_own_open_acquisitions(tmp_path: Path) -> None:
+    """What starts later is not open in it."""
+    builder = three_workers(tmp_path / "x.actx").acquisition(1, 1, 302, 303).write()
+    recording = Recording(builder.path)
+    timeline = Timeline(recording.poll())
+    copied = frozen_copy(timeline)
+    before = list(copied.open.rows)
+    builder.acquisition(2, 1, 304).write()
+    timeline.extend(recording.poll())
+
+    assert list(copied.open.rows) == before == [3]
+    assert list(timeline.open.rows) == [3, 4]
+
+
+def held_at_the_end(snapshot: Snapshot) -> list[int]:
+    """A question: the rows that task 1 holds now."""
+    return snapshot.held_by(1, snapshot.now)
+
+
+def test_answers_about_a_short_growing_timeline_are_of_one_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of them are about the same acquisitions until they are renewed two seconds later."""
+    monkeypatch.setattr(answers_module, "_AT_ONCE", 20_000)
+    growing = GrowingTimeline(tmp_path / "x.actx")
+    counts, held = [], []
+    for _ in range(5):
+        counts.append(growing.answers.ask(count_acquisitions))
+        growing.advance(1)
+        held.append(growing.answers.ask(held_at_the_end))
+
+    assert counts == [1, 1, 1, 4, 4]
+    assert held == [[]] * 5
+    assert growing.answers.as_of == START + 4 * SECOND
+
+
+@async_test
+async def test_every_view_is_shown_while_a_short_program_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program goes on between a view and the next one; the play head follows it."""
+    monkeypatch.setattr(answers_module, "_AT_ONCE", 20_000)
+    builder = RecordingBuilder(tmp_path / "x.actx").resource(1, "db lock").task(1, "worker")
+    builder.acquisition(1, 1, 0, 1).write()
+    async with open_app(builder.path, ms=500, program=FakeProgram()) as driver:
+        seen = {}
+        for number, key in enumerate("1234567e4", 1):
+            builder.task(number + 1, f"worker-{number}", 500 + 100 * number)
+            builder.acquisition(number + 1, 1, 500 + 100 * number, 501 + 100 * number).write()
+            await driver.settle(510 + 100 * number)
+            await driver.press(key)
+            seen[key] = driver.text
+
+        assert "Open in worker, innermost first" in seen["4"]
+        assert "db lock" in seen["4"]
+
+
 async def compute_answers(driver: AppDriver) -> None:
     """Compute all answers that are asked for, and show them."""
     await driver.settle()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias, TypeVar, cast
 
 from asyncctx_trace.analysis.snapshot import Snapshot
+from asyncctx_trace.analysis.timeline.open_acquisitions import OpenAcquisitions
 from asyncctx_trace.analysis.timeline.table import Timeline
 
 __all__ = ["Answers", "Question", "Job", "frozen_copy"]
@@ -47,8 +48,8 @@ class Job:
 class Answers:
     """The snapshot that the app shows, and the known answers about it.
 
-    Questions about a long timeline that still grows are answered from a frozen copy. These answers
-    are shown until the next job has been done.
+    Questions about a timeline that still grows are answered from a frozen copy. If it is long, the
+    answers are shown until the next job has been done.
     """
 
     def __init__(self, timeline: Timeline) -> None:
@@ -64,8 +65,8 @@ class Answers:
         self._known: dict[Question, object] = {}
         self._last_asked: dict[Question, int] = {}
         """Question -> the time when it was asked last."""
-        self._frozen = False
-        """Whether the timeline of the snapshot does not grow."""
+        self._by_job = False
+        """Whether the snapshot was shown with the answers of a job."""
         self._due = 0
         self._work: Job | None = None
 
@@ -87,7 +88,7 @@ class Answers:
         """
         self._now, self._live, self._growing = now, live, growing
         if self._short and self._stale:
-            self._show(Snapshot(self._timeline, now, running=live), frozen=False)
+            self._show(self._take_snapshot(), by_job=False)
 
     def ask(self, question: Callable[[Snapshot], T]) -> T | None:
         """Return the answer, or ``None`` until a job has computed it."""
@@ -102,9 +103,8 @@ class Answers:
             return None
         asked = [q for q, at in self._last_asked.items() if self._now - at <= _EXPIRES_AFTER]
         snapshot = self.snapshot
-        if not self._frozen or self._stale:
-            shown = frozen_copy(self._timeline) if self._growing else self._timeline
-            snapshot = Snapshot(shown, self._now, running=self._live)
+        if not self._by_job or self._stale:
+            snapshot = self._take_snapshot()
         else:
             asked = [question for question in asked if question not in self._known]
         if asked:
@@ -115,13 +115,17 @@ class Answers:
         """Show the answers of the finished job ``work``."""
         self._work = None
         if work.snapshot is not self.snapshot:
-            self._show(work.snapshot, frozen=True)
+            self._show(work.snapshot, by_job=True)
         self._known |= work.answers
         self.revision += 1
         self._due = self._now + max(_MAX_AGE, _REST_FACTOR * (self._now - work.started))
 
-    def _show(self, snapshot: Snapshot, *, frozen: bool) -> None:
-        self.snapshot, self._frozen = snapshot, frozen
+    def _take_snapshot(self) -> Snapshot:
+        shown = frozen_copy(self._timeline) if self._growing else self._timeline
+        return Snapshot(shown, self._now, running=self._live)
+
+    def _show(self, snapshot: Snapshot, *, by_job: bool) -> None:
+        self.snapshot, self._by_job = snapshot, by_job
         self.revision += 1
         self._event_count = len(snapshot.timeline.facts)
         self._known = {}
@@ -152,4 +156,4 @@ def frozen_copy(timeline: Timeline) -> Timeline:
 
 
 def _copied(value: object) -> object:
-    return value[:] if isinstance(value, array | list) else value
+    return copy(value) if isinstance(value, array | list | OpenAcquisitions) else value

@@ -65,6 +65,11 @@ class OpenAcquisitions:
         if not stack:
             del self._stacks[task]
 
+    def __copy__(self) -> OpenAcquisitions:
+        result = OpenAcquisitions(self._rows)
+        result._stacks = {task: stack[:] for task, stack in self._stacks.items()}
+        return result
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, OpenAcquisitions):
             return NotImplemented

@@ -25,7 +25,7 @@ class Cleanup(TextPage):
         if state.task is None:
             return [TextLine.of("no task has been seen yet", "faint")]
         name = task_name(state.timeline, state.task)
-        at = state.playback.at
+        at = min(state.playback.at, state.snapshot.now)
         found = state.answer(_all_unwindings)
         if found is None:
             return [TextLine.of(COMPUTING, "faint")]
