@@ -89,6 +89,33 @@ def test_recordings_one_after_the_other_are_possible(tmp_path: Path) -> None:
     assert names(tmp_path / "a.actx") == names(tmp_path / "b.actx") == ["lock"]
 
 
+def runtimes(path: Path) -> list[str]:
+    return sorted(task.runtime for task in Timeline(read(path)).tasks.values())
+
+
+def test_a_recording_does_not_contain_threads_of_an_earlier_one(tmp_path: Path) -> None:
+    """Code outside any task counts as a task of its thread, in the recordings in which it runs."""
+    permits, lock = traced(asyncio.Semaphore(1)), traced(asyncio.Lock())
+    with record(tmp_path / "a.actx"):
+        permits.release()
+    with record(tmp_path / "b.actx"):
+        asyncio.run(use(lock))
+
+    assert runtimes(tmp_path / "a.actx") == ["none"]
+    assert runtimes(tmp_path / "b.actx") == ["asyncio"]
+
+
+def test_a_thread_may_release_what_it_acquired_before_the_recording(tmp_path: Path) -> None:
+    """So it is defined in the later recording too."""
+    lock = traced(asyncio.Lock())
+    with record(tmp_path / "a.actx"), pytest.raises(StopIteration):
+        lock.acquire().send(None)
+    with record(tmp_path / "b.actx"):
+        lock.release()
+
+    assert runtimes(tmp_path / "a.actx") == runtimes(tmp_path / "b.actx") == ["none"]
+
+
 def test_an_existing_file_is_replaced_only_with_overwrite(tmp_path: Path) -> None:
     """Otherwise the block is not entered."""
     path = tmp_path / "a.actx"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from collections import Counter
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from asyncctx_trace import record, traced
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.export.formats import html, otlp_json, perfetto
 from asyncctx_trace.model.events import (
@@ -111,6 +113,25 @@ def test_a_child_starts_within_its_parent(
     for span in spans:
         if span.parent is not None:
             assert by_id[span.parent].start <= span.start <= by_id[span.parent].end
+
+
+def test_a_task_of_an_earlier_recording_starts_with_its_process(tmp_path: Path) -> None:
+    """The span of the process starts when the recording does."""
+
+    async def main() -> None:
+        lock = traced(asyncio.Lock(), name="lock")
+        for name in ("first.actx", "second.actx"):
+            with record(tmp_path / name):
+                async with lock:
+                    pass
+
+    asyncio.run(main())
+    spans = list(open_source(tmp_path / "second.actx").spans(None))
+    (process,) = [span for span in spans if span.name == "process"]
+    (task,) = [span for span in spans if span.name == "task"]
+
+    assert task.parent == process.id
+    assert task.start == process.start
 
 
 def test_ids_that_repeat_end_no_search() -> None:

@@ -197,14 +197,17 @@ class TraceTree:
         }
         if task.parent is not None:
             attributes[names.TASK_PARENT] = task.parent
+        process = self._processes.get(task.process)
+        # A task may have been seen by an earlier recording of its process.
+        start = task.at if process is None else max(task.at, process.at)
         return Span(
             self.origin(task.process),
             trace.id,
             self.id("task", task.task),
             None if links else self._parent(task),
             names.TASK,
-            self.wall(task.at),
-            self.wall(max(task.at, self.end if ended is None else ended)),
+            self.wall(start),
+            self.wall(max(start, self.end if ended is None else ended)),
             attributes,
             links=links,
         )

@@ -159,8 +159,21 @@ def known() -> list[Task]:
 
 
 def _replay(sink: sinks.Sink) -> None:
+    if sinks.active.sink is None:
+        _forget_threads()
     for task in known():
         task.define(sink)
+
+
+def _forget_threads() -> None:
+    """Forget the pseudo-tasks, unless one of them holds something that it may release later.
+
+    A recording then contains those that are used in it, and not those of earlier recordings.
+    """
+    global _outside
+    if not any(task.open for task in _outside_tasks):
+        _outside_tasks.clear()
+        _outside = threading.local()
 
 
 sinks.on_attach(_replay)
