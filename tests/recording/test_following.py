@@ -69,6 +69,30 @@ def test_ids_of_different_processes_are_different(tmp_path: Path) -> None:
     assert processes == [0, 1]
 
 
+def test_a_record_that_is_written_during_a_read_is_read_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The read has copied the first half of a free slot when the recorder fills it."""
+    path = tmp_path / "a.actx"
+    writer = recorder(path)
+    to_write = [(11, 1), (12, 2)]
+    read_at_once = os.pread
+
+    def read_in_two_steps(fd: int, size: int, offset: int) -> bytes:
+        until = min(size, RECORD // 2)
+        start = read_at_once(fd, until, offset)
+        if size != SEGMENT_HEADER.size and to_write:
+            writer.task_ended(*to_write.pop(0))
+        return start + read_at_once(fd, size - until, offset + until)
+
+    with Recording(path) as recording:
+        recording.poll()
+        monkeypatch.setattr(os, "pread", read_in_two_steps)
+        seen = [e for _ in range(4) for e in recording.poll() if isinstance(e, TaskEnded)]
+
+    assert [(event.at, event.task) for event in seen] == [(11, 1), (12, 2)]
+
+
 def test_a_slot_that_is_being_filled_holds_back_those_after_it(tmp_path: Path) -> None:
     """A thread has taken its slot and not written yet; the next thread's record is complete."""
     path = tmp_path / "a.actx"

@@ -14,7 +14,7 @@ from asyncctx_trace.recording.format import RECORD, RECORD_STRUCTS, SEGMENT, SEG
 if TYPE_CHECKING:
     from asyncctx_trace.model.sink import EventSink
 
-__all__ = ["RecordAppender"]
+__all__ = ["RecordAppender", "put_record"]
 
 T = TypeVar("T")
 
@@ -38,6 +38,12 @@ def {name}(self, {parameters}, pack=pack):
 """
 """The method for one kind of event: written out for each, since a loop over its fields would take
 longer than all the rest."""
+
+
+def put_record(page: mmap.mmap, offset: int, record: bytes) -> None:
+    """Write a complete record to a page, its kind last, which makes the record valid."""
+    page[offset : offset + RECORD - 1] = record[:-1]
+    page[offset + RECORD - 1] = record[-1]
 
 
 def _append_methods(cls: type[T]) -> type[T]:
@@ -129,8 +135,7 @@ class RecordAppender:
             page, slot = self._slots
             at = SEGMENT if page is None else slot()
             if page is not None and at + RECORD <= SEGMENT:
-                page[at : at + RECORD - 1] = record[:-1]
-                page[at + RECORD - 1] = record[-1]
+                put_record(page, at, record)
                 return
             if not self.rotate(page):
                 self._lose(record[-1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from bisect import insort
+from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
@@ -25,7 +26,7 @@ from asyncctx_trace.recording.format import (
 )
 from asyncctx_trace.recording.process_state import ProcessState, process_base
 from asyncctx_trace.recording.regular_file import open_regular
-from asyncctx_trace.recording.text_entries import iter_entries
+from asyncctx_trace.recording.text_entries import entries_size, iter_entries
 from asyncctx_trace.recording.validation import check_entry, check_header, check_records
 
 __all__ = ["Recording", "read"]
@@ -218,9 +219,14 @@ class Recording:
         (self._ahead if segment.kind is SegmentKind.RECORDS else self._open).append(segment)
         return True
 
-    def _content(self, segment: _Segment) -> bytes:
-        """Return what follows what was read, or nothing if the segment was recycled meanwhile."""
-        data = self._at(segment.offset + segment.read, SEGMENT - segment.read)
+    def _content(self, segment: _Segment, complete: Callable[[bytes], int]) -> bytes:
+        """Return what follows what was read, or nothing if the segment was recycled meanwhile.
+
+        A read is not atomic: it may return the kind of a record with the zeros that were there
+        before its other fields. So what ``complete`` counts as written, in bytes, is read again.
+        """
+        offset = segment.offset + segment.read
+        data = self._at(offset, complete(self._at(offset, SEGMENT - segment.read)))
         header = self._at(segment.offset, SEGMENT_HEADER.size)
         if _identity(header) == _identity(segment.header):
             return data
@@ -251,28 +257,31 @@ class Recording:
         return data
 
     def _new_records(self, segment: _Segment, final: bool) -> bytes:
-        data = self._content(segment)
-        data = data[: len(data) // RECORD * RECORD]
-        kinds = data[_KIND::RECORD]
-        if final:
-            end = len(kinds.rstrip(b"\0"))
-            data = data[: end * RECORD]
-            segment.read += len(data)
-            if 0 in kinds[:end]:
-                data = b"".join(data[i * RECORD : (i + 1) * RECORD] for i in range(end) if kinds[i])
-            return data
-        end = kinds.find(0)
-        if end >= 0:
-            data = data[: end * RECORD]
+        data = self._content(segment, _until_last if final else _until_gap)
         segment.read += len(data)
+        kinds = data[_KIND::RECORD]
+        if 0 in kinds:
+            filled = (i * RECORD for i, kind in enumerate(kinds) if kind)
+            data = b"".join(data[start : start + RECORD] for start in filled)
         return data
 
     def _entries(self, segment: _Segment) -> list[dict[str, Any]]:
         """Return the new text entries of a segment."""
-        found = list(iter_entries(self._content(segment)))
-        if found:
-            segment.read += found[-1][1]
-        return [check_entry(entry) for entry, _ in found]
+        data = self._content(segment, entries_size)
+        segment.read += len(data)
+        return [check_entry(entry) for entry, _ in iter_entries(data)]
+
+
+def _until_gap(data: bytes) -> int:
+    """Return the size of the records before the first slot that is not filled, in bytes."""
+    kinds = data[_KIND::RECORD]
+    gap = kinds.find(0)
+    return (len(kinds) if gap < 0 else gap) * RECORD
+
+
+def _until_last(data: bytes) -> int:
+    """Return the size of all slots up to the last one that is filled, in bytes."""
+    return len(data[_KIND::RECORD].rstrip(b"\0")) * RECORD
 
 
 def _identity(header: bytes) -> bytes:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from asyncctx_trace.model.unpatched import unpatched
+from asyncctx_trace.recording.append import put_record
 from asyncctx_trace.recording.format import (
     RECORD,
     SEGMENT,
@@ -106,8 +107,7 @@ class RingRecorder(Recorder):
             was = None if recycled is None else recycled.kind
             in_flight = self._in_flight(old, was)
             for number, record in enumerate(in_flight):
-                start = SEGMENT_HEADER.size + number * RECORD
-                segment.page[start : start + RECORD] = record
+                put_record(segment.page, SEGMENT_HEADER.size + number * RECORD, record)
             self.use_page(segment.page, len(in_flight))
             self._settle(old, was, in_flight)
             self._retire(recycled)

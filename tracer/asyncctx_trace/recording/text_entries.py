@@ -9,7 +9,7 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import Any
 
-__all__ = ["TEXT_LIMIT", "encode_entry", "iter_entries", "put_entry", "stored_size"]
+__all__ = ["TEXT_LIMIT", "encode_entry", "entries_size", "iter_entries", "put_entry", "stored_size"]
 
 TEXT_LIMIT = 4096
 """Characters of a name, a message or a printed line that are kept."""
@@ -57,15 +57,26 @@ def put_entry(page: mmap.mmap, offset: int, entry: bytes) -> None:
     _LENGTH.pack_into(page, offset, len(entry))
 
 
+def entries_size(data: bytes) -> int:
+    """Return the size of the complete entries at the start of ``data``, in bytes."""
+    return max((end for _, end in _iter_encoded(data, 0)), default=0)
+
+
 def iter_entries(data: bytes, offset: int = 0) -> Iterator[tuple[Any, int]]:
     """Yield each complete entry from ``offset`` on, with the offset of its end.
 
     Raises ValueError if an entry is not JSON.
     """
+    for entry, end in _iter_encoded(data, offset):
+        yield json.loads(entry), end
+
+
+def _iter_encoded(data: bytes, offset: int) -> Iterator[tuple[bytes, int]]:
     while offset + _LENGTH.size <= len(data):
         (length,) = _LENGTH.unpack_from(data, offset)
         start = offset + _LENGTH.size
         if not length or start + length > len(data):
             return
-        offset += stored_size(data[start : start + length])
-        yield json.loads(data[start : start + length]), offset
+        entry = data[start : start + length]
+        offset += stored_size(entry)
+        yield entry, offset
