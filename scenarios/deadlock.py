@@ -4,7 +4,7 @@ Money moves between two accounts, and a transfer locks both, the account that pa
 transfers in opposite directions may each hold the lock that the other one waits for, and then
 neither can continue. The first round goes well, by luck. In the second round the two meet. A
 deadline ends it and the program exits with code 1; without the deadline it would hang. The
-remedy: always lock accounts in the same order, whoever pays.
+remedy: always lock accounts in the same order, in every transfer.
 """
 
 import asyncio

@@ -37,7 +37,7 @@ _NAME = 60
 
 @dataclass(frozen=True, slots=True)
 class Interruption:
-    """The time at which a process was told to end, and ended because of it."""
+    """The time at which a process was asked to end, and ended because of it."""
 
     at: int
     """Monotonic ns."""

@@ -78,7 +78,7 @@ def _read_tag(tag: dict[str, Any]) -> Any:
     value = tag.get("value")
     match tag.get("type"):
         case "int64":
-            return int(value)  # type: ignore[arg-type]  # malformed: told by whoever asked
+            return int(value)  # type: ignore[arg-type]  # malformed: the caller reports it
         case "float64":
             return float(value)  # type: ignore[arg-type]  # the same
         case "bool":

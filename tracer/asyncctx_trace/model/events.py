@@ -242,7 +242,7 @@ class ProcessEnded:
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """A process was told to end; ``at`` is before any event that follows from it."""
+    """A process was asked to end; ``at`` is before any event that follows from it."""
 
     at: int
     pid: int

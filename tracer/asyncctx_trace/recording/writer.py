@@ -155,7 +155,7 @@ class TextWriter:
         self._write("dropped", at=at, acquisitions=acquisitions, reason=reason)
 
     def interrupted(self, at: int, pid: int, reason: str, *, late: bool = False) -> None:
-        """Note that process ``pid`` was told to end at time ``at``.
+        """Note that process ``pid`` was asked to end at time ``at``.
 
         A signal handler may call it, whatever it interrupts.
 

@@ -16,7 +16,7 @@ from asyncctx_trace.model.outcomes import Outcome
 __all__ = ["picked", "truncated"]
 
 _FIRST = ("id", "parent", "task", "resource", "site", "by_call", "depth", "enter_started")
-"""The columns that the first event of an acquisition sets for good."""
+"""The columns that the first event of an acquisition sets, and no later one changes."""
 
 _LATER: dict[str, tuple[tuple[str, int], ...]] = {
     "enter_ended": (("enter_outcome", 0),),

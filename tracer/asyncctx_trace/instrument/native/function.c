@@ -41,7 +41,7 @@ PyTypeObject NativeFunctionType = {
     .tp_descr_get = function_get,
     .tp_vectorcall_offset = offsetof(NativeFunction, vectorcall),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL,
-    .tp_doc = "A function that neither tracers nor profilers are told of.",
+    .tp_doc = "A function whose calls are reported to no tracer and no profiler.",
 };
 
 /* Functions made before bind(); NULL once that was called. They call the original until then. */

@@ -80,7 +80,7 @@ def _watch(handler: Any, ends: bool) -> None:
     try:
         if code.co_names or code.co_freevars:
             handler.__code__ = returning_if(code, _is_deferred, original)
-        elif ends:  # it does nothing: an event loop is told by a file descriptor, and only once
+        elif ends:  # it does nothing: a file descriptor notifies the event loop, and only once
             handler.__code__ = beginning_with(code, _handler_called, original)
     except (UnsupportedCode, ValueError):  # its time is unknown then; the launcher may know it
         return
