@@ -76,6 +76,15 @@ class _Recorder(Recorder):
     def collected(self, at: int, acquisition: int) -> None:
         super().collected(self._clock.tick(), acquisition)
 
+    def wait_started(self, at: int, *values: Any) -> None:
+        super().wait_started(self._clock.tick(), *values)
+
+    def wait_target(self, at: int, *values: Any) -> None:
+        super().wait_target(self._clock.tick(), *values)
+
+    def wait_ended(self, at: int, *values: Any) -> None:
+        super().wait_ended(self._clock.tick(), *values)
+
     def task_ended(self, at: int, task: int) -> None:
         super().task_ended(self._clock.tick(), task)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from asyncctx_trace.instrument import sinks
 from asyncctx_trace.model.outcomes import Outcome
+from asyncctx_trace.model.waits import WaitKind
 
 
 @dataclass
@@ -20,7 +21,11 @@ class EventLog:
     managers: dict[int, str] = field(default_factory=dict)
     started: list[tuple[str, str, str, int]] = field(default_factory=list)
     """manager, name of resource, text of site, parent"""
+    waits: list[tuple[object, ...]] = field(default_factory=list)
+    """Waits for other things than managers: ``("started", 1, "queue get", "jobs", "jobs.get()")``,
+    ``("target", 1)``, ``("ended", 1, "ok", True)``, with whether a task ended it."""
     _numbers: dict[int, int] = field(default_factory=dict)
+    _wait_numbers: dict[int, int] = field(default_factory=dict)
 
     def manager_defined(self, manager: int, name: str) -> None:
         self.managers[manager] = name
@@ -96,6 +101,22 @@ class EventLog:
     def collected(self, at: int, acquisition: int) -> None:
         if acquisition in self._numbers:
             self.events.append(("collected", self._numbers[acquisition]))
+
+    def wait_started(
+        self, at: int, wait: int, task: int, subject: int, site: int, wait_kind: int
+    ) -> None:
+        number = self._wait_numbers[wait] = len(self._wait_numbers) + 1
+        is_resource = subject and wait_kind > WaitKind.FIRST_TASK
+        name = self.resources[subject][1] if is_resource else ""
+        self.waits.append(("started", number, WaitKind(wait_kind).label, name, self.sites[site][3]))
+
+    def wait_target(self, at: int, wait: int, task: int) -> None:
+        self.waits.append(("target", self._wait_numbers[wait]))
+
+    def wait_ended(self, at: int, wait: int, outcome: int, woken_by: int) -> None:
+        if wait in self._wait_numbers:
+            word = Outcome(outcome).name.lower()
+            self.waits.append(("ended", self._wait_numbers[wait], word, bool(woken_by)))
 
     def _log(self, event: str, acquisition: int, outcome: int, *more: str) -> None:
         # One that began before this sink came has no number.

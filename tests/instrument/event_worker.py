@@ -20,6 +20,7 @@ from asyncctx_trace.instrument.adapters import adapter_for
 from asyncctx_trace.instrument.patches.table import all_patches, apply, patches_of_adapter
 from asyncctx_trace.instrument.rewriting.code_rewriter import rewritten
 from asyncctx_trace.instrument.scope import Scope
+from asyncctx_trace.model.waits import WaitKind
 from instrument.random_programs import Closing, M, Stack
 
 
@@ -130,6 +131,26 @@ class FaultySink:
 
     def collected(self, at: int, acquisition: int) -> None:
         """When the collector takes an object is not compared."""
+
+    def wait_started(
+        self, at: int, wait: int, task: int, subject: int, site: int, wait_kind: int
+    ) -> None:
+        self.acquisitions[wait] = len(self.acquisitions)
+        about_tasks = wait_kind in (WaitKind.TASK, WaitKind.TASKS, WaitKind.FIRST_TASK)
+        self.receive(
+            "wait_started",
+            wait,
+            self.number_of(task),
+            None if about_tasks or not subject else self.names["resource", subject],
+            self.names["site", site],
+            int(wait_kind),
+        )
+
+    def wait_target(self, at: int, wait: int, task: int) -> None:
+        self.receive("wait_target", wait)
+
+    def wait_ended(self, at: int, wait: int, outcome: int, woken_by: int) -> None:
+        self.receive("wait_ended", wait, outcome, self.number_of(woken_by) if woken_by else None)
 
     def number_of(self, task: int) -> int:
         return self.tasks.setdefault(task, len(self.tasks))

@@ -36,6 +36,9 @@ def test_every_kind_of_record_is_in_the_table_once() -> None:
         ("TASK_ENDED", 5),
         ("RELEASE_UNMATCHED", 6),
         ("COLLECTED", 7),
+        ("WAIT_STARTED", 8),
+        ("WAIT_TARGET", 9),
+        ("WAIT_ENDED", 10),
     ]
 
 

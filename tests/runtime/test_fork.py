@@ -12,6 +12,7 @@ from textwrap import dedent
 import pytest
 
 from asyncctx_trace.analysis.timeline.table import Timeline
+from asyncctx_trace.instrument.waits import watchdog
 from asyncctx_trace.native import PURE
 from asyncctx_trace.otel import telemetry
 from asyncctx_trace.recording.reader import read
@@ -22,8 +23,13 @@ NO_FORK = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no
 
 def test_the_telemetry_takes_part_before_the_recording() -> None:
     """The list in the module is the order."""
-    assert (telemetry.before_fork,) == fork.BEFORE
-    assert (telemetry.restart_in_child, recording_session.restart_in_child) == fork.AFTER_IN_CHILD
+    assert (telemetry.before_fork, watchdog.pause_for_fork) == fork.BEFORE
+    assert (watchdog.continue_after_fork,) == fork.AFTER_IN_PARENT
+    assert (
+        watchdog.forget_after_fork,
+        telemetry.restart_in_child,
+        recording_session.restart_in_child,
+    ) == fork.AFTER_IN_CHILD
 
 
 def test_a_participant_that_raises_does_not_stop_the_next(
@@ -91,4 +97,4 @@ def test_importing_the_package_registers_once() -> None:
         env={**os.environ, PURE: "1"},  # no line about an extension that needs to be compiled
     )
 
-    assert (done.stdout, done.stderr) == ("[['after_in_child', 'before']]\n", "")
+    assert (done.stdout, done.stderr) == ("[['after_in_child', 'after_in_parent', 'before']]\n", "")

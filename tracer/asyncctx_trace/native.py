@@ -33,7 +33,7 @@ T = TypeVar("T")
 PURE = "ASYNCCTX_TRACE_PURE"
 """Environment variable: if it is not empty, only the Python code is used."""
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """``recording.format.VERSION``, which cannot be imported while the extensions are built."""
 
 ACCELERATED: Mapping[str, tuple[str, ...]] = {
@@ -69,6 +69,8 @@ ACCELERATED: Mapping[str, tuple[str, ...]] = {
         "patches.acquire_release.Watch._return_started",
         "patches.acquire_release.Watch._returned",
         "patches.acquire_release.Watch._return_failed",
+        "waits.hooks.suspending",
+        "waits.hooks.scheduled",
     ),
     "asyncctx_trace.recording": ("append.RecordAppender",),
 }

@@ -247,6 +247,11 @@ class Snapshot:
                 ends[process] = "closed" if said.count(None) == len(said) else "ended"
         return ends
 
+    def process_of(self, task: int) -> int | None:
+        """The process of ``task``, ``None`` if nothing is known of it."""
+        known = self.timeline.tasks.get(task)
+        return None if known is None else known.process
+
     def end_of(self, task: int) -> End:
         """Return how the process of ``task`` ended."""
         definition = self.timeline.tasks.get(task)

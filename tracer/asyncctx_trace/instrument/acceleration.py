@@ -6,7 +6,10 @@ from asyncctx_trace import native
 from asyncctx_trace.instrument import publish, sinks
 from asyncctx_trace.instrument.patches import spawned_tasks
 from asyncctx_trace.instrument.registry import open_acquisitions, resources, sites, tasks
+from asyncctx_trace.instrument.waits import subjects
 from asyncctx_trace.instrument.wrapping import awaiting
+from asyncctx_trace.model.outcomes import Outcome
+from asyncctx_trace.model.waits import WaitKind
 
 __all__ = ["bind"]
 
@@ -32,10 +35,12 @@ def bind() -> None:
             Resource=resources.Resource,
             Task=tasks.Task,
             active=sinks.active,
+            awaiting_by_code=subjects.awaiting_by_code,
             by_code=sites.by_code.by_id,
             by_item=open_acquisitions.by_item.by_id,
             by_name=resources.by_name,
             by_object=resources.by_object.by_id,
+            cancelled=int(Outcome.CANCELLED),
             count_missed=sinks.count_missed,
             disable_sink=sinks.disable_sink,
             enter_ended=publish.enter_ended,
@@ -44,11 +49,13 @@ def bind() -> None:
             exit_started=publish.exit_started,
             failed_exit_ended=awaiting.failed_exit_ended,
             failed_exit_started=awaiting.failed_exit_started,
+            future_kind=int(WaitKind.FUTURE),
             ids=publish.ids,
             ignored=spawned_tasks.ignored.by_id,
             kinds=resources.kinds.by_id,
             resource_at=resources.resource_at,
             site_of=awaiting.site_of,
+            task_kind=int(WaitKind.TASK),
             task_namespace=vars(tasks),
             tasks=tasks.by_native.by_id,
             traced_flag=publish.TRACED,

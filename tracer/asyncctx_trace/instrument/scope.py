@@ -42,11 +42,18 @@ class Scope:
     """
 
     def __init__(
-        self, include: Iterable[str] = (), exclude: Iterable[str] = (), everything: bool = False
+        self,
+        include: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        everything: bool = False,
+        *,
+        waits: bool = True,
     ) -> None:
         self._include = tuple(include)
         self._exclude = tuple(exclude)
         self._everything = everything
+        self.waits = waits
+        """Whether waits for other things than managers are recorded."""
         self.includes: Callable[[str], bool] = _Decisions(self._decide).__getitem__
         """Whether a file is traced. Bound once, and written in C: hooks ask at every call."""
 

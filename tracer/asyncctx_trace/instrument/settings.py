@@ -22,6 +22,9 @@ class Settings:
     spans: bool = False
     """Whether what is traced by rewriting also becomes spans of the program's own providers."""
 
+    waits: bool = True
+    """Whether waits for other things than managers are recorded."""
+
     redact: bool = False
     """Whether arguments, messages, output and literals are kept out of recordings."""
 
@@ -32,6 +35,7 @@ class Settings:
             tuple(word for word in self.exclude if word not in include) + exclude,
             self.all or all,
             self.spans,
+            self.waits,
             self.redact,
         )
 
@@ -62,6 +66,7 @@ def read(folder: Path) -> Settings:
         _words(path, table, "exclude"),
         _flag(path, table, "all"),
         _flag(path, table, "spans"),
+        _flag(path, table, "waits", default=True),
         _flag(path, table, "redact"),
     )
 
@@ -75,8 +80,8 @@ def _words(path: Path, table: dict[str, object], key: str) -> tuple[str, ...]:
     return tuple(words)
 
 
-def _flag(path: Path, table: dict[str, object], key: str) -> bool:
-    value = table.get(key, False)
+def _flag(path: Path, table: dict[str, object], key: str, *, default: bool = False) -> bool:
+    value = table.get(key, default)
     if not isinstance(value, bool):
         raise SettingsError(f"{path}: {key} in [tool.{_TABLE}] must be true or false")
     return value

@@ -31,7 +31,7 @@ SIZES: Final[dict[FieldType, int]] = {"u8": 1, "u32": 4, "u64": 8}
 
 Unit = Literal[
     "ns", "id", "id or 0", "manager", "error or 0", "outcome", "bool", "enter flags",
-    "exit flags", "kind",
+    "exit flags", "wait kind", "kind",
 ]  # fmt: skip
 """What the number in a field stands for.
 
@@ -50,6 +50,9 @@ class RecordKind(IntEnum):
     TASK_ENDED = 5
     RELEASE_UNMATCHED = 6
     COLLECTED = 7
+    WAIT_STARTED = 8
+    WAIT_TARGET = 9
+    WAIT_ENDED = 10
 
 
 class Field(NamedTuple):
@@ -98,6 +101,7 @@ _ACQUISITION = "acquisition"
 _TASKS, _RESOURCES, _SITES = "task registry", "resource registry", "site registry"
 _CLASSES = "class registry"
 _RECORDER = "recorder"
+_AWAITS = "await hooks"
 
 KIND_FIELD: Final = Field("kind", "u8", 47, "kind", _RECORDER, "")
 """The last byte of each record, which is written last."""
@@ -109,6 +113,10 @@ def _at() -> Field:
 
 def _acquisition(meaning: str = "id of the acquisition") -> Field:
     return Field("acquisition", "u64", 8, "id", _ACQUISITION, meaning)
+
+
+def _wait(meaning: str = "id of the wait") -> Field:
+    return Field("wait", "u64", 8, "id", _AWAITS, meaning)
 
 
 def _task(meaning: str) -> Field:
@@ -200,5 +208,35 @@ EVENTS: Final = (
         ),
     ),
     EventSchema(RecordKind.COLLECTED, (_at(), _acquisition())),
+    EventSchema(
+        RecordKind.WAIT_STARTED,
+        (
+            _at(),
+            _wait("id of the wait, which begins here; no acquisition has the same"),
+            _task("the task that waits"),
+            Field("subject", "u32", 28, "id or 0", _AWAITS,
+                  "the task or resource that it waits for, as the kind says"),
+            Field("site", "u32", 32, "id", _SITES, "the `await`"),
+            Field("wait_kind", "u8", 46, "wait kind", _AWAITS,
+                  "1 `future`, 2 `task`, 3 `tasks` (all of them), 4 `first task` of several, "
+                  "5 `queue get`, 6 `queue put`, 7 `queue join`, 8 `event`, 9 `condition`, "
+                  "10 `barrier`, 11 `lock`, 12 `receive`, 13 `send`, 14 `thread`, 15 `io`, "
+                  "16 `sleep`"),
+        ),
+    ),
+    EventSchema(
+        RecordKind.WAIT_TARGET,
+        (_at(), _wait(), _task("one of several tasks whose end the wait is for")),
+    ),
+    EventSchema(
+        RecordKind.WAIT_ENDED,
+        (
+            _at(),
+            _wait(),
+            _outcome("1 `ok`, 2 `error`, 3 `cancelled`"),
+            Field("woken_by", "u32", 28, "id or 0", _AWAITS,
+                  "the task that ended the wait; 0 for a callback, a timer, I/O or a thread"),
+        ),
+    ),
 )  # fmt: skip
 """All kinds of events that become records."""

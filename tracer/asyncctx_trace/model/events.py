@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from asyncctx_trace.model.outcomes import ExitFlag, Outcome
+from asyncctx_trace.model.waits import WaitKind
 
 __all__ = [
     "Collected",
@@ -40,7 +41,13 @@ __all__ = [
     "ResourceDefined",
     "SiteDefined",
     "TaskDefined",
+    "StallEnded",
+    "StallStarted",
     "TaskEnded",
+    "WaitEnded",
+    "WaitStarted",
+    "WaitTarget",
+    "Quiescent",
 ]
 
 
@@ -138,6 +145,40 @@ class Collected:
 
     at: int
     acquisition: int
+
+
+@dataclass(frozen=True, slots=True)
+class WaitStarted:
+    """A task suspends on something else than a manager."""
+
+    at: int
+    wait: int
+    """An id that no acquisition has."""
+    task: int
+    subject: int | None
+    """The task or resource that it waits for, as the kind says, where that is known."""
+    site: int
+    wait_kind: WaitKind
+
+
+@dataclass(frozen=True, slots=True)
+class WaitTarget:
+    """A wait for several tasks is for the end of this one, too."""
+
+    at: int
+    wait: int
+    task: int
+
+
+@dataclass(frozen=True, slots=True)
+class WaitEnded:
+    """A waiting task can go on."""
+
+    at: int
+    wait: int
+    outcome: Outcome
+    woken_by: int | None
+    """The task that ended the wait; ``None`` for a callback, a timer, I/O or a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,8 +303,70 @@ class Heartbeat:
 
 
 RecordedEvent: TypeAlias = (
-    EnterStarted | EnterEnded | ExitStarted | ExitEnded | TaskEnded | ReleaseUnmatched | Collected
+    EnterStarted
+    | EnterEnded
+    | ExitStarted
+    | ExitEnded
+    | TaskEnded
+    | ReleaseUnmatched
+    | Collected
+    | WaitStarted
+    | WaitTarget
+    | WaitEnded
 )
 Definition: TypeAlias = ProcessDefined | TaskDefined | ResourceDefined | SiteDefined
-Note: TypeAlias = Printed | Marked | Dropped | Heartbeat | Interrupted | ProcessEnded
+
+
+@dataclass(frozen=True, slots=True)
+class StallStarted:
+    """An event loop could not go on, because a callback had run for a tenth of a second."""
+
+    at: int
+    """When that was noticed."""
+    since: int
+    """When the callback was seen first."""
+    stall: int
+    task: int | None
+    """The task that ran, if it was one."""
+    site: int | None
+    """The innermost line of the program on the stack."""
+    stack: tuple[tuple[str, int, str], ...]
+    """File, line and function of each frame, the innermost first."""
+
+
+@dataclass(frozen=True, slots=True)
+class StallEnded:
+    """The event loop could go on."""
+
+    at: int
+    stall: int
+    collections: int
+    """How many full garbage collections ran meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quiescent:
+    """A sleeping event loop can be woken by nothing in its process any more.
+
+    Nothing was ready or scheduled, no file descriptor was watched, no signal had a handler of the
+    program's, and there was no other thread at work. Any later event of the process refutes it.
+    """
+
+    at: int
+    since: int
+    """When the loop began to sleep, as far as that was seen."""
+    process: int
+
+
+Note: TypeAlias = (
+    Printed
+    | Marked
+    | Dropped
+    | Heartbeat
+    | Interrupted
+    | ProcessEnded
+    | StallStarted
+    | StallEnded
+    | Quiescent
+)
 Event: TypeAlias = RecordedEvent | Definition | Note

@@ -230,6 +230,17 @@ class SpanSink:
     def release_unmatched(self, at: int, task: int, resource: int, site: int) -> None:
         """Do nothing: it belongs to no acquisition."""
 
+    def wait_started(
+        self, at: int, wait: int, task: int, subject: int, site: int, wait_kind: int
+    ) -> None:
+        """Spans tell of acquisitions alone."""
+
+    def wait_target(self, at: int, wait: int, task: int) -> None:
+        """Spans tell of acquisitions alone."""
+
+    def wait_ended(self, at: int, wait: int, outcome: int, woken_by: int) -> None:
+        """Spans tell of acquisitions alone."""
+
     def collected(self, at: int, acquisition: int) -> None:
         """Do nothing: a span that never ends is never exported."""
 

@@ -26,6 +26,9 @@ enum {
     TASK_ENDED,
     RELEASE_UNMATCHED,
     COLLECTED,
+    WAIT_STARTED,
+    WAIT_TARGET,
+    WAIT_ENDED,
 };
 
 /* A record of any kind, as it lies in the file. */
@@ -253,6 +256,42 @@ collected(Appender *self, PyObject *const *args, Py_ssize_t count)
     return put(self, &record);
 }
 
+static PyObject *
+wait_started(Appender *self, PyObject *const *args, Py_ssize_t count)
+{
+    Record record = {.kind = WAIT_STARTED};
+    if (expect("wait_started", count, 6) < 0 || take_u64(args[0], &record.at) < 0
+        || take_u64(args[1], &record.acquisition) < 0 || take_u32(args[2], &record.task) < 0
+        || take_u32(args[3], &record.resource_or_error) < 0 || take_u32(args[4], &record.site) < 0
+        || take_u8(args[5], &record.flags) < 0) {
+        return NULL;
+    }
+    return put(self, &record);
+}
+
+static PyObject *
+wait_target(Appender *self, PyObject *const *args, Py_ssize_t count)
+{
+    Record record = {.kind = WAIT_TARGET};
+    if (expect("wait_target", count, 3) < 0 || take_u64(args[0], &record.at) < 0
+        || take_u64(args[1], &record.acquisition) < 0 || take_u32(args[2], &record.task) < 0) {
+        return NULL;
+    }
+    return put(self, &record);
+}
+
+static PyObject *
+wait_ended(Appender *self, PyObject *const *args, Py_ssize_t count)
+{
+    Record record = {.kind = WAIT_ENDED};
+    if (expect("wait_ended", count, 4) < 0 || take_u64(args[0], &record.at) < 0
+        || take_u64(args[1], &record.acquisition) < 0 || take_u8(args[2], &record.outcome) < 0
+        || take_u32(args[3], &record.resource_or_error) < 0) {
+        return NULL;
+    }
+    return put(self, &record);
+}
+
 /* -- pages --------------------------------------------------------------------------------- */
 
 static PyObject *
@@ -317,6 +356,9 @@ static PyMethodDef appender_methods[] = {
     EVENT(task_ended),
     EVENT(release_unmatched),
     EVENT(collected),
+    EVENT(wait_started),
+    EVENT(wait_target),
+    EVENT(wait_ended),
     {"use_page", (PyCFunction)(void (*)(void))use_page, METH_VARARGS | METH_KEYWORDS, NULL},
     {"append_record", (PyCFunction)append_record, METH_O, NULL},
     {"rotate", (PyCFunction)not_implemented, METH_O, NULL},
@@ -392,12 +434,13 @@ layout(void)
 {
 #define AT(field) #field, (int)offsetof(Record, field), (int)sizeof(((Record *)0)->field)
     return Py_BuildValue(
-        "{s:{s:i,s:i,s:i},s:{s:i,s:i,s:i,s:i,s:i,s:i,s:i},"
+        "{s:{s:i,s:i,s:i},s:{s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i},"
         "s:{s:(ii),s:(ii),s:(ii),s:(ii),s:(ii),s:(ii),s:(ii),s:(ii),s:(ii),s:(ii),s:(ii)}}",
         "sizes", "record", RECORD, "segment", SEGMENT, "segment_header", SEGMENT_HEADER,
         "kinds", "ENTER_STARTED", ENTER_STARTED, "ENTER_ENDED", ENTER_ENDED,
         "EXIT_STARTED", EXIT_STARTED, "EXIT_ENDED", EXIT_ENDED, "TASK_ENDED", TASK_ENDED,
         "RELEASE_UNMATCHED", RELEASE_UNMATCHED, "COLLECTED", COLLECTED,
+        "WAIT_STARTED", WAIT_STARTED, "WAIT_TARGET", WAIT_TARGET, "WAIT_ENDED", WAIT_ENDED,
         "fields", AT(at), AT(acquisition), AT(parent), AT(task), AT(resource_or_error), AT(site),
         AT(manager), AT(outcome), AT(suppressed), AT(flags), AT(kind));
 #undef AT

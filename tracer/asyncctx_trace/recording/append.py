@@ -97,6 +97,9 @@ class RecordAppender:
         task_ended = EventSink.task_ended
         release_unmatched = EventSink.release_unmatched
         collected = EventSink.collected
+        wait_started = EventSink.wait_started
+        wait_target = EventSink.wait_target
+        wait_ended = EventSink.wait_ended
 
     _slots: _Slots = (None, _no_slot)
     lost = 0

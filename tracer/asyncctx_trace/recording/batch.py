@@ -21,9 +21,12 @@ from asyncctx_trace.model.events import (
     Printed,
     ProcessDefined,
     ProcessEnded,
+    Quiescent,
     RecordedEvent,
     ResourceDefined,
     SiteDefined,
+    StallEnded,
+    StallStarted,
     TaskDefined,
 )
 from asyncctx_trace.recording.decode import decode
@@ -139,6 +142,22 @@ class Batch:
             case "interrupted":
                 late = entry.get("late", False)
                 notes.append(Interrupted(entry["at"], entry["pid"], entry["reason"], late))
+            case "stall started":
+                notes.append(
+                    StallStarted(
+                        entry["at"],
+                        entry["since"],
+                        writer.id(entry["id"]),
+                        writer.id_or_none(entry["task"]),
+                        writer.id_or_none(entry["site"]),
+                        tuple((file, line, function) for file, line, function in entry["stack"]),
+                    )
+                )
+            case "stall ended":
+                notes.append(StallEnded(entry["at"], writer.id(entry["id"]), entry["collections"]))
+            case "quiescent":
+                process = writer.base >> PROCESS_SHIFT
+                notes.append(Quiescent(entry["at"], entry["since"], process))
             case "stopped":
                 writer.stop_reason = entry["reason"]
             case "given up":
@@ -158,9 +177,9 @@ def _incomplete(columns: RecordColumns) -> bytes:
     for acquisition, kind, outcome in zip(
         columns.acquisition, columns.kind, columns.outcome, strict=True
     ):
-        if kind == RecordKind.ENTER_STARTED:
+        if kind in (RecordKind.ENTER_STARTED, RecordKind.WAIT_STARTED):
             began.add(acquisition)
-        elif kind == RecordKind.EXIT_ENDED or (
+        elif kind in (RecordKind.EXIT_ENDED, RecordKind.WAIT_ENDED) or (
             kind == RecordKind.ENTER_ENDED and outcome != Outcome.OK
         ):
             ended.add(acquisition)

@@ -8,6 +8,7 @@ from typing import Any
 from asyncctx_trace.model import events
 from asyncctx_trace.model.event_schema import EVENTS, EventSchema, Field, Unit
 from asyncctx_trace.model.outcomes import EnterFlag, ExitFlag, Outcome
+from asyncctx_trace.model.waits import WaitKind
 from asyncctx_trace.recording.format import ANY_RECORD, RAW
 from asyncctx_trace.recording.process_state import ProcessState
 
@@ -26,6 +27,7 @@ _CONVERSIONS: dict[Unit, str] = {
     "bool": "bool({0})",
     "enter flags": "bool({0} & BY_CALL)",
     "exit flags": "ExitFlag({0})",
+    "wait kind": "WAIT_KINDS.get({0}, FUTURE)",
 }
 """Unit -> the expression that makes the attribute of an event of the number in the record."""
 
@@ -34,6 +36,8 @@ _NAMES: dict[str, Any] = {
     "OUTCOMES": {int(outcome): outcome for outcome in Outcome},
     "UNKNOWN_MANAGER": UNKNOWN_MANAGER,
     "ExitFlag": ExitFlag,
+    "WAIT_KINDS": {int(kind): kind for kind in WaitKind},
+    "FUTURE": WaitKind.FUTURE,
 }
 _AT = {field.offset: index for index, field in enumerate(ANY_RECORD)}
 """Offset -> index in the values of a record of any kind."""

@@ -52,9 +52,10 @@ __all__ = [
 ]
 
 SUFFIX = ".actx"
-VERSION = 2
-"""Version 2 added ``flags``, ``site`` of exits, RELEASE_UNMATCHED and COLLECTED, and ``caller`` of
-sites. Version 1 has zeros in these bytes, so both are read the same way."""
+VERSION = 3
+"""Version 3 added WAIT_STARTED, WAIT_TARGET and WAIT_ENDED. Version 2 added ``flags``, ``site`` of
+exits, RELEASE_UNMATCHED and COLLECTED, and ``caller`` of sites. Version 1 has zeros in these bytes.
+So all are read the same way."""
 HEADER_SIZE = 4096
 SEGMENT = 128 * 1024
 RECORD = RECORD_SIZE
@@ -93,16 +94,18 @@ RECORD_STRUCTS = {schema.kind: record_struct(schema.record) for schema in EVENTS
 """Kind -> the struct of its records; its values are those of ``EventSchema.record``."""
 
 
+_SHARED = {28: "resource_or_error"}
+"""Offset -> the name of the column, where it is not that of the first kind that has it."""
+
+
 def _any_record() -> tuple[Field, ...]:
     """Return the fields of all kinds of records; those that share an offset share a name."""
-    names: dict[int, list[str]] = {}
     fields: dict[int, Field] = {}
     for field in (field for schema in EVENTS for field in schema.record):
         fields.setdefault(field.offset, field)
-        known = names.setdefault(field.offset, [])
-        if field.name not in known:
-            known.append(field.name)
-    return tuple(fields[at]._replace(name="_or_".join(names[at])) for at in sorted(fields))
+    return tuple(
+        fields[at]._replace(name=_SHARED.get(at, fields[at].name)) for at in sorted(fields)
+    )
 
 
 ANY_RECORD = _any_record()

@@ -34,7 +34,7 @@ class RecordColumns:
 
     @cached_property
     def acquisition(self) -> list[int]:
-        """Ids within the process."""
+        """Ids within the process, of an acquisition or a wait, as the kind says."""
         return self._column("Q", "acquisition")
 
     @cached_property

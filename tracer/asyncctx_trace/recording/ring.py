@@ -7,8 +7,8 @@ from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from itertools import compress
-from operator import not_
+from itertools import chain, compress
+from operator import not_, or_
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +37,17 @@ _OF_ACQUISITION = frozenset(
         RecordKind.ENTER_ENDED,
         RecordKind.EXIT_STARTED,
         RecordKind.COLLECTED,
+        RecordKind.WAIT_STARTED,
+        RecordKind.WAIT_TARGET,
     }
 )
-"""Kinds of records that an acquisition in flight may have."""
-_NAMING_RESOURCE = frozenset({RecordKind.ENTER_STARTED, RecordKind.RELEASE_UNMATCHED})
-"""Kinds of records whose ``resource_or_error`` is a resource."""
+"""Kinds of records that an acquisition in flight, or a wait that goes on, may have."""
+_NAMING_RESOURCE = frozenset(
+    {RecordKind.ENTER_STARTED, RecordKind.RELEASE_UNMATCHED, RecordKind.WAIT_STARTED}
+)
+"""Kinds of records whose ``resource_or_error`` may be a resource."""
+_NAMING_TASK = frozenset({RecordKind.WAIT_STARTED, RecordKind.WAIT_ENDED})
+"""Kinds of records whose ``resource_or_error`` may be a task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,7 @@ class LiveSet:
     """The ids to which later events may refer."""
 
     acquisitions: Collection[int] = ()
+    """The acquisitions in flight, and the waits that go on."""
     tasks: Collection[int] = ()
     resources: Collection[int] = ()
 
@@ -221,10 +228,12 @@ class RingRecorder(Recorder):
         """Return the ids to which the records on the current page refer."""
         page = self.page
         columns = RecordColumns(page[SEGMENT_HEADER.size :] if page else b"")
-        named = [kind in _NAMING_RESOURCE for kind in columns.kind]
+        resources = [kind in _NAMING_RESOURCE for kind in columns.kind]
+        tasks = [kind in _NAMING_TASK for kind in columns.kind]
+        errors = map(not_, map(or_, resources, tasks))
         found = {
-            "task": columns.task,
-            "resource": compress(columns.resource_or_error, named),
-            "error": compress(columns.resource_or_error, map(not_, named)),
+            "task": chain(columns.task, compress(columns.resource_or_error, tasks)),
+            "resource": compress(columns.resource_or_error, resources),
+            "error": compress(columns.resource_or_error, errors),
         }
         return {kind: array("I", sorted(set(ids))) for kind, ids in found.items()}

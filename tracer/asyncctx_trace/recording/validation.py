@@ -140,6 +140,12 @@ def _flag(value: object) -> bool:
     return isinstance(value, bool)
 
 
+def _stack(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(frame, list) and list(map(type, frame)) == [str, int, str] for frame in value
+    )
+
+
 _at, _number, _id = _below(MAX_TIME), _below(MAX_TIME), _below(_MAX_ID)
 _pid = _below(_MAX_PID)
 
@@ -157,6 +163,11 @@ ENTRY_FIELDS: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
     "dropped": {"at": _at, "acquisitions": _number, "reason": _text},
     "interrupted": {"at": _at, "pid": _pid, "reason": _text},
     "stopped": {"reason": _text},
+    "stall started": {
+        "at": _at, "since": _at, "id": _id, "task": _id, "site": _id, "stack": _stack,
+    },
+    "stall ended": {"at": _at, "id": _id, "collections": _number},
+    "quiescent": {"at": _at, "since": _at},
     "given up": {"at": _at, "acquisitions": _number, "lines": _number},
     "end": {"at": _at, "pid": _pid, "exit": _or_none(_below(1 << 31, -(1 << 31)))},
 }  # fmt: skip

@@ -168,6 +168,32 @@ class TextWriter:
         self._interruptions.append({"at": at, "pid": pid, "reason": reason, "late": late})
         self._write_interruptions()
 
+    def stall_started(
+        self,
+        since: int,
+        at: int,
+        stall: int,
+        task: int,
+        site: int,
+        stack: list[tuple[str, int, str]],
+    ) -> None:
+        """Note at ``at`` that a callback has blocked an event loop since ``since`` (monotonic ns).
+
+        ``task`` and ``site`` are 0 for none; ``stack`` has file, line and function of each frame,
+        the innermost first.
+        """
+        self._write(
+            "stall started", at=at, since=since, id=stall, task=task, site=site, stack=stack
+        )
+
+    def stall_ended(self, at: int, stall: int, collections: int) -> None:
+        """Note that the event loop goes on; full garbage ``collections`` ran meanwhile."""
+        self._write("stall ended", at=at, id=stall, collections=collections)
+
+    def quiescent(self, at: int, since: int) -> None:
+        """Note that nothing in the process can wake its event loop, asleep since ``since``."""
+        self._write("quiescent", at=at, since=since)
+
     def process_ended(self, at: int, pid: int, exit_code: int | None) -> None:
         """Note that process ``pid`` has ended; its exit code is ``-n`` for a signal."""
         self._write("end", at=at, pid=pid, exit=exit_code)

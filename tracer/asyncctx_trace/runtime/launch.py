@@ -28,7 +28,8 @@ def environment(recording: Path, options: dict[str, Any]) -> dict[str, str]:
             needs complete lines at once; ``keep``, see :class:`asyncctx_trace.record`;
             ``include``, ``exclude`` and ``all``, which modules are traced, see
             :func:`asyncctx_trace.install`; ``redact``, see :class:`asyncctx_trace.record`;
-            ``spans``, whether spans go to the program's provider.
+            ``spans``, whether spans go to the program's provider; ``waits``, whether waits for
+            other things than managers are recorded, ``None``: as the settings say.
     """
     path = os.environ.get("PYTHONPATH")
     settings = {
@@ -85,6 +86,7 @@ def begin() -> None:
             settings.get("exclude", ()),
             settings.get("all", False),
             spans=settings.get("spans", False),
+            waits=settings.get("waits"),
         )
     except Exception as error:
         _give_up(error)

@@ -148,7 +148,8 @@ def _live_set() -> LiveSet:
 
     tasks = tasks_.known()
     return LiveSet(
-        acquisitions={acquisition.id for task in tasks for acquisition in task.open},
+        acquisitions={acquisition.id for task in tasks for acquisition in task.open}
+        | {task.wait for task in tasks if task.wait},
         tasks={task.id for task in tasks},
         resources={resource.id for resource in resources.known()},
     )

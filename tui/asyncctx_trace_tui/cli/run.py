@@ -107,6 +107,12 @@ class _LikePython(click.Command):
     help="Add spans and metrics to the program's own OpenTelemetry providers as well.",
 )
 @click.option(
+    "--waits",
+    type=click.Choice(["on", "off"]),
+    help="Record waits for tasks, queues, events and the like, and a blocked event loop, as well "
+    "(default: on).",
+)
+@click.option(
     "--redact",
     is_flag=True,
     help="Keep command line arguments, exception messages, output and string literals out of the "
@@ -125,6 +131,7 @@ def command(
     everything: bool,
     otlp: str | None,
     spans: bool,
+    waits: str | None,
     redact: bool,
     checks: Checks | None,
 ) -> None:
@@ -139,6 +146,7 @@ def command(
         "exclude": _names(exclude),
         "all": everything,
         "spans": spans,
+        "waits": None if waits is None else waits == "on",
         "redact": redact or redaction_is_set(),
     }
     arguments = python_arguments(target)

@@ -41,7 +41,7 @@ def truncated(
     """
     limits = {
         task: until.get(definition.process, inf)
-        for task in timeline.rows_of_task
+        for task in (*timeline.rows_of_task, *timeline.waits.rows_of_task)
         if (definition := timeline.tasks.get(task)) is not None
     }
     limit_of: Callable[[int], float] = lambda task: limits.get(task, inf)  # noqa: E731 - short
@@ -159,6 +159,21 @@ def _copy_the_rest(
     }
     result.task_ended = {
         task: at for task, at in timeline.task_ended.items() if known(task, at) or at in finished
+    }
+    result.waits = timeline.waits
+    if until:
+        moments = {
+            task: until.get(definition.process, inf) for task, definition in timeline.tasks.items()
+        }
+        result.waits = timeline.waits.until(lambda task: moments.get(task, inf))
+    result.stalls = {stall: start for stall, start in timeline.stalls.items() if start.at <= end}
+    result.stalls_ended = {
+        stall: ended for stall, ended in timeline.stalls_ended.items() if ended.at <= end
+    }
+    result.quiescent = {
+        process: note
+        for process, note in timeline.quiescent.items()
+        if note.at <= until.get(process, inf)
     }
     result.unmatched = [
         release for release in timeline.unmatched if known(release.task, release.at)

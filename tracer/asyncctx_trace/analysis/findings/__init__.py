@@ -20,6 +20,7 @@ from asyncctx_trace.analysis.findings.failed_enters.enter_error import EnterErro
 from asyncctx_trace.analysis.findings.failed_enters.still_waiting import StillWaiting
 from asyncctx_trace.analysis.findings.failed_enters.timeout import Timeout
 from asyncctx_trace.analysis.findings.finding import Certainty, Finding, Severity
+from asyncctx_trace.analysis.findings.limits.blocked_loop import BlockedLoop
 from asyncctx_trace.analysis.findings.limits.held_across_wait import HeldAcrossWait
 from asyncctx_trace.analysis.findings.limits.ineffective_limit import IneffectiveLimit
 from asyncctx_trace.analysis.findings.limits.over_release import OverRelease
@@ -53,6 +54,7 @@ _CHECKS = (
     CleanupError,
     CleanupCancelled,
     StillWaiting,
+    BlockedLoop,
     EnterError,
     StarvedPool,
     IneffectiveLimit,
@@ -70,6 +72,7 @@ KINDS = tuple(check.kind for check in _CHECKS)
 
 OBSERVATIONS = frozenset(
     {
+        BlockedLoop.kind,
         EnterError.kind,
         HeldAcrossWait.kind,
         SlowCleanup.kind,

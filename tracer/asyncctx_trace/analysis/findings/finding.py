@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import ClassVar, Literal, TypeAlias
 
+from asyncctx_trace.analysis.deadlocks.stuck_groups import StuckGroup, describe_stuck
 from asyncctx_trace.analysis.snapshot import Snapshot
 
 __all__ = ["EVIDENCE", "Certainty", "Finding", "Severity", "by_site", "times"]
@@ -74,6 +75,21 @@ class Finding:
             at=at,
             cost=cost,
             count=count,
+        )
+
+    @classmethod
+    def from_stuck(cls, snapshot: Snapshot, group: StuckGroup) -> Finding:
+        """Return a finding of this kind about tasks that can never go on."""
+        waiting = [member.row for member in group.members if member.row is not None]
+        return cls.of(
+            snapshot,
+            (*waiting, *group.holds),
+            f"{describe_stuck(snapshot, group)}.",
+            certainty="certain" if group.certain else "possible",
+            at=group.since,
+            cost=sum(snapshot.now - member.since for member in group.members),
+            tasks=[member.task for member in group.members],
+            sites=[member.site for member in group.members],
         )
 
 

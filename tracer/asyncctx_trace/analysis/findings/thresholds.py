@@ -24,6 +24,9 @@ class Thresholds:
     site. JFR reports lock waits from the same duration on."""
     starved_pool: int = 20 * _MS
     """The time that tasks waited for a full pool, summed up."""
+    blocked_loop: int = 250 * _MS
+    """The time of one callback, during which the event loop can do nothing else. A shorter one is
+    often only slow because the machine is busy."""
     still_waiting: int = 1000 * _MS
     """The duration of an enter that has not ended, in a program that was killed or still runs."""
 

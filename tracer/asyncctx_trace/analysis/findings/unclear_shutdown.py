@@ -48,7 +48,7 @@ class Part:
             # It entered after the interruption.
             if whole is None
             or finding.kind != "still-waiting"
-            or not whole.entered(finding.rows[0])
+            or not (finding.rows and whole.entered(finding.rows[0]))
         ]
 
 

@@ -10,7 +10,9 @@ from asyncctx_trace.analysis.findings.finding import by_site
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.completeness import recording_stops
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Phase
+from asyncctx_trace.analysis.wait_subjects import describe_subject
 from asyncctx_trace.model.durations import format_duration
+from asyncctx_trace.model.waits import WaitKind
 
 __all__ = ["PendingWait", "describe_last_moment", "ended_by", "pending_waits"]
 
@@ -99,13 +101,36 @@ def describe_last_moment(snapshot: Snapshot) -> str:
         "SIGKILL": f"Killed (SIGKILL) after {after}",
     }.get(cause, f"{'Interrupted' if cause in _ASKS else 'Ended'} by {cause} after {after}")
     waits = pending_waits(snapshot)
-    if not waits:
-        return f"{ended}; at that moment no task waited to enter or to exit."
+    awaits = _describe_awaits(snapshot)
+    if not waits and not awaits:
+        return f"{ended}; at that moment no task waited."
     sentences = [_describe(snapshot, wait) for wait in waits[:_SHOWN]]
-    left = len(waits) - len(sentences)
+    sentences += awaits[: _SHOWN - len(sentences)]
+    left = len(waits) + len(awaits) - len(sentences)
     return f"{ended}; at that moment: {'; '.join(sentences)}" + (
         f"; and {left} more." if left else "."
     )
+
+
+def _describe_awaits(snapshot: Snapshot) -> list[str]:
+    """Who waited for other things than managers, by site; what ends by itself comes last."""
+    waits = snapshot.timeline.waits
+    groups: dict[tuple[int, int, int], list[int]] = {}
+    for row in waits.open.values():
+        groups.setdefault((waits.kind[row], waits.subject[row], waits.site[row]), []).append(row)
+    sentences = []
+    for rows in sorted(groups.values(), key=lambda rows: _ends_by_itself(waits.kind[rows[0]])):
+        first = min(rows, key=waits.started.__getitem__)
+        tasks = snapshot.task_names([waits.task[row] for row in rows], most=2)
+        waited = format_duration(snapshot.now - waits.started[first])
+        subject = describe_subject(snapshot.timeline, first)
+        place = snapshot.site_label(waits.site[first])
+        sentences.append(f"{tasks} waited for {subject} at {place} for {waited}")
+    return sentences
+
+
+def _ends_by_itself(kind: int) -> bool:
+    return kind in (WaitKind.SLEEP, WaitKind.IO, WaitKind.THREAD)
 
 
 def _describe(snapshot: Snapshot, wait: PendingWait) -> str:

@@ -186,14 +186,14 @@ def report(
     breaches = [breach for budget in budgets for breach in budget.check(snapshot, uses)]
     shown_tasks = {
         task
-        for task in timeline.rows_of_task
+        for task in dict.fromkeys([*timeline.rows_of_task, *timeline.waits.rows_of_task])
         if not tasks
         or any(fnmatchcase(task_name(snapshot.timeline, task, None), pattern) for pattern in tasks)
     }
     used = {
         resource
         for task in shown_tasks
-        for resource in set(pick(timeline.resource, timeline.rows_of_task[task]))
+        for resource in set(pick(timeline.resource, timeline.rows_of_task.get(task, ())))
     }
     shown = {
         use.resource
@@ -204,7 +204,8 @@ def report(
 
     def concerns(finding: Finding) -> bool:
         about = {timeline.resource[row] for row in finding.rows}
-        return bool(shown_tasks.intersection(finding.tasks)) and bool(shown & about)
+        concerned = bool(shown & about) if about else not resources
+        return concerned and (not finding.tasks or not shown_tasks.isdisjoint(finding.tasks))
 
     findings = [f for f in find_in(snapshot, thresholds or Thresholds()) if concerns(f)]
     sorted_uses = sorted((u for u in uses if u.resource in shown), key=SORTS[sort])  # type: ignore[arg-type]  # each key is comparable to its own kind

@@ -7,6 +7,7 @@ from bisect import bisect_right
 
 from asyncctx_trace.analysis.timeline.open_acquisitions import OpenAcquisitions
 from asyncctx_trace.analysis.timeline.phases import NOT_YET, Phase, phase_at
+from asyncctx_trace.analysis.timeline.wait_columns import WaitColumns
 from asyncctx_trace.model.events import ErrorText, Outcome, ReleaseUnmatched
 
 __all__ = ["AcquisitionColumns"]
@@ -61,6 +62,8 @@ class AcquisitionColumns:
         """Row -> when the garbage collector took the object that an open acquisition holds."""
         self.rows_of_task: dict[int, array[int]] = {}
         self.rows_of_resource: dict[int, array[int]] = {}
+        self.waits = WaitColumns()
+        """Waits for other things than managers."""
         self.open = OpenAcquisitions()
         """The acquisitions that lack their last event."""
 

@@ -15,11 +15,15 @@ from asyncctx_trace.model.events import (
     Outcome,
     ResourceDefined,
     SiteDefined,
+    WaitEnded,
+    WaitStarted,
+    WaitTarget,
 )
 
 __all__ = ["ended_before", "event_times", "happened_by", "select"]
 
 _OF_ACQUISITIONS = EnterStarted, EnterEnded, ExitStarted, ExitEnded, Collected
+_OF_WAITS = WaitStarted, WaitTarget, WaitEnded
 
 
 def event_times(events: Iterable[Event]) -> list[int]:
@@ -28,13 +32,13 @@ def event_times(events: Iterable[Event]) -> list[int]:
 
 
 def ended_before(batches: Iterable[Iterable[Event]], since: int, until: int | None) -> set[int]:
-    """Return the acquisitions that ended before ``since``, as far as is known at ``until``."""
+    """Return the acquisitions and waits that ended before ``since``, as known at ``until``."""
     return {
-        event.acquisition
+        event.wait if isinstance(event, WaitEnded) else event.acquisition
         for batch in batches
         for event in batch
         if (
-            isinstance(event, ExitEnded)
+            isinstance(event, ExitEnded | WaitEnded)
             or (isinstance(event, EnterEnded) and event.outcome is not Outcome.OK)
         )
         and event.at < since
@@ -49,6 +53,7 @@ def select(events: Iterable[Event], until: int | None, ended: set[int]) -> list[
         for event in events
         if happened_by(event, until)
         and not (isinstance(event, _OF_ACQUISITIONS) and event.acquisition in ended)
+        and not (isinstance(event, _OF_WAITS) and event.wait in ended)
     ]
 
 

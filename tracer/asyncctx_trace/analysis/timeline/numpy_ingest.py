@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from asyncctx_trace.analysis.timeline.acquisition_columns import AcquisitionColumns
 from asyncctx_trace.analysis.timeline.phases import NOT_YET, Phase
+from asyncctx_trace.analysis.timeline.wait_columns import WaitColumns
 from asyncctx_trace.model.event_schema import SIZES
 from asyncctx_trace.model.events import Heartbeat, ReleaseUnmatched
 from asyncctx_trace.model.outcomes import EnterFlag, Outcome
@@ -68,6 +69,7 @@ def add_batch(columns: AcquisitionColumns, batch: Batch) -> bool:
     columns.task_ended.update(zip(tasks, events.at[task_ended].tolist(), strict=True))
     _add_unmatched(columns, events)
     _set_collected(columns, events, known, ended)
+    _add_waits(columns.waits, events)
     notes = [note.at for note in batch.notes if not isinstance(note, Heartbeat)]
     _add_times(columns, np.concatenate([events.at, np.array(notes, np.int64)]))
     return True
@@ -338,6 +340,45 @@ def _set_open(columns: AcquisitionColumns, first: int, ended: Integers, tasks: s
     for row in (np.flatnonzero(left) + first).tolist():
         if columns.task[row] in tasks:
             columns.depth[row] = columns.open.start(columns.id[row], columns.task[row], row)
+
+
+def _add_waits(waits: WaitColumns, events: _Events) -> None:
+    """Add the starts, the targets and the ends of waits."""
+    new, ended = events.of(RecordKind.WAIT_STARTED), events.of(RecordKind.WAIT_ENDED)
+    if not len(new) and not len(ended):
+        return
+    ids = events.id("acquisition", new)
+    task = events.id("task", new)
+    if len(np.unique(ids)) != len(ids) or not waits.open.keys().isdisjoint(ids.tolist()):
+        keep = ~np.isin(ids, np.fromiter(waits.open, np.int64, len(waits.open)))
+        _, first_of = np.unique(ids, return_index=True)
+        once = np.zeros(len(ids), np.bool_)
+        once[first_of] = True
+        new, ids, task = new[keep & once], ids[keep & once], task[keep & once]
+    rows = waits.extend(
+        id=_column(ids),
+        task=_column(task),
+        kind=_column(events.field("flags", new), "B"),
+        subject=_column(events.id_or_zero("resource_or_error", new)),
+        site=_column(events.id("site", new)),
+        started=_column(events.at[new]),
+    )
+    order = _stable_order(task)
+    for key, start, end in _runs(task[order]):
+        waits.rows_of_task.setdefault(key, array("q")).extend(
+            _column(order[start:end] + rows.start)
+        )
+    for target in events.of(RecordKind.WAIT_TARGET).tolist():
+        where = np.array([target])
+        waits.add_target(int(events.id("acquisition", where)[0]), int(events.id("task", where)[0]))
+    fields = (
+        events.at[ended],
+        events.id("acquisition", ended),
+        events.field("outcome", ended),
+        events.id_or_zero("resource_or_error", ended),
+    )
+    for at, id, outcome, woken_by in zip(*(values.tolist() for values in fields), strict=True):
+        waits.end(at, id, outcome, woken_by)
 
 
 def _add_unmatched(columns: AcquisitionColumns, events: _Events) -> None:

@@ -27,13 +27,14 @@ def event_times(batch: Batch) -> list[int]:
 
 
 def ended_before(batches: Iterable[Batch], since: int, until: int | None) -> Integers:
-    """Return the acquisitions that ended before ``since``, as far as is known at ``until``."""
+    """Return the acquisitions and waits that ended before ``since``, as known at ``until``."""
     result = [np.zeros(0, np.int64)]
     for batch in batches:
         for writer, records in _records(batch):
             kind, at = records["kind"], records["at"]
             failed = (kind == RecordKind.ENTER_ENDED) & (records["outcome"] != Outcome.OK)
-            ended = ((kind == RecordKind.EXIT_ENDED) | failed) & (at < since)
+            ended = np.isin(kind, (RecordKind.EXIT_ENDED, RecordKind.WAIT_ENDED)) | failed
+            ended &= at < since
             if until is not None:
                 ended &= at <= until
             result.append(_acquisitions(writer, records[ended]))

@@ -28,11 +28,17 @@ from asyncctx_trace.model.events import (
     Printed,
     ProcessDefined,
     ProcessEnded,
+    Quiescent,
     ReleaseUnmatched,
     ResourceDefined,
     SiteDefined,
+    StallEnded,
+    StallStarted,
     TaskDefined,
     TaskEnded,
+    WaitEnded,
+    WaitStarted,
+    WaitTarget,
 )
 from asyncctx_trace.model.outcomes import ExitFlag
 from asyncctx_trace.recording.batch import Batch
@@ -58,6 +64,11 @@ class Timeline(AcquisitionColumns):
         self.dropped: list[Dropped] = []
         self.interrupted: list[Interrupted] = []
         self.process_ended: list[ProcessEnded] = []
+        self.stalls: dict[int, StallStarted] = {}
+        self.stalls_ended: dict[int, StallEnded] = {}
+        """By the id of the stall; one that goes on has none."""
+        self.quiescent: dict[int, Quiescent] = {}
+        """Process -> when its event loop was last seen to be left with nothing that wakes it."""
         self.extend(events)
 
     def __iter__(self) -> Iterator[Acquisition]:
@@ -167,6 +178,13 @@ class Timeline(AcquisitionColumns):
                 row = self.open.row_of(acquisition)
                 if row is not None:
                     self.collected[row] = at
+            case WaitStarted(at, wait, task, subject, site, kind):
+                if wait not in self.waits.open:  # repeated where a segment was recycled
+                    self.waits.start(at, wait, task, kind, subject or 0, site)
+            case WaitTarget(at, wait, task):
+                self.waits.add_target(wait, task)
+            case WaitEnded(at, wait, outcome, woken_by):
+                self.waits.end(at, wait, outcome, woken_by or 0)
             case _:
                 self._store(event)
                 if isinstance(event, Definition | Heartbeat):
@@ -195,6 +213,12 @@ class Timeline(AcquisitionColumns):
                 self.interrupted.append(event)
             case ProcessEnded():
                 self.process_ended.append(event)
+            case StallStarted():
+                self.stalls[event.stall] = event
+            case StallEnded():
+                self.stalls_ended[event.stall] = event
+            case Quiescent():
+                self.quiescent[event.process] = event
 
     def _add_dropped(self, event: Dropped) -> None:
         """Add up the acquisitions that are missing for the same reason."""

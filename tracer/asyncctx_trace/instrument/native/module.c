@@ -6,6 +6,7 @@ Shared shared;
 Slots slots;
 PyObject *s_cr_code, *s_native_task, *s_throw, *s_close;
 PyObject *s_enter_started, *s_enter_ended, *s_exit_started, *s_exit_ended;
+PyObject *s_wait_started, *s_wait_ended, *s_done, *s_fut_waiter, *s_state, *s_exception, *s_callbacks, *s_asyncio;
 PyObject *ok, *zero;
 
 /* -- what is implemented here, by the names of `native.ACCELERATED` -------------------------- */
@@ -43,6 +44,8 @@ static const struct {
     {"patches.acquire_release.Watch._return_started", return_started},
     {"patches.acquire_release.Watch._returned", skip_none},
     {"patches.acquire_release.Watch._return_failed", skip_none},
+    {"waits.hooks.suspending", suspending},
+    {"waits.hooks.scheduled", scheduled},
 };
 
 static const struct {
@@ -97,6 +100,10 @@ static const struct {
     OBJECT(ignored),
     OBJECT(ids),
     OBJECT(traced_flag),
+    OBJECT(cancelled),
+    OBJECT(awaiting_by_code),
+    OBJECT(task_kind),
+    OBJECT(future_kind),
     OBJECT(enter_started),
     OBJECT(enter_ended),
     OBJECT(exit_started),
@@ -115,6 +122,8 @@ static const struct {
     {"ActiveSink", "provider_discovery", offsetof(Slots, active_discovery)},
     {"Task", "id", offsetof(Slots, task_id)},
     {"Task", "open", offsetof(Slots, task_open)},
+    {"Task", "wait", offsetof(Slots, task_wait)},
+    {"Task", "suspended_on", offsetof(Slots, task_suspended_on)},
     {"Kind", "manager", offsetof(Slots, kind_manager)},
     {"Kind", "traced", offsetof(Slots, kind_traced)},
     {"Kind", "itself", offsetof(Slots, kind_itself)},
@@ -230,6 +239,9 @@ static PyMethodDef methods[] = {
      "defer_signal(number): whether it interrupts us, and is then raised again when we are done."},
     {"suspended", suspended, METH_O,
      "The function, with tracing suspended in this thread while it runs."},
+    {"start_watchdog", start_watchdog, METH_VARARGS,
+     "start_watchdog(function, interval_ns): call the function from a thread, until it is stopped."},
+    {"stop_watchdog", stop_watchdog, METH_NOARGS, "End the thread and wait for its end."},
     {NULL},
 };
 
@@ -277,6 +289,14 @@ execute(PyObject *module)
     NAME(s_enter_ended, "enter_ended");
     NAME(s_exit_started, "exit_started");
     NAME(s_exit_ended, "exit_ended");
+    NAME(s_wait_started, "wait_started");
+    NAME(s_wait_ended, "wait_ended");
+    NAME(s_done, "done");
+    NAME(s_fut_waiter, "_fut_waiter");
+    NAME(s_state, "_state");
+    NAME(s_exception, "_exception");
+    NAME(s_callbacks, "_callbacks");
+    NAME(s_asyncio, "_asyncio");
     if ((ok = PyLong_FromLong(1)) == NULL || (zero = PyLong_FromLong(0)) == NULL) {
         return -1;
     }

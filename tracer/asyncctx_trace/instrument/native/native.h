@@ -30,6 +30,9 @@ typedef struct {
     PyObject *ignored;        /* addresses of code objects and classes */
     PyObject *ids;            /* the iterator that numbers acquisitions */
     PyObject *traced_flag;    /* int(EnterFlag.TRACED) */
+    PyObject *cancelled;      /* int(Outcome.CANCELLED) */
+    PyObject *awaiting_by_code; /* address of a code object -> what its suspension waits for */
+    PyObject *task_kind, *future_kind; /* int(WaitKind.TASK), int(WaitKind.FUTURE) */
     PyObject *enter_started, *enter_ended, *exit_started, *exit_ended;
     PyObject *site_of, *failed_exit_started, *failed_exit_ended;
 } Shared;
@@ -44,7 +47,7 @@ typedef struct {
 
 typedef struct {
     Slot active_sink, active_discovery;
-    Slot task_id, task_open;
+    Slot task_id, task_open, task_wait, task_suspended_on;
     Slot kind_manager, kind_traced, kind_itself, kind_adapter;
     Slot resource_id, resource_taken;
     Slot site_id, site_kind, site_resource;
@@ -58,6 +61,7 @@ enum { ADAPTER_KIND = 1, ADAPTER_RESOURCE = 2 };
 /* Interned names and small numbers. */
 extern PyObject *s_cr_code, *s_native_task, *s_throw, *s_close;
 extern PyObject *s_enter_started, *s_enter_ended, *s_exit_started, *s_exit_ended;
+extern PyObject *s_wait_started, *s_wait_ended, *s_done, *s_fut_waiter, *s_state, *s_exception, *s_callbacks, *s_asyncio;
 extern PyObject *ok; /* int(Outcome.OK) */
 extern PyObject *zero;
 
@@ -173,6 +177,10 @@ PyObject *new_exit(PyObject *exit, PyObject *acquisition);
 /* -- publish.c ------------------------------------------------------------------------------- */
 
 extern Acquisition *last_exit_started;
+PyObject *now(void);
+PyObject *running_native(void);
+PyObject *running_task(void);
+int deliver(PyObject *event, PyObject **args, size_t count);
 int may_fall_back(void);
 PyObject *begin_acquisition(
     PyObject *sink, PyObject *manager, PyObject *resource, PyObject *site, PyObject *flags);
@@ -185,7 +193,7 @@ PyObject *exit_started(FUNCTION_ARGUMENTS);
 PyObject *exit_ended(FUNCTION_ARGUMENTS);
 PyObject *sink_for_enter(void);
 
-/* -- hooks.c, awaiting.c, calls.c ------------------------------------------------------------ */
+/* -- hooks.c, awaiting.c, calls.c, waits.c, watchdog.c ------------------------------------------------------------ */
 
 extern PyTypeObject TracedAwaitableType;
 PyObject *begin(FUNCTION_ARGUMENTS);
@@ -199,5 +207,9 @@ PyObject *acquire_started(FUNCTION_ARGUMENTS);
 PyObject *release_started(FUNCTION_ARGUMENTS);
 PyObject *return_started(FUNCTION_ARGUMENTS);
 PyObject *skip_none(FUNCTION_ARGUMENTS);
+PyObject *suspending(FUNCTION_ARGUMENTS);
+PyObject *scheduled(FUNCTION_ARGUMENTS);
+PyObject *start_watchdog(PyObject *module, PyObject *args);
+PyObject *stop_watchdog(PyObject *module, PyObject *unused);
 
 #endif

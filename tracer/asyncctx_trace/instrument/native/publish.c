@@ -2,7 +2,7 @@
 
 #include "native.h"
 
-static PyObject *
+PyObject *
 now(void)
 {
 #if PY_VERSION_HEX >= 0x030D0000
@@ -16,9 +16,9 @@ now(void)
 #endif
 }
 
-/* The running task, a new reference; NULL without an error if only the Python code finds it. */
-static PyObject *
-running_task(void)
+/* The task object of the library that runs, a new reference; NULL without an error for none. */
+PyObject *
+running_native(void)
 {
     PyObject *ask = PyDict_GetItemWithError(shared.task_namespace, s_native_task);
     if (ask == NULL) {
@@ -33,9 +33,20 @@ running_task(void)
         }
         return NULL;
     }
-    PyObject *task = by_address(shared.tasks, native);
+    if (native == Py_None) {
+        Py_CLEAR(native);
+    }
+    return native;
+}
+
+/* The running task, a new reference; NULL without an error if only the Python code finds it. */
+PyObject *
+running_task(void)
+{
+    PyObject *native = running_native();
+    PyObject *task = native == NULL ? NULL : by_address(shared.tasks, native);
     Py_XINCREF(task);
-    Py_DECREF(native);
+    Py_XDECREF(native);
     return task;
 }
 
@@ -80,7 +91,7 @@ handle_sink_error(PyObject *sink)
 
 /* Deliver an event to the sink args[0], while tracing is suspended; -1 for an error that must reach
    the program. */
-static int
+int
 deliver(PyObject *event, PyObject **args, size_t count)
 {
     PyObject *sink = Py_NewRef(args[0]);

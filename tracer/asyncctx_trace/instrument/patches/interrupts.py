@@ -23,9 +23,7 @@ from asyncctx_trace.model.unpatched import unpatched
 from asyncctx_trace.native import extension
 
 __all__ = [
-    "loop_ended",
     "loop_failed",
-    "loop_started",
     "watch_handler",
     "watch_present_handlers",
 ]
@@ -139,17 +137,7 @@ def _delivered(handler: FrameType) -> int | None:
 
 
 @suspended
-def loop_started(loop: object) -> None:
-    """Note that an event loop begins to run."""
-
-
-@suspended
-def loop_ended(_: None, result: object) -> None:
-    """Note that an event loop was stopped."""
-
-
-@suspended
-def loop_failed(_: None, error: BaseException) -> None:
+def loop_failed(error: BaseException) -> None:
     """Note that an event loop ended with ``error``."""
     if type(error) is KeyboardInterrupt:
         handler = _signal.getsignal(_signal.SIGINT)

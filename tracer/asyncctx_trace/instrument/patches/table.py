@@ -26,11 +26,14 @@ from asyncctx_trace.instrument.rewriting.async_with import SUPPORTED
 from asyncctx_trace.instrument.rewriting.bytecode import UnsupportedCode
 from asyncctx_trace.instrument.rewriting.code_rewriter import Original, original_of, rewritten
 from asyncctx_trace.instrument.rewriting.patching import (
+    beginning_with,
     filtering_argument,
     filtering_result,
     watched,
 )
 from asyncctx_trace.instrument.scope import Scope
+from asyncctx_trace.instrument.waits import hooks as waits
+from asyncctx_trace.instrument.waits import watchdog
 
 __all__ = ["Patch", "patches_of_adapter", "all_patches", "apply", "apply_named"]
 
@@ -81,6 +84,8 @@ def all_patches(scope: Scope) -> Iterator[Patch]:
     yield Patch(_PYTEST, "_write_pyc", partial(_argument, "co", _unrewritten))
     yield Patch("signal", "signal", interrupts.code_of_handler)
     yield Patch("asyncio.base_events", "BaseEventLoop.run_forever", _watched_loop)
+    if scope.waits:
+        yield from _of_waits()
     yield Patch("asyncio.timeouts", "Timeout.__aexit__", exit_flags.watch_deadline)
     stacks = StackWatch(scope.includes)
     yield Patch("contextlib", "AsyncExitStack.enter_async_context", stacks.entering)
@@ -95,6 +100,25 @@ def all_patches(scope: Scope) -> Iterator[Patch]:
     for module, function, argument, needed_by in CREATING:
         look = partial(creations.creating, argument)
         yield Patch(module, function, look, needed_by)
+
+
+def _of_waits() -> Iterator[Patch]:
+    """Yield what says that a waiting task is woken, and what the watchdog needs."""
+    yield Patch(
+        "asyncio.base_events",
+        "BaseEventLoop.call_soon",
+        partial(_beginning, waits.scheduled, ("callback",)),
+    )
+    yield Patch(
+        "asyncio.base_events",
+        "BaseEventLoop._run_once",
+        partial(_beginning, watchdog.next_iteration, ()),
+    )
+    yield Patch(
+        "trio._core._run",
+        "Runner.reschedule",
+        partial(_beginning, waits.rescheduled, ("task", "next_send")),
+    )
 
 
 def patches_of_adapter(adapter: Adapter, scope: Scope) -> Iterator[Patch]:
@@ -213,9 +237,25 @@ def _argument(name: str, look: Callable[[Any], Any], code: CodeType, *consts: ob
     return filtering_argument(code, name, look, *consts)
 
 
+def _beginning(
+    call: Callable[..., object], arguments: tuple[str, ...], code: CodeType, *consts: object
+) -> CodeType:
+    return beginning_with(code, call, *consts, arguments=arguments)
+
+
 def _watched_loop(code: CodeType, *consts: object) -> CodeType:
-    calls = interrupts.loop_started, interrupts.loop_ended, interrupts.loop_failed
-    return watched(code, *calls, 1, *consts)
+    return watched(code, watchdog.loop_started, _loop_ended, _loop_failed, 1, *consts)
+
+
+@suspended
+def _loop_ended(started: Any, result: object) -> None:
+    watchdog.loop_ended(started)
+
+
+@suspended
+def _loop_failed(started: Any, error: BaseException) -> None:
+    interrupts.loop_failed(error)
+    watchdog.loop_ended(started)
 
 
 def _plain(function: Any) -> Any:

@@ -218,6 +218,12 @@ def of_object(thing: object) -> Resource | None:
     return by_object.get(thing)
 
 
+def of_awaited(thing: object, kind: str, method: str, text: str) -> Resource:
+    """The resource that stands for ``thing``, whose ``method`` is awaited in ``text``."""
+    named = receiver(text, (method,)) or qualified_name(type(thing))
+    return _of_object(thing, kind, named)
+
+
 @hidden
 def of_pool(checkout: Checkout, pool: object, text: str) -> Resource:
     """Return the resource that stands for ``pool``, from which the expression ``text`` takes."""

@@ -25,18 +25,32 @@ __all__ = [
     "current_task",
     "known",
     "native_task",
+    "note_end_of",
     "note_finished",
+    "of_native",
     "plain_coroutine",
     "running",
     "running_loop",
     "seen",
+    "task_of_loop",
 ]
 
 
 class Task:
     """One of the program's tasks, which is not kept alive."""
 
-    __slots__ = ("at", "id", "name", "open", "parent", "ref", "runtime", "thread")
+    __slots__ = (
+        "at",
+        "id",
+        "name",
+        "open",
+        "parent",
+        "ref",
+        "runtime",
+        "suspended_on",
+        "thread",
+        "wait",
+    )
 
     def __init__(self, name: str, runtime: str, parent: int) -> None:
         self.id = _next_id()
@@ -48,6 +62,10 @@ class Task:
         self.open: list[Acquisition] = []
         """Its unfinished acquisitions, innermost last."""
         self.ref: weakref.ref[Any] | None = None
+        self.wait = 0
+        """The id of its wait for something else than a manager, ``0`` for none."""
+        self.suspended_on = 0
+        """The address of what was yielded to the event loop for that."""
 
     def define(self, sink: sinks.Sink) -> None:
         """Send ``sink`` the definition of this task."""
@@ -59,6 +77,8 @@ by_native: WeakIdMap[Task] = WeakIdMap(lambda task: _native_task_gone(task))
 """By the task object of asyncio or trio."""
 _outside_tasks: list[Task] = []
 """Pseudo-tasks for code outside any task, one for each thread."""
+_foreseen: WeakIdMap[Task] = WeakIdMap(lambda task: _native_task_gone(task))
+"""Tasks that others wait for and that have not come by themselves yet, by the task object."""
 _finished: set[int] = set()
 """Tasks whose end was published although their objects are alive."""
 _outside: threading.local = threading.local()
@@ -94,11 +114,32 @@ def _first_outside() -> Task:
 
 
 def _first_seen(native: Any, runtime: str) -> Task:
+    foreseen = _foreseen.pop(native)
+    if foreseen is not None:
+        foreseen.ref = by_native.add(native, foreseen)
+        creator = _creator.get(0)
+        _creator.set(foreseen.id)
+        if foreseen.parent != creator:  # up to CPython 3.11 it is known only in the task itself
+            foreseen.parent = creator
+            _define(foreseen)
+        return foreseen
     name = native.name if runtime == "trio" else native.get_name()
     task = Task(str(name), runtime, _creator.get(0))
     _creator.set(task.id)
     task.ref = by_native.add(native, task)
     return _define(task)
+
+
+def of_native(native: Any) -> Task:
+    """The task that an asyncio task object stands for, which need not run now."""
+    known = by_native.get(native) or _foreseen.get(native)
+    if known is None:
+        context = native.get_context() if hasattr(native, "get_context") else None
+        creator = 0 if context is None else context.get(_creator, 0)
+        known = Task(str(native.get_name()), "asyncio", creator)
+        known.ref = _foreseen.add(native, known)
+        _define(known)
+    return known
 
 
 def _define(task: Task) -> Task:
@@ -121,6 +162,34 @@ def _native_task_gone(task: Task) -> None:
             sink.task_ended(unpatched.monotonic_ns(), task.id)
         except Exception as error:
             sinks.disable_sink(sink, error)
+
+
+@hidden
+def note_end_of(native: Any) -> None:
+    """Publish that the asyncio task ``native`` has come to its end, if anything is known of it."""
+    task = by_native.get(native) or _foreseen.get(native)
+    if task is not None:
+        note_ended(task)
+
+
+@hidden
+def task_of_loop(loop: Any) -> Any:
+    """Return the native task that runs in ``loop``, of whatever thread, or ``None``."""
+    module = sys.modules.get("asyncio.tasks")
+    return None if module is None else module.current_task(loop)
+
+
+@hidden
+def note_ended(task: Task) -> None:
+    """Publish that ``task`` has come to its end, if that has not been published."""
+    sink = sinks.active.sink
+    if sink is None or task.id in _finished:
+        return
+    _finished.add(task.id)
+    try:
+        sink.task_ended(unpatched.monotonic_ns(), task.id)
+    except Exception as error:
+        sinks.hook_failed(error)
 
 
 @suspended
@@ -155,7 +224,7 @@ def _is_finished(native: Any, runtime: str) -> bool:
 
 def known() -> list[Task]:
     """Return the known tasks whose objects are alive."""
-    return [*by_native.values(), *_outside_tasks]
+    return [*by_native.values(), *_foreseen.values(), *_outside_tasks]
 
 
 def _replay(sink: sinks.Sink) -> None:

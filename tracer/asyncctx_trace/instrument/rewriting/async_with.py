@@ -37,6 +37,7 @@ from dataclasses import dataclass
 from types import CodeType
 from typing import TypeVar
 
+from asyncctx_trace.instrument.rewriting.awaits import hook_awaits
 from asyncctx_trace.instrument.rewriting.bytecode import (
     Assembly,
     Handler,
@@ -104,6 +105,7 @@ def with_hooks(
     hooks: Hooks,
     make_site: Callable[[CodeType, Position, P | None], P],
     *consts: object,
+    waiting: Callable[..., object] | None = None,
 ) -> CodeType:
     """Return ``code`` with hooks.
 
@@ -125,6 +127,8 @@ def with_hooks(
         return made
 
     _HookInsertion(assembly, hooks).run(site_placed)
+    if waiting is not None:
+        hook_awaits(assembly, waiting, site_placed)
     return assembly.assembled(*consts, stack=_MORE_STACK)
 
 

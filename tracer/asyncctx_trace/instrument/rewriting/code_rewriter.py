@@ -7,11 +7,14 @@ import logging
 from collections.abc import Iterator
 from types import CodeType, FunctionType
 
+from asyncctx_trace.instrument.hidden_frames import as_hook
 from asyncctx_trace.instrument.registry.sites import Site
 from asyncctx_trace.instrument.rewriting.async_with import has_async_with, with_hooks
+from asyncctx_trace.instrument.rewriting.awaits import has_awaits
 from asyncctx_trace.instrument.rewriting.bytecode import UnsupportedCode
 from asyncctx_trace.instrument.rewriting.hooks import HOOKS
 from asyncctx_trace.instrument.scope import Scope
+from asyncctx_trace.instrument.waits.hooks import suspending
 
 __all__ = ["Original", "functions", "original_of", "rewritten"]
 
@@ -33,20 +36,22 @@ def original_of(code: CodeType) -> CodeType:
 
 def rewritten(code: CodeType, scope: Scope) -> CodeType:
     """Return ``code`` with hooks, also in functions inside it; itself if it needs none."""
-    return _rewritten(code) if code.co_filename in scope else code
+    return _rewritten(code, scope.waits) if code.co_filename in scope else code
 
 
-def _rewritten(code: CodeType) -> CodeType:
+def _rewritten(code: CodeType, waits: bool) -> CodeType:
     if original_of(code) is not code:
         return code
-    consts = [_rewritten(c) if isinstance(c, CodeType) else c for c in code.co_consts]
+    consts = [_rewritten(c, waits) if isinstance(c, CodeType) else c for c in code.co_consts]
     inside = any(new is not old for new, old in zip(consts, code.co_consts, strict=True))
-    if not inside and not has_async_with(code):
+    hooked = has_async_with(code) or (waits and has_awaits(code))
+    if not inside and not hooked:
         return code
     result = code.replace(co_consts=tuple(consts)) if inside else code
-    if has_async_with(code):
+    if hooked:
         try:
-            return with_hooks(result, HOOKS, Site, Original(code))
+            hook = as_hook(suspending) if waits else None
+            return with_hooks(result, HOOKS, Site, Original(code), waiting=hook)
         except (UnsupportedCode, LookupError) as error:
             logging.getLogger("asyncctx_trace").warning(
                 "asyncctx-trace: %s in %s, line %d, is not traced: %s",

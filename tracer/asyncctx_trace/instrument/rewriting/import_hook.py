@@ -31,6 +31,7 @@ from asyncctx_trace.instrument.rewriting.code_rewriter import (
 )
 from asyncctx_trace.instrument.rewriting.patching import filtering_result
 from asyncctx_trace.instrument.scope import Scope
+from asyncctx_trace.instrument.waits import watchdog
 
 __all__ = ["install", "install_at_start", "uninstall"]
 
@@ -44,16 +45,18 @@ def install(
     all: bool = False,
     *,
     spans: bool = False,
+    waits: bool | None = None,
 ) -> None:
     """See :func:`asyncctx_trace.instrument.api.install`.
 
     Without ``spans``, what is traced leaves the program's own telemetry alone, unless the settings
-    say otherwise.
+    say otherwise. ``waits`` says whether waits for other things than managers are recorded;
+    ``None``: as the settings say.
     """
     if isinstance(include, str) or isinstance(exclude, str):
         raise TypeError('install() takes lists of names, such as include=["asyncpg"]')
     wanted = _wanted(tuple(include), tuple(exclude), all)
-    scope = _scope(wanted)
+    scope = _scope(wanted, waits)
     with _lock:
         uninstall()
         _install(scope)
@@ -75,10 +78,11 @@ def install_at_start(
     all: bool = False,
     *,
     spans: bool = False,
+    waits: bool | None = None,
 ) -> None:
     """Install before the program has begun: from its main module on."""
     wanted = _wanted(tuple(include), tuple(exclude), all)
-    scope = _scope(wanted)
+    scope = _scope(wanted, waits)
     with _lock:
         _install(scope)
         span_scope.set_rewritten_code(spans or wanted.spans)
@@ -104,6 +108,7 @@ def uninstall() -> None:
             if code is not function.__code__:
                 function.__code__ = code
         launchers.stop()
+        watchdog.watch(None)
         acquire_release.forget_scope()
         main_module.restore()
 
@@ -118,13 +123,19 @@ def _wanted(include: tuple[str, ...], exclude: tuple[str, ...], all: bool) -> se
     return settings.read(Path()).plus(include, exclude, all)
 
 
-def _scope(wanted: settings.Settings) -> Scope:
-    return Scope(wanted.include, wanted.exclude, wanted.all)
+def _scope(wanted: settings.Settings, waits: bool | None) -> Scope:
+    return Scope(
+        wanted.include,
+        wanted.exclude,
+        wanted.all,
+        waits=wanted.waits if waits is None else waits,
+    )
 
 
 def _install(scope: Scope) -> None:
     global _installed
     _installed = scope
+    watchdog.watch(scope.includes if scope.waits else None)
     waiting = _Waiting(all_patches(scope))
     for package in FAMILIES:
         if package in sys.modules:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from math import inf
 
 from asyncctx_trace.analysis.deadlocks.cycles import cycles_of
+from asyncctx_trace.analysis.deadlocks.stuck_groups import stuck_groups
 from asyncctx_trace.analysis.findings.cleanups.unfinished_exits import (
     describe_missing,
     not_given_back,
@@ -41,6 +42,10 @@ class StillWaiting(Finding):
         explained = {
             row for cycle in snapshot.once(cycles_of) for row in (*cycle.waits, *cycle.behind)
         }
+        groups = snapshot.once(stuck_groups)
+        explained |= {
+            member.row for group in groups for member in group.members if member.row is not None
+        }
         by_certainty: dict[Certainty, list[int]] = {"certain": [], "possible": []}
         for row in snapshot.timeline.in_flight:
             if snapshot.timeline.enter_ended[row] == NOT_YET and row not in explained:
@@ -63,6 +68,9 @@ class StillWaiting(Finding):
                     sites=[snapshot.timeline.site[hold] for hold in _holders(snapshot, group)],
                 )
         yield from cls._of_exits(snapshot, thresholds)
+        yield from (
+            cls.from_stuck(snapshot, each) for each in groups if each.quiescent and not each.holds
+        )
 
     @classmethod
     def _of_exits(cls, snapshot: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from asyncctx_trace.analysis.findings.exit_evidence import kind_of
 from asyncctx_trace.analysis.findings.finding import Finding
@@ -22,7 +22,8 @@ class IneffectiveLimit(Finding):
 
     Never certain: recordings do not say when a task was created. Reported if a task held the
     semaphore repeatedly without ever waiting, once and briefly for each task that it created, and
-    if more of those ran at once than the semaphore allows.
+    if more of those ran at once than the semaphore allows. A task runs from its first to its last
+    event: an acquisition, or a wait for something else.
     """
 
     kind = "ineffective-limit"
@@ -47,7 +48,8 @@ class IneffectiveLimit(Finding):
                 result = _created(snapshot, task, holds, definition.capacity, resource)
                 if result is None:
                     continue
-                first, most = result
+                children, most = result
+                first = [own[0] for child in children if (own := _rows(snapshot, child))]
                 yield cls.of(
                     snapshot,
                     holds,
@@ -58,7 +60,7 @@ class IneffectiveLimit(Finding):
                     certainty="possible",
                     at=timeline.enter_started[holds[0]],
                     count=len(holds),
-                    tasks=[timeline.task[row] for row in first],
+                    tasks=children,
                     sites=[timeline.site[row] for row in first],
                 )
 
@@ -66,7 +68,7 @@ class IneffectiveLimit(Finding):
 def _created(
     snapshot: Snapshot, task: int, holds: list[int], capacity: int, resource: int
 ) -> tuple[list[int], int] | None:
-    """Return the first row of each task created, and how many ran at once at most.
+    """Return the tasks created, in order of their first events, and how many ran at once at most.
 
     ``None`` if the limit was effective.
     """
@@ -74,36 +76,49 @@ def _created(
     if len(holds) <= capacity or not all(_is_over(snapshot, row) for row in holds):
         return None
     since = timeline.enter_ended[holds[0]]
-    first = [
-        timeline.rows_of_task[definition.task][0]
+    lives = sorted(
+        (*life, definition.task)
         for definition in timeline.tasks.values()
         if definition.parent == task
         and definition.at >= since
-        and definition.task in timeline.rows_of_task
-    ]
+        and (life := _life(snapshot, definition.task)) is not None
+    )
     # A task for each time that it was held, which came after it and took no part in the limit.
-    if not capacity < len(first) == len(holds):
+    if not capacity < len(lives) == len(holds):
         return None
-    first.sort()
     if any(
-        timeline.enter_started[row] < timeline.exit_ended[hold]
-        for row, hold in zip(first, holds, strict=True)
+        start < timeline.exit_ended[hold] for (start, _, _), hold in zip(lives, holds, strict=True)
     ):
         return None
-    children = [timeline.task[row] for row in first]
-    spans = []
-    for child in children:
-        rows = timeline.rows_of_task[child]
-        if any(
-            timeline.resource[row] == resource or kind_of(snapshot, row) in _BOUNDS for row in rows
-        ):
-            return None
-        spans.append((timeline.enter_started[rows[0]], _end(snapshot, rows[-1])))
-    held = sum(timeline.exit_ended[row] - timeline.enter_ended[row] for row in holds)
-    if held * _BRIEFLY > sum(end - start for start, end in spans):
+    if any(
+        timeline.resource[row] == resource or kind_of(snapshot, row) in _BOUNDS
+        for _, _, child in lives
+        for row in _rows(snapshot, child)
+    ):
         return None
-    most = _most_at_once(spans)
-    return (first, most) if most > capacity else None
+    held = sum(timeline.exit_ended[row] - timeline.enter_ended[row] for row in holds)
+    if held * _BRIEFLY > sum(end - start for start, end, _ in lives):
+        return None
+    most = _most_at_once([(start, end) for start, end, _ in lives])
+    return ([child for _, _, child in lives], most) if most > capacity else None
+
+
+def _rows(snapshot: Snapshot, task: int) -> Sequence[int]:
+    return snapshot.timeline.rows_of_task.get(task, ())
+
+
+def _life(snapshot: Snapshot, task: int) -> tuple[int, int] | None:
+    """Return the times of the first and the last event of ``task``; ``None`` if it has none."""
+    timeline, waits = snapshot.timeline, snapshot.timeline.waits
+    spans = []
+    if rows := _rows(snapshot, task):
+        spans.append((timeline.enter_started[rows[0]], _end(snapshot, rows[-1])))
+    if awaits := waits.rows_of_task.get(task):
+        ended = waits.ended[awaits[-1]]
+        spans.append((waits.started[awaits[0]], snapshot.now if ended == NOT_YET else ended))
+    if not spans:
+        return None
+    return min(start for start, _ in spans), max(end for _, end in spans)
 
 
 def _is_over(snapshot: Snapshot, row: int) -> bool:

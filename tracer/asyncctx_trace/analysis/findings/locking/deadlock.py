@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from asyncctx_trace.analysis.deadlocks.cycles import DeadlockCycle, cycles_of, is_group
 from asyncctx_trace.analysis.deadlocks.description import describe_cycle
+from asyncctx_trace.analysis.deadlocks.stuck_groups import stuck_groups
 from asyncctx_trace.analysis.findings.finding import Finding
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.snapshot import Snapshot
@@ -30,6 +31,9 @@ class Deadlock(Finding):
             # Where the members are cancelled one after the other, what is left is a ring as well.
             if not any(waits < others for others in members):
                 yield cls.from_cycle(snapshot, cycle)
+        for group in snapshot.once(stuck_groups):
+            if group.holds or not group.quiescent:
+                yield cls.from_stuck(snapshot, group)
 
     @classmethod
     def from_cycle(cls, snapshot: Snapshot, cycle: DeadlockCycle) -> Finding:

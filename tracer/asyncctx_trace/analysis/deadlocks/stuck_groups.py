@@ -1,0 +1,180 @@
+"""Groups of tasks that can never go on: what they wait for leads from one to the next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from asyncctx_trace.analysis.contention.permits import is_anonymous
+from asyncctx_trace.analysis.deadlocks.blocked_tasks import (
+    BlockedTask,
+    quiescent_processes,
+    stuck_tasks,
+)
+from asyncctx_trace.analysis.deadlocks.components import components
+from asyncctx_trace.analysis.deadlocks.cycles import cycles_of, is_group
+from asyncctx_trace.analysis.snapshot import Snapshot
+from asyncctx_trace.analysis.timeline.completeness import is_complete
+from asyncctx_trace.analysis.wait_subjects import describe_subject
+from asyncctx_trace.model.waits import WaitKind
+
+__all__ = ["StuckGroup", "describe_stuck", "stuck_groups"]
+
+_NAMED = 4
+"""How many members of a group are named."""
+_FOR_OTHERS = frozenset(
+    {WaitKind.QUEUE_JOIN, WaitKind.QUEUE_PUT, WaitKind.CONDITION, WaitKind.BARRIER, WaitKind.SEND}
+)
+"""Waits that no idle program is in: somebody was to end them. A worker that waits for the next
+item, or a program that waits for its end, may wait for ever and mean it."""
+
+
+@dataclass(frozen=True, slots=True)
+class StuckGroup:
+    """Tasks of which none can go on before another one of them does."""
+
+    members: tuple[BlockedTask, ...]
+    """In the order in which they wait for each other, as far as that goes."""
+    since: int
+    """When the last of them began to wait (monotonic ns)."""
+    quiescent: bool
+    """Whether it is proven by an event loop that nothing can wake, and not by a cycle."""
+    certain: bool
+
+    @property
+    def holds(self) -> tuple[int, ...]:
+        """The acquisitions that keep members out and that members hold."""
+        tasks = {member.task for member in self.members}
+        return tuple(
+            dict.fromkeys(
+                hold
+                for member in self.members
+                for hold in member.holds
+                if not tasks.isdisjoint(member.on)
+            )
+        )
+
+
+def stuck_groups(snapshot: Snapshot) -> list[StuckGroup]:
+    """Return the groups at ``snapshot.now`` that a cycle of acquisitions alone does not explain."""
+    if not len(snapshot.timeline.waits):
+        return []
+    stuck = stuck_tasks(snapshot)
+    explained = _explained(snapshot)
+    edges = {task: [other for other in each.on if other in stuck] for task, each in stuck.items()}
+    groups = []
+    for component in components(edges):
+        members = [stuck[task] for task in component]
+        if len(component) == 1 and component[0] not in edges[component[0]]:
+            continue
+        if explained.intersection(component) or all(each.wait is None for each in members):
+            continue
+        groups.append(_group(snapshot, members, quiescent=False))
+    explained.update(each.task for group in groups for each in group.members)
+    for process in quiescent_processes(snapshot):
+        members = [each for each in stuck.values() if snapshot.process_of(each.task) == process]
+        if explained.isdisjoint(each.task for each in members) and any(
+            _waits_for_others(snapshot, each, stuck) for each in members
+        ):
+            groups.append(_group(snapshot, members, quiescent=True))
+    return groups
+
+
+def describe_stuck(snapshot: Snapshot, group: StuckGroup) -> str:
+    """Return a sentence that says what each member waits for, the first four of many."""
+    alike: dict[str, list[int]] = {}
+    for member in group.members:
+        alike.setdefault(_describe(snapshot, member), []).append(member.task)
+    parts = [
+        f"{snapshot.task_names(tasks)} {waiting if len(tasks) == 1 else _plural(waiting)}"
+        for waiting, tasks in list(alike.items())[:_NAMED]
+    ]
+    left = len(group.members) - sum(map(len, list(alike.values())[:_NAMED]))
+    more = f"; and {left} more" if left else ""
+    end = (
+        "nothing in the program is left that could wake them"
+        if group.quiescent
+        else "none of them can go on"
+    )
+    return f"{'; '.join(parts)}{more}: {end}"
+
+
+def _describe(snapshot: Snapshot, member: BlockedTask) -> str:
+    """What a task does: ``waits for event `ready` at app.py:12``."""
+    timeline = snapshot.timeline
+    place = snapshot.site_label(member.site)
+    if member.row is not None:
+        where = snapshot.acquisition_label(member.row)
+        if is_group(timeline, member.row):
+            return f"leaves {where} and waits for {snapshot.task_names(list(member.on))}"
+        taken = snapshot.site_label(timeline.site[member.holds[0]])
+        holders = snapshot.task_names(list(member.on))
+        return f"waits for {where}, held by {holders} (taken at {taken})"
+    assert member.wait is not None
+    if member.needs != "anybody":
+        return f"waits for the end of {snapshot.task_names(list(member.on))} at {place}"
+    return f"waits for {describe_subject(timeline, member.wait)} at {place}"
+
+
+def _plural(verbs: str) -> str:
+    return verbs.replace("waits for", "wait for", 1).replace("leaves", "leave", 1)
+
+
+def _explained(snapshot: Snapshot) -> set[int]:
+    timeline = snapshot.timeline
+    return {
+        timeline.task[row]
+        for cycle in snapshot.once(cycles_of)
+        for row in (*cycle.waits, *cycle.behind)
+    }
+
+
+def _waits_for_others(
+    snapshot: Snapshot, member: BlockedTask, stuck: dict[int, BlockedTask]
+) -> bool:
+    """Whether ``member`` is not just idle: another task, or one that is gone, was to wake it."""
+    if any(task in stuck for task in member.on):
+        return True
+    wait = member.wait
+    return wait is not None and WaitKind(snapshot.timeline.waits.kind[wait]) in _FOR_OTHERS
+
+
+def _group(snapshot: Snapshot, members: list[BlockedTask], *, quiescent: bool) -> StuckGroup:
+    timeline = snapshot.timeline
+    tasks = {member.task for member in members}
+    first, last = min(each.since for each in members), max(each.since for each in members)
+    exact = quiescent or all(
+        member.needs == "all"
+        or (
+            len(member.holds) == _capacity(snapshot, member)
+            and not any(is_anonymous(timeline, hold) for hold in member.holds)
+        )
+        for member in members
+    )
+    return StuckGroup(
+        members=tuple(_in_order(members)),
+        since=last,
+        quiescent=quiescent,
+        certain=exact and is_complete(timeline, tasks, first, last),
+    )
+
+
+def _capacity(snapshot: Snapshot, member: BlockedTask) -> int | None:
+    if member.row is None:
+        return None
+    known = snapshot.timeline.resources.get(snapshot.timeline.resource[member.row])
+    return None if known is None or known.kind == "condition" else known.capacity
+
+
+def _in_order(members: list[BlockedTask]) -> list[BlockedTask]:
+    """Each member followed by one that it waits for, those that hold something first."""
+    left = {
+        member.task: member
+        for member in sorted(members, key=lambda each: (each.row is None, each.since))
+    }
+    order: list[BlockedTask] = []
+    while left:
+        member: BlockedTask | None = left.pop(next(iter(left)))
+        while member is not None:
+            order.append(member)
+            member = next((left.pop(task) for task in member.on if task in left), None)
+    return order

@@ -1,0 +1,294 @@
+/* The hooks at awaits that suspend, and at what wakes tasks; see waits/hooks.py. */
+
+#include "native.h"
+
+/* Positions in an entry of `awaiting_by_code`, and in its second item. */
+enum { ENTRY_CODE, ENTRY_AWAITING, ENTRY_CLASS, ENTRY_SIZE };
+enum { AWAITING_KIND, AWAITING_THING, AWAITING_ATTRIBUTE, AWAITING_SIZE };
+/* Members of WaitKind that are not handled here, or only in part. */
+enum { KIND_FUTURE = 1, KIND_TASK, KIND_TASKS, KIND_FIRST_TASK, KIND_LOCK = 11 };
+
+/* `_asyncio.Future`; NULL without an error before asyncio is imported. */
+static PyTypeObject *
+plain_future_type(void)
+{
+    static PyTypeObject *type;
+    if (type == NULL) {
+        PyObject *module = PyImport_GetModule(s_asyncio);
+        PyObject *found = module == NULL ? NULL : PyObject_GetAttrString(module, "Future");
+        Py_XDECREF(module);
+        if (found != NULL && PyType_Check(found)) {
+            type = (PyTypeObject *)found; /* never released */
+        }
+        PyErr_Clear();
+    }
+    return type;
+}
+
+typedef struct {
+    PyTypeObject *type;
+    PyObject *found; /* borrowed */
+} Search;
+
+static int
+visit(PyObject *object, void *argument)
+{
+    Search *search = argument;
+    if (Py_IS_TYPE(object, search->type) || PyType_IsSubtype(Py_TYPE(object), search->type)) {
+        search->found = object;
+        return 1;
+    }
+    return 0;
+}
+
+/* The first object of class `type` among the locals of a suspended coroutine, borrowed. */
+static PyObject *
+local_of(PyObject *coroutine, PyObject *type)
+{
+    Search search = {(PyTypeObject *)type, NULL};
+    Py_TYPE(coroutine)->tp_traverse(coroutine, visit, &search);
+    return search.found;
+}
+
+static inline void
+set_slot(const Slot *slot, PyObject *thing, PyObject *value)
+{
+    PyObject **place = (PyObject **)((char *)thing + slot->offset);
+    PyObject *before = *place;
+    *place = Py_NewRef(value);
+    Py_XDECREF(before);
+}
+
+/* Whether `value` is a future that nothing but a result is known of, and no task or thread sets. */
+static int
+is_plain_future(PyObject *value, PyObject **kind)
+{
+    if (!Py_IS_TYPE(value, plain_future_type())) {
+        return 0;
+    }
+    PyObject *callbacks = PyObject_GetAttr(value, s_callbacks);
+    int plain = callbacks == Py_None;
+    Py_XDECREF(callbacks);
+    *kind = shared.future_kind;
+    return plain;
+}
+
+/* Kind and subject of the wait, borrowed; 1 if it takes the long way, 2 if it is not recorded. */
+static int
+subject_of(PyObject *task, PyObject *awaited, PyObject *value, PyObject **kind, PyObject **subject)
+{
+    if (!PyCoro_CheckExact(awaited)) {
+        PyObject *other = by_address(shared.tasks, value);
+        if (other == NULL) {
+            return is_plain_future(value, kind) ? (*subject = zero, 0) : 1;
+        }
+        *kind = shared.task_kind;
+        *subject = slot_value(&slots.task_id, other);
+        return *subject == NULL;
+    }
+    PyObject *code = PyObject_GetAttr(awaited, s_cr_code);
+    PyObject *entry = code == NULL ? NULL : by_address(shared.awaiting_by_code, code);
+    Py_XDECREF(code);
+    if (entry == NULL || !PyTuple_Check(entry) || PyTuple_GET_SIZE(entry) != ENTRY_SIZE) {
+        return 1;
+    }
+    PyObject *awaiting = PyTuple_GET_ITEM(entry, ENTRY_AWAITING);
+    PyObject *type = PyTuple_GET_ITEM(entry, ENTRY_CLASS);
+    if (!PyTuple_Check(awaiting) || PyTuple_GET_SIZE(awaiting) != AWAITING_SIZE) {
+        return 1;
+    }
+    *kind = PyTuple_GET_ITEM(awaiting, AWAITING_KIND);
+    long number = PyLong_AsLong(*kind);
+    if (number <= KIND_FIRST_TASK) {
+        return 1;
+    }
+    if (number == KIND_LOCK) {
+        PyObject *open = slot_value(&slots.task_open, task);
+        Py_ssize_t depth = open != NULL && PyList_CheckExact(open) ? PyList_GET_SIZE(open) : 0;
+        PyObject *last = depth > 0 ? PyList_GET_ITEM(open, depth - 1) : NULL;
+        if (last != NULL && Py_IS_TYPE(last, &AcquisitionType)
+            && ((Acquisition *)last)->state == ENTERING) {
+            return 2;
+        }
+    }
+    *subject = zero;
+    if (type == Py_None) {
+        return 0;
+    }
+    PyObject *attribute = PyTuple_GET_ITEM(awaiting, AWAITING_ATTRIBUTE);
+    if (!PyType_Check(type) || !PyUnicode_Check(attribute) || PyUnicode_GET_LENGTH(attribute) > 0) {
+        return 1;
+    }
+    PyObject *thing = local_of(awaited, type);
+    PyObject *resource = thing == NULL ? NULL : by_address(shared.by_object, thing);
+    if (resource == NULL) {
+        return 1;
+    }
+    *subject = slot_value(&slots.resource_id, resource);
+    return *subject == NULL;
+}
+
+/* 0 if the wait has been published or needs not be, 1 if it takes the long way, -1 with an error. */
+static int
+publish_wait_started(PyObject *sink, PyObject *site_object, PyObject *awaited, PyObject *value)
+{
+    int result = 1;
+    PyObject *kind, *subject, *site, *task_id, *wait, *before, *at = NULL, *id = NULL, *address = NULL;
+    PyObject *task = running_task();
+    if (task == NULL) {
+        return 1;
+    }
+    if ((wait = slot_value(&slots.task_wait, task)) == NULL
+        || (before = slot_value(&slots.task_suspended_on, task)) == NULL
+        || (task_id = slot_value(&slots.task_id, task)) == NULL
+        || (address = PyLong_FromVoidPtr(value)) == NULL) {
+        goto end;
+    }
+    if (wait != zero) {
+        /* An outer coroutine passes on what an inner one has yielded. */
+        result = PyObject_RichCompareBool(before, address, Py_EQ) == 1 ? 0 : 1;
+        goto end;
+    }
+    if ((site = slot_value(&slots.site_id, site_object)) == NULL || site == zero
+        || (result = subject_of(task, awaited, value, &kind, &subject)) != 0) {
+        result = result == 2 ? 0 : 1;
+        goto end;
+    }
+    result = 1;
+    if ((at = now()) == NULL || (id = PyIter_Next(shared.ids)) == NULL) {
+        goto end;
+    }
+    set_slot(&slots.task_wait, task, id);
+    set_slot(&slots.task_suspended_on, task, address);
+    PyObject *args[] = {sink, at, id, task_id, subject, site, kind};
+    result = deliver(s_wait_started, args, 7);
+end:
+    Py_XDECREF(at);
+    Py_XDECREF(id);
+    Py_XDECREF(address);
+    Py_DECREF(task);
+    return result;
+}
+
+PyObject *
+suspending(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    if (kwnames == NULL && PyVectorcall_NARGS(nargsf) == 3) {
+        PyObject *sink = args[2] == Py_None ? NULL : current_sink();
+        if (sink == NULL && !PyErr_Occurred()) {
+            return Py_NewRef(Py_None);
+        }
+        int result = 1;
+        if (sink != NULL) {
+            PyThreadState *thread = suspend_tracing();
+            Py_INCREF(sink);
+            result = publish_wait_started(sink, args[0], args[1], args[2]);
+            Py_DECREF(sink);
+            resume_tracing(thread);
+        }
+        if (result == 0) {
+            return Py_NewRef(Py_None);
+        }
+        if (!may_fall_back()) {
+            return NULL;
+        }
+    }
+    return call_original(self, args, nargsf, kwnames);
+}
+
+/* int(Outcome) of a future that is done, borrowed; NULL if that is not seen so easily. */
+static PyObject *
+outcome_of_waiter(PyObject *native)
+{
+    PyObject *outcome = NULL, *error = NULL;
+    PyObject *future = PyObject_GetAttr(native, s_fut_waiter);
+    PyObject *state = future == NULL ? NULL : PyObject_GetAttr(future, s_state);
+    if (state != NULL && PyUnicode_Check(state)) {
+        if (PyUnicode_CompareWithASCIIString(state, "CANCELLED") == 0) {
+            outcome = shared.cancelled;
+        }
+        else if (PyUnicode_CompareWithASCIIString(state, "FINISHED") == 0
+                 && (error = PyObject_GetAttr(future, s_exception)) != NULL) {
+            outcome = error == Py_None ? ok : NULL;
+        }
+    }
+    Py_XDECREF(error);
+    Py_XDECREF(state);
+    Py_XDECREF(future);
+    return outcome;
+}
+
+/* As publish_wait_started. */
+static int
+publish_wait_ended(PyObject *sink, PyObject *callback)
+{
+    int result = 1;
+    PyObject *waker_id = zero, *at = NULL;
+    PyObject *running = running_native();
+    if (running == NULL && PyErr_Occurred()) {
+        return 1;
+    }
+    if (running != NULL) {
+        PyObject *done = PyObject_CallMethodNoArgs(running, s_done);
+        PyObject *waker = done == Py_False ? by_address(shared.tasks, running) : NULL;
+        int goes_on = done == Py_False;
+        Py_XDECREF(done);
+        Py_DECREF(running);
+        if (!goes_on) {
+            return 1; /* its end is to be published */
+        }
+        if (waker != NULL && (waker_id = slot_value(&slots.task_id, waker)) == NULL) {
+            return 1;
+        }
+    }
+    PyObject *native = PyCFunction_Check(callback) ? PyCFunction_GET_SELF(callback)
+                       : PyMethod_Check(callback)  ? PyMethod_GET_SELF(callback)
+                                                   : NULL;
+    PyObject *task = native == NULL ? NULL : by_address(shared.tasks, native);
+    if (task == NULL) {
+        return PyErr_Occurred() ? 1 : 0;
+    }
+    PyObject *wait = slot_value(&slots.task_wait, task), *outcome;
+    if (wait == NULL || wait == zero) {
+        return wait == NULL;
+    }
+    Py_INCREF(task);
+    Py_INCREF(wait);
+    Py_INCREF(waker_id);
+    if ((outcome = outcome_of_waiter(native)) != NULL && (at = now()) != NULL) {
+        set_slot(&slots.task_wait, task, zero);
+        PyObject *args[] = {sink, at, wait, outcome, waker_id};
+        result = deliver(s_wait_ended, args, 5);
+        Py_DECREF(at);
+    }
+    Py_DECREF(waker_id);
+    Py_DECREF(wait);
+    Py_DECREF(task);
+    return result;
+}
+
+PyObject *
+scheduled(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    if (kwnames == NULL && PyVectorcall_NARGS(nargsf) == 1) {
+        PyObject *sink = current_sink();
+        if (sink == NULL && !PyErr_Occurred()) {
+            return Py_NewRef(Py_None);
+        }
+        int result = 1;
+        if (sink != NULL) {
+            PyThreadState *thread = suspend_tracing();
+            Py_INCREF(sink);
+            result = publish_wait_ended(sink, args[0]);
+            Py_DECREF(sink);
+            resume_tracing(thread);
+        }
+        if (result == 0) {
+            return Py_NewRef(Py_None);
+        }
+        if (!may_fall_back()) {
+            return NULL;
+        }
+    }
+    return call_original(self, args, nargsf, kwnames);
+}

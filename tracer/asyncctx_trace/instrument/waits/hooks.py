@@ -1,0 +1,142 @@
+"""What the hooks at awaits, and at what wakes tasks, publish."""
+
+from __future__ import annotations
+
+from types import BuiltinMethodType, MethodType
+from typing import Any
+
+from asyncctx_trace.instrument import publish, sinks
+from asyncctx_trace.instrument.hidden_frames import call_hidden, hidden
+from asyncctx_trace.instrument.publish import ENTERING
+from asyncctx_trace.instrument.registry import resources, tasks
+from asyncctx_trace.instrument.registry.sites import Site
+from asyncctx_trace.instrument.registry.tasks import Task, current_task, seen
+from asyncctx_trace.instrument.waits.subjects import Subject, subject_of
+from asyncctx_trace.model.outcomes import Outcome
+from asyncctx_trace.model.unpatched import unpatched
+from asyncctx_trace.model.waits import WaitKind
+from asyncctx_trace.native import accelerated
+
+__all__ = ["rescheduled", "scheduled", "suspending"]
+
+_KINDS = {
+    WaitKind.QUEUE_GET: "queue",
+    WaitKind.QUEUE_PUT: "queue",
+    WaitKind.QUEUE_JOIN: "queue",
+    WaitKind.EVENT: "event",
+    WaitKind.CONDITION: "condition",
+    WaitKind.BARRIER: "barrier",
+    WaitKind.LOCK: "lock",
+    WaitKind.RECEIVE: "channel",
+    WaitKind.SEND: "channel",
+}
+"""The kind of resource that a wait is for."""
+_OK = int(Outcome.OK)
+_CANCELLED = int(Outcome.CANCELLED)
+_ERROR = int(Outcome.ERROR)
+
+
+@accelerated
+@hidden
+def suspending(site: Site, awaited: Any, value: Any) -> None:
+    """``awaited``, at ``site``, has just yielded ``value``: the task that runs suspends."""
+    sink = sinks.active_sink()
+    if sink is None or value is None:
+        return
+    try:
+        known = None if tasks.running_loop() is None else seen(id(tasks.native_task()))
+        task = known or current_task()
+        if task.wait:
+            if task.suspended_on == id(value):  # an outer frame passes on what an inner one yielded
+                return
+            _end(task, _OK, 0)
+        subject = subject_of(awaited, value)
+        if subject is None:
+            return
+        if subject.kind is WaitKind.LOCK and task.open and task.open[-1].state == ENTERING:
+            return  # recorded as an acquisition
+        site_id = site.id or call_hidden(site.arrive)
+        waited_for = _id_of(subject, site)
+        number = task.wait = next(publish.ids)
+        task.suspended_on = id(value)
+        sink.wait_started(
+            unpatched.monotonic_ns(), number, task.id, waited_for, site_id, int(subject.kind)
+        )
+        if len(subject.tasks) > 1:
+            for each in subject.tasks:
+                sink.wait_target(
+                    unpatched.monotonic_ns(), number, call_hidden(tasks.of_native, each).id
+                )
+    except RecursionError:
+        return
+    except Exception as error:
+        sinks.hook_failed(error)
+
+
+@accelerated
+@hidden
+def scheduled(callback: Any) -> None:
+    """The event loop is told to call ``callback``, which may be a task that is to go on.
+
+    Whoever tells it may be a task that has just come to its end.
+    """
+    try:
+        running = None if tasks.running_loop() is None else tasks.native_task()
+        waker = None if running is None else seen(id(running))
+        if running is not None and running.done():
+            tasks.note_end_of(running)
+        cls = type(callback)
+        if cls is not BuiltinMethodType and cls is not MethodType:
+            return
+        native = callback.__self__
+        task = seen(id(native))
+        if task is None or not task.wait:
+            return
+        future = getattr(native, "_fut_waiter", None)
+        outcome = _OK
+        if future is not None and future.cancelled():
+            outcome = _CANCELLED
+        elif future is not None and future.done() and future._exception is not None:
+            outcome = _ERROR
+        _end(task, outcome, 0 if waker is None else waker.id)
+    except Exception as error:
+        sinks.hook_failed(error)
+
+
+@hidden
+def rescheduled(native: Any, outcome: Any) -> None:
+    """Trio's loop is told that the task ``native`` is to go on with ``outcome``."""
+    task = seen(id(native))
+    if task is None or not task.wait:
+        return
+    try:
+        waker = current_task()
+        failed = getattr(outcome, "error", None)
+        _end(
+            task, _OK if failed is None else _CANCELLED, waker.id if waker.runtime == "trio" else 0
+        )
+    except Exception as error:
+        sinks.hook_failed(error)
+
+
+@hidden
+def _end(task: Task, outcome: int, waker: int) -> None:
+    number = task.wait
+    task.wait = 0
+    sink = sinks.active.sink
+    if sink is not None:
+        sink.wait_ended(unpatched.monotonic_ns(), number, outcome, waker)
+
+
+@hidden
+def _id_of(subject: Subject, site: Site) -> int:
+    """The id of the task or resource that ``subject`` stands for, ``0`` for none."""
+    if subject.tasks:
+        return call_hidden(tasks.of_native, subject.tasks[0]).id if len(subject.tasks) == 1 else 0
+    if subject.thing is None:
+        return 0
+    known = resources.of_object(subject.thing)
+    if known is None:
+        kind = _KINDS.get(subject.kind, "future")
+        known = call_hidden(resources.of_awaited, subject.thing, kind, subject.method, site.text)
+    return known.id
