@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from asyncctx_trace.instrument import sinks
 from asyncctx_trace.model.outcomes import Outcome
-from asyncctx_trace.model.waits import WaitKind
+from asyncctx_trace.model.waits import OF_TASKS, WaitKind
 
 
 @dataclass
@@ -106,7 +106,7 @@ class EventLog:
         self, at: int, wait: int, task: int, subject: int, site: int, wait_kind: int
     ) -> None:
         number = self._wait_numbers[wait] = len(self._wait_numbers) + 1
-        is_resource = subject and wait_kind > WaitKind.FIRST_TASK
+        is_resource = subject and wait_kind not in OF_TASKS
         name = self.resources[subject][1] if is_resource else ""
         self.waits.append(("started", number, WaitKind(wait_kind).label, name, self.sites[site][3]))
 

@@ -20,7 +20,7 @@ from asyncctx_trace.instrument.adapters import adapter_for
 from asyncctx_trace.instrument.patches.table import all_patches, apply, patches_of_adapter
 from asyncctx_trace.instrument.rewriting.code_rewriter import rewritten
 from asyncctx_trace.instrument.scope import Scope
-from asyncctx_trace.model.waits import WaitKind
+from asyncctx_trace.model.waits import OF_TASKS
 from instrument.random_programs import Closing, M, Stack
 
 
@@ -136,7 +136,7 @@ class FaultySink:
         self, at: int, wait: int, task: int, subject: int, site: int, wait_kind: int
     ) -> None:
         self.acquisitions[wait] = len(self.acquisitions)
-        about_tasks = wait_kind in (WaitKind.TASK, WaitKind.TASKS, WaitKind.FIRST_TASK)
+        about_tasks = wait_kind in OF_TASKS
         self.receive(
             "wait_started",
             wait,

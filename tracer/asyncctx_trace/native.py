@@ -56,6 +56,7 @@ ACCELERATED: Mapping[str, tuple[str, ...]] = {
         "wrapping.awaiting.await_exit",
         "registry.sites.site_at",
         "patches.spawned_tasks.SpawnWatch._task_created",
+        "patches.spawned_waits.suspending_inside",
         "patches.acquire_release.Watch._acquire_started",
         "patches.acquire_release.Watch._acquired",
         "patches.acquire_release.Watch._acquire_failed",

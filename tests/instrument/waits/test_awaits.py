@@ -12,11 +12,9 @@ import pytest
 
 from asyncctx_trace.instrument import sinks
 from asyncctx_trace.instrument.patches.table import all_patches, apply
-from asyncctx_trace.instrument.rewriting.code_rewriter import original_of, rewritten
+from asyncctx_trace.instrument.rewriting.code_rewriter import functions, original_of, rewritten
 from asyncctx_trace.instrument.scope import Scope
 from instrument.event_log import EventLog
-
-PATCHED = asyncio.base_events.BaseEventLoop.call_soon
 
 
 class Own(Scope):
@@ -27,14 +25,14 @@ class Own(Scope):
 
 
 @pytest.fixture(autouse=True)
-def woken_tasks() -> Iterator[None]:
-    """The event loop says whom it wakes."""
-    code = PATCHED.__code__
+def patched_asyncio() -> Iterator[None]:
+    """The event loop says whom it wakes, and libraries what they wait for in tasks of their own."""
     for patch in all_patches(Own()):
-        if patch.function == "BaseEventLoop.call_soon":
+        if patch.module.startswith("asyncio."):
             apply(patch)
     yield
-    PATCHED.__code__ = original_of(code)
+    for function in list(functions()):
+        function.__code__ = original_of(function.__code__)
 
 
 def waits_of(body: str) -> list[tuple[object, ...]]:
@@ -89,6 +87,46 @@ def started(body: str) -> list[tuple[object, ...]]:
         (
             "await asyncio.wait([loop.create_task(other())])",
             ("tasks", "", "asyncio.wait([loop.create_task(other())])"),
+        ),
+        (
+            "await asyncio.wait([loop.create_task(other())], return_when='FIRST_COMPLETED')",
+            (
+                "first task",
+                "",
+                "asyncio.wait([loop.create_task(other())], return_when='FIRST_COMPLETED')",
+            ),
+        ),
+        (
+            "await asyncio.wait([loop.create_task(other())], timeout=9)",
+            ("timed tasks", "", "asyncio.wait([loop.create_task(other())], timeout=9)"),
+        ),
+        (
+            "await asyncio.wait_for(loop.create_task(other()), 9)",
+            ("timed tasks", "", "asyncio.wait_for(loop.create_task(other()), 9)"),
+        ),
+        (
+            "await asyncio.wait_for(loop.create_task(other()), None)",
+            ("task", "", "asyncio.wait_for(loop.create_task(other()), None)"),
+        ),
+        (
+            "await asyncio.shield(loop.create_task(other()))",
+            ("task", "", "asyncio.shield(loop.create_task(other()))"),
+        ),
+        (
+            "loop.call_later(0.001, event.set); await loop.create_task(event.wait())",
+            ("event", "event", "loop.create_task(event.wait())"),
+        ),
+        (
+            "loop.call_later(0.001, jobs.put_nowait, 1); await asyncio.gather(jobs.get(), other())",
+            ("queue get", "jobs", "asyncio.gather(jobs.get(), other())"),
+        ),
+        (
+            "await loop.create_task(asyncio.wait([loop.create_task(other())]))",
+            ("tasks", "", "loop.create_task(asyncio.wait([loop.create_task(other())]))"),
+        ),
+        (
+            "await loop.create_task(asyncio.sleep(0.001))",
+            ("sleep", "", "loop.create_task(asyncio.sleep(0.001))"),
         ),
         (
             "loop.call_soon(jobs.put_nowait, 1); await passed_on()",

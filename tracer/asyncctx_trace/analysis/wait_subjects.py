@@ -25,6 +25,7 @@ _PHRASES = {
     WaitKind.THREAD: "a function in another thread",
     WaitKind.IO: "input or output",
     WaitKind.SLEEP: "a timer",
+    WaitKind.TIMED_TASKS: "the end of tasks, or a timer",
 }
 _UNNAMED = {
     WaitKind.QUEUE_GET: "a queue",
@@ -49,7 +50,8 @@ def describe_subject(timeline: Timeline, wait: int) -> str:
         first = task_name(timeline, awaited[0], _NAME)
         more = f" and {len(awaited) - 1} more" if len(awaited) > 1 else ""
         either = "the first to end of " if kind is WaitKind.FIRST_TASK else "the end of "
-        return f"{either}{first}{more}"
+        timer = ", or a timer" if kind is WaitKind.TIMED_TASKS else ""
+        return f"{either}{first}{more}{timer}"
     subject = waits.subject[wait]
     name = f"`{resource_name(timeline, subject, _NAME)}`" if subject else ""
     return _PHRASES[kind].format(name or _UNNAMED.get(kind, "")).strip()

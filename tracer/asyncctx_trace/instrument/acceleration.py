@@ -55,6 +55,7 @@ def bind() -> None:
             kinds=resources.kinds.by_id,
             resource_at=resources.resource_at,
             site_of=awaiting.site_of,
+            spawned=spawned_tasks.by_coroutine.by_id,
             task_kind=int(WaitKind.TASK),
             task_namespace=vars(tasks),
             tasks=tasks.by_native.by_id,

@@ -221,7 +221,7 @@ EVENTS: Final = (
                   "1 `future`, 2 `task`, 3 `tasks` (all of them), 4 `first task` of several, "
                   "5 `queue get`, 6 `queue put`, 7 `queue join`, 8 `event`, 9 `condition`, "
                   "10 `barrier`, 11 `lock`, 12 `receive`, 13 `send`, 14 `thread`, 15 `io`, "
-                  "16 `sleep`"),
+                  "16 `sleep`, 17 `timed tasks`: the end of tasks, or a point in time"),
         ),
     ),
     EventSchema(

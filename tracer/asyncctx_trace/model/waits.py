@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-__all__ = ["WaitKind"]
+__all__ = ["OF_TASKS", "WaitKind"]
 
 
 class WaitKind(IntEnum):
@@ -35,8 +35,14 @@ class WaitKind(IntEnum):
     IO = 15
     """A socket, a stream, a subprocess."""
     SLEEP = 16
+    TIMED_TASKS = 17
+    """The end of one or several tasks, or a point in time: ``wait(timeout=1)``, ``wait_for``."""
 
     @property
     def label(self) -> str:
         """Such as ``queue get``."""
         return self.name.lower().replace("_", " ")
+
+
+OF_TASKS = frozenset({WaitKind.TASK, WaitKind.TASKS, WaitKind.FIRST_TASK, WaitKind.TIMED_TASKS})
+"""The kinds of waits for the end of tasks."""

@@ -14,7 +14,7 @@ from asyncctx_trace.model.waits import WaitKind
 
 __all__ = ["BlockedTask", "blocked_tasks", "quiescent_processes", "stuck_tasks"]
 
-_ENDS_BY_ITSELF = frozenset({WaitKind.SLEEP, WaitKind.IO, WaitKind.THREAD})
+_ENDS_BY_ITSELF = frozenset({WaitKind.SLEEP, WaitKind.IO, WaitKind.THREAD, WaitKind.TIMED_TASKS})
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from asyncctx_trace.analysis.timeline.phases import NOT_YET
 from asyncctx_trace.model.outcomes import Outcome
-from asyncctx_trace.model.waits import WaitKind
+from asyncctx_trace.model.waits import OF_TASKS
 
 __all__ = ["WaitColumns"]
 
@@ -140,8 +140,7 @@ class WaitColumns:
         if row in self.targets:
             return self.targets[row]
         subject = self.subject[row]
-        kinds = (WaitKind.TASK, WaitKind.TASKS, WaitKind.FIRST_TASK)
-        return [subject] if subject and self.kind[row] in kinds else []
+        return [subject] if subject and self.kind[row] in OF_TASKS else []
 
     def cancelled(self, row: int) -> bool:
         """Return whether the wait in ``row`` was ended by a cancellation."""

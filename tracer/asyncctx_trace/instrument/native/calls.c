@@ -24,6 +24,19 @@ site_at(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
     return call_original(self, args, nargsf, kwnames);
 }
 
+/* Whether the running task, which makes another one, is to be made known first. */
+static int
+is_maker_unknown(void)
+{
+    if (current_sink() == NULL) {
+        return 0;
+    }
+    PyObject *native = running_native();
+    int unknown = native != NULL && by_address(shared.tasks, native) == NULL;
+    Py_XDECREF(native);
+    return unknown;
+}
+
 /* Called with the coroutine or future of a new task: nothing is noted about most of them. */
 PyObject *
 task_created(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
@@ -33,7 +46,7 @@ task_created(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwn
                                                     : Py_NewRef(Py_TYPE(args[0]));
         PyObject *known = kind == NULL ? NULL : by_address(shared.ignored, kind);
         Py_XDECREF(kind);
-        if (known != NULL) {
+        if (known != NULL && !is_maker_unknown() && !PyErr_Occurred()) {
             return Py_NewRef(args[0]);
         }
         if (!may_fall_back()) {

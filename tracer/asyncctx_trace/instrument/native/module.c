@@ -44,6 +44,7 @@ static const struct {
     {"patches.acquire_release.Watch._return_started", return_started},
     {"patches.acquire_release.Watch._returned", skip_none},
     {"patches.acquire_release.Watch._return_failed", skip_none},
+    {"patches.spawned_waits.suspending_inside", suspending_inside},
     {"waits.hooks.suspending", suspending},
     {"waits.hooks.scheduled", scheduled},
 };
@@ -99,6 +100,7 @@ static const struct {
     OBJECT(by_item),
     OBJECT(ignored),
     OBJECT(ids),
+    OBJECT(spawned),
     OBJECT(traced_flag),
     OBJECT(cancelled),
     OBJECT(awaiting_by_code),

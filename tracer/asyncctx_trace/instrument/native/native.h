@@ -29,6 +29,7 @@ typedef struct {
     PyObject *by_item;        /* address of what a pool gave -> acquisitions */
     PyObject *ignored;        /* addresses of code objects and classes */
     PyObject *ids;            /* the iterator that numbers acquisitions */
+    PyObject *spawned;        /* address of a library's coroutine -> who made a task of it */
     PyObject *traced_flag;    /* int(EnterFlag.TRACED) */
     PyObject *cancelled;      /* int(Outcome.CANCELLED) */
     PyObject *awaiting_by_code; /* address of a code object -> what its suspension waits for */
@@ -193,7 +194,7 @@ PyObject *exit_started(FUNCTION_ARGUMENTS);
 PyObject *exit_ended(FUNCTION_ARGUMENTS);
 PyObject *sink_for_enter(void);
 
-/* -- hooks.c, awaiting.c, calls.c, waits.c, watchdog.c ------------------------------------------------------------ */
+/* -- hooks.c, awaiting.c, calls.c, waits.c, watchdog.c ----------------------------------------- */
 
 extern PyTypeObject TracedAwaitableType;
 PyObject *begin(FUNCTION_ARGUMENTS);
@@ -208,6 +209,7 @@ PyObject *release_started(FUNCTION_ARGUMENTS);
 PyObject *return_started(FUNCTION_ARGUMENTS);
 PyObject *skip_none(FUNCTION_ARGUMENTS);
 PyObject *suspending(FUNCTION_ARGUMENTS);
+PyObject *suspending_inside(FUNCTION_ARGUMENTS);
 PyObject *scheduled(FUNCTION_ARGUMENTS);
 PyObject *start_watchdog(PyObject *module, PyObject *args);
 PyObject *stop_watchdog(PyObject *module, PyObject *unused);

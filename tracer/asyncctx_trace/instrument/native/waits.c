@@ -196,6 +196,16 @@ suspending(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnam
     return call_original(self, args, nargsf, kwnames);
 }
 
+/* Most programs make no task of a library's coroutine. */
+PyObject *
+suspending_inside(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    if (PyDict_Check(shared.spawned) && PyDict_GET_SIZE(shared.spawned) == 0) {
+        return Py_NewRef(Py_None);
+    }
+    return call_original(self, args, nargsf, kwnames);
+}
+
 /* int(Outcome) of a future that is done, borrowed; NULL if that is not seen so easily. */
 static PyObject *
 outcome_of_waiter(PyObject *native)

@@ -95,6 +95,7 @@ class SpawnWatch:
 
     @hidden
     def _task_created(self, coroutine: Any) -> Any:
+        tasks.see_running()
         plain = plain_coroutine(coroutine)
         if plain is None:
             cls = type(coroutine)

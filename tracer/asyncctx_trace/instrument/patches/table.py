@@ -21,6 +21,7 @@ from asyncctx_trace.instrument.patches.exit_stack import StackWatch
 from asyncctx_trace.instrument.patches.launchers import module_details
 from asyncctx_trace.instrument.patches.primitives import PRIMITIVES, Primitive
 from asyncctx_trace.instrument.patches.spawned_tasks import CREATING, SpawnWatch
+from asyncctx_trace.instrument.patches.spawned_waits import functions_to_watch
 from asyncctx_trace.instrument.registry.resources import Resource
 from asyncctx_trace.instrument.rewriting.async_with import SUPPORTED
 from asyncctx_trace.instrument.rewriting.bytecode import UnsupportedCode
@@ -119,6 +120,8 @@ def _of_waits() -> Iterator[Patch]:
         "Runner.reschedule",
         partial(_beginning, waits.rescheduled, ("task", "next_send")),
     )
+    for module, function, change in functions_to_watch():
+        yield Patch(module, function, change)
 
 
 def patches_of_adapter(adapter: Adapter, scope: Scope) -> Iterator[Patch]:

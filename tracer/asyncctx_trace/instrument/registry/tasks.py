@@ -31,6 +31,7 @@ __all__ = [
     "plain_coroutine",
     "running",
     "running_loop",
+    "see_running",
     "seen",
     "task_of_loop",
 ]
@@ -104,6 +105,14 @@ def current_task() -> Task:
         return call_hidden(_first_seen, native, "trio") if task is None else task
     outside: Task | None = getattr(_outside, "task", None)
     return call_hidden(_first_outside) if outside is None else outside
+
+
+@hidden
+def see_running() -> None:
+    """Make the running asyncio task known, so that it is the parent of those that it makes."""
+    native = None if sinks.active.sink is None or running_loop() is None else native_task()
+    if native is not None and seen(id(native)) is None:
+        call_hidden(_first_seen, native, "asyncio")
 
 
 def _first_outside() -> Task:

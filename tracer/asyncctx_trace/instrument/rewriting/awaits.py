@@ -47,14 +47,23 @@ def has_awaits(code: CodeType) -> bool:
 
 
 def hook_awaits(
-    assembly: Assembly, hook: Callable[..., object], place: Callable[[Position], object]
+    assembly: Assembly,
+    hook: Callable[..., object],
+    place: Callable[[Position], object],
+    loads: tuple[Instruction, ...] | None = None,
 ) -> None:
     """Have every ``await`` call ``hook(place(position), awaited, value)`` before it yields.
 
-    The enters and exits of ``async with`` are left out.
+    With ``loads``, it calls ``hook(place(position), value, *loads)``. The enters and exits of
+    ``async with`` are left out.
     """
     for send, yielding, position in list(_awaits(assembly)):
-        arguments = assembly.const(place(position)), copy(5 + _BELOW), copy(5)
+        site = assembly.const(place(position))
+        arguments: tuple[Instruction, ...]
+        if loads is None:
+            arguments = site, copy(5 + _BELOW), copy(5)
+        else:
+            arguments = site, copy(4), *(make(load.name, load.arg) for load in loads)
         added = [*assembly.call(hook, *arguments), pop()]
         if _READS_SEND:
             # CPython 3.11 steps back from the YIELD_VALUE and takes what is there for the SEND.

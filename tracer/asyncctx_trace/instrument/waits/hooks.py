@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import BuiltinMethodType, MethodType
 from typing import Any
 
@@ -17,7 +18,7 @@ from asyncctx_trace.model.unpatched import unpatched
 from asyncctx_trace.model.waits import WaitKind
 from asyncctx_trace.native import accelerated
 
-__all__ = ["rescheduled", "scheduled", "suspending"]
+__all__ = ["rescheduled", "scheduled", "suspended", "suspending"]
 
 _KINDS = {
     WaitKind.QUEUE_GET: "queue",
@@ -40,6 +41,15 @@ _ERROR = int(Outcome.ERROR)
 @hidden
 def suspending(site: Site, awaited: Any, value: Any) -> None:
     """``awaited``, at ``site``, has just yielded ``value``: the task that runs suspends."""
+    suspended(site, value, subject_of, awaited, value)
+
+
+@hidden
+def suspended(site: Site, value: Any, find: Callable[..., Subject | None], *arguments: Any) -> None:
+    """Publish that the task that runs suspends at ``site``, because ``value`` has been yielded.
+
+    ``find``, called with ``arguments``, says what for.
+    """
     sink = sinks.active_sink()
     if sink is None or value is None:
         return
@@ -50,7 +60,7 @@ def suspending(site: Site, awaited: Any, value: Any) -> None:
             if task.suspended_on == id(value):  # an outer frame passes on what an inner one yielded
                 return
             _end(task, _OK, 0)
-        subject = subject_of(awaited, value)
+        subject = find(*arguments)
         if subject is None:
             return
         if subject.kind is WaitKind.LOCK and task.open and task.open[-1].state == ENTERING:
