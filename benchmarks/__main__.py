@@ -14,6 +14,7 @@ from benchmarks.measure import Row, table
 
 SUBJECTS = (
     "acquisition",
+    "waits",
     "spans",
     "startup",
     "size",
