@@ -19,7 +19,7 @@ from asyncctx_trace.instrument.adapters import (
     registered,
 )
 from asyncctx_trace.instrument.hidden_frames import suspended
-from asyncctx_trace.instrument.patches import acquire_release, interrupts, launchers
+from asyncctx_trace.instrument.patches import acquire_release, interrupts, launchers, uvloop_wakeups
 from asyncctx_trace.instrument.patches.table import Patch, all_patches, apply, patches_of_adapter
 from asyncctx_trace.instrument.rewriting import main_module
 from asyncctx_trace.instrument.rewriting.async_with import SUPPORTED
@@ -109,6 +109,7 @@ def uninstall() -> None:
                 function.__code__ = code
         launchers.stop()
         watchdog.watch(None)
+        uvloop_wakeups.restore()
         acquire_release.forget_scope()
         main_module.restore()
 
@@ -136,6 +137,8 @@ def _install(scope: Scope) -> None:
     global _installed
     _installed = scope
     watchdog.watch(scope.includes if scope.waits else None)
+    if scope.waits:
+        uvloop_wakeups.watch()
     waiting = _Waiting(all_patches(scope))
     for package in FAMILIES:
         if package in sys.modules:
@@ -159,6 +162,8 @@ def _install(scope: Scope) -> None:
         if name in FAMILIES:
             for adapter in load_family(name):
                 add(adapter)
+        if name == "uvloop" and scope.waits:
+            uvloop_wakeups.watch()
         waiting.apply(name)
         return module
 

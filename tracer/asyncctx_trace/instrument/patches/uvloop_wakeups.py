@@ -1,0 +1,43 @@
+"""Have uvloop say whom it wakes: its loop is not written in Python, so no code can be patched."""
+
+from __future__ import annotations
+
+import sys
+from functools import update_wrapper
+from typing import Any
+
+from asyncctx_trace.instrument.hidden_frames import hidden
+from asyncctx_trace.instrument.waits import hooks
+
+__all__ = ["restore", "watch"]
+
+
+def watch() -> None:
+    """Override ``uvloop.Loop.call_soon``, which futures call with the tasks that are to go on.
+
+    ``uvloop.Loop`` is an empty subclass, in Python, of the loop itself. Without effect before
+    uvloop is imported, and where the class has an override already.
+    """
+    cls: Any = getattr(sys.modules.get("uvloop"), "Loop", None)
+    if cls is None or "call_soon" in vars(cls):
+        return
+    original = cls.call_soon
+
+    @hidden
+    def call_soon(self: Any, callback: Any, *args: Any, context: Any = None) -> Any:
+        hooks.scheduled(callback)
+        return original(self, callback, *args, context=context)
+
+    cls.call_soon = update_wrapper(call_soon, original, updated=())
+    _overridden.append(cls)
+
+
+def restore() -> None:
+    """Remove the override."""
+    for cls in _overridden:
+        if "call_soon" in vars(cls):
+            del cls.call_soon
+    _overridden.clear()
+
+
+_overridden: list[Any] = []
