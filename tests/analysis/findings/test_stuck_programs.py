@@ -5,14 +5,20 @@ Each runs in a process of its own and is killed once the watchdog has seen what 
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
-from analysis.findings.child_programs import findings_of
+from analysis.findings.child_programs import TIMEOUT, findings_of, running, wait_for
 from asyncctx_trace.analysis.findings import Thresholds
+from asyncctx_trace.analysis.snapshot import Snapshot
+from asyncctx_trace.analysis.summary.report import report
+from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.events import Quiescent, StallStarted
 from asyncctx_trace.native import extension
+from asyncctx_trace.recording.reader import read
 
 pytestmark = pytest.mark.skipif(
     extension("asyncctx_trace.instrument") is None, reason="the watchdog is native code"
@@ -181,3 +187,60 @@ def test_a_line_that_blocks_the_loop_is_named_with_what_was_held(tmp_path: Path)
     assert (found.kind, found.certainty) == ("blocked-loop", "certain")
     assert "`thread.join()` at app.py:8" in found.summary
     assert "`lock` was held" in found.summary
+
+
+DESTROYED = """
+    import gc
+    kept = []
+    async def background():
+        waiter = asyncio.get_running_loop().create_future()
+        kept.append(waiter) if KEPT else None
+        await waiter
+    asyncio.create_task(background(), name="background")
+    await asyncio.sleep(0.001)
+    gc.collect()
+    await asyncio.sleep(0.001)
+    """
+
+
+def test_a_task_that_is_collected_while_it_waits_is_told_of(tmp_path: Path) -> None:
+    """With the line at which it waited; the rest of the program goes on."""
+    (found,) = findings_of(tmp_path, DESTROYED.replace("KEPT", "False"))
+
+    assert (found.kind, found.certainty) == ("destroyed-task", "certain")
+    assert "background was destroyed while it waited for a future at app.py:9" in found.summary
+
+
+def test_a_task_that_is_left_when_the_program_ends_was_not_lost(tmp_path: Path) -> None:
+    """Something refers to what it waits for until the end."""
+    assert findings_of(tmp_path, DESTROYED.replace("KEPT", "True")) == []
+
+
+def test_a_program_that_acquires_nothing_is_judged_when_it_is_interrupted(tmp_path: Path) -> None:
+    """A worker ends without a word to its queue; after a while somebody presses Ctrl-C."""
+    script, recording = tmp_path / "app.py", tmp_path / "app.actx"
+    script.write_text("""
+import asyncio
+
+async def work(jobs):
+    while await jobs.get() < 3:
+        jobs.task_done()
+
+async def main():
+    jobs = asyncio.Queue()
+    worker = asyncio.create_task(work(jobs))
+    for job in range(6):
+        jobs.put_nowait(job)
+    await jobs.join()
+
+asyncio.run(main())
+""")
+    with running(script, recording) as program:
+        wait_for(recording, Quiescent)
+        os.killpg(program.pid, signal.SIGINT)
+        program.wait(TIMEOUT)
+
+    reported = report(Snapshot(Timeline(read(recording))))
+
+    assert [each.kind for each in reported.findings] == ["still-waiting"]
+    assert "Task-1 waits for all items of `jobs` to be done at app.py:13" in reported.opening[0]

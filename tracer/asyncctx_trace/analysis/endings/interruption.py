@@ -89,8 +89,12 @@ def last_interruptions(timeline: Timeline) -> dict[int, Interruption]:
 
 
 def _working(timeline: Timeline) -> set[int]:
-    """Return the processes that acquired anything."""
-    definition = (timeline.tasks.get(task) for task in timeline.rows_of_task)
+    """Return the processes that acquired anything, or waited for anything."""
+    return _processes_of(timeline, (*timeline.rows_of_task, *timeline.waits.rows_of_task))
+
+
+def _processes_of(timeline: Timeline, tasks: Iterable[int]) -> set[int]:
+    definition = (timeline.tasks.get(task) for task in tasks)
     return {each.process for each in definition if each is not None}
 
 
@@ -171,8 +175,12 @@ def _exit_code_says(timeline: Timeline, interruption: Interruption) -> bool:
 
 
 def _worked_after(timeline: Timeline, interruption: Interruption, until: int | None) -> bool:
-    """Return whether the process started an acquisition after it that was not part of the
-    cleanup."""
+    """Return whether the process started work after it that was not part of the cleanup.
+
+    That is an acquisition, or a wait where it acquires nothing at all.
+    """
+    if interruption.process not in _processes_of(timeline, timeline.rows_of_task):
+        return _waited_after(timeline, interruption, until)
     rows = [
         row
         for row in _begun_after(timeline, interruption.at)
@@ -183,6 +191,22 @@ def _worked_after(timeline: Timeline, interruption: Interruption, until: int | N
         return False
     cleanup = _Cleanup(timeline, interruption.at)
     return any(not cleanup.includes(row) for row in rows if not _keeps_books(timeline, row))
+
+
+def _waited_after(timeline: Timeline, interruption: Interruption, until: int | None) -> bool:
+    """Return whether a task began to wait after it that has not been cancelled since."""
+    waits, at = timeline.waits, interruption.at
+    cancelled = {
+        task
+        for task, ended, outcome in zip(waits.task, waits.ended, waits.outcome, strict=True)
+        if ended >= at and outcome == Outcome.CANCELLED
+    }
+    later = {
+        task
+        for task, started in zip(waits.task, waits.started, strict=True)
+        if started > at and (until is None or started <= until)
+    }
+    return interruption.process in _processes_of(timeline, later - cancelled)
 
 
 def _begun_after(timeline: Timeline, at: int) -> Iterable[int]:

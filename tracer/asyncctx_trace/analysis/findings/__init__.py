@@ -26,6 +26,7 @@ from asyncctx_trace.analysis.findings.limits.ineffective_limit import Ineffectiv
 from asyncctx_trace.analysis.findings.limits.over_release import OverRelease
 from asyncctx_trace.analysis.findings.limits.starved_pool import StarvedPool
 from asyncctx_trace.analysis.findings.locking.deadlock import Deadlock
+from asyncctx_trace.analysis.findings.locking.destroyed_task import DestroyedTask
 from asyncctx_trace.analysis.findings.locking.lock_order_inversion import LockOrderInversion
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.findings.unclear_shutdown import parts
@@ -46,6 +47,7 @@ __all__ = [
 
 _CHECKS = (
     Deadlock,
+    DestroyedTask,
     Leak,
     LockOrderInversion,
     SkippedCleanup,

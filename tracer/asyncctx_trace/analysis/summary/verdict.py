@@ -59,7 +59,7 @@ def headline(
     the run, or a very large one if something has certainly failed as well; then the first certain
     finding, and the first possible one.
     """
-    if not len(snapshot.timeline):
+    if not len(snapshot.timeline) and not groups:
         return Headline("Nothing was acquired: no traced `async with` was entered.")
     first = groups[0] if groups else None
     stuck = first is not None and first.kind == "deadlock" and first.certainty == "certain"

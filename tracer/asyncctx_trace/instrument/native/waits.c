@@ -144,6 +144,10 @@ publish_wait_started(PyObject *sink, PyObject *site_object, PyObject *awaited, P
         || (address = PyLong_FromVoidPtr(value)) == NULL) {
         goto end;
     }
+    if (wait == Py_None) {
+        result = 0; /* the loop does not say whom it wakes */
+        goto end;
+    }
     if (wait != zero) {
         /* An outer coroutine passes on what an inner one has yielded. */
         result = PyObject_RichCompareBool(before, address, Py_EQ) == 1 ? 0 : 1;
@@ -259,7 +263,7 @@ publish_wait_ended(PyObject *sink, PyObject *callback)
         return PyErr_Occurred() ? 1 : 0;
     }
     PyObject *wait = slot_value(&slots.task_wait, task), *outcome;
-    if (wait == NULL || wait == zero) {
+    if (wait == NULL || wait == zero || wait == Py_None) {
         return wait == NULL;
     }
     Py_INCREF(task);

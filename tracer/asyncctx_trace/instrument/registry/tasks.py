@@ -63,8 +63,9 @@ class Task:
         self.open: list[Acquisition] = []
         """Its unfinished acquisitions, innermost last."""
         self.ref: weakref.ref[Any] | None = None
-        self.wait = 0
-        """The id of its wait for something else than a manager, ``0`` for none."""
+        self.wait: int | None = 0
+        """The id of its wait for something else than a manager, ``0`` for none; ``None`` in a loop
+        that does not tell us whom it wakes, so that no wait is recorded."""
         self.suspended_on = 0
         """The address of what was yielded to the event loop for that."""
 
@@ -126,6 +127,8 @@ def _first_seen(native: Any, runtime: str) -> Task:
     foreseen = _foreseen.pop(native)
     if foreseen is not None:
         foreseen.ref = by_native.add(native, foreseen)
+        if not _tells_of_wakeups():
+            foreseen.wait = None
         creator = _creator.get(0)
         _creator.set(foreseen.id)
         if foreseen.parent != creator:  # up to CPython 3.11 it is known only in the task itself
@@ -134,9 +137,21 @@ def _first_seen(native: Any, runtime: str) -> Task:
         return foreseen
     name = native.name if runtime == "trio" else native.get_name()
     task = Task(str(name), runtime, _creator.get(0))
+    if runtime == "asyncio" and not _tells_of_wakeups():
+        task.wait = None
     _creator.set(task.id)
     task.ref = by_native.add(native, task)
     return _define(task)
+
+
+@hidden
+def _tells_of_wakeups() -> bool:
+    """Return whether the running loop calls us for each callback; see ``waits.hooks.scheduled``."""
+    cls = type(running_loop())
+    base = getattr(sys.modules.get("asyncio.base_events"), "BaseEventLoop", None)
+    uvloop = getattr(sys.modules.get("uvloop"), "Loop", None)
+    mro = type.__dict__["__mro__"].__get__(cls)
+    return base in mro or (uvloop in mro and "call_soon" in vars(uvloop))
 
 
 def of_native(native: Any) -> Task:

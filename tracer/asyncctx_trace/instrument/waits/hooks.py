@@ -56,6 +56,8 @@ def suspended(site: Site, value: Any, find: Callable[..., Subject | None], *argu
     try:
         known = None if tasks.running_loop() is None else seen(id(tasks.native_task()))
         task = known or current_task()
+        if task.wait is None:
+            return
         if task.wait:
             if task.suspended_on == id(value):  # an outer frame passes on what an inner one yielded
                 return
@@ -134,7 +136,7 @@ def _end(task: Task, outcome: int, waker: int) -> None:
     number = task.wait
     task.wait = 0
     sink = sinks.active.sink
-    if sink is not None:
+    if sink is not None and number is not None:
         sink.wait_ended(unpatched.monotonic_ns(), number, outcome, waker)
 
 
