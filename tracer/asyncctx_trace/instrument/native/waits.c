@@ -34,6 +34,9 @@ static int
 visit(PyObject *object, void *argument)
 {
     Search *search = argument;
+    if (PyCell_Check(object) && PyCell_GET(object) != NULL) {
+        object = PyCell_GET(object); /* a local that functions inside use, too */
+    }
     if (Py_IS_TYPE(object, search->type) || PyType_IsSubtype(Py_TYPE(object), search->type)) {
         search->found = object;
         return 1;

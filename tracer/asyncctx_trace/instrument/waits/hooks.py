@@ -123,12 +123,25 @@ def rescheduled(native: Any, outcome: Any) -> None:
         return
     try:
         waker = current_task()
-        failed = getattr(outcome, "error", None)
-        _end(
-            task, _OK if failed is None else _CANCELLED, waker.id if waker.runtime == "trio" else 0
-        )
+        ended = _OK if getattr(outcome, "error", None) is None else _CANCELLED
+        if ended == _CANCELLED and _has_slept(native):
+            ended = _OK
+        _end(task, ended, waker.id if waker.runtime == "trio" else 0)
     except Exception as error:
         sinks.hook_failed(error)
+
+
+@hidden
+def _has_slept(native: Any) -> bool:
+    """Return whether only a timer of ``trio.sleep`` ends the wait, which cancels its own scope."""
+    subject = subject_of(native.coro, native)
+    if subject is None or subject.method not in _TIMERS:
+        return False
+    around = native._cancel_status._parent
+    return around is None or not around.effectively_cancelled
+
+
+_TIMERS = frozenset({"sleep", "sleep_until"})
 
 
 @hidden

@@ -9,7 +9,14 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Iterable
-from types import AsyncGeneratorType, CodeType, CoroutineType, FunctionType, GeneratorType
+from types import (
+    AsyncGeneratorType,
+    CellType,
+    CodeType,
+    CoroutineType,
+    FunctionType,
+    GeneratorType,
+)
 from typing import Any, NamedTuple
 
 from asyncctx_trace.instrument.hidden_frames import call_hidden, hidden
@@ -323,6 +330,11 @@ def _only_tasks(things: Iterable[Any]) -> tuple[Any, ...]:
 def _instance(coroutine: CoroutineType[Any, Any, Any], cls: type, attribute: str) -> Any:
     """The first object of ``cls`` among the locals of ``coroutine``, or an attribute of it."""
     for found in gc.get_referents(coroutine):
+        if type(found) is CellType:  # a local that functions inside use, too
+            try:
+                found = found.cell_contents
+            except ValueError:  # empty
+                continue
         if cls in type(found).__mro__:
             return getattr(found, attribute, None) if attribute else found
     return None
