@@ -19,7 +19,7 @@ from asyncctx_trace.instrument import sinks
 from asyncctx_trace.instrument.hidden_frames import hidden
 from asyncctx_trace.instrument.registry import tasks
 from asyncctx_trace.instrument.registry.callers import site_at
-from asyncctx_trace.instrument.waits.quiescence import is_quiescent
+from asyncctx_trace.instrument.waits.quiescence import WaitingThreads, waiting_threads
 from asyncctx_trace.model.unpatched import unpatched
 
 __all__ = ["INTERVAL_NS", "RunningLoop", "look"]
@@ -30,6 +30,8 @@ _THRESHOLD_NS = 100_000_000
 """How long one callback may run before it is a stall."""
 _QUIET_NS = 500_000_000
 """How long a loop sleeps before it is asked whether anything can still wake it."""
+_LOOKS = 3
+"""How often nothing must be seen to have changed by then, that it cannot be woken."""
 _DEPTH = 48
 """How many frames of a stack are kept."""
 _CALLING = frozenset({"_run", "run_forever", "run_until_complete", "_run_once"})
@@ -46,11 +48,13 @@ class RunningLoop:
         "collections",
         "delayed",
         "is_quiet",
+        "looks",
         "loop",
         "native_thread",
         "since",
         "stall",
         "thread",
+        "waiting",
     )
 
     def __init__(self, loop: Any, thread: int, native_thread: int) -> None:
@@ -68,6 +72,10 @@ class RunningLoop:
         """How many full garbage collections there had been by then."""
         self.stall = 0
         """The id of the stall that goes on, ``0`` for none."""
+        self.waiting: WaitingThreads | None = None
+        """The threads that wait for others, when nothing was seen last that can wake the loop."""
+        self.looks = 0
+        """How often that has been seen since then, unchanged."""
         self.is_quiet = False
         """Whether it was published that nothing in the process can wake the loop."""
 
@@ -93,17 +101,27 @@ def look(loops: tuple[RunningLoop, ...], iteration: int, own: Any) -> None:
         if callback != loop.callback:
             if loop.stall:
                 sink.stall_ended(at, loop.stall, _collections() - loop.collections)
-            loop.callback, loop.since, loop.stall, loop.is_quiet = callback, at, 0, False
+            loop.callback, loop.since, loop.stall = callback, at, 0
+            loop.waiting, loop.looks, loop.is_quiet = None, 0, False
             loop.collections, loop.delayed = _collections(), _delay(loop.native_thread)
         elif outermost is None:
-            if not loop.is_quiet and at - loop.since >= _QUIET_NS:
-                loop.is_quiet = is_quiescent(loop.loop, loop.thread, frames)
-                if loop.is_quiet:
-                    sink.quiescent(at, loop.since)
+            if not loop.is_quiet and at - loop.since >= _QUIET_NS and _is_quiescent(loop, frames):
+                loop.is_quiet = True
+                sink.quiescent(at, loop.since)
         elif not loop.stall:
             delayed = _delay(loop.native_thread) - loop.delayed
             if at - loop.since - delayed >= _THRESHOLD_NS:
                 loop.stall = _publish(sink, loop, innermost, outermost, at, own)
+
+
+@hidden
+def _is_quiescent(loop: RunningLoop, frames: dict[int, FrameType]) -> bool:
+    waiting = waiting_threads(loop.loop, loop.thread, frames)
+    if waiting is None or waiting != loop.waiting:
+        loop.waiting, loop.looks = waiting, 0
+        return False
+    loop.looks += 1
+    return loop.looks >= _LOOKS
 
 
 @hidden

@@ -39,8 +39,8 @@ class DestroyedTask(Finding):
                 (),
                 f"{snapshot.task_name(tasks[0])} was destroyed while it waited for "
                 f"{describe_subject(timeline, rows[0])} at {snapshot.site_label(site)}: nothing "
-                f"referred to the task, or to what it waited for, any more. Keep a reference to "
-                f"the task{times(len(rows))}.",
+                f"referred to the task, or to what it waited for, any more{times(len(rows))}. "
+                "Keep a reference to the task.",
                 certainty="certain" if is_complete(timeline, tasks, started, ended) else "possible",
                 at=ended,
                 count=len(rows),
