@@ -5,15 +5,18 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeAlias
 
+from asyncctx_trace.analysis.contention.wakers import waker_of
 from asyncctx_trace.analysis.contention.wakeups import wakeups
 from asyncctx_trace.analysis.kernels.path_steps import Link, Segment, Step
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.lookups import innermost_at, pick
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Phase
+from asyncctx_trace.model.outcomes import Outcome
 
 __all__ = ["Activity", "CriticalPath", "critical_path"]
 
@@ -52,8 +55,9 @@ def critical_path(snapshot: Snapshot, task: int | None = None) -> CriticalPath:
     """Return the path to the end of ``task``, or to that of the last of all tasks.
 
     It is followed backwards: a task that had to wait for a holder could go on when that one
-    released, so the path goes on in the holder's task; at the start of a task it goes on in its
-    creator; where a task was idle while its children ended, in the last of these.
+    released, so the path goes on in the holder's task; where it waited for something else, in the
+    task that ended the wait; at the start of a task it goes on in its creator; where a task left a
+    task group, or was idle, while its children ended, in the last of these.
     """
     return CriticalPath(tuple(_Walk(snapshot).back_from(task)))
 
@@ -68,7 +72,10 @@ class _Walk:
         self._events_of: dict[int, array[int]] = {}
         self._waits_of: dict[int, tuple[array[int], array[int]]] = {}
         self._followed: set[int] = set()
-        """Waits that the path contains: none twice, even if all events have the same time."""
+        """Acquisitions that the path contains: none twice, even if all events have the same
+        time."""
+        self._followed_waits: set[int] = set()
+        """The same of waits for something else."""
 
     def back_from(self, task: int | None) -> list[Step]:
         """Return the steps of the path to the end of ``task``, in order of time."""
@@ -86,12 +93,20 @@ class _Walk:
         # The link to the segment before was found while looking back from the segment's start.
         kernels = self.snapshot.kernels.for_rows(segments)
         parents = self.snapshot.parents
-        return list(kernels.path_steps(self.timeline, parents, segments, self._events))
+        steps = kernels.path_steps(self.timeline, parents, segments, self._events)
+        return list(self._split_at_waits(steps) if len(self.timeline.waits) else steps)
 
     def _came_from(self, task: int, at: int) -> tuple[int, int | None, Link, int | None]:
         """Return start, task before, link and releaser of the segment of ``task`` up to ``at``."""
         woken = self._woken(task, at)
         joined = self._joined(task, at)
+        latest = max((each[1] for each in (woken, joined) if each is not None), default=0)
+        resumed = self._resumed(task, at, latest)
+        if resumed is not None:
+            wait, waker = resumed
+            self._followed_waits.add(wait)
+            link: Link = "joined" if self._is_join(wait, waker) else "woken"
+            return self.timeline.waits.ended[wait], waker, link, None
         if woken is not None and (joined is None or woken[1] >= joined[1]):
             row, since = woken
             self._followed.add(row)
@@ -117,6 +132,34 @@ class _Walk:
                 return row, ends[index] if released == NOT_YET else min(released, ends[index])
         return None
 
+    def _resumed(self, task: int, at: int, since: int) -> tuple[int, int] | None:
+        """Return the last wait that another task ended from ``since`` up to ``at``, and that
+        task."""
+        waits = self.timeline.waits
+        rows = waits.rows_of_task.get(task)
+        if rows is None:
+            return None
+        # Only the last one can be open, and the others end in order.
+        last = len(rows) - (waits.ended[rows[-1]] == NOT_YET)
+        for index in range(
+            bisect_right(rows, at, 0, last, key=waits.ended.__getitem__) - 1, -1, -1
+        ):
+            row = rows[index]
+            if waits.ended[row] < since:
+                return None
+            if row in self._followed_waits:
+                continue
+            waker = waker_of(self.timeline, row)
+            if waker is not None and waker != task and self._is_known(waker):
+                return row, waker
+        return None
+
+    def _is_join(self, wait: int, waker: int) -> bool:
+        return waker in self.timeline.waits.tasks_awaited(wait)
+
+    def _is_known(self, task: int) -> bool:
+        return task in self.timeline.tasks or task in self._last
+
     def _joined(self, task: int, at: int) -> tuple[int, int] | None:
         """Return the child that ended last before ``at`` while ``task`` awaited it, and when."""
         children = self._children.get(task, [])
@@ -129,8 +172,10 @@ class _Walk:
     def _awaited(self, task: int, child: int, ended: int) -> bool:
         """Return whether ``task`` left a task group then, or was idle since ``child`` started.
 
-        No event says that a task awaits another one.
+        Recorded waits say it themselves; the exit of a task group is not one of them.
         """
+        if self.timeline.waits.at(task, ended - 1) is not None:
+            return False
         events = self._events(task)
         silent_since = bisect_right(events, self._started(child))
         if silent_since == len(events) or events[silent_since] > ended:
@@ -157,8 +202,41 @@ class _Walk:
             for_others = array("q", self.snapshot.ended_for_others.get(task, ()))
             kernels = self.snapshot.kernels.for_rows(rows)
             events = kernels.event_times(timeline, rows, for_others, now)
+            if task in timeline.waits.rows_of_task:
+                events = array("q", sorted([*events, *self._wait_times(task)]))
             self._events_of[task] = events
         return events
+
+    def _wait_times(self, task: int) -> Iterator[int]:
+        """Yield the times at which waits of ``task`` started and ended."""
+        waits, now = self.timeline.waits, self.snapshot.now
+        for row in waits.rows_of_task[task]:
+            if waits.started[row] <= now:
+                yield waits.started[row]
+            if NOT_YET < waits.ended[row] <= now:
+                yield waits.ended[row]
+
+    def _split_at_waits(self, steps: Iterable[Step]) -> Iterator[Step]:
+        """Cut each of ``steps`` where a wait for something else starts or ends."""
+        waits, nothing = self.timeline.waits, array("q")
+        for step in steps:
+            rows = waits.rows_of_task.get(step.task, nothing)
+            first = bisect_right(rows, step.start, key=waits.started.__getitem__) - 1
+            since, link, by = step.start, step.link, step.by
+            for index in range(max(0, first), len(rows)):
+                start, end = waits.started[rows[index]], waits.ended[rows[index]]
+                if start >= step.end:
+                    break
+                end = step.end if end == NOT_YET else min(end, step.end)
+                if end <= since:
+                    continue
+                if start > since:
+                    yield replace(step, start=since, end=start, link=link, by=by)
+                    since, link, by = start, "same task", None
+                yield replace(step, start=since, end=end, link=link, by=by, wait=rows[index])
+                since, link, by = end, "same task", None
+            if since < step.end or since == step.start:
+                yield replace(step, start=since, link=link, by=by)
 
     def _waits(self, task: int) -> tuple[array[int], array[int]]:
         """Return the waits of ``task`` that an exit ended: their ends in order, and rows."""
@@ -174,6 +252,14 @@ class _Walk:
     def _last(self) -> dict[int, int]:
         """Task -> its last event; one that is still in an acquisition ends now."""
         last = self.snapshot.kernels.whole.last_event_times(self.timeline)
+        waits = self.timeline.waits
+        for task, rows in waits.rows_of_task.items():
+            # A worker that waits for work until it is cancelled does not make a run longer.
+            row = rows[-1]
+            at = max(waits.started[row], waits.ended[row])
+            if waits.ended[row] == NOT_YET or waits.outcome[row] == Outcome.CANCELLED:
+                at = waits.started[row]
+            last[task] = max(last.get(task, NOT_YET), at)
         for task, at in list(last.items()):
             if at > self.snapshot.now:
                 del last[task]
