@@ -14,11 +14,18 @@ from asyncctx_trace.model.events import (
     Outcome,
     ProcessDefined,
     ProcessEnded,
+    Quiescent,
     ResourceDefined,
     SiteDefined,
+    StallEnded,
+    StallStarted,
     TaskDefined,
     TaskEnded,
+    WaitEnded,
+    WaitStarted,
+    WaitTarget,
 )
+from asyncctx_trace.model.waits import WaitKind
 
 MS = 1_000_000
 """ns: all times here are told in ms."""
@@ -146,6 +153,55 @@ class Story:
         self.leaves(leaves, acquisition)
         self.is_out(leaves if is_out is None else is_out, acquisition)
         return acquisition
+
+    def awaits(
+        self,
+        at: float,
+        task: str,
+        kind: WaitKind,
+        subject: str | None = None,
+        line: int = 1,
+        targets: tuple[str, ...] = (),
+    ) -> int:
+        """``task`` suspends on something else than a manager: a resource, or tasks."""
+        for each in (task, *targets):
+            if each not in self._tasks:
+                self.task(each)
+        if subject is not None and subject not in self._resources:
+            self.resource(subject, "queue", None)
+        self._count += 1
+        of = self._resources[subject] if subject else None
+        if len(targets) == 1:
+            of = self._tasks[targets[0]]
+        self.events.append(
+            WaitStarted(_at(at), self._count, self._tasks[task], of, self.site(line), kind)
+        )
+        if len(targets) > 1:
+            self.events += [WaitTarget(_at(at), self._count, self._tasks[t]) for t in targets]
+        return self._count
+
+    def wakes(
+        self, at: float, wait: int, by: str | None = None, outcome: Outcome = Outcome.OK
+    ) -> None:
+        """The wait ends, because of what ``by`` did."""
+        waker = None if by is None else self._tasks[by]
+        self.events.append(WaitEnded(_at(at), wait, outcome, waker))
+
+    def stands_still(self, since: float, until: float | None, task: str, line: int) -> None:
+        """The event loop cannot go on because of what ``task`` does in that line."""
+        self._count += 1
+        stack = (("app.py", line, "main"),)
+        self.events.append(
+            StallStarted(
+                _at(since + 100), _at(since), self._count, self._tasks[task], self.site(line), stack
+            )
+        )
+        if until is not None:
+            self.events.append(StallEnded(_at(until), self._count, 0))
+
+    def quiescent(self, at: float, since: float) -> None:
+        """Nothing in the process can wake its event loop any more."""
+        self.events.append(Quiescent(_at(at), _at(since), 0))
 
     def task_gone(self, at: float, task: str) -> None:
         """The task is found finished and let go of."""

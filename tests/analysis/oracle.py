@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from fractions import Fraction
 from itertools import permutations
+from typing import TypeAlias
 
 from asyncctx_trace.analysis.timeline.table import Acquisition, Timeline
+
+Cause: TypeAlias = tuple[int, int | None]
+"""A line that waits, and the task that ends the wait."""
+Charge: TypeAlias = tuple[int, int, tuple[int, ...], Cause | None]
+"""Site and task of a hold, the resources that lead there, and why it went on."""
 
 
 class Oracle:
@@ -14,6 +20,7 @@ class Oracle:
 
     def __init__(self, timeline: Timeline) -> None:
         self.rows = list(timeline)
+        self.waits = timeline.waits
         self.capacity = {r: d.capacity or 1 for r, d in timeline.resources.items()}
         self.now = timeline.end or 0
 
@@ -48,8 +55,8 @@ class Oracle:
 
     # -- blame ------------------------------------------------------------------------------
 
-    def blame(self, resource: int) -> dict[tuple[int, int, tuple[int, ...]], Fraction]:
-        charges: dict[tuple[int, int, tuple[int, ...]], Fraction] = defaultdict(Fraction)
+    def blame(self, resource: int) -> dict[Charge, Fraction]:
+        charges: dict[Charge, Fraction] = defaultdict(Fraction)
         for at in range(self.now):
             waiters = self.waiters(resource, at)
             if waiters and self.full(resource, at):
@@ -57,21 +64,35 @@ class Oracle:
         return charges
 
     def _charge(
-        self,
-        amount: Fraction,
-        way: tuple[int, ...],
-        at: int,
-        charges: dict[tuple[int, int, tuple[int, ...]], Fraction],
+        self, amount: Fraction, way: tuple[int, ...], at: int, charges: dict[Charge, Fraction]
     ) -> None:
         holders = self.holders(way[-1], at)
         for row in holders:
             holder = self.rows[row]
-            waits = self.waiting(holder.task, at)
-            next_ = None if waits is None else self.rows[waits].resource
+            waits = self._goes_on(holder.task, at, (holder.task,))
+            next_ = self.rows[waits].resource if isinstance(waits, int) else None
             if next_ is not None and next_ not in way and self.full(next_, at):
                 self._charge(amount / len(holders), (*way, next_), at, charges)
             else:
-                charges[holder.site, holder.task, way] += amount / len(holders)
+                cause = waits if isinstance(waits, tuple) else None
+                charges[holder.site, holder.task, way, cause] += amount / len(holders)
+
+    def _goes_on(self, task: int, at: int, above: tuple[int, ...]) -> int | Cause | None:
+        """The enter in which the chain of those that wait for each other ends, or why the last of
+        them does not wait for a resource."""
+        entering = self.waiting(task, at)
+        if entering is not None:
+            return entering
+        for row in range(len(self.waits)):
+            if self.waits.task[row] == task and (
+                self.waits.started[row] <= at < (self.waits.ended[row] or self.now + 1)
+            ):
+                waker = self.waits.woken_by[row]
+                inner = None
+                if waker and waker not in above:
+                    inner = self._goes_on(waker, at, (*above, waker))
+                return (self.waits.site[row], waker or None) if inner is None else inner
+        return None
 
     def total_wait(self, resource: int) -> int:
         return sum(len(self.waiters(resource, at)) for at in range(self.now))

@@ -7,6 +7,7 @@ from typing import TypeAlias
 from hypothesis import strategies as st
 
 from asyncctx_trace.model.outcomes import Outcome
+from asyncctx_trace.model.waits import WaitKind
 from asyncctx_trace.recording.writer import Recorder
 
 __all__ = ["MOVES", "Move", "RandomTasks"]
@@ -31,6 +32,10 @@ MOVES = st.lists(
                 "print",
                 "release unmatched",
                 "collect",
+                "await",
+                "await tasks",
+                "wake",
+                "stall",
             ]
         ),
         st.integers(0, 5),
@@ -49,6 +54,8 @@ class RandomTasks:
         self._asked = 0
         self._states: dict[int, dict[int, str]] = {}
         """Task -> its open acquisitions -> ``waits``, ``holds`` or ``exits``."""
+        self._awaits: dict[int, int] = {}
+        """Task -> its open wait for something else."""
 
     def move(self, task: int, what: str, which: int) -> None:
         """Do ``what`` if the state of ``task`` allows it."""
@@ -66,10 +73,32 @@ class RandomTasks:
             writer.release_unmatched(at, task, 1, which)
         elif what == "collect" and self._asked:
             writer.collected(at, self._asked)
+        elif what in ("await", "await tasks"):
+            self._await(at, task, what, which)
+        elif what == "wake":
+            if task in self._awaits:
+                writer.wait_ended(at, self._awaits.pop(task), Outcome.OK, which % 5)
+        elif what == "stall":
+            writer.stall_started(at - 2, at, at, task, 1 + which, [("app.py", 1, "main")])
+            if which:
+                writer.stall_ended(at + 4, at, which % 2)
         elif what == "print":
             writer.printed(at - 1, "stdout", "hello")
         elif states:
             self._advance(at, task, what, which)
+
+    def _await(self, at: int, task: int, what: str, which: int) -> None:
+        writer = self.writer
+        if task in self._awaits:
+            writer.wait_ended(at, self._awaits.pop(task), Outcome.CANCELLED, 0)
+        self._asked += 1
+        self._awaits[task] = self._asked
+        kind = WaitKind.QUEUE_GET if what == "await" else WaitKind.TASKS
+        about = 1 + which % 2 if what == "await" else 0
+        writer.wait_started(at, self._asked, task, about, 1 + which, kind)
+        if what == "await tasks":
+            for target in (1 + task % 4, 1 + which % 4):
+                writer.wait_target(at, self._asked, target)
 
     def _advance(self, at: int, task: int, what: str, which: int) -> None:
         writer, states = self.writer, self._states[task]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -21,7 +21,10 @@ from asyncctx_trace.model.events import (
     ResourceDefined,
     SiteDefined,
     TaskDefined,
+    WaitEnded,
+    WaitStarted,
 )
+from asyncctx_trace.model.waits import WaitKind
 
 AcquisitionEvent: TypeAlias = EnterStarted | EnterEnded | ExitStarted | ExitEnded
 Sleep: TypeAlias = int
@@ -55,14 +58,17 @@ class _Resource:
 class Simulation:
     """Runs a scene to its end, or to the point where nobody can go on.
 
-    With a ``fine`` clock no two facts have the same time; otherwise many do.
+    With a ``fine`` clock no two facts have the same time; otherwise many do. With ``wakers`` each
+    sleep is a wait that one of these tasks ends, one after the other and again; 0 for none.
     """
 
-    def __init__(self, scene: Scene, *, fine: bool = False) -> None:
+    def __init__(self, scene: Scene, *, fine: bool = False, wakers: Sequence[int] = ()) -> None:
         self.scene = scene
         self._fine = fine
+        self._wakers = wakers
+        self._slept = 0
         self.now = 0
-        self.events: list[AcquisitionEvent] = []
+        self.events: list[AcquisitionEvent | WaitStarted | WaitEnded] = []
         self.let_in_by: dict[int, int] = {}
         """Row that waited for a full resource -> row that gave its place to it."""
         self.rows = 0
@@ -76,6 +82,11 @@ class Simulation:
             task: self._body(task, program) for task, program in enumerate(scene.programs, 1)
         }
         self._run()
+
+    @property
+    def acquisitions(self) -> list[AcquisitionEvent]:
+        """The events of those."""
+        return [each for each in self.events if not isinstance(each, WaitStarted | WaitEnded)]
 
     def timeline(self) -> Timeline:
         """What the recording of this run would say; sites number the depths of the programs."""
@@ -137,9 +148,28 @@ class Simulation:
     def _body(self, task: int, program: Program) -> Generator[int | None, None, None]:
         for doing in program:
             if isinstance(doing, int):
-                yield doing
+                yield from self._sleep(task, doing)
             else:
                 yield from self._use(task, *doing)
+
+    def _sleep(self, task: int, length: int) -> Generator[int | None, None, None]:
+        if not self._wakers:
+            yield length
+            return
+        waker = self._wakers[self._slept % len(self._wakers)]
+        self._slept += 1
+        wait = 1_000_000 + self._slept
+        kind = WaitKind.EVENT if waker else WaitKind.SLEEP
+        site = len(self._open.get(task, ())) + 30
+        self.events.append(WaitStarted(self._stamp(), wait, task, None, site, kind))
+        outcome = Outcome.OK
+        try:
+            yield length
+        except Cancelled:
+            outcome, waker = Outcome.CANCELLED, 0
+            raise
+        finally:
+            self.events.append(WaitEnded(self._stamp(), wait, outcome, waker or None))
 
     def _use(self, task: int, resource: int, inside: Program) -> Generator[int | None, None, None]:
         row, id = self.rows, self.rows + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from analysis.oracle import Oracle
 from analysis.simulation import Scene, Simulation, scenes
@@ -18,17 +19,24 @@ from asyncctx_trace.analysis.snapshot import Snapshot
 EXAMPLES = settings(max_examples=120, deadline=None)
 
 
-@given(scenes())
+WAKERS = st.lists(st.integers(0, 5), max_size=6)
+"""Which task ends a wait; 0 for none. Without any, nothing else is waited for."""
+
+
+@given(scenes(), WAKERS)
 @EXAMPLES
-def test_blame_is_what_every_tick_says_and_adds_up(scene: Scene) -> None:
+def test_blame_is_what_every_tick_says_and_adds_up(scene: Scene, wakers: list[int]) -> None:
     """Each share is right to the ns that rounding costs; together they lose nothing."""
-    timeline = Simulation(scene).timeline()
+    timeline = Simulation(scene, wakers=wakers).timeline()
     snapshot, oracle = Snapshot(timeline), Oracle(timeline)
 
     for resource in snapshot.limited:
         blamed = blame(snapshot, resource)
         expected = oracle.blame(resource)
-        shares = {(s.site, s.task, s.path): s.ns for s in blamed.shares}
+        shares = {
+            (s.site, s.task, s.path, (s.cause.site, s.cause.task) if s.cause else None): s.ns
+            for s in blamed.shares
+        }
 
         assert blamed.total == oracle.total_wait(resource)
         assert sum(shares.values()) == blamed.blamed == sum(expected.values())

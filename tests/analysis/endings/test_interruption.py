@@ -117,7 +117,7 @@ def contents(timeline: Timeline) -> dict[str, Any]:
 def test_a_truncated_timeline_is_that_of_the_events_up_to_then(scene: Any, data: Any) -> None:
     """Column by column, with a moment of its own for each process."""
     simulation = Simulation(scene, fine=True)
-    events = simulation.events
+    events = simulation.acquisitions
     processes = data.draw(st.integers(1, 2))
     known = definitions(simulation, processes)
     ends = st.integers(0, max((event.at for event in events), default=0) + 1)

@@ -63,18 +63,24 @@ def assert_equal_answers(timeline: Timeline, now: int | None = None) -> None:
     assert answers(timeline, now, vectorized_kernels(few_rows=1)) == expected
 
 
-@given(scene=scenes(), fine=st.booleans())
+WAKERS = st.lists(st.integers(0, 5), max_size=6)
+"""The tasks that end waits for other things than resources; none: there are no such waits."""
+
+
+@given(scene=scenes(), fine=st.booleans(), wakers=WAKERS)
 @EXAMPLES
-def test_answers_are_equal_at_the_end(scene: Scene, fine: bool) -> None:
+def test_answers_are_equal_at_the_end(scene: Scene, fine: bool, wakers: list[int]) -> None:
     """For programs that hang, that are cancelled, and that end normally."""
-    assert_equal_answers(Simulation(scene, fine=fine).timeline())
+    assert_equal_answers(Simulation(scene, fine=fine, wakers=wakers).timeline())
 
 
-@given(scene=scenes(), share=st.floats(0, 1))
+@given(scene=scenes(), share=st.floats(0, 1), wakers=WAKERS)
 @EXAMPLES
-def test_answers_are_equal_in_the_middle_of_a_run(scene: Scene, share: float) -> None:
+def test_answers_are_equal_in_the_middle_of_a_run(
+    scene: Scene, share: float, wakers: list[int]
+) -> None:
     """While many acquisitions are open."""
-    timeline = Simulation(scene).timeline()
+    timeline = Simulation(scene, wakers=wakers).timeline()
 
     assert_equal_answers(timeline, int(share * (timeline.end or 0)))
 
@@ -89,6 +95,8 @@ def test_answers_are_equal_for_any_recording(
     writer = recorder(path)
     for resource, capacity in enumerate(capacities, 1):
         writer.resource_defined(resource, "semaphore", f"semaphore {resource}", capacity)
+    for task in range(1, 5):
+        writer.task_defined(0, task, f"task {task}", "asyncio", task - 1, "MainThread")
     tasks = RandomTasks(writer)
     for move in moves:
         tasks.move(*move)

@@ -144,6 +144,18 @@ class Occupancy:
         length = self.times[step + 1] - self.times[step]
         return before[step] + (before[step + 1] - before[step]) // length * (at - self.times[step])
 
+    def not_full_between(self, start: int, end: int) -> int:
+        """Return the waiting time of all waiters together, in ns, between two times while the
+        resource was not full."""
+        total = 0
+        for step in range(max(0, bisect_right(self.times, start) - 1), len(self.times) - 1):
+            if self.times[step] >= end:
+                break
+            if self.holders[step] < self.limit:
+                since, until = max(start, self.times[step]), min(end, self.times[step + 1])
+                total += self.waiters[step] * (until - since)
+        return total
+
     def most_waiters(self) -> tuple[int, int | None]:
         """Return the longest queue while the resource was full, and its first time."""
         blocked = self.blocked_waiters

@@ -27,8 +27,9 @@ MAX_PATH_LENGTH = 16
 
 Path: TypeAlias = tuple[int, ...]
 """Resources, from the one that is waited for to the one that is held."""
-ChargeKey: TypeAlias = tuple[int, int, Path]
-"""Site and task of a hold, and the path that leads to it."""
+ChargeKey: TypeAlias = tuple[int, int, Path, int]
+"""Site and task of a hold, the path that leads to it, and the number of the cause for which the
+holder did not go on, 0 for none."""
 Charges: TypeAlias = dict[ChargeKey, int]
 """What each holder is charged with, in units of ``2**-SCALE`` ns."""
 Charge: TypeAlias = tuple[ChargeKey, int]

@@ -52,7 +52,14 @@ class Contention(Protocol):
 
     @property
     def waits(self) -> Waits:
-        """When each task waited."""
+        """When each task waited for a limited resource."""
+
+    @property
+    def causes(self) -> Sequence[Waits]:
+        """When tasks did not go on for other reasons; the rows are numbers of causes.
+
+        No two times of one task overlap, here and in :attr:`waits`.
+        """
 
     def occupancy(self, resource: int) -> ResourceOccupancy:
         """Return holders and waiters of ``resource``."""

@@ -54,10 +54,10 @@ def culprit_of(
     group_of = {resource: group for group in groups for resource in group.resources}
     charged: dict[tuple[ResourceGroup, int], int] = defaultdict(int)
     for blamed in blames.values():
-        for site, path, ns in blamed.by_site():
-            group = group_of.get(path[-1])
-            if group is not None:
-                charged[group, site] += ns
+        for share in blamed.shares:
+            group = group_of.get(share.path[-1])
+            if group is not None and share.held:
+                charged[group, share.site] += share.ns
     if not charged:
         return None
     group, site = max(charged, key=charged.__getitem__)

@@ -78,14 +78,23 @@ def _charge(
     """
     timeline, holds = contention.timeline, contention.occupancy(path[-1]).holds
     stuck: dict[int, list[_Stuck]] = defaultdict(list)
+    charged_holds: list[int] = []
     for index in holds.during(rate.intervals()):
         start, end = holds.starts[index], holds.ends[index]
         if charge := rate.between(start, end):
-            key = timeline.site[holds.rows[index]], holds.tasks[index], path
+            charged_holds.append(index)
+            key = timeline.site[holds.rows[index]], holds.tasks[index], path, 0
             charged[key] += charge
             for since, until, row in contention.waits.within(holds.tasks[index], start, end):
                 if timeline.resource[row] not in path:
                     stuck[timeline.resource[row]].append((since, until, key))
+    for causes in contention.causes:
+        for index in charged_holds:
+            site, task = timeline.site[holds.rows[index]], holds.tasks[index]
+            for since, until, cause in causes.within(task, holds.starts[index], holds.ends[index]):
+                if charge := rate.between(since, until):
+                    charged[site, task, path, 0] -= charge
+                    charged[site, task, path, cause] += charge
     for resource, waits in stuck.items():
         own, passed_on = _pass_on(rate, sorted(waits), contention.occupancy(resource))
         relief = [(key, own.between(since, until)) for since, until, key in waits]

@@ -38,9 +38,10 @@ def charges(contention: Contention, resource: int) -> Charges:
     rate = _Rate.of(times, waiters, np.maximum(holders, 1))
     charged: Charges = defaultdict(int)
     waits = _WaitLookup(contention.waits)
+    causes = [_WaitLookup(each) for each in contention.causes if len(each.starts)]
     paths = ChargePaths((resource,), rate)
     for path, rate in paths.follow(charged):
-        _charge(contention, waits, path, rate, charged, paths)
+        _charge(contention, waits, causes, path, rate, charged, paths)
     return charged
 
 
@@ -107,6 +108,8 @@ class _WaitLookup:
 
         ``tasks``, ``starts`` and ``ends`` are those of the holds.
         """
+        if not len(self._tasks):
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
         index = np.minimum(np.searchsorted(self._tasks, tasks), len(self._tasks) - 1)
         definition = self._tasks[index] == tasks
         first = bisect(self.ends, starts, self._firsts[index], self._lasts[index])
@@ -118,6 +121,7 @@ class _WaitLookup:
 def _charge(
     contention: Contention,
     waits: _WaitLookup,
+    causes: list[_WaitLookup],
     path: Path,
     rate: _Rate,
     charged: Charges,
@@ -140,6 +144,8 @@ def _charge(
     tasks, sites = view(holds.tasks)[near], view(timeline.site)[view(holds.rows)[near]]
     for key, ns in _sums(path, sites, tasks, amounts, rate.shift):
         charged[key] += ns
+    for reasons in causes:
+        _charge_causes(reasons, path, rate, charged, (sites, tasks, starts, ends))
 
     which, wait = waits.within(tasks, starts, ends)
     resources = view(timeline.resource)[waits.rows[wait]]
@@ -153,6 +159,29 @@ def _charge(
         relief = own.between(since[here], until[here])
         sums = _sums(path, sites[which[here]], tasks[which[here]], relief, rate.shift)
         paths.add((*path, resource), passed_on, list(sums))
+
+
+def _charge_causes(
+    causes: _WaitLookup,
+    path: Path,
+    rate: _Rate,
+    charged: Charges,
+    holds: tuple[Integers, Integers, Integers, Integers],
+) -> None:
+    """Say for which causes the holders did not go on.
+
+    ``holds``: the sites, tasks, starts and ends of those that are charged.
+    """
+    sites, tasks, starts, ends = holds
+    which, cause = causes.within(tasks, starts, ends)
+    since = np.maximum(causes.starts[cause], starts[which])
+    amounts = rate.between(since, np.minimum(causes.ends[cause], ends[which]))
+    some = amounts > 0
+    which, cause, amounts = which[some], cause[some], amounts[some]
+    numbers = causes.rows[cause]
+    for key, ns in _sums(path, sites[which], tasks[which], amounts, rate.shift, numbers):
+        charged[(*key[:3], 0)] -= ns
+        charged[key] += ns
 
 
 def _pass_on(
@@ -190,14 +219,26 @@ def _pass_on(
 
 
 def _sums(
-    path: Path, sites: Integers, tasks: Integers, amounts: Values, shift: int
+    path: Path,
+    sites: Integers,
+    tasks: Integers,
+    amounts: Values,
+    shift: int,
+    causes: Integers | None = None,
 ) -> Iterator[Charge]:
-    """Yield the sums of ``amounts`` by site, task and path, in order of the first of each."""
+    """Yield the sums of ``amounts`` by site, task, path and cause, in order of the first of
+    each."""
     if not len(amounts):
         return
-    order = np.lexsort((tasks, sites))
-    begins = np.union1d(runs(sites[order]), runs(tasks[order]))
+    if causes is None:
+        order = np.lexsort((tasks, sites))
+        begins = np.union1d(runs(sites[order]), runs(tasks[order]))
+    else:
+        order = np.lexsort((causes, tasks, sites))
+        begins = np.union1d(runs(sites[order]), runs(tasks[order]))
+        begins = np.union1d(begins, runs(causes[order]))
     sums = np.add.reduceat(amounts[order], begins)
     for index in np.argsort(order[begins]).tolist():
         first = order[begins[index]]
-        yield (int(sites[first]), int(tasks[first]), path), int(sums[index]) << shift
+        cause = 0 if causes is None else int(causes[first])
+        yield (int(sites[first]), int(tasks[first]), path, cause), int(sums[index]) << shift
