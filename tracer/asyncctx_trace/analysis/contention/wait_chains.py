@@ -9,31 +9,26 @@ While an event loop stands still, its tasks wait for the line that blocks it.
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
-from asyncctx_trace.analysis.contention.wakers import waker_of
+from asyncctx_trace.analysis.contention.task_waits import TaskWait, TaskWaits, without
 from asyncctx_trace.analysis.kernels.columns import Span, Waits, innermost_spans
 from asyncctx_trace.analysis.occupancy import Occupancy
 from asyncctx_trace.analysis.snapshot import Snapshot
-from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
+from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.constants import PROCESS_SHIFT
 
-__all__ = ["Cause", "WaitChains", "wait_chains", "waits_of_holders"]
+__all__ = ["Cause", "WaitChains", "wait_chains"]
 
 _LONGEST = 16
 """How many tasks a chain leads through at most."""
 _MOST_PIECES = 4096
 """Into how many pieces one wait is cut at most; the rest of it is due to who ends it."""
 
-_What: TypeAlias = Literal["enter", "wait", "group"]
-_Piece: TypeAlias = tuple[int, int, _What, int]
-"""Start and end; the row of an acquisition that is entered, of a wait for something else, or of a
-task group that is left."""
 _Link: TypeAlias = tuple[int, int, int, int]
 """Start, end, and the row of an acquisition that is entered, or -1, and the number of a cause."""
 
@@ -103,133 +98,87 @@ def wait_chains(snapshot: Snapshot) -> WaitChains:
     return _Builder(snapshot).chains()
 
 
-def waits_of_holders(snapshot: Snapshot) -> dict[int, dict[int, list[int]]]:
-    """Return the waits for other things that were made while a resource was held.
-
-    Wait -> the acquisitions that were held, by task. A wait that did not keep anybody out is left
-    out, and so is one within an enter.
-    """
-    result: dict[int, dict[int, list[int]]] = {}
-    waits = snapshot.timeline.waits
-    if not len(waits):
-        return result
-    for task, start, end, row in _holds_that_block(snapshot):
-        rows = waits.rows_of_task.get(task)
-        if rows is None:
-            continue
-        first = bisect_left(rows, start, key=waits.started.__getitem__)
-        for index in range(first, bisect_left(rows, end, key=waits.started.__getitem__)):
-            result.setdefault(task, {}).setdefault(rows[index], []).append(row)
-    return result
-
-
-def _holds_that_block(snapshot: Snapshot) -> Iterator[tuple[int, int, int, int]]:
-    """Yield task, start, end and row of each hold during which somebody was kept waiting."""
-    for resource in snapshot.limited:
-        occupancy = snapshot.occupancy(resource)
-        if not occupancy.crowded:
-            continue
-        holds = occupancy.holds
-        for index in holds.during(_blocked(occupancy)):
-            yield holds.tasks[index], holds.starts[index], holds.ends[index], holds.rows[index]
-
-
-def _blocked(occupancy: Occupancy) -> Iterator[tuple[int, int]]:
-    for index, waiters in enumerate(occupancy.blocked_waiters[:-1]):
-        if waiters:
-            yield occupancy.times[index], occupancy.times[index + 1]
-
-
 class _Builder:
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
         self._timeline = snapshot.timeline
+        self._waits = snapshot.once(TaskWaits)
         self._named: list[Cause] = []
         self._numbers: dict[Cause, int] = {}
-        self._pieces_of: dict[int, list[_Piece]] = {}
         self._budget = 0
 
     def chains(self) -> WaitChains:
         through: dict[int, list[Span]] = {}
         causes: dict[int, list[Span]] = {}
-        for task, pieces in self._to_follow().items():
-            for start, end, what, row in pieces:
+        for task, waits in self._to_follow().items():
+            for wait in waits:
                 self._budget = _MOST_PIECES
-                for since, until, enter, cause in self._follow(what, row, start, end, (task,)):
+                for since, until, enter, cause in self._follow(wait, (task,)):
                     if enter >= 0:
                         through.setdefault(task, []).append((since, until, enter))
                     else:
                         causes.setdefault(task, []).append((since, until, cause))
         stalls = self._stalls()
-        waits = self._snapshot.waits
-        own = (
-            {
-                task: zip(waits.starts[a:b], waits.ends[a:b], waits.rows[a:b], strict=True)
-                for task, (a, b) in waits.ranges.items()
+        entering = self._snapshot.waits
+        if through or stalls:
+            own = {
+                task: list(
+                    zip(entering.starts[a:b], entering.ends[a:b], entering.rows[a:b], strict=True)
+                )
+                for task, (a, b) in entering.ranges.items()
             }
-            if through or stalls
-            else {}
-        )
-        if own:
-            tasks = sorted({*waits.ranges, *through})
-            waits = _columns(
+            entering = _columns(
                 {
                     task: self._not_stalled(
                         task, stalls, [*own.get(task, ()), *through.get(task, ())]
                     )
-                    for task in tasks
+                    for task in sorted({*own, *through})
                 }
             )
         of_tasks = _columns(
             {task: self._not_stalled(task, stalls, causes[task]) for task in sorted(causes)}
         )
         of_loops = [self._of_loop(loop, spans) for loop, spans in stalls.items()]
-        return WaitChains(self._snapshot, waits, (of_tasks, *of_loops), self._named)
+        return WaitChains(self._snapshot, entering, (of_tasks, *of_loops), self._named)
 
     # -- chains -----------------------------------------------------------------------------
 
-    def _to_follow(self) -> dict[int, list[_Piece]]:
-        """Return the pieces of waits that a task made while others waited for what it held."""
-        if not len(self._timeline.waits):
-            return {}
-        held: dict[int, list[tuple[int, int]]] = defaultdict(list)
-        for task, start, end, _ in _holds_that_block(self._snapshot):
-            held[task].append((start, end))
-        result: dict[int, list[_Piece]] = {}
-        for task, spans in held.items():
+    def _to_follow(self) -> dict[int, list[TaskWait]]:
+        """Return task -> the waits that it made while others waited for what it held."""
+        found: dict[int, dict[TaskWait, None]] = {}
+        for hold, wait in self._waits.while_holding():
+            found.setdefault(self._holder(hold, wait), {})[wait] = None
+        result: dict[int, list[TaskWait]] = {}
+        for task, waits in found.items():
             done = 0
-            for start, end in sorted(spans):
-                for piece in self._within(task, max(done, start), end):
-                    if piece[2] != "enter":
-                        result.setdefault(task, []).append(piece)
-                done = max(done, end)
+            for start, end, what, row in sorted(waits):  # of nested holds, each wait once
+                if end > done:
+                    result.setdefault(task, []).append(TaskWait(max(done, start), end, what, row))
+                    done = end
         return result
 
-    def _follow(
-        self, what: _What, row: int, start: int, end: int, above: tuple[int, ...]
-    ) -> Iterator[_Link]:
-        """Yield what a task waited for from ``start`` to ``end``, through those that it waited
-        for: ``above``, and the task that ended the wait."""
-        waker = self._waker(what, row)
-        cause = self._number(
-            Cause(
-                self._timeline.waits.site[row] if what == "wait" else self._timeline.site[row],
-                waker,
-            )
-        )
+    def _holder(self, hold: int, wait: TaskWait) -> int:
+        return self._snapshot.holder(hold, wait.start)
+
+    def _follow(self, wait: TaskWait, above: tuple[int, ...]) -> Iterator[_Link]:
+        """Yield what a task waited for during ``wait``, through those that it waited for: the last
+        of ``above`` waited for the task that ended the wait."""
+        start, end, _, _ = wait
+        waker = self._waits.waker(wait)
+        cause = self._number(Cause(self._waits.site(wait), waker))
         self._budget -= 1
         if waker is not None and waker not in above and len(above) < _LONGEST:
-            for since, until, inner, inside in self._within(waker, start, end):
+            for inner in self._waits.within(waker, start, end):
                 if self._budget <= 0:
                     break
-                if since > start:
-                    yield start, since, -1, cause
-                if inner == "enter":
+                if inner.start > start:
+                    yield start, inner.start, -1, cause
+                if inner.what == "enter":
                     self._budget -= 1
-                    yield since, until, inside, 0
+                    yield inner.start, inner.end, inner.row, 0
                 else:
-                    yield from self._follow(inner, inside, since, until, (*above, waker))
-                start = until
+                    yield from self._follow(inner, (*above, waker))
+                start = inner.end
         if start < end:
             yield start, end, -1, cause
 
@@ -239,86 +188,6 @@ class _Builder:
             self._named.append(cause)
             number = self._numbers[cause] = len(self._named)
         return number
-
-    def _waker(self, what: _What, row: int) -> int | None:
-        if what == "wait":
-            return waker_of(self._timeline, row)
-        timeline = self._timeline
-        started, ended = timeline.exit_started[row], timeline.exit_ended[row]
-        children = self._children.get(timeline.task[row], [])
-        over = [(timeline.task_ended.get(task, NOT_YET), task) for task in children]
-        if ended == NOT_YET:
-            return next((task for at, task in over if at == NOT_YET), None)
-        return max((each for each in over if started <= each[0] <= ended), default=(NOT_YET, None))[
-            1
-        ]
-
-    @cached_property
-    def _children(self) -> dict[int, list[int]]:
-        children: dict[int, list[int]] = defaultdict(list)
-        for known in self._timeline.tasks.values():
-            if known.parent is not None:
-                children[known.parent].append(known.task)
-        return children
-
-    def _within(self, task: int, start: int, end: int) -> Iterator[_Piece]:
-        """Yield the parts of what ``task`` waited for that lie between two times."""
-        pieces = self._pieces_of.get(task)
-        if pieces is None:
-            pieces = self._pieces_of[task] = self._pieces(task)
-        first = bisect_right(pieces, start, key=lambda piece: piece[1])
-        for index in range(first, len(pieces)):
-            since, until, what, row = pieces[index]
-            if since >= end:
-                break
-            yield max(since, start), min(until, end), what, row
-
-    def _pieces(self, task: int) -> list[_Piece]:
-        """Return all that ``task`` waited for, in order and without overlaps.
-
-        While it enters a limited resource, nothing else counts.
-        """
-        timeline, now = self._timeline, self._snapshot.now
-        waits = timeline.waits
-        others: list[Span] = []
-        for row in waits.rows_of_task.get(task, ()):
-            ended = waits.ended[row]
-            end = now + 1 if ended == NOT_YET or ended > now else ended
-            if waits.started[row] < end:
-                others.append((waits.started[row], end, row))
-        for group in self._groups.get(task, ()):
-            ended = timeline.exit_ended[group]
-            end = now + 1 if ended == NOT_YET or ended > now else ended
-            if timeline.exit_started[group] < end:
-                others.append((timeline.exit_started[group], end, ~group))
-        spans = innermost_spans(others) if task in self._groups else iter(others)
-        entering = self._snapshot.waits
-        first, last = entering.ranges.get(task, (0, 0))
-        enters = list(
-            zip(
-                entering.starts[first:last],
-                entering.ends[first:last],
-                entering.rows[first:last],
-                strict=True,
-            )
-        )
-        pieces: list[_Piece] = [(start, end, "enter", row) for start, end, row in enters]
-        for start, end, row in _without(spans, enters):
-            pieces.append((start, end, "wait", row) if row >= 0 else (start, end, "group", ~row))
-        return sorted(pieces)
-
-    @cached_property
-    def _groups(self) -> dict[int, list[int]]:
-        """Task -> the task groups that it left."""
-        timeline = self._timeline
-        groups: dict[int, list[int]] = defaultdict(list)
-        for resource, rows in timeline.rows_of_resource.items():
-            definition = timeline.resources.get(resource)
-            if definition is not None and definition.kind == "task group":
-                for row in rows:
-                    if timeline.exit_started[row] != NOT_YET:
-                        groups[timeline.exit_task[row]].append(row)
-        return groups
 
     # -- stalls -----------------------------------------------------------------------------
 
@@ -344,7 +213,7 @@ class _Builder:
         spans.sort()
         for loop, stalled in stalls.items():
             if self._runs_in(task, loop):
-                spans = list(_without(spans, stalled))
+                spans = list(without(spans, stalled))
         return spans
 
     def _of_loop(self, loop: tuple[int | None, str | None], spans: list[Span]) -> Waits:
@@ -356,22 +225,6 @@ class _Builder:
         known = self._timeline.tasks.get(task)
         process, thread = loop
         return known is not None and known.process == process and thread in (None, known.thread)
-
-
-def _without(spans: Iterable[Span], taken: list[Span]) -> Iterator[Span]:
-    """Yield the parts of ``spans`` that are in none of ``taken``; both are in order."""
-    first = 0
-    for start, end, row in spans:
-        while first < len(taken) and taken[first][1] <= start:
-            first += 1
-        index = first
-        while index < len(taken) and taken[index][0] < end:
-            if taken[index][0] > start:
-                yield start, taken[index][0], row
-            start = max(start, taken[index][1])
-            index += 1
-        if start < end:
-            yield start, end, row
 
 
 def _columns(spans: dict[int, list[Span]]) -> Waits:

@@ -15,12 +15,15 @@ __all__ = ["BlockedLoop"]
 
 _DEBUGGERS = frozenset({"bdb.py", "pdb.py", "pydevd.py"})
 """Files on the stack of a program that somebody stopped to look at."""
+_IMPORTING = "<frozen importlib."
+"""How the files of the import system begin."""
 
 
 class BlockedLoop(Finding):
     """A callback ran for so long that the event loop could do nothing else.
 
-    Certain is that the loop stood still there. Left out is a program that stands in a debugger.
+    Certain is that the loop stood still there. Left out is a program that stands in a debugger,
+    and one that imports a module: it does so once, and how long that takes depends on the disk.
     """
 
     kind = "blocked-loop"
@@ -31,7 +34,9 @@ class BlockedLoop(Finding):
         """One for each line that blocked a loop."""
         by_line: dict[tuple[int | None, str], list[StallStarted]] = {}
         for stall in snapshot.timeline.stalls.values():
-            if _length(snapshot, stall) >= thresholds.blocked_loop and not _is_debugged(stall):
+            if _length(snapshot, stall) >= thresholds.blocked_loop and not (
+                _is_debugged(stall) or _imports(stall)
+            ):
                 by_line.setdefault((stall.site, _line(snapshot, stall)), []).append(stall)
         for (site, line), stalls in by_line.items():
             worst = max(stalls, key=lambda stall: _length(snapshot, stall))
@@ -56,6 +61,10 @@ def _length(snapshot: Snapshot, stall: StallStarted) -> int:
 
 def _is_debugged(stall: StallStarted) -> bool:
     return any(file.rpartition("/")[2] in _DEBUGGERS for file, _, _ in stall.stack)
+
+
+def _imports(stall: StallStarted) -> bool:
+    return any(file.startswith(_IMPORTING) for file, _, _ in stall.stack)
 
 
 def _collected(snapshot: Snapshot, stall: StallStarted) -> int:
