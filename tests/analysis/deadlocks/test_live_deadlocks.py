@@ -8,6 +8,7 @@ import pytest
 
 from asyncctx_trace.analysis.deadlocks.live import DeadlockWatch
 from asyncctx_trace.model.outcomes import Outcome
+from asyncctx_trace.model.waits import WaitKind
 from asyncctx_trace.recording.writer import Recorder
 from recording.builders import recorder
 
@@ -62,3 +63,41 @@ def test_what_has_ended_is_forgotten(writer: Recorder) -> None:
         watch.new_deadlocks(SECOND)
 
         assert watch.in_flight == 0
+
+
+def test_a_task_awaited_under_the_lock_that_it_wants_is_told_of_while_it_hangs(
+    writer: Recorder,
+) -> None:
+    """With both edges of the cycle, and once."""
+    writer.enter_started(SECOND, 1, 0, 1, 1, 1, 1)
+    writer.enter_ended(SECOND, 1, OK, None)
+    writer.enter_started(2 * SECOND, 2, 0, 2, 1, 1, 2)
+    writer.wait_started(2 * SECOND, 3, 1, 2, 1, WaitKind.TASK)
+    with DeadlockWatch(writer.path) as watch:
+        (line,) = watch.new_deadlocks(3 * SECOND)
+        assert watch.new_deadlocks(4 * SECOND) == []
+
+    assert line == (
+        "deadlock: task 2 waits for `first` at app.py:20, held by task 1 (taken at app.py:10); "
+        "task 1 waits for the end of task 2 at app.py:10: none of them can go on"
+    )
+
+
+def test_a_program_that_nothing_can_wake_is_told_of_until_something_does(
+    writer: Recorder,
+) -> None:
+    """The event loop was left with nothing; later records show that it was woken all the same."""
+    writer.resource_defined(9, "condition", "changed", None)
+    writer.wait_started(SECOND, 1, 1, 9, 1, WaitKind.CONDITION)
+    writer.quiescent(2 * SECOND, SECOND)
+    with DeadlockWatch(writer.path) as watch:
+        (line,) = watch.new_deadlocks(3 * SECOND)
+        writer.wait_ended(4 * SECOND, 1, OK, 0)
+        writer.wait_started(4 * SECOND, 2, 1, 9, 1, WaitKind.CONDITION)
+        assert watch.new_deadlocks(5 * SECOND) == []
+        assert watch.in_flight == 1
+
+    assert line == (
+        "still waiting: task 1 waits for a notification of `changed` at app.py:10: nothing in the "
+        "program is left that could wake them"
+    )

@@ -64,6 +64,14 @@ class Batch:
         kept = [(writer, _incomplete(RecordColumns(data))) for writer, data in self.records]
         return Batch(self.definitions, self.notes, kept)
 
+    def latest_times(self) -> dict[int, int]:
+        """Return process -> the time of its latest record."""
+        latest: dict[int, int] = {}
+        for writer, data in self.records:
+            process = writer.base >> PROCESS_SHIFT
+            latest[process] = max(latest.get(process, 0), *RecordColumns(data).at, 0)
+        return latest
+
     def __len__(self) -> int:
         """Return the number of events."""
         return len(self.definitions) + len(self.notes) + self.record_count

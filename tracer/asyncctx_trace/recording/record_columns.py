@@ -38,6 +38,11 @@ class RecordColumns:
         return self._column("Q", "acquisition")
 
     @cached_property
+    def at(self) -> list[int]:
+        """When each event happened (monotonic ns)."""
+        return self._column("Q", "at")
+
+    @cached_property
     def task(self) -> list[int]:
         """Ids within the process."""
         return self._column("I", "task")

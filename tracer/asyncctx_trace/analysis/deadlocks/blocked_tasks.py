@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from asyncctx_trace.analysis.deadlocks.cycles import is_group
+from asyncctx_trace.analysis.deadlocks.cycles import goes_on, is_group
 from asyncctx_trace.analysis.occupancy import contends, limit_of
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET
+from asyncctx_trace.model.events import TaskDefined
 from asyncctx_trace.model.waits import WaitKind
 
 __all__ = ["BlockedTask", "blocked_tasks", "quiescent_processes", "stuck_tasks"]
@@ -38,7 +39,10 @@ class BlockedTask:
 
 
 def blocked_tasks(snapshot: Snapshot) -> dict[int, BlockedTask]:
-    """Return the tasks that wait at ``snapshot.now`` for what does not end by itself, by id."""
+    """Return the tasks that wait at the end of the timeline, by id.
+
+    Left out are those whose wait ends by itself.
+    """
     found: dict[int, BlockedTask] = {}
     running: dict[int, int] = {}
     for since, task, blocked in _waiting(snapshot):
@@ -99,6 +103,7 @@ def _has_events_after(snapshot: Snapshot, process: int, at: int) -> bool:
     return any(
         time > at and snapshot.process_of(task) == process
         for times, tasks in columns
+        if max(times, default=0) > at
         for time, task in zip(times, tasks, strict=True)
     )
 
@@ -106,25 +111,33 @@ def _has_events_after(snapshot: Snapshot, process: int, at: int) -> bool:
 def _waiting(snapshot: Snapshot) -> Iterator[tuple[int, int, BlockedTask | None]]:
     """Yield since when each task waits, and for what; ``None`` for what ends by itself."""
     timeline = snapshot.timeline
-    for row in timeline.in_flight:
+    in_flight = timeline.in_flight
+    holds: dict[int, list[int]] = {}
+    for row in in_flight:
+        if timeline.entered(row):
+            holds.setdefault(timeline.resource[row], []).append(row)
+    children: dict[int, list[TaskDefined]] = {}
+    for row in in_flight:
         task, since = timeline.task[row], timeline.enter_started[row]
         if timeline.enter_ended[row] == NOT_YET:
-            yield since, task, _entering(snapshot, row)
+            yield since, task, _entering(snapshot, row, holds.get(timeline.resource[row], []))
         elif timeline.exit_started[row] != NOT_YET:
             since, task = timeline.exit_started[row], timeline.exit_task[row]
-            yield since, task, _leaving(snapshot, row) if is_group(timeline, row) else None
+            group = is_group(timeline, row)
+            if group and not children:
+                for known in timeline.tasks.values():
+                    children.setdefault(known.parent or 0, []).append(known)
+            yield since, task, _leaving(snapshot, row, children) if group else None
     for wait in timeline.waits.open.values():
         yield timeline.waits.started[wait], timeline.waits.task[wait], _awaiting(snapshot, wait)
 
 
-def _entering(snapshot: Snapshot, row: int) -> BlockedTask | None:
+def _entering(snapshot: Snapshot, row: int, held: list[int]) -> BlockedTask | None:
     timeline = snapshot.timeline
-    resource = timeline.resource[row]
-    if not contends(timeline.resources.get(resource)):
+    definition = timeline.resources.get(timeline.resource[row])
+    if not contends(definition) or len(held) < limit_of(definition) or goes_on(timeline, row, held):
         return None
-    held = snapshot.holders(resource, snapshot.now)
-    if len(held) < limit_of(timeline.resources.get(resource)):
-        return None
+    held = sorted(held, key=timeline.enter_ended.__getitem__)
     return BlockedTask(
         task=timeline.task[row],
         since=timeline.enter_started[row],
@@ -137,13 +150,13 @@ def _entering(snapshot: Snapshot, row: int) -> BlockedTask | None:
     )
 
 
-def _leaving(snapshot: Snapshot, row: int) -> BlockedTask:
+def _leaving(snapshot: Snapshot, row: int, children: dict[int, list[TaskDefined]]) -> BlockedTask:
     timeline = snapshot.timeline
     entered, task = timeline.enter_ended[row], timeline.task[row]
-    children = [
+    created = [
         known.task
-        for known in timeline.tasks.values()
-        if known.parent == task and known.at >= entered and known.task not in timeline.task_ended
+        for known in children.get(task, ())
+        if known.at >= entered and known.task not in timeline.task_ended
     ]
     return BlockedTask(
         task=timeline.exit_task[row],
@@ -151,7 +164,7 @@ def _leaving(snapshot: Snapshot, row: int) -> BlockedTask:
         site=timeline.site[row],
         row=row,
         wait=None,
-        on=tuple(children),
+        on=tuple(created),
         holds=(),
         needs="all",
     )

@@ -17,7 +17,7 @@ from asyncctx_trace.analysis.timeline.lookups import rows_with
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 from asyncctx_trace.model.events import Outcome, TaskDefined
 
-__all__ = ["DeadlockCycle", "avoided", "cycles_of", "deadlocks_at", "is_group"]
+__all__ = ["DeadlockCycle", "avoided", "cycles_of", "deadlocks_at", "goes_on", "is_group"]
 
 _NOT_IN = (0, *(outcome for outcome in Outcome if outcome is not Outcome.OK))
 
@@ -199,7 +199,7 @@ def _cycles(
         resource = timeline.resource[row]
         held = holders(resource)
         full = len(held) >= limit_of(timeline.resources.get(resource))
-        blockers[row] = held if full and not _goes_on(timeline, row, held) else []
+        blockers[row] = held if full and not goes_on(timeline, row, held) else []
         needs[row] = [waiting(holding(hold)) for hold in blockers[row]]
         todo.extend(need for need in needs[row] if need is not None)
     hopeless = _hopeless(needs, groups)
@@ -240,7 +240,7 @@ def _cycles(
     return cycles
 
 
-def _goes_on(timeline: Timeline, wait: int, holds: list[int]) -> bool:
+def goes_on(timeline: Timeline, wait: int, holds: list[int]) -> bool:
     """Return whether the task of ``wait`` acquired one of ``holds`` after it had asked.
 
     Then it does not wait itself: it made a task of ``lock.acquire()``.

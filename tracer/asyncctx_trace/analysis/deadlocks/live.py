@@ -1,12 +1,13 @@
-"""Detect deadlocks in a growing recording."""
+"""Detect deadlocks, and programs that nothing can wake, in a growing recording."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
 
-from asyncctx_trace.analysis.deadlocks.cycles import deadlocks_at
+from asyncctx_trace.analysis.deadlocks.cycles import MIN_AGE, deadlocks_at
 from asyncctx_trace.analysis.deadlocks.description import describe_cycle
+from asyncctx_trace.analysis.deadlocks.stuck_groups import describe_stuck, groups_beyond
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.events import (
@@ -16,15 +17,22 @@ from asyncctx_trace.model.events import (
     ExitEnded,
     ExitStarted,
     Outcome,
+    Quiescent,
     ResourceDefined,
     SiteDefined,
     TaskDefined,
     TaskEnded,
+    WaitEnded,
+    WaitStarted,
+    WaitTarget,
 )
 from asyncctx_trace.model.text import plain
 from asyncctx_trace.recording.reader import Recording
 
 __all__ = ["DeadlockAlarm", "DeadlockWatch"]
+
+_INTERVAL = 400_000_000
+"""ns between two looks at waits for other things than resources."""
 
 
 class DeadlockAlarm:
@@ -32,24 +40,47 @@ class DeadlockAlarm:
 
     def __init__(self) -> None:
         self._reported: set[frozenset[int]] = set()
+        self._next_look = 0
 
     def new_deadlocks(self, timeline: Timeline, now: int) -> list[str]:
         """Describe each deadlock at ``now`` (``time.monotonic_ns()``) not reported before."""
         lines = []
         snapshot = Snapshot(timeline, now, running=True)
-        for cycle in deadlocks_at(timeline, now):
+        cycles = deadlocks_at(timeline, now)
+        for cycle in cycles:
             members = frozenset(timeline.id[row] for row in cycle.waits)
             if members not in self._reported:
                 self._reported.add(members)
                 kind = "deadlock" if cycle.certain else "possible deadlock"
                 lines.append(plain(f"{kind}: {describe_cycle(snapshot, cycle)}"))
+        if timeline.waits.open and now >= self._next_look:
+            self._next_look = now + _INTERVAL
+            explained = {
+                timeline.task[row] for cycle in cycles for row in (*cycle.waits, *cycle.behind)
+            }
+            lines += self._new_groups(snapshot, explained)
+        return lines
+
+    def _new_groups(self, snapshot: Snapshot, explained: set[int]) -> list[str]:
+        timeline = snapshot.timeline
+        lines = []
+        for group in groups_beyond(snapshot, explained):
+            members = frozenset(
+                {timeline.waits.id[each.wait] for each in group.members if each.wait is not None}
+                | {timeline.id[each.row] for each in group.members if each.row is not None}
+            )
+            if snapshot.now - group.since >= MIN_AGE and members not in self._reported:
+                self._reported.add(members)
+                kind = "deadlock" if group.holds or not group.quiescent else "still waiting"
+                certain = "" if group.certain else "possible "
+                lines.append(plain(f"{certain}{kind}: {describe_stuck(snapshot, group)}"))
         return lines
 
 
 class DeadlockWatch:
     """Reads a growing recording and reports each deadlock once.
 
-    It keeps only open acquisitions, so it can follow a program for days.
+    It keeps only open acquisitions and waits, so it can follow a program for days.
     """
 
     def __init__(self, path: Path) -> None:
@@ -57,6 +88,7 @@ class DeadlockWatch:
         self._recording = Recording(path)
         self._definitions: dict[tuple[type, int], Event] = {}
         self._in_flight: dict[int, list[Event]] = {}
+        self._quiescent: dict[int, Quiescent] = {}
         self._alarm = DeadlockAlarm()
 
     def __enter__(self) -> DeadlockWatch:
@@ -72,15 +104,23 @@ class DeadlockWatch:
 
     @property
     def in_flight(self) -> int:
-        """The number of open acquisitions."""
+        """The number of open acquisitions and waits."""
         return len(self._in_flight)
 
     def new_deadlocks(self, now: int) -> list[str]:
         """Describe each deadlock not reported before; ``now`` is ``time.monotonic_ns()``."""
-        for event in self._recording.poll().without_completed():
+        batch = self._recording.poll()
+        for event in batch.without_completed():
             self._take(event)
+        for process, at in batch.latest_times().items():
+            if process in self._quiescent and self._quiescent[process].at < at:
+                del self._quiescent[process]
         timeline = Timeline(self._definitions.values())
-        facts = (fact for facts in self._in_flight.values() for fact in facts)
+        facts = (
+            fact
+            for facts in (*self._in_flight.values(), self._quiescent.values())
+            for fact in facts
+        )
         timeline.extend(sorted(facts, key=lambda fact: fact.at))  # type: ignore[union-attr]  # facts only
         return self._alarm.new_deadlocks(timeline, now)
 
@@ -96,6 +136,14 @@ class DeadlockWatch:
                         del self._in_flight[event.acquisition]
             case ExitEnded():
                 self._in_flight.pop(event.acquisition, None)
+            case WaitStarted():
+                self._in_flight[event.wait] = [event]
+            case WaitTarget():
+                self._in_flight.get(event.wait, []).append(event)
+            case WaitEnded():
+                self._in_flight.pop(event.wait, None)
+            case Quiescent():
+                self._quiescent[event.process] = event
             case ResourceDefined():
                 self._definitions[ResourceDefined, event.resource] = event
             case SiteDefined():

@@ -17,7 +17,7 @@ from asyncctx_trace.analysis.timeline.completeness import is_complete
 from asyncctx_trace.analysis.wait_subjects import describe_subject
 from asyncctx_trace.model.waits import WaitKind
 
-__all__ = ["StuckGroup", "describe_stuck", "stuck_groups"]
+__all__ = ["StuckGroup", "describe_stuck", "groups_beyond", "stuck_groups"]
 
 _NAMED = 4
 """How many members of a group are named."""
@@ -58,8 +58,24 @@ def stuck_groups(snapshot: Snapshot) -> list[StuckGroup]:
     """Return the groups at ``snapshot.now`` that a cycle of acquisitions alone does not explain."""
     if not len(snapshot.timeline.waits):
         return []
+    timeline = snapshot.timeline
+    return groups_beyond(
+        snapshot,
+        {
+            timeline.task[row]
+            for cycle in snapshot.once(cycles_of)
+            for row in (*cycle.waits, *cycle.behind)
+        },
+    )
+
+
+def groups_beyond(snapshot: Snapshot, explained: set[int]) -> list[StuckGroup]:
+    """Return the groups without a task of ``explained``, at the end of the timeline.
+
+    O(n) for n open acquisitions and waits.
+    """
     stuck = stuck_tasks(snapshot)
-    explained = _explained(snapshot)
+    explained = set(explained)
     edges = {task: [other for other in each.on if other in stuck] for task, each in stuck.items()}
     groups = []
     for component in components(edges):
@@ -119,15 +135,6 @@ def _plural(verbs: str) -> str:
     return verbs.replace("waits for", "wait for", 1).replace("leaves", "leave", 1)
 
 
-def _explained(snapshot: Snapshot) -> set[int]:
-    timeline = snapshot.timeline
-    return {
-        timeline.task[row]
-        for cycle in snapshot.once(cycles_of)
-        for row in (*cycle.waits, *cycle.behind)
-    }
-
-
 def _waits_for_others(
     snapshot: Snapshot, member: BlockedTask, stuck: dict[int, BlockedTask]
 ) -> bool:
@@ -143,7 +150,8 @@ def _group(snapshot: Snapshot, members: list[BlockedTask], *, quiescent: bool) -
     tasks = {member.task for member in members}
     first, last = min(each.since for each in members), max(each.since for each in members)
     exact = quiescent or all(
-        member.needs == "all"
+        # Of a task group it is not known which tasks are in it.
+        (member.needs == "all" and member.row is None)
         or (
             len(member.holds) == _capacity(snapshot, member)
             and not any(is_anonymous(timeline, hold) for hold in member.holds)
