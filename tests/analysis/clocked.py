@@ -13,10 +13,14 @@ from asyncctx_trace.instrument import sinks
 from asyncctx_trace.recording.segments import create
 from asyncctx_trace.recording.writer import Recorder
 
-__all__ = ["record"]
+__all__ = ["Hangs", "record"]
 
 _FACT = 1_000
 """ns that every fact takes, so that one comes after the other."""
+
+
+class Hangs(Exception):
+    """Nothing is left that could wake the event loop."""
 
 
 class Clock:
@@ -32,14 +36,20 @@ class Clock:
 
 
 @contextmanager
-def record(path: Path) -> Iterator[Callable[[Coroutine[Any, Any, None]], None]]:
-    """Record to ``path`` whatever is run by what this gives."""
+def record(
+    path: Path, pause: Callable[[int], None] | None = None
+) -> Iterator[Callable[[Coroutine[Any, Any, None]], None]]:
+    """Record to ``path`` whatever is run by what this gives.
+
+    ``pause`` is called with the time whenever all tasks wait. Then a program that hangs for ever
+    raises :class:`Hangs`.
+    """
     clock = Clock()
     create(path)
     recorder = _Recorder(path, clock)
     sinks.attach(recorder)
     try:
-        with asyncio.Runner(loop_factory=lambda: _Loop(clock)) as runner:
+        with asyncio.Runner(loop_factory=lambda: _Loop(clock, pause)) as runner:
             yield runner.run
     finally:
         sinks.detach(recorder)
@@ -92,21 +102,34 @@ class _Recorder(Recorder):
 class _Loop(asyncio.SelectorEventLoop):
     """Where nobody has anything to do, it is at once the time at which somebody has."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, pause: Callable[[int], None] | None) -> None:
         self._clock = clock
-        super().__init__(_Selector(clock))
+        super().__init__(_Selector(clock, pause))
 
     def time(self) -> float:
         return self._clock.now / 1e9
 
 
 class _Selector(selectors.DefaultSelector):
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, pause: Callable[[int], None] | None) -> None:
         self._clock = clock
+        self._pause = pause
+        self._hangs = pause is not None
         super().__init__()
+
+    def _before_time_passes(self) -> None:
+        if self._pause is not None:
+            self._pause(self._clock.now)
 
     def select(self, timeout: float | None = None) -> Any:
         if timeout is not None and timeout > 0:
+            self._before_time_passes()
             self._clock.now += round(timeout * 1e9)
             timeout = 0
+        if timeout is None and self._hangs:
+            ready = super().select(0)
+            if not ready:
+                self._before_time_passes()
+                raise Hangs
+            return ready
         return super().select(timeout)

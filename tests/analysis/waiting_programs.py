@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import linecache
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
-from analysis.clocked import record
+from analysis.clocked import Hangs, record
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.instrument.patches.table import all_patches, apply
 from asyncctx_trace.instrument.rewriting.code_rewriter import original_of, rewritten
 from asyncctx_trace.instrument.scope import Scope
+from asyncctx_trace.model.events import (
+    Event,
+    ProcessDefined,
+    Quiescent,
+    ResourceDefined,
+    SiteDefined,
+)
 from asyncctx_trace.recording.reader import read
 
 __all__ = ["compiled", "timeline_of", "wakeups_recorded"]
@@ -52,9 +59,23 @@ def wakeups_recorded() -> Iterator[None]:
         _WAKES.__code__ = original_of(code)
 
 
-def timeline_of(path: Path, main: Any) -> Timeline:
-    """What the recording of the coroutine function ``main`` says."""
+def timeline_of(path: Path, main: Any, pause: Callable[[int], None] = lambda at: None) -> Timeline:
+    """What the recording of the coroutine function ``main`` says.
+
+    It ends when the program hangs, with the note that nothing can wake it. ``pause`` is called with
+    the time (ns) whenever all tasks wait.
+    """
     path.unlink(missing_ok=True)
-    with wakeups_recorded(), record(path) as run:
-        run(main())
-    return Timeline(read(path))
+    events: list[Event] | None = None
+    with wakeups_recorded(), record(path, pause) as run:
+        try:
+            run(main())
+        except Hangs:
+            events = list(read(path))
+            at = max(event.at for event in events if not isinstance(event, _WITHOUT_TIMES))
+            processes = [each.process for each in events if isinstance(each, ProcessDefined)]
+            events.append(Quiescent(at, at, processes[0]))
+    return Timeline(list(read(path)) if events is None else events)
+
+
+_WITHOUT_TIMES = (ResourceDefined, SiteDefined)

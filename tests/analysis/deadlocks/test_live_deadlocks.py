@@ -78,8 +78,9 @@ def test_a_task_awaited_under_the_lock_that_it_wants_is_told_of_while_it_hangs(
         assert watch.new_deadlocks(4 * SECOND) == []
 
     assert line == (
-        "deadlock: task 2 waits for `first` at app.py:20, held by task 1 (taken at app.py:10); "
-        "task 1 waits for the end of task 2 at app.py:10: none of them can go on"
+        "deadlock: task 2 waits for `first` at app.py:20, held by task 1 (taken at app.py:10), "
+        "since 1.00 s; task 1 waits for the end of task 2 at app.py:10, since 1.00 s: none of them "
+        "can go on"
     )
 
 
@@ -98,6 +99,6 @@ def test_a_program_that_nothing_can_wake_is_told_of_until_something_does(
         assert watch.in_flight == 1
 
     assert line == (
-        "still waiting: task 1 waits for a notification of `changed` at app.py:10: nothing in the "
-        "program is left that could wake them"
+        "still waiting: task 1 waits for a notification of `changed` at app.py:10, since 2.00 s: "
+        "nothing in the program is left that could wake it"
     )

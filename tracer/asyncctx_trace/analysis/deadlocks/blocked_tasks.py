@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,7 +13,13 @@ from asyncctx_trace.analysis.timeline.table import NOT_YET
 from asyncctx_trace.model.events import TaskDefined
 from asyncctx_trace.model.waits import WaitKind
 
-__all__ = ["BlockedTask", "blocked_tasks", "quiescent_processes", "stuck_tasks"]
+__all__ = [
+    "BlockedTask",
+    "all_quiescent",
+    "blocked_tasks",
+    "quiescent_processes",
+    "stuck_tasks",
+]
 
 _ENDS_BY_ITSELF = frozenset({WaitKind.SLEEP, WaitKind.IO, WaitKind.THREAD, WaitKind.TIMED_TASKS})
 
@@ -64,7 +70,7 @@ def stuck_tasks(snapshot: Snapshot) -> dict[int, BlockedTask]:
     can wake any more. O(n²) for n blocked tasks, in practice O(n).
     """
     blocked = blocked_tasks(snapshot)
-    quiet = quiescent_processes(snapshot)
+    quiet = snapshot.once(quiescent_processes)
     stuck = dict(blocked)
     while True:
         free = [
@@ -76,6 +82,12 @@ def stuck_tasks(snapshot: Snapshot) -> dict[int, BlockedTask]:
             return stuck
         for task in free:
             del stuck[task]
+
+
+def all_quiescent(snapshot: Snapshot, tasks: Iterable[int]) -> bool:
+    """Return whether nothing could wake any of ``tasks`` any more."""
+    quiet = snapshot.once(quiescent_processes)
+    return bool(quiet) and all(snapshot.process_of(task) in quiet for task in tasks)
 
 
 def quiescent_processes(snapshot: Snapshot) -> frozenset[int]:

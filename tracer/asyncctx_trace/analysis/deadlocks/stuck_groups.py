@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from asyncctx_trace.analysis.contention.permits import is_anonymous
 from asyncctx_trace.analysis.deadlocks.blocked_tasks import (
     BlockedTask,
+    all_quiescent,
     quiescent_processes,
     stuck_tasks,
 )
 from asyncctx_trace.analysis.deadlocks.components import components
 from asyncctx_trace.analysis.deadlocks.cycles import cycles_of, is_group
+from asyncctx_trace.analysis.deadlocks.enders import describe_enders
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.completeness import is_complete
 from asyncctx_trace.analysis.wait_subjects import describe_subject
+from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.waits import WaitKind
 
 __all__ = ["StuckGroup", "describe_stuck", "groups_beyond", "stuck_groups"]
@@ -86,32 +89,51 @@ def groups_beyond(snapshot: Snapshot, explained: set[int]) -> list[StuckGroup]:
             continue
         groups.append(_group(snapshot, members, quiescent=False))
     explained.update(each.task for group in groups for each in group.members)
-    for process in quiescent_processes(snapshot):
-        members = [each for each in stuck.values() if snapshot.process_of(each.task) == process]
-        if explained.isdisjoint(each.task for each in members) and any(
-            _waits_for_others(snapshot, each, stuck) for each in members
-        ):
+    behind = _behind(explained, stuck)
+    for process in snapshot.once(quiescent_processes):
+        members = [
+            each
+            for each in stuck.values()
+            if snapshot.process_of(each.task) == process and each.task not in behind
+        ]
+        if any(_waits_for_others(snapshot, each, stuck) for each in members):
             groups.append(_group(snapshot, members, quiescent=True))
     return groups
 
 
 def describe_stuck(snapshot: Snapshot, group: StuckGroup) -> str:
-    """Return a sentence that says what each member waits for, the first four of many."""
-    alike: dict[str, list[int]] = {}
+    """Return a sentence that says what each member waits for, since when, and who could end it.
+
+    Of many members, four different ones are described.
+    """
+    alike: dict[str, list[BlockedTask]] = {}
     for member in group.members:
-        alike.setdefault(_describe(snapshot, member), []).append(member.task)
+        alike.setdefault(_describe(snapshot, member), []).append(member)
     parts = [
-        f"{snapshot.task_names(tasks)} {waiting if len(tasks) == 1 else _plural(waiting)}"
-        for waiting, tasks in list(alike.items())[:_NAMED]
+        _describe_alike(snapshot, waiting, members)
+        for waiting, members in list(alike.items())[:_NAMED]
     ]
     left = len(group.members) - sum(map(len, list(alike.values())[:_NAMED]))
     more = f"; and {left} more" if left else ""
+    alone = len(group.members) == 1
     end = (
-        "nothing in the program is left that could wake them"
+        f"nothing in the program is left that could wake {'it' if alone else 'them'}"
         if group.quiescent
         else "none of them can go on"
     )
     return f"{'; '.join(parts)}{more}: {end}"
+
+
+def _describe_alike(snapshot: Snapshot, waiting: str, members: list[BlockedTask]) -> str:
+    since = format_duration(snapshot.now - min(member.since for member in members))
+    names = snapshot.task_names([member.task for member in members])
+    enders = ""
+    if members[0].wait is not None:
+        enders = describe_enders(snapshot, members[0].wait)
+    return (
+        f"{names} {waiting if len(members) == 1 else _plural(waiting)}, since {since}"
+        f"{f' ({enders})' if enders else ''}"
+    )
 
 
 def _describe(snapshot: Snapshot, member: BlockedTask) -> str:
@@ -135,6 +157,21 @@ def _plural(verbs: str) -> str:
     return verbs.replace("waits for", "wait for", 1).replace("leaves", "leave", 1)
 
 
+def _behind(explained: set[int], stuck: dict[int, BlockedTask]) -> set[int]:
+    """Return ``explained``, the tasks that wait for one of them, those that wait for these, …"""
+    waiting: dict[int, list[int]] = {}
+    for each in stuck.values():
+        for task in each.on:
+            waiting.setdefault(task, []).append(each.task)
+    result = set(explained)
+    todo = list(explained)
+    while todo:
+        new = [task for task in waiting.get(todo.pop(), ()) if task not in result]
+        result.update(new)
+        todo.extend(new)
+    return result
+
+
 def _waits_for_others(
     snapshot: Snapshot, member: BlockedTask, stuck: dict[int, BlockedTask]
 ) -> bool:
@@ -149,7 +186,7 @@ def _group(snapshot: Snapshot, members: list[BlockedTask], *, quiescent: bool) -
     timeline = snapshot.timeline
     tasks = {member.task for member in members}
     first, last = min(each.since for each in members), max(each.since for each in members)
-    exact = quiescent or all(
+    exact = all_quiescent(snapshot, tasks) or all(
         # Of a task group it is not known which tasks are in it.
         (member.needs == "all" and member.row is None)
         or (

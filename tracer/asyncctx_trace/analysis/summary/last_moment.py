@@ -6,6 +6,7 @@ import signal
 from dataclasses import dataclass
 
 from asyncctx_trace.analysis.deadlocks.cycles import cycles_of
+from asyncctx_trace.analysis.deadlocks.enders import describe_enders
 from asyncctx_trace.analysis.findings.finding import by_site
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.completeness import recording_stops
@@ -50,7 +51,7 @@ def ended_by(snapshot: Snapshot) -> str | None:
         return "stopped"
     if snapshot.running:
         return None
-    for task in timeline.rows_of_task:
+    for task in (*timeline.rows_of_task, *timeline.waits.rows_of_task):
         if snapshot.end_of(task) != "killed":
             continue
         definition = (
@@ -90,7 +91,8 @@ def pending_waits(snapshot: Snapshot) -> list[PendingWait]:
 def describe_last_moment(snapshot: Snapshot) -> str:
     """Describe who waited for what, and who held it; ``""`` if the program ended by itself."""
     cause = ended_by(snapshot)
-    if cause is None or not len(snapshot.timeline):
+    timeline = snapshot.timeline
+    if cause is None or not (len(timeline) or len(timeline.waits)):
         return ""
     after = format_duration(snapshot.now - snapshot.start)
     ended = {
@@ -125,7 +127,9 @@ def _describe_awaits(snapshot: Snapshot) -> list[str]:
         waited = format_duration(snapshot.now - waits.started[first])
         subject = describe_subject(snapshot.timeline, first)
         place = snapshot.site_label(waits.site[first])
-        sentences.append(f"{tasks} waited for {subject} at {place} for {waited}")
+        enders = describe_enders(snapshot, first)
+        who = f" ({enders})" if enders else ""
+        sentences.append(f"{tasks} waited for {subject} at {place} for {waited}{who}")
     return sentences
 
 

@@ -100,7 +100,7 @@ def summary(
 ) -> str:
     """Return how much was found, in how many acquisitions; ``first`` is the headline."""
     timeline = snapshot.timeline
-    if not len(timeline):
+    if not len(timeline) and not groups:
         return ""
     seen = (
         f"{count(len(timeline), 'acquisition')} of "

@@ -13,6 +13,10 @@ from asyncctx_trace.analysis.findings.cleanups.unfinished_exits import (
     unfinished_exits,
 )
 from asyncctx_trace.analysis.findings.exit_evidence import exit_sites
+from asyncctx_trace.analysis.findings.failed_enters.unended_waits import (
+    describe_unended,
+    unended_waits,
+)
 from asyncctx_trace.analysis.findings.finding import EVIDENCE, Certainty, Finding, by_site, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.snapshot import Snapshot
@@ -71,6 +75,24 @@ class StillWaiting(Finding):
         yield from (
             cls.from_stuck(snapshot, each) for each in groups if each.quiescent and not each.holds
         )
+        yield from cls._of_waits(snapshot, thresholds)
+
+    @classmethod
+    def _of_waits(cls, snapshot: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:
+        waits = snapshot.timeline.waits
+        stuck = {each.task for group in snapshot.once(stuck_groups) for each in group.members}
+        for rows in unended_waits(snapshot, thresholds.still_waiting, stuck):
+            yield cls.of(
+                snapshot,
+                (),
+                describe_unended(snapshot, rows),
+                certainty="possible",
+                at=waits.started[rows[0]],
+                cost=sum(snapshot.now - waits.started[row] for row in rows),
+                count=len(rows),
+                tasks=[waits.task[row] for row in rows],
+                sites=[waits.site[rows[0]]],
+            )
 
     @classmethod
     def _of_exits(cls, snapshot: Snapshot, thresholds: Thresholds) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from asyncctx_trace.analysis.deadlocks.cycles import cycles_of
 from asyncctx_trace.analysis.deadlocks.stuck_groups import stuck_groups
 from asyncctx_trace.analysis.findings.finding import Finding, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
-from asyncctx_trace.analysis.occupancy import limit_of, wait_of
+from asyncctx_trace.analysis.occupancy import wait_of
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.wait_subjects import describe_subject
 from asyncctx_trace.model.durations import format_duration
@@ -91,7 +91,7 @@ class HeldAcrossWait(Finding):
             if wait.end >= snapshot.now and timeline.task[hold] in stuck:
                 continue
             resource = timeline.resource[hold]
-            if limit_of(timeline.resources.get(resource)) > 1 and not _is_for_tasks(snapshot, wait):
+            if _bounds_work(snapshot, resource) and not _is_for_tasks(snapshot, wait):
                 continue
             until = min(wait.end, snapshot.now)
             waited = snapshot.occupancy(resource).blocked_between(wait.start, until)
@@ -117,6 +117,14 @@ class HeldAcrossWait(Finding):
                 count=len(groups[key]),
                 sites=[key[2]],
             )
+
+
+def _bounds_work(snapshot: Snapshot, resource: int) -> bool:
+    """Return whether several tasks may hold ``resource`` at once, as far as that is known."""
+    definition = snapshot.timeline.resources.get(resource)
+    if definition is None or definition.capacity is None:
+        return definition is None or definition.kind not in ("condition", "lock")
+    return definition.capacity > 1
 
 
 def _is_for_tasks(snapshot: Snapshot, wait: TaskWait) -> bool:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from math import inf
 
+from asyncctx_trace.analysis.deadlocks.blocked_tasks import all_quiescent
 from asyncctx_trace.analysis.deadlocks.cycles import DeadlockCycle, cycles_of, is_group
 from asyncctx_trace.analysis.deadlocks.description import describe_cycle
 from asyncctx_trace.analysis.deadlocks.stuck_groups import stuck_groups
 from asyncctx_trace.analysis.findings.finding import Finding
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.snapshot import Snapshot
+from asyncctx_trace.analysis.timeline.completeness import is_complete
 from asyncctx_trace.analysis.timeline.table import NOT_YET
 from asyncctx_trace.model.durations import format_duration
 
@@ -43,11 +46,25 @@ class Deadlock(Finding):
             snapshot,
             (*cycle.waits, *cycle.holds, *blocks_around(snapshot, cycle.holds)),
             f"{describe_cycle(snapshot, cycle)}{_end(snapshot, cycle)}.",
-            certainty="certain" if cycle.certain else "possible",
+            certainty="certain" if cycle.certain or _is_final(snapshot, cycle) else "possible",
             at=cycle.since,
             cost=sum(waited),
             tasks=[snapshot.timeline.task[row] for row in cycle.behind],
         )
+
+
+def _is_final(snapshot: Snapshot, cycle: DeadlockCycle) -> bool:
+    """Return whether nothing in the process can wake the tasks of ``cycle`` any more, whoever may
+    release what they wait for."""
+    timeline = snapshot.timeline
+    if any(
+        (timeline.exit_ended if is_group(timeline, row) else timeline.enter_ended)[row] != NOT_YET
+        for row in cycle.waits
+    ):
+        return False
+    tasks = [timeline.task[row] for row in cycle.waits]
+    asked = min(timeline.enter_started[row] for row in cycle.waits)
+    return all_quiescent(snapshot, tasks) and is_complete(timeline, tasks, asked, inf)
 
 
 def blocks_around(snapshot: Snapshot, holds: Iterable[int]) -> list[int]:
