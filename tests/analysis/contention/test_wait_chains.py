@@ -161,3 +161,5 @@ def test_a_loop_that_stands_still_is_charged_to_the_line_that_blocks_it(
         ("blocker", ("lock",), 100, "app.py:9", "blocker"),
         ("holder", ("lock",), 90, "app.py:7", None),
     ]
+    by_site = blame(Snapshot(story.timeline(), kernels=kernels), 1).by_site()
+    assert (by_site[0][0], by_site[0][2]) == (story.site(9), 300 * MS)

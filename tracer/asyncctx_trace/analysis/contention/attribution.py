@@ -30,6 +30,18 @@ class Share:
     held: bool = True
     """Whether the task held the resource; otherwise it only blocked the event loop at the site."""
 
+    @property
+    def stalled(self) -> bool:
+        """Whether the event loop stood still meanwhile."""
+        return self.cause is not None and self.cause.stalled
+
+    @property
+    def charged(self) -> tuple[int, int]:
+        """The site and the task to blame: the holder's, or those that blocked the event loop."""
+        if self.cause is not None and self.cause.stalled:
+            return self.cause.site, self.cause.task or self.task
+        return self.site, self.task
+
 
 @dataclass(frozen=True, slots=True)
 class Blame:
@@ -55,17 +67,20 @@ class Blame:
         return self.total - self.unknown
 
     def by_site(self) -> list[tuple[int, Path, int]]:
-        """Return (site, path, ns), the largest first."""
+        """Return (site, path, ns), the largest first.
+
+        While the event loop stood still, that is the line that blocked it.
+        """
         sums: dict[tuple[int, Path], int] = defaultdict(int)
         for share in self.shares:
-            sums[share.site, share.path] += share.ns
+            sums[share.charged[0], share.path] += share.ns
         return sorted(((*key, ns) for key, ns in sums.items()), key=lambda entry: -entry[2])
 
     def by_task(self) -> list[tuple[int, int]]:
         """Return (task, ns), the largest first."""
         sums: dict[int, int] = defaultdict(int)
         for share in self.shares:
-            sums[share.task] += share.ns
+            sums[share.charged[1]] += share.ns
         return sorted(sums.items(), key=lambda entry: -entry[1])
 
 

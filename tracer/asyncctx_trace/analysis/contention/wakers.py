@@ -5,8 +5,12 @@ from __future__ import annotations
 from asyncctx_trace.analysis.timeline.phases import NOT_YET
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.outcomes import Outcome
+from asyncctx_trace.model.waits import WaitKind
 
 __all__ = ["waker_of"]
+
+_AT_ONCE = 1_000_000
+"""ns in which the callback of a task that ended wakes who waits for it, if there is a deadline."""
 
 
 def waker_of(timeline: Timeline, wait: int) -> int | None:
@@ -27,6 +31,10 @@ def waker_of(timeline: Timeline, wait: int) -> int | None:
         return None
     # A callback of the task that ended last has set the future of `gather` or `wait`. What had
     # ended before only had to be noticed.
-    over = ((timeline.task_ended.get(task, NOT_YET), task) for task in awaited)
+    over = [(timeline.task_ended.get(task, NOT_YET), task) for task in awaited]
     during = (each for each in over if waits.started[wait] <= each[0] <= ended)
-    return max(during, default=(NOT_YET, None))[1]
+    last, task = max(during, default=(NOT_YET, None))
+    if waits.kind[wait] == WaitKind.TIMED_TASKS and ended - last > _AT_ONCE:
+        all_over = all(NOT_YET < at <= ended for at, _ in over)
+        return task if all_over else None  # the time was over
+    return task

@@ -56,7 +56,7 @@ def culprit_of(
     for blamed in blames.values():
         for share in blamed.shares:
             group = group_of.get(share.path[-1])
-            if group is not None and share.held:
+            if group is not None and not share.stalled:
                 charged[group, share.site] += share.ns
     if not charged:
         return None
