@@ -9,7 +9,7 @@ import gc
 import importlib.util
 import sys
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 from asyncctx_trace import traced
@@ -58,6 +58,40 @@ async def stack() -> None:
             with contextlib.suppress(ValueError):
                 await stack.enter_async_context(M("enter"))
             raise KeyError
+
+
+async def protocol() -> None:
+    """The methods of managers, called by hand."""
+    for fails in ("", "enter", "exit", "suppress"):
+        for waits in (0, 1):
+            with contextlib.suppress(ValueError):
+                manager = M(fails, waits)
+                await manager.__aenter__()
+                await manager.__aexit__(None, None, None)
+            with contextlib.suppress(ValueError):
+                manager = M(fails, waits)
+                await manager.__aenter__()
+                try:
+                    raise KeyError
+                except KeyError:
+                    await manager.__aexit__(*sys.exc_info())
+
+
+@contextlib.asynccontextmanager
+async def generated() -> AsyncIterator[None]:
+    """A manager that can decorate."""
+    yield
+
+
+@generated()
+async def decorated() -> None:
+    """A function that holds a manager."""
+    await asyncio.sleep(0)
+
+
+async def decorators() -> None:
+    """A manager held over a coroutine."""
+    await decorated()
 
 
 async def pairs() -> None:
@@ -153,6 +187,8 @@ PARTS: dict[str, Callable[[], None]] = {
     "blocks": lambda: asyncio.run(blocks()),
     "stack": lambda: asyncio.run(stack()),
     "pairs": lambda: asyncio.run(pairs()),
+    "protocol": lambda: asyncio.run(protocol()),
+    "decorators": lambda: asyncio.run(decorators()),
     "proxies": lambda: asyncio.run(proxies()),
     "many": lambda: asyncio.run(many()),
     "by hand": lambda: by_hand(blocks_by_hand()),

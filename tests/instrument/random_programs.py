@@ -48,6 +48,19 @@ def source(statements: Any, depth: int = 1) -> Iterator[str]:
                 for item in items:
                     yield f"{pad}    await stack.enter_async_context(M(log, {item!r}))"
                 yield from source(body, depth + 1)
+            case ("protocol", item, body):
+                manager, failed = f"m{depth}{number}", f"failed{depth}{number}"
+                yield f"{pad}{manager} = M(log, {item!r})"
+                yield f"{pad}await {manager}.__aenter__()"
+                yield f"{pad}{failed} = False"
+                yield f"{pad}try:"
+                yield from source(body, depth + 1)
+                yield f"{pad}except BaseException as e:"
+                yield f"{pad}    {failed} = True"
+                yield f"{pad}    if not await {manager}.__aexit__(type(e), e, e.__traceback__):"
+                yield f"{pad}        raise"
+                yield f"{pad}finally:"
+                yield f"{pad}    if not {failed}: await {manager}.__aexit__(*[None] * 3)"
             case ("generator", item, body, early):
                 yield f"{pad}async def generator{depth}{number}(away=False):"
                 yield f"{pad}    async with M(log, {item!r}):"

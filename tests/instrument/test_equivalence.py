@@ -33,6 +33,7 @@ def blocks(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     body = st.lists(inner, max_size=3)
     return st.one_of(
         st.tuples(st.just("with"), st.lists(managers, min_size=1, max_size=3), body),
+        st.tuples(st.just("protocol"), managers, body),
         st.tuples(st.just("stack"), st.lists(managers, min_size=1, max_size=2), body),
         st.tuples(st.just("generator"), managers, body, st.booleans()),
         st.tuples(st.just("try"), body, st.sampled_from(["except", "finally"]), body),

@@ -22,7 +22,16 @@ from asyncctx_trace.runtime.launch import environment
 
 OBSERVED = Path(__file__).with_name("observed.py")
 LISTENERS = ["settrace", "setprofile"]
-REWRITTEN = ["blocks", "pairs", "many", "by hand", "trio", "imports"]
+REWRITTEN = [
+    "blocks",
+    "pairs",
+    "protocol",
+    "decorators",
+    "many",
+    "by hand",
+    "trio",
+    "imports",
+]
 """Parts in which nothing but rewritten code acquires."""
 WRAPPED = ["stack", "proxies"]
 """Parts in which something of ours stands around what is awaited."""

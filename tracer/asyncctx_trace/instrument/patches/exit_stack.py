@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from types import CodeType
+from types import CodeType, MethodType
 from typing import Any
 
 from asyncctx_trace.instrument import publish, sinks
-from asyncctx_trace.instrument.hidden_frames import program_frame, suspended
+from asyncctx_trace.instrument.hidden_frames import hidden, program_frame, suspended
 from asyncctx_trace.instrument.publish import Acquisition
-from asyncctx_trace.instrument.registry import open_acquisitions, resources, sites
+from asyncctx_trace.instrument.registry import entered_managers, open_acquisitions, resources, sites
 from asyncctx_trace.instrument.registry.callers import innermost_own_frame
+from asyncctx_trace.instrument.registry.resources import Resource
+from asyncctx_trace.instrument.registry.tasks import current_task
 from asyncctx_trace.instrument.registry.weak_ids import WeakIdMap
 from asyncctx_trace.instrument.rewriting.patching import filtering_awaitable, watched
 from asyncctx_trace.instrument.wrapping.awaiting import await_exit
@@ -87,10 +89,39 @@ class StackWatch:
     @suspended
     def _called_back(self, awaitable: Awaitable[Any], callback: Any, exc: Any) -> Awaitable[Any]:
         acquisition = _open.pop(callback)
-        if acquisition is None:
+        by_hand = _exited_by(callback) if acquisition is None else None
+        if acquisition is None and by_hand is None:
             return awaitable
         # The stack's end: `await stack.aclose()`, or that of its own `async with`.
         frame = innermost_own_frame(program_frame(), self._own)
         site_id = 0 if frame is None else sites.of_frame(frame)
         manager = getattr(callback, "__self__", None)
+        if by_hand is not None:
+            manager, acquisition, resource = by_hand
+            entered_managers.remove(manager, acquisition, resource, site_id)
+        assert acquisition is not None
         return await_exit(awaitable, acquisition, exc[1], manager, site_id)
+
+
+@hidden
+def _exited_by(callback: Any) -> tuple[Any, Acquisition, Resource | None] | None:
+    """Return the manager that ``callback`` exits, what ends by that, and the resource.
+
+    ``None`` if it exits none that was entered by a call of ``__aenter__``.
+    """
+    if sinks.active.sink is None:
+        return None
+    method = getattr(callback, "__wrapped__", callback)  # of push_async_callback()
+    if type(method) is not MethodType or method.__name__ != "__aexit__":
+        return None
+    try:
+        manager = method.__self__
+        kind = resources.kind_of(type(manager))
+        if not kind.manager or kind.traced:
+            return None
+        resource = entered_managers.resource_of(manager, kind)
+        acquisition = entered_managers.find(manager, resource, current_task())
+        return None if acquisition is None else (manager, acquisition, resource)
+    except Exception as error:
+        sinks.hook_failed(error)
+        return None

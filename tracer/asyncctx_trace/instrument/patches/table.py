@@ -19,6 +19,7 @@ from asyncctx_trace.instrument.patches.checkouts import checkout_watch
 from asyncctx_trace.instrument.patches.conditions import ConditionWatch
 from asyncctx_trace.instrument.patches.exit_stack import StackWatch
 from asyncctx_trace.instrument.patches.launchers import module_details
+from asyncctx_trace.instrument.patches.library_blocks import DECORATORS, THREADS, BlockWatch
 from asyncctx_trace.instrument.patches.primitives import PRIMITIVES, Primitive
 from asyncctx_trace.instrument.patches.spawned_tasks import CREATING, SpawnWatch
 from asyncctx_trace.instrument.patches.spawned_waits import functions_to_watch
@@ -91,6 +92,9 @@ def all_patches(scope: Scope) -> Iterator[Patch]:
     stacks = StackWatch(scope.includes)
     yield Patch("contextlib", "AsyncExitStack.enter_async_context", stacks.entering)
     yield Patch("contextlib", "AsyncExitStack.__aexit__", stacks.leaving)
+    blocks = BlockWatch(scope.includes)
+    yield Patch(*DECORATORS, blocks.decorating)
+    yield Patch(*THREADS, blocks.running_in_thread)
     for primitive in PRIMITIVES:
         yield from _of_primitive(primitive, scope)
     conditions = ConditionWatch(scope.includes)

@@ -28,6 +28,7 @@ __all__ = [
     "kind_of",
     "known",
     "manager_of",
+    "of_limiter",
     "of_object",
     "of_pair",
     "of_pool",
@@ -222,6 +223,20 @@ def of_awaited(thing: object, kind: str, method: str, text: str) -> Resource:
     """The resource that stands for ``thing``, whose ``method`` is awaited in ``text``."""
     named = receiver(text, (method,)) or qualified_name(type(thing))
     return _of_object(thing, kind, named)
+
+
+@hidden
+def of_limiter(limiter: Any, kind: Kind, name: str) -> Resource:
+    """Return the resource that stands for ``limiter``; ``name`` is used if it is not known yet."""
+    adapter = kind.adapter
+    thing = limiter if adapter is None else contended(adapter, limiter)
+    found = by_object.get(thing)
+    if found is not None:
+        return found
+    kind_name, capacity = "manager", None
+    if adapter is not None:
+        kind_name, name, capacity = call_hidden(_limited, adapter, thing, name)
+    return _of_object(thing, kind_name, name, capacity)
 
 
 @hidden

@@ -16,7 +16,7 @@ from asyncctx_trace.instrument.registry.weak_ids import WeakIdMap
 if TYPE_CHECKING:
     from asyncctx_trace.instrument.rewriting.bytecode import Position
 
-__all__ = ["Site", "define", "of_frame", "site_at", "source_of"]
+__all__ = ["Site", "define", "of_decorator", "of_frame", "site_at", "source_of"]
 
 _ENTER = -1 if sys.version_info >= (3, 13) else opcode.opmap["BEFORE_ASYNC_WITH"]
 _ENTERED = (3, 4)
@@ -116,6 +116,30 @@ def define(file: str, line: int, function: str, text: str, caller: int = 0) -> i
     return site_id
 
 
+def of_decorator(code: CodeType, below: int, namespace: dict[str, Any]) -> Site:
+    """Return a new site, which is defined: that of a decorator of the function with this ``code``.
+
+    Args:
+        code: The code of the function.
+        below: How many decorators are between that one and the function.
+        namespace: The globals of the function.
+    """
+    first = code.co_firstlineno
+    decorators: list[tuple[int, str]] = []
+    for offset, line in enumerate(_lines(code.co_filename, namespace)[first - 1 :]):
+        text = line.strip()
+        if text.startswith("@"):
+            decorators.append((offset, text[1:].strip()))
+        elif text.startswith(("def ", "async def ")):
+            break
+    offset, text = decorators[-1 - below] if below < len(decorators) else (0, "")
+    site = Site(code, (first + offset, None, None, None))
+    site.text = site.name = text
+    site.id = _define_in(code, first + offset, text)
+    site._code = None
+    return site
+
+
 @hidden
 def site_at(frame: FrameType) -> Site:
     """Return the site of the instruction that ``frame`` executes, which is defined."""
@@ -206,6 +230,9 @@ def _items_on(file: str, line: int, namespace: dict[str, Any] | None) -> list[st
 
 def _item(text: str) -> str:
     """Return what is entered: ``connect()`` for ``stack.enter_async_context(connect())``."""
+    entered, call, _ = text.partition(".__aenter__(")
+    if call:  # a whole line, of code without columns
+        text = entered.rpartition("await ")[2]
     text = text.removeprefix("await ").strip()
     before, call, inside = text.partition(".enter_async_context(")
     return inside.removesuffix(")").strip() if call and before else text

@@ -32,7 +32,7 @@ from __future__ import annotations
 
 import opcode
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import CodeType
 from typing import TypeVar
@@ -40,7 +40,6 @@ from typing import TypeVar
 from asyncctx_trace.instrument.rewriting.awaits import hook_awaits
 from asyncctx_trace.instrument.rewriting.bytecode import (
     Assembly,
-    Handler,
     Instruction,
     Position,
     UnsupportedCode,
@@ -49,6 +48,8 @@ from asyncctx_trace.instrument.rewriting.bytecode import (
     pop,
     swap,
 )
+from asyncctx_trace.instrument.rewriting.guards import await_region, guard
+from asyncctx_trace.instrument.rewriting.protocol_calls import ProtocolCalls, ProtocolHooks
 
 __all__ = ["SUPPORTED", "Hooks", "with_hooks", "has_async_with"]
 
@@ -70,8 +71,6 @@ _AFTER_EXIT = 2
 _GET_AWAITABLE = opcode.opmap["GET_AWAITABLE"]
 _EXIT_CALL = 4 if sys.version_info >= (3, 12) else 5
 """How many instructions before the GET_AWAITABLE of an exit its call begins."""
-_SEND = 3 if sys.version_info >= (3, 15) else 2
-"""How many instructions after a GET_AWAITABLE its SEND comes."""
 _MORE_STACK = 8
 
 
@@ -106,6 +105,7 @@ def with_hooks(
     make_site: Callable[[CodeType, Position, P | None], P],
     *consts: object,
     waiting: Callable[..., object] | None = None,
+    by_hand: ProtocolHooks | None = None,
 ) -> CodeType:
     """Return ``code`` with hooks.
 
@@ -115,6 +115,8 @@ def with_hooks(
         make_site: Called with the code, the position of a context expression, and what it returned
             for the one before on the same line; returns the first argument of ``hooks.begin``.
         consts: Constants to add at the end.
+        waiting: The hook at each other ``await``, if there is to be one.
+        by_hand: The hooks around calls of ``__aenter__`` and ``__aexit__`` that the code awaits.
 
     Raises:
         UnsupportedCode: No known compiler writes such code.
@@ -126,9 +128,14 @@ def with_hooks(
         made = last[position[0]] = make_site(code, position, last.get(position[0]))
         return made
 
-    _HookInsertion(assembly, hooks).run(site_placed)
+    blocks = _HookInsertion(assembly, hooks)
+    calls = None if by_hand is None else ProtocolCalls(assembly, by_hand)
+    # Their hooks come first, where the result of a call is entered by an `async with`.
+    if calls is not None:
+        calls.run(site_placed)
+    blocks.run(site_placed)
     if waiting is not None:
-        hook_awaits(assembly, waiting, site_placed)
+        hook_awaits(assembly, waiting, site_placed, frozenset() if calls is None else calls.awaits)
     return assembly.assembled(*consts, stack=_MORE_STACK)
 
 
@@ -166,12 +173,13 @@ class _HookInsertion:
         """Handle the enter from ``start`` on, with its GET_AWAITABLE at ``index``."""
         before = self.order[start]
         assembly, hooks = self.assembly, self.hooks
-        region, after = self._await(index)
+        region, after = await_region(self.order, self.index, index)
         below = self.depths[before] - 1
         # [manager] -> [handle, manager]
         begin = assembly.call(hooks.begin, assembly.const(site), copy(4))
         assembly.insert(before, [*begin, swap(2)])
-        self._guard(
+        guard(
+            self.assembly,
             [*self.order[start:index], *region],
             below + 1,
             more=1,
@@ -191,12 +199,13 @@ class _HookInsertion:
             raise UnsupportedCode("an exit that is not called with None, None, None")
         first = self.order[start]
         assembly, hooks = self.assembly, self.hooks
-        region, after = self._await(index)
+        region, after = await_region(self.order, self.index, index)
         below = self.depths[first] - _EXIT
         # [exit] -> [handle, exit]
         leaving = assembly.call(hooks.leaving, copy(_EXIT + 2))
         assembly.insert(first, [*leaving, *(swap(depth) for depth in range(_EXIT + 1, 1, -1))])
-        self._guard(
+        guard(
+            self.assembly,
             [*self.order[start:index], *region],
             below + 1,
             more=1,
@@ -210,7 +219,7 @@ class _HookInsertion:
         """Handle the exit after a body that failed; ``index`` is its WITH_EXCEPT_START."""
         before = self.order[index]
         assembly, hooks = self.assembly, self.hooks
-        region, after = self._await(index + 1)
+        region, after = await_region(self.order, self.index, index + 1)
         end = self.index[after]
         if after.name == "TO_BOOL":
             end += 1
@@ -226,7 +235,8 @@ class _HookInsertion:
         manager = [copy(exit + 1)] if _IN_STEPS else []
         failing = assembly.call(hooks.failing, copy(exit), copy(4), *manager)
         assembly.insert(before, [*failing, pop()])
-        self._guard(
+        guard(
+            self.assembly,
             [before, *region, *self.order[self.index[after] : end + 1]],
             self.depths[before],
             more=0,
@@ -234,44 +244,6 @@ class _HookInsertion:
         )
         assembly.insert(otherwise, [*assembly.call(hooks.passed_on, copy(exit)), pop()])
         assembly.insert(decision.target, [*assembly.call(hooks.suppressed, copy(exit)), pop()])
-
-    def _await(self, index: int) -> tuple[list[Instruction], Instruction]:
-        """Return the instructions of the ``await`` at ``index``, and the one that comes after."""
-        send, yielding = self.order[index + _SEND : index + _SEND + 2]
-        if send.name != "SEND" or send.target is None or yielding.name != "YIELD_VALUE":
-            raise UnsupportedCode("an await that does not send")
-        end = self.index[send.target]
-        if send.target.name == "END_SEND":
-            end += 1
-        region = list(self.order[index:end])
-        cleanup = yielding.handler.target if yielding.handler is not None else None
-        if cleanup is not None and cleanup.name == "CLEANUP_THROW" and cleanup not in region:
-            region.append(cleanup)
-            back = self.order[self.index[cleanup] + 1]
-            if back.name.startswith("JUMP_BACKWARD"):
-                region.append(back)
-        return region, self.order[end]
-
-    def _guard(
-        self, region: Sequence[Instruction], depth: int, more: int, failed: list[Instruction]
-    ) -> None:
-        """Have an exception that leaves ``region`` run ``failed`` first.
-
-        The stack below the exception then has ``depth`` items. ``more`` is the number of items that
-        were inserted below the region.
-        """
-        here = set(region)
-        caller_outside = region[0].handler
-        guard = Handler(self.assembly.append(failed, caller_outside), depth, lasti=True)
-        within: dict[Handler, Handler] = {}
-        for instruction in region:
-            handler = instruction.handler
-            if handler is None or handler.target not in here:
-                instruction.handler = guard
-            else:
-                instruction.handler = within.setdefault(
-                    handler, Handler(handler.target, handler.depth + more, handler.lasti)
-                )
 
     def _call_and_reraise(self, hook: Callable[..., object], depth: int) -> list[Instruction]:
         """Return a call of ``hook`` with the item at ``depth`` and the error, which is re-raised.

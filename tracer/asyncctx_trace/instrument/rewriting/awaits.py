@@ -17,7 +17,7 @@ from __future__ import annotations
 import inspect
 import opcode
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from types import CodeType
 
 from asyncctx_trace.instrument.rewriting.bytecode import (
@@ -50,14 +50,15 @@ def hook_awaits(
     assembly: Assembly,
     hook: Callable[..., object],
     place: Callable[[Position], object],
+    besides: Collection[Instruction] = (),
     loads: tuple[Instruction, ...] | None = None,
 ) -> None:
     """Have every ``await`` call ``hook(place(position), awaited, value)`` before it yields.
 
-    With ``loads``, it calls ``hook(place(position), value, *loads)``. The enters and exits of
-    ``async with`` are left out.
+    The enters and exits of ``async with`` are left out, and the GET_AWAITABLEs in ``besides``. With
+    ``loads``, it calls ``hook(place(position), value, *loads)``.
     """
-    for send, yielding, position in list(_awaits(assembly)):
+    for send, yielding, position in list(_awaits(assembly, besides)):
         site = assembly.const(place(position))
         arguments: tuple[Instruction, ...]
         if loads is None:
@@ -71,7 +72,9 @@ def hook_awaits(
         assembly.insert(yielding, added)
 
 
-def _awaits(assembly: Assembly) -> Iterator[tuple[Instruction, Instruction, Position]]:
+def _awaits(
+    assembly: Assembly, besides: Collection[Instruction]
+) -> Iterator[tuple[Instruction, Instruction, Position]]:
     order = assembly.instructions
     for index, instruction in enumerate(order):
         if instruction.op != _SEND:
@@ -81,5 +84,7 @@ def _awaits(assembly: Assembly) -> Iterator[tuple[Instruction, Instruction, Posi
         if yielding.name != "YIELD_VALUE":
             continue
         if getting.name == "GET_AWAITABLE" and getting.arg:  # of an `async with`
+            continue
+        if getting in besides:
             continue
         yield instruction, yielding, getting.position

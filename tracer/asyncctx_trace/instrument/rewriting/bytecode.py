@@ -53,7 +53,9 @@ _ENDS_FLOW = frozenset(
     for name in ("RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE")
     if name in opcode.opmap
 )
-_JUMPS_ALWAYS = frozenset(op for op in _JUMPS if opcode.opname[op].startswith("JUMP_"))
+_JUMPS_ALWAYS = frozenset(
+    op for op in _JUMPS if opcode.opname[op].startswith("JUMP_") and "_IF_" not in opcode.opname[op]
+)
 
 
 def _cache_units() -> list[int]:

@@ -19,7 +19,13 @@ from asyncctx_trace.instrument.adapters import (
     registered,
 )
 from asyncctx_trace.instrument.hidden_frames import suspended
-from asyncctx_trace.instrument.patches import acquire_release, interrupts, launchers, uvloop_wakeups
+from asyncctx_trace.instrument.patches import (
+    acquire_release,
+    interrupts,
+    launchers,
+    library_blocks,
+    uvloop_wakeups,
+)
 from asyncctx_trace.instrument.patches.table import Patch, all_patches, apply, patches_of_adapter
 from asyncctx_trace.instrument.rewriting import main_module
 from asyncctx_trace.instrument.rewriting.async_with import SUPPORTED
@@ -67,7 +73,7 @@ def install(
                 main_module.exchange(frame.f_code, scope)
             frame = frame.f_back  # type: ignore[assignment]
         for function in list(functions()):
-            code = rewritten(function.__code__, scope)
+            code = library_blocks.counterpart(rewritten(function.__code__, scope))
             if code is not function.__code__:
                 function.__code__ = code
 
