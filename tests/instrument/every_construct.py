@@ -94,6 +94,32 @@ async def decorators() -> None:
     await decorated()
 
 
+def locks() -> None:
+    """Locks of threads."""
+    for lock in (
+        threading.Lock(),
+        threading.RLock(),
+        threading.Condition(),
+        threading.Semaphore(),
+        threading.BoundedSemaphore(),
+    ):
+        with lock:
+            pass
+        with contextlib.suppress(KeyError), lock:
+            raise KeyError
+        lock.acquire()
+        lock.release()
+        lock.acquire(timeout=1)
+        lock.release()
+        lock.acquire(blocking=False)
+        lock.release()
+        with contextlib.suppress(RuntimeError, ValueError):
+            lock.release()
+    lock = threading.Lock()
+    with lock:
+        lock.acquire(timeout=0)
+
+
 async def pairs() -> None:
     """Acquire and release, a timeout, and a task that is cancelled while it waits."""
     lock = asyncio.Lock()
@@ -187,6 +213,7 @@ PARTS: dict[str, Callable[[], None]] = {
     "blocks": lambda: asyncio.run(blocks()),
     "stack": lambda: asyncio.run(stack()),
     "pairs": lambda: asyncio.run(pairs()),
+    "locks": locks,
     "protocol": lambda: asyncio.run(protocol()),
     "decorators": lambda: asyncio.run(decorators()),
     "proxies": lambda: asyncio.run(proxies()),

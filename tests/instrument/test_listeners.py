@@ -26,6 +26,7 @@ REWRITTEN = [
     "blocks",
     "pairs",
     "protocol",
+    "locks",
     "decorators",
     "many",
     "by hand",

@@ -6,6 +6,7 @@ from asyncctx_trace import native
 from asyncctx_trace.instrument import publish, sinks
 from asyncctx_trace.instrument.patches import spawned_tasks
 from asyncctx_trace.instrument.registry import open_acquisitions, resources, sites, tasks
+from asyncctx_trace.instrument.rewriting import lock_hooks
 from asyncctx_trace.instrument.waits import subjects
 from asyncctx_trace.instrument.wrapping import awaiting
 from asyncctx_trace.model.outcomes import Outcome
@@ -52,6 +53,11 @@ def bind() -> None:
             future_kind=int(WaitKind.FUTURE),
             ids=publish.ids,
             ignored=spawned_tasks.ignored.by_id,
+            lock_begin=lock_hooks.lock_begin,
+            lock_classes=lock_hooks.CLASSES,
+            lock_entered=lock_hooks.lock_entered,
+            lock_leaving=lock_hooks.lock_leaving,
+            lock_owned=lock_hooks.lock_owned,
             kinds=resources.kinds.by_id,
             resource_at=resources.resource_at,
             site_of=awaiting.site_of,

@@ -18,6 +18,7 @@ __all__ = [
     "frequent",
     "hidden",
     "hide",
+    "is_observed",
     "is_ours",
     "is_suspended",
     "program_frame",
@@ -178,7 +179,7 @@ def _gate(function: Any) -> Any:
 
     @hidden
     def gate(*args: Any) -> Any:
-        if not _is_observed():
+        if not is_observed():
             return function(*args)
         state = _state()
         _suspend(state)
@@ -217,12 +218,14 @@ if sys.version_info >= (3, 12):
     _all_events: Callable[[], Any] = getattr(sys.monitoring, "_all_events", lambda: True)
 
     @hidden
-    def _is_observed() -> bool:
+    def is_observed() -> bool:
+        """Return whether a tracer, a profiler or a tool of ``sys.monitoring`` listens."""
         return bool(_all_events())
 
 else:
 
-    def _is_observed() -> bool:
+    def is_observed() -> bool:
+        """Return whether a tracer or a profiler listens in this thread."""
         return sys.gettrace() is not None or sys.getprofile() is not None
 
 
@@ -237,7 +240,7 @@ else:
     @hidden
     def call_hidden(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Call ``function``, and report nothing of it to tracers, profilers and debuggers."""
-        if not _is_observed():
+        if not is_observed():
             return function(*args, **kwargs)
         state = _state()
         _suspend(state)

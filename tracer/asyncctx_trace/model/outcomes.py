@@ -24,6 +24,9 @@ class EnterFlag(IntFlag):
     """A method such as ``acquire()`` was called: any task may call the one that releases."""
     TRACED = 2
     """The program traces it itself, with ``traced()``."""
+    BLOCKING = 4
+    """It blocks its thread, and with it every task of the thread's event loop, until it has ended:
+    a lock of threads."""
 
 
 class ExitFlag(IntFlag):

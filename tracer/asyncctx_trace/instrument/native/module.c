@@ -7,6 +7,7 @@ Slots slots;
 PyObject *s_cr_code, *s_native_task, *s_throw, *s_close;
 PyObject *s_enter_started, *s_enter_ended, *s_exit_started, *s_exit_ended;
 PyObject *s_wait_started, *s_wait_ended, *s_done, *s_fut_waiter, *s_state, *s_exception, *s_callbacks, *s_asyncio;
+PyObject *s_enter, *s_exit, *s_acquire, *s_release;
 PyObject *ok, *zero;
 
 /* -- what is implemented here, by the names of `native.ACCELERATED` -------------------------- */
@@ -45,6 +46,7 @@ static const struct {
     {"patches.acquire_release.Watch._returned", skip_none},
     {"patches.acquire_release.Watch._return_failed", skip_none},
     {"patches.spawned_waits.suspending_inside", suspending_inside},
+    {"rewriting.lock_hooks.stand_in", stand_in},
     {"waits.hooks.suspending", suspending},
     {"waits.hooks.scheduled", scheduled},
 };
@@ -110,6 +112,10 @@ static const struct {
     OBJECT(enter_ended),
     OBJECT(exit_started),
     OBJECT(exit_ended),
+    OBJECT(lock_begin),
+    OBJECT(lock_entered),
+    OBJECT(lock_leaving),
+    OBJECT(lock_owned),
     OBJECT(site_of),
     OBJECT(failed_exit_started),
     OBJECT(failed_exit_ended),
@@ -184,6 +190,10 @@ bind(PyObject *module, PyObject *args, PyObject *kwargs)
         if (type == NULL || find_slot(slot, type, members[index].attribute) < 0) {
             return NULL;
         }
+    }
+    PyObject *lock_classes = argument(kwargs, "lock_classes");
+    if (lock_classes == NULL || bind_lock_classes(lock_classes) < 0) {
+        return NULL;
     }
     shared = given;
     slots = found;
@@ -280,11 +290,17 @@ execute(PyObject *module)
         return -1;
     }
     if (PyType_Ready(&NativeFunctionType) < 0 || PyType_Ready(&AcquisitionType) < 0
-        || PyType_Ready(&ExitType) < 0 || PyType_Ready(&TracedAwaitableType) < 0) {
+        || PyType_Ready(&ExitType) < 0 || PyType_Ready(&TracedAwaitableType) < 0
+        || PyType_Ready(&StandInMethodType) < 0 || PyType_Ready(&LockStandInType) < 0
+        || PyType_Ready(&RLockStandInType) < 0 || PyType_Ready(&PythonStandInType) < 0) {
         return -1;
     }
     NAME(s_cr_code, "cr_code");
     NAME(s_native_task, "native_task");
+    NAME(s_enter, "__enter__");
+    NAME(s_exit, "__exit__");
+    NAME(s_acquire, "acquire");
+    NAME(s_release, "release");
     NAME(s_throw, "throw");
     NAME(s_close, "close");
     NAME(s_enter_started, "enter_started");

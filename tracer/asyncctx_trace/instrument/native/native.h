@@ -35,6 +35,7 @@ typedef struct {
     PyObject *awaiting_by_code; /* address of a code object -> what its suspension waits for */
     PyObject *task_kind, *future_kind; /* int(WaitKind.TASK), int(WaitKind.FUTURE) */
     PyObject *enter_started, *enter_ended, *exit_started, *exit_ended;
+    PyObject *lock_begin, *lock_entered, *lock_leaving, *lock_owned; /* of lock_hooks.py */
     PyObject *site_of, *failed_exit_started, *failed_exit_ended;
 } Shared;
 
@@ -63,6 +64,7 @@ enum { ADAPTER_KIND = 1, ADAPTER_RESOURCE = 2 };
 extern PyObject *s_cr_code, *s_native_task, *s_throw, *s_close;
 extern PyObject *s_enter_started, *s_enter_ended, *s_exit_started, *s_exit_ended;
 extern PyObject *s_wait_started, *s_wait_ended, *s_done, *s_fut_waiter, *s_state, *s_exception, *s_callbacks, *s_asyncio;
+extern PyObject *s_enter, *s_exit, *s_acquire, *s_release;
 extern PyObject *ok; /* int(Outcome.OK) */
 extern PyObject *zero;
 
@@ -194,9 +196,12 @@ PyObject *exit_started(FUNCTION_ARGUMENTS);
 PyObject *exit_ended(FUNCTION_ARGUMENTS);
 PyObject *sink_for_enter(void);
 
-/* -- hooks.c, awaiting.c, calls.c, waits.c, watchdog.c ----------------------------------------- */
+/* -- hooks.c, awaiting.c, calls.c, locks.c, waits.c, watchdog.c ------------------------------- */
 
-extern PyTypeObject TracedAwaitableType;
+extern PyTypeObject TracedAwaitableType, StandInMethodType;
+extern PyTypeObject LockStandInType, RLockStandInType, PythonStandInType;
+int bind_lock_classes(PyObject *given);
+PyObject *stand_in(FUNCTION_ARGUMENTS);
 PyObject *begin(FUNCTION_ARGUMENTS);
 PyObject *entered(FUNCTION_ARGUMENTS);
 PyObject *leaving(FUNCTION_ARGUMENTS);

@@ -113,7 +113,9 @@ class BlockWatch:
             site, site_id = site_of_call(frame, self._own)
             named = _LIMITER.search(site.text)
             name = named[1] if named else "thread limiter"
-            resource = resources.of_limiter(limiter, kind, name)
+            adapter = kind.adapter
+            thing = limiter if adapter is None else resources.contended(adapter, limiter)
+            resource = resources.of_contended(adapter, thing, name)
             return publish.enter_started(kind.manager, resource.id, site_id)
         except Exception as error:
             sinks.hook_failed(error)

@@ -24,6 +24,7 @@ from asyncctx_trace.instrument.patches.primitives import PRIMITIVES, Primitive
 from asyncctx_trace.instrument.patches.spawned_tasks import CREATING, SpawnWatch
 from asyncctx_trace.instrument.patches.spawned_waits import functions_to_watch
 from asyncctx_trace.instrument.registry.resources import Resource
+from asyncctx_trace.instrument.rewriting import lock_hooks
 from asyncctx_trace.instrument.rewriting.async_with import SUPPORTED
 from asyncctx_trace.instrument.rewriting.bytecode import UnsupportedCode
 from asyncctx_trace.instrument.rewriting.code_rewriter import Original, original_of, rewritten
@@ -92,6 +93,8 @@ def all_patches(scope: Scope) -> Iterator[Patch]:
     stacks = StackWatch(scope.includes)
     yield Patch("contextlib", "AsyncExitStack.enter_async_context", stacks.entering)
     yield Patch("contextlib", "AsyncExitStack.__aexit__", stacks.leaving)
+    for adapter in lock_hooks.ADAPTERS.values():
+        yield from patches_of_adapter(adapter, scope)
     blocks = BlockWatch(scope.includes)
     yield Patch(*DECORATORS, blocks.decorating)
     yield Patch(*THREADS, blocks.running_in_thread)

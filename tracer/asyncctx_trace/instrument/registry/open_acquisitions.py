@@ -129,12 +129,17 @@ def flags_of_call(resource: Resource, before: Acquisition | None) -> int:
 
 
 @hidden
-def note_reacquired(acquisition: Acquisition) -> None:
-    """Note that the block of ``acquisition`` has acquired again what it had released."""
+def note_reacquired(acquisition: Acquisition) -> bool:
+    """Note that the block of ``acquisition`` has acquired again what it had released.
+
+    Returns:
+        Whether it had released that.
+    """
     for index, entry in enumerate(_released_in_block):
         if entry[0] is acquisition:
             del _released_in_block[index]
-            return
+            return True
+    return False
 
 
 @hidden

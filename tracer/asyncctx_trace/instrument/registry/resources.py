@@ -28,7 +28,7 @@ __all__ = [
     "kind_of",
     "known",
     "manager_of",
-    "of_limiter",
+    "of_contended",
     "of_object",
     "of_pair",
     "of_pool",
@@ -225,18 +225,11 @@ def of_awaited(thing: object, kind: str, method: str, text: str) -> Resource:
     return _of_object(thing, kind, named)
 
 
-@hidden
-def of_limiter(limiter: Any, kind: Kind, name: str) -> Resource:
-    """Return the resource that stands for ``limiter``; ``name`` is used if it is not known yet."""
-    adapter = kind.adapter
-    thing = limiter if adapter is None else contended(adapter, limiter)
-    found = by_object.get(thing)
-    if found is not None:
-        return found
-    kind_name, capacity = "manager", None
-    if adapter is not None:
-        kind_name, name, capacity = call_hidden(_limited, adapter, thing, name)
-    return _of_object(thing, kind_name, name, capacity)
+def of_contended(adapter: Adapter | None, thing: object, name: str) -> Resource:
+    """Return the resource that ``thing`` is; ``name`` is used if it is not known yet."""
+    if adapter is None:
+        return _of_object(thing, "manager", name)
+    return _adapted(adapter, thing, name or qualified_name(type(thing)))
 
 
 @hidden

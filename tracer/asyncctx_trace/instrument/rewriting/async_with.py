@@ -49,6 +49,7 @@ from asyncctx_trace.instrument.rewriting.bytecode import (
     swap,
 )
 from asyncctx_trace.instrument.rewriting.guards import await_region, guard
+from asyncctx_trace.instrument.rewriting.lock_calls import LockCalls
 from asyncctx_trace.instrument.rewriting.protocol_calls import ProtocolCalls, ProtocolHooks
 
 __all__ = ["SUPPORTED", "Hooks", "with_hooks", "has_async_with"]
@@ -106,6 +107,7 @@ def with_hooks(
     *consts: object,
     waiting: Callable[..., object] | None = None,
     by_hand: ProtocolHooks | None = None,
+    locks: Callable[..., object] | None = None,
 ) -> CodeType:
     """Return ``code`` with hooks.
 
@@ -117,6 +119,8 @@ def with_hooks(
         consts: Constants to add at the end.
         waiting: The hook at each other ``await``, if there is to be one.
         by_hand: The hooks around calls of ``__aenter__`` and ``__aexit__`` that the code awaits.
+        locks: The hook at each ``with`` and each call of ``acquire()`` or ``release()``.
+        locks: The hook at each ``with``, and calls of ``acquire()`` and ``release()``.
 
     Raises:
         UnsupportedCode: No known compiler writes such code.
@@ -129,11 +133,14 @@ def with_hooks(
         return made
 
     blocks = _HookInsertion(assembly, hooks)
+    sync = None if locks is None else LockCalls(assembly, locks)
     calls = None if by_hand is None else ProtocolCalls(assembly, by_hand)
     # Their hooks come first, where the result of a call is entered by an `async with`.
     if calls is not None:
         calls.run(site_placed)
     blocks.run(site_placed)
+    if sync is not None:
+        sync.run(site_placed)
     if waiting is not None:
         hook_awaits(assembly, waiting, site_placed, frozenset() if calls is None else calls.awaits)
     return assembly.assembled(*consts, stack=_MORE_STACK)

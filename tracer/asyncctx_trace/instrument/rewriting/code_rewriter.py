@@ -13,6 +13,8 @@ from asyncctx_trace.instrument.rewriting.async_with import has_async_with, with_
 from asyncctx_trace.instrument.rewriting.awaits import has_awaits
 from asyncctx_trace.instrument.rewriting.bytecode import UnsupportedCode
 from asyncctx_trace.instrument.rewriting.hooks import HOOKS
+from asyncctx_trace.instrument.rewriting.lock_calls import has_lock_calls
+from asyncctx_trace.instrument.rewriting.lock_hooks import stand_in
 from asyncctx_trace.instrument.rewriting.protocol_calls import has_protocol_calls
 from asyncctx_trace.instrument.rewriting.protocol_hooks import PROTOCOL_HOOKS
 from asyncctx_trace.instrument.scope import Scope
@@ -46,7 +48,11 @@ def _rewritten(code: CodeType, waits: bool) -> CodeType:
         return code
     consts = [_rewritten(c, waits) if isinstance(c, CodeType) else c for c in code.co_consts]
     inside = any(new is not old for new, old in zip(consts, code.co_consts, strict=True))
-    hooked = has_async_with(code) or (has_awaits(code) and (waits or has_protocol_calls(code)))
+    hooked = (
+        has_async_with(code)
+        or has_lock_calls(code)
+        or (has_awaits(code) and (waits or has_protocol_calls(code)))
+    )
     if not inside and not hooked:
         return code
     result = code.replace(co_consts=tuple(consts)) if inside else code
@@ -54,7 +60,13 @@ def _rewritten(code: CodeType, waits: bool) -> CodeType:
         try:
             hook = as_hook(suspending) if waits else None
             return with_hooks(
-                result, HOOKS, Site, Original(code), waiting=hook, by_hand=PROTOCOL_HOOKS
+                result,
+                HOOKS,
+                Site,
+                Original(code),
+                waiting=hook,
+                by_hand=PROTOCOL_HOOKS,
+                locks=stand_in,
             )
         except (UnsupportedCode, LookupError) as error:
             logging.getLogger("asyncctx_trace").warning(

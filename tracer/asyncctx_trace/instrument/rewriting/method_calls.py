@@ -21,6 +21,7 @@ _CALLS = frozenset({"CALL", "CALL_KW", "CALL_FUNCTION_EX"})
 _PREFIXES = frozenset({"PRECALL", "KW_NAMES"})
 _FLAG_BITS = 1 if sys.version_info >= (3, 12) else 0
 """How many low bits of the argument of LOAD_ATTR are not the number of the name."""
+_NULL_BELOW = sys.version_info < (3, 13)
 _STOPS = frozenset({"GET_AWAITABLE", "SEND", "YIELD_VALUE"})
 """A call with one of these among its arguments is passed over."""
 
@@ -67,36 +68,31 @@ def find_method_calls(
         else:
             continue
         if name is not None and instruction in depths:
-            call = _call_of(order, depths, index)
+            is_method = instruction.name == "LOAD_METHOD" or bool(instruction.arg & _FLAG_BITS)
+            has_null = not is_method and _NULL_BELOW
+            below = depths[instruction] - 1 - has_null
+            call = _call_of(order, depths, index, below)
             if call is not None:
-                below = depths[order[call + 1]] - 1
                 first = call
                 while order[first - 1].name in _PREFIXES:
                     first -= 1
-                has_null = below == depths[instruction] - 2
                 yield MethodCall(name, index, call, first, below, has_null)
 
 
 def _call_of(
-    order: Sequence[Instruction], depths: Mapping[Instruction, int], load: int
+    order: Sequence[Instruction], depths: Mapping[Instruction, int], load: int, below: int
 ) -> int | None:
     """Return the index of the call of the method that is loaded at ``load``, ``None`` for none."""
-    loading = order[load]
-    before = depths[loading]
+    handler = order[load].handler
     for index in range(load + 1, len(order) - 1):
         instruction, after = order[index], depths.get(order[index + 1])
-        if (
-            instruction not in depths
-            or instruction.name in _STOPS
-            or instruction.handler is not loading.handler
-        ):
+        if instruction not in depths or instruction.name in _STOPS:
             return None
-        if after is None:
-            continue
-        if instruction.name in _CALLS and after <= before:
-            return index
-        if after < before:  # it is stored, compared, returned, …
+        if instruction.handler is not handler:
             return None
+        if after is not None and after <= below + 1:
+            # Otherwise the method is not called, but stored, compared, passed on, …
+            return index if instruction.name in _CALLS and after == below + 1 else None
     return None
 
 

@@ -26,7 +26,7 @@ from asyncctx_trace.instrument.registry.lookups import module_name, on_type
 from asyncctx_trace.instrument.registry.sites import site_at
 from asyncctx_trace.native import accelerated
 
-__all__ = ["await_enter", "await_exit", "special"]
+__all__ = ["await_enter", "await_exit", "special", "step_out"]
 
 _CONTEXTLIB = contextlib.__file__
 
@@ -73,7 +73,7 @@ async def await_enter(
         value = await awaitable
     except BaseException as error:
         enter_ended(acquisition, error)
-        _step_out(error)
+        step_out(error)
         raise
     opened(acquisition)
     enter_ended(acquisition, None)
@@ -99,7 +99,7 @@ async def await_exit(
     except BaseException as error:
         exit_ended(acquisition, error, False, body_error)
         del body_error
-        _step_out(error)
+        step_out(error)
         raise
     if body_error is None:
         exit_ended(acquisition)
@@ -121,7 +121,8 @@ def _is_true(value: object) -> bool:
 
 
 @hidden
-def _step_out(error: BaseException) -> None:
+def step_out(error: BaseException) -> None:
+    """Take the running function, which is ours, out of the traceback of ``error``."""
     traceback = error.__traceback__
     if traceback is not None and is_ours(traceback.tb_frame):
         error.__traceback__ = traceback.tb_next
