@@ -23,6 +23,7 @@ from asyncctx_trace.instrument.patches.library_blocks import DECORATORS, THREADS
 from asyncctx_trace.instrument.patches.primitives import PRIMITIVES, Primitive
 from asyncctx_trace.instrument.patches.spawned_tasks import CREATING, SpawnWatch
 from asyncctx_trace.instrument.patches.spawned_waits import functions_to_watch
+from asyncctx_trace.instrument.patches.thread_waits import ThreadWaits
 from asyncctx_trace.instrument.registry.resources import Resource
 from asyncctx_trace.instrument.rewriting import lock_hooks
 from asyncctx_trace.instrument.rewriting.async_with import SUPPORTED
@@ -88,7 +89,7 @@ def all_patches(scope: Scope) -> Iterator[Patch]:
     yield Patch("signal", "signal", interrupts.code_of_handler)
     yield Patch("asyncio.base_events", "BaseEventLoop.run_forever", _watched_loop)
     if scope.waits:
-        yield from _of_waits()
+        yield from _of_waits(scope)
     yield Patch("asyncio.timeouts", "Timeout.__aexit__", exit_flags.watch_deadline)
     stacks = StackWatch(scope.includes)
     yield Patch("contextlib", "AsyncExitStack.enter_async_context", stacks.entering)
@@ -110,8 +111,10 @@ def all_patches(scope: Scope) -> Iterator[Patch]:
         yield Patch(module, function, look, needed_by)
 
 
-def _of_waits() -> Iterator[Patch]:
-    """Yield what says that a waiting task is woken, and what the watchdog needs."""
+def _of_waits(scope: Scope) -> Iterator[Patch]:
+    """Yield what says that a task or thread waits or is woken, and what the watchdog needs."""
+    for module, function, change in ThreadWaits(scope.includes).patches():
+        yield Patch(module, function, change)
     yield Patch(
         "asyncio.base_events",
         "BaseEventLoop.call_soon",

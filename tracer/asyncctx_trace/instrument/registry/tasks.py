@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import sys
 import threading
@@ -27,7 +28,9 @@ __all__ = [
     "native_task",
     "note_end_of",
     "note_finished",
+    "of_coroutine",
     "of_native",
+    "of_thread",
     "plain_coroutine",
     "running",
     "running_loop",
@@ -79,8 +82,12 @@ by_native: WeakIdMap[Task] = WeakIdMap(lambda task: _native_task_gone(task))
 """By the task object of asyncio or trio."""
 _outside_tasks: list[Task] = []
 """Pseudo-tasks for code outside any task, one for each thread."""
+_by_thread: WeakIdMap[Task] = WeakIdMap()
+"""The same by the thread's object."""
 _foreseen: WeakIdMap[Task] = WeakIdMap(lambda task: _native_task_gone(task))
 """Tasks that others wait for and that have not come by themselves yet, by the task object."""
+_submitted: WeakIdMap[Task] = WeakIdMap(lambda task: _native_task_gone(task))
+"""Tasks that others wait for and that are not made yet, by the coroutine that they will run."""
 _finished: set[int] = set()
 """Tasks whose end was published although their objects are alive."""
 _outside: threading.local = threading.local()
@@ -119,12 +126,13 @@ def see_running() -> None:
 def _first_outside() -> Task:
     name = f"{threading.current_thread().name} (no task)"
     outside = _outside.task = _define(Task(name, "none", 0))
+    _by_thread.add(threading.current_thread(), outside)
     _outside_tasks.append(outside)
     return outside
 
 
 def _first_seen(native: Any, runtime: str) -> Task:
-    foreseen = _foreseen.pop(native)
+    foreseen = _foreseen.pop(native) or _of_submitted(native, runtime)
     if foreseen is not None:
         foreseen.ref = by_native.add(native, foreseen)
         if not _tells_of_wakeups():
@@ -154,9 +162,49 @@ def _tells_of_wakeups() -> bool:
     return base in mro or (uvloop in mro and "call_soon" in vars(uvloop))
 
 
+def of_coroutine(coroutine: Any, thread: str) -> Task:
+    """Return the task that will run ``coroutine`` on the event loop of another thread.
+
+    Args:
+        coroutine: It was passed to that loop, and no task has been made of it yet.
+        thread: The name of that thread, ``""`` if that is not known.
+    """
+    known = _submitted.get(coroutine)
+    if known is None:
+        name = str(getattr(coroutine, "__qualname__", type(coroutine).__qualname__))
+        known = Task(name, "asyncio", current_task().id)
+        known.thread = thread or known.thread
+        with contextlib.suppress(TypeError):  # it cannot be watched
+            _submitted.add(coroutine, known)
+        _define(known)
+    return known
+
+
+def of_thread(thread: Any) -> Task | None:
+    """Return the pseudo-task of ``thread``, a ``threading.Thread``; ``None`` if none is known."""
+    return _by_thread.get(thread)
+
+
+def _of_submitted(native: Any, runtime: str) -> Task | None:
+    """Return the task that stands for the coroutine of ``native``, now with its own name."""
+    if runtime != "asyncio" or not _submitted:
+        return None
+    coroutine = native.get_coro()
+    known = None if coroutine is None else _submitted.pop(coroutine)
+    if known is not None:
+        known.name = str(native.get_name())
+        known.thread = threading.current_thread().name
+        _define(known)
+    return known
+
+
 def of_native(native: Any) -> Task:
     """The task that an asyncio task object stands for, which need not run now."""
     known = by_native.get(native) or _foreseen.get(native)
+    if known is None:
+        known = _of_submitted(native, "asyncio")
+        if known is not None:
+            known.ref = _foreseen.add(native, known)
     if known is None:
         context = native.get_context() if hasattr(native, "get_context") else None
         creator = 0 if context is None else context.get(_creator, 0)
@@ -248,7 +296,7 @@ def _is_finished(native: Any, runtime: str) -> bool:
 
 def known() -> list[Task]:
     """Return the known tasks whose objects are alive."""
-    return [*by_native.values(), *_foreseen.values(), *_outside_tasks]
+    return [*by_native.values(), *_foreseen.values(), *_submitted.values(), *_outside_tasks]
 
 
 def _replay(sink: sinks.Sink) -> None:
@@ -266,6 +314,7 @@ def _forget_threads() -> None:
     global _outside
     if not any(task.open for task in _outside_tasks):
         _outside_tasks.clear()
+        _by_thread.clear()
         _outside = threading.local()
 
 

@@ -32,7 +32,8 @@ __all__ = [
     "stand_in",
 ]
 
-_LOCK, _RLOCK = type(threading.Lock()), type(threading.RLock())
+_LOCK: Any = type(threading.Lock())
+_RLOCK: Any = type(threading.RLock())
 CLASSES: tuple[type, ...] = (
     _LOCK,
     _RLOCK,
