@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from analysis.builders import Story
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.comparison import compare
 from asyncctx_trace.analysis.summary.report import report
@@ -15,13 +16,15 @@ from asyncctx_trace_tui.reports.comparison_json import render_comparison_json
 from asyncctx_trace_tui.reports.json_report import render_json
 
 from .test_text import recording_with_problems
+from .test_waits import recording_with_waits
 
 PAGE = Path(__file__).parents[2] / "docs" / "report-json.md"
 
 
-def parsed() -> dict[str, Any]:
-    """Return the report on a recording with a queue, a leak and a failed exit."""
-    text = render_json(report(Snapshot(recording_with_problems().timeline())), "run.actx")
+def parsed(story: Story | None = None) -> dict[str, Any]:
+    """Return the report on ``story``; by default, one with a queue, a leak and a failed exit."""
+    story = story or recording_with_problems()
+    text = render_json(report(Snapshot(story.timeline())), "run.actx")
     result: dict[str, Any] = json.loads(text)
     return result
 
@@ -46,6 +49,7 @@ def test_every_field_is_documented() -> None:
     diff = json.loads(render_comparison_json(compare(snapshot, snapshot), "a", "b"))
 
     assert set(keys_of(parsed())) - documented == set()
+    assert set(keys_of(parsed(recording_with_waits()))) - documented == set()
     assert set(keys_of(diff)) - documented == set()
 
 
@@ -53,7 +57,7 @@ def test_it_names_its_format_and_version() -> None:
     """So that readers can refuse what they do not know."""
     result = parsed()
 
-    assert (result["schema"], result["version"]) == ("asyncctx-trace/report", 1)
+    assert (result["schema"], result["version"]) == ("asyncctx-trace/report", 2)
     assert result["recording"]["acquisitions"] == 8
     assert result["dropped"] == {"acquisitions": 0, "reasons": []}
 

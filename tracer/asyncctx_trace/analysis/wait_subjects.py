@@ -6,7 +6,7 @@ from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.names import resource_name, task_name
 from asyncctx_trace.model.waits import WaitKind
 
-__all__ = ["describe_subject"]
+__all__ = ["describe_kind", "describe_subject"]
 
 _PHRASES = {
     WaitKind.FUTURE: "a future",
@@ -38,20 +38,25 @@ _NAME = 60
 """Characters of one name in a sentence."""
 
 
-def describe_subject(timeline: Timeline, wait: int) -> str:
+def describe_subject(timeline: Timeline, wait: int, width: int = _NAME) -> str:
     """Return what the wait in row ``wait`` of ``timeline.waits`` is for.
 
-    Such as ``an item of `jobs``` or ``the end of worker-1``.
+    Such as ``an item of `jobs``` or ``the end of worker-1``. ``width``: the largest width of a
+    name, in cells.
     """
     waits = timeline.waits
     kind = WaitKind(waits.kind[wait])
     awaited = waits.tasks_awaited(wait)
     if awaited:
-        first = task_name(timeline, awaited[0], _NAME)
+        first = task_name(timeline, awaited[0], width)
         more = f" and {len(awaited) - 1} more" if len(awaited) > 1 else ""
         either = "the first to end of " if kind is WaitKind.FIRST_TASK else "the end of "
         timer = ", or a timer" if kind is WaitKind.TIMED_TASKS else ""
         return f"{either}{first}{more}{timer}"
     subject = waits.subject[wait]
-    name = f"`{resource_name(timeline, subject, _NAME)}`" if subject else ""
-    return _PHRASES[kind].format(name or _UNNAMED.get(kind, "")).strip()
+    return describe_kind(kind, resource_name(timeline, subject, width) if subject else "")
+
+
+def describe_kind(kind: WaitKind, name: str) -> str:
+    """Return what waits of ``kind`` are for; ``name`` is that of the subject, ``""`` if unknown."""
+    return _PHRASES[kind].format(f"`{name}`" if name else _UNNAMED.get(kind, "")).strip()

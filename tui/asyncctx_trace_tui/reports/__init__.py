@@ -5,7 +5,8 @@ module            contents
 ================  ================================================================
 text_report       the report for a terminal, composed of
 text_findings     the findings and
-text_tables       the tables
+text_tables       the tables of acquisitions, and
+wait_tables       those of waits for other things and of stalls
 markdown_report   the report for a pull request
 json_report       the report for programs, see ``docs/report-json.md``
 comparison_text   the comparison of two recordings for a terminal

@@ -10,6 +10,7 @@ from asyncctx_trace.analysis.contention.costs import ResourceUse
 from asyncctx_trace.analysis.findings import Finding
 from asyncctx_trace.analysis.kernels.path_steps import Step
 from asyncctx_trace.analysis.snapshot import Snapshot
+from asyncctx_trace.analysis.stalls import StallLine, describe_line
 from asyncctx_trace.analysis.statistics import DurationStats
 from asyncctx_trace.analysis.summary.culprit import Culprit
 from asyncctx_trace.analysis.summary.grouping import FindingGroup
@@ -17,10 +18,12 @@ from asyncctx_trace.analysis.summary.last_moment import ended_by, pending_waits
 from asyncctx_trace.analysis.summary.report import Report
 from asyncctx_trace.analysis.summary.resource_groups import ResourceGroup
 from asyncctx_trace.analysis.summary.root_causes import Failure
+from asyncctx_trace.analysis.wait_statistics import WaitGroup, describe_group
+from asyncctx_trace.model.names import NAME_WIDTH
 
 __all__ = ["VERSION", "as_dict", "finding_as_dict", "render_json", "site_as_dict", "stats_as_dict"]
 
-VERSION = 1
+VERSION = 2
 """Increases when a field is removed or changes its meaning; new fields do not change it."""
 
 _STEPS = 10_000
@@ -44,7 +47,8 @@ def as_dict(report: Report, file: str) -> dict[str, Any]:
             "length_ns": snapshot.now - snapshot.start,
             "acquisitions": len(timeline),
             "in_flight": len(timeline.in_flight),
-            "tasks": len(timeline.rows_of_task),
+            "tasks": len(timeline.rows_of_task.keys() | timeline.waits.rows_of_task.keys()),
+            "waits": len(timeline.waits),
             "running": snapshot.running,
             "started_at": _time_of_day(report, snapshot.start),
             "ended_at": _time_of_day(report, snapshot.now),
@@ -71,6 +75,8 @@ def as_dict(report: Report, file: str) -> dict[str, Any]:
         ],
         "resources": [_use(report, use) for use in report.uses],
         "resource_groups": [_resource_group(group) for group in report.resources],
+        "waits": [_waits(snapshot, group) for group in report.waits],
+        "stalls": [_stalls(snapshot, line) for line in report.stalls],
         "cleanup": [
             {
                 "resource": _resource(snapshot, each.resource),
@@ -151,6 +157,46 @@ def _resource_group(group: ResourceGroup) -> dict[str, Any]:
         "capacity": group.capacity,
         "count": len(group),
         "ids": list(group.resources),
+    }
+
+
+def _waits(snapshot: Snapshot, group: WaitGroup) -> dict[str, Any]:
+    return {
+        "kind": group.kind.label,
+        "subject": _resource(snapshot, group.subject) if group.subject else None,
+        "summary": describe_group(snapshot, group, NAME_WIDTH),
+        "site": site_as_dict(snapshot, group.site),
+        **stats_as_dict(group.duration),
+        "in_flight": group.open,
+        "cancelled": group.cancelled,
+        "failed": group.failed,
+        "ended_by": [
+            {"task": _task(snapshot, task) if task else None, "times": times}
+            for task, times in group.wakers
+        ],
+        "ended_by_count": group.waker_count,
+    }
+
+
+def _stalls(snapshot: Snapshot, line: StallLine) -> dict[str, Any]:
+    worst = line.longest
+    started = worst.started
+    tasks = dict.fromkeys(stall.started.task for stall in line.stalls)
+    return {
+        "summary": describe_line(snapshot.timeline, started),
+        "site": None if started.site is None else site_as_dict(snapshot, started.site),
+        **stats_as_dict(line.duration),
+        "tasks": [_task(snapshot, task) for task in tasks if task is not None][:20],
+        "longest": {
+            "at_ns": worst.since - snapshot.start,
+            "task": None if started.task is None else _task(snapshot, started.task),
+            "lasts": not worst.ended,
+            "collections": worst.collections,
+            "stack": [
+                {"file": file, "line": number, "function": function}
+                for file, number, function in started.stack
+            ],
+        },
     }
 
 

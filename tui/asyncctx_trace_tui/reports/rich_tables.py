@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from io import StringIO
 from typing import TextIO
 
 from rich.console import Console, RenderableType
 from rich.table import Table
+from rich.text import Text
 
-__all__ = ["draw", "screen_width", "table", "wants_color"]
+__all__ = ["draw", "more", "screen_width", "table", "titled", "wants_color"]
 
 _NARROW, _USUAL = 40, 100
 
@@ -50,6 +51,21 @@ def table(*columns: str, numbers: Iterable[str] = ()) -> Table:
             vertical="bottom",
         )
     return drawn
+
+
+def titled(title: str, body: Table, rows: int, objects: int = 0) -> Iterator[RenderableType]:
+    """Render a table that is not empty under its title; for the numbers, see :func:`more`."""
+    if body.row_count:
+        yield Text(f"\n{title}", style="bold")
+        yield body
+        yield from more(rows, objects)
+
+
+def more(rows: int, objects: int = 0) -> Iterator[RenderableType]:
+    """Render how many rows are hidden, and how many objects they stand for."""
+    if rows > 0:
+        stand_for = f" ({objects:,} objects)" if objects > rows else ""
+        yield Text(f"  and {rows:,} more{stand_for}: --full", style="dim")
 
 
 def draw(parts: Iterable[RenderableType], *, color: bool, width: int) -> str:

@@ -25,6 +25,7 @@ from asyncctx_trace_tui.reports.text_tables import (
     resources,
     who_got_in,
 )
+from asyncctx_trace_tui.reports.wait_tables import stalls, waits
 
 __all__ = ["render_report", "render_text"]
 
@@ -66,7 +67,7 @@ def _parts(report: Report, extent: Extent, width: int) -> Iterator[RenderableTyp
     yield from (Text(plain(sentence)) for sentence in more)
     yield from _summary(report)
     yield from _checks(report)
-    if not report.uses and not report.findings:
+    if not (report.uses or report.findings or report.waits or report.stalls):
         return
     for section in _SECTIONS if extent.full else _FIRST:
         yield from section(report, extent, width)
@@ -107,7 +108,7 @@ def _left_out(report: Report, extent: Extent) -> Iterator[RenderableType]:
         yield Text(f"\n--full adds: {', '.join(more)}", style="dim")
 
 
-_FIRST: tuple[Section, ...] = (findings, resources, blame)
+_FIRST: tuple[Section, ...] = (findings, resources, blame, waits, stalls)
 """The sections of a short report."""
 _SECTIONS: tuple[Section, ...] = (
     *_FIRST,

@@ -23,7 +23,7 @@ from asyncctx_trace_tui.reports.labels import (
     distinct_names,
     time_label,
 )
-from asyncctx_trace_tui.reports.rich_tables import table
+from asyncctx_trace_tui.reports.rich_tables import more, table, titled
 
 __all__ = [
     "blame",
@@ -55,10 +55,10 @@ def resources(report: Report, extent: Extent, width: int) -> Iterator[Renderable
         names = distinct_names(report)
         rows = [(names[group.resources[0]], use) for group, use in report.grouped_uses]
     shown = rows[: extent.rows]
-    more = (
+    objects = (
         len(report.uses) - sum(map(len, report.resources[: extent.rows])) if not extent.full else 0
     )
-    yield from _titled("Resources", _resources(shown, width), len(rows) - len(shown), more)
+    yield from titled("Resources", _resources(shown, width), len(rows) - len(shown), objects)
 
 
 def blame(report: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
@@ -81,13 +81,13 @@ def blame(report: Report, extent: Extent, width: int) -> Iterator[RenderableType
         drawn.add_row(
             Text(shorten(path, _PATH_WIDTH)), Text(who), format_duration(ns), percent(ns / total)
         )
-    yield from _titled("Who kept them waiting", drawn, len(rows) - len(shown))
+    yield from titled("Who kept them waiting", drawn, len(rows) - len(shown))
 
 
 def cleanups(report: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
     """Render the exits of each resource at each site."""
     shown = report.cleanups[: extent.rows]
-    yield from _titled(
+    yield from titled(
         "Cleanup", _cleanups(report.snapshot, shown), len(report.cleanups) - len(shown)
     )
 
@@ -98,13 +98,13 @@ def orders(report: Report, extent: Extent, width: int) -> Iterator[RenderableTyp
     drawn = table("exits, one after the other", "times", "last in, first out", numbers=("times",))
     for order in shown:
         left = [resource_name(report.snapshot.timeline, each) for each, _ in order.left[:_IN_ORDER]]
-        more = len(order.left) - len(left)
+        hidden = len(order.left) - len(left)
         drawn.add_row(
-            Text(" → ".join([*left, f"{more} more"] if more else left)),
+            Text(" → ".join([*left, f"{hidden} more"] if hidden else left)),
             f"{order.times:,}",
             "yes" if order.in_order else Text("no", style="red"),
         )
-    yield from _titled("Order of cleanup", drawn, len(report.orders) - len(shown))
+    yield from titled("Order of cleanup", drawn, len(report.orders) - len(shown))
 
 
 def failures(report: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
@@ -114,7 +114,7 @@ def failures(report: Report, extent: Extent, width: int) -> Iterator[RenderableT
         yield Text("\nWhat went wrong first", style="bold")
     for root_cause in shown:
         yield Padding(Text(_failure(report, root_cause)), (0, 0, 0, 2))
-    yield from _more(len(report.root_causes) - len(shown))
+    yield from more(len(report.root_causes) - len(shown))
 
 
 def critical_path(report: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
@@ -133,33 +133,20 @@ def critical_path(report: Report, extent: Extent, width: int) -> Iterator[Render
         drawn.add_row(
             format_duration(ns), percent(ns / path.length if path.length else 0), Text(doing)
         )
-    yield from _titled("Critical path", drawn, len(shares) - len(shown))
+    yield from titled("Critical path", drawn, len(shares) - len(shown))
 
 
 def who_got_in(report: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
     """Render the order in which tasks entered each resource."""
     shown = report.uses[: extent.rows]
-    yield Text("\nWho got in, in order", style="bold")
+    if shown:
+        yield Text("\nWho got in, in order", style="bold")
     for use in shown:
         yield Padding(_got_in(report.snapshot, use), (0, 0, 0, 2))
-    yield from _more(len(report.uses) - len(shown))
+    yield from more(len(report.uses) - len(shown))
 
 
 # -- helpers --------------------------------------------------------------------------------
-
-
-def _titled(title: str, body: Table, rows: int, objects: int = 0) -> Iterator[RenderableType]:
-    if body.row_count:
-        yield Text(f"\n{title}", style="bold")
-        yield body
-        yield from _more(rows, objects)
-
-
-def _more(rows: int, objects: int = 0) -> Iterator[RenderableType]:
-    """Render how many rows are hidden, and how many objects they stand for."""
-    if rows > 0:
-        stand_for = f" ({objects:,} objects)" if objects > rows else ""
-        yield Text(f"  and {rows:,} more{stand_for}: --full", style="dim")
 
 
 def _resources(rows: list[tuple[str, ResourceUse]], width: int) -> Table:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from asyncctx_trace.analysis.kernels.charges import Charges
 from asyncctx_trace.analysis.kernels.columns import Holds, Level, Nestings, Waits
 from asyncctx_trace.analysis.kernels.path_steps import Segment, Step
+from asyncctx_trace.analysis.kernels.wait_groups import WaitGroup
 from asyncctx_trace.analysis.statistics import DurationStats
 from asyncctx_trace.analysis.timeline.table import Timeline
+from asyncctx_trace.analysis.timeline.wait_columns import WaitColumns
 
 __all__ = ["Contention", "Operations", "ResourceOccupancy"]
 
@@ -189,4 +191,15 @@ class Operations(Protocol):
         """Yield the segments of a path, each cut where the activity of its task changed.
 
         ``event_times``: task -> the times of its events, in order.
+        """
+
+    # -- waits for other things -------------------------------------------------------------
+
+    def wait_groups(
+        self, waits: WaitColumns, rows: Sequence[int], names: Mapping[int, int], now: int
+    ) -> list[WaitGroup]:
+        """Return the waits ``rows`` by kind, name of the subject and site, those that began first
+        first.
+
+        ``names``: resource -> a number above 0, the same for resources with one name.
         """

@@ -14,6 +14,7 @@ from asyncctx_trace.analysis.contention.critical_path import CriticalPath, criti
 from asyncctx_trace.analysis.endings.interruption import cut_at_interruption
 from asyncctx_trace.analysis.findings import Finding, Thresholds, find_in
 from asyncctx_trace.analysis.snapshot import Snapshot
+from asyncctx_trace.analysis.stalls import StallLine, stall_lines
 from asyncctx_trace.analysis.summary.budgets import Breach, Budget
 from asyncctx_trace.analysis.summary.culprit import Culprit, culprit_of
 from asyncctx_trace.analysis.summary.grouping import FindingGroup, group_findings
@@ -22,7 +23,8 @@ from asyncctx_trace.analysis.summary.resource_groups import ResourceGroup, group
 from asyncctx_trace.analysis.summary.root_causes import RootCause, root_causes
 from asyncctx_trace.analysis.summary.verdict import Headline, headline, opening, summary
 from asyncctx_trace.analysis.timeline.lookups import pick
-from asyncctx_trace.model.names import task_name
+from asyncctx_trace.analysis.wait_statistics import WaitGroup, wait_groups
+from asyncctx_trace.model.names import resource_name, task_name
 from asyncctx_trace.recording.format import Anchor
 
 __all__ = ["SORTS", "Report", "report"]
@@ -62,12 +64,40 @@ class Report:
     """The tasks that the report covers."""
     some_tasks: bool = False
     """Whether only some tasks were selected."""
+    resource_patterns: tuple[str, ...] = ()
+    """The patterns of names by which resources were selected; empty for all."""
     sort: str = "wait"
     """The key of :data:`SORTS` by which resources are sorted."""
     anchor: Anchor | None = None
     """Converts monotonic times to the time of day."""
 
-    # What only a full report shows is worked out when it is asked for.
+    # What not every report shows is computed when it is asked for.
+
+    @cached_property
+    def waits(self) -> list[WaitGroup]:
+        """The waits for other things than managers, most time first."""
+        timeline = self.snapshot.timeline
+        groups = wait_groups(self.snapshot, self.shown_tasks if self.some_tasks else None)
+        return [
+            group
+            for group in groups
+            if not self.resource_patterns
+            or (
+                group.subject
+                and any(
+                    fnmatchcase(resource_name(timeline, group.subject, None), pattern)
+                    for pattern in self.resource_patterns
+                )
+            )
+        ]
+
+    @cached_property
+    def stalls(self) -> list[StallLine]:
+        """The lines that blocked an event loop, most time first.
+
+        They are not limited to the selected tasks: a loop that stands still delays all of them.
+        """
+        return stall_lines(self.snapshot)
 
     @cached_property
     def cleanups(self) -> list[Cleanup]:
@@ -222,6 +252,7 @@ def report(
         blames=blames,
         shown_tasks=frozenset(shown_tasks),
         some_tasks=bool(tasks),
+        resource_patterns=tuple(resources),
         sort=sort,
         anchor=anchor,
     )

@@ -24,6 +24,7 @@ from asyncctx_trace.analysis.kernels.plain.usage import (
     overtaken,
     rows_by_entry,
 )
+from asyncctx_trace.analysis.kernels.plain.wait_groups import wait_groups
 
 __all__ = [
     "blocked_times",
@@ -46,5 +47,6 @@ __all__ = [
     "path_steps",
     "rows_by_entry",
     "tasks_with_overlaps",
+    "wait_groups",
     "waits",
 ]

@@ -28,6 +28,7 @@ from asyncctx_trace.analysis.kernels.vectorized.usage import (
     overtaken,
     rows_by_entry,
 )
+from asyncctx_trace.analysis.kernels.vectorized.wait_groups import wait_groups
 
 __all__ = [
     "blocked_times",
@@ -50,5 +51,6 @@ __all__ = [
     "path_steps",
     "rows_by_entry",
     "tasks_with_overlaps",
+    "wait_groups",
     "waits",
 ]

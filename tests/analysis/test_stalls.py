@@ -1,0 +1,38 @@
+"""Stalls of event loops."""
+
+from __future__ import annotations
+
+from analysis.wait_story import WaitStory
+from asyncctx_trace.analysis.snapshot import Snapshot
+from asyncctx_trace.analysis.stalls import describe_line, stall_lines
+from asyncctx_trace.model.waits import WaitKind
+
+MS = 1_000_000
+
+
+def test_stalls_in_one_line_are_added_up() -> None:
+    """The line with most time comes first."""
+    story = WaitStory()
+    story.stall(0, 150, "a", line=7)
+    story.stall(200, 900, "b", line=8)
+    story.stall(1_000, 1_300, "b", line=7)
+    story.ends(2_000)
+    timeline = story.timeline()
+    lines = stall_lines(Snapshot(timeline))
+
+    assert [
+        (describe_line(timeline, each.longest.started), each.duration.count, each.duration.total)
+        for each in lines
+    ] == [("app.py:8 line 8", 1, 700 * MS), ("app.py:7 line 7", 2, 450 * MS)]
+
+
+def test_a_stall_without_an_end_lasts_until_its_task_goes_on() -> None:
+    """A loop that is closed right after a stall leaves no record of its end."""
+    story = WaitStory()
+    story.stall(0, None, "main")
+    story.pass_time("main", WaitKind.SLEEP, 300, 400)
+    story.stall(500, None, "main", line=2)
+    story.ends(900)
+    stalls = [line.longest for line in stall_lines(Snapshot(story.timeline()))]
+
+    assert [(each.length // MS, each.ended) for each in stalls] == [(400, False), (300, True)]

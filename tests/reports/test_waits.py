@@ -1,0 +1,116 @@
+"""Waits for other things and stalls, in the reports."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from analysis.wait_story import WaitStory
+from asyncctx_trace.analysis.snapshot import Snapshot
+from asyncctx_trace.analysis.summary.report import report
+from asyncctx_trace.model.outcomes import Outcome
+from asyncctx_trace.model.waits import WaitKind
+from asyncctx_trace_tui.reports.json_report import render_json
+from asyncctx_trace_tui.reports.text_report import render_report, render_text
+
+
+def recording_with_waits() -> WaitStory:
+    """A worker that waits for items, a producer that sleeps, a main task; a blocking call."""
+    story = WaitStory()
+    main = story.waits(0, "main", WaitKind.TASKS, line=9, targets=("producer", "worker"))
+    for number in range(4):
+        story.pass_time(
+            "worker", WaitKind.QUEUE_GET, number * 20, number * 20 + 10, "jobs", "producer"
+        )
+        story.pass_time("producer", WaitKind.SLEEP, number * 20, number * 20 + 10)
+    story.pass_through("worker", "lock", 15, 15, 18)
+    story.stall(100, 400, "worker", line=7, collections=1)
+    last = story.waits(410, "worker", WaitKind.QUEUE_GET, "jobs")
+    story.goes_on(420, last, "main", Outcome.CANCELLED)
+    story.goes_on(430, main)
+    story.waits(440, "main", WaitKind.EVENT, "stop", line=10)
+    story.ends(500)
+    return story
+
+
+def section(text: str, title: str) -> list[str]:
+    """Return the lines below a title."""
+    lines = text.splitlines()
+    start = lines.index(title) + 1
+    return lines[start : lines.index("", start)]
+
+
+def test_what_was_waited_for_is_listed_with_who_ended_it() -> None:
+    """Most time first; what has not ended is counted."""
+    text = render_text(recording_with_waits().timeline(), color=False, width=140)
+    rows = [re.split(r"\s{2,}", line.strip()) for line in section(text, "Waits for other things")]
+
+    assert rows == [
+        ["waited for", "at", "times", "total", "p50", "p99", "max", "ended by"],
+        ["the end of producer and 1 more", "app.py:9", "1", *["430 ms"] * 4, "their end"],
+        ["event `stop`", "app.py:10", "1", *["60.0 ms"] * 4, "(1 not ended)"],
+        ["an item of `jobs`", "app.py:1", "5", "50.0 ms", *["10.0 ms"] * 3, "producer and 1 more"],
+        ["a timer", "app.py:1", "4", "40.0 ms", *["10.0 ms"] * 3, "a timer"],
+    ]
+
+
+def test_the_lines_that_blocked_the_loop_are_listed() -> None:
+    """With the share of the run in which nothing else could happen."""
+    text = render_text(recording_with_waits().timeline(), color=False, width=140)
+
+    assert re.search(
+        r"app\.py:7 line 7 +worker +1 +300 ms +60 % +300 ms", "\n".join(text.splitlines())
+    )
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_many_waits_fit_on_a_screen(width: int) -> None:
+    """What is left out is counted."""
+    story = recording_with_waits()
+    for number in range(40):
+        story.pass_time(f"t{number}", WaitKind.EVENT, number, 400, f"event {number}")
+    text = render_text(story.timeline(), color=False, width=width)
+
+    assert len(text.splitlines()) <= 50
+    assert re.search(r"and \d+ more: --full", text)
+
+
+def test_a_program_that_acquires_nothing_has_a_table_of_waits() -> None:
+    """There is something to report."""
+    story = WaitStory()
+    story.pass_time("worker", WaitKind.QUEUE_GET, 0, 100, "jobs", "main")
+    story.ends(200)
+    result = report(Snapshot(story.timeline()))
+
+    assert "an item of `jobs`" in render_report(result, color=False, width=120)
+    assert "Who got in" not in render_report(result, color=False, width=120, full=True)
+
+
+def test_a_selection_limits_the_waits() -> None:
+    """To those of the tasks, or for the resources."""
+    snapshot = Snapshot(recording_with_waits().timeline())
+
+    assert {g.kind for g in report(snapshot, tasks=["prod*"]).waits} == {WaitKind.SLEEP}
+    assert {g.kind for g in report(snapshot, resources=["job*"]).waits} == {WaitKind.QUEUE_GET}
+
+
+def test_the_json_report_has_waits_and_stalls() -> None:
+    """With everything that the tables show."""
+    text = render_json(report(Snapshot(recording_with_waits().timeline())), "run.actx")
+    result: dict[str, Any] = json.loads(text)
+    _, _, items, _ = result["waits"]
+    (stall,) = result["stalls"]
+
+    assert result["recording"]["waits"] == 11
+    assert result["recording"]["tasks"] == 3
+    assert (items["kind"], items["subject"]["name"], items["count"]) == ("queue get", "jobs", 5)
+    assert (items["cancelled"], items["failed"], items["in_flight"]) == (1, 0, 0)
+    assert [(each["task"]["name"], each["times"]) for each in items["ended_by"]] == [
+        ("producer", 4),
+        ("main", 1),
+    ]
+    assert (stall["max_ns"], stall["longest"]["collections"]) == (300_000_000, 1)
+    assert stall["longest"]["stack"] == [{"file": "app.py", "line": 7, "function": "main"}]
