@@ -11,6 +11,7 @@ from typing import TypeAlias, TypeVar, cast
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.open_acquisitions import OpenAcquisitions
 from asyncctx_trace.analysis.timeline.table import Timeline
+from asyncctx_trace.analysis.timeline.wait_columns import WaitColumns
 
 __all__ = ["Answers", "Question", "Job", "frozen_copy"]
 
@@ -18,7 +19,7 @@ T = TypeVar("T")
 Question: TypeAlias = Callable[[Snapshot], object]
 
 _AT_ONCE = 20_000
-"""Acquisitions up to which any question is answered within one or two frames."""
+"""Acquisitions and waits up to which any question is answered within one or two frames."""
 _MAX_AGE = 2_000_000_000
 """The time after which answers about a growing timeline are computed again, in ns."""
 _REST_FACTOR = 2
@@ -133,7 +134,7 @@ class Answers:
 
     @property
     def _short(self) -> bool:
-        return len(self._timeline) <= _AT_ONCE
+        return len(self._timeline) + len(self._timeline.waits) <= _AT_ONCE
 
     @property
     def _stale(self) -> bool:
@@ -146,8 +147,12 @@ class Answers:
 
 def frozen_copy(timeline: Timeline) -> Timeline:
     """Return a copy that does not grow with ``timeline``; takes a few ms per million rows."""
-    copied = copy(timeline)
-    for name, value in vars(timeline).items():
+    return _frozen(timeline)
+
+
+def _frozen(columns: T) -> T:
+    copied = copy(columns)
+    for name, value in vars(columns).items():
         if isinstance(value, dict):
             setattr(copied, name, {key: _copied(each) for key, each in value.items()})
         else:
@@ -156,4 +161,6 @@ def frozen_copy(timeline: Timeline) -> Timeline:
 
 
 def _copied(value: object) -> object:
+    if isinstance(value, WaitColumns):
+        return _frozen(value)
     return copy(value) if isinstance(value, array | list | OpenAcquisitions) else value

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
+from asyncctx_trace.analysis.stalls import Stall, describe_line
 from asyncctx_trace.analysis.timeline.table import Acquisition, Timeline
 from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.events import Outcome
-from asyncctx_trace.model.names import resource_name, task_name
+from asyncctx_trace.model.names import NAME_WIDTH, resource_name, task_name
 from asyncctx_trace.model.text import plain
 from asyncctx_trace_tui.view.lanes.lane_set import LaneSet
+from asyncctx_trace_tui.view.wait_text import describe_end, describe_length, describe_wait
 
 __all__ = [
     "Occupants",
@@ -18,8 +22,12 @@ __all__ = [
     "describe_queue",
     "occupants_at",
     "describe",
+    "describe_stall",
+    "describe_waits",
 ]
 
+_ASKED = 2_000
+"""Lanes that are asked for their waits at a time, within one frame."""
 _LISTED = 4
 """Names in a list before the rest is counted."""
 
@@ -74,9 +82,16 @@ def describe(timeline: Timeline, occupants: Occupants, at: int) -> str:
     """Describe who holds, cleans up and waits: ``a holds `x` for 3 ms · b, c wait``."""
     name = f"`{resource_name(timeline, occupants.resource)}`"
     parts = []
+    known = timeline.resources.get(occupants.resource)
+    of_children = "for the children of"
+    leaving = (
+        (f"waits {of_children}", f"wait {of_children}")
+        if known is not None and known.kind == "task group"
+        else ("cleans up", "clean up")
+    )
     for who, verb, plural, since in (
         (occupants.holders, "holds", "hold", _got_in),
-        (occupants.cleaners, "cleans up", "clean up", _left),
+        (occupants.cleaners, *leaving, _left),
     ):
         if len(who) == 1:
             time = format_duration(at - since(who[0]))
@@ -92,6 +107,42 @@ def describe(timeline: Timeline, occupants: Occupants, at: int) -> str:
         verb = "waits" if len(names) == 1 else "wait"
         parts.append(f"{_listed(names)} {verb}" + ("" if parts else f" for {name}"))
     return " · ".join(parts)
+
+
+def describe_stall(timeline: Timeline, stall: Stall, at: int) -> str:
+    """Describe a stall of an event loop that goes on at the time ``at``."""
+    task = stall.started.task
+    who = "a callback" if task is None else task_name(timeline, task)
+    line = describe_line(timeline, stall.started, NAME_WIDTH)
+    since, length = format_duration(at - stall.since), format_duration(stall.length)
+    return f"{who} has blocked the event loop for {since} of {length}: {line}"
+
+
+def describe_waits(tracks: LaneSet, at: int, now: int) -> list[str]:
+    """Describe who waits for what besides managers, most tasks first.
+
+    Of very many tasks, only the first ones are asked.
+    """
+    timeline = tracks.timeline
+    waits = timeline.waits
+    found: dict[tuple[int, ...], list[int]] = {}
+    for lane in islice(tracks.lanes.values(), _ASKED):
+        wait = lane.waits.row_at(at, now)
+        if wait is not None:
+            key = waits.kind[wait], waits.subject[wait], waits.site[wait]
+            found.setdefault(key, []).append(wait)
+    lines = []
+    for alike in sorted(found.values(), key=len, reverse=True):
+        names = _listed([task_name(timeline, waits.task[wait]) for wait in alike])
+        longest = min(alike, key=waits.started.__getitem__)
+        sentence = describe_wait(timeline, longest).removeprefix(
+            task_name(timeline, waits.task[longest])
+        )
+        if len(alike) > 1:
+            sentence = sentence.replace("waits", "wait", 1)
+        since = format_duration(at - waits.started[longest])
+        lines.append(f"{names}{sentence} for {since}")
+    return lines
 
 
 def describe_queue(timeline: Timeline, occupants: Occupants, at: int) -> list[str]:
@@ -118,9 +169,25 @@ def events_at(tracks: LaneSet, at: int) -> Iterator[str]:
     for row in tracks.rows_at(at):
         if any(column[row] == at for column in columns):
             yield from _describe_events(timeline, timeline.acquisition(row), at)
+    yield from _describe_wait_events(tracks, at)
     for line in timeline.printed[-1:] if timeline.end == at else ():
         if line.at == at:
             yield f"printed: {plain(line.text)}"
+
+
+def _describe_wait_events(tracks: LaneSet, at: int) -> Iterator[str]:
+    timeline = tracks.timeline
+    waits = timeline.waits
+    first = bisect_left(waits.started, at)
+    for wait in range(first, min(bisect_right(waits.started, at), first + _LISTED)):
+        yield describe_wait(timeline, wait)
+    for lane in islice(tracks.lanes.values(), _ASKED):
+        index = lane.waits.index_at(at - 1)
+        if index >= 0 and waits.ended[lane.waits.rows[index]] == at:
+            wait = lane.waits.rows[index]
+            length = describe_length(timeline, wait, at)
+            ending = describe_end(timeline, wait)
+            yield f"{task_name(timeline, lane.task)} goes on after {length}, {ending}"
 
 
 def _describe_events(timeline: Timeline, a: Acquisition, at: int) -> Iterator[str]:
@@ -134,6 +201,10 @@ def _describe_events(timeline: Timeline, a: Acquisition, at: int) -> Iterator[st
             yield f"{who} gets {what} after {waited}"
         elif a.enter_outcome is not None:
             yield f"{who} {_NOT_ENTERED[a.enter_outcome]} {what} after {waited}"
+    known = timeline.resources.get(a.resource)
+    if known is not None and known.kind == "task group":
+        yield from _describe_group_events(timeline, a, at)
+        return
     if a.exit_started == at and a.body_outcome is not None:
         held = format_duration(at - _got_in(a))
         by = task_name(timeline, a.exit_task)
@@ -143,6 +214,16 @@ def _describe_events(timeline: Timeline, a: Acquisition, at: int) -> Iterator[st
         by = task_name(timeline, a.exit_task)
         suppressed = " and suppressed the error" if a.suppressed else ""
         yield f"{by} {_CLEANED[a.exit_outcome]} {what} in {took}{suppressed}"
+
+
+def _describe_group_events(timeline: Timeline, a: Acquisition, at: int) -> Iterator[str]:
+    """The exit of a task group is no cleanup: it waits for the tasks of the group."""
+    by = task_name(timeline, a.exit_task)
+    what = f"the children of `{resource_name(timeline, a.resource)}`"
+    if a.exit_started == at and a.exit_ended != at:
+        yield f"{by} waits for {what}"
+    if a.exit_ended == at and a.exit_outcome is not None:
+        yield f"{by} has waited for {what} for {format_duration(at - _left(a))}"
 
 
 def _last_asked(acquisition: Acquisition) -> int:

@@ -8,6 +8,7 @@ from itertools import chain
 from typing import TypeVar
 
 from asyncctx_trace.analysis.snapshot import Snapshot
+from asyncctx_trace.analysis.stalls import Stall, stalls_of
 from asyncctx_trace.analysis.summary.problems import Problem, problems
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 from asyncctx_trace.model.events import Event
@@ -60,6 +61,10 @@ class ViewState:
         """The selected acquisition; ``None`` means the one at the play head."""
         self.resource: int | None = None
         """The selected resource; ``None`` means that of the selected acquisition."""
+        self.wait: int | None = None
+        """The selected wait, a row of ``timeline.waits``; ``None`` means that at the play head."""
+        self.stall: int | None = None
+        """The id of the selected stall; ``None`` means that at the play head."""
         self.marks: dict[str, int] = {}
         """Mark (``A``, ``B``) -> its time."""
         self.anchor: Anchor | None = None
@@ -83,6 +88,7 @@ class ViewState:
         self._viewport_chosen = False
         """Whether the user has chosen the viewport."""
         self._named: tuple[tuple[int, ...], int] = ((), 0)
+        self._stalls: tuple[tuple[int, ...], list[Stall]] = ((), [])
 
     @property
     def origin(self) -> int:
@@ -188,7 +194,7 @@ class ViewState:
 
     def go(self, at: int) -> None:
         """Move the play head to ``at``, clear the selection, and keep the play head in view."""
-        self.row = self.resource = None
+        self.clear_selection()
         self.playback.go(at)
         self.keep_head_in_view()
 
@@ -197,7 +203,7 @@ class ViewState:
 
         Returns whether there was one.
         """
-        self.row = self.resource = None
+        self.clear_selection()
         found = self.playback.step(self.timeline.facts, by)
         self.keep_head_in_view()
         return found
@@ -253,10 +259,29 @@ class ViewState:
         if tasks:
             index = tasks.index(self.task) + by if self.task in tasks else 0
             self.task = tasks[min(max(index, 0), len(tasks) - 1)]
-            self.row = None
+            self.row = self.wait = self.stall = None
+
+    def clear_selection(self) -> None:
+        """Select what is at the play head, in the selected task."""
+        self.row = self.resource = self.wait = self.stall = None
+
+    def select_wait(self, wait: int) -> None:
+        """Select a wait for something other than a manager, with its task."""
+        self.clear_selection()
+        self.wait = wait
+        self.task = self.timeline.waits.task[wait]
+
+    def select_stall(self, stall: int) -> None:
+        """Select a stall of an event loop, with the task that ran."""
+        self.clear_selection()
+        self.stall = stall
+        task = self.timeline.stalls[stall].task
+        if task in self.tracks.lanes:
+            self.task = task
 
     def select_row(self, row: int) -> None:
         """Select an acquisition with its task and resource."""
+        self.clear_selection()
         self.row = row
         self.task = self.timeline.task[row]
         self.resource = self.timeline.resource[row]
@@ -278,7 +303,48 @@ class ViewState:
             if row is not None:
                 return row
         begun = [t.rows[i] for t in lane.tracks if (i := t.index_at(at)) >= 0]
-        return max(begun, default=lane.tracks[0].rows[0])
+        first = lane.tracks[0].rows[:1]
+        return max(begun, default=first[0] if first else None)
+
+    @property
+    def selected_wait(self) -> int | None:
+        """The selected wait, or that of the selected task at the play head."""
+        if self.wait is not None:
+            return self.wait
+        if self.stall is not None or self.task is None:
+            return None
+        return self.timeline.waits.at(self.task, self.playback.at)
+
+    @property
+    def selected_site(self) -> int | None:
+        """The site of the selected stall, wait or acquisition."""
+        timeline = self.timeline
+        if self.stall is not None:
+            return timeline.stalls[self.stall].site
+        wait = self.selected_wait
+        if wait is not None and self.row is None:
+            return timeline.waits.site[wait]
+        row = self.selected_row
+        return None if row is None else timeline.site[row]
+
+    @property
+    def stalls(self) -> list[Stall]:
+        """The stalls of event loops, in order of time."""
+        timeline = self.timeline
+        known = len(timeline.stalls), len(timeline.stalls_ended), self.now
+        if timeline.stalls and known != self._stalls[0]:
+            self._stalls = known, stalls_of(timeline, self.now)
+        return self._stalls[1]
+
+    @property
+    def selected_stall(self) -> Stall | None:
+        """The selected stall, or that at the play head."""
+        at = self.playback.at
+        for stall in self.stalls:
+            number = stall.started.stall
+            if number == self.stall or (self.stall is None and stall.since <= at < stall.until):
+                return stall
+        return None
 
     @property
     def selected_resource(self) -> int | None:
@@ -331,12 +397,20 @@ class ViewState:
         columns = (t.enter_started, t.enter_ended, t.exit_started, t.exit_ended)
         return sorted({column[row] for row in rows for column in columns} - {NOT_YET})
 
-    def step_among(self, rows: Iterable[int], by: int) -> bool:
+    def waits_around(self, task: int) -> set[int]:
+        """Return the starts and ends of the waits of ``task`` next to the play head. O(log n)."""
+        waits = self.timeline.waits
+        rows = waits.rows_of_task.get(task, ())
+        here = bisect_right(rows, self.playback.at, key=waits.started.__getitem__)
+        near = rows[max(0, here - 2) : here + 1]
+        return {column[row] for row in near for column in (waits.started, waits.ended)} - {NOT_YET}
+
+    def step_among(self, rows: Iterable[int], by: int, others: Iterable[int] = ()) -> bool:
         """Move the play head to the next or previous event of these acquisitions.
 
-        Returns whether there was one.
+        ``others``: further times. Returns whether there was one.
         """
-        found = self.playback.step(self.event_times(rows), by)
+        found = self.playback.step(sorted({*self.event_times(rows), *others}), by)
         self.keep_head_in_view()
         return found
 
@@ -372,9 +446,13 @@ class ViewState:
         return letter
 
     def fit_selection(self) -> None:
-        """Show the time between the marks, or else the selected acquisition."""
+        """Show the time between the marks, or else the selected wait or acquisition."""
         if len(self.marks) == 2:
             first, last = sorted(self.marks.values())
+        elif self.row is None and (wait := self.selected_wait) is not None:
+            first = self.timeline.waits.started[wait]
+            last = self.timeline.waits.ended[wait]
+            last = self.now if last == NOT_YET else last
         elif (row := self.selected_row) is not None:
             first = self.timeline.enter_started[row]
             last = self.timeline.acquisition(row).ended or self.now

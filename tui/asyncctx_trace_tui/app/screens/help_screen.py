@@ -15,7 +15,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from asyncctx_trace_tui.app.widgets.palette import theme_palette
-from asyncctx_trace_tui.view.cells.glyphs import Glyphs
+from asyncctx_trace_tui.view.cells.glyphs import STALL_LETTER, Glyphs
 
 __all__ = ["Help", "Section", "shown_keys"]
 
@@ -51,6 +51,11 @@ _SIGNS = {
     "folded": "folded, with the number of hidden lanes",
     "head": "play head",
 }
+_KINDS = (
+    "t task, g get, p put, j join (of a queue), r receive, s send, e event, c condition, "
+    "b barrier, l lock, f future, x thread, i I/O, z sleep"
+)
+"""Letters of kinds of waits."""
 _WIDTHS = [(0, "-narrow"), (110, "-wide")]
 Section = tuple[str, list[Binding]]
 
@@ -105,14 +110,23 @@ class Help(ModalScreen[None]):
             strict=True,
         ):
             table.add_row(Text(glyph * 4, style(foreground)), Text(words))
+        table.add_row(
+            Text(glyphs.awaits[0] * 4, style("await")),
+            Text(f"waits for something else: {_KINDS}"),
+        )
+        table.add_row(Text(glyphs.awaits_held * 4, style("hold")), Text("the same while it holds"))
+        table.add_row(
+            Text(STALL_LETTER + glyphs.awaits_held * 3, style("error")),
+            Text("blocks the event loop"),
+        )
         for outcome, glyph in glyphs.outcomes.items():
             words = outcome.name.lower().replace("_", " ")
             table.add_row(Text(glyph, style(words.replace(" ", "-"))), Text(words))
         for name, words in _SIGNS.items():
             table.add_row(Text(getattr(glyphs, name), style("head")), Text(words))
         arrow = f"{glyphs.arrow_start[1]}{glyphs.arrow_body}{glyphs.arrow_end[1]}"
-        table.add_row(Text(arrow, style("arrow")), Text("from the exit to the enter it let in"))
-        table.add_row(Text(glyphs.alive * 4, style("idle")), Text("alive, in no `async with`"))
+        table.add_row(Text(arrow, style("arrow")), Text("from who let in or woke a task"))
+        table.add_row(Text(glyphs.alive * 4, style("idle")), Text("alive, neither waits nor holds"))
         table.add_row(Text("faint", style("faint")), Text("after the play head"))
         return table
 

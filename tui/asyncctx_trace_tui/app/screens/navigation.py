@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -67,7 +66,7 @@ class NavigationScreen(Screen[None]):
                 tooltip="Scroll the timeline right"),
         Binding("f,0", "fit", "Fit", show=False, id="fit", tooltip="Show the whole recording"),
         Binding("z", "fit_selection", "Fit selection", show=False, id="fit-selection",
-                tooltip="Zoom to the selected acquisition, or to the time from A to B"),
+                tooltip="Zoom to the selected wait or acquisition, or to the time from A to B"),
         Binding("W", "time_of_day", "Time of day", show=False, id="time-of-day",
                 tooltip="Show times of day, or times since the start"),
         Binding("m", "mark", "Mark", id="mark",
@@ -85,7 +84,7 @@ class NavigationScreen(Screen[None]):
 
     def action_play(self) -> None:
         """Play or pause."""
-        self.state.row = self.state.resource = None
+        self.state.clear_selection()
         self.state.playback.toggle()
 
     def action_nudge(self, columns: int) -> None:
@@ -100,16 +99,16 @@ class NavigationScreen(Screen[None]):
     def action_step_task(self, by: int) -> None:
         """Go to the next or previous event of the selected task."""
         state = self.state
-        self._step_among(state.timeline.rows_of_task.get(state.task or 0, ()), by)
+        task = state.task or 0
+        rows = state.timeline.rows_of_task.get(task, ())
+        if not state.step_among(rows, by, state.waits_around(task)):
+            self.app.bell()
 
     def action_step_resource(self, by: int) -> None:
         """Go to the next or previous event of the selected resource."""
         state = self.state
         resource = state.resource = state.selected_resource
-        self._step_among(state.timeline.rows_of_resource.get(resource or 0, ()), by)
-
-    def _step_among(self, rows: Iterable[int], by: int) -> None:
-        if not self.state.step_among(rows, by):
+        if not state.step_among(state.timeline.rows_of_resource.get(resource or 0, ()), by):
             self.app.bell()
 
     def action_problem(self, by: int) -> None:
@@ -186,4 +185,4 @@ class NavigationScreen(Screen[None]):
             return
         self.app.clear_notifications()
         self.state.marks.clear()
-        self.state.row = self.state.resource = None
+        self.state.clear_selection()

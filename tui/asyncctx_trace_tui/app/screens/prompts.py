@@ -143,9 +143,9 @@ class PromptScreen(NavigationScreen):
             return
         node = first_holder(wait_tree(state.snapshot, state.task, state.playback.at))
         if node is None:
-            self.notify("the selected task does not wait", timeout=2)
+            self.notify("the selected task waits for no task", timeout=2)
         else:
-            state.row = state.resource = None
+            state.clear_selection()
             state.task = node.task
 
     def action_sort(self) -> None:

@@ -182,12 +182,20 @@ class TraceScreen(PromptScreen):
         state, line, at = self.state, message.line, message.at
         if at is not None:
             self._pause_at(at)
-        row = message.rows.row_at(line, at) if at is not None else None
-        if row is not None:
+        row = wait = stall = None
+        if at is not None:
+            row = message.rows.row_at(line, at)
+            wait = message.rows.wait_at(line, at)
+            stall = message.rows.stall_at(line, at)
+        if stall is not None:
+            state.select_stall(stall)
+        elif row is not None:
             state.select_row(row)
+        elif wait is not None:
+            state.select_wait(wait)
         elif isinstance(line, LaneLine):
+            state.clear_selection()
             state.task = line.task
-            state.row = None
         if isinstance(line, ResourceLine):
             state.resource = line.resource
 
@@ -213,10 +221,17 @@ class TraceScreen(PromptScreen):
             at = state.timeline.enter_started[message.row]
             if state.timeline.acquisition(message.row).phase_at(state.playback.at) is not None:
                 at = state.playback.at  # open at the play head: stay here
+        if at is None and message.wait is not None:
+            waits, wait = state.timeline.waits, message.wait
+            at = state.playback.at  # if it goes on at the play head: stay here
+            if waits.at(waits.task[wait], at) != wait:
+                at = waits.started[wait]
         if at is not None:
             self._pause_at(at)
         if message.row is not None:
             state.select_row(message.row)
+        elif message.wait is not None:
+            state.select_wait(message.wait)
         if self.query_one(ViewBar).view == "findings":
             self.action_view("tasks")
 

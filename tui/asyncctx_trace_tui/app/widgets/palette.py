@@ -56,6 +56,7 @@ class Palette:
             "error": color["problem"],
             "cancelled": color["problem"].blend(foreground, 0.45),
             "timed-out": color["wait"].blend(color["problem"], 0.5),
+            "await": Color.parse(variables.get("secondary", "#5b8def")).blend(foreground, 0.25),
             "name": self.background,
             "mark": self.background,
             "faint": self.background.blend(foreground, 0.5),

@@ -36,11 +36,12 @@ class Span(NamedTuple):
 
 
 class TextLine(NamedTuple):
-    """One line, with the acquisition and time that it leads to, if any."""
+    """One line, with the acquisition or wait, and the time, that it leads to, if any."""
 
     spans: tuple[Span, ...]
     row: int | None = None
     at: int | None = None
+    wait: int | None = None
 
     @classmethod
     def of(
@@ -68,9 +69,10 @@ class TextPage(ScrollView, StateWidget, can_focus=True, inherit_bindings=False):
     class GoTo(Message):
         """A line with a target was selected."""
 
-        def __init__(self, row: int | None, at: int | None) -> None:
+        def __init__(self, row: int | None, at: int | None, wait: int | None = None) -> None:
             self.row = row
             self.at = at
+            self.wait = wait
             super().__init__()
 
     def __init__(self, state: ViewState, glyphs: Glyphs, *, id: str) -> None:
@@ -95,6 +97,8 @@ class TextPage(ScrollView, StateWidget, can_focus=True, inherit_bindings=False):
             state.task,
             state.selected_row,
             state.selected_resource,
+            state.wait,
+            state.stall,
             len(state.timeline.facts),
             state.now if state.live else None,
             state.answers.revision,
@@ -146,7 +150,7 @@ class TextPage(ScrollView, StateWidget, can_focus=True, inherit_bindings=False):
 
     @staticmethod
     def _has_target(line: TextLine) -> bool:
-        return line.row is not None or line.at is not None
+        return not (line.row is line.at is line.wait is None)
 
     def action_cursor(self, by: int) -> None:
         """Move the cursor to the next line with a target, or scroll if there is none."""
@@ -171,7 +175,7 @@ class TextPage(ScrollView, StateWidget, can_focus=True, inherit_bindings=False):
         if self.cursor < len(self._lines):
             line = self._lines[self.cursor]
             if self._has_target(line):
-                self.post_message(self.GoTo(line.row, line.at))
+                self.post_message(self.GoTo(line.row, line.at, line.wait))
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
         """Show truncated lines and the names of an acquisition in the tooltip."""

@@ -326,6 +326,14 @@ class TimeRows(ScrollView, StateWidget, Generic[Line], can_focus=True, inherit_b
         """Return the acquisition on a line at a time, if any."""
         return None
 
+    def wait_at(self, line: Line, at: int) -> int | None:
+        """Return the wait for something other than a manager on a line at a time, if any."""
+        return None
+
+    def stall_at(self, line: Line, at: int) -> int | None:
+        """Return the stall of an event loop on a line at a time, if any."""
+        return None
+
     def tooltip_for(self, line: Line, at: int | None) -> str | None:
         """Return the tooltip for a line at a time; ``at`` is ``None`` over the label."""
         return None

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from asyncctx_trace.model.events import Outcome
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
 from asyncctx_trace_tui.view.cells.style import HOLD, IDLE, Cell, cell_of, cells_of
+from asyncctx_trace_tui.view.cells.wait_marks import WaitMark, paint_waits
 from asyncctx_trace_tui.view.lanes.kernels import numpy_for
 from asyncctx_trace_tui.view.lanes.tracks import Track
 from asyncctx_trace_tui.view.viewport import Viewport
@@ -41,12 +42,14 @@ def draw(
     alive: tuple[int, int, str] | None = None,
     label: Callable[[int], str] | None = None,
     holder: Callable[[int], str] | None = None,
+    marks: Iterable[WaitMark] = (),
 ) -> list[CellSegment]:
     """Draw the whole width of ``viewport``: one character per column.
 
     ``alive`` is the start, the end and the glyph of the task's lifeline, drawn where nothing else
     is. ``label`` returns the name to draw inside the bar of a row, if it fits. ``holder`` returns
-    the color of a row while it holds.
+    the color of a row while it holds. ``marks`` are drawn over it: see
+    :mod:`~asyncctx_trace_tui.view.cells.wait_marks`.
     """
     width = viewport.width
     cells: list[Cell] = [(" ", IDLE, "")] * width
@@ -55,14 +58,15 @@ def draw(
         last = min(width - 1, viewport.column_of(alive[1]))
         if first <= last:
             cells[first : last + 1] = [(alive[2], IDLE, "")] * (last - first + 1)
-    for column, length, row in _paint(cells, track, viewport, now, glyphs, holder):
+    bars = _paint(cells, track, viewport, now, glyphs, holder)
+    taken = paint_waits(cells, marks, glyphs)
+    for column, length, row in bars:
         name = label(row) if label is not None else ""
-        if 0 < len(name) <= length - 2:
+        if 0 < len(name) <= length - 2 and taken.isdisjoint(range(column, column + len(name) + 2)):
             char, foreground, background = cells[column]
             # On a solid bar the name is inverted; on a wait or a cleanup it is not.
-            foreground, background = (
-                ("name", foreground) if char == glyphs.full[1] else (foreground, background)
-            )
+            if char in (glyphs.full[1], glyphs.awaits_held):
+                foreground, background = "name", foreground
             cells[column + 1 : column + 1 + len(name)] = [
                 (char, foreground, background) for char in name
             ]

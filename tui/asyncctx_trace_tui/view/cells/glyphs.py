@@ -5,8 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from asyncctx_trace.model.events import Outcome
+from asyncctx_trace.model.waits import WaitKind
 
-__all__ = ["ASCII", "UNICODE", "Glyphs"]
+__all__ = ["ASCII", "KIND_LETTERS", "STALL_LETTER", "UNICODE", "Glyphs"]
+
+KIND_LETTERS = {
+    WaitKind.FUTURE: "f",
+    WaitKind.TASK: "t",
+    WaitKind.TASKS: "t",
+    WaitKind.FIRST_TASK: "t",
+    WaitKind.QUEUE_GET: "g",
+    WaitKind.QUEUE_PUT: "p",
+    WaitKind.QUEUE_JOIN: "j",
+    WaitKind.EVENT: "e",
+    WaitKind.CONDITION: "c",
+    WaitKind.BARRIER: "b",
+    WaitKind.LOCK: "l",
+    WaitKind.RECEIVE: "r",
+    WaitKind.SEND: "s",
+    WaitKind.THREAD: "x",
+    WaitKind.IO: "i",
+    WaitKind.SLEEP: "z",
+}
+"""The letter at the start of a wait whose name has no room."""
+STALL_LETTER = "!"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +50,10 @@ class Glyphs:
     """A task that is alive and in no acquisition."""
     alive_low: str
     """The same at the bottom of the line."""
+    awaits: tuple[str, str]
+    """A task that waits for something other than a manager: most of the column, less of it."""
+    awaits_held: str
+    """The same while it holds."""
     head: str
     outcomes: dict[Outcome, str]
     selected: str
@@ -55,6 +81,8 @@ UNICODE = Glyphs(
     mixed="▚",
     alive="─",
     alive_low="_",
+    awaits=("╌", "┈"),
+    awaits_held="▓",
     head="│",
     outcomes={Outcome.ERROR: "✗", Outcome.CANCELLED: "⊘", Outcome.TIMED_OUT: "◷"},
     selected="▸",
@@ -77,6 +105,8 @@ ASCII = Glyphs(
     mixed="%",
     alive="-",
     alive_low="_",
+    awaits=("~", "`"),
+    awaits_held="=",
     head="|",
     outcomes={Outcome.ERROR: "x", Outcome.CANCELLED: "o", Outcome.TIMED_OUT: "t"},
     selected=">",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Sequence, Set
 from itertools import compress, islice
 
 from asyncctx_trace.analysis.timeline.table import Timeline
@@ -10,6 +11,7 @@ from asyncctx_trace_tui.view.lanes.interval_index import IntervalIndex
 from asyncctx_trace_tui.view.lanes.kernels import numpy_for
 from asyncctx_trace_tui.view.lanes.shares import NEVER
 from asyncctx_trace_tui.view.lanes.tracks import Track
+from asyncctx_trace_tui.view.lanes.wait_track import WaitTrack
 
 __all__ = ["Lane", "LaneSet"]
 
@@ -17,25 +19,42 @@ __all__ = ["Lane", "LaneSet"]
 class Lane:
     """The tracks of one task: one per nesting depth, the outermost first."""
 
-    def __init__(self, timeline: Timeline, task: int, order: int) -> None:
+    def __init__(self, timeline: Timeline, task: int, order: int, groups: Set[int]) -> None:
+        """``groups``: the resources whose exit waits for tasks."""
         self.task = task
         self.order = order
         """The index of the lane, in order of first appearance of tasks."""
-        self._timeline = timeline
-        self._rows = timeline.rows_of_task[task]
+        self.timeline = timeline
+        self._groups = groups
+        self._rows = timeline.rows_of_task.get(task, array("q"))
         self._assigned = 0
         """Number of rows assigned to tracks by depth; 0 while one track has all rows."""
-        self.tracks = [Track(timeline, self._rows)]
+        self.tracks = [Track(timeline, self._rows, groups)]
+        self.waits = WaitTrack(timeline, task)
+
+    def adopt_rows(self) -> None:
+        """Use the acquisitions of a task that only waited when its lane was made."""
+        self._rows = self.timeline.rows_of_task[self.task]
+        self.tracks = [Track(self.timeline, self._rows, self._groups)]
+
+    def depths_at(self, times: Sequence[int]) -> list[int]:
+        """Return for each of ``times`` the depth of the innermost open acquisition; 0 for none."""
+        found = [0] * len(times)
+        for depth, track in enumerate(self.tracks[1:], 1):
+            for index, is_open in enumerate(track.open_at(times)):
+                if is_open:
+                    found[index] = depth
+        return found
 
     def assign_by_depth(self) -> None:
         """Assign each new row to the track of its depth."""
         if not self._assigned:
-            self.tracks = [Track(self._timeline)]
-        tracks, depths = self.tracks, self._timeline.depth
+            self.tracks = [Track(self.timeline, groups=self._groups)]
+        tracks, depths = self.tracks, self.timeline.depth
         for row in self._rows[self._assigned :]:
             depth = depths[row]
             while len(tracks) <= depth:
-                tracks.append(Track(self._timeline))
+                tracks.append(Track(self.timeline, groups=self._groups))
             tracks[depth].rows.append(row)
         self._assigned = len(self._rows)
 
@@ -48,34 +67,71 @@ class LaneSet:
         self.lanes: dict[int, Lane] = {}
         self.revision = 0
         """Increases when a lane or a track is added."""
+        self.groups: set[int] = set()
+        """The resources whose exit waits for tasks: task groups and nurseries."""
+        self.group_rows: dict[int, list[int]] = {}
+        """Task -> its acquisitions of these."""
         self._known = 0
+        self._known_waits = 0
+        self._acquiring = self._waiting = 0
+        """Number of tasks seen among those that acquire, and among those that wait."""
+        self._resources = 0
         self._nested: set[int] = set()
         """Tasks with nested acquisitions."""
         self._intervals = IntervalIndex(timeline)
 
     def update(self) -> None:
-        """Add the acquisitions that the timeline got since the last call."""
+        """Add the acquisitions and waits that the timeline got since the last call."""
         timeline, lanes, known = self.timeline, self.lanes, self._known
-        if known == len(timeline):
+        if known == len(timeline) and self._known_waits == len(timeline.waits):
             return
-        if len(lanes) < len(timeline.rows_of_task):
-            for task in islice(timeline.rows_of_task, len(lanes), None):
-                lanes[task] = Lane(timeline, task, len(lanes))
-            self.revision += 1
+        self._find_groups()
+        self._add_lanes()
         tasks = timeline.task[known:]
         self._nested.update(compress(tasks, timeline.depth[known:]))
         for task in self._nested.intersection(tasks):
             before = len(lanes[task].tracks)
             lanes[task].assign_by_depth()
             self.revision += len(lanes[task].tracks) > before
-        self._known = len(timeline)
+        if self.groups:
+            is_group = map(self.groups.__contains__, timeline.resource[known:])
+            for row in compress(range(known, len(timeline)), is_group):
+                self.group_rows.setdefault(timeline.task[row], []).append(row)
+        self._known, self._known_waits = len(timeline), len(timeline.waits)
+
+    def _find_groups(self) -> None:
+        resources = self.timeline.resources
+        for resource, known in islice(resources.items(), self._resources, None):
+            if known.kind == "task group":
+                self.groups.add(resource)
+        self._resources = len(resources)
+
+    def _add_lanes(self) -> None:
+        """Add the lanes of new tasks, those first that did something first."""
+        timeline, lanes, waits = self.timeline, self.lanes, self.timeline.waits
+        new: list[tuple[int, int]] = []
+        for task, rows in islice(timeline.rows_of_task.items(), self._acquiring, None):
+            if task in lanes:
+                lanes[task].adopt_rows()
+                self.revision += 1
+            else:
+                new.append((timeline.enter_started[rows[0]], task))
+        for task, rows in islice(waits.rows_of_task.items(), self._waiting, None):
+            if task not in lanes:
+                new.append((waits.started[rows[0]], task))
+        self._acquiring, self._waiting = len(timeline.rows_of_task), len(waits.rows_of_task)
+        for _, task in sorted(new):
+            if task not in lanes:
+                lanes[task] = Lane(timeline, task, len(lanes), self.groups)
+        self.revision += bool(new)
 
     def totals(self, phase: int, now: int) -> list[int]:
         """Return the time per lane spent in a phase (0, 1, 2) until ``now``, in ns."""
         fast = numpy_for(len(self.timeline))
         if fast is not None:
-            found: list[int] = fast.totals(self.timeline, phase, now)
-            return found
+            spent = fast.totals(self.timeline, phase, now, self.groups)
+            found = dict(zip(self.timeline.rows_of_task, spent, strict=True))
+            return [found.get(task, 0) for task in self.lanes]
         return [
             sum(track.elapsed(NEVER, now)[phase] for track in lane.tracks)
             for lane in self.lanes.values()

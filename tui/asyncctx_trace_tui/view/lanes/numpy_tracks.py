@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 from asyncctx_trace.model.outcomes import Outcome
-from asyncctx_trace_tui.view.lanes.shares import NEVER, TrackColumns
+from asyncctx_trace_tui.view.lanes.shares import NEVER, TrackColumns, WaitRun, WaitTrackColumns
 from asyncctx_trace_tui.view.viewport import Viewport
 
 if TYPE_CHECKING:
@@ -18,7 +19,16 @@ if TYPE_CHECKING:
     Integers = NDArray[np.int64]
     Truths = NDArray[np.bool_]
 
-__all__ = ["ColumnSums", "Columns", "ended_badly", "sum_up", "totals"]
+__all__ = [
+    "ColumnSums",
+    "Columns",
+    "ended_badly",
+    "open_at",
+    "sum_up",
+    "sum_up_waits",
+    "totals",
+    "wait_runs",
+]
 
 _AT_ONCE = 100_000
 """Rows that are processed at a time, to limit memory."""
@@ -27,7 +37,7 @@ _AT_ONCE = 100_000
 def sum_up(track: TrackColumns) -> None:
     """Add the new rows of ``track`` to its sums."""
     rows = _view(track.rows)[max(0, len(track.starts) - 1) :]
-    entered, body, exit, ended = _edges(track.timeline, rows, track.holds_only)
+    entered, body, exit, ended = _edges(track.timeline, rows, track.holds_only, track.groups)
     new = len(track.rows) - len(track.starts)
     del rows  # the array cannot grow while a view of it exists
     track.starts.frombytes(entered[-new:].tobytes())
@@ -54,14 +64,81 @@ def ended_badly(timeline: Timeline, rows: array[int]) -> list[int]:
     return found
 
 
-def totals(timeline: Timeline, phase: int, now: int) -> list[int]:
-    """Return the time that each task spent in a phase, in order of first appearance."""
+def open_at(track: TrackColumns, times: Sequence[int]) -> list[bool]:
+    """Return for each of ``times`` whether an acquisition of ``track`` is open."""
+    index = np.searchsorted(_view(track.starts), times, side="right") - 1
+    if not len(track.rows):
+        return [False] * len(times)
+    rows = _view(track.rows)[np.maximum(index, 0)]
+    ended = _edges(track.timeline, rows, track.holds_only, track.groups)[3]
+    found: list[bool] = ((index >= 0) & (np.asarray(times) < ended)).tolist()
+    return found
+
+
+def sum_up_waits(track: WaitTrackColumns) -> None:
+    """Add the new waits of ``track`` to its sums."""
+    known, before = len(track.starts), track.before
+    rows = _view(track.rows)[max(0, known - 1) :]
+    started, ended = _view(track.columns.started)[rows], _view(track.columns.ended)[rows]
+    following = started[1:]
+    spent = np.where(ended[:-1] == NOT_YET, following, np.minimum(ended[:-1], following))
+    sums = np.cumsum(spent - started[:-1])
+    sums = sums + before[-1] if known else np.concatenate([np.zeros(1, np.int64), sums])
+    new = started[1:] if known else started
+    del rows  # the array cannot grow while a view of it exists
+    track.starts.frombytes(new.tobytes())
+    before.frombytes(sums.tobytes())
+
+
+def wait_runs(track: WaitTrackColumns, viewport: Viewport, now: int) -> list[WaitRun]:
+    """Return the columns in which a task waits, from left to right."""
+    starts, rows, step = _view(track.starts), _view(track.rows), viewport.per_column
+    edges = viewport.start + step * np.arange(viewport.width + 1)
+    index = np.searchsorted(starts, edges, side="right") - 1
+    begun, known = index >= 0, np.maximum(index, 0)
+    until = _wait_ends(track, starts, rows, known, now)
+    spent = np.maximum(0, np.minimum(edges, until) - starts[known])
+    share = np.diff(np.where(begun, _view(track.before)[known] + spent, 0))
+    whole = begun[:-1] & (until[:-1] >= edges[1:])
+    middle = edges[:-1] + step // 2
+    inside = np.searchsorted(starts, middle, side="right") - 1
+    inside_known = np.maximum(inside, 0)
+    covered = (inside >= 0) & (_wait_ends(track, starts, rows, inside_known, now) > middle)
+    last = np.maximum(np.searchsorted(starts, edges[1:] - 1, side="right") - 1, 0)
+    which = np.where(whole, known[:-1], np.where(covered, inside_known, last))
+    goes_on = np.concatenate([[False], whole[1:] & whole[:-1] & (index[1:-1] == index[:-2])])
+    firsts = np.flatnonzero((share > 0) & ~goes_on)
+    ends = np.flatnonzero((share > 0) & ~np.concatenate([goes_on[1:], [False]]))
+    return list(
+        map(
+            WaitRun,
+            firsts.tolist(),
+            (ends - firsts + 1).tolist(),
+            rows[which[firsts]].tolist(),
+            share[firsts].tolist(),
+        )
+    )
+
+
+def _wait_ends(
+    track: WaitTrackColumns, starts: Integers, rows: Integers, index: Integers, now: int
+) -> Integers:
+    following = np.where(
+        index + 1 < len(starts), starts[np.minimum(index + 1, len(starts) - 1)], now
+    )
+    ended = _view(track.columns.ended)[rows[index]]
+    ends: Integers = np.minimum(np.where(ended == NOT_YET, following, ended), following)
+    return np.minimum(ends, now)
+
+
+def totals(timeline: Timeline, phase: int, now: int, groups: Set[int] = frozenset()) -> list[int]:
+    """Return the time that each task spent in a phase, in the order of ``rows_of_task``."""
     tasks = np.fromiter(timeline.rows_of_task, np.int64, len(timeline.rows_of_task))
     order = np.argsort(tasks)
     spent = np.zeros(len(tasks), np.int64)
     for first in range(0, len(timeline), _AT_ONCE):
         rows = np.arange(first, min(first + _AT_ONCE, len(timeline)))
-        edges = _edges(timeline, rows, False)
+        edges = _edges(timeline, rows, False, groups)
         took = np.minimum(edges[phase + 1], now) - np.minimum(edges[phase], now)
         place = np.searchsorted(tasks[order], _view(timeline.task)[rows])
         np.add.at(spent, order[place], took)
@@ -79,7 +156,9 @@ class Columns:
         index = np.searchsorted(starts, edges, side="right") - 1
         begun, known = index >= 0, np.maximum(index, 0)
         rows = _view(track.rows)
-        entered, body, exit, ended = _edges(track.timeline, rows[known], track.holds_only)
+        entered, body, exit, ended = _edges(
+            track.timeline, rows[known], track.holds_only, track.groups
+        )
         at = np.minimum(edges, now)
         self.wait, self.hold, self.cleanup = (
             np.diff(
@@ -163,7 +242,7 @@ def _view(column: array[int]) -> Integers:
 
 
 def _edges(
-    timeline: Timeline, rows: Integers, holds_only: bool
+    timeline: Timeline, rows: Integers, holds_only: bool, groups: Set[int] = frozenset()
 ) -> tuple[Integers, Integers, Integers, Integers]:
     """Return :meth:`Track.edges` of many rows."""
     entered = _view(timeline.enter_started)[rows]
@@ -178,4 +257,6 @@ def _edges(
     exit = np.where(out, body, np.where(exit == NOT_YET, NEVER, exit))
     ended = _view(timeline.exit_ended)[rows]
     ended = np.where(out, body, np.where(ended == NOT_YET, NEVER, ended))
+    if groups:
+        exit = np.where(np.isin(_view(timeline.resource)[rows], list(groups)), ended, exit)
     return entered, body, exit, ended

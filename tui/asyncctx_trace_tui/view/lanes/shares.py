@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Set
 from typing import NamedTuple, Protocol
 
 from asyncctx_trace.analysis.timeline.table import Timeline
+from asyncctx_trace.analysis.timeline.wait_columns import WaitColumns
 from asyncctx_trace.model.events import Outcome
 
-__all__ = ["NEVER", "NO_TIME", "Problem", "Run", "Shares", "TrackColumns"]
+__all__ = [
+    "NEVER",
+    "NO_TIME",
+    "Problem",
+    "Run",
+    "Shares",
+    "TrackColumns",
+    "WaitRun",
+    "WaitTrackColumns",
+]
 
 NEVER = 1 << 62
 """Stands for the time of an event that has not happened, in ns."""
@@ -39,6 +50,17 @@ class Run(NamedTuple):
     """Whether a phase continues from the left, and to the right."""
 
 
+class WaitRun(NamedTuple):
+    """Neighboring columns within one wait, or a single column in which a task waits for a time."""
+
+    column: int
+    length: int
+    row: int
+    """The wait, in ``timeline.waits``: of a single column, the one in the middle of it."""
+    share: int
+    """The time spent waiting in one column, in ns."""
+
+
 class Problem(NamedTuple):
     """A phase that ended badly: error, cancellation or timeout."""
 
@@ -61,6 +83,20 @@ class TrackColumns(Protocol):
     sums: tuple[array[int], array[int], array[int]]
     """The time in each phase before each of these rows, in ns."""
     holds_only: bool
+    groups: Set[int]
+    """The resources whose exit waits for tasks: it is drawn like the body."""
 
     def sum_up(self) -> None:
         """Add the rows that were appended since the last call."""
+
+
+class WaitTrackColumns(Protocol):
+    """The columns of a track of waits, as the numpy implementation needs them."""
+
+    columns: WaitColumns
+    rows: array[int]
+    """Rows of ``columns``, in order."""
+    starts: array[int]
+    """The start of each row that has been summed up, in ns."""
+    before: array[int]
+    """The time spent waiting before each of these rows, in ns."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence, Set
 from operator import attrgetter
 
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
@@ -30,8 +30,15 @@ class Track:
     holds_only = False
     """Whether waits are excluded."""
 
-    def __init__(self, timeline: Timeline, rows: array[int] | None = None) -> None:
+    def __init__(
+        self,
+        timeline: Timeline,
+        rows: array[int] | None = None,
+        groups: Set[int] = frozenset(),
+    ) -> None:
         self.timeline = timeline
+        self.groups = groups
+        """The resources whose exit waits for tasks: it is not cleanup, and drawn like the body."""
         self.rows = array("q") if rows is None else rows
         """The rows in order; the owner of the array may append to it."""
         self.starts = array("q")
@@ -72,6 +79,15 @@ class Track:
             return None
         row = self.rows[index]
         return row if at < self.edges(row)[3] else None
+
+    def open_at(self, times: Sequence[int]) -> list[bool]:
+        """Return for each of ``times`` whether an acquisition is open."""
+        self.sum_up()
+        fast = numpy_for(len(times))
+        if fast is not None:
+            found: list[bool] = fast.open_at(self, times)
+            return found
+        return [self.row_at(at) is not None for at in times]
 
     def elapsed(self, at: int, now: int) -> Shares:
         """Return the time spent in each phase until ``at``; open phases last until ``now``."""
@@ -176,6 +192,8 @@ class Track:
         if timeline.enter_outcome[row] != _OK:
             return entered, body, body, body
         exit, ended = timeline.exit_started[row], timeline.exit_ended[row]
+        if timeline.resource[row] in self.groups:
+            exit = ended
         return (
             entered,
             body,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 
 from rich.segment import Segment
 from textual.strip import Strip
 
 from asyncctx_trace_tui.app.widgets.state_widget import StateWidget
 from asyncctx_trace_tui.app.widgets.time_rows import names_width
-from asyncctx_trace_tui.view.cells.glyphs import Glyphs
+from asyncctx_trace_tui.view.cells.glyphs import STALL_LETTER, Glyphs
 from asyncctx_trace_tui.view.state import ViewState
 from asyncctx_trace_tui.view.time_axis import ticks
 
@@ -17,7 +17,7 @@ __all__ = ["Ruler"]
 
 
 class Ruler(StateWidget):
-    """One line of round times, with the time of the play head and the marks A and B."""
+    """One line of round times, with the play head, the marks A and B, and stalls of event loops."""
 
     DEFAULT_CSS = """
     Ruler { height: 1; }
@@ -31,7 +31,9 @@ class Ruler(StateWidget):
     def render_key(self) -> Hashable:
         state = self.state
         at = state.playback.at - state.zero
-        return state.viewport, state.zero, at // self._precision, self.size, *state.marks.items()
+        stalls = len(state.timeline.stalls), len(state.timeline.stalls_ended)
+        shown = state.viewport, state.zero, at // self._precision, self.size, stalls
+        return *shown, *state.marks.items()
 
     @property
     def _precision(self) -> int:
@@ -55,12 +57,28 @@ class Ruler(StateWidget):
             Segment(line[start + len(label) :], palette.style("faint")),
         ]
         strip = Strip(segments).adjust_cell_length(self.size.width, palette.style("faint"))
+        gutter = names_width(state, self.app.size.width)
+        for first, last in self._stalled():
+            text = strip.crop(gutter + first, gutter + last + 1).text.replace(" ", STALL_LETTER)
+            stalled = Strip([Segment(text, palette.style("mark", "error"))], len(text))
+            before, after = strip.crop(0, gutter + first), strip.crop(gutter + last + 1)
+            strip = Strip.join([before, stalled, after])
         for letter, at in state.marks.items():
             if viewport.shows(at):
                 x = names_width(state, self.app.size.width) + viewport.column_of(at)
                 mark = Strip([Segment(letter, palette.style("mark", "wait"))], 1)
                 strip = Strip.join([strip.crop(0, x), mark, strip.crop(x + 1)])
         return strip
+
+    def _stalled(self) -> Iterator[tuple[int, int]]:
+        """Yield the first and last visible column of each stall, from left to right."""
+        viewport, free = self.state.viewport, 0
+        for stall in self.state.stalls:
+            first = max(free, viewport.column_of(stall.since))
+            last = min(viewport.width - 1, viewport.column_of(stall.until))
+            if first <= last:
+                yield first, last
+                free = last + 1
 
     def _head(self, column: int) -> tuple[str, int]:
         """Return the label of the play head and its first column: right of it if there is space."""

@@ -1,4 +1,4 @@
-"""The view of details: everything that is known about the selected acquisition."""
+"""The view of details: everything about the selected acquisition, wait or stall."""
 
 from __future__ import annotations
 
@@ -16,6 +16,12 @@ from asyncctx_trace.model.events import ErrorText, Outcome
 from asyncctx_trace.model.names import resource_name, task_name
 from asyncctx_trace.model.text import plain
 from asyncctx_trace.recording.format import Anchor
+from asyncctx_trace_tui.app.widgets.panes.wait_details import (
+    detail_line,
+    site_lines,
+    stall_details,
+    wait_details,
+)
 from asyncctx_trace_tui.app.widgets.text_page import Span, TextLine, TextPage
 
 __all__ = ["Details"]
@@ -38,34 +44,48 @@ class Details(TextPage):
     """The key of the acquisition, the row around it, the rows within it."""
 
     def lines(self) -> list[TextLine]:
+        """Return what is selected; if it is the play head, all that goes on there."""
         state = self.state
-        timeline = state.timeline
-        row = state.selected_row
-        if row is None:
-            return [TextLine.of("no acquisition is selected", "faint")]
+        wait, stall, row = state.selected_wait, state.selected_stall, state.selected_row
+        parts: list[list[TextLine]] = []
+        if stall is not None and (state.stall is not None or stall.started.task == state.task):
+            parts.append(stall_details(state, stall))
+        if wait is not None:
+            parts.append(wait_details(state, wait))
+        if row is not None and state.wait is None and state.stall is None:
+            parts.insert(0 if state.row is not None else len(parts), self._acquisition(row))
+        if not parts:
+            return [TextLine.of("nothing is selected", "faint")]
+        lines = parts[0]
+        for part in parts[1:]:
+            lines += [TextLine.of(""), *part]
+        return lines
+
+    def _acquisition(self, row: int) -> list[TextLine]:
+        state, timeline = self.state, self.state.timeline
         a = timeline.acquisition(row)
         resource = timeline.resources.get(a.resource)
         site = timeline.sites.get(a.site)
+        text = _statement(site.text) if site is not None else ""
         lines = [
-            _line("task", task_name(timeline, a.task)),
-            _line("resource", resource_name(timeline, a.resource)),
+            detail_line("task", task_name(timeline, a.task)),
+            detail_line("resource", resource_name(timeline, a.resource)),
         ]
         if resource is not None:
             capacity = "not known" if resource.capacity is None else str(resource.capacity)
-            lines.append(_line("kind", f"{resource.kind}, capacity {capacity}"))
-        lines.append(_line("manager", a.manager))
-        if site is not None:
-            within = f" in {site.function}" if site.function else ""
-            lines.append(_line("site", f"{site.file}:{site.line}{within}"))
-            lines.append(_line("source", _statement(site.text)))
+            lines.append(detail_line("kind", f"{resource.kind}, capacity {capacity}"))
+        lines.append(detail_line("manager", a.manager))
+        lines += site_lines(state, a.site, text)
         lines.append(TextLine.of(""))
         lines += self._phase(a, "enter", a.enter_outcome, a.enter_error)
         lines += self._phase(a, "body", a.body_outcome, a.body_error)
         lines += self._phase(a, "exit", a.exit_outcome, a.exit_error)
         if a.suppressed:
-            lines.append(_line("", "the exit suppressed the error of the body", "wait"))
+            lines.append(detail_line("", "the exit suppressed the error of the body", "wait"))
         if a.exit_task != a.task:
-            lines.append(_line("", f"cleaned up by {task_name(timeline, a.exit_task)}", "wait"))
+            lines.append(
+                detail_line("", f"cleaned up by {task_name(timeline, a.exit_task)}", "wait")
+            )
         lines += self._family(a)
         if state.anchor is not None:
             lines += self._spans(a, state.anchor)
@@ -75,24 +95,25 @@ class Details(TextPage):
         self, a: Acquisition, phase: Phase, outcome: Outcome | None, error: ErrorText | None
     ) -> list[TextLine]:
         span = a.span_of(phase, self.state.now)
-        name = _NAMES[phase]
+        is_group = phase == "exit" and a.resource in self.state.tracks.groups
+        name = "children" if is_group else _NAMES[phase]
         if span is None:
-            return [_line(name, "not yet" if a.ended is None else "never", "faint")]
+            return [detail_line(name, "not yet" if a.ended is None else "never", "faint")]
         start, end = span
         ending = self.state.clock(end, 1) if outcome is not None else "now"
         times = f"{format_duration(end - start)}, from {self.state.clock(start, 1)} to {ending}"
         shown = "still going on" if outcome is None else _OUTCOMES[outcome]
         foreground = "text" if outcome in (None, Outcome.OK) else "error"
-        lines = [_line(name, f"{times} · {shown}", foreground, at=start)]
+        lines = [detail_line(name, f"{times} · {shown}", foreground, at=start)]
         if error is not None:
-            lines.append(_line("", plain(f"{error.type}: {error.message}"), "error"))
+            lines.append(detail_line("", plain(f"{error.type}: {error.message}"), "error"))
         return lines
 
     def _spans(self, a: Acquisition, anchor: Anchor) -> list[TextLine]:
         """Return the ids and attributes of its spans, as an export of this recording has them."""
         *phases, lifecycle = spans_of_acquisition(self.state.timeline, a.row, anchor)
-        lines = [TextLine.of(""), _line("span id", f"{lifecycle.id:016x}")]
-        lines += [_line(span.name, f"{span.id:016x}") for span in phases]
+        lines = [TextLine.of(""), detail_line("span id", f"{lifecycle.id:016x}")]
+        lines += [detail_line(span.name, f"{span.id:016x}") for span in phases]
         lines.append(TextLine.of(""))
         for name, value in lifecycle.attributes.items():
             shown = json.dumps(value, ensure_ascii=False)
@@ -117,12 +138,12 @@ class Details(TextPage):
             lines.append(self._relative("within", outer))
         lines += [self._relative("around", row) for row in inner[:_SHOWN]]
         if len(inner) > _SHOWN:
-            lines.append(_line("", f"and {len(inner) - _SHOWN:,} more", "faint"))
+            lines.append(detail_line("", f"and {len(inner) - _SHOWN:,} more", "faint"))
         return lines
 
     def _relative(self, how: str, row: int) -> TextLine:
         timeline = self.state.timeline
-        return _line(how, resource_name(timeline, timeline.resource[row]), row=row)
+        return detail_line(how, resource_name(timeline, timeline.resource[row]), row=row)
 
 
 def _statement(text: str) -> str:
@@ -134,14 +155,3 @@ def _statement(text: str) -> str:
             ast.parse(f"async def f():\n {text[: colon + 1]} pass")
             return text[: colon + 1]
     return text
-
-
-def _line(
-    name: str,
-    value: str,
-    foreground: str = "text",
-    *,
-    row: int | None = None,
-    at: int | None = None,
-) -> TextLine:
-    return TextLine((Span(f"{name:>12}  ", "faint"), Span(plain(value), foreground)), row, at)

@@ -13,7 +13,14 @@ from asyncctx_trace_tui.app.widgets.palette import task_color
 from asyncctx_trace_tui.app.widgets.state_widget import StateWidget
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
 from asyncctx_trace_tui.view.mark_summary import between
-from asyncctx_trace_tui.view.narration import describe, describe_queue, events_at, occupants_at
+from asyncctx_trace_tui.view.narration import (
+    describe,
+    describe_queue,
+    describe_stall,
+    describe_waits,
+    events_at,
+    occupants_at,
+)
 from asyncctx_trace_tui.view.state import ViewState
 
 __all__ = ["Sentences"]
@@ -66,10 +73,13 @@ class Sentences(StateWidget):
         return text
 
     def _covers(self) -> list[int]:
-        """Return the tasks with open acquisitions at the play head."""
+        """Return tasks that hold or wait at the play head."""
         state = self.state
-        rows = islice(state.tracks.open_at(state.playback.at), _NAMED)
-        return list(dict.fromkeys(state.timeline.task[row] for row in rows))
+        at = state.playback.at
+        rows = islice(state.tracks.open_at(at), _NAMED)
+        lanes = islice(state.tracks.lanes.values(), _NAMED)
+        waiting = [lane.task for lane in lanes if lane.waits.row_at(at, state.now) is not None]
+        return list(dict.fromkeys([*(state.timeline.task[row] for row in rows), *waiting]))
 
     def _lines(self) -> list[tuple[str, str]]:
         state = self.state
@@ -91,6 +101,10 @@ class Sentences(StateWidget):
                     found = [other for other in found if other is not moment]
                     break
         lines += [(describe(timeline, moment, at), "text") for moment in found]
+        stall = state.selected_stall
+        if stall is not None and stall.since <= at < stall.until:
+            lines.insert(0, (describe_stall(timeline, stall, at), "error"))
+        lines += [(line, "faint") for line in describe_waits(state.tracks, at, state.now)]
         lines = lines or [("no task holds or waits for anything", "faint")]
         height, width = self.content_size.height, max(1, self.content_size.width)
         fit = 0

@@ -19,7 +19,7 @@ _NUMBER = 5
 
 
 class Source(TextPage):
-    """The source file of the selected acquisition, with a colored mark for every task."""
+    """The source file of the selected acquisition or wait, with a colored mark for every task."""
 
     DEFAULT_CSS = """
     Source { border-top: solid $foreground 20%; border-title-color: $foreground 60%; }
@@ -30,8 +30,7 @@ class Source(TextPage):
     def lines(self) -> list[TextLine]:
         state = self.state
         self._line_to_show = None
-        row = state.selected_row
-        site = state.timeline.sites.get(state.timeline.site[row]) if row is not None else None
+        site = state.timeline.sites.get(state.selected_site or 0)
         if site is None:
             return [TextLine.of("the source file is not known", "faint")]
         script = read_source(site.file, site.digest)
@@ -65,6 +64,12 @@ class Source(TextPage):
         state, timeline = self.state, self.state.timeline
         found: dict[int, list[tuple[int, str, str]]] = {}
         for order, lane in enumerate(state.tracks.lanes.values()):
+            wait = lane.waits.row_at(state.playback.at, state.now)
+            if wait is not None:
+                site = timeline.sites.get(timeline.waits.site[wait])
+                if site is not None and site.file == file:
+                    found.setdefault(site.line, []).append((lane.task, task_color(order), "await"))
+                continue
             for track in reversed(lane.tracks):
                 row = track.row_at(state.playback.at)
                 if row is None:
@@ -100,6 +105,7 @@ class Source(TextPage):
     def _names(self, tasks: list[tuple[int, str, str]]) -> list[Span]:
         """Return the tasks on a line with their phases, in at most half of the line."""
         phases = dict(zip(("enter", "body", "exit"), self.glyphs.full, strict=True))
+        phases["await"] = self.glyphs.awaits[0]
         free = self.scrollable_content_region.width // 2
         spans: list[Span] = []
         for index, (task, foreground, phase) in enumerate(tasks):

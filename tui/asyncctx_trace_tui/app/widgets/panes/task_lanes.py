@@ -7,6 +7,7 @@ from itertools import islice, takewhile
 from typing import NamedTuple
 
 from asyncctx_trace.analysis.contention.wakeups import wakeups
+from asyncctx_trace.analysis.timeline.table import NOT_YET
 from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.names import resource_name, task_name
 from asyncctx_trace.model.text import plain
@@ -14,9 +15,12 @@ from asyncctx_trace_tui.app.widgets.palette import task_color
 from asyncctx_trace_tui.app.widgets.time_rows import LineLabel, TimeRows
 from asyncctx_trace_tui.view.cells.drawing import CellSegment, draw
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
+from asyncctx_trace_tui.view.cells.wait_marks import WaitMark
+from asyncctx_trace_tui.view.lane_marks import arrange_marks
 from asyncctx_trace_tui.view.lanes.lane_set import Lane
 from asyncctx_trace_tui.view.lanes.tracks import Track
 from asyncctx_trace_tui.view.state import ViewState
+from asyncctx_trace_tui.view.wait_text import describe_end, describe_length, describe_wait
 
 __all__ = ["LaneLine", "Lanes"]
 
@@ -49,6 +53,8 @@ class Lanes(TimeRows[LaneLine]):
         """The key that the lines were laid out for."""
         self._first: dict[int, int] = {}
         """Task -> the index of its first line."""
+        self._marks: dict[int, tuple[Hashable, dict[int, list[WaitMark]]]] = {}
+        """Task -> the key that its waits were arranged for, and these by depth."""
         self._arrow: tuple[Hashable, dict[LaneLine, dict[int, tuple[str, str]]]] = (None, {})
 
     def lay_out(self, height: int) -> list[LaneLine]:
@@ -95,10 +101,14 @@ class Lanes(TimeRows[LaneLine]):
         ended = state.timeline.task_ended.get(line.task)
         # Redraw a growing bar for every eighth of a column.
         now = 8 * (state.now - state.viewport.start) // state.viewport.per_column
-        return line.track.render_key(now), now // 8 if ended is None else ended
+        lane = state.tracks.lanes[line.task]
+        waits = lane.waits.render_key(now)
+        return line.track.render_key(now), waits, now // 8 if ended is None else ended
 
     def shared_key(self) -> Hashable:
-        return self._thick, self.state.row, self._arrow_for()
+        state = self.state
+        stalls = len(state.timeline.stalls), len(state.timeline.stalls_ended)
+        return self._thick, state.row, state.wait, stalls, self._arrow_for()
 
     @property
     def _middle(self) -> int:
@@ -130,6 +140,7 @@ class Lanes(TimeRows[LaneLine]):
             self.glyphs,
             alive=self._life(line.task) if middle and not line.depth else None,
             label=self.bar_label if middle else None,
+            marks=self._marks_of(line),
             # Alternate the color by depth, so that touching bars can be distinguished.
             holder=(lambda _: "hold-within") if line.depth % 2 else None,
         )
@@ -137,7 +148,11 @@ class Lanes(TimeRows[LaneLine]):
     def _life(self, task: int) -> tuple[int, int, str]:
         """Return start, end and glyph of the lifeline of a task."""
         timeline = self.state.timeline
-        first = timeline.enter_started[timeline.rows_of_task[task][0]]
+        acquired, waited = timeline.rows_of_task.get(task), timeline.waits.rows_of_task.get(task)
+        first = min(
+            timeline.enter_started[acquired[0]] if acquired else self.state.now,
+            timeline.waits.started[waited[0]] if waited else self.state.now,
+        )
         defined = timeline.tasks.get(task)
         if defined is not None:
             first = min(first, defined.at)
@@ -145,45 +160,93 @@ class Lanes(TimeRows[LaneLine]):
         glyph = self.glyphs.alive if self._thick % 2 else self.glyphs.alive_low
         return max(first, self.state.origin), ended, glyph
 
+    # -- waits for other things -------------------------------------------------------------
+
+    def _marks_of(self, line: LaneLine) -> list[WaitMark]:
+        """Return the waits and stalls to draw on a line."""
+        state = self.state
+        lane = state.tracks.lanes[line.task]
+        key = state.viewport, self.line_key(line), len(lane.tracks), self.shared_key()
+        known = self._marks.get(line.task)
+        if known is None or known[0] != key:
+            if len(self._marks) > 4 * max(50, self.size.height):
+                self._marks.clear()
+            found = arrange_marks(
+                lane,
+                state.tracks.group_rows.get(line.task, []),
+                [stall for stall in state.stalls if stall.started.task == line.task],
+                state.viewport,
+                state.now,
+                folded=line.hidden > 0,
+            )
+            known = self._marks[line.task] = key, found
+        return known[1].get(line.depth, [])
+
     # -- arrows -----------------------------------------------------------------------------
 
     def overlay(self, line: LaneLine) -> dict[int, tuple[str, str]]:
         return {**self._brackets(line), **self._arrow[1].get(line, {})}
 
     def _brackets(self, line: LaneLine) -> dict[int, tuple[str, str]]:
-        """Return the brackets around the selected acquisition, as far as it is visible."""
-        state, row = self.state, self.state.row
-        timeline, viewport = state.timeline, state.viewport
-        if row is None or line.track is None or timeline.task[row] != line.task:
+        """Return the brackets around the selected acquisition or wait, as far as visible."""
+        state, viewport = self.state, self.state.viewport
+        timeline, row, wait = state.timeline, state.row, state.wait
+        if line.track is None or line.task != state.task:
             return {}
-        ended = timeline.acquisition(row).ended
-        first = viewport.column_of(timeline.enter_started[row])
+        if row is not None and timeline.task[row] == line.task:
+            depth, started = timeline.depth[row], timeline.enter_started[row]
+            ended = timeline.acquisition(row).ended
+        elif wait is not None:
+            started, end = timeline.waits.started[wait], timeline.waits.ended[wait]
+            depth = self._depth_of_wait(wait)
+            ended = None if end == NOT_YET else end
+        else:
+            return {}
+        first = viewport.column_of(started)
         last = viewport.column_of(state.now if ended is None else ended)
-        if timeline.depth[row] != line.depth or last < 0 or first >= viewport.width:
+        if depth != line.depth or last < 0 or first >= viewport.width:
             return {}
         right = {min(last, viewport.width - 1): ("]", "arrow")}
         return {**right, max(first, 0): ("[", "arrow")}
 
+    def _depth_of_wait(self, wait: int) -> int:
+        waits = self.state.timeline.waits
+        task = waits.task[wait]
+        folded = task in self.state.lane_order.folded
+        lane = self.state.tracks.lanes[task]
+        return 0 if folded else lane.depths_at([waits.started[wait]])[0]
+
     def _arrow_for(self) -> Hashable:
-        """Draw the arrow from the exit that unblocked the selected acquisition, if any."""
+        """Draw the arrow to the end of the selected wait or enter, if it is known who ended it."""
         state = self.state
-        row, source = state.selected_row, None
-        if row is not None and not (state.playback.playing or state.playback.following):
-            woken = state.answer(wakeups)
-            source = None if woken is None else woken.get(row)
-        if row is None or source is None:
-            self._arrow = None, {}
-        else:
+        self._arrow = None, {}
+        if state.playback.playing or state.playback.following:
+            return None
+        waits = state.timeline.waits
+        wait = state.selected_wait if state.row is None else None
+        if wait is not None and waits.woken_by[wait] in state.tracks.lanes:
+            key: Hashable = "wait", wait, state.viewport, len(self.lines), self._thick
+            start = self._line_at(waits.woken_by[wait], 0)
+            end = self._line_at(waits.task[wait], self._depth_of_wait(wait))
+            self._arrow = key, self._draw_arrow(start, end, waits.ended[wait])
+            return key
+        row = state.selected_row
+        woken = None if row is None else state.answer(wakeups)
+        source = None if woken is None or row is None else woken.get(row)
+        if row is not None and source is not None:
             key = row, source, state.viewport, len(self.lines), self._thick
-            if key != self._arrow[0]:
-                self._arrow = key, self._draw_arrow(source, row)
+            start, end = self._line_of(source), self._line_of(row)
+            self._arrow = key, self._draw_arrow(start, end, state.timeline.enter_ended[row])
         return self._arrow[0]
 
-    def _draw_arrow(self, source: int, row: int) -> dict[LaneLine, dict[int, tuple[str, str]]]:
-        timeline, viewport = self.state.timeline, self.state.viewport
-        column = viewport.column_of(timeline.enter_ended[row])
-        first, last = self._line_of(source), self._line_of(row)
-        if first is None or last is None or not 0 <= column < viewport.width:
+    def _draw_arrow(
+        self, first: int | None, last: int | None, at: int
+    ) -> dict[LaneLine, dict[int, tuple[str, str]]]:
+        """Draw an arrow from one line to another at the time ``at``."""
+        column = self.state.viewport.column_of(at)
+        if first is None or last is None or first == last:
+            return {}
+        if not 0 <= column < self.state.viewport.width:
             return {}
         down = last > first
         between = range(first + 1, last) if down else range(last + 1, first)
@@ -194,7 +257,9 @@ class Lanes(TimeRows[LaneLine]):
 
     def _line_of(self, row: int) -> int | None:
         timeline = self.state.timeline
-        task, depth = timeline.task[row], timeline.depth[row]
+        return self._line_at(timeline.task[row], timeline.depth[row])
+
+    def _line_at(self, task: int, depth: int) -> int | None:
         return next(
             (
                 y
@@ -214,24 +279,48 @@ class Lanes(TimeRows[LaneLine]):
             return plain(defined.name)[:500] if defined is not None else None
         row = line.track.row_at(at)
         if row is None:
-            return None
+            wait = self.wait_at(line, at)
+            return None if wait is None else self._tooltip_of_wait(wait)
         a = timeline.acquisition(row)
         phase = a.phase_at(at)
         span = a.span_of(phase, state.now) if phase is not None else None
         if phase is None or span is None:
             return None
+        is_group = phase == "exit" and a.resource in state.tracks.groups
+        does = "waits for the children of" if is_group else _PHASES[phase]
         return (
-            f"{task_name(timeline, a.task)} {_PHASES[phase]} "
+            f"{task_name(timeline, a.task)} {does} "
             f"`{resource_name(timeline, a.resource)}`\n{format_duration(span[1] - span[0])}"
             f" · {state.snapshot.site_label(a.site)}"
         )
+
+    def _tooltip_of_wait(self, wait: int) -> str:
+        timeline = self.state.timeline
+        ending = describe_end(timeline, wait)
+        length = describe_length(timeline, wait, self.state.now)
+        return f"{describe_wait(timeline, wait)}\n{length}" + (f" · {ending}" if ending else "")
+
+    def wait_at(self, line: LaneLine, at: int) -> int | None:
+        """Return the wait of the task of a line at a time."""
+        if line.track is None:
+            return None
+        return self.state.tracks.lanes[line.task].waits.row_at(at, self.state.now)
+
+    def stall_at(self, line: LaneLine, at: int) -> int | None:
+        """Return the stall that the task of a line caused at a time."""
+        if line.track is None:
+            return None
+        for stall in self.state.stalls:
+            if stall.started.task == line.task and stall.since <= at < stall.until:
+                return stall.started.stall
+        return None
 
     def row_at(self, line: LaneLine, at: int) -> int | None:
         """Return the acquisition on a line at a time."""
         return line.track.row_at(at) if line.track is not None else None
 
     def selected_item(self) -> Hashable:
-        return self.state.task, self.state.row
+        return self.state.task, self.state.row, self.state.wait
 
     def selected_lines(self) -> range:
         """Return the lines of the selected acquisition, or of the selected task."""

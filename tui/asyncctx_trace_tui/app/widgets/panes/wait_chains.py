@@ -1,14 +1,22 @@
-"""The view of waits: who waits for whom at the play head."""
+"""The view of waits: who waits for whom and for what at the play head."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from heapq import nlargest
+from textwrap import wrap
 
-from asyncctx_trace.analysis.contention.wait_tree import prepare_wait_trees, wait_tree
+from asyncctx_trace.analysis.contention.wait_tree import (
+    WaitNode,
+    prepare_wait_trees,
+    wait_forest,
+    wait_tree,
+)
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET
 from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.names import resource_name, site_name, task_name
+from asyncctx_trace.model.text import plain
 from asyncctx_trace_tui.app.widgets.palette import task_color
 from asyncctx_trace_tui.app.widgets.text_page import Span, TextLine, TextPage
 from asyncctx_trace_tui.view.state import COMPUTING
@@ -16,8 +24,10 @@ from asyncctx_trace_tui.view.state import COMPUTING
 __all__ = ["Waits"]
 
 
-_SHOWN = 20
-"""Number of other tasks whose trees are shown."""
+_SHOWN = 100
+"""Number of lines that are shown for other tasks than the selected one."""
+_NARROWEST = 20
+"""The smallest width of a line, in cells."""
 _LONGEST = 10
 """Number of the longest waits that are shown."""
 
@@ -44,25 +54,16 @@ class Waits(TextPage):
             return [TextLine.of("no task has been seen yet", "faint")]
         if not state.answer(prepare_wait_trees):
             return [TextLine.of(COMPUTING, "faint")]
-        tasks = list(state.tracks.lanes)
         at = min(state.playback.at, state.snapshot.now)
-        others = [
-            task
-            for task in tasks
-            if task != state.task and state.snapshot.waiting_at(task, at) is not None
-        ]
-        if not others and state.snapshot.waiting_at(state.task, at) is None:
+        own = wait_tree(state.snapshot, state.task, at)
+        others = wait_forest(state.snapshot, state.tracks.lanes, at, above=own)
+        if not others and len(own) == 1 and own[0].row is own[0].wait is None:
             return self._longest_waits()
-        lines = [
-            TextLine.of(
-                f"From {task_name(state.timeline, state.task)} to the blocking task", "faint"
-            ),
-            *self._tree(state.task, tasks),
-        ]
+        title = f"From {task_name(state.timeline, state.task)} to what it waits for"
+        lines = [TextLine.of(title, "faint"), *self._draw_nodes(own)]
         if others:
             lines += [TextLine.of(""), TextLine.of("Other waiting tasks", "faint")]
-            for task in others[:_SHOWN]:
-                lines += self._tree(task, tasks)
+            lines += self._draw_nodes(others[:_SHOWN])
             if len(others) > _SHOWN:
                 lines.append(TextLine.of(f"and {len(others) - _SHOWN} more", "faint"))
         return lines
@@ -78,25 +79,34 @@ class Waits(TextPage):
             lines += [TextLine.of(""), TextLine.of("The longest waits of the run", "faint")]
         for row, length in longest:
             task = timeline.task[row]
-            order = state.tracks.lanes[task].order if task in state.tracks.lanes else 0
             resource = resource_name(timeline, timeline.resource[row])
             site = site_name(timeline, timeline.site[row])
             rest = f" waited {format_duration(length)} for `{resource}` at {site}"
-            spans = (Span(task_name(timeline, task), task_color(order)), Span(rest))
+            spans = (Span(task_name(timeline, task), self._color(task)), Span(rest))
             lines.append(TextLine(spans, row=row, at=timeline.enter_started[row]))
         return lines
 
-    def _tree(self, task: int, tasks: list[int]) -> list[TextLine]:
+    def _draw_nodes(self, nodes: Iterable[WaitNode]) -> list[TextLine]:
+        width = max(_NARROWEST, self.scrollable_content_region.width)
         lines = []
-        for node in wait_tree(self.state.snapshot, task, self.state.playback.at):
+        for node in nodes:
             branch = "   " * (node.depth - 1) + self.glyphs.branch if node.depth else ""
-            order = tasks.index(node.task) if node.task in tasks else 0
-            name = task_name(self.state.timeline, node.task)
-            rest = node.description.removeprefix(name)
+            name = task_name(self.state.timeline, node.task) if node.task else ""
+            indent = " " * (len(branch) + 2)
+            first, *more = wrap(branch + plain(node.description), width, subsequent_indent=indent)
+            row = node.row if node.wait is None else None
+            foreground = "error" if node.cycle else "text"
+            if not first.startswith(branch + name):  # it is wrapped within the name
+                branch, name = "", first
             spans = (
                 Span(branch, "faint"),
-                Span(name, task_color(order)),
-                Span(rest, "error" if node.cycle else "text"),
+                Span(name, self._color(node.task)),
+                Span(first[len(branch) + len(name) :], foreground),
             )
-            lines.append(TextLine(spans, row=node.row))
+            lines.append(TextLine(spans, row=row, wait=node.wait))
+            lines += [TextLine.of(each, foreground) for each in more]
         return lines
+
+    def _color(self, task: int) -> str:
+        lane = self.state.tracks.lanes.get(task)
+        return task_color(0 if lane is None else lane.order)

@@ -1,0 +1,96 @@
+"""The waits of a task for other things than managers, and its stalls, by the track to draw on."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Container, Iterable, Iterator, Sequence
+
+from asyncctx_trace.analysis.stalls import Stall
+from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
+from asyncctx_trace.model.waits import WaitKind
+from asyncctx_trace_tui.view.cells.glyphs import KIND_LETTERS, STALL_LETTER
+from asyncctx_trace_tui.view.cells.wait_marks import WaitMark
+from asyncctx_trace_tui.view.lanes.lane_set import Lane
+from asyncctx_trace_tui.view.lanes.shares import WaitRun
+from asyncctx_trace_tui.view.viewport import Viewport
+from asyncctx_trace_tui.view.wait_text import BY_THEMSELVES, wait_label
+
+__all__ = ["arrange_marks"]
+
+_NAMED_FROM = 7
+"""The number of columns from which a wait may show its name."""
+
+
+def arrange_marks(
+    lane: Lane,
+    group_rows: Sequence[int],
+    stalls: Iterable[Stall],
+    viewport: Viewport,
+    now: int,
+    *,
+    folded: bool,
+) -> dict[int, list[WaitMark]]:
+    """Return depth -> what to draw over the track of that depth.
+
+    A wait belongs to the innermost acquisition that is open when it begins. ``group_rows``: the
+    acquisitions of task groups by the task of ``lane``, in order; their exits are waits for
+    children. ``stalls``: those that the task caused. ``folded``: only the outermost track is
+    visible.
+    """
+    timeline, step = lane.timeline, viewport.per_column
+    runs = lane.waits.runs(viewport, now)
+    whole = [run for run in runs if run.share == step]
+    stalls = [s for s in stalls if s.until > viewport.start and s.since < viewport.end]
+    times = [viewport.time_of(run.column) for run in whole]
+    times += [stall.since for stall in stalls]
+    depths = [0] * len(times) if folded else lane.depths_at(times)
+    named = {run.row for run in whole}
+    found: dict[int, list[WaitMark]] = {
+        0: [_mark(timeline, run, step, named) for run in runs if run.share < step]
+    }
+    for run, depth in zip(whole, depths, strict=False):
+        found.setdefault(depth, []).append(_mark(timeline, run, step))
+    for depth, mark in _children_marks(timeline, group_rows, viewport, now):
+        found.setdefault(depth, []).append(mark)
+    for stall, depth in zip(stalls, depths[len(whole) :], strict=True):
+        first = max(0, viewport.column_of(stall.since))
+        last = min(viewport.width - 1, viewport.column_of(stall.until))
+        mark = _full_mark(first, last - first + 1, STALL_LETTER, "blocks the event loop", "error")
+        found.setdefault(depth, []).append(mark)
+    return found
+
+
+def _mark(timeline: Timeline, run: WaitRun, step: int, named: Container[int] = ()) -> WaitMark:
+    """Return the mark of ``run``; waits in ``named`` have their letter in other columns."""
+    kind = WaitKind(timeline.waits.kind[run.row])
+    name = wait_label(timeline, run.row) if run.length >= _NAMED_FROM else ""
+    return WaitMark(
+        run.column,
+        run.length,
+        "" if run.row in named else KIND_LETTERS[kind],
+        name if name.isascii() else "",
+        "faint" if kind in BY_THEMSELVES else "await",
+        whole=run.share == step,
+        most=2 * run.share >= step,
+    )
+
+
+def _children_marks(
+    timeline: Timeline, rows: Sequence[int], viewport: Viewport, now: int
+) -> Iterator[tuple[int, WaitMark]]:
+    """Yield depth and mark of the exits of task groups, as far as they fill columns."""
+    last = bisect_left(rows, viewport.end, key=timeline.enter_started.__getitem__)
+    for row in rows[max(0, last - viewport.width) : last]:
+        started, ended = timeline.exit_started[row], timeline.exit_ended[row]
+        if started == NOT_YET:
+            continue
+        ended = min(now if ended == NOT_YET else ended, viewport.end)
+        column = max(0, -(-(started - viewport.start) // viewport.per_column))
+        length = (ended - viewport.start) // viewport.per_column - column
+        if length > 0:
+            letter = KIND_LETTERS[WaitKind.TASKS]
+            yield timeline.depth[row], _full_mark(column, length, letter, "children", "await")
+
+
+def _full_mark(column: int, length: int, letter: str, name: str, foreground: str) -> WaitMark:
+    return WaitMark(column, length, letter, name, foreground, whole=True, most=True)
