@@ -10,11 +10,12 @@ from pathlib import Path
 
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.outcomes import Outcome
+from asyncctx_trace.model.waits import WaitKind
 from asyncctx_trace.recording.reader import read
 from asyncctx_trace.recording.segments import create
 from asyncctx_trace.recording.writer import Recorder, TextWriter
 
-__all__ = ["MS", "START", "RecordingBuilder", "three_workers"]
+__all__ = ["MS", "START", "RecordingBuilder", "queue_and_stall", "three_workers"]
 
 MS = 1_000_000
 START = 5_000 * MS
@@ -31,7 +32,7 @@ class RecordingBuilder:
         self.writer.manager_defined(1, "asyncio.locks.Lock")
         self.writer.site_defined(1, file, line, "worker", "db_lock")
         self._events: list[tuple[float, Callable[[], None]]] = []
-        self._acquisitions = 0
+        self._acquisitions = self._waits = 0
         self._acquisitions_of: dict[int, list[tuple[int, tuple[float, ...]]]] = {}
         """Task -> its acquisitions with their times, to find the parent of the next one."""
 
@@ -79,6 +80,20 @@ class RecordingBuilder:
             self._events.append((time, partial(send, START + round(time * MS))))
         return self
 
+    def wait(
+        self, task: int, kind: WaitKind, *times: float, subject: int = 0, woken_by: int = 0
+    ) -> RecordingBuilder:
+        """Add a wait for something other than a manager, with its end if there are two times."""
+        self._waits += 1
+        id, writer = 10_000 + self._waits, self.writer
+        senders = (
+            lambda at: writer.wait_started(at, id, task, subject, 1, kind),
+            lambda at: writer.wait_ended(at, id, Outcome.OK, woken_by),
+        )
+        for send, time in zip(senders, times, strict=False):
+            self._events.append((time, partial(send, START + round(time * MS))))
+        return self
+
     def printed(self, at: float, text: str, stream: str = "stdout") -> RecordingBuilder:
         """Add a line of output."""
         self.writer.printed(START + round(at * MS), stream, text)
@@ -112,3 +127,21 @@ def three_workers(path: Path) -> RecordingBuilder:
     builder.acquisition(2, 1, 10, 101, 200, 201)
     builder.acquisition(3, 1, 20, 201, 300, 301)
     return builder.printed(50, "first line").printed(250, "second line", "stderr")
+
+
+def queue_and_stall(path: Path) -> RecordingBuilder:
+    """A worker gets an item from a producer while a task group is left, then blocks the loop."""
+    builder = RecordingBuilder(path).resource(1, "lock").resource(2, "jobs", "queue", None)
+    builder.resource(3, "TaskGroup", "task group", None)
+    builder.task(1, "parent").task(2, "worker").task(3, "producer")
+    builder.acquisition(1, 3, 0, 0, 20, 300)
+    builder.wait(2, WaitKind.QUEUE_GET, 10, 60, subject=2, woken_by=3)
+    builder.acquisition(2, 1, 65, 70, 250, 251)
+    builder.wait(2, WaitKind.SLEEP, 75, 95)
+    builder.wait(3, WaitKind.SLEEP, 0, 58)
+    builder.wait(3, WaitKind.EVENT, 120, subject=0)
+    builder.writer.stall_started(
+        START + 110 * MS, START + 210 * MS, 1, 2, 1, [("app.py", 12, "worker")]
+    )
+    builder.writer.stall_ended(START + 240 * MS, 1, 0)
+    return builder

@@ -17,6 +17,11 @@ from asyncctx_trace_tui.view.wait_text import BY_THEMSELVES, wait_label
 
 __all__ = ["arrange_marks"]
 
+_STYLES = {
+    int(kind): (letter, "faint" if kind in BY_THEMSELVES else "await")
+    for kind, letter in KIND_LETTERS.items()
+}
+"""Kind -> its letter and color."""
 _NAMED_FROM = 7
 """The number of columns from which a wait may show its name."""
 
@@ -44,12 +49,15 @@ def arrange_marks(
     times = [viewport.time_of(run.column) for run in whole]
     times += [stall.since for stall in stalls]
     depths = [0] * len(times) if folded else lane.depths_at(times)
-    named = {run.row for run in whole}
     found: dict[int, list[WaitMark]] = {
-        0: [_mark(timeline, run, step, named) for run in runs if run.share < step]
+        0: _short_marks(timeline, runs, step, {run.row for run in whole})
     }
     for run, depth in zip(whole, depths, strict=False):
-        found.setdefault(depth, []).append(_mark(timeline, run, step))
+        letter, foreground = _STYLES[timeline.waits.kind[run.row]]
+        name = wait_label(timeline, run.row) if run.length >= _NAMED_FROM else ""
+        name = name if name.isascii() else ""
+        mark = _full_mark(run.column, run.length, letter, name, foreground)
+        found.setdefault(depth, []).append(mark)
     for depth, mark in _children_marks(timeline, group_rows, viewport, now):
         found.setdefault(depth, []).append(mark)
     for stall, depth in zip(stalls, depths[len(whole) :], strict=True):
@@ -60,19 +68,36 @@ def arrange_marks(
     return found
 
 
-def _mark(timeline: Timeline, run: WaitRun, step: int, named: Container[int] = ()) -> WaitMark:
-    """Return the mark of ``run``; waits in ``named`` have their letter in other columns."""
-    kind = WaitKind(timeline.waits.kind[run.row])
-    name = wait_label(timeline, run.row) if run.length >= _NAMED_FROM else ""
-    return WaitMark(
-        run.column,
-        run.length,
-        "" if run.row in named else KIND_LETTERS[kind],
-        name if name.isascii() else "",
-        "faint" if kind in BY_THEMSELVES else "await",
-        whole=run.share == step,
-        most=2 * run.share >= step,
-    )
+def _short_marks(
+    timeline: Timeline, runs: Iterable[WaitRun], step: int, named: Container[int]
+) -> list[WaitMark]:
+    """Return the marks of columns that no wait fills; neighbors of one kind are one mark.
+
+    The letters of waits in ``named`` are in other columns.
+    """
+    kinds = timeline.waits.kind
+    marks: list[WaitMark] = []
+    before, first, end = -1, 0, -1
+    known = False
+
+    def add() -> None:
+        if end > first:
+            letter, foreground = _STYLES[before // 2]
+            letter = "" if known else letter
+            marks.append(
+                WaitMark(first, end - first, letter, "", foreground, False, before % 2 == 1)
+            )
+
+    for column, _, row, share in runs:
+        if share >= step:
+            continue
+        style = 2 * kinds[row] + (2 * share >= step)
+        if style != before or column != end:
+            add()
+            before, first, known = style, column, row in named
+        end = column + 1
+    add()
+    return marks
 
 
 def _children_marks(

@@ -40,9 +40,12 @@ def paint_waits(cells: list[Cell], marks: Iterable[WaitMark], glyphs: Glyphs) ->
     for mark in marks:
         first, last = mark.column, min(mark.column + mark.length, len(cells))
         if not mark.whole:
-            if cells[first][1] == IDLE:
-                char = (mark.letter or glyphs.awaits[0]) if mark.most else glyphs.awaits[1]
-                cells[first] = char, mark.foreground, ""
+            cell = glyphs.awaits[not mark.most], mark.foreground, ""
+            for column in range(first, last):
+                if cells[column][1] == IDLE:
+                    cells[column] = cell
+            if mark.letter and mark.most and cells[first] is cell:
+                cells[first] = mark.letter, mark.foreground, ""
             continue
         blocks = mark.foreground == "error"
         for column in range(first, last):

@@ -107,8 +107,13 @@ class Lanes(TimeRows[LaneLine]):
 
     def shared_key(self) -> Hashable:
         state = self.state
-        stalls = len(state.timeline.stalls), len(state.timeline.stalls_ended)
-        return self._thick, state.row, state.wait, stalls, self._arrow_for()
+        return self._thick, state.row, state.wait, self._stall_count(), self._arrow_for()
+
+    def _stall_count(self) -> Hashable:
+        """Return a value that changes with the stalls, also while one goes on."""
+        timeline = self.state.timeline
+        started, ended = len(timeline.stalls), len(timeline.stalls_ended)
+        return started, ended, self.state.now if self.state.live and started > ended else 0
 
     @property
     def _middle(self) -> int:
@@ -166,7 +171,7 @@ class Lanes(TimeRows[LaneLine]):
         """Return the waits and stalls to draw on a line."""
         state = self.state
         lane = state.tracks.lanes[line.task]
-        key = state.viewport, self.line_key(line), len(lane.tracks), self.shared_key()
+        key = state.viewport, self.line_key(line), len(lane.tracks), self._stall_count()
         known = self._marks.get(line.task)
         if known is None or known[0] != key:
             if len(self._marks) > 4 * max(50, self.size.height):
@@ -218,26 +223,34 @@ class Lanes(TimeRows[LaneLine]):
 
     def _arrow_for(self) -> Hashable:
         """Draw the arrow to the end of the selected wait or enter, if it is known who ended it."""
-        state = self.state
-        self._arrow = None, {}
+        ends = self._arrow_ends()
+        if ends is None:
+            self._arrow = None, {}
+            return None
+        key = ends, self.state.viewport, len(self.lines), self._thick
+        if key != self._arrow[0]:
+            (start, start_depth), (end, end_depth), at = ends
+            first, last = self._line_at(start, start_depth), self._line_at(end, end_depth)
+            self._arrow = key, self._draw_arrow(first, last, at)
+        return key
+
+    def _arrow_ends(self) -> tuple[tuple[int, int], tuple[int, int], int] | None:
+        """Return task and depth at both ends of the arrow, and its time."""
+        state, timeline = self.state, self.state.timeline
         if state.playback.playing or state.playback.following:
             return None
-        waits = state.timeline.waits
+        waits = timeline.waits
         wait = state.selected_wait if state.row is None else None
         if wait is not None and waits.woken_by[wait] in state.tracks.lanes:
-            key: Hashable = "wait", wait, state.viewport, len(self.lines), self._thick
-            start = self._line_at(waits.woken_by[wait], 0)
-            end = self._line_at(waits.task[wait], self._depth_of_wait(wait))
-            self._arrow = key, self._draw_arrow(start, end, waits.ended[wait])
-            return key
+            end = waits.task[wait], self._depth_of_wait(wait)
+            return (waits.woken_by[wait], 0), end, waits.ended[wait]
         row = state.selected_row
         woken = None if row is None else state.answer(wakeups)
         source = None if woken is None or row is None else woken.get(row)
-        if row is not None and source is not None:
-            key = row, source, state.viewport, len(self.lines), self._thick
-            start, end = self._line_of(source), self._line_of(row)
-            self._arrow = key, self._draw_arrow(start, end, state.timeline.enter_ended[row])
-        return self._arrow[0]
+        if row is None or source is None:
+            return None
+        task, depth = timeline.task, timeline.depth
+        return (task[source], depth[source]), (task[row], depth[row]), timeline.enter_ended[row]
 
     def _draw_arrow(
         self, first: int | None, last: int | None, at: int
@@ -254,10 +267,6 @@ class Lanes(TimeRows[LaneLine]):
         found[self.lines[first]] = {column: (self.glyphs.arrow_start[down], "arrow")}
         found[self.lines[last]] = {column: (self.glyphs.arrow_end[down], "arrow")}
         return found
-
-    def _line_of(self, row: int) -> int | None:
-        timeline = self.state.timeline
-        return self._line_at(timeline.task[row], timeline.depth[row])
 
     def _line_at(self, task: int, depth: int) -> int | None:
         return next(
