@@ -12,6 +12,7 @@ LIFECYCLE_PREFIX: Final = "async with "
 ENTER: Final = "enter"
 BODY: Final = "body"
 EXIT: Final = "exit"
+WAIT: Final = "wait"
 TASK: Final = "task"
 PROCESS: Final = "process"
 
@@ -33,8 +34,8 @@ PROCESS_EXIT_CODE: Final = "process.exit.code"
 
 # -- own attributes, on every span ----------------------------------------------------------------
 PHASE: Final = "asyncctx.phase"
-"""``lifecycle``, ``enter``, ``body`` or ``exit``; in exports of a recording also ``task`` and
-``process``."""
+"""``lifecycle``, ``enter``, ``body`` or ``exit``; in exports of a recording also ``wait``, ``task``
+and ``process``."""
 LIFECYCLE: Final = "lifecycle"
 OUTCOME: Final = "asyncctx.outcome"
 ERROR_TYPE: Final = "asyncctx.error.type"
@@ -78,6 +79,13 @@ PASSED_ON: Final = "asyncctx.passed_on"
 CUT_SHORT: Final = "asyncctx.cut_short"
 FINISHED: Final = "asyncctx.finished"
 
+# -- own attributes, on spans of waits for other things than managers -----------------------------
+WAIT_ID: Final = "asyncctx.wait.id"
+WAIT_KIND: Final = "asyncctx.wait.kind"
+WAIT_TASKS: Final = "asyncctx.wait.tasks"
+WAIT_WOKEN_BY: Final = "asyncctx.wait.woken_by.id"
+WAIT_WOKEN_BY_NAME: Final = "asyncctx.wait.woken_by.name"
+
 # -- own attributes, on task and process spans, exported from a recording -------------------------
 PROCESS_ORDINAL: Final = "asyncctx.process"
 ENDED: Final = "asyncctx.ended"
@@ -93,11 +101,16 @@ INTERRUPTED_LATE: Final = "asyncctx.interrupted.late"
 DROPPED_ACQUISITIONS: Final = "asyncctx.dropped.acquisitions"
 DROPPED_LATER: Final = "asyncctx.dropped.later"
 DROPPED_STOPS: Final = "asyncctx.dropped.stops"
+STALL_EVENT: Final = "asyncctx.stall"
+STALL_DURATION: Final = "asyncctx.stall.duration"
+STALL_COLLECTIONS: Final = "asyncctx.stall.collections"
+STALL_STACK: Final = "asyncctx.stall.stack"
 
 # -- own attributes, on links ---------------------------------------------------------------------
 LINK_KIND: Final = "asyncctx.link.kind"
 BLOCKED_BY: Final = "blocked_by"
 ENTERED_IN: Final = "entered_in"
+WOKEN_BY: Final = "woken_by"
 
 # -- metrics --------------------------------------------------------------------------------------
 WAIT_DURATION: Final = "asyncctx.wait.duration"

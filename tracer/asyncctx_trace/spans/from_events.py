@@ -20,6 +20,9 @@ from asyncctx_trace.model.events import (
     ResourceDefined,
     TaskDefined,
     TaskEnded,
+    WaitEnded,
+    WaitStarted,
+    WaitTarget,
 )
 from asyncctx_trace.model.names import undefined_task
 from asyncctx_trace.recording.format import Anchor
@@ -32,6 +35,7 @@ from asyncctx_trace.spans.attributes import (
 from asyncctx_trace.spans.blockers import BlockerTracker
 from asyncctx_trace.spans.span import Link, Span, SpanEvent
 from asyncctx_trace.spans.trace_tree import Trace, TraceOptions, TraceTree
+from asyncctx_trace.spans.wait_spans import WaitSpans
 
 __all__ = ["SpanBuilder"]
 
@@ -41,7 +45,7 @@ _LINKS_PER_SPAN = 4
 """So many links are as large as a span."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Open:
     """An acquisition that has not ended."""
 
@@ -94,6 +98,9 @@ class SpanBuilder:
         """Number of open acquisitions of each task."""
         self._task_ended: dict[int, int] = {}
         """When tasks ended that had open acquisitions at that time."""
+        self._waits = WaitSpans(self._tree) if options is not None and options.waits else None
+        self._open_by_task: dict[int, list[_Open]] = {}
+        """The open acquisitions of each task, the innermost last; only if waits are spans."""
         self._trackers: dict[int, BlockerTracker[tuple[int, int]]] = {}
 
     @property
@@ -108,6 +115,8 @@ class SpanBuilder:
 
     def finish(self) -> Iterator[Span]:
         """Yield the spans of what has not ended, of tasks and of processes; call it at the end."""
+        if self._waits is not None:
+            yield from self._waits.finish()
         for open_ in sorted(self._open.values(), key=lambda open_: -open_.started.at):
             yield from self._spans(open_, None)
         self._open.clear()
@@ -145,8 +154,23 @@ class SpanBuilder:
                     self._task_ended[task] = ended
                 else:
                     yield from self._tree.end_task(task, ended)
+            case WaitStarted() if self._waits is not None:
+                self._waits.started(event, self._innermost_phase(event.task))
+            case WaitTarget(_, wait, task) if self._waits is not None:
+                self._waits.target(wait, task)
+            case WaitEnded() if self._waits is not None:
+                yield from self._waits.ended(event)
             case _:
                 self._tree.add(event)
+
+    def _innermost_phase(self, task: int) -> tuple[Trace, int] | None:
+        """Return trace and span id of the phase that ``task`` is in, ``None`` if in none."""
+        open_ = next(reversed(self._open_by_task.get(task, [])), None)
+        if open_ is None:
+            return None
+        running = names.BODY if open_.in_body else names.EXIT
+        phase = names.ENTER if open_.enter_ended is None else running
+        return open_.trace, self._tree.id(phase, open_.started.acquisition)
 
     def _enter_started(self, event: EnterStarted) -> None:
         tree = self._tree
@@ -164,6 +188,8 @@ class SpanBuilder:
         trace.spans += _SPANS
         open_ = self._open[event.acquisition] = _Open(event, outer, parent, trace, links)
         self._open_of_task[event.task] += 1
+        if self._waits is not None:
+            self._open_by_task.setdefault(event.task, []).append(open_)
         waiters_before = self._tracker(open_).enter_started(open_.key)
         if tree.limit(event.resource) is not None:
             open_.waiters_before = waiters_before
@@ -188,6 +214,11 @@ class SpanBuilder:
         self._open_of_task[started.task] -= 1
         if not self._open_of_task[started.task]:
             del self._open_of_task[started.task]
+        if self._waits is not None:
+            around = self._open_by_task[started.task]
+            around.remove(open_)
+            if not around:
+                del self._open_by_task[started.task]
         finished = ended is not None or (
             enter_ended is not None and enter_ended.outcome is not Outcome.OK
         )

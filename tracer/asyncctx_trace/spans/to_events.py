@@ -25,7 +25,11 @@ from asyncctx_trace.model.events import (
     ReleaseUnmatched,
     TaskDefined,
     TaskEnded,
+    WaitEnded,
+    WaitStarted,
+    WaitTarget,
 )
+from asyncctx_trace.model.waits import WaitKind
 from asyncctx_trace.spans.attributes import exit_flags_from
 from asyncctx_trace.spans.cycles import closing_edges
 from asyncctx_trace.spans.definition_reader import DefinitionReader, to_int
@@ -35,6 +39,8 @@ __all__ = ["events_of"]
 
 _OUTCOMES = {word: Outcome(value) for value, word in enumerate(names.OUTCOMES) if word}
 _PHASES = (names.ENTER, names.BODY, names.EXIT)
+_WAIT_KINDS = {kind.label: kind for kind in WaitKind}
+_LARGEST_ID = 1 << 62
 
 
 def events_of(spans: Iterable[Span]) -> list[Event]:
@@ -64,6 +70,8 @@ class _EventReader:
             match span.attributes.get(names.PHASE):
                 case names.LIFECYCLE:
                     self._add_acquisition(span)
+                case names.WAIT:
+                    self._add_wait(span)
                 case names.TASK:
                     self._add_task(span)
                 case names.PROCESS:
@@ -162,6 +170,35 @@ class _EventReader:
         if around.attributes.get(names.TASK_ID) != span.attributes.get(names.TASK_ID):
             return None
         return self._reader.offset(around) + to_int(around.attributes, names.ACQUISITION)
+
+    def _add_wait(self, span: Span) -> None:
+        """Add a wait for something other than a manager."""
+        reader, attributes = self._reader, span.attributes
+        kind = _WAIT_KINDS.get(str(attributes.get(names.WAIT_KIND)))
+        if kind is None:
+            return  # of a later version
+        offset = reader.offset(span)
+        wait = offset + to_int(attributes, names.WAIT_ID)
+        task = offset + to_int(attributes, names.TASK_ID)
+        reader.define_task(task, span)
+        listed = attributes.get(names.WAIT_TASKS)
+        awaited = (
+            [offset + each for each in listed if isinstance(each, int) and 0 < each < _LARGEST_ID]
+            if isinstance(listed, list | tuple)
+            else []
+        )
+        subject = awaited[0] if len(awaited) == 1 else None
+        if names.RESOURCE_ID in attributes:
+            subject = offset + to_int(attributes, names.RESOURCE_ID)
+            reader.define_resource(subject, attributes, "?")
+        site = reader.define_site(attributes, offset) or 0
+        self._events.append(WaitStarted(span.start, wait, task, subject, site, kind))
+        if len(awaited) > 1:
+            self._events += [WaitTarget(span.start, wait, each) for each in awaited]
+        if not _unfinished(span):
+            waker = to_int(attributes, names.WAIT_WOKEN_BY)
+            woken_by = offset + waker if waker else None
+            self._events.append(WaitEnded(span.end, wait, _outcome(span), woken_by))
 
     def _add_task(self, span: Span) -> None:
         task = self._reader.offset(span) + to_int(span.attributes, names.TASK_ID)

@@ -24,6 +24,8 @@ from asyncctx_trace.model.events import (
     ReleaseUnmatched,
     ResourceDefined,
     SiteDefined,
+    StallEnded,
+    StallStarted,
     TaskDefined,
 )
 from asyncctx_trace.recording.format import Anchor
@@ -56,6 +58,8 @@ class TraceOptions:
     """Number of spans of a trace from which on an acquisition begins a new one."""
     arguments: bool = False
     """Whether command lines include the program's arguments, which may contain secrets."""
+    waits: bool = False
+    """Whether waits for other things than managers are spans: they are often most of all spans."""
 
 
 class TraceTree:
@@ -82,6 +86,7 @@ class TraceTree:
         self._process_ended: dict[int, ProcessEnded] = {}
         self._origins: dict[int, Origin] = {}
         self._notes: list[SpanEvent] = []
+        self._stalls: dict[int, StallStarted] = {}
 
     def add(self, event: Event) -> None:
         """Add a definition, or an event that belongs to no acquisition."""
@@ -112,6 +117,12 @@ class TraceTree:
                 attributes = {names.PROCESS_PID: pid, names.TEXT: reason}
                 attributes[names.INTERRUPTED_LATE] = late
                 self._note(at, names.INTERRUPTED_EVENT, attributes)
+            case StallStarted():
+                self._stalls[event.stall] = event
+            case StallEnded(at, stall, collections):
+                started = self._stalls.pop(stall, None)
+                if started is not None:
+                    self._note_stall(started, at, collections)
             case ReleaseUnmatched():
                 self._note(event.at, names.RELEASE_UNMATCHED_EVENT, self._unmatched(event))
 
@@ -262,6 +273,23 @@ class TraceTree:
         if site is not None:
             attributes |= {names.SITE_ID: site.site, **site_attributes(site)}
         return attributes
+
+    def _note_stall(self, started: StallStarted, ended: int, collections: int) -> None:
+        attributes: Attributes = {
+            names.STALL_DURATION: (ended - started.since) / 1e9,
+            names.STALL_COLLECTIONS: collections,
+            names.STALL_STACK: [
+                f"{file}:{line} {function}" for file, line, function in started.stack
+            ],
+        }
+        if started.task is not None:
+            attributes[names.TASK_ID] = started.task
+            if started.task in self.tasks:
+                attributes[names.TASK_NAME] = self.tasks[started.task].name
+        site = self.sites.get(started.site or 0)
+        if site is not None:
+            attributes |= {names.SITE_ID: site.site, **site_attributes(site)}
+        self._note(started.since, names.STALL_EVENT, attributes)
 
     def _note(self, at: int, name: str, attributes: Attributes) -> None:
         self._notes.append(SpanEvent(self.wall(at), name, attributes))

@@ -65,6 +65,12 @@ FROM_ENVIRONMENT = ""
     help="Start a new, linked trace for acquisitions in a trace with this many spans.",
 )
 @click.option(
+    "--waits",
+    is_flag=True,
+    help="Make a span of each wait for a task, queue, event and the like as well (--otlp, and the "
+    "formats otlp-json and jaeger; perfetto and html always have them).",
+)
+@click.option(
     "--arguments",
     is_flag=True,
     help="Include the arguments of command lines, which may contain secrets.",
@@ -85,6 +91,7 @@ def command(
     output: str,
     new_trace_after: int,
     max_trace_spans: int,
+    waits: bool,
     arguments: bool,
     retry_for: int,
 ) -> None:
@@ -100,7 +107,7 @@ def command(
     from asyncctx_trace.sources import open_source
     from asyncctx_trace.spans.trace_tree import TraceOptions
 
-    options = TraceOptions(new_trace_after / SECOND, max_trace_spans, arguments)
+    options = TraceOptions(new_trace_after / SECOND, max_trace_spans, arguments, waits)
     if format_ is None:
         from asyncctx_trace.export.delivery.endpoint import endpoint_for
         from asyncctx_trace.export.delivery.sender import Sender

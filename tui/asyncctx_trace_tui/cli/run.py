@@ -102,6 +102,11 @@ class _LikePython(click.Command):
     help="Send spans to an OTLP endpoint, such as Jaeger, while the program runs.",
 )
 @click.option(
+    "--otlp-waits",
+    is_flag=True,
+    help="With --otlp: make a span of each wait for a task, queue, event and the like as well.",
+)
+@click.option(
     "--spans",
     is_flag=True,
     help="Add spans and metrics to the program's own OpenTelemetry providers as well.",
@@ -130,6 +135,7 @@ def command(
     exclude: tuple[str, ...],
     everything: bool,
     otlp: str | None,
+    otlp_waits: bool,
     spans: bool,
     waits: str | None,
     redact: bool,
@@ -153,7 +159,9 @@ def command(
     recording = _recording_path(output, arguments)
     headless = headless or quiet or not _is_interactive()
     # Report an unusable endpoint before the program starts.
-    stream = None if otlp is None else _stream(recording, otlp)
+    if otlp_waits and otlp is None:
+        raise click.UsageError("--otlp-waits needs --otlp")
+    stream = None if otlp is None else _stream(recording, otlp, waits=otlp_waits)
 
     def start() -> Program:
         program = Program(
@@ -241,10 +249,10 @@ def _echo(line: str) -> None:
         click.echo(line, err=True)
 
 
-def _stream(recording: Path, url: str) -> OtlpStream:
+def _stream(recording: Path, url: str, *, waits: bool) -> OtlpStream:
     from asyncctx_trace.export.delivery.stream import OtlpStream
 
-    return OtlpStream(recording, url or None)
+    return OtlpStream(recording, url or None, waits=waits)
 
 
 def _is_interactive() -> bool:

@@ -55,6 +55,7 @@ class OtlpStream:
         *,
         new_trace_after: float = NEW_TRACE_AFTER,
         finish_within: float = 5.0,
+        waits: bool = False,
     ) -> None:
         self.path = path
         if not isinstance(endpoint, Endpoint):
@@ -62,7 +63,7 @@ class OtlpStream:
         self._sender = Sender(endpoint)
         self._finish_within = finish_within
         self._deadline = 0.0
-        self._new_trace_after = new_trace_after
+        self._options = TraceOptions(new_trace_after, waits=waits)
         self._waiting: deque[Span] = deque()
         self._not_before = 0.0
         self._stop = threading.Event()
@@ -109,7 +110,7 @@ class OtlpStream:
             self._waiting.clear()
 
     def _follow(self, recording: Recording) -> None:
-        builder = SpanBuilder(recording.anchor, TraceOptions(self._new_trace_after))
+        builder = SpanBuilder(recording.anchor, self._options)
         while not self._stop.wait(_INTERVAL):
             self._waiting.extend(builder.add(recording.poll()))
             self._send_waiting()

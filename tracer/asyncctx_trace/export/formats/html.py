@@ -11,15 +11,22 @@ from typing import Any
 from asyncctx_trace.analysis.contention.wakeups import wakeups
 from asyncctx_trace.analysis.findings import Thresholds, find_in
 from asyncctx_trace.analysis.snapshot import Snapshot
+from asyncctx_trace.analysis.stalls import describe_line, stalls_of
 from asyncctx_trace.analysis.summary.grouping import FindingGroup, group_findings
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Phase, Timeline
+from asyncctx_trace.analysis.wait_subjects import describe_subject
 from asyncctx_trace.model.command_line import program_of
-from asyncctx_trace.model.names import resource_name, task_name
+from asyncctx_trace.model.names import resource_name, site_name, task_name
 from asyncctx_trace.model.text import plain
+from asyncctx_trace.model.waits import WaitKind
 
 __all__ = ["write"]
 
 _PHASES: tuple[Phase, ...] = ("enter", "body", "exit")
+_BY_THEMSELVES = (WaitKind.SLEEP, WaitKind.IO, WaitKind.THREAD)
+"""Waits that no task of the program has to end."""
+_PATH = 32
+"""The largest width of a path, in cells."""
 _ROWS_PER_CHUNK = 2_000
 _MAX_TEXT = 2_000
 """Characters of a name or message; the rest is cut off."""
@@ -63,7 +70,15 @@ class _Data:
     def __init__(self, timeline: Timeline, start: int) -> None:
         self._timeline = timeline
         self._start = start
-        self._tasks = {task: index for index, task in enumerate(timeline.rows_of_task)}
+        waits = timeline.waits
+        firsts = {task: waits.started[rows[0]] for task, rows in waits.rows_of_task.items()}
+        for task, rows in timeline.rows_of_task.items():
+            first = timeline.enter_started[rows[0]]
+            firsts[task] = min(first, firsts.get(task, first))
+        order = sorted(firsts, key=lambda task: (firsts[task], task))
+        self._tasks = {task: index for index, task in enumerate(order)}
+        self._texts: dict[str, int] = {}
+        """What is waited for -> its index."""
         self._resources = {each: index for index, each in enumerate(timeline.rows_of_resource)}
         self._sites = {site: index for index, site in enumerate(dict.fromkeys(timeline.site))}
 
@@ -75,7 +90,11 @@ class _Data:
         for first in range(0, len(self._timeline), _ROWS_PER_CHUNK):
             rows = range(first, min(first + _ROWS_PER_CHUNK, len(self._timeline)))
             yield ("," if first else "") + _json([self._row(row) for row in rows])[1:-1]
-        yield "]}"
+        yield '],"waits":['
+        for first in range(0, len(self._timeline.waits), _ROWS_PER_CHUNK):
+            waits = range(first, min(first + _ROWS_PER_CHUNK, len(self._timeline.waits)))
+            yield ("," if first else "") + _json([self._wait(wait) for wait in waits])[1:-1]
+        yield f'],"texts":{_json(list(self._texts))}}}'
 
     def _definitions(self) -> dict[str, Any]:
         """Return everything but the acquisitions."""
@@ -90,8 +109,34 @@ class _Data:
                 for (row, phase), error in timeline.errors.items()
             },
             "printed": [[p.at - start, p.stream, _short(p.text)] for p in timeline.printed],
+            "stalls": [
+                [
+                    stall.since - start,
+                    stall.until - start,
+                    self._tasks.get(stall.started.task or 0, -1),
+                    _short(describe_line(timeline, stall.started, _PATH)),
+                ]
+                for stall in stalls_of(timeline, timeline.end or start)
+            ],
             "dropped": sum(dropped.acquisitions for dropped in timeline.dropped),
         }
+
+    def _wait(self, wait: int) -> list[int]:
+        """Return task, start, end, text, who ended it, outcome, and whether it ends by itself."""
+        timeline = self._timeline
+        waits = timeline.waits
+        place = site_name(timeline, waits.site[wait])
+        text = _short(describe_subject(timeline, wait) + (f" at {place}" if place else ""))
+        ended = waits.ended[wait]
+        return [
+            self._tasks[waits.task[wait]],
+            waits.started[wait] - self._start,
+            ended if ended == NOT_YET else ended - self._start,
+            self._texts.setdefault(text, len(self._texts)),
+            self._tasks.get(waits.woken_by[wait], -1),
+            waits.outcome[wait],
+            int(waits.kind[wait] in _BY_THEMSELVES),
+        ]
 
     def _row(self, row: int) -> list[int]:
         timeline = self._timeline

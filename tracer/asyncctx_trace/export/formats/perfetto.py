@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from heapq import merge
 from typing import Any
 
 from asyncctx_trace.analysis.contention.wakeups import wakeups
 from asyncctx_trace.analysis.snapshot import Snapshot
-from asyncctx_trace.analysis.timeline.table import Acquisition, Phase, Timeline
+from asyncctx_trace.analysis.stalls import Stall, describe_line, stalls_of
+from asyncctx_trace.analysis.timeline.table import NOT_YET, Acquisition, Phase, Timeline
+from asyncctx_trace.analysis.wait_subjects import describe_subject
 from asyncctx_trace.model import conventions as names
 from asyncctx_trace.model.command_line import without_arguments
 from asyncctx_trace.model.names import task_name
+from asyncctx_trace.model.outcomes import Outcome
+from asyncctx_trace.model.waits import WaitKind
 
 __all__ = ["write"]
 
@@ -19,16 +24,19 @@ _GRID = 125
 """Times are rounded down to 125 ns, an eighth of a µs. Viewers represent that exactly, so slices
 that touch or nest in ns do so in the viewer as well."""
 _PHASES: tuple[Phase, ...] = ("enter", "body", "exit")
+_GROUP = "task group"
+"""The kind of resource whose exit waits for tasks."""
 _Event = dict[str, Any]
 
 
-def write(timeline: Timeline, *, arguments: bool = False) -> Iterator[str]:
+def write(timeline: Timeline, *, arguments: bool = False, waits: bool = True) -> Iterator[str]:
     """Yield the document in chunks, one for each trace event.
 
     Times are relative to the first event. With ``arguments``, command lines include those of the
-    programs, which may contain secrets.
+    programs, which may contain secrets. ``waits``: whether waits for other things than managers are
+    slices, with an arrow from the task that ended each.
     """
-    writer = _Writer(timeline, arguments)
+    writer = _Writer(timeline, arguments, waits)
     yield '{"displayTimeUnit":"ns","traceEvents":['
     for number, event in enumerate(writer.events()):
         yield (",\n" if number else "\n") + json.dumps(event, separators=(",", ":"))
@@ -36,9 +44,10 @@ def write(timeline: Timeline, *, arguments: bool = False) -> Iterator[str]:
 
 
 class _Writer:
-    def __init__(self, timeline: Timeline, arguments: bool) -> None:
+    def __init__(self, timeline: Timeline, arguments: bool, waits: bool) -> None:
         self._timeline = timeline
         self._arguments = arguments
+        self._waits = waits
         self._start = timeline.start or 0
         self._now = timeline.end or 0
         self._pid = {number: p.pid for number, p in timeline.processes.items()}
@@ -56,16 +65,22 @@ class _Writer:
         yield from self._tracks()
         for task in self._tid:
             yield from self._lane(task)
+        if self._waits:
+            yield from self._wake_ups()
+        for stall in stalls_of(self._timeline, self._now):
+            yield from self._stall(stall)
         for mark in self._timeline.marks:
             where = {"pid": next(iter(self._pid.values()), 0), "tid": 0}
             yield {"ph": "i", "s": "g", "name": mark.text, "ts": self._ts(mark.at), **where}
 
     def _tasks(self) -> list[int]:
         timeline = self._timeline
-        seen = dict.fromkeys(timeline.rows_of_task) | dict.fromkeys(timeline.tasks)
+        waits = timeline.waits
+        seen = dict.fromkeys([*timeline.rows_of_task, *timeline.tasks, *waits.rows_of_task])
         firsts = {
             task: min(
                 [timeline.enter_started[row] for row in timeline.rows_of_task.get(task, ())[:1]]
+                + [waits.started[row] for row in waits.rows_of_task.get(task, ())[:1]]
                 + ([timeline.tasks[task].at] if task in timeline.tasks else [])
             )
             for task in seen
@@ -93,19 +108,99 @@ class _Writer:
     def _lane(self, task: int) -> Iterator[_Event]:
         """Yield the track of a task: slices where they nest, asynchronous ones elsewhere.
 
-        An acquisition that begins in a phase of another nests if it also ends in that phase.
+        What begins in a phase of an acquisition nests if it also ends in that phase.
         """
-        around: list[Acquisition] = []
-        for row in self._timeline.rows_of_task.get(task, ()):
-            acquisition = self._timeline.acquisition(row)
-            start, end = self._bounds(acquisition)
-            while around and self._bounds(around[-1])[1] <= start:
+        around: list[tuple[int, Acquisition | None]] = []  # end, and the acquisition unless a wait
+        for start, is_wait, row in self._rows(task):
+            acquisition = None if is_wait else self._timeline.acquisition(row)
+            end = self._bounds(acquisition)[1] if acquisition else self._wait_bounds(row)[1]
+            while around and around[-1][0] <= start:
                 around.pop()
-            if around and end > self._end_of_phase(around[-1], start):
-                yield from self._asynchronous(acquisition)
+            nests = not around or end <= self._end_within(around[-1], start)
+            if nests:
+                around.append((end, acquisition))
+            if acquisition is None:
+                yield from self._wait(row, nests)
             else:
-                around.append(acquisition)
-                yield from self._nested(acquisition)
+                yield from (self._nested if nests else self._asynchronous)(acquisition)
+
+    def _rows(self, task: int) -> Iterator[tuple[int, bool, int]]:
+        """Yield start, whether it is a wait, and row of what a task does, in order of time."""
+        timeline = self._timeline
+        acquired = timeline.rows_of_task.get(task, ())
+        rows = ((timeline.enter_started[row], False, row) for row in acquired)
+        if not self._waits:
+            return rows
+        waited = timeline.waits.rows_of_task.get(task, ())
+        return merge(rows, ((timeline.waits.started[row], True, row) for row in waited))
+
+    def _end_within(self, outer: tuple[int, Acquisition | None], at: int) -> int:
+        end, acquisition = outer
+        return end if acquisition is None else self._end_of_phase(acquisition, at)
+
+    # -- waits and stalls -------------------------------------------------------------------
+
+    def _wait_bounds(self, wait: int) -> tuple[int, int]:
+        started, ended = self._timeline.waits.started[wait], self._timeline.waits.ended[wait]
+        return started, max(started, self._now) if ended == NOT_YET else ended
+
+    def _wait(self, wait: int, nests: bool) -> Iterator[_Event]:
+        """Yield the slice of a wait for something other than a manager."""
+        timeline = self._timeline
+        waits = timeline.waits
+        start, end = self._wait_bounds(wait)
+        site = timeline.sites.get(waits.site[wait])
+        args: dict[str, Any] = {"kind": WaitKind(waits.kind[wait]).label, "ns": end - start}
+        if site is not None:
+            args["site"] = f"{site.file}:{site.line}"
+        if waits.ended[wait] == NOT_YET:
+            args["unfinished"] = True
+        else:
+            args["outcome"] = names.OUTCOMES[Outcome(waits.outcome[wait])]
+        if waits.woken_by[wait]:
+            args["woken by"] = task_name(timeline, waits.woken_by[wait], None)
+        where = self._where(waits.task[wait]) | {"cat": "wait"}
+        event: _Event = {"name": f"waits for {describe_subject(timeline, wait)}", **where}
+        if nests:
+            length = self._ts(end) - self._ts(start)
+            yield {"ph": "X", **event, "ts": self._ts(start), "dur": length, "args": args}
+            return
+        event["id2"] = {"local": hex(waits.id[wait])}
+        yield {"ph": "b", **event, "ts": self._ts(start), "args": args}
+        yield {"ph": "e", **event, "ts": self._ts(end)}
+
+    def _wake_ups(self) -> Iterator[_Event]:
+        """Yield an arrow for each wait that a task ended, between two slices without a duration."""
+        timeline = self._timeline
+        waits = timeline.waits
+        number = len(self._flow_in)
+        for wait, waker in enumerate(waits.woken_by):
+            if waker not in self._tid or waits.ended[wait] == NOT_YET:
+                continue
+            number += 1
+            waiter = waits.task[wait]
+            shown = {"ph": "X", "cat": "wait", "ts": self._ts(waits.ended[wait]), "dur": 0}
+            shown["bind_id"] = hex(number)
+            name = f"wakes {task_name(timeline, waiter, None)}"
+            yield {**shown, "name": name, **self._where(waker), "flow_out": True}
+            name = f"woken by {task_name(timeline, waker, None)}"
+            yield {**shown, "name": name, **self._where(waiter), "flow_in": True}
+
+    def _stall(self, stall: Stall) -> Iterator[_Event]:
+        """Yield the stall of an event loop, on a track of the process."""
+        timeline, started = self._timeline, stall.started
+        where = {"pid": next(iter(self._pid.values()), 0), "tid": 0}
+        args: dict[str, Any] = {"line": describe_line(timeline, started), "ns": stall.length}
+        if started.task is not None:
+            where["pid"] = self._where(started.task)["pid"] if started.task in self._tid else 0
+            args["task"] = task_name(timeline, started.task, None)
+        args["stack"] = [f"{file}:{line} {function}" for file, line, function in started.stack]
+        event: _Event = {"cat": "stall", "name": "event loop blocked", **where}
+        event["id2"] = {"local": hex(started.stall)}
+        yield {"ph": "b", **event, "ts": self._ts(stall.since), "args": args}
+        yield {"ph": "e", **event, "ts": self._ts(stall.until)}
+
+    # -- acquisitions -----------------------------------------------------------------------
 
     def _end_of_phase(self, acquisition: Acquisition, at: int) -> int:
         """Return the end of the phase of ``acquisition`` that is running at ``at``."""
@@ -172,7 +267,8 @@ class _Writer:
                     phase_args["outcome"] = names.OUTCOMES[outcome]
                 if error is not None:
                     phase_args["error"] = f"{error.type}: {error.message}"
-                yield phase, bounds, phase_args, phase
+                is_group = phase == "exit" and resource is not None and resource.kind == _GROUP
+                yield ("children" if is_group else phase), bounds, phase_args, phase
 
     def _bounds(self, acquisition: Acquisition) -> tuple[int, int]:
         ended = acquisition.ended
