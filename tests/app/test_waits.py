@@ -120,6 +120,20 @@ async def test_the_view_of_waits_leads_to_the_wait(recording: Path) -> None:
 
 
 @async_test
+async def test_the_tables_of_the_report_lead_to_the_longest_wait(recording: Path) -> None:
+    """And to the longest stall; both in the view of tasks."""
+    async with open_app(recording, (120, 40)) as driver:
+        await driver.press("space", "6", *"bbbb", "tab", "enter")
+        wait = driver.app.state.wait
+        await driver.press("6", "b", "tab", "enter")
+
+        assert wait is not None
+        assert driver.at == 110
+        assert driver.app.state.stall == 1
+        assert "blocks the event loop" in driver.lane("worker")
+
+
+@async_test
 async def test_the_source_shows_the_line_of_a_wait(tmp_path: Path) -> None:
     """Also of a task that acquires nothing."""
     source = tmp_path / "app.py"

@@ -33,6 +33,10 @@ class Stall:
         """For how long the loop stood still, in ns."""
         return self.until - self.since
 
+    def covers(self, at: int) -> bool:
+        """Return whether it goes on at ``at`` (monotonic ns), as far as is known."""
+        return self.since <= at and (at < self.until or not self.ended)
+
 
 @dataclass(frozen=True, slots=True)
 class StallLine:

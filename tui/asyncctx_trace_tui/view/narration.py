@@ -118,7 +118,7 @@ def describe_stall(timeline: Timeline, stall: Stall, at: int) -> str:
     return f"{who} has blocked the event loop for {since} of {length}: {line}"
 
 
-def describe_waits(tracks: LaneSet, at: int, now: int) -> list[str]:
+def describe_waits(tracks: LaneSet, at: int) -> list[str]:
     """Describe who waits for what besides managers, most tasks first.
 
     Of very many tasks, only the first ones are asked.
@@ -127,7 +127,7 @@ def describe_waits(tracks: LaneSet, at: int, now: int) -> list[str]:
     waits = timeline.waits
     found: dict[tuple[int, ...], list[int]] = {}
     for lane in islice(tracks.lanes.values(), _ASKED):
-        wait = lane.waits.row_at(at, now)
+        wait = lane.waits.row_at(at)
         if wait is not None:
             key = waits.kind[wait], waits.subject[wait], waits.site[wait]
             found.setdefault(key, []).append(wait)

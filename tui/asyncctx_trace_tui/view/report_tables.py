@@ -11,6 +11,8 @@ from asyncctx_trace.analysis.contention.attribution import blame
 from asyncctx_trace.analysis.contention.costs import contention_in
 from asyncctx_trace.analysis.contention.critical_path import critical_path
 from asyncctx_trace.analysis.snapshot import Snapshot
+from asyncctx_trace.analysis.stalls import describe_line, stall_lines
+from asyncctx_trace.analysis.wait_statistics import describe_group, describe_wakers, wait_groups
 from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.text import percent, shorten
 
@@ -18,15 +20,19 @@ __all__ = ["TABLES", "Line", "ReportTable"]
 
 _NAME = 30
 """The largest width of a name, in cells."""
+_MOST_WAITS = 200
+"""The number of groups of waits that are shown."""
 
 
 class Line(NamedTuple):
-    """One line of a table, with the resource and time that it leads to."""
+    """One line of a table, with the resource, wait or stall, and the time, that it leads to."""
 
     values: tuple[Any, ...]
     """The values by column, unformatted."""
-    resource: int | None
+    resource: int | None = None
     at: int | None = None
+    wait: int | None = None
+    stall: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +127,43 @@ def _path(snapshot: Snapshot) -> list[Line]:
     ]
 
 
+def _waits(snapshot: Snapshot) -> list[Line]:
+    timeline = snapshot.timeline
+    return [
+        Line(
+            (
+                describe_group(snapshot, group, _NAME),
+                snapshot.site_label(group.site),
+                group.duration.count,
+                group.duration.total,
+                group.duration.p50,
+                group.duration.p99,
+                group.duration.max,
+                describe_wakers(snapshot, group),
+            ),
+            at=timeline.waits.started[group.longest],
+            wait=group.longest,
+        )
+        for group in wait_groups(snapshot)[:_MOST_WAITS]
+    ]
+
+
+def _stalls(snapshot: Snapshot) -> list[Line]:
+    return [
+        Line(
+            (
+                describe_line(snapshot.timeline, line.longest.started, _NAME),
+                line.duration.count,
+                line.duration.total,
+                line.duration.max,
+            ),
+            at=line.longest.since,
+            stall=line.longest.started.stall,
+        )
+        for line in stall_lines(snapshot)
+    ]
+
+
 TABLES = (
     ReportTable(
         "Resources",
@@ -173,6 +216,25 @@ TABLES = (
             "share": percent,
         },
         _path,
+    ),
+    ReportTable(
+        "Waits for other things",
+        {
+            "waited for": _text,
+            "at": _text,
+            "times": _count,
+            "total": format_duration,
+            "p50": format_duration,
+            "p99": format_duration,
+            "max": format_duration,
+            "ended by": _text,
+        },
+        _waits,
+    ),
+    ReportTable(
+        "Stalls of the event loop",
+        {"at": _text, "times": _count, "total": format_duration, "max": format_duration},
+        _stalls,
     ),
 )
 """The tables in the order of the key `b`."""

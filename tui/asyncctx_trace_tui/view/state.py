@@ -342,7 +342,7 @@ class ViewState:
         at = self.playback.at
         for stall in self.stalls:
             number = stall.started.stall
-            if number == self.stall or (self.stall is None and stall.since <= at < stall.until):
+            if number == self.stall or (self.stall is None and stall.covers(at)):
                 return stall
         return None
 

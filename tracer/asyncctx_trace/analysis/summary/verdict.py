@@ -60,7 +60,11 @@ def headline(
     finding, and the first possible one.
     """
     if not len(snapshot.timeline) and not groups:
-        return Headline("Nothing was acquired: no traced `async with` was entered.")
+        return Headline(
+            "No findings: nothing was acquired, and tasks waited only for other things."
+            if len(snapshot.timeline.waits)
+            else "Nothing was acquired: no traced `async with` was entered."
+        )
     first = groups[0] if groups else None
     stuck = first is not None and first.kind == "deadlock" and first.certainty == "certain"
     if culprit is not None and not stuck and _matters(snapshot, groups, culprit):
@@ -100,18 +104,23 @@ def summary(
 ) -> str:
     """Return how much was found, in how many acquisitions; ``first`` is the headline."""
     timeline = snapshot.timeline
-    if not len(timeline) and not groups:
+    if not len(timeline) and not len(timeline.waits):
         return ""
-    seen = (
-        f"{count(len(timeline), 'acquisition')} of "
-        f"{count(len(timeline.rows_of_resource), 'resource')} by "
-        f"{count(len(timeline.rows_of_task), 'task')} in "
-        f"{format_duration(snapshot.now - snapshot.start)}"
-    )
+    length = format_duration(snapshot.now - snapshot.start)
+    if len(timeline):
+        seen = (
+            f"{count(len(timeline), 'acquisition')} of "
+            f"{count(len(timeline.rows_of_resource), 'resource')} by "
+            f"{count(len(timeline.rows_of_task), 'task')} in {length}"
+        )
+    else:
+        waiting = len(timeline.waits.rows_of_task)
+        seen = f"{count(len(timeline.waits), 'wait')} of {count(waiting, 'task')} in {length}"
     if groups:
         sentences = [f"{_found(groups)} in {seen}."]
     else:
-        sentences = [f"{seen}." if first.clean else f"No findings in {seen}."]
+        clean = first.clean or not len(timeline)
+        sentences = [f"{seen}." if clean else f"No findings in {seen}."]
     if breaches:
         sentences.append(f"{count(breaches, 'budget')} exceeded.")
     return " ".join(sentences)

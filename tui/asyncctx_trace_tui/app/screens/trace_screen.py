@@ -236,11 +236,17 @@ class TraceScreen(PromptScreen):
             self.action_view("tasks")
 
     @on(Report.GoTo)
-    def _resource_chosen(self, message: Report.GoTo) -> None:
-        if message.at is not None:
-            self._pause_at(message.at)
-        self.state.resource = message.resource
-        self.action_view("resources")
+    def _table_line_chosen(self, message: Report.GoTo) -> None:
+        line, state = message.line, self.state
+        if line.at is not None:
+            self._pause_at(line.at)
+        if line.wait is not None:
+            state.select_wait(line.wait)
+        elif line.stall is not None:
+            state.select_stall(line.stall)
+        else:
+            state.resource = line.resource
+        self.action_view("tasks" if line.resource is None else "resources")
 
 
 _SECTIONS = {

@@ -24,7 +24,7 @@ class WaitMark(NamedTuple):
     column: int
     length: int
     letter: str
-    """For its kind; ``""`` at the edge of a wait whose letter is in another column."""
+    """For its kind; ``""`` if it is somewhere else."""
     name: str
     """What is waited for; each character is one cell wide."""
     foreground: str
@@ -32,6 +32,10 @@ class WaitMark(NamedTuple):
     """Whether it fills the columns; else it is short, and drawn only where nothing else is."""
     most: bool
     """Whether the task waits for most of the time of a column that it does not fill."""
+
+    def unnamed(self) -> WaitMark:
+        """Return the mark for the other lines of a thick track."""
+        return self._replace(letter="", name="")
 
 
 def paint_waits(cells: list[Cell], marks: Iterable[WaitMark], glyphs: Glyphs) -> set[int]:
@@ -57,7 +61,8 @@ def paint_waits(cells: list[Cell], marks: Iterable[WaitMark], glyphs: Glyphs) ->
                 cells[column] = glyphs.awaits_held, color, background
         if blocks:
             kept.update(range(first, last))
-        _write(cells, first, last, mark, glyphs)
+        if mark.letter:
+            _write(cells, first, last, mark, glyphs)
     return kept
 
 

@@ -53,10 +53,10 @@ class WaitTrack:
         self.sum_up()
         return bisect_right(self.starts, at) - 1
 
-    def row_at(self, at: int, now: int) -> int | None:
+    def row_at(self, at: int) -> int | None:
         """Return the row of the wait that goes on at ``at``, if any."""
         index = self.index_at(at)
-        return self.rows[index] if index >= 0 and at < self.until(index, now) else None
+        return self.rows[index] if index >= 0 and at < self.until(index, NEVER) else None
 
     def until(self, index: int, now: int) -> int:
         """Return when a wait ends, in ns; ``now`` for one that has not ended."""

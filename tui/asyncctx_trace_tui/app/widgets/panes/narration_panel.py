@@ -78,7 +78,7 @@ class Sentences(StateWidget):
         at = state.playback.at
         rows = islice(state.tracks.open_at(at), _NAMED)
         lanes = islice(state.tracks.lanes.values(), _NAMED)
-        waiting = [lane.task for lane in lanes if lane.waits.row_at(at, state.now) is not None]
+        waiting = [lane.task for lane in lanes if lane.waits.row_at(at) is not None]
         return list(dict.fromkeys([*(state.timeline.task[row] for row in rows), *waiting]))
 
     def _lines(self) -> list[tuple[str, str]]:
@@ -102,9 +102,9 @@ class Sentences(StateWidget):
                     break
         lines += [(describe(timeline, moment, at), "text") for moment in found]
         stall = state.selected_stall
-        if stall is not None and stall.since <= at < stall.until:
+        if stall is not None and stall.covers(at):
             lines.insert(0, (describe_stall(timeline, stall, at), "error"))
-        lines += [(line, "faint") for line in describe_waits(state.tracks, at, state.now)]
+        lines += [(line, "faint") for line in describe_waits(state.tracks, at)]
         lines = lines or [("no task holds or waits for anything", "faint")]
         height, width = self.content_size.height, max(1, self.content_size.width)
         fit = 0

@@ -27,11 +27,10 @@ class Report(DataTable[Text], StateWidget):
     """
 
     class GoTo(Message):
-        """A resource was selected, with the time of its longest queue, if known."""
+        """A line was selected that leads somewhere."""
 
-        def __init__(self, resource: int, at: int | None) -> None:
-            self.resource = resource
-            self.at = at
+        def __init__(self, line: Line) -> None:
+            self.line = line
             super().__init__()
 
     def __init__(self, state: ViewState, glyphs: Glyphs) -> None:
@@ -105,5 +104,5 @@ class Report(DataTable[Text], StateWidget):
     def _go(self, event: DataTable.RowSelected) -> None:
         if event.cursor_row < len(self._lines):
             line = self._lines[event.cursor_row]
-            if line.resource is not None:
-                self.post_message(self.GoTo(line.resource, line.at))
+            if not (line.resource is line.wait is line.stall is None):
+                self.post_message(self.GoTo(line))

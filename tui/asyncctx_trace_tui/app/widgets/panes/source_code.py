@@ -64,7 +64,7 @@ class Source(TextPage):
         state, timeline = self.state, self.state.timeline
         found: dict[int, list[tuple[int, str, str]]] = {}
         for order, lane in enumerate(state.tracks.lanes.values()):
-            wait = lane.waits.row_at(state.playback.at, state.now)
+            wait = lane.waits.row_at(state.playback.at)
             if wait is not None:
                 site = timeline.sites.get(timeline.waits.site[wait])
                 if site is not None and site.file == file:

@@ -145,7 +145,7 @@ class Lanes(TimeRows[LaneLine]):
             self.glyphs,
             alive=self._life(line.task) if middle and not line.depth else None,
             label=self.bar_label if middle else None,
-            marks=self._marks_of(line),
+            marks=self._marks_of(line) if middle else map(WaitMark.unnamed, self._marks_of(line)),
             # Alternate the color by depth, so that touching bars can be distinguished.
             holder=(lambda _: "hold-within") if line.depth % 2 else None,
         )
@@ -313,14 +313,14 @@ class Lanes(TimeRows[LaneLine]):
         """Return the wait of the task of a line at a time."""
         if line.track is None:
             return None
-        return self.state.tracks.lanes[line.task].waits.row_at(at, self.state.now)
+        return self.state.tracks.lanes[line.task].waits.row_at(at)
 
     def stall_at(self, line: LaneLine, at: int) -> int | None:
         """Return the stall that the task of a line caused at a time."""
         if line.track is None:
             return None
         for stall in self.state.stalls:
-            if stall.started.task == line.task and stall.since <= at < stall.until:
+            if stall.started.task == line.task and stall.covers(at):
                 return stall.started.stall
         return None
 
