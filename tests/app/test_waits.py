@@ -134,6 +134,24 @@ async def test_the_tables_of_the_report_lead_to_the_longest_wait(recording: Path
 
 
 @async_test
+async def test_waits_are_found_and_filter_lanes(recording: Path) -> None:
+    """By what is waited for, among acquisitions in order of time."""
+    async with open_app(recording) as driver:
+        await driver.press("space", "slash", *"jobs", "enter")
+        first = driver.app.state.wait, driver.at
+        await driver.press("escape", "slash", *"task:worker", "enter")
+        found = []
+        for _ in range(3):
+            found.append(driver.at)
+            await driver.press("n")
+        await driver.press("ampersand", *"kind:event", "enter")
+
+        assert first == (1, 10)
+        assert found == [10, 65, 75]
+        assert driver.visible_lanes == {"producer"}
+
+
+@async_test
 async def test_the_source_shows_the_line_of_a_wait(tmp_path: Path) -> None:
     """Also of a task that acquires nothing."""
     source = tmp_path / "app.py"

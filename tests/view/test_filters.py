@@ -9,7 +9,13 @@ import pytest
 from app.builders import MS, START, RecordingBuilder
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.outcomes import Outcome
-from asyncctx_trace_tui.view.filters import FilterError, parse, parse_prompt_duration
+from asyncctx_trace.model.waits import WaitKind
+from asyncctx_trace_tui.view.filters import (
+    FilterError,
+    parse,
+    parse_prompt_duration,
+    parse_waits,
+)
 
 
 @pytest.fixture
@@ -52,6 +58,37 @@ def test_terms_select_acquisitions(timeline: Timeline, expression: str, rows: li
 
     assert wanted is not None
     assert [row for row in range(2) if wanted(timeline, row, START + 100 * MS)] == rows
+
+
+@pytest.mark.parametrize(
+    ("expression", "rows"),
+    [
+        ("jobs", [0]),
+        ("task:worker", [0]),
+        ("resource:jobs", [0]),
+        ("resource:worker", [1]),
+        ("kind:queue*", [0]),
+        ("kind:sleep", [2]),
+        ("site:app.py:12 -kind:sleep", [0, 1]),
+        ("outcome:ok", [0, 1, 2]),
+        ("error:*", []),
+        ("wait>1ms", []),
+    ],
+)
+def test_terms_select_waits_for_other_things(
+    tmp_path: Path, expression: str, rows: list[int]
+) -> None:
+    """By what is waited for; durations are those of acquisitions."""
+    builder = RecordingBuilder(tmp_path / "x.actx").resource(1, "jobs", "queue", None)
+    builder.task(1, "worker").task(2, "main")
+    builder.wait(1, WaitKind.QUEUE_GET, 0, 10, subject=1, woken_by=2)
+    builder.wait(2, WaitKind.TASK, 1, 20, subject=1)
+    builder.wait(2, WaitKind.SLEEP, 30, 40)
+    timeline = builder.timeline(100)
+    wanted = parse_waits(expression)
+
+    assert wanted is not None
+    assert [row for row in range(3) if wanted(timeline, row, START + 100 * MS)] == rows
 
 
 @pytest.mark.parametrize("expression", ["tsak:x", "wait>soon", "'open", "wait>5parsecs"])

@@ -13,11 +13,14 @@ from asyncctx_trace.analysis.timeline.table import NOT_YET, Phase, Timeline
 from asyncctx_trace.errors import AsyncctxTraceError
 from asyncctx_trace.model.durations import parse_duration
 from asyncctx_trace.model.events import Outcome
+from asyncctx_trace.model.waits import WaitKind
 
-__all__ = ["FilterError", "Predicate", "parse", "parse_prompt_duration"]
+__all__ = ["FilterError", "Predicate", "parse", "parse_prompt_duration", "parse_waits"]
 
 Predicate: TypeAlias = Callable[[Timeline, int, int], bool]
-"""Timeline, row, now -> whether the acquisition in that row matches."""
+"""Timeline, row, now -> whether the acquisition, or the wait, in that row matches."""
+_Keys: TypeAlias = dict[str, Callable[[Timeline, int], list[str]]]
+"""Key -> the values of a row."""
 
 _PHASES: tuple[Phase, ...] = ("enter", "body", "exit")
 _LENGTH = re.compile(r"(wait|hold|cleanup)(>=|<=|>|<|=)(.+)", re.DOTALL)
@@ -43,11 +46,24 @@ def parse(expression: str) -> Predicate | None:
     and ``?``), ``wait>5ms`` (also hold, cleanup; <, =, >=, <=), or a plain word, which is searched
     in the names of task, resource, site and error. Raises FilterError.
     """
+    return _parse(expression, _KEYS)
+
+
+def parse_waits(expression: str) -> Predicate | None:
+    """Parse the same for waits for other things than managers, the rows of ``timeline.waits``.
+
+    They have a task, a resource (the awaited tasks, too), a kind (``queue get``), a site and an
+    outcome. Durations are those of acquisitions, which a wait does not have.
+    """
+    return _parse(expression, _WAIT_KEYS)
+
+
+def _parse(expression: str, keys: _Keys) -> Predicate | None:
     try:
         words = shlex.split(expression)
     except ValueError:
         raise FilterError("missing closing quotation mark") from None
-    terms = [_term(word) for word in words]
+    terms = [_term(word, keys) for word in words]
     if not terms:
         return None
     return lambda timeline, row, now: all(term(timeline, row, now) for term in terms)
@@ -61,21 +77,22 @@ def parse_prompt_duration(text: str) -> int:
         raise FilterError(str(error)) from None
 
 
-def _term(word: str) -> Predicate:
+def _term(word: str, keys: _Keys) -> Predicate:
     if word.startswith("-") and len(word) > 1:
-        term = _term(word[1:])
+        term = _term(word[1:], keys)
         return lambda timeline, row, now: not term(timeline, row, now)
     length = _LENGTH.fullmatch(word)
     if length is not None:
-        return _length(length[1], _COMPARE[length[2]], parse_prompt_duration(length[3]))
+        compared = _length(length[1], _COMPARE[length[2]], parse_prompt_duration(length[3]))
+        return compared if keys is _KEYS else _never
     keyed = _WORD.fullmatch(word)
     if keyed is None:
         return lambda timeline, row, now: any(
             word.lower() in value.lower()
             for name in ("task", "resource", "site", "error")
-            for value in _KEYS[name](timeline, row)
+            for value in keys[name](timeline, row)
         )
-    values, pattern = _KEYS.get(keyed[1]), keyed[2].lower()
+    values, pattern = keys.get(keyed[1]), keyed[2].lower()
     if values is None:
         raise FilterError(f"unknown filter key {keyed[1]!r}; use one of: {', '.join(_KEYS)}")
     if not any(sign in pattern for sign in "*?"):
@@ -88,6 +105,10 @@ def _term(word: str) -> Predicate:
         return fnmatchcase(value.lower(), pattern)
 
     return lambda timeline, row, now: any(map(fits, values(timeline, row)))
+
+
+def _never(timeline: Timeline, row: int, now: int) -> bool:
+    return False
 
 
 def _length(phase: str, compare: Callable[[int, int], bool], length: int) -> Predicate:
@@ -111,8 +132,12 @@ def _bounds(timeline: Timeline, row: int, phase: str) -> tuple[int, int]:
 
 
 def _task(timeline: Timeline, row: int) -> list[str]:
-    known = timeline.tasks.get(timeline.task[row])
-    return [known.name] if known else []
+    return _task_names(timeline, timeline.task[row])
+
+
+def _task_names(timeline: Timeline, *tasks: int) -> list[str]:
+    found = (timeline.tasks.get(task) for task in tasks)
+    return [known.name for known in found if known is not None]
 
 
 def _resource(timeline: Timeline, row: int) -> list[str]:
@@ -126,7 +151,11 @@ def _kind(timeline: Timeline, row: int) -> list[str]:
 
 
 def _site(timeline: Timeline, row: int) -> list[str]:
-    known = timeline.sites.get(timeline.site[row])
+    return _site_texts(timeline, timeline.site[row])
+
+
+def _site_texts(timeline: Timeline, site: int) -> list[str]:
+    known = timeline.sites.get(site)
     return [f"{known.file}:{known.line}", known.function, known.text] if known else []
 
 
@@ -144,7 +173,21 @@ def _outcome(timeline: Timeline, row: int) -> list[str]:
     return sorted(seen - {"ok"}) or sorted(seen)
 
 
-_KEYS: dict[str, Callable[[Timeline, int], list[str]]] = {
+def _awaited(timeline: Timeline, wait: int) -> list[str]:
+    waits = timeline.waits
+    tasks = waits.tasks_awaited(wait)
+    if tasks:
+        return _task_names(timeline, *tasks)
+    known = timeline.resources.get(waits.subject[wait])
+    return [known.name] if known else []
+
+
+def _wait_outcome(timeline: Timeline, wait: int) -> list[str]:
+    outcome = timeline.waits.outcome[wait]
+    return [Outcome(outcome).name.lower()] if outcome else []
+
+
+_KEYS: _Keys = {
     "task": _task,
     "resource": _resource,
     "kind": _kind,
@@ -152,6 +195,15 @@ _KEYS: dict[str, Callable[[Timeline, int], list[str]]] = {
     "site": _site,
     "error": _error,
     "outcome": _outcome,
+}
+_WAIT_KEYS: _Keys = {
+    "task": lambda timeline, wait: _task_names(timeline, timeline.waits.task[wait]),
+    "resource": _awaited,
+    "kind": lambda timeline, wait: [WaitKind(timeline.waits.kind[wait]).label],
+    "manager": lambda timeline, wait: [],
+    "site": lambda timeline, wait: _site_texts(timeline, timeline.waits.site[wait]),
+    "error": lambda timeline, wait: [],
+    "outcome": _wait_outcome,
 }
 _WHOLE = {"kind", "outcome"}
 """Keys whose pattern must match the whole value."""

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
-from itertools import chain
 from typing import TypeVar
 
 from asyncctx_trace.analysis.snapshot import Snapshot
-from asyncctx_trace.analysis.stalls import Stall, stalls_of
 from asyncctx_trace.analysis.summary.problems import Problem, problems
-from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
+from asyncctx_trace.analysis.timeline.table import NOT_YET
 from asyncctx_trace.model.events import Event
 from asyncctx_trace.recording.batch import Batch
 from asyncctx_trace.recording.format import Anchor
 from asyncctx_trace_tui.storage.atomic_write import BackgroundSave
 from asyncctx_trace_tui.view.answers import Answers
 from asyncctx_trace_tui.view.filters import Predicate
-from asyncctx_trace_tui.view.lanes.lane_set import Lane, LaneSet
+from asyncctx_trace_tui.view.lanes.lane_set import Lane
 from asyncctx_trace_tui.view.lanes.order import LaneOrder
 from asyncctx_trace_tui.view.playback import Playback
+from asyncctx_trace_tui.view.search import find_match
+from asyncctx_trace_tui.view.selection import Selection
 from asyncctx_trace_tui.view.time_axis import (
     DAY,
     clock,
@@ -40,31 +40,17 @@ COMPUTING = "computing…"
 T = TypeVar("T")
 
 
-class ViewState:
+class ViewState(Selection):
     """The state of the app over one recording. It does not know Textual."""
 
     def __init__(self, *, following: bool, speed: float = 1.0) -> None:
-        self.timeline = Timeline()
-        self.tracks = LaneSet(self.timeline)
+        super().__init__(Playback(speed=speed))
         self.answers = Answers(self.timeline)
-        self.playback = Playback(speed=speed)
         self.viewport = Viewport(0, 1, 80)
         self.live = following
         """Whether the program still writes to the recording."""
-        self.now = 0
-        """The time until which the recording is known, in ns."""
         self.exit_code: int | None = None
         self.lane_order = LaneOrder()
-        self.task: int | None = None
-        """The selected task."""
-        self.row: int | None = None
-        """The selected acquisition; ``None`` means the one at the play head."""
-        self.resource: int | None = None
-        """The selected resource; ``None`` means that of the selected acquisition."""
-        self.wait: int | None = None
-        """The selected wait, a row of ``timeline.waits``; ``None`` means that at the play head."""
-        self.stall: int | None = None
-        """The id of the selected stall; ``None`` means that at the play head."""
         self.marks: dict[str, int] = {}
         """Mark (``A``, ``B``) -> its time."""
         self.anchor: Anchor | None = None
@@ -88,7 +74,6 @@ class ViewState:
         self._viewport_chosen = False
         """Whether the user has chosen the viewport."""
         self._named: tuple[tuple[int, ...], int] = ((), 0)
-        self._stalls: tuple[tuple[int, ...], list[Stall]] = ((), [])
 
     @property
     def origin(self) -> int:
@@ -261,99 +246,6 @@ class ViewState:
             self.task = tasks[min(max(index, 0), len(tasks) - 1)]
             self.row = self.wait = self.stall = None
 
-    def clear_selection(self) -> None:
-        """Select what is at the play head, in the selected task."""
-        self.row = self.resource = self.wait = self.stall = None
-
-    def select_wait(self, wait: int) -> None:
-        """Select a wait for something other than a manager, with its task."""
-        self.clear_selection()
-        self.wait = wait
-        self.task = self.timeline.waits.task[wait]
-
-    def select_stall(self, stall: int) -> None:
-        """Select a stall of an event loop, with the task that ran."""
-        self.clear_selection()
-        self.stall = stall
-        task = self.timeline.stalls[stall].task
-        if task in self.tracks.lanes:
-            self.task = task
-
-    def select_row(self, row: int) -> None:
-        """Select an acquisition with its task and resource."""
-        self.clear_selection()
-        self.row = row
-        self.task = self.timeline.task[row]
-        self.resource = self.timeline.resource[row]
-
-    @property
-    def selected_row(self) -> int | None:
-        """The selected acquisition, or the innermost of the selected task at the play head.
-
-        Between two acquisitions, it is the one that ended last.
-        """
-        if self.row is not None:
-            return self.row
-        lane = self.tracks.lanes.get(self.task) if self.task is not None else None
-        if lane is None:
-            return None
-        at = self.playback.at
-        for track in reversed(lane.tracks):
-            row = track.row_at(at)
-            if row is not None:
-                return row
-        begun = [t.rows[i] for t in lane.tracks if (i := t.index_at(at)) >= 0]
-        first = lane.tracks[0].rows[:1]
-        return max(begun, default=first[0] if first else None)
-
-    @property
-    def selected_wait(self) -> int | None:
-        """The selected wait, or that of the selected task at the play head."""
-        if self.wait is not None:
-            return self.wait
-        if self.stall is not None or self.task is None:
-            return None
-        return self.timeline.waits.at(self.task, self.playback.at)
-
-    @property
-    def selected_site(self) -> int | None:
-        """The site of the selected stall, wait or acquisition."""
-        timeline = self.timeline
-        if self.stall is not None:
-            return timeline.stalls[self.stall].site
-        wait = self.selected_wait
-        if wait is not None and self.row is None:
-            return timeline.waits.site[wait]
-        row = self.selected_row
-        return None if row is None else timeline.site[row]
-
-    @property
-    def stalls(self) -> list[Stall]:
-        """The stalls of event loops, in order of time."""
-        timeline = self.timeline
-        known = len(timeline.stalls), len(timeline.stalls_ended), self.now
-        if timeline.stalls and known != self._stalls[0]:
-            self._stalls = known, stalls_of(timeline, self.now)
-        return self._stalls[1]
-
-    @property
-    def selected_stall(self) -> Stall | None:
-        """The selected stall, or that at the play head."""
-        at = self.playback.at
-        for stall in self.stalls:
-            number = stall.started.stall
-            if number == self.stall or (self.stall is None and stall.covers(at)):
-                return stall
-        return None
-
-    @property
-    def selected_resource(self) -> int | None:
-        """The selected resource, or that of the selected acquisition."""
-        if self.resource is not None:
-            return self.resource
-        row = self.selected_row
-        return None if row is None else self.timeline.resource[row]
-
     # -- answers ----------------------------------------------------------------------------
 
     @property
@@ -391,20 +283,6 @@ class ViewState:
             self.select_row(problem.row)
         return f"{index + 1} of {len(found)}: {problem.description}"
 
-    def event_times(self, rows: Iterable[int]) -> list[int]:
-        """Return the times of all events of some acquisitions, sorted."""
-        t = self.timeline
-        columns = (t.enter_started, t.enter_ended, t.exit_started, t.exit_ended)
-        return sorted({column[row] for row in rows for column in columns} - {NOT_YET})
-
-    def waits_around(self, task: int) -> set[int]:
-        """Return the starts and ends of the waits of ``task`` next to the play head. O(log n)."""
-        waits = self.timeline.waits
-        rows = waits.rows_of_task.get(task, ())
-        here = bisect_right(rows, self.playback.at, key=waits.started.__getitem__)
-        near = rows[max(0, here - 2) : here + 1]
-        return {column[row] for row in near for column in (waits.started, waits.ended)} - {NOT_YET}
-
     def step_among(self, rows: Iterable[int], by: int, others: Iterable[int] = ()) -> bool:
         """Move the play head to the next or previous event of these acquisitions.
 
@@ -414,28 +292,19 @@ class ViewState:
         self.keep_head_in_view()
         return found
 
-    def find(self, matches: Predicate, by: int) -> bool:
-        """Select the next or previous acquisition that ``matches``, and go to its start.
+    def find(self, matches: Predicate, matches_wait: Predicate, by: int) -> bool:
+        """Select the next or previous acquisition or wait that matches, and go to its start.
 
         Returns whether there was one; the search wraps around.
         """
-        timeline, here = self.timeline, self.row
-        rows = range(len(timeline))
-        if here is None:
-            here = bisect_right(timeline.enter_started, self.playback.at) - 1
-            here = here - by if by > 0 else here + 1
-        order = (
-            (rows[here + 1 :], rows[: here + 1])
-            if by > 0
-            else (rows[:here][::-1], rows[here:][::-1])
-        )
-        for row in chain.from_iterable(order):
-            if matches(timeline, row, self.now):
-                self.playback.pause()
-                self.go(timeline.enter_started[row])
-                self.select_row(row)
-                return True
-        return False
+        found = find_match(self, matches, matches_wait, by)
+        if found is None:
+            return False
+        at, is_wait, row = found
+        self.playback.pause()
+        self.go(at)
+        (self.select_wait if is_wait else self.select_row)(row)
+        return True
 
     def mark(self) -> str:
         """Set mark A, then B, at the play head; a third mark starts again. Returns its letter."""

@@ -15,7 +15,13 @@ from asyncctx_trace.analysis.contention.wait_tree import (
 )
 from asyncctx_trace_tui.app.screens.navigation import NavigationScreen
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
-from asyncctx_trace_tui.view.filters import FilterError, Predicate, parse, parse_prompt_duration
+from asyncctx_trace_tui.view.filters import (
+    FilterError,
+    Predicate,
+    parse,
+    parse_prompt_duration,
+    parse_waits,
+)
 from asyncctx_trace_tui.view.state import COMPUTING, ViewState
 
 __all__ = ["PromptScreen", "Prompt"]
@@ -83,7 +89,8 @@ class PromptScreen(NavigationScreen):
 
     def __init__(self, state: ViewState, glyphs: Glyphs) -> None:
         super().__init__(state, glyphs)
-        self._search: Predicate | None = None
+        self._search: tuple[Predicate, Predicate] | None = None
+        """What matches acquisitions, and waits for other things."""
 
     def action_ask(self, purpose: str) -> None:
         """Open the prompt."""
@@ -96,7 +103,8 @@ class PromptScreen(NavigationScreen):
         try:
             match prompt.purpose:
                 case "search":
-                    self._search = parse(event.value)
+                    search, waits = parse(event.value), parse_waits(event.value)
+                    self._search = None if search is None or waits is None else (search, waits)
                     self.action_next_match(1)
                 case "filter":
                     self.state.lane_order.filter(event.value)
@@ -111,7 +119,7 @@ class PromptScreen(NavigationScreen):
         """Go to the next or previous match of the search."""
         if self._search is None:
             self.notify("nothing to search for: press /", timeout=2)
-        elif not self.state.find(self._search, by):
+        elif not self.state.find(*self._search, by):
             self.notify("no match", severity="warning", timeout=2)
 
     def _go_to(self, time: str) -> None:

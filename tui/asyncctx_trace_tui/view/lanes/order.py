@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asyncctx_trace_tui.view.filters import Predicate, parse
+from asyncctx_trace_tui.view.filters import Predicate, parse, parse_waits
 from asyncctx_trace_tui.view.lanes.lane_set import Lane, LaneSet
 
 __all__ = ["SORTS", "LaneOrder"]
@@ -24,7 +24,9 @@ class LaneOrder:
         """Tasks whose nested acquisitions are hidden."""
         self.expression = ""
         self._filter: Predicate | None = None
-        self._filtered = 0
+        self._wait_filter: Predicate | None = None
+        self._filtered = self._filtered_waits = 0
+        """Number of acquisitions, and of waits for other things, that were filtered."""
         self._open_rows: list[int] = []
         """Rows that were open when they were filtered, to be filtered again."""
         self._matching: set[int] = set()
@@ -49,10 +51,10 @@ class LaneOrder:
         self.revision += 1
 
     def filter(self, expression: str) -> None:
-        """Show only tasks with an acquisition that matches ``expression``; raises FilterError."""
-        self._filter = parse(expression)
+        """Show only tasks with an acquisition or a wait that matches; raises FilterError."""
+        self._filter, self._wait_filter = parse(expression), parse_waits(expression)
         self.expression = expression.strip()
-        self._filtered = 0
+        self._filtered = self._filtered_waits = 0
         self._open_rows.clear()
         self._matching.clear()
         self.revision += 1
@@ -88,7 +90,19 @@ class LaneOrder:
             if timeline.task[row] not in self._matching and filter(timeline, row, now):
                 self._matching.add(timeline.task[row])
         self._filtered = until
+        self._match_waits(tracks, now)
         in_flight = set(timeline.in_flight)
         self._open_rows = [row for row in asked if row in in_flight]
         if len(self._matching) > known:
             self.revision += 1
+
+    def _match_waits(self, tracks: LaneSet, now: int) -> None:
+        """Filter some of the remaining waits; what they match does not change when they end."""
+        timeline, filter = tracks.timeline, self._wait_filter
+        assert filter is not None
+        waits, matching = timeline.waits, self._matching
+        until = min(self._filtered_waits + _AT_ONCE, len(waits))
+        for wait in range(self._filtered_waits, until):
+            if waits.task[wait] not in matching and filter(timeline, wait, now):
+                matching.add(waits.task[wait])
+        self._filtered_waits = until
