@@ -72,6 +72,30 @@ STUCK = {
         await asyncio.gather(produce(), consume())
         """,
     ),
+    "a thread that waits for the loop, which waits for the thread": (
+        "deadlock",
+        """
+        lock, loop = asyncio.Lock(), asyncio.get_running_loop()
+        async def audit():
+            async with lock: pass
+        async with lock:
+            await asyncio.to_thread(
+                lambda: asyncio.run_coroutine_threadsafe(audit(), loop).result())
+        """,
+    ),
+    "consumers whose producer has ended without a word": (
+        "still-waiting",
+        """
+        jobs = asyncio.Queue()
+        async def produce():
+            await jobs.put(1)
+        async def consume():
+            while True:
+                await jobs.get()
+                await asyncio.sleep(0.001)
+        await asyncio.gather(produce(), consume(), consume())
+        """,
+    ),
     "a notification that went to the wrong task": (
         "still-waiting",
         """
@@ -131,6 +155,16 @@ IDLE = {
             while True: await jobs.get()
         workers = [asyncio.create_task(work()) for _ in range(3)]
         await asyncio.Event().wait()
+        """,
+    "workers that have worked, and a main that waits for their end": """
+        jobs = asyncio.Queue()
+        for job in range(5): jobs.put_nowait(job)
+        async def work():
+            while True:
+                await jobs.get()
+                await asyncio.sleep(0.001)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(3): group.create_task(work())
         """,
     "a future that is never set": """
         await asyncio.get_running_loop().create_future()

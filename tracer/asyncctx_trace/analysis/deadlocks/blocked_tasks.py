@@ -186,7 +186,7 @@ def _awaiting(snapshot: Snapshot, wait: int) -> BlockedTask | None:
     timeline = snapshot.timeline
     waits = timeline.waits
     kind = WaitKind(waits.kind[wait])
-    if kind in _ENDS_BY_ITSELF:
+    if kind in _ENDS_BY_ITSELF and not all_quiescent(snapshot, [waits.task[wait]]):
         return None
     awaited = waits.tasks_awaited(wait)
     on = [task for task in awaited if task not in timeline.task_ended]

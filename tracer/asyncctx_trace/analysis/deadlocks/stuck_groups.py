@@ -14,21 +14,16 @@ from asyncctx_trace.analysis.deadlocks.blocked_tasks import (
 from asyncctx_trace.analysis.deadlocks.components import components
 from asyncctx_trace.analysis.deadlocks.cycles import cycles_of, is_group
 from asyncctx_trace.analysis.deadlocks.enders import describe_enders
+from asyncctx_trace.analysis.deadlocks.idle_workers import are_idle_workers
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.completeness import is_complete
 from asyncctx_trace.analysis.wait_subjects import describe_subject
 from asyncctx_trace.model.durations import format_duration
-from asyncctx_trace.model.waits import WaitKind
 
 __all__ = ["StuckGroup", "describe_stuck", "groups_beyond", "stuck_groups"]
 
 _NAMED = 4
 """How many members of a group are named."""
-_FOR_OTHERS = frozenset(
-    {WaitKind.QUEUE_JOIN, WaitKind.QUEUE_PUT, WaitKind.CONDITION, WaitKind.BARRIER, WaitKind.SEND}
-)
-"""Waits that no idle program is in: somebody was to end them. A worker that waits for the next
-item, or a program that waits for its end, may wait for ever and mean it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +91,7 @@ def groups_beyond(snapshot: Snapshot, explained: set[int]) -> list[StuckGroup]:
             for each in stuck.values()
             if snapshot.process_of(each.task) == process and each.task not in behind
         ]
-        if any(_waits_for_others(snapshot, each, stuck) for each in members):
+        if members and not are_idle_workers(snapshot, members):
             groups.append(_group(snapshot, members, quiescent=True))
     return groups
 
@@ -170,16 +165,6 @@ def _behind(explained: set[int], stuck: dict[int, BlockedTask]) -> set[int]:
         result.update(new)
         todo.extend(new)
     return result
-
-
-def _waits_for_others(
-    snapshot: Snapshot, member: BlockedTask, stuck: dict[int, BlockedTask]
-) -> bool:
-    """Whether ``member`` is not just idle: another task, or one that is gone, was to wake it."""
-    if any(task in stuck for task in member.on):
-        return True
-    wait = member.wait
-    return wait is not None and WaitKind(snapshot.timeline.waits.kind[wait]) in _FOR_OTHERS
 
 
 def _group(snapshot: Snapshot, members: list[BlockedTask], *, quiescent: bool) -> StuckGroup:
