@@ -71,11 +71,12 @@ def _await_server(port: int, process: subprocess.Popen[bytes]) -> None:
     while True:
         try:
             socket.create_connection(("127.0.0.1", port)).close()
-            return
         except OSError:
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.01)
+        else:
+            return
 
 
 @pytest.fixture

@@ -51,17 +51,8 @@ class Budget:
         if match is None:
             raise ValueError(f"{text!r} is not a budget: {_HOW}")
         quantity, limit = match["quantity"], match["limit"].strip()
-        spread, _, statistic = quantity.partition(".")
-        value: float
         try:
-            if spread in _SPREADS and statistic in _STATISTICS:
-                value = parse_duration(limit)
-            elif quantity in _SHARES and limit.endswith("%"):
-                value = float(limit.removesuffix("%")) / 100
-            elif quantity in _COUNTS:
-                value = int(limit)
-            else:
-                raise ValueError(f"{quantity} cannot be limited so")
+            value = _parse_limit(quantity, limit)
         except ValueError as error:
             raise ValueError(f"{text!r} is not a budget ({error}): {_HOW}") from None
         return cls(text, match["name"].strip(), quantity, value, match["sign"] == "<=")
@@ -134,3 +125,15 @@ class Breach:
     """The resource; ``None`` if none matches the name."""
     summary: str
     """By how much it was exceeded, and who is to blame."""
+
+
+def _parse_limit(quantity: str, text: str) -> float:
+    """Return the limit of ``quantity`` in ns, as a share of 1 or as a number; raise ValueError."""
+    spread, _, statistic = quantity.partition(".")
+    if spread in _SPREADS and statistic in _STATISTICS:
+        return parse_duration(text)
+    if quantity in _SHARES and text.endswith("%"):
+        return float(text.removesuffix("%")) / 100
+    if quantity in _COUNTS:
+        return int(text)
+    raise ValueError(f"{quantity} cannot be limited so")

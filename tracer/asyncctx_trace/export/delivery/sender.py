@@ -114,7 +114,6 @@ class Sender:
         while True:
             try:
                 self.deliver(batch)
-                return False
             except DeliveryFailed as problem:
                 # A random pause, so that clients do not all retry at the same time.
                 wait = problem.retry_after
@@ -125,6 +124,8 @@ class Sender:
                     self.account.failed += len(batch)
                     self.account.add_problem(str(problem))
                     return problem.unreachable
+            else:
+                return False
             self._sleep(wait)
 
 

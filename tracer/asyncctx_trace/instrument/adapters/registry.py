@@ -130,7 +130,7 @@ def _read_announced() -> None:
         except Exception as error:
             import logging
 
-            logging.getLogger("asyncctx_trace").error(
+            logging.getLogger("asyncctx_trace").error(  # noqa: TRY400 - one line is enough
                 "asyncctx-trace: cannot load the adapter %s: %s", entry.value, error
             )
 
