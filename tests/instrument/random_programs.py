@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from asyncctx_trace.instrument.patches.acquire_release import forget_scope
@@ -28,76 +28,124 @@ def source(statements: Any, depth: int = 1) -> Iterator[str]:
     """Yield the lines of a program."""
     pad = "    " * depth
     yield f"{pad}pass"
-    for number, statement in enumerate(statements):
-        match statement:
-            case ("raise", error):
-                yield f"{pad}raise {error}('body')"
-            case ("cancel",):
-                yield f"{pad}asyncio.current_task().cancel()"
-                yield f"{pad}await asyncio.sleep(0)"
-            case ("await",):
-                yield f"{pad}await asyncio.sleep(0)"
-            case ("return",):
-                yield f"{pad}if away: return"
-            case ("with", items, body):
-                made = ", ".join(f"M(log, {item!r}) as m{i}" for i, item in enumerate(items))
-                yield f"{pad}async with {made}:"
-                yield from source(body, depth + 1)
-            case ("stack", items, body):
-                yield f"{pad}async with Stack(log) as stack:"
-                for item in items:
-                    yield f"{pad}    await stack.enter_async_context(M(log, {item!r}))"
-                yield from source(body, depth + 1)
-            case ("protocol", item, body):
-                manager, failed = f"m{depth}{number}", f"failed{depth}{number}"
-                yield f"{pad}{manager} = M(log, {item!r})"
-                yield f"{pad}await {manager}.__aenter__()"
-                yield f"{pad}{failed} = False"
-                yield f"{pad}try:"
-                yield from source(body, depth + 1)
-                yield f"{pad}except BaseException as e:"
-                yield f"{pad}    {failed} = True"
-                yield f"{pad}    if not await {manager}.__aexit__(type(e), e, e.__traceback__):"
-                yield f"{pad}        raise"
-                yield f"{pad}finally:"
-                yield f"{pad}    if not {failed}: await {manager}.__aexit__(*[None] * 3)"
-            case ("generator", item, body, early):
-                yield f"{pad}async def generator{depth}{number}(away=False):"
-                yield f"{pad}    async with M(log, {item!r}):"
-                yield f"{pad}        yield 1"
-                yield from source(body, depth + 2)
-                yield f"{pad}async with Closing(log, generator{depth}{number}()) as numbers:"
-                yield f"{pad}    async for x in numbers:"
-                yield f"{pad}        log.append(x)"
-                yield f"{pad}        if {early}: break"
-            case ("locked", lock, body):
-                yield f"{pad}if not locks[{lock!r}].locked():"
-                yield f"{pad}    async with locks[{lock!r}]:"
-                yield from source(body, depth + 2)
-            case ("acquire", lock):
-                yield f"{pad}if not locks[{lock!r}].locked():"
-                yield f"{pad}    await locks[{lock!r}].acquire()"
-            case ("release", lock):
-                yield f"{pad}try: locks[{lock!r}].release()"
-                yield f"{pad}except (RuntimeError, ValueError) as e: log.append(repr(e))"
-            case ("traced", item, body):
-                yield f"{pad}async with traced(M(log, {item!r}), name='traced'):"
-                yield from source(body, depth + 1)
-            case ("tasks", bodies):
-                for index, body in enumerate(bodies):
-                    yield f"{pad}async def task{depth}{number}{index}(away=True):"
-                    yield from source(body, depth + 1)
-                made = ", ".join(f"task{depth}{number}{index}()" for index in range(len(bodies)))
-                yield f"{pad}await asyncio.gather({made}, return_exceptions=True)"
-            case ("try", body, kind, after):
-                yield f"{pad}try:"
-                yield from source(body, depth + 1)
-                yield f"{pad}{'except Exception as e' if kind == 'except' else 'finally'}:"
-                yield from source(after, depth + 1)
-            case ("loop", body, way):
-                yield f"{pad}for x in range(2):"
-                yield from source(body, depth + 1)
-                yield f"{pad}    {way}"
+    for number, (kind, *parts) in enumerate(statements):
+        lines = STATEMENTS[kind](f"{depth}{number}", *parts)
+        for line in lines:
+            if isinstance(line, str):
+                yield pad + line
+            else:
+                indent, body = line
+                yield from source(body, depth + indent)
+
+
+Lines = Iterator[str | tuple[int, Any]]
+"""Lines of a statement, and its blocks: by how many levels they are indented, and statements."""
+
+
+def cancel(_: str) -> Lines:
+    yield "asyncio.current_task().cancel()"
+    yield "await asyncio.sleep(0)"
+
+
+def with_(_: str, items: Any, body: Any) -> Lines:
+    made = ", ".join(f"M(log, {item!r}) as m{i}" for i, item in enumerate(items))
+    yield f"async with {made}:"
+    yield 1, body
+
+
+def stack(_: str, items: Any, body: Any) -> Lines:
+    yield "async with Stack(log) as stack:"
+    for item in items:
+        yield f"    await stack.enter_async_context(M(log, {item!r}))"
+    yield 1, body
+
+
+def protocol(name: str, item: Any, body: Any) -> Lines:
+    manager, failed = f"m{name}", f"failed{name}"
+    yield f"{manager} = M(log, {item!r})"
+    yield f"await {manager}.__aenter__()"
+    yield f"{failed} = False"
+    yield "try:"
+    yield 1, body
+    yield "except BaseException as e:"
+    yield f"    {failed} = True"
+    yield f"    if not await {manager}.__aexit__(type(e), e, e.__traceback__):"
+    yield "        raise"
+    yield "finally:"
+    yield f"    if not {failed}: await {manager}.__aexit__(*[None] * 3)"
+
+
+def generator(name: str, item: Any, body: Any, early: bool) -> Lines:
+    yield f"async def generator{name}(away=False):"
+    yield f"    async with M(log, {item!r}):"
+    yield "        yield 1"
+    yield 2, body
+    yield f"async with Closing(log, generator{name}()) as numbers:"
+    yield "    async for x in numbers:"
+    yield "        log.append(x)"
+    yield f"        if {early}: break"
+
+
+def locked(_: str, lock: Any, body: Any) -> Lines:
+    yield f"if not locks[{lock!r}].locked():"
+    yield f"    async with locks[{lock!r}]:"
+    yield 2, body
+
+
+def acquire(_: str, lock: Any) -> Lines:
+    yield f"if not locks[{lock!r}].locked():"
+    yield f"    await locks[{lock!r}].acquire()"
+
+
+def release(_: str, lock: Any) -> Lines:
+    yield f"try: locks[{lock!r}].release()"
+    yield "except (RuntimeError, ValueError) as e: log.append(repr(e))"
+
+
+def traced(_: str, item: Any, body: Any) -> Lines:
+    yield f"async with traced(M(log, {item!r}), name='traced'):"
+    yield 1, body
+
+
+def tasks(name: str, bodies: Any) -> Lines:
+    for index, body in enumerate(bodies):
+        yield f"async def task{name}{index}(away=True):"
+        yield 1, body
+    made = ", ".join(f"task{name}{index}()" for index in range(len(bodies)))
+    yield f"await asyncio.gather({made}, return_exceptions=True)"
+
+
+def try_(_: str, body: Any, kind: str, after: Any) -> Lines:
+    yield "try:"
+    yield 1, body
+    yield f"{'except Exception as e' if kind == 'except' else 'finally'}:"
+    yield 1, after
+
+
+def loop(_: str, body: Any, end: str) -> Lines:
+    yield "for x in range(2):"
+    yield 1, body
+    yield f"    {end}"
+
+
+STATEMENTS: dict[str, Callable[..., Iterable[str | tuple[int, Any]]]] = {
+    "raise": lambda _, error: [f"raise {error}('body')"],
+    "cancel": cancel,
+    "await": lambda _: ["await asyncio.sleep(0)"],
+    "return": lambda _: ["if away: return"],
+    "with": with_,
+    "stack": stack,
+    "protocol": protocol,
+    "generator": generator,
+    "locked": locked,
+    "acquire": acquire,
+    "release": release,
+    "traced": traced,
+    "tasks": tasks,
+    "try": try_,
+    "loop": loop,
+}
+"""Kind of a statement -> function that takes a unique name and the parts of the statement."""
 
 
 class Model:

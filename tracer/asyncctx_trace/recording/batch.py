@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from operator import attrgetter
@@ -95,89 +95,115 @@ class Batch:
 
     def add_entry(self, writer: ProcessState, entry: dict[str, Any]) -> None:
         """Add the definition or note in a text entry."""
-        definitions, notes = self.definitions, self.notes
         match entry["k"]:
+            case kind if kind in _DEFINITIONS:
+                self.definitions.append(_DEFINITIONS[kind](writer, entry))
+            case kind if kind in _NOTES:
+                self.notes.append(_NOTES[kind](entry))
+            case kind if kind in _LOOP_NOTES:
+                self.notes.append(_LOOP_NOTES[kind](writer, entry))
             case "error":
                 writer.errors[entry["id"]] = ErrorText(entry["type"], entry["message"])
             case "manager":
                 writer.managers[entry["id"]] = entry["name"]
-            case "site":
-                definitions.append(
-                    SiteDefined(
-                        writer.id(entry["id"]),
-                        entry["file"],
-                        entry["line"],
-                        entry["function"],
-                        entry["text"],
-                        writer.id_or_none(entry.get("caller", 0)),
-                        entry.get("digest", ""),
-                    )
-                )
-            case "resource":
-                definitions.append(
-                    ResourceDefined(
-                        writer.id(entry["id"]), entry["kind"], entry["name"], entry["capacity"]
-                    )
-                )
-            case "task":
-                definitions.append(
-                    TaskDefined(
-                        entry["at"],
-                        writer.id(entry["id"]),
-                        entry["name"],
-                        entry["runtime"],
-                        writer.id_or_none(entry["parent"]),
-                        writer.base >> PROCESS_SHIFT,
-                        entry["thread"],
-                    )
-                )
-            case "process":
-                definitions.append(
-                    ProcessDefined(
-                        entry["at"],
-                        writer.base >> PROCESS_SHIFT,
-                        entry["pid"],
-                        entry["ppid"],
-                        entry["title"],
-                    )
-                )
-            case "printed":
-                notes.append(Printed(entry["at"], entry["stream"], entry["text"]))
-            case "marked":
-                notes.append(Marked(entry["at"], entry["text"]))
-            case "dropped":
-                notes.append(Dropped(entry["at"], entry["acquisitions"], entry["reason"]))
-            case "interrupted":
-                late = entry.get("late", False)
-                notes.append(Interrupted(entry["at"], entry["pid"], entry["reason"], late))
-            case "stall started":
-                notes.append(
-                    StallStarted(
-                        entry["at"],
-                        entry["since"],
-                        writer.id(entry["id"]),
-                        writer.id_or_none(entry["task"]),
-                        writer.id_or_none(entry["site"]),
-                        tuple((file, line, function) for file, line, function in entry["stack"]),
-                    )
-                )
-            case "stall ended":
-                notes.append(StallEnded(entry["at"], writer.id(entry["id"]), entry["collections"]))
-            case "quiescent":
-                process = writer.base >> PROCESS_SHIFT
-                notes.append(Quiescent(entry["at"], entry["since"], process))
             case "stopped":
                 writer.stop_reason = entry["reason"]
             case "given up":
-                recycled = entry["acquisitions"] - writer.recycled
-                writer.recycled = entry["acquisitions"]
-                process = writer.base >> PROCESS_SHIFT
-                notes.append(Dropped(entry["at"], recycled, "older than what is kept", process))
-                if lines := entry["lines"] - writer.recycled_lines:
-                    writer.recycled_lines = entry["lines"]
-                    notes.append(Dropped(entry["at"], 0, f"{lines} printed lines are not kept"))
-            case "end":
-                notes.append(ProcessEnded(entry["at"], entry["pid"], entry["exit"]))
+                self._add_recycled(writer, entry)
+
+    def _add_recycled(self, writer: ProcessState, entry: dict[str, Any]) -> None:
+        """Add notes on what is missing because segments were recycled; the counts only grow."""
+        recycled = entry["acquisitions"] - writer.recycled
+        writer.recycled = entry["acquisitions"]
+        process = writer.base >> PROCESS_SHIFT
+        self.notes.append(Dropped(entry["at"], recycled, "older than what is kept", process))
+        if lines := entry["lines"] - writer.recycled_lines:
+            writer.recycled_lines = entry["lines"]
+            self.notes.append(Dropped(entry["at"], 0, f"{lines} printed lines are not kept"))
+
+
+def _site(writer: ProcessState, entry: dict[str, Any]) -> SiteDefined:
+    return SiteDefined(
+        writer.id(entry["id"]),
+        entry["file"],
+        entry["line"],
+        entry["function"],
+        entry["text"],
+        writer.id_or_none(entry.get("caller", 0)),
+        entry.get("digest", ""),
+    )
+
+
+def _resource(writer: ProcessState, entry: dict[str, Any]) -> ResourceDefined:
+    return ResourceDefined(writer.id(entry["id"]), entry["kind"], entry["name"], entry["capacity"])
+
+
+def _task(writer: ProcessState, entry: dict[str, Any]) -> TaskDefined:
+    return TaskDefined(
+        entry["at"],
+        writer.id(entry["id"]),
+        entry["name"],
+        entry["runtime"],
+        writer.id_or_none(entry["parent"]),
+        writer.base >> PROCESS_SHIFT,
+        entry["thread"],
+    )
+
+
+def _process(writer: ProcessState, entry: dict[str, Any]) -> ProcessDefined:
+    process = writer.base >> PROCESS_SHIFT
+    return ProcessDefined(entry["at"], process, entry["pid"], entry["ppid"], entry["title"])
+
+
+_DEFINITIONS: dict[str, Callable[[ProcessState, dict[str, Any]], Definition]] = {
+    "site": _site,
+    "resource": _resource,
+    "task": _task,
+    "process": _process,
+}
+"""Kind of a text entry -> function that makes a definition of it."""
+
+
+def _interrupted(entry: dict[str, Any]) -> Interrupted:
+    late = entry.get("late", False)
+    return Interrupted(entry["at"], entry["pid"], entry["reason"], late)
+
+
+_NOTES: dict[str, Callable[[dict[str, Any]], Note]] = {
+    "printed": lambda entry: Printed(entry["at"], entry["stream"], entry["text"]),
+    "marked": lambda entry: Marked(entry["at"], entry["text"]),
+    "dropped": lambda entry: Dropped(entry["at"], entry["acquisitions"], entry["reason"]),
+    "interrupted": _interrupted,
+    "end": lambda entry: ProcessEnded(entry["at"], entry["pid"], entry["exit"]),
+}
+"""Kind of a text entry -> function that makes a note of it."""
+
+
+def _stall_started(writer: ProcessState, entry: dict[str, Any]) -> StallStarted:
+    return StallStarted(
+        entry["at"],
+        entry["since"],
+        writer.id(entry["id"]),
+        writer.id_or_none(entry["task"]),
+        writer.id_or_none(entry["site"]),
+        tuple((file, line, function) for file, line, function in entry["stack"]),
+    )
+
+
+def _stall_ended(writer: ProcessState, entry: dict[str, Any]) -> StallEnded:
+    return StallEnded(entry["at"], writer.id(entry["id"]), entry["collections"])
+
+
+def _quiescent(writer: ProcessState, entry: dict[str, Any]) -> Quiescent:
+    return Quiescent(entry["at"], entry["since"], writer.base >> PROCESS_SHIFT)
+
+
+_LOOP_NOTES: dict[str, Callable[[ProcessState, dict[str, Any]], Note]] = {
+    "stall started": _stall_started,
+    "stall ended": _stall_ended,
+    "quiescent": _quiescent,
+}
+"""Kind of a text entry about an event loop -> function that makes a note of it."""
 
 
 def _incomplete(columns: RecordColumns) -> bytes:

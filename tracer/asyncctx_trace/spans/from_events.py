@@ -140,20 +140,13 @@ class SpanBuilder:
             case ExitEnded():
                 open_ = self._open.pop(event.acquisition, None)
                 if open_ is not None:
-                    tracker = self._tracker(open_)
-                    tracker.exit_ended(open_.key)
-                    if tracker.idle:
-                        del self._trackers[open_.started.resource]
-                    yield from self._spans(open_, event)
+                    yield from self._exit_ended(open_, event)
             case Collected(at, acquisition):
                 open_ = self._open.get(acquisition)
                 if open_ is not None:
                     open_.collected = at
             case TaskEnded(ended, task):
-                if self._open_of_task[task]:
-                    self._task_ended[task] = ended
-                else:
-                    yield from self._tree.end_task(task, ended)
+                yield from self._end_task(task, ended)
             case WaitStarted() if self._waits is not None:
                 self._waits.started(event, self._innermost_phase(event.task))
             case WaitTarget(_, wait, task) if self._waits is not None:
@@ -162,6 +155,12 @@ class SpanBuilder:
                 yield from self._waits.ended(event)
             case _:
                 self._tree.add(event)
+
+    def _end_task(self, task: int, ended: int) -> Iterator[Span]:
+        if self._open_of_task[task]:
+            self._task_ended[task] = ended
+        else:
+            yield from self._tree.end_task(task, ended)
 
     def _innermost_phase(self, task: int) -> tuple[Trace, int] | None:
         """Return trace and span id of the phase that ``task`` is in, ``None`` if in none."""
@@ -206,6 +205,13 @@ class SpanBuilder:
             return
         del self._open[event.acquisition]
         yield from self._spans(open_, None)
+
+    def _exit_ended(self, open_: _Open, event: ExitEnded) -> Iterator[Span]:
+        tracker = self._tracker(open_)
+        tracker.exit_ended(open_.key)
+        if tracker.idle:
+            del self._trackers[open_.started.resource]
+        yield from self._spans(open_, event)
 
     # -- spans ------------------------------------------------------------------------------
 

@@ -33,58 +33,82 @@ def causes_of(snapshot: Snapshot, findings: Sequence[Finding]) -> dict[int, int]
     A cause is not itself in the result: if one follows from another, which follows from a third,
     both map to the third. O(n) for n findings, as only a limited number of candidates is looked at.
     """
-    by_row: dict[int, list[int]] = defaultdict(list)
-    by_resource: dict[int, list[int]] = defaultdict(list)
-    by_task: dict[int, list[int]] = defaultdict(list)
-    deadlocks: list[int] = []
-    for index, finding in enumerate(findings):
-        if finding.kind in _CAUSES:
-            for row in finding.rows:
-                by_row[row].append(index)
-                if not snapshot.timeline.entered(row):
-                    for outer in _around(snapshot, row):
-                        by_row[outer].append(index)
-            for resource in _resources(snapshot, finding):
-                by_resource[resource].append(index)
-            if finding.kind == "deadlock":
-                deadlocks.append(index)
-                for task in finding.tasks:
-                    by_task[task].append(index)
-
-    def candidates(effect: Finding) -> Iterator[int]:
-        for row in effect.rows:
-            yield from by_row.get(row, ())
-            for outer in _around(snapshot, row):
-                yield from by_row.get(outer, ())
-        for resource in _resources(snapshot, effect):
-            yield from by_resource.get(resource, ())
-        for task in (*effect.tasks, *_holders(snapshot, effect)):
-            yield from by_task.get(task, ())
-        if effect.kind == "timeout":
-            yield from deadlocks
-
+    candidates = _Candidates(snapshot, findings)
     result: dict[int, int] = {}
     for index, effect in enumerate(findings):
-        seen: set[int] = {index}
-        for candidate in candidates(effect):
-            if candidate in seen:
-                continue
-            if len(seen) > _CANDIDATES:
-                break
-            seen.add(candidate)
-            relations = _RULES.get((findings[candidate].kind, effect.kind), ())
-            if any(relation(snapshot, findings[candidate], effect) for relation in relations):
-                root = candidate
-                while root in result:
-                    root = result[root]
+        for candidate in candidates.of(index, effect):
+            if _follows(snapshot, findings[candidate], effect):
+                root = _root(result, candidate)
                 if root != index:
                     result[index] = root
                     break
     for index, root in result.items():
-        while root in result:
-            root = result[root]
-        result[index] = root
+        result[index] = _root(result, root)
     return result
+
+
+class _Candidates:
+    """The findings that may be the cause of another: they share a row, a resource or a task."""
+
+    def __init__(self, snapshot: Snapshot, findings: Sequence[Finding]) -> None:
+        self._snapshot = snapshot
+        self._by_row: dict[int, list[int]] = defaultdict(list)
+        self._by_resource: dict[int, list[int]] = defaultdict(list)
+        self._by_task: dict[int, list[int]] = defaultdict(list)
+        self._deadlocks: list[int] = []
+        for index, finding in enumerate(findings):
+            if finding.kind in _CAUSES:
+                self._add(index, finding)
+
+    def of(self, index: int, effect: Finding) -> Iterator[int]:
+        """Yield the indices of up to 64 findings for ``effect``, whose own index is ``index``."""
+        seen = {index}
+        for candidate in self._sharing(effect):
+            if candidate in seen:
+                continue
+            if len(seen) > _CANDIDATES:
+                return
+            seen.add(candidate)
+            yield candidate
+
+    def _add(self, index: int, finding: Finding) -> None:
+        for row in finding.rows:
+            self._by_row[row].append(index)
+            if not self._snapshot.timeline.entered(row):
+                for outer in _around(self._snapshot, row):
+                    self._by_row[outer].append(index)
+        for resource in _resources(self._snapshot, finding):
+            self._by_resource[resource].append(index)
+        if finding.kind == "deadlock":
+            self._deadlocks.append(index)
+            for task in finding.tasks:
+                self._by_task[task].append(index)
+
+    def _sharing(self, effect: Finding) -> Iterator[int]:
+        """Yield the indices of all findings that share something, some of them several times."""
+        for row in effect.rows:
+            yield from self._by_row.get(row, ())
+            for outer in _around(self._snapshot, row):
+                yield from self._by_row.get(outer, ())
+        for resource in _resources(self._snapshot, effect):
+            yield from self._by_resource.get(resource, ())
+        for task in (*effect.tasks, *_holders(self._snapshot, effect)):
+            yield from self._by_task.get(task, ())
+        if effect.kind == "timeout":
+            yield from self._deadlocks
+
+
+def _follows(snapshot: Snapshot, cause: Finding, effect: Finding) -> bool:
+    """Return whether a rule applies to the two findings."""
+    relations = _RULES.get((cause.kind, effect.kind), ())
+    return any(relation(snapshot, cause, effect) for relation in relations)
+
+
+def _root(cause_of: dict[int, int], index: int) -> int:
+    """Return the first finding of the chain of causes that ends at ``index``."""
+    while index in cause_of:
+        index = cause_of[index]
+    return index
 
 
 # -- relations ------------------------------------------------------------------------------

@@ -130,7 +130,7 @@ class Timeline(AcquisitionColumns):
             self._store(event)
         return True
 
-    def _add(self, event: Event) -> None:
+    def _add(self, event: Event) -> None:  # noqa: C901 - one loop body: a call more each is slow
         match event:
             case EnterStarted():
                 # A recording with retention repeats what was open when a segment was recycled.

@@ -233,7 +233,7 @@ class Watch:
 
     # -- releasing --------------------------------------------------------------------------
 
-    def _release_started(
+    def _release_started(  # noqa: C901 - hot path: each call more costs the program
         self, thing: Any, holder: Any = None, caller: FrameType | None = None
     ) -> _Release | None:
         try:
