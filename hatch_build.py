@@ -23,6 +23,7 @@ class Compiling(BuildHookInterface):  # type: ignore[type-arg]
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Compile before the build, and have ``build_data`` include the result."""
         if self.target_name != "wheel" or not _wanted():
             return
         self._folder = tempfile.TemporaryDirectory()
@@ -43,7 +44,8 @@ class Compiling(BuildHookInterface):  # type: ignore[type-arg]
                 inside = folder / file.name
                 build_data["force_include"][str(file)] = inside.as_posix()
 
-    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+    def finalize(self, *_: Any) -> None:
+        """Remove the compiled files after the build; its arguments are not needed."""
         if self._folder is not None:
             self._folder.cleanup()
 

@@ -71,7 +71,7 @@ def _watched(file: str) -> bool:
 
 @contextmanager
 def _settrace() -> Iterator[None]:
-    def trace(frame: FrameType, event: str, arg: Any) -> Callable[..., Any] | None:
+    def trace(frame: FrameType, _event: str, _arg: Any) -> Callable[..., Any] | None:
         file = frame.f_code.co_filename
         if not _watched(file):
             return None
@@ -111,10 +111,10 @@ if sys.version_info >= (3, 12):
         names = [name for name in vars(monitoring.events) if name.isupper() and name != "NO_EVENTS"]
         every = 0
 
-        def event(code: Any, *_: Any) -> Any:
+        def event(*_: Any) -> Any:
             return None
 
-        def once(code: Any, *_: Any) -> Any:
+        def once(*_: Any) -> Any:
             return monitoring.DISABLE
 
         monitoring.use_tool_id(tool, "asyncctx-trace-tests")

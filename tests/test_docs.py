@@ -63,7 +63,7 @@ def fields(spec: str) -> list[tuple[int, str]]:
 
 
 @pytest.mark.parametrize(
-    ("heading", "header"), [("Header", layout._HEADER), ("Segments", layout.SEGMENT_HEADER)]
+    ("heading", "header"), [("Header", layout.HEADER), ("Segments", layout.SEGMENT_HEADER)]
 )
 def test_the_format_page_lists_every_field_of_a_header(heading: str, header: struct.Struct) -> None:
     [rows] = [rows for found, rows in tables(FORMAT) if found == heading]

@@ -89,7 +89,7 @@ class Empty:
         return None
 
 
-async def ours(provider, acquisitions=ACQUISITIONS) -> None:
+async def ours(_provider, acquisitions=ACQUISITIONS) -> None:
     manager = asyncctx_trace.traced(Empty())
     for _ in range(acquisitions):
         async with manager:

@@ -7,14 +7,23 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from textual.app import App
 from textual.pilot import Pilot
+from textual.strip import Strip
 
 from app.builders import MS, START
 from asyncctx_trace_tui.app.application import TraceApp
 from asyncctx_trace_tui.app.widgets.panes.task_lanes import Lanes
 from asyncctx_trace_tui.storage.app_settings import Settings
 
-__all__ = ["Clock", "FakeProgram", "AppDriver", "open_app"]
+__all__ = [
+    "AppDriver",
+    "Clock",
+    "FakeProgram",
+    "notifications_of",
+    "open_app",
+    "strips_of",
+]
 
 
 class Clock:
@@ -50,6 +59,16 @@ class FakeProgram:
         self.left += 1
 
 
+def strips_of(app: App[Any]) -> list[Strip]:
+    """Return the lines of the screen, with their styles."""
+    return app.screen._compositor.render_strips()  # noqa: SLF001 - Textual offers no other way
+
+
+def notifications_of(app: App[Any]) -> list[str]:
+    """Return the messages shown so far, oldest first."""
+    return [each.message for each in app._notifications]  # noqa: SLF001 - the same
+
+
 class AppDriver:
     """The running app, its clock, and its screen as text."""
 
@@ -66,7 +85,7 @@ class AppDriver:
     @property
     def lines(self) -> list[str]:
         """The screen as text."""
-        return [strip.text for strip in self.app.screen._compositor.render_strips()]
+        return [strip.text for strip in strips_of(self.app)]
 
     @property
     def text(self) -> str:
@@ -100,7 +119,7 @@ class AppDriver:
     @property
     def notified(self) -> list[str]:
         """The messages shown so far, oldest first."""
-        return [each.message for each in self.app._notifications]
+        return notifications_of(self.app)
 
     async def press(self, *keys: str) -> None:
         """Press keys, and wait until the app has handled them."""

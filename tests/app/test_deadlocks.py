@@ -20,11 +20,11 @@ async def test_a_deadlock_is_notified_once_when_it_happens(tmp_path: Path) -> No
     async with open_app(builder.path, (120, 36), ms=50, program=FakeProgram()) as driver:
         driver.app.notify_deadlocks()
         await driver.settle()
-        early = list(driver.app._notifications)
+        early = driver.notified
         for ms in (500, 1000):
             await driver.settle(ms)
             driver.app.notify_deadlocks()
-        messages = [notification.message for notification in driver.app._notifications]
+        messages = driver.notified
 
         assert early == []
         assert messages == [

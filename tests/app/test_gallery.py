@@ -9,6 +9,7 @@ from textual.widgets import Footer, Input, OptionList, Static
 
 from app.async_tests import async_test
 from app.builders import three_workers
+from app.driver import strips_of
 from asyncctx_trace_tui.app.gallery import Gallery, latest
 from asyncctx_trace_tui.run import bundled_scenarios
 from asyncctx_trace_tui.storage.app_settings import Settings
@@ -68,7 +69,7 @@ async def test_a_wide_gallery_shows_whole_titles(tmp_path: Path) -> None:
         gallery = Gallery(settings=Settings(), folder=tmp_path)
         async with gallery.run_test(size=(width, 40)) as pilot:
             await pilot.pause()
-            lines = [strip.text for strip in gallery.screen._compositor.render_strips()]
+            lines = [strip.text for strip in strips_of(gallery)]
 
             for each in bundled_scenarios.all():
                 line = next(line for line in lines if line.strip().startswith(f"{each.name} "))

@@ -66,7 +66,7 @@ def test_saving_a_page_can_be_cancelled(
     monkeypatch.chdir(tmp_path)
     begun, go_on = Event(), Event()
 
-    def slow(timeline: Timeline, **options: object) -> Iterator[str]:
+    def slow(_timeline: Timeline, **_: object) -> Iterator[str]:
         yield "x" * 12_000
         begun.set()
         go_on.wait()
@@ -140,9 +140,7 @@ async def test_a_browser_downloads_and_nothing_is_written_here(
     """Pictures, text and pages are for the visitor, not for the server's folder."""
     delivered: dict[str, str] = {}
 
-    def deliver(
-        binary: BinaryIO | TextIO, *, delivery_key: str, save_path: Path, **options: object
-    ) -> None:
+    def deliver(binary: BinaryIO | TextIO, *, save_path: Path, **_: object) -> None:
         with binary:
             content = binary.read()
         delivered[save_path.name] = content if isinstance(content, str) else content.decode()

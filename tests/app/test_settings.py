@@ -8,7 +8,7 @@ import pytest
 
 from app.async_tests import async_test
 from app.builders import three_workers
-from app.driver import open_app
+from app.driver import notifications_of, open_app
 from asyncctx_trace_tui.app.application import TraceApp
 from asyncctx_trace_tui.app.screens.trace_screen import sections
 from asyncctx_trace_tui.app.themes import THEMES
@@ -114,7 +114,7 @@ def test_an_unknown_command_in_a_keymap_is_named(
             await pilot.pause()
 
             assert app.state.playback.backwards
-            assert [n.message for n in app._notifications] == [
+            assert notifications_of(app) == [
                 "unknown command in the keymap: plai; docs/app.md lists all"
             ]
 

@@ -9,7 +9,7 @@ import pytest
 
 from app.async_tests import async_test
 from app.builders import MS, START, RecordingBuilder, three_workers
-from app.driver import AppDriver, FakeProgram, open_app
+from app.driver import AppDriver, FakeProgram, open_app, strips_of
 from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace.recording.reader import Recording
 from asyncctx_trace.recording.source_digest import digest_of
@@ -432,13 +432,13 @@ async def test_names_of_tasks_have_the_color_of_their_lane(workers: Path) -> Non
         await go_to(driver, 60)
         styles = {
             segment.text.strip(): segment.style.color
-            for strip in driver.app.screen._compositor.render_strips()
+            for strip in strips_of(driver.app)
             for segment in strip
             if segment.style is not None and segment.text.strip() in ("worker-1", "worker-2")
         }
         spoken = [
             segment.style.color
-            for strip in driver.app.screen._compositor.render_strips()[-14:]
+            for strip in strips_of(driver.app)[-14:]
             for segment in strip
             if segment.style is not None and segment.text.strip() == "worker-1"
         ]

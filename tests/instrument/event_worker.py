@@ -214,7 +214,8 @@ def run(job: dict[str, Any], number: int) -> dict[str, Any]:
     except BaseException as error:
         end = chain(error)
     finally:
-        left = [sink.number for sink in attached if sink in sinks._sinks]
+        still = sinks._sinks  # noqa: SLF001 - the program need not know which
+        left = [sink.number for sink in attached if sink in still]
         for sink in attached:
             sinks.detach(sink)
         logger.removeHandler(messages)

@@ -21,8 +21,9 @@ TRACED = "asyncctx_trace" in sys.modules
 if importlib.util.find_spec("trio") is not None:
     import trio._core._run as trio_run
 
-    trio_run._ALLOW_DETERMINISTIC_SCHEDULING = True
-    trio_run._r.seed(0)
+    # As trio's own tests do.
+    trio_run._ALLOW_DETERMINISTIC_SCHEDULING = True  # noqa: SLF001 - see above
+    trio_run._r.seed(0)  # noqa: SLF001 - see above
 
     async def warm() -> None:
         """Fill the caches of abstract classes, which other code asks too."""

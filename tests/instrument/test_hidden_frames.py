@@ -46,8 +46,8 @@ class Derived(Base):
         return above.say("two", "steps")
 
 
-@pytest.mark.parametrize("time", ["first", "second"])
-def test_super_without_arguments(time: str) -> None:
+@pytest.mark.parametrize("_time", ["first", "second"])
+def test_super_without_arguments(_time: str) -> None:
     """``super()`` looks for its class and object in the innermost visible frame."""
     derived = Derived()
 

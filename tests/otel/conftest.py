@@ -95,11 +95,16 @@ def trace() -> Iterator[Any]:
 
 
 @pytest.fixture
-def metrics() -> Iterator[InMemoryMetricReader]:
-    """Return the reader of a meter provider that asyncctx-trace uses."""
-    reader = InMemoryMetricReader()
-    provider = MeterProvider([reader], shutdown_on_exit=False)
+def metrics() -> InMemoryMetricReader:
+    """Return the reader of the meter provider of ``measuring``."""
+    return InMemoryMetricReader()
+
+
+@pytest.fixture
+def measuring(metrics: InMemoryMetricReader) -> Iterator[Telemetry]:
+    """Return telemetry with a meter provider."""
+    provider = MeterProvider([metrics], shutdown_on_exit=False)
     telemetry = configure(meter_provider=provider)
-    yield reader
+    yield telemetry
     telemetry.close()
     provider.shutdown()

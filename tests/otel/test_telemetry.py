@@ -17,12 +17,12 @@ from typing import Any
 
 import pytest
 from opentelemetry import trace as api
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace import NoOpTracerProvider
 
-import asyncctx_trace
-from asyncctx_trace import configure, traced
+from asyncctx_trace import Telemetry, configure, traced
 from asyncctx_trace.instrument import sinks
 
 from .test_spans import Manager, pass_through
@@ -411,7 +411,9 @@ def test_an_endless_chain_of_tasks_keeps_nothing_alive(trace: Any) -> None:
     assert len(tracing.named("async with link")) == 51
 
 
-def test_metrics_have_durations_waiters_and_holders(metrics: Any) -> None:
+def test_metrics_have_durations_waiters_and_holders(
+    metrics: InMemoryMetricReader, measuring: Telemetry
+) -> None:
     """Durations are in seconds; the numbers of waiters and holders return to zero."""
 
     async def hold(lock: Any) -> None:
@@ -423,11 +425,13 @@ def test_metrics_have_durations_waiters_and_holders(metrics: Any) -> None:
         await asyncio.gather(hold(lock), hold(lock))
 
     asyncio.run(main())
-    asyncctx_trace.otel.telemetry._telemetry.flush()  # type: ignore[union-attr]
+    measuring.flush()
 
-    (resource,) = metrics.get_metrics_data().resource_metrics
+    data = metrics.get_metrics_data()
+    assert data is not None
+    (resource,) = data.resource_metrics
     (scope,) = resource.scope_metrics
-    points = {m.name: list(m.data.data_points) for m in scope.metrics}
+    points: dict[str, list[Any]] = {m.name: list(m.data.data_points) for m in scope.metrics}
     units = {m.name: m.unit for m in scope.metrics}
     (wait,) = points["asyncctx.wait.duration"]
     assert wait.count == 2
@@ -444,7 +448,8 @@ def test_metrics_have_durations_waiters_and_holders(metrics: Any) -> None:
     assert units["asyncctx.wait.duration"] == "s"
 
 
-def test_metrics_do_not_change_the_current_span(metrics: Any) -> None:
+@pytest.mark.usefixtures("measuring")
+def test_metrics_do_not_change_the_current_span() -> None:
     """With a meter provider only, there are no spans."""
 
     async def main() -> None:
@@ -474,4 +479,4 @@ def test_definitions_of_resources_are_limited(trace: Any, monkeypatch: Any) -> N
 
     assert len(tracing.named("async with lasting")) == 30
     assert len(tracing.named("async with lock 0")) == 15
-    assert len(tracing.telemetry._sink._resources) < 200
+    assert len(tracing.telemetry._sink._resources) < 200  # noqa: SLF001 - for a count

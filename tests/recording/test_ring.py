@@ -203,7 +203,7 @@ def test_a_segment_is_invalid_while_it_is_emptied(
 ) -> None:
     """A reader that reads it at this moment must not take zeros for its end."""
     emptied: list[bool] = []
-    write_header = Segments._write_header
+    write_header = Segments._write_header  # noqa: SLF001 - a moment nobody else sees
 
     def check(segments: Segments, page: mmap.mmap, kind: SegmentKind) -> None:
         if any(page[: SEGMENT_IDENTITY.stop]):  # of an old segment
@@ -283,7 +283,7 @@ def test_a_kill_at_any_instant_of_recycling_loses_nothing_uncounted(
 def test_a_reader_that_comes_later_sees_a_spare_segment_being_reused(tmp_path: Path) -> None:
     """At its first look the segment has no header, and is not the last of the file."""
     service = Service(tmp_path / "x.actx", Retention.parse("1MB"))
-    while not service.recorder._spare:
+    while not service.recorder._spare:  # noqa: SLF001 - not visible in the file
         service.release(service.ask())
     with Recording(service.recorder.path) as recording:
         seen = {each.task for each in recording.poll().definitions if hasattr(each, "task")}

@@ -194,7 +194,7 @@ def test_since_and_until_accept_a_time_of_day(
     time.tzset()
     anchor = Anchor(wall_ns=1_700_000_000 * 10**9, monotonic_ns=7 * 10**9)  # 22:13:20
 
-    at = loading._monotonic(anchor, datetime_time.fromisoformat(clock))
+    at = loading.monotonic_at(anchor, datetime_time.fromisoformat(clock))
 
     assert at == 7 * 10**9 + round(seconds * 10**9)
 

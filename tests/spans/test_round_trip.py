@@ -383,7 +383,7 @@ def test_other_text_is_refused_in_one_line(text: str) -> None:
     assert "\n" not in str(refused.value)
 
 
-def test_a_damaged_line_is_named(tmp_path: Path) -> None:
+def test_a_damaged_line_is_named() -> None:
     """In a file of many lines."""
     good = json.dumps(FOREIGN)
     with pytest.raises(NotOtlp, match="damaged in line 2"):

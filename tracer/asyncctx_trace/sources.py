@@ -141,7 +141,7 @@ class _OtlpFile:
         self.spans = list(parse(text, name))
         self._events = events_of(self.spans)
 
-    def poll(self, segments: int | None = None) -> list[Event]:
+    def poll(self, segments: int | None = None) -> list[Event]:  # noqa: ARG002 - it has none
         events, self._events = self._events, []
         return events
 

@@ -357,7 +357,7 @@ class _Worked:
 async def a_lock_of_another_loop() -> None:
     own = lock("own")
     async with own:
-        own._loop = object()  # type: ignore[attr-defined]  # as a lock of another loop has
+        own._loop = object()  # type: ignore[attr-defined]  # noqa: SLF001 - as if of another loop
         with suppress(RuntimeError):
             async with own:  # here
                 pass

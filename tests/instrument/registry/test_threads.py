@@ -19,7 +19,7 @@ def here() -> CodeType:
 def test_no_thread_sees_a_site_that_is_not_defined_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     """While one defines it, another arrives: it gets an id that has been defined."""
     reading, go_on = threading.Event(), threading.Event()
-    read = Site._read
+    read = Site._read  # noqa: SLF001 - where another thread can arrive
 
     def slow(self: Site, *arguments: object) -> object:
         if threading.current_thread() is not threading.main_thread():
@@ -52,7 +52,7 @@ def test_a_site_that_an_exception_interrupts_is_defined_at_the_next_arrival(
     site = Site(here(), (1, 1, 0, 1))
     with monkeypatch.context() as patch:
 
-        def interrupted(*arguments: object) -> str:
+        def interrupted(*_: object) -> str:
             raise KeyboardInterrupt
 
         patch.setattr(sites, "source_of", interrupted)

@@ -238,7 +238,7 @@ def exit_ended(
         sinks.disable_sink(sink, failure)
 
 
-def _no_flags(error: BaseException, body_error: BaseException | None) -> int:
+def _no_flags(_error: BaseException, _body_error: BaseException | None) -> int:
     """Return no flags: the default until ``exit_flags`` is imported."""
     return 0
 

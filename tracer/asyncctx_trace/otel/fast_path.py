@@ -98,7 +98,8 @@ class FastPath:
 
 
 def _origin(tracer: Tracer) -> Origin:
-    return tracer.resource, tracer.instrumentation_info, tracer._instrumentation_scope
+    scope = tracer._instrumentation_scope  # noqa: SLF001 - the SDK reads it in the same way
+    return tracer.resource, tracer.instrumentation_info, scope
 
 
 def _ignores_starts(processor: SpanProcessor) -> bool:
@@ -111,7 +112,7 @@ def _ignores_starts(processor: SpanProcessor) -> bool:
 
 def _has_high_limits(tracer: Tracer) -> bool:
     """Return whether the span limits cut nothing of what our spans always have."""
-    limits: SpanLimits = tracer._span_limits
+    limits: SpanLimits = tracer._span_limits  # noqa: SLF001 - the SDK does not show them
     return (
         limits.max_span_attribute_length is None
         and limits.max_attribute_length is None

@@ -246,10 +246,10 @@ def _version() -> str:
 def before_fork() -> None:
     """Take the ids of open bodies, which parent and child have in common."""
     if _telemetry is not None:
-        _telemetry._before_fork()
+        _telemetry._before_fork()  # noqa: SLF001 - not for users of the class
 
 
 def restart_in_child() -> None:
     """Begin anew in a forked child."""
     if _telemetry is not None:
-        _telemetry._restart_in_child()
+        _telemetry._restart_in_child()  # noqa: SLF001 - the same

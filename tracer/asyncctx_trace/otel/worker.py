@@ -248,5 +248,5 @@ def _wait(limit: float | None) -> float:
     return -1 if limit is None else limit
 
 
-def _nothing_to_flush(limit: float | None) -> bool:
+def _nothing_to_flush(_limit: float | None) -> bool:
     return True

@@ -34,6 +34,7 @@ __all__ = [
     "HEARTBEAT",
     "LOSSES",
     "SEGMENT_IDENTITY",
+    "HEADER",
     "HEADER_SIZE",
     "ANY_RECORD",
     "RAW",
@@ -61,7 +62,7 @@ SEGMENT = 128 * 1024
 RECORD = RECORD_SIZE
 
 _MAGIC = b"\x89ACTX\r\n\n"
-_HEADER = struct.Struct("<8sHHIQQI")  # magic, version, record, segment, wall, monotonic, crc
+HEADER = struct.Struct("<8sHHIQQI")  # magic, version, record, segment, wall, monotonic, crc
 
 SEGMENT_HEADER = struct.Struct("<QQIIQQIB2xB")
 """When the process began to write, when it took the segment (both monotonic ns), its pid, its
@@ -136,8 +137,8 @@ class Anchor:
 def pack_header(anchor: Anchor) -> bytes:
     """Return the first HEADER_SIZE bytes of a recording."""
     fields = (_MAGIC, VERSION, RECORD, SEGMENT, anchor.wall_ns, anchor.monotonic_ns)
-    crc = zlib.crc32(_HEADER.pack(*fields, 0))
-    return _HEADER.pack(*fields, crc).ljust(HEADER_SIZE, b"\0")
+    crc = zlib.crc32(HEADER.pack(*fields, 0))
+    return HEADER.pack(*fields, crc).ljust(HEADER_SIZE, b"\0")
 
 
 def unpack_header(data: bytes, path: Path) -> Anchor:
@@ -152,15 +153,15 @@ def unpack_header(data: bytes, path: Path) -> Anchor:
             f"{path} is not an asyncctx-trace recording: use a file that "
             f"`asyncctx-trace run -o FILE{SUFFIX}` wrote"
         )
-    if len(data) < _HEADER.size:
+    if len(data) < HEADER.size:
         raise DamagedRecording(_damaged(path, "it ends within its header"))
-    magic, version, record, segment, wall, monotonic, crc = _HEADER.unpack_from(data)
+    magic, version, record, segment, wall, monotonic, crc = HEADER.unpack_from(data)
     if version > VERSION:
         raise NewerRecording(
             f"{path} has format version {version}, this asyncctx-trace reads up to {VERSION}: "
             "upgrade with `pip install -U asyncctx-trace`"
         )
-    if crc != zlib.crc32(_HEADER.pack(magic, version, record, segment, wall, monotonic, 0)):
+    if crc != zlib.crc32(HEADER.pack(magic, version, record, segment, wall, monotonic, 0)):
         raise DamagedRecording(_damaged(path, "the checksum of its header is wrong"))
     if (record, segment) != (RECORD, SEGMENT) or len(data) < HEADER_SIZE:
         raise DamagedRecording(_damaged(path, "its header is cut off or altered"))

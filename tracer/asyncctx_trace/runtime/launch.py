@@ -124,7 +124,7 @@ def _hide_launch() -> None:
     environ: Any = os.environ
     settings = json.loads(environ[LAUNCH])
     with contextlib.suppress(AttributeError):  # implementation details
-        seen = environ._data
+        seen = environ._data  # noqa: SLF001 - what this interpreter alone sees
         del seen[environ.encodekey(LAUNCH)], seen[environ.encodekey("PYTHONPATH")]
         if settings["pythonpath"] is not None:
             seen[environ.encodekey("PYTHONPATH")] = environ.encodevalue(settings["pythonpath"])

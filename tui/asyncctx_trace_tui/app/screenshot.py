@@ -41,9 +41,11 @@ def picture(app: App[Any], title: str | None = None) -> str:
         legacy_windows=False,
         safe_box=False,
     )
-    shown = app.screen._compositor.render_update(full=True, screen_stack=app._background_screens)
+    # Textual and Rich have no public way to draw a screen on another console.
+    compositor, below = app.screen._compositor, app._background_screens  # noqa: SLF001 - see above
+    shown = compositor.render_update(full=True, screen_stack=below)
     assert shown is not None  # because of full=True
-    console._record_buffer += _seamless(console.render(shown))
+    console._record_buffer += _seamless(console.render(shown))  # noqa: SLF001 - see above
     svg = console.export_svg(
         title=title or app.title, theme=_frame(app.theme_variables), unique_id="screen"
     )
@@ -52,7 +54,7 @@ def picture(app: App[Any], title: str | None = None) -> str:
 
 def text(app: App[Any]) -> str:
     """Return the screen as lines of plain text."""
-    strips = app.screen._compositor.render_strips()
+    strips = app.screen._compositor.render_strips()  # noqa: SLF001 - the only way
     return "".join(strip.text.rstrip() + "\n" for strip in strips)
 
 

@@ -171,7 +171,7 @@ def _converted(source: Source, format_: str, options: TraceOptions) -> Iterable[
 def _progress(output: str) -> Callable[[int], bool]:
     """Return a callback that shows how much is written, at most ten times a second."""
     if output == "-" or not sys.stderr.isatty():
-        return lambda written: True
+        return lambda _written: True
     last_shown = 0.0
 
     def show(written: int) -> bool:

@@ -53,13 +53,13 @@ def load_recording(
                 _batches(source),
                 since if isinstance(since, int) else None,
                 until if isinstance(until, int) else None,
-                since_at=_monotonic(source.anchor, since) if isinstance(since, time) else None,
-                until_at=_monotonic(source.anchor, until) if isinstance(until, time) else None,
+                since_at=monotonic_at(source.anchor, since) if isinstance(since, time) else None,
+                until_at=monotonic_at(source.anchor, until) if isinstance(until, time) else None,
             )
         return LoadedRecording(timeline, more or source.alive, source.anchor)
 
 
-def _monotonic(anchor: Anchor, time_of_day: time) -> int:
+def monotonic_at(anchor: Anchor, time_of_day: time) -> int:
     """Return the monotonic time of the first ``time_of_day`` in the recording, in local time."""
     began = datetime.fromtimestamp(anchor.wall_ns / 1e9)
     then = datetime.combine(began.date(), time_of_day)

@@ -58,7 +58,7 @@ def _end_of(pid: int) -> Callable[[float], bool]:
         try:
             fd = os.pidfd_open(pid)
         except OSError:  # it has already ended
-            return lambda seconds: True
+            return lambda _seconds: True
         return lambda seconds: bool(select.select([fd], [], [], seconds)[0])
 
     def has_ended(seconds: float) -> bool:

@@ -39,7 +39,8 @@ _HEARTBEAT = 1.0
 
 def interpreter() -> list[str]:
     """Return the command of this Python with its flags (``-X dev``, ``-O``, ``-W error`` …)."""
-    flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    # As multiprocessing does; no public function returns them.
+    flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # noqa: SLF001 - see above
     # The program inherits what the environment sets, so leave it out of ``sys.orig_argv``.
     inherited = {flag for name, flag in _FLAGS_FROM_ENVIRONMENT.items() if os.environ.get(name)}
     return [sys.executable, *(flag for flag in flags if flag not in inherited)]
@@ -199,10 +200,10 @@ class Program:
         The terminal sends Ctrl-C to both processes, so it is only recorded here.
         """
 
-        def note(number: int, frame: FrameType | None) -> None:
+        def note(number: int, _frame: FrameType | None) -> None:
             self._record_interruption(number, late=True)
 
-        def forward(number: int, frame: FrameType | None) -> None:
+        def forward(number: int, _frame: FrameType | None) -> None:
             self._signal(number)
 
         for number, previous in self._handlers_before.items():
@@ -229,7 +230,7 @@ class Program:
         for number in (getattr(signal, name) for name in names):
             before[number] = signal.getsignal(number)
             if before[number] is not signal.SIG_IGN:  # which the program is to inherit, as by nohup
-                signal.signal(number, lambda number, frame: self._deferred.append(number))
+                signal.signal(number, lambda number, _frame: self._deferred.append(number))
         return before
 
     def _restore_handlers(self) -> None:

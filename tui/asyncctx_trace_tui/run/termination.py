@@ -90,7 +90,7 @@ class Termination:
         """Take the function that makes the app exit; it is called in another thread."""
         self._exit_app = exit_app
 
-    def _handle(self, number: int, frame: FrameType | None) -> None:
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
         # Nothing else: the main thread may hold any lock at this moment.
         self._number = number
         self._wake()

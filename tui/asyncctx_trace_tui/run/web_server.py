@@ -124,7 +124,7 @@ class AppServer(Server):
     async def on_startup(self, app: web.Application) -> None:
         """Print nothing yet: the port may be in use."""
 
-    def serve(self, debug: bool = False) -> None:
+    def serve(self, debug: bool = False) -> None:  # noqa: ARG002 - textual-serve has it
         """Serve until Ctrl-C or SIGTERM; raises AsyncctxTraceError if the address is not usable."""
         try:
             asyncio.run(self._serve())

@@ -56,7 +56,7 @@ def open_atomic(path: Path) -> Iterator[TextIO]:
 
 
 def write_chunks(
-    chunks: Iterable[str], file: TextIO, progress: Callable[[int], bool] = lambda written: True
+    chunks: Iterable[str], file: TextIO, progress: Callable[[int], bool] = lambda _written: True
 ) -> None:
     """Write ``chunks``, calling ``progress`` with the number of characters written before each.
 

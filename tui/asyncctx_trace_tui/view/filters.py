@@ -87,7 +87,7 @@ def _term(word: str, keys: _Keys) -> Predicate:
         return compared if keys is _KEYS else _never
     keyed = _WORD.fullmatch(word)
     if keyed is None:
-        return lambda timeline, row, now: any(
+        return lambda timeline, row, _now: any(
             word.lower() in value.lower()
             for name in ("task", "resource", "site", "error")
             for value in keys[name](timeline, row)
@@ -104,7 +104,7 @@ def _term(word: str, keys: _Keys) -> Predicate:
     def fits(value: str) -> bool:
         return fnmatchcase(value.lower(), pattern)
 
-    return lambda timeline, row, now: any(map(fits, values(timeline, row)))
+    return lambda timeline, row, _now: any(map(fits, values(timeline, row)))
 
 
 def _never(timeline: Timeline, row: int, now: int) -> bool:

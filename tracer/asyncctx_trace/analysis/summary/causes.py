@@ -114,7 +114,7 @@ def _root(cause_of: dict[int, int], index: int) -> int:
 # -- relations ------------------------------------------------------------------------------
 
 
-def _same_acquisition(snapshot: Snapshot, cause: Finding, effect: Finding) -> bool:
+def _same_acquisition(_snapshot: Snapshot, cause: Finding, effect: Finding) -> bool:
     return not set(cause.rows).isdisjoint(effect.rows)
 
 

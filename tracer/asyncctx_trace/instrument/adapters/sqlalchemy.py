@@ -20,7 +20,7 @@ _POOL = "sqlalchemy.pool.base"
 _EXTENSION = "sqlalchemy.ext.asyncio"
 
 
-def _async_pool(cls: Any, pool: Any) -> Any:
+def _async_pool(_cls: Any, pool: Any) -> Any:
     """The pool of an async engine; a StaticPool hands the same connection out to everybody."""
     shared = type(pool).__name__ == "StaticPool"
     return pool if pool._dialect.is_async and not shared else None

@@ -95,8 +95,9 @@ class ConditionWatch:
         if sinks.active_sink() is None:
             return None
         try:
-            resource = resources.of_object(condition._lock)
-            caller = caller_outside(condition._lock)
+            lock = condition._lock  # noqa: SLF001 - trio does not show it
+            resource = resources.of_object(lock)
+            caller = caller_outside(lock)
             frame = None if caller is None else innermost_own_frame(caller, self._own)
             if resource is None or frame is None:
                 return None
@@ -117,7 +118,7 @@ class ConditionWatch:
         if not _asleep:
             return
         try:
-            for native in condition._lock._lot._parked:
+            for native in condition._lock._lot._parked:  # noqa: SLF001 - trio does not show it
                 asleep = _asleep.get(id(native))
                 if asleep is not None and asleep.acquisition is None:
                     asleep.begin_enter()

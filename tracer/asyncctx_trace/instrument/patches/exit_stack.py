@@ -77,7 +77,8 @@ class StackWatch:
             return
         acquisition, stack, manager = handle
         publish.enter_ended(acquisition, None)
-        callback = stack._exit_callbacks[-1][1] if stack._exit_callbacks else None
+        callbacks = stack._exit_callbacks  # noqa: SLF001 - the stack has no other list of them
+        callback = callbacks[-1][1] if callbacks else None
         if getattr(callback, "__self__", None) is manager:
             _open.add(callback, acquisition)
 

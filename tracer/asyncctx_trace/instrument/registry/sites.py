@@ -89,8 +89,8 @@ class Site:
         earlier: list[Position] = []
         site = self._before
         while site is not None:
-            earlier.append(site._position)
-            site = site._before
+            earlier.append(site._position)  # noqa: SLF001 - of the same class
+            site = site._before  # noqa: SLF001 - of the same class
         line, _, column, _ = self._position
         if line is not None and column is None:  # python -X no_debug_ranges
             items = _items_on(file, line, namespace)

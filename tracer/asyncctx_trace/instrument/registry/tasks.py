@@ -395,8 +395,8 @@ def _native_task() -> Any:
     found: Callable[[], Any] = tasks.current_task
     if sys.version_info < (3, 12):
         # There asyncio.current_task is written in Python and takes 0.4 µs; this is its essence.
-        running: dict[Any, Any] = tasks._current_tasks
-        get_running_loop = events._get_running_loop
+        running: dict[Any, Any] = tasks._current_tasks  # noqa: SLF001 - see above
+        get_running_loop = events._get_running_loop  # noqa: SLF001 - see above
 
         def found() -> Any:
             return running.get(get_running_loop())

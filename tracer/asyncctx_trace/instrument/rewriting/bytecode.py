@@ -59,7 +59,7 @@ _JUMPS_ALWAYS = frozenset(
 
 
 def _cache_units() -> list[int]:
-    known: Any = opcode._inline_cache_entries  # type: ignore[attr-defined]  # as `dis` itself
+    known: Any = opcode._inline_cache_entries  # type: ignore[attr-defined]  # noqa: SLF001 - as `dis`
     if isinstance(known, Mapping):  # a list up to CPython 3.12
         return [known.get(name, 0) for name in opcode.opname]
     return list(known)

@@ -174,7 +174,7 @@ def _install(scope: Scope) -> None:
         return module
 
     importlib = sys.modules["_frozen_importlib"]
-    load: FunctionType = importlib._load_unlocked
+    load: FunctionType = importlib._load_unlocked  # noqa: SLF001 - every import calls it
     load.__code__ = filtering_result(load.__code__, loaded, Original(load.__code__))
 
 

@@ -130,7 +130,7 @@ def _publishing_enter(
 
 
 def _publishing_exit(
-    method: Callable[..., Awaitable[Any]], options: dict[str, Any]
+    method: Callable[..., Awaitable[Any]], _options: dict[str, Any]
 ) -> Callable[..., Awaitable[Any]]:
     @hidden
     def __aexit__(self: Any, *exc: Any) -> Awaitable[Any]:

@@ -106,7 +106,8 @@ class _Decorator(TracedManager):
         return type(manager).__call__(self, *args, **kwargs)
 
     def _recreate_cm(self) -> Any:
-        return traced_manager(self.__wrapped__._recreate_cm(), self._self_watch.resource)
+        manager = self.__wrapped__._recreate_cm()  # noqa: SLF001 - as contextlib's decorator does
+        return traced_manager(manager, self._self_watch.resource)
 
 
 class _AwaitableDecorator(_Awaitable, _Decorator):

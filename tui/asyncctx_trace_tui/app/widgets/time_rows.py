@@ -155,7 +155,7 @@ class TimeRows(ScrollView, StateWidget, Generic[Line], can_focus=True, inherit_b
         top = lines[0] if lines[0] < self.scroll_y else min(lines[0], lines[-1] - height + 1)
         self.scroll_to(y=max(0, top), animate=False, force=True)
 
-    def on_resize(self, event: events.Resize) -> None:
+    def on_resize(self) -> None:
         self._measure()
 
     def _measure(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from rich.cells import cell_len
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.reactive import reactive
@@ -57,7 +56,7 @@ class Keys(Footer):
             binding.key, key, binding.description, binding.action, tooltip=binding.tooltip
         ).data_bind(compact=Footer.compact)
 
-    async def on_resize(self, event: events.Resize) -> None:
+    async def on_resize(self) -> None:
         await self.recompose()
 
 

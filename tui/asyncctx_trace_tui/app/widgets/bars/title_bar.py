@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from rich.segment import Segment
-from textual import events
 from textual.strip import Strip
 
 from asyncctx_trace.model.command_line import program_processes, short_command
@@ -38,7 +37,7 @@ class Title(StateWidget):
     def render_key(self) -> Hashable:
         return self._left(), self._right(), self.size.width
 
-    def on_mouse_move(self, event: events.MouseMove) -> None:
+    def on_mouse_move(self) -> None:
         """Show the whole command line of each process in the tooltip."""
         processes = program_processes(self.state.timeline.processes.values())
         lines = [plain(each.title[:_LONGEST]) for each in processes[:_MOST]]
