@@ -28,9 +28,11 @@ class Harness:
     variables: Mapping[str, str] = field(default_factory=dict)
 
     def words(self, folder: str) -> list[str]:
+        """Return what stands before the program, with its output in ``folder``."""
         return [word.format(folder=folder) for word in self.before]
 
     def environment(self, folder: str) -> dict[str, str]:
+        """Return the variables to set, with the output in ``folder``."""
         return {name: value.format(folder=folder) for name, value in self.variables.items()}
 
     def check(self, folder: str) -> None:

@@ -102,6 +102,7 @@ def contended(
 
 
 def new_recorder(path: Path, tasks: int, locks: int, capacity: int = 1) -> Recorder:
+    """Return the recorder of a new file, with definitions of tasks and of locks."""
     create(path, overwrite=True)
     recorder = Recorder(path)
     recorder.manager_defined(1, "asyncio.locks.Lock")

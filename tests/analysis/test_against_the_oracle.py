@@ -117,8 +117,10 @@ PROMISED = Scene(capacities=(2,), programs=((0, 1, (1, ())), (1, (1, (2,))), ((1
 @example(PROMISED)
 @EXAMPLES
 def test_the_critical_path_has_no_gap_and_no_needless_wait(scene: Scene) -> None:
-    """It leads from the first fact of some task to the last of all, and never waits for a holder
-    whose exit is known: it goes through that holder instead."""
+    """It leads from the first event of a task to the last event of all.
+
+    It never waits for a holder whose exit is known: it goes through that holder instead.
+    """
     simulation = Simulation(scene, fine=True)
     timeline = simulation.timeline()
     path = critical_path(Snapshot(timeline))

@@ -11,8 +11,10 @@ from asyncctx_trace.analysis.snapshot import Snapshot
 
 
 def test_where_ways_part_again_and_again_those_that_matter_are_followed() -> None:
-    """Each of two holders waits for another resource, whose holders do so as well: more than a
-    thousand ways lead from the first resource, and no ns is lost on them."""
+    """More than a thousand paths lead from the first resource, and no ns is lost on them.
+
+    Each of two holders waits for another resource, whose holders do so as well.
+    """
     story = Story()
     levels = 18
     for level in range(levels + 2):

@@ -260,8 +260,9 @@ def run(code: Any) -> tuple[list[Any], str]:
 
 
 def runs_the_same(text: str) -> None:
-    """Assert that a program runs the same with hooks, with and without a sink, and that the events
-    are right. Compared are the outcome, the chain of exceptions with lines, and the order of calls.
+    """Assert that hooks do not change a program, with and without a sink, and record it correctly.
+
+    Compared are the outcome, the chain of exceptions with lines, and the order of calls.
     """
     with warnings.catch_warnings():
         # PEP 765: CPython 3.14 warns of what leaves a `finally` block by return or break.

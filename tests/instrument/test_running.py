@@ -32,8 +32,10 @@ def write(folder: Path, **files: str) -> None:
 
 
 def test_pytest_with_its_own_rewriting_of_assertions(tmp_path: Path) -> None:
-    """Every acquisition of a test module and of the module under test is seen, also from its
-    cache; a failing assertion is explained as ever."""
+    """Every acquisition of a test module and of the module under test is recorded.
+
+    So it is when the modules come from their cache. A failing assertion is explained as usual.
+    """
     write(
         tmp_path,
         module=LOCKED,

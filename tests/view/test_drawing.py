@@ -31,7 +31,6 @@ def drawn_lanes(
 
 def test_three_workers_queue_for_a_lock(tmp_path: Path) -> None:
     """Waiting is dotted, holding solid; each holder begins where the last one ends."""
-
     assert drawn_lanes(three_workers(tmp_path / "x.actx"), 0, 320, 32) == [
         "██████████╱",
         " ░░░░░░░░░██████████╱",
@@ -41,7 +40,6 @@ def test_three_workers_queue_for_a_lock(tmp_path: Path) -> None:
 
 def test_three_workers_queue_for_a_lock_in_ascii(tmp_path: Path) -> None:
     """For terminals without Unicode fonts."""
-
     assert drawn_lanes(three_workers(tmp_path / "x.actx"), 0, 320, 32, ASCII) == [
         "##########/",
         " .........##########/",

@@ -106,11 +106,9 @@ def test_invalid_expressions_are_refused_with_a_hint(expression: str) -> None:
 )
 def test_durations_are_parsed(text: str, ns: int) -> None:
     """As people write them."""
-
     assert parse_prompt_duration(text) == ns
 
 
 def test_an_empty_expression_matches_everything() -> None:
     """It shows all lanes."""
-
     assert parse("  ") is None

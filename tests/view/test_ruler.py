@@ -41,7 +41,6 @@ def test_labels_never_touch(start: int, per_column: int, width: int, origin: int
 )
 def test_times_are_formatted_as_people_write_them(ns: int, precision: int, words: str) -> None:
     """Seconds, then minutes, then hours; with the digits that the zoom can show."""
-
     assert clock(ns, precision) == words
 
 

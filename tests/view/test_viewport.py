@@ -14,7 +14,6 @@ VIEWPORTS = st.builds(Viewport, TIMES, st.integers(1, 10**13), st.integers(1, 30
 @given(VIEWPORTS, st.integers(-1000, 1000))
 def test_panning_back_inverts_panning(viewport: Viewport, columns: int) -> None:
     """Panning right and as far left shows the same."""
-
     assert viewport.panned(columns).panned(-columns) == viewport
 
 

@@ -177,8 +177,11 @@ class Occupancy:
 
     @cached_property
     def _moves(self) -> tuple[list[tuple[int, int, int]], list[tuple[int, list[int]]]]:
-        """Time, 1 for a start or 0 for an end, and row of each hold; and the holders at some of
-        them, as (number of moves before, rows)."""
+        """The starts and ends of all holds in order of time, and the holders at some of them.
+
+        A start or end is its time, 1 or 0, and the row; the holders at one of them are the number
+        of starts and ends before it, and rows.
+        """
         moves: list[tuple[int, int, int]] = []
         for row in self.rows:
             hold = hold_of(self._timeline, row, self._now)

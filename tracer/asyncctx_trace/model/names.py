@@ -32,11 +32,16 @@ class Definitions(Protocol):
     """Definitions by id, such as those of a timeline."""
 
     @property
-    def tasks(self) -> Mapping[int, TaskDefined]: ...
+    def tasks(self) -> Mapping[int, TaskDefined]:
+        """Task id -> its definition."""
+
     @property
-    def resources(self) -> Mapping[int, ResourceDefined]: ...
+    def resources(self) -> Mapping[int, ResourceDefined]:
+        """Resource id -> its definition."""
+
     @property
-    def sites(self) -> Mapping[int, SiteDefined]: ...
+    def sites(self) -> Mapping[int, SiteDefined]:
+        """Site id -> its definition."""
 
 
 def task_name(definitions: Definitions, task: int, width: int | None = NAME_WIDTH) -> str:

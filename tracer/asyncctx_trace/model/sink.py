@@ -26,10 +26,14 @@ class EventSink(Protocol):
         resource: int,
         site: int,
         flags: int = 0,
-    ) -> None: ...
+    ) -> None:
+        """Task ``task`` begins to enter ``acquisition``, inside ``parent``, at ``site``."""
+
     def enter_ended(
         self, at: int, acquisition: int, outcome: int, error: BaseException | None
-    ) -> None: ...
+    ) -> None:
+        """The enter returned or raised; only with the outcome OK does the body begin."""
+
     def exit_started(
         self,
         at: int,
@@ -38,7 +42,9 @@ class EventSink(Protocol):
         outcome: int,
         error: BaseException | None,
         site: int = 0,
-    ) -> None: ...
+    ) -> None:
+        """The body ended, with ``error`` if it raised; ``task`` begins to exit."""
+
     def exit_ended(
         self,
         at: int,
@@ -47,15 +53,28 @@ class EventSink(Protocol):
         suppressed: bool,
         error: BaseException | None,
         flags: int = 0,
-    ) -> None: ...
-    def task_ended(self, at: int, task: int) -> None: ...
-    def release_unmatched(self, at: int, task: int, resource: int, site: int) -> None: ...
-    def collected(self, at: int, acquisition: int) -> None: ...
+    ) -> None:
+        """The exit returned, and ``suppressed`` the error of the body, or raised ``error``."""
+
+    def task_ended(self, at: int, task: int) -> None:
+        """The task returned, raised or was cancelled."""
+
+    def release_unmatched(self, at: int, task: int, resource: int, site: int) -> None:
+        """The task released a resource that no known acquisition holds."""
+
+    def collected(self, at: int, acquisition: int) -> None:
+        """The manager was garbage-collected while the acquisition was open."""
+
     def wait_started(
         self, at: int, wait: int, task: int, subject: int, site: int, wait_kind: int
-    ) -> None: ...
-    def wait_target(self, at: int, wait: int, task: int) -> None: ...
-    def wait_ended(self, at: int, wait: int, outcome: int, woken_by: int) -> None: ...
+    ) -> None:
+        """The task suspends; ``subject`` is what it waits for, 0 if there is none."""
+
+    def wait_target(self, at: int, wait: int, task: int) -> None:
+        """The wait, for several tasks, is for this one, too."""
+
+    def wait_ended(self, at: int, wait: int, outcome: int, woken_by: int) -> None:
+        """The waiting task can go on; ``woken_by`` is the task that saw to it, 0 for none."""
 
 
 class Sink(EventSink, Protocol):
@@ -67,13 +86,18 @@ class Sink(EventSink, Protocol):
     ``stall_ended`` and ``quiescent`` note what a watchdog saw of an event loop.
     """
 
-    def manager_defined(self, manager: int, name: str) -> None: ...
+    def manager_defined(self, manager: int, name: str) -> None:
+        """``manager`` is the class of managers with the qualified name ``name``."""
+
     def site_defined(
         self, site: int, file: str, line: int, function: str, text: str, caller: int = 0
-    ) -> None: ...
-    def resource_defined(
-        self, resource: int, kind: str, name: str, capacity: int | None
-    ) -> None: ...
+    ) -> None:
+        """``site`` is the expression ``text`` in a file, called from the site ``caller``."""
+
+    def resource_defined(self, resource: int, kind: str, name: str, capacity: int | None) -> None:
+        """``resource`` has this name; ``capacity`` is ``None`` if unknown."""
+
     def task_defined(
         self, at: int, task: int, name: str, runtime: str, parent: int, thread: str
-    ) -> None: ...
+    ) -> None:
+        """``task`` was first seen at ``at``; ``parent`` made it; it runs on ``thread``."""

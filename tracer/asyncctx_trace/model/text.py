@@ -10,10 +10,10 @@ __all__ = ["count", "cut", "did_you_mean", "percent", "plain", "shorten"]
 
 
 def plain(text: str) -> str:
-    """Return ``text`` with each character that is not printable written as an escape sequence.
+    r"""Return ``text`` with each character that is not printable written as an escape sequence.
 
-    These are control characters, line breaks, direction marks and lone surrogates: ``"\\x1b[2J"``
-    becomes ``"\\\\x1b[2J"``. The result is one line that a terminal shows as it is.
+    These are control characters, line breaks, direction marks and lone surrogates: ``"\x1b[2J"``
+    becomes ``"\\x1b[2J"``. The result is one line that a terminal shows as it is.
     """
     if text.isprintable():
         return text

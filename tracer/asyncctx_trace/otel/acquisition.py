@@ -42,8 +42,11 @@ class Body(Protocol):
     real: Span | None
     ended: bool
 
-    def get_span_context(self) -> SpanContext: ...
-    def has_recorded(self, error: BaseException) -> bool: ...
+    def get_span_context(self) -> SpanContext:
+        """Return the context of the span, the parent of spans inside the body."""
+
+    def has_recorded(self, error: BaseException) -> bool:
+        """Return whether the program recorded ``error`` on the span."""
 
 
 @dataclass(slots=True, eq=False)

@@ -122,6 +122,7 @@ def join(path: Path, keep: str | None = None, *, redact: bool = False) -> None:
     Args:
         path: The file, as :func:`asyncctx_trace.recording.segments.create` makes it.
         keep: How much of the newest events to keep, see :class:`record`. Default: all.
+        redact: Whether to leave values of the program out, see :class:`record`.
 
     Raises:
         AsyncctxTraceError: If ``keep`` is invalid.

@@ -33,35 +33,52 @@ class ResourceLike(Protocol):
     """The definition of a resource."""
 
     @property
-    def kind(self) -> str: ...
+    def kind(self) -> str:
+        """Its kind, such as ``lock``."""
+
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Its name."""
+
     @property
-    def capacity(self) -> int | None: ...
+    def capacity(self) -> int | None:
+        """How many tasks may hold it at once; ``None`` if unknown."""
 
 
 class SiteLike(Protocol):
     """The definition of a site."""
 
     @property
-    def file(self) -> str: ...
+    def file(self) -> str:
+        """The path of its source file."""
+
     @property
-    def line(self) -> int: ...
+    def line(self) -> int:
+        """The line, from 1."""
+
     @property
-    def function(self) -> str: ...
+    def function(self) -> str:
+        """The qualified name of the function."""
+
     @property
-    def text(self) -> str: ...
+    def text(self) -> str:
+        """The source of the expression."""
 
 
 class TaskLike(Protocol):
     """The definition of a task."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Its name."""
+
     @property
-    def runtime(self) -> str: ...
+    def runtime(self) -> str:
+        """``asyncio`` or ``trio``."""
+
     @property
-    def thread(self) -> str: ...
+    def thread(self) -> str:
+        """The name of the thread that it runs on."""
 
 
 def lifecycle_attributes(

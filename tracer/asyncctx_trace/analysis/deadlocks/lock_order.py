@@ -135,8 +135,7 @@ def _shortest_cycle(edges: dict[int, list[int]], inside: set[int]) -> list[tuple
 
 
 def _example(snapshot: Snapshot, steps: list[list[Nesting]]) -> list[Nesting] | None:
-    """Return one nesting for each step that together could deadlock, overlapping ones if
-    possible."""
+    """Return one nesting for each step that together could deadlock, if possible overlapping."""
     if len(steps) == 2:
         result = _overlapping(snapshot, *steps)
         if result:

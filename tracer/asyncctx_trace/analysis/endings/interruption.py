@@ -99,8 +99,7 @@ def _processes_of(timeline: Timeline, tasks: Iterable[int]) -> set[int]:
 
 
 def _candidates(timeline: Timeline, process: int) -> Iterator[Interruption]:
-    """Yield the interruptions that were noted or that errors show, of a process and its
-    ancestors."""
+    """Yield the noted interruptions of a process and its ancestors, and those that errors show."""
     pids = set(_ancestry(timeline, process))
     own = timeline.processes[process].pid if process in timeline.processes else 0
     for note in timeline.interrupted:
@@ -163,8 +162,7 @@ def _ended(timeline: Timeline, row: int, phase: str) -> int:
 
 
 def _exit_code_says(timeline: Timeline, interruption: Interruption) -> bool:
-    """Return whether the exit code of the process is that of the signal, or the shell's code for
-    it."""
+    """Return whether the process exited with the code of the signal, or the shell's code for it."""
     name = "SIGINT" if interruption.reason == _KEYBOARD else interruption.reason
     number = getattr(signal, name, None)
     codes = [note.exit_code for note in timeline.process_ended if note.pid == interruption.pid]

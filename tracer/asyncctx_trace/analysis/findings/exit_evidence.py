@@ -80,8 +80,7 @@ def time_within(snapshot: Snapshot, row: int) -> int:
 
 
 def own_error(snapshot: Snapshot, row: int) -> bool:
-    """Return whether the exit of ``row`` raised an error of its own, not that of a body or inner
-    exit."""
+    """Return whether the exit of ``row`` raised its own error, not that of a body or inner exit."""
     timeline = snapshot.timeline
     if timeline.exit_outcome[row] not in (Outcome.ERROR, Outcome.TIMED_OUT):
         return False

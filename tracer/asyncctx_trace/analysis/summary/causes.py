@@ -119,8 +119,7 @@ def _same_acquisition(_snapshot: Snapshot, cause: Finding, effect: Finding) -> b
 
 
 def _waited_inside(snapshot: Snapshot, cause: Finding, effect: Finding) -> bool:
-    """Return whether the enters of ``effect`` waited for an acquisition of ``cause`` inside
-    them."""
+    """Return whether enters of ``effect`` waited for an acquisition of ``cause`` inside them."""
     rows = set(effect.rows)
     return any(
         not snapshot.timeline.entered(row) and not rows.isdisjoint(_around(snapshot, row))
@@ -129,8 +128,7 @@ def _waited_inside(snapshot: Snapshot, cause: Finding, effect: Finding) -> bool:
 
 
 def _same_resource(snapshot: Snapshot, cause: Finding, effect: Finding) -> bool:
-    """Return whether all rows of ``effect`` asked for the resource of ``cause``, and waited
-    later."""
+    """Return whether rows of ``effect`` asked for the resource of ``cause``, and waited later."""
     asked = [
         row
         for row in effect.rows

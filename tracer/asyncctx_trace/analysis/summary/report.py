@@ -152,8 +152,7 @@ class Report:
 
     @cached_property
     def opening(self) -> tuple[str, ...]:
-        """The headline, and what an interrupted program was doing; what matters more comes
-        first."""
+        """The headline, and what an interrupted program was doing; the more important one first."""
         return opening(self.snapshot, self.groups, self.headline, self.last_moment)
 
     @cached_property

@@ -53,6 +53,7 @@ class Everywhere:
 
     @hidden
     def __call__(self, manager: Any) -> str:
+        """Return the name."""
         return self.name
 
 
@@ -86,6 +87,7 @@ class AtCreation:
             self._made.add(thing, capacity)
 
     def __call__(self, thing: Any) -> int | None:
+        """Return the capacity of ``thing``, ``None`` if it was made before tracing began."""
         kept = self._kept(thing)
         if kept is not None:
             return int(kept)

@@ -21,7 +21,7 @@ _PSYCOPG = "psycopg_pool.pool_async.AsyncConnectionPool"
 
 
 def _queue(pool: Any) -> Any:
-    """asyncpg's pool is not weakly referable; its queue lives as long."""
+    """Return the queue of asyncpg's pool: the pool is not weakly referable."""
     return getattr(pool, "pool", pool)._queue
 
 

@@ -1,4 +1,4 @@
-"""Note who makes tasks of a library's coroutines: ``create_task(lock.acquire())``, …"""
+"""Note who makes tasks of a library's coroutines, as by ``create_task(lock.acquire())``."""
 
 from __future__ import annotations
 

@@ -79,8 +79,7 @@ class EnterError(Finding):
 
 
 def _same_error(snapshot: Snapshot, row: int, around: int) -> bool:
-    """Return whether the enter of ``around`` failed with the error of the one of ``row`` inside
-    it."""
+    """Return whether the enter of ``around`` failed with the error of ``row`` inside it."""
     timeline = snapshot.timeline
     return (
         around >= 0

@@ -149,8 +149,7 @@ def _own(snapshot: Snapshot, row: int) -> bool:
 def _extra_releases(
     snapshot: Snapshot, resource: int, until: int
 ) -> tuple[list[ReleaseUnmatched], bool]:
-    """Return the releases that were too many, and whether the one before ``until`` certainly
-    was."""
+    """Return the excess releases, and whether the one before ``until`` certainly is one."""
     timeline = snapshot.timeline
     rows = timeline.rows_of_resource.get(resource, ())
     acquired = {timeline.task[row] for row in rows}
