@@ -54,8 +54,8 @@ class Compiling(BuildHookInterface):  # type: ignore[type-arg]
 
 def _build(root: Path, folder: Path) -> dict[str, Path]:
     """Package -> its compiled extension ``_native``."""
-    from setuptools import Distribution, Extension
-    from setuptools.command.build_ext import build_ext
+    from setuptools import Distribution, Extension  # type: ignore[import-untyped]
+    from setuptools.command.build_ext import build_ext  # type: ignore[import-untyped]
 
     native = _native_table(root)
     extensions = [

@@ -77,6 +77,6 @@ def harnesses() -> list[Harness]:
             "DD_PROFILING_CAPTURE_PCT": "100",
             "DD_PROFILING_OUTPUT_PPROF": "{folder}/dd",
         }
-        words = (python, "-m", "ddtrace.commands.ddtrace_run", python)
-        found.append(Harness("ddtrace lock profiler, 100 %", words, "dd.*.pprof", variables))
+        ddtrace = (python, "-m", "ddtrace.commands.ddtrace_run", python)
+        found.append(Harness("ddtrace lock profiler, 100 %", ddtrace, "dd.*.pprof", variables))
     return found

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 __all__ = ["PEAK", "Row", "alternate", "child", "median_ratio", "seconds", "spread", "table"]
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 ROOT = Path(__file__).parents[1]
@@ -52,9 +53,9 @@ class Row:
         return asdict(self)
 
 
-def alternate(ways: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:
+def alternate(ways: Mapping[K, Callable[[], T]], rounds: int) -> dict[K, list[T]]:
     """Call each way once a round, in an order that turns, and collect what they return."""
-    found: dict[str, list[T]] = {name: [] for name in ways}
+    found: dict[K, list[T]] = {name: [] for name in ways}
     names = list(ways)
     for number in range(rounds):
         for name in names[number % len(names) :] + names[: number % len(names)]:

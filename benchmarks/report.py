@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -48,9 +49,11 @@ def run(rounds: int) -> list[Row]:
         }
         # Many enough that every module that a report needs is loaded, few enough to weigh nothing.
         base = child(REPORT, contended(folder / "few.actx", 2_000, tasks=10))["peak"]
-        times = alternate(
-            {"json": parsing(folder, _ACQUISITIONS, _CLOCK), **reports}, min(rounds, 3)
-        )
+        measured: dict[str, Callable[[], float]] = {
+            "json": parsing(folder, _ACQUISITIONS, _CLOCK),
+            **reports,
+        }
+        times = alternate(measured, min(rounds, 3))
     rows: list[Row] = []
     for what, report in reports.items():
         ratio = median_ratio(times[what], times["json"])

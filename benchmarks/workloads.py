@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmarks.harnesses import OURS, UNTRACED, Harness, harnesses
@@ -63,7 +64,7 @@ async def _on_postgres(rounds: int) -> list[Row]:
     async with postgres() as dsn:
         for what, size in (("pool, short jobs", 50), ("pool, jobs of 1 ms", 1000)):
             rows += await asyncio.to_thread(
-                _compare, what, rounds, lambda one, size=size: _working(one, size, dsn)
+                _compare, what, rounds, partial(_working, rows=size, dsn=dsn)
             )
     return rows
 

@@ -85,7 +85,7 @@ def _settrace() -> Iterator[None]:
         yield
     finally:
         sys.settrace(before)
-        threading.settrace(before)  # type: ignore[arg-type]  # None turns it off
+        threading.settrace(before)
 
 
 @contextmanager

@@ -8,10 +8,13 @@ serialises the first: 40 rows take some 60 µs, 4,000 some 1 ms. To each line on
 input it says in JSON: requests served since the last one, and seconds of CPU of the process.
 """
 
+from __future__ import annotations
+
 import asyncio
 import json
 import sys
 import time
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from settling import settle
@@ -29,11 +32,11 @@ class Service:
         self.served = 0
 
     @asynccontextmanager
-    async def session(self):
+    async def session(self) -> AsyncIterator[Service]:
         async with self.slots:
             yield self
 
-    async def handle(self, reader, writer):
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while request := await reader.readline():
             while (await reader.readline()).strip():
                 pass
@@ -46,7 +49,7 @@ class Service:
     async def answer(self, request: bytes) -> bytes:
         # What a service does between its locks: parse, look up, serialise.
         rows = [{"id": n, "name": f"row {n}", "path": request.decode()} for n in range(ROWS)]
-        rows.sort(key=lambda row: row["name"])
+        rows.sort(key=lambda row: str(row["name"]))
         async with self.lock:
             self.served += 1
         return json.dumps(rows[:PAGE]).encode()

@@ -25,7 +25,7 @@ QUERY = "SELECT n, n * $1::int AS m, 'row ' || n AS name FROM generate_series(1,
 class Jobs:
     """What the workers do."""
 
-    def __init__(self, pool) -> None:
+    def __init__(self, pool: asyncpg.Pool) -> None:
         self.pool = pool
         self.limit = asyncio.Semaphore(10)
         self.lock = asyncio.Lock()

@@ -12,9 +12,12 @@ free they all want a connection at once.
 sentence, and not the pools, at which the queue shows as well.
 """
 
+from __future__ import annotations
+
 import asyncio
 import random
 import sys
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 SECONDS = float(sys.argv[1]) if len(sys.argv) > 1 else 5.0
@@ -30,7 +33,7 @@ class Pool:
         self.free = asyncio.Semaphore(size)
 
     @asynccontextmanager
-    async def acquire(self):
+    async def acquire(self) -> AsyncIterator[Pool]:
         async with self.free:
             yield self
 
@@ -80,7 +83,7 @@ class Shop:
                 for _ in range(PRODUCTS * 3):
                     await connection.query(self.random)
 
-    async def handle(self, reader, writer):
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while await reader.readline():
             async with asyncio.timeout(30):
                 await self.session()

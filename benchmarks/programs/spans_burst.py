@@ -9,17 +9,22 @@ attributes that ours have, too. ``ours_steadily`` and ``by_hand_steadily`` take 
 no more than 5,000 a second, at which the exporter keeps up.
 """
 
+from __future__ import annotations
+
 import asyncio
 import json
 import multiprocessing
 import sys
 import time
+from collections.abc import Awaitable, Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from multiprocessing.connection import Connection
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.util.types import Attributes
 
 import asyncctx_trace
 
@@ -27,7 +32,7 @@ ACQUISITIONS = int(sys.argv[2]) if len(sys.argv) > 2 else 100_000
 PACE = 256
 """Acquisitions whose spans fill half of the queue."""
 SIP = 50
-LIFECYCLE = {
+LIFECYCLE: Attributes = {
     "asyncctx.phase": "lifecycle",
     "asyncctx.acquisition.id": 1,
     "asyncctx.manager": "__main__.Empty",
@@ -45,12 +50,12 @@ LIFECYCLE = {
     "asyncctx.outcome": "ok",
     "asyncctx.suppressed": False,
 }
-PHASES = {
+PHASES: dict[str, Attributes] = {
     name: {"asyncctx.phase": name, "asyncctx.outcome": "ok"} for name in ("enter", "body", "exit")
 }
 
 
-def receive(say) -> None:
+def receive(say: Connection) -> None:
     """Count spans until asked for the number."""
     counted = 0
 
@@ -89,14 +94,20 @@ class Empty:
         return None
 
 
-async def ours(_provider, acquisitions=ACQUISITIONS) -> None:
+async def ours(_provider: TracerProvider, acquisitions: int = ACQUISITIONS) -> None:
     manager = asyncctx_trace.traced(Empty())
     for _ in range(acquisitions):
         async with manager:
             pass
 
 
-async def by_hand(provider, acquisitions=ACQUISITIONS, pace=0, whole=None, phases=None) -> None:
+async def by_hand(
+    provider: TracerProvider,
+    acquisitions: int = ACQUISITIONS,
+    pace: int = 0,
+    whole: Attributes = None,
+    phases: Mapping[str, Attributes] | None = None,
+) -> None:
     """The four spans that people write around a manager today."""
     start = provider.get_tracer("by hand").start_as_current_span
     enter, body, exit_ = (phases or dict.fromkeys(PHASES)).values()
@@ -113,25 +124,27 @@ async def by_hand(provider, acquisitions=ACQUISITIONS, pace=0, whole=None, phase
             provider.force_flush()
 
 
-async def steadily(way, provider) -> None:
+async def steadily(
+    way: Callable[[TracerProvider, int], Awaitable[None]], provider: TracerProvider
+) -> None:
     for _ in range(ACQUISITIONS // 5 // SIP):
         await way(provider, SIP)
         await asyncio.sleep(SIP / 5000)
 
 
-async def ours_steadily(provider) -> None:
+async def ours_steadily(provider: TracerProvider) -> None:
     await steadily(ours, provider)
 
 
-async def by_hand_steadily(provider) -> None:
+async def by_hand_steadily(provider: TracerProvider) -> None:
     await steadily(by_hand, provider)
 
 
-async def paced(provider) -> None:
+async def paced(provider: TracerProvider) -> None:
     await by_hand(provider, pace=PACE)
 
 
-async def same_words(provider) -> None:
+async def same_words(provider: TracerProvider) -> None:
     await by_hand(provider, pace=PACE, whole=LIFECYCLE, phases=PHASES)
 
 

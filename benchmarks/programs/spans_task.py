@@ -158,7 +158,7 @@ def by_hand(name: str) -> Iterator[Loop]:
 
 @contextmanager
 def logfire_span() -> Iterator[Loop]:
-    import logfire
+    import logfire  # type: ignore[import-not-found]  # optional
 
     mine = logfire.configure(send_to_logfire=False, console=False, local=True)
     manager = Empty()

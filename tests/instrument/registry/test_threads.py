@@ -7,6 +7,7 @@ from types import CodeType, SimpleNamespace
 
 import pytest
 
+from asyncctx_trace.instrument import sinks
 from asyncctx_trace.instrument.registry import sites
 from asyncctx_trace.instrument.registry.sites import Site
 
@@ -29,7 +30,7 @@ def test_no_thread_sees_a_site_that_is_not_defined_yet(monkeypatch: pytest.Monke
 
     defined: list[int] = []
     sink = SimpleNamespace(site_defined=lambda site, *names: defined.append(site))
-    monkeypatch.setattr(sites.sinks.active, "sink", sink)
+    monkeypatch.setattr(sinks.active, "sink", sink)
     monkeypatch.setattr(Site, "_read", slow)
     site = Site(here(), (1, 1, 0, 1))
     first: list[int] = []
