@@ -19,7 +19,7 @@ from asyncctx_trace.model.event_schema import (
 )
 from asyncctx_trace.model.sink import EventSink
 from asyncctx_trace.native import extension
-from asyncctx_trace.otel.sink import SpanSink
+from asyncctx_trace.otel.telemetry_sink import SpanSink
 from asyncctx_trace.recording.format import ANY_RECORD, RECORD_STRUCTS, SEGMENT, SEGMENT_HEADER
 
 each_event = pytest.mark.parametrize("schema", EVENTS, ids=lambda schema: schema.event)

@@ -22,8 +22,8 @@ from opentelemetry.trace import (
 )
 
 from asyncctx_trace import configure, traced
-from asyncctx_trace.otel.encoder_patch import PatchedEncoder
-from asyncctx_trace.otel.ready_spans import ReadySpan
+from asyncctx_trace.otel.sdk_patches.encoder_patch import PatchedEncoder
+from asyncctx_trace.otel.strategies.ready_spans import ReadySpan
 
 from .test_spans import Manager
 

@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 
 from asyncctx_trace import configure, traced
-from asyncctx_trace.otel.acquisition import LiveAcquisition
+from asyncctx_trace.otel.live_acquisition import LiveAcquisition
 
 from .test_spans import Manager
 

@@ -466,7 +466,7 @@ def quiet_log(caplog: Any) -> None:
 
 def test_definitions_of_resources_are_limited(trace: Any, monkeypatch: Any) -> None:
     """A long-lived lock keeps its name, however many others came and went."""
-    monkeypatch.setattr("asyncctx_trace.otel.sink._RESOURCE_LIMIT", 8)
+    monkeypatch.setattr("asyncctx_trace.otel.telemetry_sink._RESOURCE_LIMIT", 8)
     tracing = trace()
 
     async def main() -> None:

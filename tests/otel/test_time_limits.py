@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 
 from asyncctx_trace import Telemetry, configure, traced
 from asyncctx_trace.otel import worker
-from asyncctx_trace.otel.bounded_call import BoundedCall
+from asyncctx_trace.otel.sdk_patches.bounded_call import BoundedCall
 
 from .test_spans import Manager
 

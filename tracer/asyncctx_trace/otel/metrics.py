@@ -5,8 +5,8 @@ from __future__ import annotations
 from opentelemetry.metrics import Histogram, Meter, MeterProvider
 
 from asyncctx_trace.model import conventions as names
-from asyncctx_trace.otel.acquisition import LiveAcquisition
 from asyncctx_trace.otel.definitions import ResourceInfo
+from asyncctx_trace.otel.live_acquisition import LiveAcquisition
 
 __all__ = ["Measurements"]
 

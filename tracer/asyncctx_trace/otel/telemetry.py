@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
 
-    from asyncctx_trace.otel.provider_patch import ProviderPatch
+    from asyncctx_trace.otel.sdk_patches.provider_patch import ProviderPatch
 
 __all__ = ["Telemetry", "before_fork", "configure", "discover_providers", "restart_in_child"]
 
@@ -43,7 +43,7 @@ class Telemetry:
         limits: TraceLimits,
         queue_limit: int,
     ) -> None:
-        from asyncctx_trace.otel.sink import SpanSink
+        from asyncctx_trace.otel.telemetry_sink import SpanSink
         from asyncctx_trace.otel.worker import Worker
 
         self._limits = limits
@@ -99,7 +99,7 @@ class Telemetry:
         for patch in self._patches:
             patch.remove()
         self._patches.clear()
-        encoder_patch = sys.modules.get("asyncctx_trace.otel.encoder_patch")
+        encoder_patch = sys.modules.get("asyncctx_trace.otel.sdk_patches.encoder_patch")
         if encoder_patch is not None:
             encoder_patch.unpatch_encoder()
         if _telemetry is self:
@@ -109,7 +109,10 @@ class Telemetry:
         self, tracer_provider: TracerProvider | None, meter_provider: MeterProvider | None
     ) -> None:
         if tracer_provider is not None:
-            from asyncctx_trace.otel.selection import provider_capacity, select_strategy
+            from asyncctx_trace.otel.strategies.strategy_selection import (
+                provider_capacity,
+                select_strategy,
+            )
 
             strategy = select_strategy(tracer_provider, _version(), self._limits)
             if strategy is not None:
@@ -123,7 +126,7 @@ class Telemetry:
             self._worker.measurements = Measurements(meter_provider, _version())
 
     def _patch(self, provider: object) -> ProviderPatch:
-        from asyncctx_trace.otel.provider_patch import ProviderPatch
+        from asyncctx_trace.otel.sdk_patches.provider_patch import ProviderPatch
 
         patch = ProviderPatch(provider, self._worker)
         self._patches.append(patch)
@@ -140,7 +143,7 @@ class Telemetry:
                 self._unseen(meter_provider) if self._discover_meters else None,
             )
             if self._worker.strategy is not None and self._worker.strategy.has_fast_path:
-                from asyncctx_trace.otel import encoder_patch
+                from asyncctx_trace.otel.sdk_patches import encoder_patch
 
                 encoder_patch.patch_encoder()
             if not self._attached and (self._worker.strategy or self._worker.measurements):

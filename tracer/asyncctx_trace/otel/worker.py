@@ -8,11 +8,11 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from asyncctx_trace.otel.acquisition import LiveAcquisition, Progress
-from asyncctx_trace.otel.builder import build
 from asyncctx_trace.otel.definitions import ResourceInfo
+from asyncctx_trace.otel.live_acquisition import LiveAcquisition, Progress
 from asyncctx_trace.otel.metrics import Measurements
-from asyncctx_trace.otel.strategy import SpanStrategy
+from asyncctx_trace.otel.strategies.builder import build
+from asyncctx_trace.otel.strategies.strategy import SpanStrategy
 from asyncctx_trace.spans.blockers import BlockerTracker
 
 __all__ = ["Worker"]

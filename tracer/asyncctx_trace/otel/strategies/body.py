@@ -10,7 +10,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanContext, Status, StatusCode
 from opentelemetry.util.types import Attributes, AttributeValue
 
-from asyncctx_trace.otel.acquisition import Body, LiveAcquisition
+from asyncctx_trace.otel.live_acquisition import Body, LiveAcquisition
 
 __all__ = ["BodySpan"]
 
@@ -18,7 +18,7 @@ _log = logging.getLogger("asyncctx_trace")
 
 
 class _Strategy(Protocol):
-    """What a body needs of :class:`~asyncctx_trace.otel.strategy.SpanStrategy`."""
+    """What a body needs of :class:`~asyncctx_trace.otel.strategies.strategy.SpanStrategy`."""
 
     def lifecycle_context(self, live: LiveAcquisition) -> SpanContext | None: ...
     def body_context(self, body: Body) -> SpanContext: ...

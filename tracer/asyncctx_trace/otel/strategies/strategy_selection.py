@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.trace import NoOpTracer, TracerProvider
 
 from asyncctx_trace.model import conventions as names
-from asyncctx_trace.otel.deferred import DeferredStrategy
-from asyncctx_trace.otel.eager import EagerStrategy
-from asyncctx_trace.otel.strategy import SpanStrategy
+from asyncctx_trace.otel.strategies.deferred import DeferredStrategy
+from asyncctx_trace.otel.strategies.eager import EagerStrategy
+from asyncctx_trace.otel.strategies.strategy import SpanStrategy
 from asyncctx_trace.otel.trace_limits import TraceLimits
 
 if TYPE_CHECKING:
-    from asyncctx_trace.otel.fast_path import FastPath
+    from asyncctx_trace.otel.strategies.fast_path import FastPath
 
 __all__ = ["provider_capacity", "select_strategy"]
 
@@ -44,7 +44,7 @@ def _fast_path(tracer: Any) -> FastPath | None:
     if type(tracer) is not getattr(sdk, "Tracer", None):
         return None
     try:
-        from asyncctx_trace.otel.fast_path import FastPath
+        from asyncctx_trace.otel.strategies.fast_path import FastPath
 
         return FastPath(tracer)
     except (ImportError, AttributeError):  # a version of the SDK that is built in another way

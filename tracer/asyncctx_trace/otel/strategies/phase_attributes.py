@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from asyncctx_trace.model import conventions as names
-from asyncctx_trace.otel.acquisition import LiveAcquisition, Progress
 from asyncctx_trace.otel.error_info import ErrorInfo
+from asyncctx_trace.otel.live_acquisition import LiveAcquisition, Progress
 from asyncctx_trace.spans.attributes import (
     exit_flag_attributes,
     phase_attributes,

@@ -12,11 +12,11 @@ from opentelemetry.context import Context
 from asyncctx_trace.instrument import span_scope
 from asyncctx_trace.model.capacity import limit_of
 from asyncctx_trace.model.outcomes import EnterFlag
-from asyncctx_trace.otel.acquisition import LiveAcquisition
-from asyncctx_trace.otel.body import BodySpan
 from asyncctx_trace.otel.current_context import current, make_current
 from asyncctx_trace.otel.definitions import ResourceInfo, SiteInfo, TaskInfo
-from asyncctx_trace.otel.strategy import SPAN_KEY, SpanStrategy
+from asyncctx_trace.otel.live_acquisition import LiveAcquisition
+from asyncctx_trace.otel.strategies.body import BodySpan
+from asyncctx_trace.otel.strategies.strategy import SPAN_KEY, SpanStrategy
 from asyncctx_trace.otel.worker import Worker
 
 __all__ = ["SpanSink"]

@@ -14,9 +14,9 @@ from opentelemetry.sdk.trace import (
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 from opentelemetry.trace import Link, SpanContext
 
-from asyncctx_trace.otel.acquisition import LiveAcquisition
-from asyncctx_trace.otel.decision import Decision
-from asyncctx_trace.otel.ready_spans import (
+from asyncctx_trace.otel.live_acquisition import LiveAcquisition
+from asyncctx_trace.otel.strategies.decision import Decision
+from asyncctx_trace.otel.strategies.ready_spans import (
     Origin,
     ReadyBody,
     ReadyEnter,

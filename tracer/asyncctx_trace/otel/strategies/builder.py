@@ -6,15 +6,15 @@ from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.trace import Link, Span, Status, StatusCode
 
 from asyncctx_trace.model import conventions as names
-from asyncctx_trace.otel.acquisition import LiveAcquisition, Progress
 from asyncctx_trace.otel.error_info import ErrorInfo
-from asyncctx_trace.otel.phase_attributes import (
+from asyncctx_trace.otel.live_acquisition import LiveAcquisition, Progress
+from asyncctx_trace.otel.strategies.phase_attributes import (
     body_attributes,
     enter_attributes,
     exit_attributes,
     final_attributes,
 )
-from asyncctx_trace.otel.strategy import SpanStrategy
+from asyncctx_trace.otel.strategies.strategy import SpanStrategy
 from asyncctx_trace.otel.trace_limits import LINKS_PER_SPAN
 
 __all__ = ["build"]

@@ -9,9 +9,9 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanContext, set_span_in_context
 
 from asyncctx_trace.model import conventions as names
-from asyncctx_trace.otel.acquisition import Body, LiveAcquisition
-from asyncctx_trace.otel.body import BodySpan
-from asyncctx_trace.otel.strategy import Attributes, StrategyBase
+from asyncctx_trace.otel.live_acquisition import Body, LiveAcquisition
+from asyncctx_trace.otel.strategies.body import BodySpan
+from asyncctx_trace.otel.strategies.strategy import Attributes, StrategyBase
 from asyncctx_trace.otel.trace_limits import TraceSize
 
 __all__ = ["EagerStrategy"]

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from asyncctx_trace.otel.bounded_call import BoundedCall
+from asyncctx_trace.otel.sdk_patches.bounded_call import BoundedCall
 
 if TYPE_CHECKING:
     from asyncctx_trace.otel.worker import Worker

@@ -18,14 +18,14 @@ from opentelemetry.trace import (
 )
 
 from asyncctx_trace.model import conventions as names
-from asyncctx_trace.otel.acquisition import Body, LiveAcquisition
-from asyncctx_trace.otel.body import BodySpan
-from asyncctx_trace.otel.decision import Decision
-from asyncctx_trace.otel.strategy import SPAN_KEY, Attributes, StrategyBase
+from asyncctx_trace.otel.live_acquisition import Body, LiveAcquisition
+from asyncctx_trace.otel.strategies.body import BodySpan
+from asyncctx_trace.otel.strategies.decision import Decision
+from asyncctx_trace.otel.strategies.strategy import SPAN_KEY, Attributes, StrategyBase
 from asyncctx_trace.otel.trace_limits import TraceLimits
 
 if TYPE_CHECKING:
-    from asyncctx_trace.otel.fast_path import FastPath
+    from asyncctx_trace.otel.strategies.fast_path import FastPath
 
 __all__ = ["DeferredStrategy"]
 

@@ -35,7 +35,7 @@ _EMPTY = Context()
 
 
 class Body(Protocol):
-    """The span that is current in a body; see :class:`~asyncctx_trace.otel.body.BodySpan`."""
+    """The span that is current in a body, made by the strategy."""
 
     live: LiveAcquisition
     before: Context | None

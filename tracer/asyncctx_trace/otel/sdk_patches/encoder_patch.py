@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from asyncctx_trace.otel.ready_spans import ReadySpan
+from asyncctx_trace.otel.strategies.ready_spans import ReadySpan
 
 __all__ = ["PatchedEncoder", "patch_encoder", "unpatch_encoder"]
 

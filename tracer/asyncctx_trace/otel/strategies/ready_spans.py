@@ -11,8 +11,8 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationInfo, Instrume
 from opentelemetry.trace import Link, SpanContext
 
 from asyncctx_trace.model import conventions as names
-from asyncctx_trace.otel.acquisition import LiveAcquisition, Progress
-from asyncctx_trace.otel.phase_attributes import (
+from asyncctx_trace.otel.live_acquisition import LiveAcquisition, Progress
+from asyncctx_trace.otel.strategies.phase_attributes import (
     body_attributes,
     enter_attributes,
     exit_attributes,
@@ -29,7 +29,7 @@ class ReadySpan(ReadableSpan):
     """A finished span of an acquisition in which all phases ended well.
 
     It becomes a complete ReadableSpan when an attribute other than its context is first read.
-    :mod:`~asyncctx_trace.otel.encoder_patch` encodes it without that.
+    :mod:`~asyncctx_trace.otel.sdk_patches.encoder_patch` encodes it without that.
     """
 
     varying: ClassVar[tuple[str, ...]] = ()

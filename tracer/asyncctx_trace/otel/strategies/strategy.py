@@ -18,9 +18,9 @@ from opentelemetry.trace import (
 )
 
 from asyncctx_trace.model import conventions as names
-from asyncctx_trace.otel.acquisition import Body, LiveAcquisition
-from asyncctx_trace.otel.body import BodySpan
 from asyncctx_trace.otel.clock import WallClock
+from asyncctx_trace.otel.live_acquisition import Body, LiveAcquisition
+from asyncctx_trace.otel.strategies.body import BodySpan
 from asyncctx_trace.otel.trace_limits import SPANS_PER_ACQUISITION, TraceLimits, TraceSize
 
 __all__ = ["SPAN_KEY", "Attributes", "Placement", "SpanStrategy", "StrategyBase"]
