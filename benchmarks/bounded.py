@@ -15,10 +15,10 @@ _KEEP = 200_000_000
 _SERVICE = """
 import json, os, resource, sys, time
 from pathlib import Path
-from asyncctx_trace.recording.ring import LiveSet, RingRecorder
-from asyncctx_trace.recording.retention import Retention
-from asyncctx_trace.recording.reader import Recording
-from asyncctx_trace.recording.segments import create
+from asyncctx_trace.recording.writing.ring import LiveSet, RingRecorder
+from asyncctx_trace.recording.writing.retention import Retention
+from asyncctx_trace.recording.reading.reader import Recording
+from asyncctx_trace.recording.writing.segments import create
 
 path, count = Path(sys.argv[1]), int(sys.argv[2])
 create(path)

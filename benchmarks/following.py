@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from asyncctx_trace.recording.segments import create
+from asyncctx_trace.recording.writing.segments import create
 from benchmarks.measure import ROOT, Row, alternate, spread
 
 __all__ = ["run"]
@@ -20,7 +20,7 @@ _SECONDS = 3
 _WRITER = """
 import json, sys, time
 from pathlib import Path
-from asyncctx_trace.recording.writer import Recorder
+from asyncctx_trace.recording.writing.writer import Recorder
 
 recorder = Recorder(Path(sys.argv[1]))
 rate, seconds = int(sys.argv[2]), float(sys.argv[3])

@@ -20,7 +20,7 @@ _OPEN = """
 import json, sys, time
 from pathlib import Path
 from asyncctx_trace.analysis.timeline.table import Timeline
-from asyncctx_trace.recording.reader import Recording
+from asyncctx_trace.recording.reading.reader import Recording
 started = time.process_time()
 timeline = Timeline()
 with Recording(Path(sys.argv[1])) as recording:

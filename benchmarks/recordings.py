@@ -8,8 +8,8 @@ import random
 from collections import deque
 from pathlib import Path
 
-from asyncctx_trace.recording.segments import create
-from asyncctx_trace.recording.writer import Recorder, TextWriter
+from asyncctx_trace.recording.writing.segments import create
+from asyncctx_trace.recording.writing.writer import Recorder, TextWriter
 
 __all__ = ["contended", "new_recorder", "synthetic"]
 

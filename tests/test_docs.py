@@ -20,10 +20,10 @@ from asyncctx_trace.model import conventions
 from asyncctx_trace.model.event_schema import EVENTS, EventSchema, RecordKind, Unit
 from asyncctx_trace.model.outcomes import EnterFlag, ExitFlag
 from asyncctx_trace.recording import format as layout
-from asyncctx_trace.recording.segments import create
 from asyncctx_trace.recording.text_entries import TEXT_LIMIT, iter_entries
 from asyncctx_trace.recording.validation import ENTRY_FIELDS, OPTIONAL_ENTRY_FIELDS
-from asyncctx_trace.recording.writer import Recorder
+from asyncctx_trace.recording.writing.segments import create
+from asyncctx_trace.recording.writing.writer import Recorder
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

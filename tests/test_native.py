@@ -21,7 +21,7 @@ INSTRUMENT = "asyncctx_trace.instrument"
 PRINT_ORIGINS = (
     "from asyncctx_trace.instrument import publish;"
     "from asyncctx_trace.instrument.rewriting import hooks;"
-    "from asyncctx_trace.recording import append;"
+    "from asyncctx_trace.recording.writing import append;"
     "print(publish.Acquisition.__module__, hooks.Exit.__module__, append.RecordAppender.__module__)"
 )
 PRINT_STATUS = "import asyncctx_trace.native; print(asyncctx_trace.native.status())"
@@ -70,7 +70,7 @@ def test_an_environment_variable_declines_it() -> None:
     assert set(origins.split()) == {
         f"{INSTRUMENT}.publish",
         f"{INSTRUMENT}.rewriting.hooks",
-        "asyncctx_trace.recording.append",
+        "asyncctx_trace.recording.writing.append",
     }
     assert python(PRINT_STATUS, **{PURE: "1"}) == (f"pure Python: {PURE} is set", "")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from asyncctx_trace.analysis.timeline.table import Timeline
-from asyncctx_trace.recording.reader import read
+from asyncctx_trace.recording.reading.reader import read
 
 PAGE = (Path(__file__).parents[1] / "docs" / "tutorial.md").read_text("utf-8")
 PROGRAM, NAMED, FIXED, _ = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)

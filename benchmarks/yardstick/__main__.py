@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asyncctx_trace.model.events import EnterStarted
-from asyncctx_trace.recording.reader import read
+from asyncctx_trace.recording.reading.reader import read
 from benchmarks.yardstick.outcomes import Outcomes, differing, of_junit, of_unittest
 from benchmarks.yardstick.sources import interpreter, prepare
 from benchmarks.yardstick.suites import SUITES, Suite

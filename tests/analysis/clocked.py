@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from asyncctx_trace.instrument import sinks
-from asyncctx_trace.recording.segments import create
-from asyncctx_trace.recording.writer import Recorder
+from asyncctx_trace.recording.writing.segments import create
+from asyncctx_trace.recording.writing.writer import Recorder
 
 __all__ = ["Hangs", "record"]
 

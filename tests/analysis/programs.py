@@ -13,7 +13,7 @@ from analysis.clocked import record
 from asyncctx_trace import traced
 from asyncctx_trace.analysis.findings import Finding, Thresholds, find
 from asyncctx_trace.analysis.timeline.table import Timeline
-from asyncctx_trace.recording.reader import read
+from asyncctx_trace.recording.reading.reader import read
 
 Main = Callable[[], Coroutine[Any, Any, None]]
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace.model.waits import WaitKind
-from asyncctx_trace.recording.writer import Recorder
+from asyncctx_trace.recording.writing.writer import Recorder
 
 __all__ = ["MOVES", "Move", "RandomTasks"]
 

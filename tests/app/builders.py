@@ -11,9 +11,9 @@ from pathlib import Path
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace.model.waits import WaitKind
-from asyncctx_trace.recording.reader import read
-from asyncctx_trace.recording.segments import create
-from asyncctx_trace.recording.writer import Recorder, TextWriter
+from asyncctx_trace.recording.reading.reader import read
+from asyncctx_trace.recording.writing.segments import create
+from asyncctx_trace.recording.writing.writer import Recorder, TextWriter
 
 __all__ = ["MS", "START", "RecordingBuilder", "queue_and_stall", "three_workers"]
 

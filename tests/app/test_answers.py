@@ -14,7 +14,7 @@ from app.driver import AppDriver, FakeProgram, open_app
 from asyncctx_trace.analysis.contention.wait_tree import prepare_wait_trees
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import Timeline
-from asyncctx_trace.recording.reader import Recording
+from asyncctx_trace.recording.reading.reader import Recording
 from asyncctx_trace_tui.app.application import TraceApp
 from asyncctx_trace_tui.app.background_thread import run_in_thread
 from asyncctx_trace_tui.storage.app_settings import Settings

@@ -13,7 +13,7 @@ from app.async_tests import async_test
 from app.builders import MS, START, RecordingBuilder, three_workers
 from app.driver import FakeProgram, open_app
 from asyncctx_trace.errors import NotARecording
-from asyncctx_trace.recording.reader import Recording
+from asyncctx_trace.recording.reading.reader import Recording
 from asyncctx_trace_tui.app.application import TraceApp
 from asyncctx_trace_tui.app.widgets.panes.narration_panel import Sentences
 from asyncctx_trace_tui.run.launcher import Program

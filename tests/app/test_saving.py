@@ -24,7 +24,7 @@ from app.builders import RecordingBuilder, three_workers
 from app.driver import open_app
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.export.formats import html
-from asyncctx_trace.recording.reader import read
+from asyncctx_trace.recording.reading.reader import read
 from asyncctx_trace_tui.app.offscreen import render_offscreen
 from asyncctx_trace_tui.cli import main
 from asyncctx_trace_tui.storage.app_settings import Settings

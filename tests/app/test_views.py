@@ -11,8 +11,8 @@ from app.async_tests import async_test
 from app.builders import MS, START, RecordingBuilder, three_workers
 from app.driver import AppDriver, FakeProgram, open_app, strips_of
 from asyncctx_trace.model.outcomes import Outcome
-from asyncctx_trace.recording.reader import Recording
-from asyncctx_trace.recording.source_digest import digest_of
+from asyncctx_trace.recording.reading.reader import Recording
+from asyncctx_trace.recording.writing.source_digest import digest_of
 from asyncctx_trace.spans.from_events import SpanBuilder
 from asyncctx_trace_tui.app.widgets.bars.view_bar import VIEWS
 from asyncctx_trace_tui.app.widgets.panes.task_lanes import Lanes

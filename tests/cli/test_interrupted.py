@@ -18,7 +18,7 @@ import pytest
 from asyncctx_trace.analysis.findings import find
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.events import Interrupted
-from asyncctx_trace.recording.reader import read
+from asyncctx_trace.recording.reading.reader import read
 
 from .conftest import TIMEOUT, Shell
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from asyncctx_trace.model.events import EnterStarted
-from asyncctx_trace.recording.reader import read
+from asyncctx_trace.recording.reading.reader import read
 
 from .conftest import Shell
 
@@ -226,7 +226,7 @@ def test_no_check_passes_where_the_recorder_was_disabled(shell: Shell) -> None:
         "app.py",
         """
         import asyncio, logging
-        from asyncctx_trace.recording.writer import Recorder
+        from asyncctx_trace.recording.writing.writer import Recorder
 
         def fail(*arguments):
             raise RuntimeError("broken")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from asyncctx_trace.recording.retention import MIN_SIZE
+from asyncctx_trace.recording.writing.retention import MIN_SIZE
 
 from .conftest import Shell
 

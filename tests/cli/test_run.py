@@ -14,7 +14,7 @@ from collections.abc import Callable
 import pytest
 
 from asyncctx_trace.analysis.timeline.table import Timeline
-from asyncctx_trace.recording.reader import read
+from asyncctx_trace.recording.reading.reader import read
 
 from .conftest import TIMEOUT, Ended, Shell
 

@@ -9,7 +9,7 @@ import pytest
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.export.acquisition_spans import spans_of_acquisition
 from asyncctx_trace.model import conventions as names
-from asyncctx_trace.recording.reader import Recording
+from asyncctx_trace.recording.reading.reader import Recording
 from asyncctx_trace.spans.from_events import SpanBuilder
 from asyncctx_trace.spans.span import Span
 from spans.recorded_programs import Program, contention, leak, recorded

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from asyncctx_trace.model.events import EnterStarted, ExitEnded, SiteDefined
-from asyncctx_trace.recording.reader import read
-from asyncctx_trace.recording.segments import create
+from asyncctx_trace.recording.reading.reader import read
+from asyncctx_trace.recording.writing.segments import create
 from asyncctx_trace.runtime.launch import environment
 
 

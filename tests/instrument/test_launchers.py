@@ -13,8 +13,8 @@ import pytest
 
 import asyncctx_trace
 from asyncctx_trace.model.events import EnterStarted
-from asyncctx_trace.recording.reader import read
-from asyncctx_trace.recording.segments import create
+from asyncctx_trace.recording.reading.reader import read
+from asyncctx_trace.recording.writing.segments import create
 from asyncctx_trace.runtime.launch import environment
 from instrument.programs import both_ways
 

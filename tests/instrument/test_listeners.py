@@ -17,7 +17,7 @@ import pytest
 
 from asyncctx_trace.instrument.hidden_frames import is_suspended
 from asyncctx_trace.native import PURE
-from asyncctx_trace.recording.segments import create
+from asyncctx_trace.recording.writing.segments import create
 from asyncctx_trace.runtime.launch import environment
 
 OBSERVED = Path(__file__).with_name("observed.py")

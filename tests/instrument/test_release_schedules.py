@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from asyncctx_trace import install, record, uninstall
 from asyncctx_trace.analysis.findings import find
 from asyncctx_trace.analysis.timeline.table import Timeline
-from asyncctx_trace.recording.reader import read
+from asyncctx_trace.recording.reading.reader import read
 
 PERMITS = 2
 

@@ -19,7 +19,7 @@ import trio
 from asyncctx_trace import install, record, uninstall
 from asyncctx_trace.analysis.findings import find
 from asyncctx_trace.analysis.timeline.table import Acquisition, Timeline
-from asyncctx_trace.recording.reader import read
+from asyncctx_trace.recording.reading.reader import read
 
 Main = Callable[[], Coroutine[Any, Any, None]]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from asyncctx_trace.model.events import EnterStarted, ResourceDefined
-from asyncctx_trace.recording.reader import read
+from asyncctx_trace.recording.reading.reader import read
 from instrument.programs import both_ways
 
 SCRIPT = """\

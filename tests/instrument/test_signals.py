@@ -14,7 +14,7 @@ import pytest
 from asyncctx_trace.instrument.rewriting.patching import returning_if, watched
 from asyncctx_trace.model.events import Dropped, EnterStarted, ResourceDefined, TaskDefined
 from asyncctx_trace.native import why_not
-from asyncctx_trace.recording.reader import read
+from asyncctx_trace.recording.reading.reader import read
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.summary.budgets import Budget
 from asyncctx_trace.model.durations import SECOND, format_duration, parse_duration
-from asyncctx_trace.recording.retention import Retention
+from asyncctx_trace.recording.writing.retention import Retention
 from asyncctx_trace_tui.cli.duration_option import DURATION
 from asyncctx_trace_tui.view.filters import parse_prompt_duration
 

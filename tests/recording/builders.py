@@ -7,8 +7,8 @@ import sys
 import textwrap
 from pathlib import Path
 
-from asyncctx_trace.recording.segments import create
-from asyncctx_trace.recording.writer import Recorder
+from asyncctx_trace.recording.writing.segments import create
+from asyncctx_trace.recording.writing.writer import Recorder
 
 __all__ = ["LOCK", "define_names", "recorder", "script"]
 

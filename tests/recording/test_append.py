@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from asyncctx_trace import native
 from asyncctx_trace.model.event_schema import EVENTS, SIZES, EventSchema, Field, RecordKind
-from asyncctx_trace.recording import append
 from asyncctx_trace.recording.format import RECORD, RECORD_STRUCTS, SEGMENT, SEGMENT_HEADER
+from asyncctx_trace.recording.writing import append
 
 SLOTS = (SEGMENT - SEGMENT_HEADER.size) // RECORD
 PAGES = 2

@@ -13,9 +13,9 @@ from asyncctx_trace.analysis.timeline.completeness import completeness
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.events import Dropped, EnterStarted, TaskDefined
 from asyncctx_trace.model.unpatched import unpatched
-from asyncctx_trace.recording import writer
-from asyncctx_trace.recording.reader import read
-from asyncctx_trace.recording.writer import Recorder
+from asyncctx_trace.recording.reading.reader import read
+from asyncctx_trace.recording.writing import writer
+from asyncctx_trace.recording.writing.writer import Recorder
 
 from .builders import LOCK, define_names, recorder
 

@@ -11,15 +11,15 @@ import pytest
 
 from asyncctx_trace.model.events import EnterStarted, ProcessDefined, RecordedEvent, TaskEnded
 from asyncctx_trace.model.outcomes import Outcome
-from asyncctx_trace.recording.batch import Batch
 from asyncctx_trace.recording.format import RECORD, SEGMENT_HEADER
-from asyncctx_trace.recording.reader import Recording
-from asyncctx_trace.recording.segments import create
+from asyncctx_trace.recording.reading.batch import Batch
+from asyncctx_trace.recording.reading.reader import Recording
+from asyncctx_trace.recording.writing.segments import create
 from recording.builders import recorder, script
 
 WRITER = """
     import sys
-    from asyncctx_trace.recording.writer import Recorder
+    from asyncctx_trace.recording.writing.writer import Recorder
     from pathlib import Path
 
     recorder = Recorder(Path(sys.argv[1]))
@@ -121,7 +121,7 @@ def test_a_slot_that_was_never_filled_hides_nothing_once_its_writer_is_dead(
     create(path)
     source = """
         import os, signal, sys
-        from asyncctx_trace.recording.writer import Recorder
+        from asyncctx_trace.recording.writing.writer import Recorder
         from pathlib import Path
 
         recorder = Recorder(Path(sys.argv[1]))
@@ -219,7 +219,7 @@ def test_a_zombie_process_has_ended(tmp_path: Path) -> None:
     source = """
         import os, sys, time
         from pathlib import Path
-        from asyncctx_trace.recording.writer import Recorder
+        from asyncctx_trace.recording.writing.writer import Recorder
         Recorder(Path(sys.argv[1]))
         os.kill(os.getpid(), 9)
     """

@@ -13,11 +13,11 @@ from asyncctx_trace.analysis.timeline.completeness import Gap, completeness, is_
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.instrument import sinks
 from asyncctx_trace.model.events import Dropped, EnterStarted, Heartbeat, Outcome
-from asyncctx_trace.recording.reader import Recording, read
-from asyncctx_trace.recording.retention import Retention
-from asyncctx_trace.recording.ring import LiveSet, RingRecorder
-from asyncctx_trace.recording.segments import Segments
-from asyncctx_trace.recording.writer import Recorder, TextWriter
+from asyncctx_trace.recording.reading.reader import Recording, read
+from asyncctx_trace.recording.writing.retention import Retention
+from asyncctx_trace.recording.writing.ring import LiveSet, RingRecorder
+from asyncctx_trace.recording.writing.segments import Segments
+from asyncctx_trace.recording.writing.writer import Recorder, TextWriter
 from recording.builders import LOCK, define_names, recorder
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from asyncctx_trace.model.command_line import without_arguments
-from asyncctx_trace.recording.source_digest import digest_of, digest_of_file
+from asyncctx_trace.recording.writing.source_digest import digest_of, digest_of_file
 
 PROGRAM = """
 import asyncio, sys

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from asyncctx_trace.errors import DamagedRecording, NewerRecording, NotARecording, RecordingError
 from asyncctx_trace.recording.format import HEADER_SIZE, Anchor, pack_header, unpack_header
-from asyncctx_trace.recording.reader import Recording
-from asyncctx_trace.recording.segments import create
+from asyncctx_trace.recording.reading.reader import Recording
+from asyncctx_trace.recording.writing.segments import create
 
 HEADER = pack_header(Anchor(1_700_000_000_000_000_000, 42))
 

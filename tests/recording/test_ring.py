@@ -17,10 +17,10 @@ from asyncctx_trace.recording.format import (
     SEGMENT_IDENTITY,
     SegmentKind,
 )
-from asyncctx_trace.recording.reader import Recording, read
-from asyncctx_trace.recording.retention import MIN_SIZE, Retention
-from asyncctx_trace.recording.ring import LiveSet, RingRecorder
-from asyncctx_trace.recording.segments import Segments, create
+from asyncctx_trace.recording.reading.reader import Recording, read
+from asyncctx_trace.recording.writing.retention import MIN_SIZE, Retention
+from asyncctx_trace.recording.writing.ring import LiveSet, RingRecorder
+from asyncctx_trace.recording.writing.segments import Segments, create
 
 ROOM = 2 * MIN_SIZE
 

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from asyncctx_trace.model.events import Dropped, ExitEnded, ProcessDefined, ProcessEnded, TaskEnded
-from asyncctx_trace.recording.reader import read
-from asyncctx_trace.recording.segments import create
+from asyncctx_trace.recording.reading.reader import read
+from asyncctx_trace.recording.writing.segments import create
 from recording.builders import recorder, script
 
 COUNTING = """
     import os, sys
     from pathlib import Path
-    from asyncctx_trace.recording.writer import Recorder
+    from asyncctx_trace.recording.writing.writer import Recorder
 
     recorder = Recorder(Path(sys.argv[1]))
     recorder.task_defined(1, 1, "worker", "asyncio", 0, "MainThread")
@@ -157,9 +157,9 @@ def test_a_program_that_closes_every_descriptor_keeps_its_files_intact(
     source = """
         import os, sys
         from pathlib import Path
-        from asyncctx_trace.recording.retention import Retention
-        from asyncctx_trace.recording.ring import LiveSet, RingRecorder
-        from asyncctx_trace.recording.writer import Recorder
+        from asyncctx_trace.recording.writing.retention import Retention
+        from asyncctx_trace.recording.writing.ring import LiveSet, RingRecorder
+        from asyncctx_trace.recording.writing.writer import Recorder
 
         path, keep = Path(sys.argv[1]), sys.argv[2]
         if keep == "all":

@@ -28,9 +28,9 @@ from asyncctx_trace.recording.format import (
     SEGMENT_HEADER,
     SegmentKind,
 )
-from asyncctx_trace.recording.reader import Recording, read
-from asyncctx_trace.recording.segments import create
+from asyncctx_trace.recording.reading.reader import Recording, read
 from asyncctx_trace.recording.text_entries import iter_entries, put_entry, stored_size
+from asyncctx_trace.recording.writing.segments import create
 from asyncctx_trace.sources import open_source
 
 from .builders import LOCK, define_names, recorder

@@ -34,9 +34,9 @@ from asyncctx_trace.model.events import (
     TaskEnded,
 )
 from asyncctx_trace.model.outcomes import EnterFlag, ExitFlag
-from asyncctx_trace.recording.reader import read
-from asyncctx_trace.recording.segments import create
+from asyncctx_trace.recording.reading.reader import read
 from asyncctx_trace.recording.text_entries import TEXT_LIMIT
+from asyncctx_trace.recording.writing.segments import create
 from recording.builders import LOCK, define_names, recorder
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace.recording.format import Anchor
-from asyncctx_trace.recording.writer import TextWriter
+from asyncctx_trace.recording.writing.writer import TextWriter
 from asyncctx_trace_tui.cli import main
 from asyncctx_trace_tui.cli.report_printing import print_report
 from asyncctx_trace_tui.reports import loading

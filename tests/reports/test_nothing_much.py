@@ -11,7 +11,7 @@ from asyncctx_trace.analysis.contention.critical_path import critical_path
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.report import report
 from asyncctx_trace.analysis.timeline.table import Timeline
-from asyncctx_trace.recording.reader import read
+from asyncctx_trace.recording.reading.reader import read
 from asyncctx_trace_tui.reports.json_report import render_json
 from asyncctx_trace_tui.reports.markdown_report import render_markdown
 from asyncctx_trace_tui.reports.text_report import render_report

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from asyncctx_trace.analysis.timeline.table import Timeline
-from asyncctx_trace.recording.reader import Recording, read
+from asyncctx_trace.recording.reading.reader import Recording, read
 from asyncctx_trace_tui.run.launcher import Program
 
 TIMEOUT = 60.0

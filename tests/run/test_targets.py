@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from asyncctx_trace.recording.segments import create
+from asyncctx_trace.recording.writing.segments import create
 from asyncctx_trace_tui.run import bundled_scenarios
 from asyncctx_trace_tui.run.targets import InvalidTarget, python_arguments
 

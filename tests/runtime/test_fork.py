@@ -15,7 +15,7 @@ from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.instrument.waits import watchdog
 from asyncctx_trace.native import PURE
 from asyncctx_trace.otel import telemetry
-from asyncctx_trace.recording.reader import read
+from asyncctx_trace.recording.reading.reader import read
 from asyncctx_trace.runtime import fork, recording_session
 
 NO_FORK = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

@@ -12,7 +12,7 @@ import pytest
 
 from asyncctx_trace import AlreadyRecording, RecordingExists, record, traced
 from asyncctx_trace.analysis.timeline.table import Timeline
-from asyncctx_trace.recording.reader import read
+from asyncctx_trace.recording.reading.reader import read
 
 
 async def use(lock: asyncio.Lock) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from asyncctx_trace.analysis.timeline.table import Timeline
-from asyncctx_trace.recording.reader import read
+from asyncctx_trace.recording.reading.reader import read
 from asyncctx_trace_tui.run import bundled_scenarios
 
 __all__ = ["PYTHONS", "Run", "Runs", "declared_by"]

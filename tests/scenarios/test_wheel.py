@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from asyncctx_trace.analysis.timeline.table import Timeline
-from asyncctx_trace.recording.reader import read
+from asyncctx_trace.recording.reading.reader import read
 
 CHECKOUT = Path(__file__).parents[2]
 

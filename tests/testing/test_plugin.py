@@ -73,7 +73,7 @@ def test_the_plugin_does_nothing_by_default(session: pytest.Pytester) -> None:
         test_it="""
             import sys
             def test_it():
-                assert "asyncctx_trace.recording.writer" not in sys.modules
+                assert "asyncctx_trace.recording.writing.writer" not in sys.modules
                 assert "asyncctx_trace.analysis" not in sys.modules
                 assert "textual" not in sys.modules
         """,
@@ -560,7 +560,7 @@ def test_a_requirement_is_not_met_by_an_incomplete_recording(session: pytest.Pyt
         test_it="""
             import asyncio, program, pytest
             from time import monotonic_ns
-            from asyncctx_trace.recording.writer import TextWriter
+            from asyncctx_trace.recording.writing.writer import TextWriter
             from asyncctx_trace.runtime.recording_session import recording
             def loses():
                 notes = TextWriter(recording())

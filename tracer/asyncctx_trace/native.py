@@ -74,7 +74,7 @@ ACCELERATED: Mapping[str, tuple[str, ...]] = {
         "waits.hooks.suspending",
         "waits.hooks.scheduled",
     ),
-    "asyncctx_trace.recording": ("append.RecordAppender",),
+    "asyncctx_trace.recording": ("writing.append.RecordAppender",),
 }
 """Package -> what its extension ``_native`` implements, by module and qualified name."""
 

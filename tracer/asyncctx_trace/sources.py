@@ -11,9 +11,9 @@ from typing import Protocol
 
 from asyncctx_trace.errors import NotARecording
 from asyncctx_trace.model.events import Event
-from asyncctx_trace.recording.batch import Batch
 from asyncctx_trace.recording.format import Anchor
-from asyncctx_trace.recording.reader import Recording
+from asyncctx_trace.recording.reading.batch import Batch
+from asyncctx_trace.recording.reading.reader import Recording
 from asyncctx_trace.recording.regular_file import open_regular
 from asyncctx_trace.spans.from_events import SpanBuilder
 from asyncctx_trace.spans.otlp_json_reader import parse
@@ -28,7 +28,7 @@ _JSON = (b"{", b"[", b"\xef\xbb\xbf")
 
 
 class FollowedSource(Protocol):
-    """A source that may grow, as :class:`~asyncctx_trace.recording.reader.Recording` does."""
+    """A source that may grow, such as a recording that is being written."""
 
     @property
     def anchor(self) -> Anchor:

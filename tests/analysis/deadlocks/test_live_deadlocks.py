@@ -9,7 +9,7 @@ import pytest
 from asyncctx_trace.analysis.deadlocks.live import DeadlockWatch
 from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace.model.waits import WaitKind
-from asyncctx_trace.recording.writer import Recorder
+from asyncctx_trace.recording.writing.writer import Recorder
 from recording.builders import recorder
 
 OK = int(Outcome.OK)

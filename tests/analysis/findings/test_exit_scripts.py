@@ -11,7 +11,7 @@ import pytest
 
 from asyncctx_trace.analysis.findings import Finding, find
 from asyncctx_trace.analysis.timeline.table import Timeline
-from asyncctx_trace.recording.reader import read
+from asyncctx_trace.recording.reading.reader import read
 
 SCRIPTS = Path(__file__).with_name("scripts")
 KINDS = {

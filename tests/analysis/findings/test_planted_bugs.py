@@ -29,7 +29,7 @@ from analysis.programs import (
 from asyncctx_trace import traced
 from asyncctx_trace.analysis.findings import find
 from asyncctx_trace.analysis.timeline.table import Timeline
-from asyncctx_trace.recording.reader import read
+from asyncctx_trace.recording.reading.reader import read
 
 PLANTED: list[tuple[str, str, Main]] = []
 

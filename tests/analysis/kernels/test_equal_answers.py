@@ -17,7 +17,7 @@ from asyncctx_trace.analysis.kernels.choice import Kernels, plain_kernels, vecto
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.report import report
 from asyncctx_trace.analysis.timeline.table import Timeline
-from asyncctx_trace.recording.reader import read
+from asyncctx_trace.recording.reading.reader import read
 from recording.builders import recorder
 
 pytest.importorskip("numpy")

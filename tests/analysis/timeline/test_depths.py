@@ -9,8 +9,8 @@ import pytest
 
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.outcomes import Outcome
-from asyncctx_trace.recording.reader import Recording
-from asyncctx_trace.recording.writer import Recorder
+from asyncctx_trace.recording.reading.reader import Recording
+from asyncctx_trace.recording.writing.writer import Recorder
 from recording.builders import recorder
 
 TASK = 1

@@ -11,8 +11,8 @@ from analysis.random_tasks import MOVES, Move, RandomTasks
 from asyncctx_trace.analysis import numpy_choice
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.outcomes import Outcome
-from asyncctx_trace.recording.batch import Batch
-from asyncctx_trace.recording.reader import Recording
+from asyncctx_trace.recording.reading.batch import Batch
+from asyncctx_trace.recording.reading.reader import Recording
 from recording.builders import recorder
 
 pytest.importorskip("numpy")

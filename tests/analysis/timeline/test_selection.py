@@ -12,7 +12,7 @@ from analysis.random_tasks import MOVES, Move, RandomTasks
 from asyncctx_trace.analysis.timeline import selection
 from asyncctx_trace.analysis.timeline.selection import EventBatch, between
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
-from asyncctx_trace.recording.reader import Recording
+from asyncctx_trace.recording.reading.reader import Recording
 from recording.builders import recorder
 
 TIMES = st.none() | st.integers(0, 400)

@@ -20,8 +20,8 @@ from asyncctx_trace.model.events import (
     SiteDefined,
     TaskDefined,
 )
-from asyncctx_trace.recording.reader import read
-from asyncctx_trace.recording.segments import create
+from asyncctx_trace.recording.reading.reader import read
+from asyncctx_trace.recording.writing.segments import create
 from asyncctx_trace.runtime.launch import environment
 
 __all__ = ["Recorded", "Taken", "recorded"]

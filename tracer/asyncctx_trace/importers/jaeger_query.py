@@ -16,7 +16,7 @@ from asyncctx_trace.model.text import plain
 from asyncctx_trace.model.urls import hide_secrets
 from asyncctx_trace.spans import otlp_json_reader
 from asyncctx_trace.spans.span import Span
-from asyncctx_trace.spans.validation import MALFORMED, check_span
+from asyncctx_trace.spans.span_validation import MALFORMED, check_span
 
 __all__ = ["Jaeger", "JaegerError"]
 

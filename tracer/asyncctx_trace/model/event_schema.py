@@ -1,9 +1,9 @@
 """The shape of every recorded event: one table, from which all other descriptions follow.
 
 Derived from it are the structs and the columns of records (``recording/format.py``), the code that
-writes and reads them (``recording/append.py``, ``recording/decode.py``) and the tables in
-``docs/format.md``. Compared with it are the C declarations (``recording/_native.c``), the methods
-of a sink (``model/sink.py``) and the dataclasses (``model/events.py``).
+writes and reads them (``recording/writing/append.py``, ``recording/reading/decode.py``) and the
+tables in ``docs/format.md``. Compared with it are the C declarations (``recording/_native.c``), the
+methods of a sink (``model/sink.py``) and the dataclasses (``model/events.py``).
 """
 
 from __future__ import annotations

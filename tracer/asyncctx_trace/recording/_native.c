@@ -1,5 +1,5 @@
-/* Appends records to a mapped page: the C implementation of `append.py`, which is the reference and
-   serves where nothing is compiled.
+/* Appends records to a mapped page: the C implementation of `writing/append.py`, which is the
+   reference, and serves where nothing is compiled.
 
    The interpreter's lock is held from taking a slot to filling it, and nothing in between may
    release it: so one thread's record is complete before the next one's begins.
@@ -406,7 +406,7 @@ accelerate(PyObject *module, PyObject *args)
     if (!PyArg_ParseTuple(args, "sO", &name, &original)) {
         return NULL;
     }
-    if (strcmp(name, "append.RecordAppender") != 0) {
+    if (strcmp(name, "writing.append.RecordAppender") != 0) {
         PyErr_Format(PyExc_LookupError, "%s has no C implementation", name);
         return NULL;
     }

@@ -18,8 +18,8 @@ from asyncctx_trace.model.unpatched import unpatched
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from asyncctx_trace.recording.ring import LiveSet
-    from asyncctx_trace.recording.writer import Recorder
+    from asyncctx_trace.recording.writing.ring import LiveSet
+    from asyncctx_trace.recording.writing.writer import Recorder
 
 __all__ = ["ENVIRONMENT", "record", "record_from_environment"]
 
@@ -87,8 +87,8 @@ class record:
             raise AlreadyRecording(
                 f"this process already records to {_recorder.path}: end that recording first"
             )
-        from asyncctx_trace.recording.retention import Retention
-        from asyncctx_trace.recording.segments import create
+        from asyncctx_trace.recording.writing.retention import Retention
+        from asyncctx_trace.recording.writing.segments import create
 
         if self._keep is not None:
             Retention.parse(self._keep)  # before the file is created
@@ -120,7 +120,7 @@ def join(path: Path, keep: str | None = None, *, redact: bool = False) -> None:
     """Add the events of this process to the existing recording ``path``.
 
     Args:
-        path: The file, as :func:`asyncctx_trace.recording.segments.create` makes it.
+        path: The file, as :func:`asyncctx_trace.recording.writing.segments.create` makes it.
         keep: How much of the newest events to keep, see :class:`record`. Default: all.
         redact: Whether to leave values of the program out, see :class:`record`.
 
@@ -130,12 +130,12 @@ def join(path: Path, keep: str | None = None, *, redact: bool = False) -> None:
     """
     global _recorder
     if keep is None:
-        from asyncctx_trace.recording.writer import Recorder
+        from asyncctx_trace.recording.writing.writer import Recorder
 
         recorder = Recorder(path, redact=redact)
     else:
-        from asyncctx_trace.recording.retention import Retention
-        from asyncctx_trace.recording.ring import RingRecorder
+        from asyncctx_trace.recording.writing.retention import Retention
+        from asyncctx_trace.recording.writing.ring import RingRecorder
 
         recorder = RingRecorder(path, Retention.parse(keep), _live_set, redact=redact)
     recorder.call_hidden = call_hidden
@@ -145,7 +145,7 @@ def join(path: Path, keep: str | None = None, *, redact: bool = False) -> None:
 
 
 def _live_set() -> LiveSet:
-    from asyncctx_trace.recording.ring import LiveSet
+    from asyncctx_trace.recording.writing.ring import LiveSet
 
     tasks = tasks_.known()
     return LiveSet(
@@ -191,7 +191,7 @@ def record_from_environment() -> None:
         return
     from pathlib import Path
 
-    from asyncctx_trace.recording.segments import create
+    from asyncctx_trace.recording.writing.segments import create
     from asyncctx_trace.runtime.redaction_setting import redaction_is_set
 
     recording = Path(path).resolve()

@@ -10,7 +10,7 @@ from typing import Any
 from asyncctx_trace.errors import AsyncctxTraceError
 from asyncctx_trace.model.text import plain
 from asyncctx_trace.spans.span import Attributes, Link, Origin, Span, SpanEvent
-from asyncctx_trace.spans.validation import MALFORMED, check_span
+from asyncctx_trace.spans.span_validation import MALFORMED, check_span
 
 __all__ = ["NotOtlp", "parse", "spans_in"]
 

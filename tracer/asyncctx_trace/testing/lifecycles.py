@@ -26,7 +26,7 @@ from asyncctx_trace.model.events import (
     ReleaseUnmatched,
 )
 from asyncctx_trace.model.text import plain
-from asyncctx_trace.recording.reader import Recording
+from asyncctx_trace.recording.reading.reader import Recording
 
 __all__ = ["Lifecycles"]
 

@@ -19,8 +19,8 @@ from asyncctx_trace.analysis.deadlocks.live import DeadlockAlarm
 from asyncctx_trace.errors import RecordingError
 from asyncctx_trace.model.events import Event
 from asyncctx_trace.model.text import plain
-from asyncctx_trace.recording.batch import Batch
-from asyncctx_trace.recording.reader import Recording
+from asyncctx_trace.recording.reading.batch import Batch
+from asyncctx_trace.recording.reading.reader import Recording
 from asyncctx_trace.sources import follow
 from asyncctx_trace_tui.app.background_thread import run_in_thread
 from asyncctx_trace_tui.app.palette_commands import commands_of

@@ -11,8 +11,8 @@ from pathlib import Path
 import click
 
 from asyncctx_trace.errors import RecordingError
-from asyncctx_trace.recording.reader import Recording
-from asyncctx_trace.recording.retention import Retention
+from asyncctx_trace.recording.reading.reader import Recording
+from asyncctx_trace.recording.writing.retention import Retention
 from asyncctx_trace_tui.storage import paths
 
 __all__ = ["command"]

@@ -14,9 +14,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from asyncctx_trace.recording.retention import Retention
-from asyncctx_trace.recording.ring import LiveSet, RingRecorder
-from asyncctx_trace.recording.writer import TextWriter
+from asyncctx_trace.recording.writing.retention import Retention
+from asyncctx_trace.recording.writing.ring import LiveSet, RingRecorder
+from asyncctx_trace.recording.writing.writer import TextWriter
 from asyncctx_trace_tui.run.output_capture import OutputCapture
 
 __all__ = ["main"]

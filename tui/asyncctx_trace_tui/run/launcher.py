@@ -15,10 +15,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from asyncctx_trace.recording.retention import Retention
-from asyncctx_trace.recording.ring import LiveSet, RingRecorder
-from asyncctx_trace.recording.segments import create
-from asyncctx_trace.recording.writer import TextWriter
+from asyncctx_trace.recording.writing.retention import Retention
+from asyncctx_trace.recording.writing.ring import LiveSet, RingRecorder
+from asyncctx_trace.recording.writing.segments import create
+from asyncctx_trace.recording.writing.writer import TextWriter
 from asyncctx_trace.runtime.launch import environment
 from asyncctx_trace_tui.run.output_capture import OutputCapture
 

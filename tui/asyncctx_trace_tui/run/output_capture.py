@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 
-from asyncctx_trace.recording.writer import TextWriter
+from asyncctx_trace.recording.writing.writer import TextWriter
 
 __all__ = ["OutputCapture"]
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from asyncctx_trace.errors import NotARecording
 from asyncctx_trace.recording.regular_file import open_regular
-from asyncctx_trace.recording.source_digest import LARGEST_SOURCE, digest_of
+from asyncctx_trace.recording.writing.source_digest import LARGEST_SOURCE, digest_of
 
 __all__ = ["SourceFile", "Token", "read_source"]
 

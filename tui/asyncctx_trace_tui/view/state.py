@@ -10,8 +10,8 @@ from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.problems import Problem, problems
 from asyncctx_trace.analysis.timeline.table import NOT_YET
 from asyncctx_trace.model.events import Event
-from asyncctx_trace.recording.batch import Batch
 from asyncctx_trace.recording.format import Anchor
+from asyncctx_trace.recording.reading.batch import Batch
 from asyncctx_trace_tui.storage.atomic_write import BackgroundSave
 from asyncctx_trace_tui.view.answers import Answers
 from asyncctx_trace_tui.view.filters import Predicate

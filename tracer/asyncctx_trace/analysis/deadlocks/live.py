@@ -27,7 +27,7 @@ from asyncctx_trace.model.events import (
     WaitTarget,
 )
 from asyncctx_trace.model.text import plain
-from asyncctx_trace.recording.reader import Recording
+from asyncctx_trace.recording.reading.reader import Recording
 
 __all__ = ["DeadlockAlarm", "DeadlockWatch"]
 

@@ -15,9 +15,9 @@ from asyncctx_trace.analysis.timeline.wait_columns import WaitColumns
 from asyncctx_trace.model.event_schema import SIZES
 from asyncctx_trace.model.events import Heartbeat, ReleaseUnmatched
 from asyncctx_trace.model.outcomes import EnterFlag, Outcome
-from asyncctx_trace.recording.batch import Batch
-from asyncctx_trace.recording.decode import UNKNOWN_MANAGER
 from asyncctx_trace.recording.format import ANY_RECORD, RECORD, RecordKind
+from asyncctx_trace.recording.reading.batch import Batch
+from asyncctx_trace.recording.reading.decode import UNKNOWN_MANAGER
 
 __all__ = ["RECORDS", "Integers", "add_batch"]
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from asyncctx_trace.analysis.timeline.event_selection import happened_by
 from asyncctx_trace.analysis.timeline.numpy_ingest import RECORDS, Integers
 from asyncctx_trace.model.outcomes import Outcome
-from asyncctx_trace.recording.batch import Batch
 from asyncctx_trace.recording.format import RECORD, RecordKind
-from asyncctx_trace.recording.process_state import ProcessState
+from asyncctx_trace.recording.reading.batch import Batch
+from asyncctx_trace.recording.reading.process_state import ProcessState
 
 __all__ = ["ended_before", "event_times", "select"]
 

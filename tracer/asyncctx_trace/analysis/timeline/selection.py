@@ -10,7 +10,7 @@ from asyncctx_trace.analysis.numpy_choice import has_numpy
 from asyncctx_trace.analysis.timeline import event_selection
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.events import Event
-from asyncctx_trace.recording.batch import Batch
+from asyncctx_trace.recording.reading.batch import Batch
 
 __all__ = ["EventBatch", "between"]
 

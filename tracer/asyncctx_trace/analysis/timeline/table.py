@@ -41,7 +41,7 @@ from asyncctx_trace.model.events import (
     WaitTarget,
 )
 from asyncctx_trace.model.outcomes import ExitFlag
-from asyncctx_trace.recording.batch import Batch
+from asyncctx_trace.recording.reading.batch import Batch
 
 __all__ = ["NOT_YET", "Acquisition", "Phase", "Timeline"]
 

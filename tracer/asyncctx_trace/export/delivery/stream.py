@@ -13,7 +13,7 @@ from asyncctx_trace.export.delivery.endpoint import Endpoint, endpoint_for
 from asyncctx_trace.export.delivery.sender import BATCH, Account, Sender
 from asyncctx_trace.export.delivery.transports import DeliveryFailed
 from asyncctx_trace.model.constants import NEW_TRACE_AFTER
-from asyncctx_trace.recording.reader import Recording
+from asyncctx_trace.recording.reading.reader import Recording
 from asyncctx_trace.spans.from_events import SpanBuilder
 from asyncctx_trace.spans.span import Span
 from asyncctx_trace.spans.trace_tree import TraceOptions

@@ -20,7 +20,7 @@ from asyncctx_trace.recording.format import (
     SegmentKind,
     pack_header,
 )
-from asyncctx_trace.recording.page_guard import guard, truncations
+from asyncctx_trace.recording.writing.page_guard import guard, truncations
 
 __all__ = ["Segment", "Segments", "SegmentsBusy", "create"]
 

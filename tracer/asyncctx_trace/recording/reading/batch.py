@@ -29,9 +29,9 @@ from asyncctx_trace.model.events import (
     StallStarted,
     TaskDefined,
 )
-from asyncctx_trace.recording.decode import decode
 from asyncctx_trace.recording.format import RECORD, RecordKind
-from asyncctx_trace.recording.process_state import ProcessState
+from asyncctx_trace.recording.reading.decode import decode
+from asyncctx_trace.recording.reading.process_state import ProcessState
 from asyncctx_trace.recording.record_columns import RecordColumns
 
 __all__ = ["Batch"]

@@ -10,7 +10,7 @@ from asyncctx_trace.model.event_schema import EVENTS, EventSchema, Field, Unit
 from asyncctx_trace.model.outcomes import EnterFlag, ExitFlag, Outcome
 from asyncctx_trace.model.waits import WaitKind
 from asyncctx_trace.recording.format import ANY_RECORD, RAW
-from asyncctx_trace.recording.process_state import ProcessState
+from asyncctx_trace.recording.reading.process_state import ProcessState
 
 __all__ = ["UNKNOWN_MANAGER", "decode"]
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from asyncctx_trace.model.unpatched import unpatched
-from asyncctx_trace.recording.append import put_record
 from asyncctx_trace.recording.format import (
     RECORD,
     SEGMENT,
@@ -22,10 +21,11 @@ from asyncctx_trace.recording.format import (
     SegmentKind,
 )
 from asyncctx_trace.recording.record_columns import RecordColumns
-from asyncctx_trace.recording.retention import MIN_SIZE, Retention
-from asyncctx_trace.recording.segments import Segment
 from asyncctx_trace.recording.text_entries import iter_entries
-from asyncctx_trace.recording.writer import Recorder
+from asyncctx_trace.recording.writing.append import put_record
+from asyncctx_trace.recording.writing.retention import MIN_SIZE, Retention
+from asyncctx_trace.recording.writing.segments import Segment
+from asyncctx_trace.recording.writing.writer import Recorder
 
 __all__ = ["LiveSet", "RingRecorder"]
 

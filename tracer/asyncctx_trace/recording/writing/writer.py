@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from asyncctx_trace.model.unpatched import unpatched
-from asyncctx_trace.recording.append import RecordAppender
 from asyncctx_trace.recording.format import (
     HEARTBEAT,
     LOSSES,
@@ -20,11 +19,12 @@ from asyncctx_trace.recording.format import (
     SEGMENT_HEADER,
     SegmentKind,
 )
-from asyncctx_trace.recording.redaction import redact
-from asyncctx_trace.recording.segments import Segment, Segments, SegmentsBusy
-from asyncctx_trace.recording.source_digest import digest_of_file
 from asyncctx_trace.recording.text_entries import encode_entry, put_entry, stored_size
 from asyncctx_trace.recording.validation import MAX_TIME
+from asyncctx_trace.recording.writing.append import RecordAppender
+from asyncctx_trace.recording.writing.redaction import redact
+from asyncctx_trace.recording.writing.segments import Segment, Segments, SegmentsBusy
+from asyncctx_trace.recording.writing.source_digest import digest_of_file
 
 __all__ = ["Recorder", "TextWriter"]
 

@@ -13,7 +13,6 @@ from typing import Any
 from asyncctx_trace.errors import DamagedRecording
 from asyncctx_trace.model.events import Heartbeat, ProcessEnded
 from asyncctx_trace.model.text import plain
-from asyncctx_trace.recording.batch import Batch
 from asyncctx_trace.recording.format import (
     HEADER_SIZE,
     RECORD,
@@ -24,7 +23,8 @@ from asyncctx_trace.recording.format import (
     SegmentKind,
     unpack_header,
 )
-from asyncctx_trace.recording.process_state import ProcessState, process_base
+from asyncctx_trace.recording.reading.batch import Batch
+from asyncctx_trace.recording.reading.process_state import ProcessState, process_base
 from asyncctx_trace.recording.regular_file import open_regular
 from asyncctx_trace.recording.text_entries import entries_size, iter_entries
 from asyncctx_trace.recording.validation import check_entry, check_header, check_records

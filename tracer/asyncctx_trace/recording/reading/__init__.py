@@ -1,0 +1,1 @@
+"""Read events from a recording, finished or growing."""

@@ -1,0 +1,1 @@
+"""Write events to a recording, in the traced program."""
