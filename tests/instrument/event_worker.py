@@ -21,7 +21,7 @@ from asyncctx_trace.instrument.patches.table import all_patches, apply, patches_
 from asyncctx_trace.instrument.rewriting.code_rewriter import rewritten
 from asyncctx_trace.instrument.scope import Scope
 from asyncctx_trace.model.waits import OF_TASKS
-from instrument.random_programs import Closing, M, Stack
+from instrument.rewriting.random_programs import Closing, M, Stack
 
 
 class Signal(BaseException):

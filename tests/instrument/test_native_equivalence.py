@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from asyncctx_trace import native
-from instrument.random_programs import program
-from instrument.test_equivalence import blocks, managers, simple
+from instrument.rewriting.random_programs import program
+from instrument.rewriting.test_equivalence import blocks, managers, simple
 
 TESTS = Path(__file__).parents[1]
 EVENTS = ("enter_started", "enter_ended", "exit_started", "exit_ended")

@@ -328,7 +328,7 @@ def test_installed_and_uninstalled_by_the_program_itself(tmp_path: Path) -> None
         print(run(), codes() == plain, all(a is b for a, b in zip(codes(), plain)))
         """,
     )
-    tests = str(Path(__file__).parents[1])
+    tests = str(Path(__file__).parents[2])
     launch = (
         f"import runpy, sys; sys.path[:0] = [{str(tmp_path)!r}, {tests!r}]; "
         "runpy.run_path('script.py', run_name='__main__')"

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from instrument.random_programs import program, runs_the_same
+from instrument.rewriting.random_programs import program, runs_the_same
 
 ERRORS = ("ValueError", "KeyError", "TimeoutError", "asyncio.CancelledError")
 errors = st.sampled_from(ERRORS)

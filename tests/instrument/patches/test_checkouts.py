@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from textwrap import dedent
 
-from .adapters.recorded import Recorded, recorded
+from instrument.adapters.recorded import Recorded, recorded
 
 LIBRARY = """
 import asyncio
