@@ -25,7 +25,7 @@ from asyncctx_trace.recording.validation import ENTRY_FIELDS, OPTIONAL_ENTRY_FIE
 from asyncctx_trace.recording.writing.segments import create
 from asyncctx_trace.recording.writing.writer import Recorder
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 FORMAT = (DOCS / "format.md").read_text("utf-8")
 PROSE = " ".join(FORMAT.split())

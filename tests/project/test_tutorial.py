@@ -14,7 +14,7 @@ import pytest
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.recording.reading.reader import read
 
-PAGE = (Path(__file__).parents[1] / "docs" / "tutorial.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "tutorial.md").read_text("utf-8")
 PROGRAM, NAMED, FIXED, _ = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 [ANSWER] = re.findall(r"```text\n(.*?)\n```", PAGE, re.DOTALL)
 [CHECK] = re.findall(r"^    asyncctx-trace (run .* --fail-on .*)$", PAGE, re.MULTILINE)

@@ -16,7 +16,7 @@ from asyncctx_trace import native
 from asyncctx_trace.native import ACCELERATED, PURE
 from asyncctx_trace.recording import format as recording_format
 
-CHECKOUT = Path(__file__).parents[1]
+CHECKOUT = Path(__file__).parents[2]
 INSTRUMENT = "asyncctx_trace.instrument"
 PRINT_ORIGINS = (
     "from asyncctx_trace.instrument import publish;"

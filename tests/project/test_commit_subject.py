@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-HOOK = Path(__file__).parents[1] / "tools" / "commit_subject.py"
+HOOK = Path(__file__).parents[2] / "tools" / "commit_subject.py"
 
 
 def checked(tmp_path: Path, subject: str) -> str:
