@@ -13,7 +13,7 @@ __all__ = ["Endless", "endpoint"]
 
 @contextmanager
 def endpoint(answer: Iterable[bytes], pause: float = 0.0) -> Iterator[str]:
-    """An endpoint that answers each request with these pieces, ``pause`` seconds apart."""
+    """Serve each request with the pieces of ``answer``, ``pause`` seconds apart; yield the URL."""
     stop = threading.Event()
 
     def serve(connected: socket.socket) -> None:
@@ -53,7 +53,7 @@ def endpoint(answer: Iterable[bytes], pause: float = 0.0) -> Iterator[str]:
 
 
 class Endless(list[bytes]):
-    """These pieces, and the last one again and again."""
+    """Yields the pieces, and repeats the last one forever."""
 
     def __iter__(self) -> Iterator[bytes]:
         return itertools.chain(super().__iter__(), itertools.repeat(self[-1]))

@@ -1,4 +1,4 @@
-"""Watches the tests run, as a debugger, a profiler or a coverage tool watches a program.
+"""Run each test under a trace function, a profile function or a monitoring tool.
 
 ``ASYNCCTX_TEST_OBSERVER=settrace`` (or ``setprofile``, ``monitoring``) installs such an observer
 for the time of each test. It sees calls, lines and exceptions of everything and changes nothing.
@@ -47,7 +47,7 @@ class Observing:
         self._observe = _OBSERVERS[name]
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Let property tests try few examples: the observer is what is tested here, not they."""
+        """Let property tests try few examples: this run tests the observer."""
         for item in items:
             function = getattr(item, "obj", None)
             wanted = getattr(function, _SETTINGS, None)
@@ -142,6 +142,6 @@ _OBSERVERS = {"settrace": _settrace, "setprofile": _setprofile, "monitoring": _m
 
 
 def plugin() -> Observing | None:
-    """The plugin that the environment asks for."""
+    """Return the plugin that the environment selects, if any."""
     name = os.environ.get(VARIABLE)
     return Observing(name) if name else None

@@ -141,7 +141,7 @@ def test_other_hosts_and_other_pages_are_refused(
 
 @pytest.mark.parametrize("path", ["", "ws", "download/x", "static/", "static/../../etc/passwd"])
 def test_nothing_is_served_without_the_token(served: str, path: str) -> None:
-    """Whoever can connect does not know it."""
+    """A process that can connect does not know the token."""
     without = urlsplit(served)._replace(path="/").geturl()
 
     assert answer(without, path=path) == 404
@@ -149,7 +149,7 @@ def test_nothing_is_served_without_the_token(served: str, path: str) -> None:
 
 @pytest.mark.parametrize("size", ["width=100000", "height=-1", "width=x", "height=0"])
 def test_sizes_that_no_window_has_are_refused(served: str, size: str) -> None:
-    """A terminal of a million cells is a way to use up memory."""
+    """A terminal of a million cells would use up memory."""
     assert answer(served, path=f"ws?{size}") == 400
 
 

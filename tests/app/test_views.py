@@ -155,7 +155,7 @@ async def test_waits_list_the_longest_waits_if_no_task_waits(workers: Path) -> N
 
 @async_test
 async def test_a_run_without_waits_says_so(tmp_path: Path) -> None:
-    """Without a list of nothing."""
+    """Instead of an empty list."""
     builder = RecordingBuilder(tmp_path / "x.actx").task(1, "anna").resource(1, "lock")
     async with open_app(builder.acquisition(1, 1, 0, 1, 10, 11).end(50)) as driver:
         await driver.press("space", "end", "3")
@@ -220,7 +220,7 @@ async def test_source_marks_the_line_of_each_task(tmp_path: Path) -> None:
 
 @async_test
 async def test_source_shows_no_file_but_as_it_was_recorded(tmp_path: Path) -> None:
-    """Lines of another version would be wrong, and those of another file none of its business."""
+    """Lines of another version would be wrong; other files are not shown."""
     script = tmp_path / "app.py"
     script.write_text("before")
     builder = RecordingBuilder(tmp_path / "x.actx", file=str(script), line=1)
@@ -236,7 +236,7 @@ async def test_source_shows_no_file_but_as_it_was_recorded(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("name", ["shadow", "key.pem", ".netrc"])
 def test_a_recording_without_digests_names_python_files_only(tmp_path: Path, name: str) -> None:
-    """It is an older one, or one that somebody made to have a file shown."""
+    """It is an older recording, or was forged to have a file shown."""
     (tmp_path / name).write_text("secret")
     (tmp_path / "app.py").write_text("import asyncio")
 

@@ -221,7 +221,7 @@ def test_no_check_passes_where_there_is_no_room_for_the_program(shell: Shell) ->
 
 
 def test_no_check_passes_where_the_recorder_was_disabled(shell: Shell) -> None:
-    """Something in it raises, and it counts what it no longer records."""
+    """The recorder raised an exception, and counts what it no longer records."""
     shell.write(
         "app.py",
         """
@@ -270,7 +270,7 @@ def test_the_exit_code_is_the_programs_whatever_happened_to_its_recording(
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 def test_the_exit_code_is_the_programs_where_stderr_takes_nothing(shell: Shell) -> None:
-    """The report has nowhere to go."""
+    """The report cannot be printed."""
     shell.write("app.py", "import sys; sys.exit(0)")
 
     run = [sys.executable, "-m", "asyncctx_trace_tui", "run", "--headless", "app.py"]

@@ -53,13 +53,13 @@ class Terminal:
     shown: bytearray = field(default_factory=bytearray)
 
     def read_until_it_shows(self, text: bytes) -> None:
-        """Take what the app draws until ``text`` was in it."""
+        """Read the output of the app until it contains ``text``."""
         while text not in self.shown:
             assert select.select([self.end], [], [], TIMEOUT)[0], bytes(self.shown)
             self.shown += os.read(self.end, 1 << 16)
 
     def read_all(self) -> None:
-        """Take what the app draws until it ends."""
+        """Read the output of the app until it ends."""
         with suppress(OSError):
             while os.read(self.end, 1 << 16):
                 pass
@@ -137,7 +137,7 @@ def test_a_closed_terminal_ends_the_program_and_the_app(
 def test_a_signal_ends_them_though_nobody_reads_the_terminal(
     shell: Shell, number: signal.Signals
 ) -> None:
-    """The window is frozen: the app waits for a write to be taken."""
+    """The window is frozen, so the app blocks in a write."""
     with app(shell) as terminal:
         terminal.read_until_it_shows(b"Task-1")
         # Now the terminal fills up; each SIGWINCH makes the app draw everything.
@@ -185,7 +185,7 @@ def test_an_app_that_does_not_end_is_ended() -> None:
 
 
 def test_signals_are_as_before_when_all_has_ended() -> None:
-    """What the terminal sends to the shell afterwards is none of our business."""
+    """Later signals of the terminal are for the shell."""
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGHUP)
     with Termination(has_program=False):
         pass

@@ -1,4 +1,4 @@
-"""Whatever an endpoint answers: each request ends in time, and each span is accounted for."""
+"""For any answer of an endpoint, each request ends in time and each span is counted."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from . import otlp_receiver as otlp
 
 
 class Clock:
-    """A clock that moves only when somebody sleeps."""
+    """A clock that advances only when the code under test sleeps."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -243,7 +243,7 @@ def test_headers_and_compression_of_the_environment(tmp_path: Path, monkeypatch:
 def test_endpoints(
     monkeypatch: Any, given: str | None, environment: dict[str, str], url: str, over_grpc: bool
 ) -> None:
-    """What people write, and where it leads."""
+    """What users write, and the URL that follows from it."""
     for name, value in environment.items():
         monkeypatch.setenv(f"OTEL_EXPORTER_OTLP_{name}", value)
     endpoint = endpoint_for(given)

@@ -25,7 +25,7 @@ from instrument.rewriting.random_programs import Closing, M, Stack
 
 
 class Signal(BaseException):
-    """What a program's signal handler raises."""
+    """The exception that a program's signal handler raises."""
 
 
 ERRORS: dict[str, type[BaseException]] = {
@@ -69,7 +69,7 @@ class FaultySink:
         """Tasks are numbered as they appear: earlier ones may not be collected yet."""
 
     def task_ended(self, at: int, task: int) -> None:
-        """When the collector takes a task is not compared."""
+        """Do nothing: when the collector frees a task is not compared."""
 
     def enter_started(
         self,
@@ -130,7 +130,7 @@ class FaultySink:
         self.events.append(["release_unmatched", self.names["resource", resource]])
 
     def collected(self, at: int, acquisition: int) -> None:
-        """When the collector takes an object is not compared."""
+        """Do nothing: when the collector frees an object is not compared."""
 
     def wait_started(
         self, at: int, wait: int, task: int, subject: int, site: int, wait_kind: int
@@ -165,7 +165,7 @@ class FaultySink:
 
 
 class Messages(logging.Handler):
-    """Keeps what is logged, and the exception that goes with it."""
+    """Keeps each log message and its exception."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -231,7 +231,7 @@ def run(job: dict[str, Any], number: int) -> dict[str, Any]:
 
 
 class EverythingHere(Scope):
-    """The programs of this module, and nothing else."""
+    """A scope that contains the programs of this module only."""
 
     def _decide(self, file: str) -> bool:
         return file.startswith("<string")

@@ -1,4 +1,4 @@
-"""Runs a program as it is and traced, and compares what can be seen of both."""
+"""Run a program with and without the tracer, and compare what it does."""
 
 from __future__ import annotations
 

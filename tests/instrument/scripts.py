@@ -1,4 +1,4 @@
-"""Scripts that show whatever a program can see of how its managers are entered and left."""
+"""Scripts that print what a program can observe of its enters and exits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A hidden function does what it did before."""
+"""Hiding a function does not change what it does."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if sys.version_info < (3, 12):
 
 
 class Base:
-    """Has a method, and an attribute."""
+    """A class with a method and an attribute."""
 
     word = "base"
 

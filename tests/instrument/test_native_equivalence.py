@@ -1,4 +1,4 @@
-"""Native code and the Python code that it replaces send the same events, whatever sinks do."""
+"""Native code and the Python code that it replaces send the same events, also to faulty sinks."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_a_sink_that_raises_is_disabled_logged_and_counted(
 def test_a_sink_without_stack_or_memory_stays_and_counts(
     workers: tuple[Worker, Worker], event: str, error: str
 ) -> None:
-    """That the program is at its limits is not the sink's fault."""
+    """The program has reached its limits; the sink did not fail."""
     for transcript in transcripts(workers, LOCKED, [{event: (1, error)}]):
         assert transcript["end"] == ["returned", "None"]
         assert transcript["missed"] == [1]

@@ -1,4 +1,4 @@
-"""What a signal's handler raises reaches the program, once, and recording goes on."""
+"""An exception of a signal handler reaches the program once, and recording continues."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ STORM = """
 @pytest.mark.skipif(bool(why_not("asyncctx_trace.instrument")), reason="needs the native code")
 @pytest.mark.parametrize("base", ["Exception", "BaseException"])
 def test_each_exception_arrives_once_and_recording_goes_on(tmp_path: Path, base: str) -> None:
-    """No alarm is lost, none comes as another exception, and nothing is half defined."""
+    """No alarm is lost or becomes another exception, and no definition is incomplete."""
     (tmp_path / "app.py").write_text(dedent(STORM).format(base=base))
     run = ["-W", "ignore", "-m", "asyncctx_trace_tui", "run", "-q", "-o", "x.actx", "app.py"]
     ended = subprocess.run(
@@ -119,7 +119,7 @@ HANDLERS = """
 
 
 def test_handlers_are_called_as_often_as_without_us(tmp_path: Path) -> None:
-    """With the frame that they interrupt; those of an event loop, too."""
+    """With the frame that they interrupt; so are handlers of an event loop."""
     (tmp_path / "app.py").write_text(dedent(HANDLERS))
     plain, traced = (
         subprocess.run([sys.executable, *words, "app.py"], cwd=tmp_path, capture_output=True)
@@ -148,7 +148,7 @@ def test_a_function_can_be_left_at_its_beginning() -> None:
 
 
 def test_an_exception_before_a_watched_coroutine_begins_is_only_itself() -> None:
-    """A signal's comes out of the very first instruction, where nothing is stacked yet."""
+    """A signal handler may raise at the first instruction, when the stack is empty."""
     told: list[object] = []
 
     async def work() -> int:

@@ -41,7 +41,7 @@ def test_a_syntax_error_is_the_interpreters_own(tmp_path: Path) -> None:
 
 
 def test_an_interrupt_passes_untouched(tmp_path: Path) -> None:
-    """KeyboardInterrupt and SystemExit out of a body."""
+    """A body raises KeyboardInterrupt or SystemExit."""
     script = """
         import signal
         async def main():

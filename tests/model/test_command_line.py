@@ -47,7 +47,7 @@ def test_a_program_is_named_after_its_first_process() -> None:
 
 
 def test_the_launcher_itself_may_be_the_program() -> None:
-    """If it records itself, it is nobody's launcher."""
+    """If it records itself, it is the program."""
     alone = ProcessDefined(0, 1, 99, 1, "python -m asyncctx_trace_tui report x.actx")
 
     assert program_of([alone]) == "asyncctx_trace_tui report x.actx"

@@ -10,7 +10,7 @@ README = (ROOT / "README.md").read_text()
 
 
 def test_ci_runs_the_test_command_of_the_readme_word_for_word() -> None:
-    """Or a newcomer runs something that nobody has tried."""
+    """Otherwise CI would not have tried what the README says."""
     (command,) = re.findall(r"^ {4}(python3 -m venv .*pytest.*)$", README, re.MULTILINE)
 
     assert command in (ROOT / ".ci" / "run").read_text().splitlines()

@@ -26,7 +26,7 @@ PAGE = 2730
 
 
 class Clock:
-    """The monotonic clock, which goes on when somebody sleeps."""
+    """A monotonic clock that advances when the code under test sleeps."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now, self.slept = time.monotonic_ns() + 10**9, 0.0
@@ -54,7 +54,7 @@ def recording(tmp_path: Path) -> Iterator[Recorder]:
 
 
 class Holder:
-    """Somebody who holds the lock, as a process that was stopped in the middle of appending."""
+    """Holds the lock, like a process that was stopped while it appended."""
 
     def __init__(self, path: Path) -> None:
         self._fd = os.open(path, os.O_RDWR)
@@ -75,7 +75,7 @@ def acquire(it: Recorder, first: int, number: int) -> None:
 
 
 def test_what_finds_no_page_is_dropped_and_counted(recording: Recorder, clock: Clock) -> None:
-    """Each second it is tried again, for some ms; then recording goes on."""
+    """The recorder tries again each second for a few ms; then recording continues."""
     holder = Holder(recording.path)
     acquire(recording, 1, 2000)
     assert 0 < clock.slept < 0.1
@@ -96,7 +96,7 @@ def test_what_finds_no_page_is_dropped_and_counted(recording: Recorder, clock: C
 
 
 def test_definitions_wait_in_memory_and_keep_their_order(recording: Recorder, clock: Clock) -> None:
-    """A task that is named while somebody else appends has its name."""
+    """The name of a task is recorded although another process is appending."""
     holder = Holder(recording.path)
     for task in range(2, 2000):
         recording.task_defined(task, task, "n" * 100, "asyncio", 0, "MainThread")
@@ -130,7 +130,7 @@ def test_definitions_that_find_no_memory_are_counted(
 def test_a_recorder_that_begins_while_somebody_appends_begins_later(
     tmp_path: Path, clock: Clock
 ) -> None:
-    """As a forked child does beside a stopped sibling."""
+    """A forked child starts while its sibling is stopped."""
     first = recorder(tmp_path / "a.actx")
     holder = Holder(first.path)
     second = Recorder(first.path)

@@ -1,4 +1,4 @@
-"""Reports on recordings in which next to nothing happened."""
+"""Reports on recordings with hardly any events."""
 
 from __future__ import annotations
 

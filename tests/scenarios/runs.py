@@ -59,7 +59,7 @@ class Run:
 
 
 class Runs:
-    """Begins what is asked for and hands it out once it is done.
+    """Starts runs, and returns each one when it has ended.
 
     Those that share a ``folder``, in other processes, share the runs.
     """

@@ -1,4 +1,4 @@
-"""Spans that somebody else wrote are refused in one line, or give an answer; nothing else."""
+"""Spans of other tools are read, or refused with an error of one line."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ ODD: list[Any] = [
 
 
 def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Where each value inside ``value`` stands."""
+    """Yield the path to each value inside ``value``."""
     found = [path] if path else []
     pairs: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, dict) else ()
     if isinstance(value, list):
@@ -113,7 +113,7 @@ def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 def test_no_value_makes_reading_fail_or_hang(
     tmp_path: Path, path: tuple[Any, ...], value: Any
 ) -> None:
-    """Whatever a foreign exporter writes in place of any field."""
+    """With any JSON value in place of any field."""
     changed = deepcopy(GOOD)
     inner: Any = changed
     for key in path[:-1]:
@@ -134,7 +134,7 @@ def test_no_value_makes_reading_fail_or_hang(
     ids=["spans", "a span", "acquisitions", "tasks"],
 )
 def test_what_is_within_itself_is_cut_loose(tmp_path: Path, spans: list[dict[str, Any]]) -> None:
-    """Who follows parents arrives."""
+    """Following parents ends."""
     assert answer(tmp_path / "a.jsonl", document(*spans)) == ""
 
 
@@ -153,7 +153,7 @@ def test_deep_attributes_and_deep_documents_are_refused(tmp_path: Path) -> None:
 
 @given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9))))
 def test_without_its_closing_edges_no_graph_has_a_cycle(edges: list[tuple[int, int]]) -> None:
-    """And without any of them it has one."""
+    """With one of these edges added, it has a cycle."""
     closing = closing_edges(edges)
     left = [edge for edge in edges if edge not in closing]
 

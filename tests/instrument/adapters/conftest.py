@@ -81,5 +81,5 @@ def _await_server(port: int, process: subprocess.Popen[bytes]) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where the program lies: not among the installed packages."""
+    """Return the folder of the program, outside the installed packages."""
     return tmp_path

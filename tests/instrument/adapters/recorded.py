@@ -1,4 +1,4 @@
-"""Runs a program with the tracer, and tells what it took out of its libraries' pools."""
+"""Run a program with the tracer, and return what it acquired from its libraries' pools."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["Recorded", "Taken", "recorded"]
 
 @dataclass
 class Taken:
-    """One acquisition, in words."""
+    """One acquisition, as texts to compare."""
 
     kind: str
     resource: str

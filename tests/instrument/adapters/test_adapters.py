@@ -18,7 +18,7 @@ from instrument.event_log import log_events
 
 @pytest.mark.parametrize("adapter", built_in(), ids=lambda adapter: adapter.manager)
 def test_an_entry_names_a_class_that_is_there(adapter: Adapter) -> None:
-    """As far as its library is installed here."""
+    """For each library that is installed."""
     package = adapter.manager.partition(".")[0]
     try:
         import_module(package)

@@ -103,7 +103,7 @@ asyncio.run(main())
 
 
 def test_a_pool_that_is_reset_has_nothing_out(folder: Path, redis_server: str) -> None:
-    """What was taken before is nobody's any more."""
+    """Acquisitions before the reset have ended."""
     run = recorded(
         folder,
         CLIENT

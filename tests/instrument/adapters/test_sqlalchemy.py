@@ -67,7 +67,7 @@ asyncio.run(main())
 
 
 def test_a_task_that_waits_for_a_connection_is_in_its_enter(folder: Path, postgres: str) -> None:
-    """Of three it holds all; the fourth is asked for in vain."""
+    """It holds all three, and waits for a fourth."""
     run = recorded(
         folder,
         program(

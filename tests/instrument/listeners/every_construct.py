@@ -1,4 +1,4 @@
-"""A program that acquires in every way there is; whoever runs it chooses how it is listened to."""
+"""A program that uses every construct that acquires, run under a debugger, profiler or tool."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class M:
 
 
 async def blocks() -> None:
-    """``async with`` that goes well, and fails at each place where it can."""
+    """Enter and exit with ``async with``, and fail in each place where that can fail."""
     for fails in ("", "enter", "exit", "suppress"):
         for waits in (0, 1):
             with contextlib.suppress(ValueError):
@@ -160,14 +160,14 @@ async def proxies() -> None:
 
 
 async def many() -> None:
-    """More than fits on one page of a recording."""
+    """Acquire more often than fits on one page of a recording."""
     for _ in range(1000):
         async with M():
             pass
 
 
 async def blocks_by_hand() -> None:
-    """What needs no loop."""
+    """Run the blocks without an event loop."""
     for fails in ("", "enter", "exit", "suppress"):
         with contextlib.suppress(ValueError):
             async with M(fails):
@@ -175,7 +175,7 @@ async def blocks_by_hand() -> None:
 
 
 def imports() -> None:
-    """A module in which something is to be traced, and one of the standard library."""
+    """Import a module that is traced, and one of the standard library."""
     for name in ("colorsys", "imported"):
         importlib.import_module(name)
         sys.modules.pop(name, None)
@@ -191,7 +191,7 @@ def by_hand(coroutine: Coroutine[Any, Any, object]) -> None:
 
 
 async def in_trio() -> None:
-    """A nursery, and an acquisition that is cancelled."""
+    """Open a nursery, and cancel an acquisition."""
     import trio
 
     async with trio.open_nursery(), M():
@@ -202,7 +202,7 @@ async def in_trio() -> None:
 
 
 def under_trio() -> None:
-    """Where it is installed."""
+    """Run trio's part if trio is installed."""
     if importlib.util.find_spec("trio") is not None:
         import trio
 
@@ -225,13 +225,13 @@ PARTS: dict[str, Callable[[], None]] = {
 
 
 def everything() -> None:
-    """All of it, one after the other."""
+    """Run all parts, one after the other."""
     for part in PARTS.values():
         part()
 
 
 def on_threads() -> None:
-    """All of it on several threads at once."""
+    """Run all parts on several threads at once."""
     threads = [threading.Thread(target=everything) for _ in range(3)]
     for thread in threads:
         thread.start()
@@ -240,12 +240,12 @@ def on_threads() -> None:
 
 
 def tracer(*_: Any) -> Any:
-    """Listens, and does nothing."""
+    """Trace, and do nothing."""
     return tracer
 
 
 def monitored() -> None:
-    """With a tool that subscribes to everything."""
+    """Run all parts with a monitoring tool that subscribes to every event."""
     monitoring: Any = vars(sys)["monitoring"]  # since CPython 3.12
     monitoring.use_tool_id(1, "everything")
     events = 0
@@ -260,7 +260,7 @@ def monitored() -> None:
 
 
 def settraced() -> None:
-    """With a tracer, on every thread."""
+    """Run all parts with a trace function on every thread."""
     threading.settrace(tracer)
     sys.settrace(tracer)
     everything()
@@ -276,13 +276,13 @@ def setprofiled() -> None:
 
 
 def collected() -> None:
-    """With a garbage collector that runs all the time."""
+    """Run all parts while the garbage collector runs all the time."""
     gc.set_threshold(1)
     everything()
 
 
 def shallow() -> None:
-    """At the end of the stack."""
+    """Run all parts near the recursion limit."""
 
     def deeper() -> None:
         with contextlib.suppress(RecursionError):

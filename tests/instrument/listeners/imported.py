@@ -1,4 +1,4 @@
-"""A module that somebody imports while everybody listens."""
+"""A module that is imported while tracers and profilers are installed."""
 
 from __future__ import annotations
 

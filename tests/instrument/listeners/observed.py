@@ -50,7 +50,7 @@ IGNORED = {
 
 
 def place(code: types.CodeType, line: int | None) -> str:
-    """Return where something happens."""
+    """Return file, line and function of a frame."""
     ours = "asyncctx_trace/" if "asyncctx_trace" in Path(code.co_filename).parts else ""
     return f"{ours}{Path(code.co_filename).name} {code.co_qualname} {line}"
 
@@ -61,7 +61,7 @@ def note(event: str, code: types.CodeType, line: int | None, *more: object) -> N
 
 
 def name_of(thing: object) -> str:
-    """The name of what is called or raised."""
+    """Return the name of what is called or raised."""
     return str(getattr(thing, "__qualname__", None) or type(thing).__qualname__)
 
 
@@ -75,7 +75,7 @@ def tracer(frame: types.FrameType, event: str, arg: Any) -> Any:
 
 
 def callback(name: str) -> Callable[..., None]:
-    """What ``sys.monitoring`` calls for events of this name."""
+    """Return the callback for events of this name."""
 
     def hears(code: types.CodeType, where: int, *fact: Any) -> None:
         line = where if name == "LINE" else line_at(code, where)
@@ -92,7 +92,7 @@ def callback(name: str) -> Callable[..., None]:
 
 
 def line_at(code: types.CodeType, offset: int) -> int | None:
-    """The line of an instruction."""
+    """Return the line of an instruction."""
     return next((line for start, end, line in code.co_lines() if start <= offset < end), None)
 
 
@@ -114,7 +114,7 @@ def setprofile() -> Iterator[None]:
 
 @contextmanager
 def monitoring() -> Iterator[None]:
-    """A tool that subscribes to everything."""
+    """Install a monitoring tool that subscribes to every event."""
     tool: Any = vars(sys)["monitoring"]  # since CPython 3.12
     events = 0
     if tool.get_tool(1) is None:

@@ -1,4 +1,7 @@
-"""The interpreter survives us, whoever else listens to it; each program is a process of its own."""
+"""The interpreter does not crash under the tracer together with other tools.
+
+Each program runs in a process of its own.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,7 @@ def run(folder: Path, *words: str, stdin: str = "", **variables: str) -> str:
 
 @pytest.mark.parametrize("how", WAYS)
 def test_a_program_comes_to_its_end(how: str, pure: str, tmp_path: Path) -> None:
-    """With every kind of tool, and whatever fails."""
+    """With every kind of tool, and with failures everywhere."""
     assert run(tmp_path, str(PROGRAM), how, **{PURE: pure}) == "came to its end\n"
 
 
@@ -103,7 +106,7 @@ def test_a_debugger_steps_through(command: str, pure: str, tmp_path: Path) -> No
 
 @pytest.mark.skipif(sys.version_info < (3, 14), reason="interpreters in the library since 3.14")
 def test_an_interpreter_within_the_interpreter(pure: str, tmp_path: Path) -> None:
-    """It has its own state, which native code for the main interpreter must not touch."""
+    """A subinterpreter has state of its own, which native code must not touch."""
     script = """
         import asyncio
         from concurrent import interpreters
@@ -126,7 +129,7 @@ def test_an_interpreter_within_the_interpreter(pure: str, tmp_path: Path) -> Non
 
 @pytest.mark.skipif(sys.version_info < (3, 15), reason="lazy imports are new in CPython 3.15")
 def test_lazy_imports(pure: str, tmp_path: Path) -> None:
-    """Modules of the program are loaded while the first acquisition is about to begin."""
+    """Modules of the program are imported while the first acquisition begins."""
     (tmp_path / "later.py").write_text(
         "class M:\n"
         + dedent("""\

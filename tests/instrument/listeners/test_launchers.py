@@ -57,7 +57,7 @@ def test_pdb_that_runs_the_program_twice(folder: Path) -> None:
 
 
 def test_cprofile(folder: Path) -> None:
-    """Its numbers go to a file."""
+    """Its statistics are written to a file."""
     words = ("-m", "cProfile", "-o", "profile", "app.py")
 
     assert both_ways(folder, *words).acquisitions == 2
@@ -79,7 +79,7 @@ def test_trace(folder: Path) -> None:
 
 @pytest.mark.skipif(sys.version_info < (3, 15), reason="profiling.sampling is new in CPython 3.15")
 def test_a_sampling_profiler(folder: Path) -> None:
-    """It runs the program in a process of its own; what it prints is how much it saw there."""
+    """It runs the program in a process of its own, and prints the number of samples."""
     words = ("-m", "profiling.sampling", "run", "--collapsed", "-o", "profile", "app.py")
     recording = folder / "run.actx"
     create(recording)
@@ -103,8 +103,8 @@ def test_a_command_of_the_environment(folder: Path) -> None:
     assert both_ways(folder, str(command), "run", "app.py").acquisitions == 2
 
 
-def test_a_command_that_nobody_knows(folder: Path) -> None:
-    """It compiles the program, looks at the code, and executes it."""
+def test_an_unknown_launcher(folder: Path) -> None:
+    """It compiles the program, inspects the code object, and executes it."""
     (folder / "launch").write_text(
         "import sys\n"
         "with open(sys.argv[1]) as file:\n"

@@ -1,4 +1,4 @@
-"""Whoever listens to a traced program hears what he would hear of it untraced.
+"""A debugger, profiler or monitoring tool gets the same events with and without the tracer.
 
 The same program runs as it is and traced, each time in a process of its own, with a tracer, a
 profiler or a tool of ``sys.monitoring`` that subscribes to everything; their events are compared.
@@ -138,7 +138,7 @@ def test_cpython_3_11_shows_every_function_of_ours_that_is_not_compiled(tmp_path
 @hides_frames
 @pytest.mark.parametrize("pure", ["", "1"], ids=["compiled", "pure"])
 def test_a_tool_that_subscribes_to_everything(pure: str, tmp_path: Path) -> None:
-    """Hears of no code of ours, only what the instructions that we add to the program's cause.
+    """It gets events of the instructions that we add to the program, and of no other code of ours.
 
     Those call something, and handle and raise again what an enter or an exit raises. Where ours
     stands around an awaitable, its end is reported as that of another iterator.
@@ -180,7 +180,7 @@ print(asyncio.run(shallow()))
 @compiled_only
 @pytest.mark.parametrize("core", ["ctrace", *(["sysmon"] if sys.version_info >= (3, 12) else [])])
 def test_coverage_goes_on_after_a_recursion_error(core: str, tmp_path: Path) -> None:
-    """A function of ours called at the limit would be one more file for it to ask about."""
+    """At the recursion limit, a call of our code would add a file that coverage asks about."""
     (tmp_path / "app.py").write_text(AT_THE_LIMIT)
     recording = tmp_path / "run.actx"
     create(recording)

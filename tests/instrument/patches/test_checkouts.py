@@ -1,4 +1,4 @@
-"""What a library takes out of its pool is charged to the program's line, whatever lies between."""
+"""An acquisition inside a library has the site of the program's line that called the library."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def run(folder: Path, source: str) -> Recorded:
 
 
 def test_each_item_is_one_acquisition_at_the_programs_line(tmp_path: Path) -> None:
-    """Taken by the program or by the library itself; a missing method is left out."""
+    """Acquired by the program or by the library; adapters skip methods that do not exist."""
     found = run(
         tmp_path,
         """
@@ -106,7 +106,7 @@ def test_each_item_is_one_acquisition_at_the_programs_line(tmp_path: Path) -> No
 
 
 def test_waiting_is_the_enter_and_a_failed_give_is_an_end(tmp_path: Path) -> None:
-    """A second give ends nothing, and raises as ever."""
+    """A second release ends nothing, and raises as without the tracer."""
     found = run(
         tmp_path,
         """
@@ -134,7 +134,7 @@ def test_waiting_is_the_enter_and_a_failed_give_is_an_end(tmp_path: Path) -> Non
 
 
 def test_a_pool_without_a_limit_is_another_kind(tmp_path: Path) -> None:
-    """No task waits for another there."""
+    """Tasks do not wait for each other there."""
     found = run(
         tmp_path,
         """
@@ -154,7 +154,7 @@ def test_a_pool_without_a_limit_is_another_kind(tmp_path: Path) -> None:
 def test_a_task_made_of_a_librarys_coroutine_is_charged_to_the_line_that_made_it(
     tmp_path: Path,
 ) -> None:
-    """The method itself is a call of who made the task; any other coroutine is its own task."""
+    """The call belongs to the task that created the new one; other coroutines to their own task."""
     found = run(
         tmp_path,
         """
@@ -178,7 +178,7 @@ def test_a_task_made_of_a_librarys_coroutine_is_charged_to_the_line_that_made_it
 
 
 def test_a_site_knows_who_called_its_function(tmp_path: Path) -> None:
-    """The next line of the program's own code, whatever is in between."""
+    """The caller is the next frame of the program's own code."""
     found = run(
         tmp_path,
         """
@@ -213,7 +213,7 @@ def test_an_item_that_is_collected_while_it_is_out_is_noted(tmp_path: Path) -> N
 
 
 def test_a_librarys_own_tasks_are_not_charged_to_who_started_the_loop(tmp_path: Path) -> None:
-    """Items that no line of the program requested are left out."""
+    """Acquisitions that no line of the program requested are not recorded."""
     found = run(
         tmp_path,
         """

@@ -1,4 +1,4 @@
-"""Whatever the schedule of a correct program: holds are right, and nobody is accused."""
+"""Under any schedule, a correct program has correct holds and no certain finding."""
 
 from __future__ import annotations
 

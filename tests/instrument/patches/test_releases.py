@@ -1,4 +1,4 @@
-"""Which acquisition a release ends, whoever calls it and however it was acquired."""
+"""Which acquisition a release ends, by caller and by kind of acquisition."""
 
 from __future__ import annotations
 
@@ -218,7 +218,7 @@ def test_a_permit_released_inside_its_block_and_by_its_end_is_one_too_many(
 
 
 def test_a_release_of_what_no_task_holds_is_recorded(traced: Callable[..., Timeline]) -> None:
-    """For a semaphore that was held before."""
+    """A semaphore was held before recording began."""
 
     async def main() -> None:
         permits = asyncio.Semaphore(1)
@@ -261,7 +261,7 @@ def test_blocks_and_calls_of_one_semaphore_are_one_resource(
 
 
 class Limit(asyncio.BoundedSemaphore):
-    """A user's own, that calls its base."""
+    """A subclass of the user whose methods call those of the base class."""
 
     async def acquire(self) -> bool:  # type: ignore[override]
         return await super().acquire()

@@ -1,4 +1,4 @@
-"""Random nests of managers behave the same with and without us, and are recorded as they were."""
+"""Random programs behave the same with and without the tracer, and are recorded correctly."""
 
 from __future__ import annotations
 

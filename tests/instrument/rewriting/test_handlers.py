@@ -1,4 +1,4 @@
-"""What the handlers around an instruction do, read off the code that every version compiles."""
+"""What the exception handlers around an instruction do, found in the bytecode of every version."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ NOT_CATCHING: list[Exit] = [
 def test_a_handler_for_cancellations_is_distinguished_from_others(
     function: Exit, traced: bool
 ) -> None:
-    """At the very instruction at which the cancellation came out, with our hooks or without."""
+    """At the instruction that raised the cancellation, with hooks and without."""
     code = function.__code__
 
     async def main() -> None:

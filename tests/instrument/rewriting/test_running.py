@@ -1,4 +1,4 @@
-"""The ways in which a program is run, with all that stands between it and the interpreter."""
+"""All ways to run a program: modules, archives, options, subprocesses, loops, other tools."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_pytest_with_its_own_rewriting_of_assertions(tmp_path: Path) -> None:
 
 
 def test_no_cached_code_is_ours(tmp_path: Path) -> None:
-    """What an untraced run would read is what it would have written."""
+    """The cache contains the code of an untraced run."""
     write(tmp_path, module=LOCKED, script="import asyncio, module; asyncio.run(module.locked())")
 
     assert both_ways(tmp_path, "script.py").acquisitions == 1
@@ -85,14 +85,14 @@ def test_coverage(tmp_path: Path) -> None:
     [("-O",), ("-W", "error"), ("-X", "dev"), ("-X", "no_debug_ranges"), ("-I",), ("-u", "-B")],
 )
 def test_the_interpreters_options(words: tuple[str, ...], tmp_path: Path) -> None:
-    """-I alone takes no notice of us: it takes none of the environment either."""
+    """Only ``-I`` prevents tracing, because it ignores the environment."""
     write(tmp_path, script=LOCKED + "print(asyncio.run(locked()))")
 
     assert both_ways(tmp_path, *words, "script.py").acquisitions == (words != ("-I",))
 
 
 def test_import_times_can_be_shown(tmp_path: Path) -> None:
-    """``-X importtime`` tells of the same modules of the program."""
+    """``-X importtime`` lists the same modules of the program."""
     write(tmp_path, module=LOCKED, script="import asyncio, module; asyncio.run(module.locked())")
     (tmp_path / "script.py").write_text(
         "import sys; sys.stderr = open('/dev/null', 'w')\n" + (tmp_path / "script.py").read_text()
@@ -150,7 +150,7 @@ def test_a_command_and_a_program_from_a_compiled_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("method", ["spawn", "fork", "forkserver"])
 def test_workers_of_multiprocessing(method: str, tmp_path: Path) -> None:
-    """Each of them is traced, also what it runs of the main module."""
+    """Each worker is traced, including the code of the main module."""
     write(
         tmp_path,
         script=LOCKED
@@ -186,7 +186,7 @@ def test_runpy_in_the_program(tmp_path: Path) -> None:
 
 
 def test_several_loops_in_several_threads(tmp_path: Path) -> None:
-    """Each thread with its own loop and its own tasks."""
+    """Each thread has a loop and tasks of its own."""
     write(
         tmp_path,
         script="""
@@ -286,7 +286,7 @@ def test_wrong_settings_are_said_in_one_line_and_the_program_runs(tmp_path: Path
 
 
 def test_installed_and_uninstalled_by_the_program_itself(tmp_path: Path) -> None:
-    """It sees what is loaded already and what comes later; and leaves nothing."""
+    """``install`` covers modules that are loaded before and after; ``uninstall`` restores them."""
     write(
         tmp_path,
         before=LOCKED,

@@ -1,4 +1,4 @@
-"""The words ``traced`` and ``untraced``, in each of their forms."""
+"""``traced`` and ``untraced`` in each of their forms."""
 
 from __future__ import annotations
 
