@@ -19,7 +19,7 @@ from asyncctx_trace.errors import AsyncctxTraceError
 from asyncctx_trace.export.formats import jaeger_json, otlp_json, perfetto
 from asyncctx_trace.model import conventions as names
 from asyncctx_trace.sources import open_source
-from asyncctx_trace.spans.cycles import closing_edges
+from asyncctx_trace.spans.parent_cycles import closing_edges
 
 
 def attribute(key: str, value: Any) -> dict[str, Any]:

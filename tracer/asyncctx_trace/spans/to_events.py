@@ -31,8 +31,8 @@ from asyncctx_trace.model.events import (
 )
 from asyncctx_trace.model.waits import WaitKind
 from asyncctx_trace.spans.attributes import exit_flags_from
-from asyncctx_trace.spans.cycles import closing_edges
 from asyncctx_trace.spans.definition_reader import DefinitionReader, to_int
+from asyncctx_trace.spans.parent_cycles import closing_edges
 from asyncctx_trace.spans.span import Attributes, Span, SpanEvent
 
 __all__ = ["events_of"]

@@ -18,7 +18,7 @@ from asyncctx_trace.analysis.summary.checks import selects, what_is_missing
 from asyncctx_trace.analysis.summary.grouping import FindingGroup, group_findings
 from asyncctx_trace.model.text import plain
 from asyncctx_trace.testing.lifecycles import Lifecycles
-from asyncctx_trace.testing.settings import Settings
+from asyncctx_trace.testing.plugin_options import Settings
 
 __all__ = ["Evaluation", "evaluate"]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from asyncctx_trace.testing.settings import (
+from asyncctx_trace.testing.plugin_options import (
     MARKER,
     Settings,
     add_options,

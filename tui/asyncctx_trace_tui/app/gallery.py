@@ -20,7 +20,7 @@ from asyncctx_trace.model.text import plain
 from asyncctx_trace_tui.app.themes import THEMES
 from asyncctx_trace_tui.app.widgets.palette import DEFAULTS
 from asyncctx_trace_tui.run import bundled_scenarios
-from asyncctx_trace_tui.storage import paths
+from asyncctx_trace_tui.storage import user_paths
 from asyncctx_trace_tui.storage.app_settings import DEFAULT_THEME, Settings, load
 
 __all__ = ["Choice", "Gallery", "latest"]
@@ -86,7 +86,7 @@ class Gallery(App[Choice]):
         """``folder`` contains the recordings; ``highlight`` is the index of the initial entry."""
         super().__init__()
         self._settings = settings or load()
-        self._folder = folder or paths.recordings()
+        self._folder = folder or user_paths.recordings()
         self._choices: dict[str, Choice] = {}
         self.highlight = highlight
         for theme in THEMES:

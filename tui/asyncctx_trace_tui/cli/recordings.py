@@ -13,7 +13,7 @@ import click
 from asyncctx_trace.errors import RecordingError
 from asyncctx_trace.recording.reading.reader import Recording
 from asyncctx_trace.recording.writing.retention import Retention
-from asyncctx_trace_tui.storage import paths
+from asyncctx_trace_tui.storage import user_paths
 
 __all__ = ["command"]
 
@@ -44,7 +44,7 @@ def command(keep: str | None) -> None:
     `asyncctx-trace run` writes recordings there unless -o FILE is given, and never deletes one.
     --keep deletes the oldest, except those to which a program still writes.
     """
-    folder = paths.recordings()
+    folder = user_paths.recordings()
     found = _entries(folder)
     if keep is not None:
         found = _prune(found, Retention.parse(keep))

@@ -269,7 +269,7 @@ def _recording_path(output: Path | None, arguments: list[str]) -> Path:
     if output is not None:
         require_folder(output)
         return output
-    from asyncctx_trace_tui.storage.paths import recordings
+    from asyncctx_trace_tui.storage.user_paths import recordings
 
     module = arguments[1] if arguments[0] == "-m" else None
     name = module or Path(arguments[0]).stem or "program"

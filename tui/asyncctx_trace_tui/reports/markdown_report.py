@@ -10,7 +10,7 @@ from asyncctx_trace.analysis.summary.report import Report
 from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.names import site_path
 from asyncctx_trace.model.text import percent, plain
-from asyncctx_trace_tui.reports.charges import charges
+from asyncctx_trace_tui.reports.blame_rows import charges
 from asyncctx_trace_tui.reports.labels import distinct_names
 
 __all__ = ["render_markdown"]

@@ -17,7 +17,7 @@ from asyncctx_trace.analysis.summary.root_causes import Failure, RootCause
 from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.names import NAME_WIDTH, resource_name, site_path, task_name
 from asyncctx_trace.model.text import percent, plain, shorten
-from asyncctx_trace_tui.reports.charges import charges
+from asyncctx_trace_tui.reports.blame_rows import charges
 from asyncctx_trace_tui.reports.extent import Extent
 from asyncctx_trace_tui.reports.labels import (
     distinct_names,

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from asyncctx_trace.errors import AsyncctxTraceError
-from asyncctx_trace_tui.storage import paths
+from asyncctx_trace_tui.storage import user_paths
 from asyncctx_trace_tui.storage.atomic_write import open_atomic
 
 __all__ = ["DEFAULT_THEME", "KeymapError", "Settings", "load", "load_keymap", "save"]
@@ -33,7 +33,7 @@ class Settings:
 
 def load(path: Path | None = None) -> Settings:
     """Return the settings in ``path``, with defaults for missing and invalid ones."""
-    path = path or paths.settings()
+    path = path or user_paths.settings()
     defaults = Settings(ascii=_is_limited_terminal())
     try:
         read = json.loads(path.read_text("utf-8"))
@@ -52,7 +52,7 @@ def load(path: Path | None = None) -> Settings:
 
 def save(settings: Settings, path: Path | None = None) -> None:
     """Store ``settings`` atomically; raises OSError."""
-    path = path or paths.settings()
+    path = path or user_paths.settings()
     path.parent.mkdir(parents=True, exist_ok=True)
     with open_atomic(path) as file:
         file.write(json.dumps(asdict(settings), indent=2) + "\n")
@@ -63,7 +63,7 @@ def load_keymap(path: Path | None = None) -> dict[str, str]:
 
     Raises KeymapError.
     """
-    path = path or paths.keymap()
+    path = path or user_paths.keymap()
     try:
         read = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
