@@ -17,7 +17,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 TRACER = Path("tracer/asyncctx_trace")
 
 
-class Compiling(BuildHookInterface):  # type: ignore[type-arg]
+class Compiling(BuildHookInterface):  # type: ignore[type-arg]  # not generic in older hatchlings
     """Build hook of hatchling, for wheels and for editable installs."""
 
     PLUGIN_NAME = "custom"
@@ -54,8 +54,8 @@ class Compiling(BuildHookInterface):  # type: ignore[type-arg]
 
 def _build(root: Path, folder: Path) -> dict[str, Path]:
     """Package -> its compiled extension ``_native``."""
-    from setuptools import Distribution, Extension  # type: ignore[import-untyped]
-    from setuptools.command.build_ext import build_ext  # type: ignore[import-untyped]
+    from setuptools import Distribution, Extension  # type: ignore[import-untyped]  # no types
+    from setuptools.command.build_ext import build_ext  # type: ignore[import-untyped]  # no types
 
     native = _native_table(root)
     extensions = [

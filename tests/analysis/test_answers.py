@@ -232,7 +232,7 @@ def test_the_critical_path_of_a_real_run_leads_through_the_slowest_child(
             await asyncio.sleep(seconds)
 
     async def main() -> None:
-        asyncio.current_task().set_name("parent")  # type: ignore[union-attr]
+        asyncio.current_task().set_name("parent")  # type: ignore[union-attr]  # in a task
         async with session("before"):
             await asyncio.sleep(SHORT)
         waits = (SHORT, 15 * SHORT, 2 * SHORT)

@@ -373,7 +373,7 @@ async def test_the_wheel_zooms_at_the_mouse_and_a_drag_pans(workers: Path) -> No
         await driver.press("space")
         lanes = driver.app.screen.query_one("#lanes")
         before = driver.app.state.viewport
-        pointed = before.time_of(80 - lanes.names_width)  # type: ignore[attr-defined]
+        pointed = before.time_of(80 - lanes.names_width)  # type: ignore[attr-defined]  # our lanes
         await driver.pilot._post_mouse_events(  # noqa: SLF001 - the pilot has no wheel
             [_scroll_up()], "#lanes", (80, 5), button=0
         )  # fmt: skip

@@ -90,7 +90,7 @@ def test_settings_and_keys_of_the_user_are_used_and_saved(
 async def test_colors_of_phases_differ_in_every_theme(workers: Path, theme: str) -> None:
     """Waiting, holding, cleaning up, errors, and the background."""
     async with open_app(workers, settings=Settings(theme=theme)) as driver:
-        palette = driver.app.screen.query_one("#lanes").palette  # type: ignore[attr-defined]
+        palette = driver.app.screen.query_one("#lanes").palette  # type: ignore[attr-defined]  # our lanes
         names = ("wait", "hold", "cleanup", "error", "idle")
         colours = {palette.style(name).color for name in names}
 

@@ -185,7 +185,7 @@ def environment_of_server(
         stdout=subprocess.PIPE,
         env={"PATH": os.defpath, "TMPDIR": str(folder)},
         cwd=folder,
-        **options,  # type: ignore[call-overload]
+        **options,  # type: ignore[call-overload]  # of any kind
     ) as process:
         yield json.loads(process.stdout.readline())
         process.stdin.close()

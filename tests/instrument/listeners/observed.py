@@ -35,7 +35,7 @@ if importlib.util.find_spec("trio") is not None:
 
 import every_construct  # type: ignore[import-not-found]  # noqa: E402 - this runs as a script
 
-from asyncctx_trace import untraced  # noqa: E402
+from asyncctx_trace import untraced  # noqa: E402 - after trio's settings
 
 if not TRACED:
     every_construct.traced = untraced

@@ -263,7 +263,7 @@ def test_blocks_and_calls_of_one_semaphore_are_one_resource(
 class Limit(asyncio.BoundedSemaphore):
     """A subclass of the user whose methods call those of the base class."""
 
-    async def acquire(self) -> bool:  # type: ignore[override]
+    async def acquire(self) -> bool:  # type: ignore[override]  # as users write it
         return await super().acquire()
 
     def release(self) -> None:

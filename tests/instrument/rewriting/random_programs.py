@@ -255,7 +255,7 @@ def run(code: Any) -> tuple[list[Any], str]:
     namespace = {"asyncio": asyncio, "M": M, "Stack": Stack, "Closing": Closing, "log": log}
     exec(code, namespace)
     try:
-        return log, repr(asyncio.run(namespace["main"](True)))  # type: ignore[operator]
+        return log, repr(asyncio.run(namespace["main"](True)))  # type: ignore[operator]  # from exec
     except BaseException as error:
         return log, "".join(traceback.format_exception(error))
 

@@ -203,7 +203,7 @@ def test_every_kind_of_class_can_be_traced() -> None:
     assert isinstance(Door(), Enterable)
     assert not isinstance(42, Enterable)
     with pytest.raises(TypeError, match="abstract"):
-        Abstract()  # type: ignore[abstract]
+        Abstract()  # type: ignore[abstract]  # must raise
 
 
 def test_a_librarys_class_is_used_as_before_and_restored() -> None:

@@ -71,7 +71,7 @@ def install(
         while frame is not None:
             if frame.f_code.co_filename in scope:
                 main_module.exchange(frame.f_code, scope)
-            frame = frame.f_back  # type: ignore[assignment]
+            frame = frame.f_back  # type: ignore[assignment]  # importlib has a caller
         for function in list(functions()):
             code = library_blocks.counterpart(rewritten(function.__code__, scope))
             if code is not function.__code__:

@@ -90,9 +90,9 @@ def _watch_subclasses(cls: type, options: dict[str, Any]) -> None:
         call_hidden(above, sub)(**kwargs)
         call_hidden(_instrument, sub, options, inherited=False)
 
-    __init_subclass__.__asyncctx_traced__ = original  # type: ignore[attr-defined]
+    __init_subclass__.__asyncctx_traced__ = original  # type: ignore[attr-defined]  # ours
     hook = classmethod(__init_subclass__)  # type: ignore[arg-type,var-annotated]
-    cls.__init_subclass__ = hook  # type: ignore[assignment]
+    cls.__init_subclass__ = hook  # type: ignore[assignment]  # a method
 
 
 def _instrument(cls: type, options: dict[str, Any], inherited: bool) -> None:
@@ -108,7 +108,7 @@ def _instrument(cls: type, options: dict[str, Any], inherited: bool) -> None:
             update_wrapper(told, method)
             if hasattr(inspect, "markcoroutinefunction") and inspect.iscoroutinefunction(method):
                 inspect.markcoroutinefunction(told)
-            told.__asyncctx_traced__ = own  # type: ignore[attr-defined]
+            told.__asyncctx_traced__ = own  # type: ignore[attr-defined]  # ours
             setattr(cls, name, told)
 
 

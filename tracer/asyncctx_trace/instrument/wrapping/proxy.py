@@ -92,7 +92,7 @@ class _Awaitable(TracedManager):
     """A manager that can also be awaited: ``await pool.acquire()``."""
 
     def __await__(self) -> Iterator[Any]:
-        return special(self.__wrapped__, "__await__")()  # type: ignore[no-any-return]
+        return special(self.__wrapped__, "__await__")()  # type: ignore[no-any-return]  # of the program
 
 
 class _Decorator(TracedManager):

@@ -142,7 +142,7 @@ def _untraced(target: T) -> T:
     if isinstance(target, staticmethod | classmethod):
         return cast(T, type(target)(_untraced(target.__func__)))
     if _is_proxy(target):
-        return cast(T, target.__wrapped__)  # type: ignore[attr-defined]
+        return cast(T, target.__wrapped__)  # type: ignore[attr-defined]  # a proxy
     return cast(T, getattr(target, "__asyncctx_factory__", target))
 
 
@@ -206,7 +206,7 @@ def _traced_factory(factory: Callable[..., Any], options: dict[str, Any]) -> Cal
         return call_hidden(_traced_product, factory(*args, **kwargs), options)
 
     functools.update_wrapper(make, factory)
-    make.__asyncctx_factory__ = factory  # type: ignore[attr-defined]
+    make.__asyncctx_factory__ = factory  # type: ignore[attr-defined]  # ours
     return make
 
 
