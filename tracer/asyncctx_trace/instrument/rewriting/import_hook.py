@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import FunctionType
+from types import FrameType, FunctionType
 from typing import Any
 
 from asyncctx_trace.errors import NotInstallable
@@ -67,11 +67,11 @@ def install(
         uninstall()
         _install(scope)
         span_scope.set_rewritten_code(spans or wanted.spans)
-        frame = sys._getframe(1)
+        frame: FrameType | None = sys._getframe(1)
         while frame is not None:
             if frame.f_code.co_filename in scope:
                 main_module.exchange(frame.f_code, scope)
-            frame = frame.f_back  # type: ignore[assignment]  # importlib has a caller
+            frame = frame.f_back
         for function in list(functions()):
             code = library_blocks.counterpart(rewritten(function.__code__, scope))
             if code is not function.__code__:
