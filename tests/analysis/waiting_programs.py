@@ -22,7 +22,7 @@ from asyncctx_trace.model.events import (
     ResourceDefined,
     SiteDefined,
 )
-from asyncctx_trace.recording.reader import read
+from asyncctx_trace.recording.reading.reader import read
 
 __all__ = ["compiled", "timeline_of", "wakeups_recorded"]
 

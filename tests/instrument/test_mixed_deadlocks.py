@@ -15,7 +15,7 @@ from analysis.findings.child_programs import TIMEOUT, running, wait_for
 from asyncctx_trace.analysis.findings import Finding, find
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.events import ProcessEnded
-from asyncctx_trace.recording.reader import read
+from asyncctx_trace.recording.reading.reader import read
 
 STUCK = {
     "a coroutine blocks the loop on a lock whose thread waits for a coroutine": """

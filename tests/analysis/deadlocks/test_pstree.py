@@ -14,7 +14,7 @@ from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.events import Quiescent
 from asyncctx_trace.native import extension
-from asyncctx_trace.recording.reader import read
+from asyncctx_trace.recording.reading.reader import read
 
 if TYPE_CHECKING or sys.version_info < (3, 14):
     tools: Any = None

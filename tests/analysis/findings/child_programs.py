@@ -17,7 +17,7 @@ import pytest
 from asyncctx_trace.analysis.findings import Finding, Thresholds, find
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.events import Event, ProcessEnded
-from asyncctx_trace.recording.reader import Recording, read
+from asyncctx_trace.recording.reading.reader import Recording, read
 
 TIMEOUT = 30
 """Seconds until a program that shows nothing counts as failed."""

@@ -18,7 +18,7 @@ from asyncctx_trace.analysis.summary.report import report
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.events import Quiescent, StallStarted
 from asyncctx_trace.native import extension
-from asyncctx_trace.recording.reader import read
+from asyncctx_trace.recording.reading.reader import read
 
 pytestmark = pytest.mark.skipif(
     extension("asyncctx_trace.instrument") is None, reason="the watchdog is native code"

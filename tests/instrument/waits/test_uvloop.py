@@ -11,7 +11,7 @@ from asyncctx_trace.instrument.patches import uvloop_wakeups
 from asyncctx_trace.model.events import WaitEnded, WaitStarted
 from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace.model.waits import WaitKind
-from asyncctx_trace.recording.reader import read
+from asyncctx_trace.recording.reading.reader import read
 from instrument.programs import both_ways
 
 uvloop: Any = pytest.importorskip("uvloop")
