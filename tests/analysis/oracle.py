@@ -78,8 +78,7 @@ class Oracle:
                 charges[holder.site, holder.task, way, cause] += amount / len(holders)
 
     def _goes_on(self, task: int, at: int, above: tuple[int, ...]) -> int | Cause | None:
-        """The enter in which the chain of those that wait for each other ends, or why the last of
-        them does not wait for a resource."""
+        """Return the enter at the end of the chain of waits, or why the last does not wait."""
         entering = self.waiting(task, at)
         if entering is not None:
             return entering

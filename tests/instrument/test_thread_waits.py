@@ -143,7 +143,8 @@ def test_a_thread_waits_for_a_coroutine_that_it_gave_to_a_loop(log: EventLog) ->
     assert kinds["future.result()"] == "task"
 
 
-def test_an_error_in_another_thread_is_passed_on_untouched(log: EventLog) -> None:
+@pytest.mark.usefixtures("log")
+def test_an_error_in_another_thread_is_passed_on_untouched() -> None:
     """With the frames that it always has."""
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         future = pool.submit(int, "x")

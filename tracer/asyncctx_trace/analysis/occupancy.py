@@ -145,8 +145,7 @@ class Occupancy:
         return before[step] + (before[step + 1] - before[step]) // length * (at - self.times[step])
 
     def not_full_between(self, start: int, end: int) -> int:
-        """Return the waiting time of all waiters together, in ns, between two times while the
-        resource was not full."""
+        """Return the waiting time of all between two times while it was not full, in ns."""
         total = 0
         for step in range(max(0, bisect_right(self.times, start) - 1), len(self.times) - 1):
             if self.times[step] >= end:

@@ -124,7 +124,7 @@ class SpanBuilder:
 
     # -- events -----------------------------------------------------------------------------
 
-    def _add(self, event: Event) -> Iterator[Span]:
+    def _add(self, event: Event) -> Iterator[Span]:  # noqa: C901 - a flat list of kinds
         self._tree.end = max(self._tree.end, getattr(event, "at", 0))
         match event:
             case EnterStarted():

@@ -88,7 +88,7 @@ class TraceTree:
         self._notes: list[SpanEvent] = []
         self._stalls: dict[int, StallStarted] = {}
 
-    def add(self, event: Event) -> None:
+    def add(self, event: Event) -> None:  # noqa: C901 - a flat list of the kinds of events
         """Add a definition, or an event that belongs to no acquisition."""
         match event:
             case TaskDefined():

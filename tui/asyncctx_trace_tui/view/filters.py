@@ -107,7 +107,7 @@ def _term(word: str, keys: _Keys) -> Predicate:
     return lambda timeline, row, _now: any(map(fits, values(timeline, row)))
 
 
-def _never(timeline: Timeline, row: int, now: int) -> bool:
+def _never(_timeline: Timeline, _row: int, _now: int) -> bool:
     return False
 
 
@@ -200,9 +200,9 @@ _WAIT_KEYS: _Keys = {
     "task": lambda timeline, wait: _task_names(timeline, timeline.waits.task[wait]),
     "resource": _awaited,
     "kind": lambda timeline, wait: [WaitKind(timeline.waits.kind[wait]).label],
-    "manager": lambda timeline, wait: [],
+    "manager": lambda _timeline, _wait: [],
     "site": lambda timeline, wait: _site_texts(timeline, timeline.waits.site[wait]),
-    "error": lambda timeline, wait: [],
+    "error": lambda _timeline, _wait: [],
     "outcome": _wait_outcome,
 }
 _WHOLE = {"kind", "outcome"}

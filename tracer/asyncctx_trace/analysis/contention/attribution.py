@@ -113,8 +113,7 @@ def blame(snapshot: Snapshot, resource: int) -> Blame:
 
 
 def _stalled(occupancy: Occupancy, chains: WaitChains, resource: int) -> list[Share]:
-    """Return the time that tasks waited though ``resource`` was not full, because their event loop
-    stood still."""
+    """Return the time of waits while ``resource`` was not full and the event loop stood still."""
     stalled: dict[Cause, int] = defaultdict(int)
     users = {chains.timeline.task[row] for row in occupancy.rows} if chains.stalls else set()
     for start, end, cause, tasks in chains.stalls:

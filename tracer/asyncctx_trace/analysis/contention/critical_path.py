@@ -133,8 +133,7 @@ class _Walk:
         return None
 
     def _resumed(self, task: int, at: int, since: int) -> tuple[int, int] | None:
-        """Return the last wait that another task ended from ``since`` up to ``at``, and that
-        task."""
+        """Return the last wait ended by another task from ``since`` up to ``at``, and the task."""
         waits = self.timeline.waits
         rows = waits.rows_of_task.get(task)
         if rows is None:

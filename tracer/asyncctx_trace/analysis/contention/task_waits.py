@@ -48,8 +48,7 @@ def _blocked(occupancy: Occupancy) -> Iterator[tuple[int, int]]:
 
 
 class TaskWaits:
-    """The waits of tasks, without overlaps: while one enters a limited resource, nothing else
-    counts."""
+    """The waits of tasks, without overlaps: entering a limited resource counts alone."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot

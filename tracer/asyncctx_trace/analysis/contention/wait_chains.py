@@ -161,8 +161,10 @@ class _Builder:
         return self._snapshot.holder(hold, wait.start)
 
     def _follow(self, wait: TaskWait, above: tuple[int, ...]) -> Iterator[_Link]:
-        """Yield what a task waited for during ``wait``, through those that it waited for: the last
-        of ``above`` waited for the task that ended the wait."""
+        """Yield what a task waited for during ``wait``, through those that it waited for.
+
+        The last of ``above`` waited for the task that ended the wait.
+        """
         start, end, _, _ = wait
         waker = self._waits.waker(wait)
         cause = self._number(Cause(self._waits.site(wait), waker))

@@ -153,7 +153,7 @@ def _plural(verbs: str) -> str:
 
 
 def _behind(explained: set[int], stuck: dict[int, BlockedTask]) -> set[int]:
-    """Return ``explained``, the tasks that wait for one of them, those that wait for these, …"""
+    """Return ``explained``, the tasks that wait for one of them, those that wait for these, …."""
     waiting: dict[int, list[int]] = {}
     for each in stuck.values():
         for task in each.on:

@@ -198,8 +198,7 @@ class Operations(Protocol):
     def wait_groups(
         self, waits: WaitColumns, rows: Sequence[int], names: Mapping[int, int], now: int
     ) -> list[WaitGroup]:
-        """Return the waits ``rows`` by kind, name of the subject and site, those that began first
-        first.
+        """Return the waits ``rows`` by kind, name of the subject and site, the earliest first.
 
         ``names``: resource -> a number above 0, the same for resources with one name.
         """

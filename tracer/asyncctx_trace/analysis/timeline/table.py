@@ -191,7 +191,7 @@ class Timeline(AcquisitionColumns):
                     return
         self.add_time(event.at)
 
-    def _store(self, event: Definition | Note) -> None:
+    def _store(self, event: Definition | Note) -> None:  # noqa: C901 - a flat list of kinds
         match event:
             case ResourceDefined():
                 self.resources[event.resource] = event

@@ -49,7 +49,7 @@ def _watching(awaiting: Awaiting, code: CodeType, *consts: object) -> CodeType:
             for number, name in enumerate(code.co_varnames[:count])
         ),
     )
-    hook_awaits(assembly, as_hook(suspending_inside), lambda position: awaiting, loads=loads)
+    hook_awaits(assembly, as_hook(suspending_inside), lambda _: awaiting, loads=loads)
     return assembly.assembled(*consts, stack=_MORE_STACK)
 
 

@@ -1,4 +1,4 @@
-"""Record what threads wait for, and tasks that block their thread: queues, events, futures, …
+"""Record what threads wait for, and tasks that block their thread: queues, events, futures, ….
 
 A wait is recorded where the program's own code calls the method that waits, and if it has to wait.
 """

@@ -136,7 +136,7 @@ def of_decorator(code: CodeType, below: int, namespace: dict[str, Any]) -> Site:
     site = Site(code, (first + offset, None, None, None))
     site.text = site.name = text
     site.id = _define_in(code, first + offset, text)
-    site._code = None
+    site._code = None  # noqa: SLF001 - of this module
     return site
 
 

@@ -1,0 +1,1 @@
+"""What tasks wait for besides managers, and event loops that stand still."""

@@ -54,8 +54,7 @@ class Deadlock(Finding):
 
 
 def _is_final(snapshot: Snapshot, cycle: DeadlockCycle) -> bool:
-    """Return whether nothing in the process can wake the tasks of ``cycle`` any more, whoever may
-    release what they wait for."""
+    """Return whether nothing can wake the tasks of ``cycle`` any more, whoever may release."""
     timeline = snapshot.timeline
     if any(
         (timeline.exit_ended if is_group(timeline, row) else timeline.enter_ended)[row] != NOT_YET

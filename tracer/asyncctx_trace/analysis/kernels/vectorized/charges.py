@@ -226,8 +226,7 @@ def _sums(
     shift: int,
     causes: Integers | None = None,
 ) -> Iterator[Charge]:
-    """Yield the sums of ``amounts`` by site, task, path and cause, in order of the first of
-    each."""
+    """Yield the sums of ``amounts`` by site, task, path and cause, in order of appearance."""
     if not len(amounts):
         return
     if causes is None:
