@@ -13,6 +13,7 @@ from typing import Any
 from analysis.clocked import Hangs, record
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.instrument.patches.table import all_patches, apply
+from asyncctx_trace.instrument.registry.tasks import note_finished
 from asyncctx_trace.instrument.rewriting.code_rewriter import original_of, rewritten
 from asyncctx_trace.instrument.scope import Scope
 from asyncctx_trace.model.events import (
@@ -71,6 +72,7 @@ def timeline_of(path: Path, main: Any, pause: Callable[[int], None] = lambda at:
         try:
             run(main())
         except Hangs:
+            note_finished(0, holders_only=False)  # as the watchdog does
             events = list(read(path))
             at = max(event.at for event in events if not isinstance(event, _WITHOUT_TIMES))
             processes = [each.process for each in events if isinstance(each, ProcessDefined)]

@@ -24,7 +24,7 @@ def findings_of(path: Path, body: str) -> list[Finding]:
 PLANTED = {
     "queue get": (
         "still-waiting",
-        "since 0 ns (items came from producer)",
+        "(items came from producer, which has ended)",
         """
         jobs = asyncio.Queue()
         async def consume():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from asyncctx_trace.analysis.deadlocks.blocked_tasks import BlockedTask
+from asyncctx_trace.analysis.deadlocks.enders import enders_of
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.model.waits import OF_TASKS, WaitKind
 
@@ -22,8 +23,8 @@ def are_idle_workers(snapshot: Snapshot, members: Iterable[BlockedTask]) -> bool
     """Return whether a program, of which nothing can wake ``members``, may mean to wait for ever.
 
     That is so if nobody waits for another task; or if others wait only for the end of workers that
-    have worked, wait for their next item, and of which none has ended. Whoever waits for the end of
-    such workers may do so until somebody presses Ctrl-C.
+    have worked, wait for their next item, and of which none has ended, unless all are gone who have
+    given them any. Whoever waits for the end of such workers may do so until Ctrl-C.
     """
     members = list(members)
     joiners = [member for member in members if _is_joiner(snapshot, member)]
@@ -36,8 +37,10 @@ def are_idle_workers(snapshot: Snapshot, members: Iterable[BlockedTask]) -> bool
         return False
     if not joiners:
         return True
-    return any(_has_worked(snapshot, worker.task) for worker in workers) and not any(
-        _has_seen_an_end(snapshot, joiner) for joiner in joiners
+    return (
+        any(_has_worked(snapshot, worker.task) for worker in workers)
+        and not any(_has_seen_an_end(snapshot, joiner) for joiner in joiners)
+        and not all(_is_left_alone(snapshot, worker) for worker in workers)
     )
 
 
@@ -57,6 +60,12 @@ def _has_worked(snapshot: Snapshot, task: int) -> bool:
     """Return whether ``task`` acquired something, or waited for something, before this wait."""
     timeline = snapshot.timeline
     return task in timeline.rows_of_task or len(timeline.waits.rows_of_task.get(task, ())) > 1
+
+
+def _is_left_alone(snapshot: Snapshot, worker: BlockedTask) -> bool:
+    """Return whether those are known who gave ``worker`` items, and all of them have ended."""
+    givers = [] if worker.wait is None else enders_of(snapshot, worker.wait)
+    return bool(givers) and all(task in snapshot.timeline.task_ended for task in givers)
 
 
 def _has_seen_an_end(snapshot: Snapshot, joiner: BlockedTask) -> bool:

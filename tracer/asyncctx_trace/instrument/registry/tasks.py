@@ -265,8 +265,8 @@ def note_ended(task: Task) -> None:
 
 
 @suspended
-def note_finished(at: int) -> None:
-    """Publish the end of tasks that are finished, still referenced, and hold something.
+def note_finished(at: int, *, holders_only: bool = True) -> None:
+    """Publish the end of tasks that are finished, still referenced, and hold something, or of all.
 
     Called when this package runs anyway: the end of a task does not call it.
     """
@@ -274,7 +274,8 @@ def note_finished(at: int) -> None:
     if sink is None:
         return
     for task in known():
-        native = task.ref() if task.open and task.ref is not None else None
+        skipped = task.ref is None or (holders_only and not task.open)
+        native = None if skipped or task.ref is None else task.ref()
         if native is None or task.id in _finished or not _is_finished(native, task.runtime):
             continue
         _finished.add(task.id)

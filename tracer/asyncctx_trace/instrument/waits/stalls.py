@@ -107,6 +107,7 @@ def look(loops: tuple[RunningLoop, ...], iteration: int, own: Any) -> None:
         elif outermost is None:
             if not loop.is_quiet and at - loop.since >= _QUIET_NS and _is_quiescent(loop, frames):
                 loop.is_quiet = True
+                tasks.note_finished(at, holders_only=False)  # who could have woken the others
                 sink.quiescent(at, loop.since)
         elif not loop.stall:
             delayed = _delay(loop.native_thread) - loop.delayed
