@@ -120,6 +120,25 @@ async def test_the_view_of_waits_leads_to_the_wait(recording: Path) -> None:
 
 
 @async_test
+async def test_the_longest_waits_are_listed_if_no_task_waits(tmp_path: Path) -> None:
+    """Of acquisitions and of other things, but not of timers."""
+    builder = RecordingBuilder(tmp_path / "x.actx").resource(1, "lock")
+    builder.resource(2, "jobs", "queue", None).task(1, "anna").task(2, "bert")
+    builder.acquisition(1, 1, 0, 1, 50, 51).acquisition(2, 1, 10, 51, 60, 61)
+    builder.wait(2, WaitKind.QUEUE_GET, 100, 130, subject=2, woken_by=1)
+    builder.wait(1, WaitKind.SLEEP, 100, 190)
+    async with open_app(builder.end(200)) as driver:
+        await driver.press("space", "end", "3")
+        text = driver.text
+        await driver.press("down", "down", "enter")
+
+        assert "bert waited 41.0 ms for `lock` at app.py:12" in text
+        assert "bert waited 30.0 ms for an item of `jobs` at app.py:12" in text
+        assert "timer" not in text
+        assert (driver.app.state.wait, driver.at) == (0, 100)
+
+
+@async_test
 async def test_the_tables_of_the_report_lead_to_the_longest_wait(recording: Path) -> None:
     """And to the longest stall; both in the view of tasks."""
     async with open_app(recording, (120, 40)) as driver:

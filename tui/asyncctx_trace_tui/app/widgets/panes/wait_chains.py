@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from heapq import nlargest
+from operator import itemgetter
 from textwrap import wrap
 
 from asyncctx_trace.analysis.contention.wait_tree import (
@@ -14,12 +15,15 @@ from asyncctx_trace.analysis.contention.wait_tree import (
 )
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET
+from asyncctx_trace.analysis.wait_statistics import wait_groups
+from asyncctx_trace.analysis.wait_subjects import describe_subject
 from asyncctx_trace.model.durations import format_duration
-from asyncctx_trace.model.names import resource_name, site_name, task_name
+from asyncctx_trace.model.names import NAME_WIDTH, resource_name, site_name, task_name
 from asyncctx_trace.model.text import plain
 from asyncctx_trace_tui.app.widgets.palette import task_color
 from asyncctx_trace_tui.app.widgets.text_page import Span, TextLine, TextPage
 from asyncctx_trace_tui.view.state import COMPUTING
+from asyncctx_trace_tui.view.wait_text import BY_THEMSELVES
 
 __all__ = ["Waits"]
 
@@ -43,6 +47,16 @@ def longest_waits(snapshot: Snapshot) -> list[tuple[int, int]]:
     # Many candidates, as the longest enters may have waited for something else than a task.
     candidates = nlargest(20 * _LONGEST, range(len(timeline)), key=length)
     return [(row, length(row)) for row in candidates if snapshot.blocked_time(row)][:_LONGEST]
+
+
+def longest_awaits(snapshot: Snapshot) -> list[tuple[int, int]]:
+    """Return the longest wait of each kind, subject and line, with the time in ns.
+
+    Waits that no task has to end are left out: a timer takes as long as the program wants.
+    """
+    groups = [group for group in wait_groups(snapshot) if group.kind not in BY_THEMSELVES]
+    longest = nlargest(_LONGEST, groups, key=lambda group: group.duration.max)
+    return [(group.longest, group.duration.max) for group in longest]
 
 
 class Waits(TextPage):
@@ -70,21 +84,33 @@ class Waits(TextPage):
 
     def _longest_waits(self) -> list[TextLine]:
         """Return the longest waits of the run, as nobody waits at the play head."""
-        state, timeline = self.state, self.state.timeline
+        state = self.state
         lines = [TextLine.of("no task waits at the play head", "faint")]
-        longest = state.answer(longest_waits)
-        if longest is None:
+        enters, awaits = state.answer(longest_waits), state.answer(longest_awaits)
+        if enters is None or awaits is None:
             return [*lines, TextLine.of(COMPUTING, "faint")]
-        if longest:
+        found = [(length, self._enter_line(row, length)) for row, length in enters]
+        found += [(length, self._await_line(wait, length)) for wait, length in awaits]
+        if found:
             lines += [TextLine.of(""), TextLine.of("The longest waits of the run", "faint")]
-        for row, length in longest:
-            task = timeline.task[row]
-            resource = resource_name(timeline, timeline.resource[row])
-            site = site_name(timeline, timeline.site[row])
-            rest = f" waited {format_duration(length)} for `{resource}` at {site}"
-            spans = (Span(task_name(timeline, task), self._color(task)), Span(rest))
-            lines.append(TextLine(spans, row=row, at=timeline.enter_started[row]))
-        return lines
+        return lines + [line for _, line in nlargest(_LONGEST, found, key=itemgetter(0))]
+
+    def _enter_line(self, row: int, length: int) -> TextLine:
+        timeline = self.state.timeline
+        task, site = timeline.task[row], site_name(timeline, timeline.site[row])
+        resource = resource_name(timeline, timeline.resource[row])
+        rest = f" waited {format_duration(length)} for `{resource}` at {site}"
+        spans = (Span(task_name(timeline, task), self._color(task)), Span(rest))
+        return TextLine(spans, row=row, at=timeline.enter_started[row])
+
+    def _await_line(self, wait: int, length: int) -> TextLine:
+        timeline = self.state.timeline
+        waits = timeline.waits
+        task, site = waits.task[wait], site_name(timeline, waits.site[wait])
+        subject = describe_subject(timeline, wait, NAME_WIDTH)
+        rest = f" waited {format_duration(length)} for {subject} at {site}"
+        spans = (Span(task_name(timeline, task), self._color(task)), Span(rest))
+        return TextLine(spans, at=waits.started[wait], wait=wait)
 
     def _draw_nodes(self, nodes: Iterable[WaitNode]) -> list[TextLine]:
         width = max(_NARROWEST, self.scrollable_content_region.width)
