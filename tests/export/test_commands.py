@@ -187,12 +187,14 @@ asyncio.run(main())
 """
 
 
-def run(tmp_path: Path, url: str) -> subprocess.CompletedProcess[str]:
-    (tmp_path / "app.py").write_text(PROGRAM)
+def run(
+    tmp_path: Path, url: str, *options: str, program: str = PROGRAM
+) -> subprocess.CompletedProcess[str]:
+    (tmp_path / "app.py").write_text(program)
     return subprocess.run(
         [
             *(sys.executable, "-m", "asyncctx_trace_tui", "run", "--headless", "-q"),
-            *("-o", "r.actx", f"--otlp={url}", "app.py"),
+            *("-o", "r.actx", f"--otlp={url}", *options, "app.py"),
         ],
         cwd=tmp_path,
         capture_output=True,
@@ -213,6 +215,23 @@ def test_run_streams_spans(tmp_path: Path) -> None:
     names = [span.name for span in receiver.spans]
     assert names.count("async with lock") == 50
     assert {resource["service.name"] for resource in receiver.resources} == {"app"}
+
+
+def test_run_streams_spans_of_waits_on_request(tmp_path: Path) -> None:
+    """They are in the recording in any case."""
+    program = PROGRAM.replace("            pass", "            await asyncio.sleep(0.001)")
+    with otlp.over_http() as receiver:
+        ended = run(tmp_path, receiver.address, "--otlp-waits", program=program)
+
+    names = [span.name for span in receiver.spans]
+    assert ended.returncode == 0
+    assert names.count("async with lock") == names.count("wait sleep") == 50
+
+
+def test_run_refuses_spans_of_waits_that_go_nowhere(capsys: Any) -> None:
+    """Without an endpoint, the option has no meaning."""
+    assert asyncctx_trace("run", "--otlp-waits", "app.py") == 2
+    assert "--otlp-waits needs --otlp" in capsys.readouterr().err
 
 
 def test_run_is_not_affected_by_an_endpoint_that_does_not_answer(tmp_path: Path) -> None:

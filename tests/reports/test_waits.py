@@ -114,3 +114,18 @@ def test_the_json_report_has_waits_and_stalls() -> None:
     ]
     assert (stall["max_ns"], stall["longest"]["collections"]) == (300_000_000, 1)
     assert stall["longest"]["stack"] == [{"file": "app.py", "line": 7, "function": "main"}]
+
+
+def test_an_interrupted_program_says_what_its_tasks_waited_for() -> None:
+    """Those that waited for the same thing are one entry."""
+    story = WaitStory()
+    for number in range(3):
+        story.waits(number, f"worker-{number}", WaitKind.QUEUE_GET, "jobs", 5)
+    story.gets_in(10, story.asks(10, "main", "lock"))
+    story.interrupted(100)
+    story.ends(110, -2)
+    result = json.loads(render_json(report(Snapshot(story.timeline())), "run.actx"))
+    (waits,) = result["interrupted"]["waits"]
+
+    assert (waits["kind"], waits["summary"]) == ("queue get", "an item of `jobs`")
+    assert [task["name"] for task in waits["tasks"]] == ["worker-0", "worker-1", "worker-2"]

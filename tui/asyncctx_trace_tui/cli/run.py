@@ -147,6 +147,8 @@ def command(
     installed command such as pytest, or of a bundled scenario. On a terminal, the app opens and
     shows the program while it runs.
     """
+    if otlp_waits and otlp is None:
+        raise click.UsageError("--otlp-waits needs --otlp")
     options: dict[str, Any] = {
         "include": _names(include),
         "exclude": _names(exclude),
@@ -159,8 +161,6 @@ def command(
     recording = _recording_path(output, arguments)
     headless = headless or quiet or not _is_interactive()
     # Report an unusable endpoint before the program starts.
-    if otlp_waits and otlp is None:
-        raise click.UsageError("--otlp-waits needs --otlp")
     stream = None if otlp is None else _stream(recording, otlp, waits=otlp_waits)
 
     def start() -> Program:

@@ -19,7 +19,9 @@ from asyncctx_trace.analysis.summary.report import Report
 from asyncctx_trace.analysis.summary.resource_groups import ResourceGroup
 from asyncctx_trace.analysis.summary.root_causes import Failure
 from asyncctx_trace.analysis.wait_statistics import WaitGroup, describe_group
+from asyncctx_trace.analysis.wait_subjects import describe_subject
 from asyncctx_trace.model.names import NAME_WIDTH
+from asyncctx_trace.model.waits import WaitKind
 
 __all__ = ["VERSION", "as_dict", "finding_as_dict", "render_json", "site_as_dict", "stats_as_dict"]
 
@@ -246,7 +248,26 @@ def _interrupted(report: Report) -> dict[str, Any] | None:
             }
             for wait in pending_waits(snapshot)
         ],
+        "waits": _open_waits(snapshot),
     }
+
+
+def _open_waits(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """Return who waits for other things than managers, the longest wait first."""
+    timeline, waits = snapshot.timeline, snapshot.timeline.waits
+    groups: dict[tuple[int, int, int], list[int]] = {}
+    for row in sorted(waits.open.values(), key=waits.started.__getitem__):
+        groups.setdefault((waits.kind[row], waits.subject[row], waits.site[row]), []).append(row)
+    return [
+        {
+            "kind": WaitKind(waits.kind[first]).label,
+            "summary": describe_subject(timeline, first),
+            "site": site_as_dict(snapshot, waits.site[first]),
+            "since_ns": waits.started[first] - snapshot.start,
+            "tasks": [_task(snapshot, waits.task[row]) for row in (first, *others)],
+        }
+        for first, *others in groups.values()
+    ]
 
 
 def _time_of_day(report: Report, at: int) -> str | None:
