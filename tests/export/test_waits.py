@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from app.builders import MS, START, queue_and_stall
+from asyncctx_trace.analysis.stalls import stalls_of
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.export.formats import html, perfetto
 from asyncctx_trace.model import conventions as names
@@ -90,6 +91,17 @@ def test_waits_can_be_read_again(source: Source) -> None:
         )  # fmt: skip
 
     assert told(again, shift) == told(before, 0)
+
+
+def test_stalls_can_be_read_again(source: Source) -> None:
+    """With task, line, stack and length."""
+    timeline = Timeline(events_of(source.spans()))
+    (stall,) = stalls_of(timeline, timeline.end or 0)
+
+    assert stall.length == 130 * MS
+    assert stall.started.stack == (("app.py", 12, "worker"),)
+    assert timeline.sites[stall.started.site or 0].line == 12
+    assert timeline.tasks[stall.started.task or 0].name == "worker"
 
 
 def test_tasks_that_are_awaited_can_be_read_again(tmp_path: Path) -> None:

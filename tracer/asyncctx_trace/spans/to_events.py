@@ -23,6 +23,8 @@ from asyncctx_trace.model.events import (
     Printed,
     ProcessEnded,
     ReleaseUnmatched,
+    StallEnded,
+    StallStarted,
     TaskDefined,
     TaskEnded,
     WaitEnded,
@@ -41,6 +43,9 @@ _OUTCOMES = {word: Outcome(value) for value, word in enumerate(names.OUTCOMES) i
 _PHASES = (names.ENTER, names.BODY, names.EXIT)
 _WAIT_KINDS = {kind.label: kind for kind in WaitKind}
 _LARGEST_ID = 1 << 62
+_LONGEST_STALL = 1e9
+"""Seconds from which on the length of a stall is not believed."""
+_LINE_DIGITS = 10
 
 
 def events_of(spans: Iterable[Span]) -> list[Event]:
@@ -236,12 +241,28 @@ class _EventReader:
                 pid = to_int(attributes, names.PROCESS_PID)
                 late = bool(attributes.get(names.INTERRUPTED_LATE))
                 self._events.append(Interrupted(at, pid, text, late))
+            case names.STALL_EVENT:
+                self._add_stall(event, offset)
             case names.RELEASE_UNMATCHED_EVENT:
                 task = offset + to_int(attributes, names.TASK_ID)
                 resource = offset + to_int(attributes, names.RESOURCE_ID)
                 self._reader.define_resource(resource, attributes, "?")
                 site = self._reader.define_site(attributes, offset)
                 self._events.append(ReleaseUnmatched(at, task, resource, site))
+
+    def _add_stall(self, event: SpanEvent, offset: int) -> None:
+        attributes = event.attributes
+        stall = self._reader.own_id(("stall", event.at, offset))
+        task = offset + to_int(attributes, names.TASK_ID) if names.TASK_ID in attributes else None
+        site = self._reader.define_site(attributes, offset)
+        listed = attributes.get(names.STALL_STACK)
+        stack = [_frame(str(text)) for text in listed] if isinstance(listed, list | tuple) else []
+        self._events.append(StallStarted(event.at, event.at, stall, task, site, tuple(stack)))
+        seconds = attributes.get(names.STALL_DURATION)
+        if isinstance(seconds, int | float) and 0 <= seconds < _LONGEST_STALL:
+            ended = event.at + round(seconds * 1e9)
+            collections = to_int(attributes, names.STALL_COLLECTIONS)
+            self._events.append(StallEnded(ended, stall, collections))
 
     # -- foreign spans ----------------------------------------------------------------------
 
@@ -285,6 +306,13 @@ def _without_cycles(events: Iterable[Event]) -> Iterator[Event]:
 
 def _identity(event: EnterStarted | TaskDefined) -> int:
     return event.acquisition if isinstance(event, EnterStarted) else event.task
+
+
+def _frame(text: str) -> tuple[str, int, str]:
+    """Return file, line and function of ``app.py:12 main``."""
+    place, _, function = text.rpartition(" ")
+    file, _, line = place.rpartition(":")
+    return file, int(line) if line.isdecimal() and len(line) < _LINE_DIGITS else 0, function
 
 
 def _unfinished(span: Span) -> bool:
