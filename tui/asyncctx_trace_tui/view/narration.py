@@ -26,7 +26,7 @@ __all__ = [
     "describe_waits",
 ]
 
-_ASKED = 2_000
+_ASKED = 1_000
 """Lanes that are asked for their waits at a time, within one frame."""
 _LISTED = 4
 """Names in a list before the rest is counted."""
@@ -127,7 +127,7 @@ def describe_waits(tracks: LaneSet, at: int) -> list[str]:
     waits = timeline.waits
     found: dict[tuple[int, ...], list[int]] = {}
     for lane in islice(tracks.lanes.values(), _ASKED):
-        wait = lane.waits.row_at(at)
+        wait = waits.at(lane.task, at)
         if wait is not None:
             key = waits.kind[wait], waits.subject[wait], waits.site[wait]
             found.setdefault(key, []).append(wait)
@@ -182,11 +182,10 @@ def _describe_wait_events(tracks: LaneSet, at: int) -> Iterator[str]:
     for wait in range(first, min(bisect_right(waits.started, at), first + _LISTED)):
         yield describe_wait(timeline, wait)
     for lane in islice(tracks.lanes.values(), _ASKED):
-        index = lane.waits.index_at(at - 1)
-        if index >= 0 and waits.ended[lane.waits.rows[index]] == at:
-            wait = lane.waits.rows[index]
-            length = describe_length(timeline, wait, at)
-            ending = describe_end(timeline, wait)
+        ended = waits.at(lane.task, at - 1)
+        if ended is not None and waits.ended[ended] == at:
+            length = describe_length(timeline, ended, at)
+            ending = describe_end(timeline, ended)
             yield f"{task_name(timeline, lane.task)} goes on after {length}, {ending}"
 
 
