@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.measure import Row, alternate, child
-from benchmarks.recordings import contended, synthetic
+from benchmarks.recordings import contended, synthetic, waiting
 
 __all__ = ["run"]
 
@@ -50,24 +50,25 @@ async def main(recording, acquisitions):
     luck = random.Random(1)
     frames, busy, drawing, sizes = [], [], [], []
     async with app.run_test(headless=False, size=(200, 50)) as pilot:
-        scene = app.scene
-        while scene.loading or len(scene.timeline) < acquisitions:
+        state = app.state
+        timeline = state.timeline
+        while state.loading or len(timeline) + len(timeline.waits) < acquisitions:
             await pilot.pause(0.05)
             if app._exception is not None:
                 raise app._exception
-        scene.playback.pause()
-        scene.go((scene.origin + scene.now) // 2)
-        scene.tied = False
+        state.playback.pause()
+        state.go((state.origin + state.now) // 2)
+        state.following_head = False
         await pilot.pause(0.5)
-        while scene.answers.working:  # who unblocked whom is worked out aside
+        while state.answers.working:  # who unblocked whom is worked out aside
             await pilot.pause(0.5)
         lanes = app.trace_screen.query_one(Lanes)
         for key in MOVES:
             done = asyncio.Event()
-            before, lines = scene.viewport, Terminal.written
+            before, lines = state.viewport, Terminal.written
             drawn = []
             def shown():
-                if scene.viewport != before:
+                if state.viewport != before:
                     drawn.append((time.perf_counter(), time.process_time(), Terminal.written))
                     done.set()
             app.shown = shown
@@ -76,7 +77,7 @@ async def main(recording, acquisitions):
             try:
                 await asyncio.wait_for(done.wait(), 1)
             except TimeoutError:
-                if scene.viewport != before:
+                if state.viewport != before:
                     raise
                 continue  # the closest there is, the widest, or the end
             finally:
@@ -87,7 +88,7 @@ async def main(recording, acquisitions):
             sizes.append(written - lines)
             started = time.perf_counter()
             for line in lanes.lines[:lanes.size.height]:
-                lanes.strokes(line)
+                lanes.cell_segments(line)
             drawing.append(time.perf_counter() - started)
             await pilot.pause(0.04 + luck.random() / 50)
     return {"frames": frames, "busy": busy, "drawing": drawing, "bytes": sizes}
@@ -97,7 +98,7 @@ print(json.dumps(asyncio.run(main(sys.argv[1], int(sys.argv[2])))))
 
 
 def run(rounds: int) -> list[Row]:
-    """A million acquisitions in 1,000 tasks, wide apart or in each other's way.
+    """A million acquisitions in 1,000 tasks, wide apart or in each other's way, and as many waits.
 
     Against 1,000: in as many tasks, which leaves one bar to a lane; and in as few as the screen
     has lines, which fills them as a million does.
@@ -106,7 +107,11 @@ def run(rounds: int) -> list[Row]:
         folder = Path(name)
         return [
             row
-            for what, make in (("one by one", synthetic), ("in each other's way", _crowded))
+            for what, make in (
+                ("one by one", synthetic),
+                ("in each other's way", _crowded),
+                ("waits for a queue", waiting),
+            )
             for row in _rows(
                 what,
                 rounds,

@@ -8,10 +8,11 @@ import random
 from collections import deque
 from pathlib import Path
 
+from asyncctx_trace.model.waits import WaitKind
 from asyncctx_trace.recording.writing.segments import create
 from asyncctx_trace.recording.writing.writer import Recorder, TextWriter
 
-__all__ = ["contended", "new_recorder", "synthetic"]
+__all__ = ["contended", "new_recorder", "synthetic", "waiting"]
 
 
 def synthetic(
@@ -98,6 +99,28 @@ def contended(
             else:
                 free[lock] += 1
             heapq.heappush(due, (now + delay, task, "leaves" if stack else "asks"))
+    return _ended(recorder, path, now)
+
+
+def waiting(path: Path, waits: int, *, tasks: int = 1000) -> Path:
+    """A recording of ``tasks`` tasks that wait for a queue, or sleep, again and again."""
+    recorder = new_recorder(path, tasks, 1)
+    recorder.resource_defined(2, "queue", "jobs", None)
+    luck = random.Random(1)
+    due = [(1_000_000_000 + task, task, 0) for task in range(1, tasks + 1)]
+    heapq.heapify(due)
+    begun = 0
+    while due:
+        now, task, wait = heapq.heappop(due)
+        if wait:
+            recorder.wait_ended(now, wait, 1, task % tasks + 1)
+            heapq.heappush(due, (now + luck.randrange(1, 2_000), task, 0))
+        elif begun < waits:
+            begun += 1
+            gets = luck.random() < 0.5
+            kind = WaitKind.QUEUE_GET if gets else WaitKind.SLEEP
+            recorder.wait_started(now, begun, task, 2 if gets else 0, 1, kind)
+            heapq.heappush(due, (now + luck.randrange(1, 4_000), task, begun))
     return _ended(recorder, path, now)
 
 
