@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.wait_story import WaitStory
+from asyncctx_trace.analysis.stalls import stalls_of
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.events import Outcome, WaitEnded, WaitStarted
 from asyncctx_trace.model.waits import WaitKind
@@ -90,7 +91,7 @@ def drawn(story: WaitStory, task: str, end: float, width: int, depth: int = 0) -
     lane, viewport = lanes.lanes[number], Viewport(START, round(end * MS) // width, width)
     now = START + round(end * MS)
     rows = lanes.group_rows.get(number, [])
-    marks = arrange_marks(lane, rows, [], viewport, now, folded=False)
+    marks = arrange_marks(lane, rows, stalls_of(timeline, now), viewport, now, folded=False)
     return plain_text(
         draw(
             lane.tracks[depth],
@@ -154,6 +155,16 @@ def test_the_exit_of_a_task_group_is_no_cleanup() -> None:
     story.ends(30)
 
     assert drawn(story, "a", 30, 30) == "█TaskGroup▓▓▓▓▓▓▓▓▓▓▓▓▓▓t─────"
+
+
+def test_a_stall_ends_where_its_task_waits_again() -> None:
+    """The watchdog notices that a little later."""
+    story = WaitStory()
+    story.stall(500, 2_500, "a")
+    story.pass_time("a", WaitKind.SLEEP, 2_000, 3_500)
+    story.ends(4_000)
+
+    assert drawn(story, "a", 4_000, 40) == "─────▓blocks the e…▓╌sleep╌╌╌╌╌╌╌╌╌─────"
 
 
 def test_a_task_that_acquires_later_keeps_its_lane() -> None:

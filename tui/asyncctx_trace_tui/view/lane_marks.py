@@ -62,7 +62,10 @@ def arrange_marks(
         found.setdefault(depth, []).append(mark)
     for stall, depth in zip(stalls, depths[len(whole) :], strict=True):
         first = max(0, viewport.column_of(stall.since))
-        last = min(viewport.width - 1, viewport.column_of(stall.until))
+        # The watchdog notices the end a little late; by then the task may wait again.
+        index = lane.waits.index_at(stall.started.at) + 1
+        until = min([stall.until, *lane.waits.starts[index : index + 1]])
+        last = min(viewport.width - 1, max(first, viewport.column_of(until - 1)))
         mark = _full_mark(first, last - first + 1, STALL_LETTER, "blocks the event loop", "error")
         found.setdefault(depth, []).append(mark)
     return found
