@@ -129,3 +129,20 @@ def test_an_interrupted_program_says_what_its_tasks_waited_for() -> None:
 
     assert (waits["kind"], waits["summary"]) == ("queue get", "an item of `jobs`")
     assert [task["name"] for task in waits["tasks"]] == ["worker-0", "worker-1", "worker-2"]
+
+
+def test_the_critical_path_says_what_was_waited_for() -> None:
+    """Inside and outside of acquisitions."""
+    story = WaitStory()
+    lock = story.asks(0, "main", "lock", line=3)
+    story.gets_in(0, lock)
+    story.pass_time("main", WaitKind.SLEEP, 0, 80)
+    story.leaves(90, lock)
+    story.is_out(90, lock)
+    story.ends(100)
+    result = report(Snapshot(story.timeline()))
+    text = render_report(result, color=False, width=140, full=True)
+    steps = json.loads(render_json(result, "run.actx"))["critical_path"]
+
+    assert "in lock at app.py:3: waiting for a timer at app.py:1" in text
+    assert [step["wait"]["kind"] for step in steps if step["wait"]] == ["sleep"]

@@ -254,15 +254,13 @@ def _interrupted(report: Report) -> dict[str, Any] | None:
 
 def _open_waits(snapshot: Snapshot) -> list[dict[str, Any]]:
     """Return who waits for other things than managers, the longest wait first."""
-    timeline, waits = snapshot.timeline, snapshot.timeline.waits
+    waits = snapshot.timeline.waits
     groups: dict[tuple[int, int, int], list[int]] = {}
     for row in sorted(waits.open.values(), key=waits.started.__getitem__):
         groups.setdefault((waits.kind[row], waits.subject[row], waits.site[row]), []).append(row)
     return [
         {
-            "kind": WaitKind(waits.kind[first]).label,
-            "summary": describe_subject(timeline, first),
-            "site": site_as_dict(snapshot, waits.site[first]),
+            **_awaited(snapshot, first),
             "since_ns": waits.started[first] - snapshot.start,
             "tasks": [_task(snapshot, waits.task[row]) for row in (first, *others)],
         }
@@ -289,8 +287,19 @@ def _step(snapshot: Snapshot, step: Step) -> dict[str, Any]:
         "acquisition": None if row is None else timeline.id[row],
         "resource": None if row is None else _resource(snapshot, timeline.resource[row]),
         "site": None if row is None else site_as_dict(snapshot, timeline.site[row]),
+        "wait": None if step.wait is None else _awaited(snapshot, step.wait),
         "link": step.link,
         "released_by": None if step.by is None else timeline.id[step.by],
+    }
+
+
+def _awaited(snapshot: Snapshot, wait: int) -> dict[str, Any]:
+    """Return what a wait for something other than a manager is for, and where."""
+    timeline, waits = snapshot.timeline, snapshot.timeline.waits
+    return {
+        "kind": WaitKind(waits.kind[wait]).label,
+        "summary": describe_subject(timeline, wait),
+        "site": site_as_dict(snapshot, waits.site[wait]),
     }
 
 

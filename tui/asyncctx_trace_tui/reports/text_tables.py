@@ -11,9 +11,11 @@ from rich.text import Text
 
 from asyncctx_trace.analysis.cleanup import Cleanup
 from asyncctx_trace.analysis.contention.costs import ResourceUse, got_in
+from asyncctx_trace.analysis.kernels.path_steps import Step
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.report import Report
 from asyncctx_trace.analysis.summary.root_causes import Failure, RootCause
+from asyncctx_trace.analysis.wait_subjects import describe_subject
 from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.names import NAME_WIDTH, resource_name, site_path, task_name
 from asyncctx_trace.model.text import percent, plain, shorten
@@ -119,21 +121,48 @@ def failures(report: Report, extent: Extent, width: int) -> Iterator[RenderableT
 
 def critical_path(report: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
     """Render the critical path: what determined the end of the run."""
-    snapshot, path = report.snapshot, report.path
+    path = report.path
     drawn = table("spent", "share", "doing", numbers=("spent", "share"))
-    shares = path.shares(snapshot)
+    spent: dict[tuple[object, ...], int] = {}
+    firsts: dict[tuple[object, ...], Step] = {}
+    for step in path.steps:
+        key = _activity(report.snapshot, step)
+        firsts.setdefault(key, step)
+        spent[key] = spent.get(key, 0) + step.end - step.start
+    shares = sorted(spent.items(), key=lambda each: -each[1])
     shown = shares[: extent.rows]
-    for (phase, number, site), ns in shown:
-        if phase is None or number is None or site is None:
-            doing = "outside of any `async with`"
-        else:
-            what = {"enter": "entering", "body": "in", "exit": "cleaning up"}[phase]
-            where = site_path(snapshot.timeline, site, NAME_WIDTH)
-            doing = f"{what} {resource_name(snapshot.timeline, number)} at {where}"
-        drawn.add_row(
-            format_duration(ns), percent(ns / path.length if path.length else 0), Text(doing)
-        )
+    for key, ns in shown:
+        share = percent(ns / path.length if path.length else 0)
+        drawn.add_row(format_duration(ns), share, Text(_doing(report.snapshot, firsts[key])))
     yield from titled("Critical path", drawn, len(shares) - len(shown))
+
+
+def _activity(snapshot: Snapshot, step: Step) -> tuple[object, ...]:
+    """Return what steps of the path that are added up have in common."""
+    timeline, row, wait = snapshot.timeline, step.row, step.wait
+    activity: tuple[object, ...] = ()
+    if row is not None:
+        activity = step.phase, timeline.resource[row], timeline.site[row]
+    if wait is not None:
+        waits = timeline.waits
+        activity += waits.kind[wait], waits.subject[wait], waits.site[wait]
+    return activity
+
+
+def _doing(snapshot: Snapshot, step: Step) -> str:
+    """Return what a step of the path is, such as ``in lock at app.py:12``."""
+    timeline = snapshot.timeline
+    if step.row is None or step.phase is None:
+        doing = "outside of any `async with`"
+    else:
+        what = {"enter": "entering", "body": "in", "exit": "cleaning up"}[step.phase]
+        where = site_path(timeline, timeline.site[step.row], NAME_WIDTH)
+        doing = f"{what} {resource_name(timeline, timeline.resource[step.row])} at {where}"
+    if step.wait is None:
+        return doing
+    subject = describe_subject(timeline, step.wait, NAME_WIDTH)
+    where = site_path(timeline, timeline.waits.site[step.wait], NAME_WIDTH)
+    return f"{doing}: waiting for {subject} at {where}"
 
 
 def who_got_in(report: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
