@@ -8,7 +8,9 @@ text_findings     the findings and
 text_tables       the tables of acquisitions, and
 wait_tables       those of waits for other things and of stalls
 markdown_report   the report for a pull request
-json_report       the report for programs, see ``docs/report-json.md``
+json_report       the report for programs, see ``docs/report-json.md``, composed of
+wait_json         waits for other things and stalls, and
+json_values       tasks, resources, sites and statistics
 comparison_text   the comparison of two recordings for a terminal
 comparison_json   the same for programs
 extent            how many findings and rows are shown

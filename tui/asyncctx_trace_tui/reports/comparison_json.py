@@ -9,7 +9,8 @@ from asyncctx_trace.analysis.cleanup import Order
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.comparison import Change, Comparison
 from asyncctx_trace.model.names import resource_name
-from asyncctx_trace_tui.reports.json_report import VERSION, finding_as_dict, stats_as_dict
+from asyncctx_trace_tui.reports.json_report import VERSION, finding_as_dict
+from asyncctx_trace_tui.reports.json_values import stats_as_dict
 
 __all__ = ["render_comparison_json"]
 

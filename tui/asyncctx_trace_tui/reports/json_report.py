@@ -10,20 +10,26 @@ from asyncctx_trace.analysis.contention.costs import ResourceUse
 from asyncctx_trace.analysis.findings import Finding
 from asyncctx_trace.analysis.kernels.path_steps import Step
 from asyncctx_trace.analysis.snapshot import Snapshot
-from asyncctx_trace.analysis.stalls import StallLine, describe_line
-from asyncctx_trace.analysis.statistics import DurationStats
 from asyncctx_trace.analysis.summary.culprit import Culprit
 from asyncctx_trace.analysis.summary.grouping import FindingGroup
 from asyncctx_trace.analysis.summary.last_moment import ended_by, pending_waits
 from asyncctx_trace.analysis.summary.report import Report
 from asyncctx_trace.analysis.summary.resource_groups import ResourceGroup
 from asyncctx_trace.analysis.summary.root_causes import Failure
-from asyncctx_trace.analysis.wait_statistics import WaitGroup, describe_group
-from asyncctx_trace.analysis.wait_subjects import describe_subject
-from asyncctx_trace.model.names import NAME_WIDTH
-from asyncctx_trace.model.waits import WaitKind
+from asyncctx_trace_tui.reports.json_values import (
+    resource_as_dict,
+    site_as_dict,
+    stats_as_dict,
+    task_as_dict,
+)
+from asyncctx_trace_tui.reports.wait_json import (
+    awaited_as_dict,
+    open_waits,
+    stalls_as_dict,
+    waits_as_dict,
+)
 
-__all__ = ["VERSION", "as_dict", "finding_as_dict", "render_json", "site_as_dict", "stats_as_dict"]
+__all__ = ["VERSION", "as_dict", "finding_as_dict", "render_json"]
 
 VERSION = 2
 """Increases when a field is removed or changes its meaning; new fields do not change it."""
@@ -70,18 +76,18 @@ def as_dict(report: Report, file: str) -> dict[str, Any]:
                 "budget": breach.budget.text,
                 "resource": None
                 if breach.resource is None
-                else _resource(snapshot, breach.resource),
+                else resource_as_dict(snapshot, breach.resource),
                 "summary": breach.summary,
             }
             for breach in report.breaches
         ],
         "resources": [_use(report, use) for use in report.uses],
         "resource_groups": [_resource_group(group) for group in report.resources],
-        "waits": [_waits(snapshot, group) for group in report.waits],
-        "stalls": [_stalls(snapshot, line) for line in report.stalls],
+        "waits": [waits_as_dict(snapshot, group) for group in report.waits],
+        "stalls": [stalls_as_dict(snapshot, line) for line in report.stalls],
         "cleanup": [
             {
-                "resource": _resource(snapshot, each.resource),
+                "resource": resource_as_dict(snapshot, each.resource),
                 "site": site_as_dict(snapshot, each.site),
                 "exits": each.exits,
                 "under_error": each.under_error,
@@ -97,13 +103,16 @@ def as_dict(report: Report, file: str) -> dict[str, Any]:
         "cleanup_order": [
             {
                 "exits": [
-                    {"resource": _resource(snapshot, number), "site": site_as_dict(snapshot, site)}
+                    {
+                        "resource": resource_as_dict(snapshot, number),
+                        "site": site_as_dict(snapshot, site),
+                    }
                     for number, site in order.left
                 ],
                 "in_order": order.in_order,
                 "by_exit_stack": order.by_stack,
                 "times": order.times,
-                "tasks": [_task(snapshot, task) for task in list(order.tasks)[:20]],
+                "tasks": [task_as_dict(snapshot, task) for task in list(order.tasks)[:20]],
             }
             for order in report.orders
         ],
@@ -119,7 +128,7 @@ def as_dict(report: Report, file: str) -> dict[str, Any]:
         "critical_path_shares": [
             {
                 "phase": phase,
-                "resource": None if resource is None else _resource(snapshot, resource),
+                "resource": None if resource is None else resource_as_dict(snapshot, resource),
                 "site": None if site is None else site_as_dict(snapshot, site),
                 "ns": ns,
             }
@@ -162,46 +171,6 @@ def _resource_group(group: ResourceGroup) -> dict[str, Any]:
     }
 
 
-def _waits(snapshot: Snapshot, group: WaitGroup) -> dict[str, Any]:
-    return {
-        "kind": group.kind.label,
-        "subject": _resource(snapshot, group.subject) if group.subject else None,
-        "summary": describe_group(snapshot, group, NAME_WIDTH),
-        "site": site_as_dict(snapshot, group.site),
-        **stats_as_dict(group.duration),
-        "in_flight": group.open,
-        "cancelled": group.cancelled,
-        "failed": group.failed,
-        "ended_by": [
-            {"task": _task(snapshot, task) if task else None, "times": times}
-            for task, times in group.wakers
-        ],
-        "ended_by_count": group.waker_count,
-    }
-
-
-def _stalls(snapshot: Snapshot, line: StallLine) -> dict[str, Any]:
-    worst = line.longest
-    started = worst.started
-    tasks = dict.fromkeys(stall.started.task for stall in line.stalls)
-    return {
-        "summary": describe_line(snapshot.timeline, started),
-        "site": None if started.site is None else site_as_dict(snapshot, started.site),
-        **stats_as_dict(line.duration),
-        "tasks": [_task(snapshot, task) for task in tasks if task is not None][:20],
-        "longest": {
-            "at_ns": worst.since - snapshot.start,
-            "task": None if started.task is None else _task(snapshot, started.task),
-            "lasts": not worst.ended,
-            "collections": worst.collections,
-            "stack": [
-                {"file": file, "line": number, "function": function}
-                for file, number, function in started.stack
-            ],
-        },
-    }
-
-
 def _culprit(snapshot: Snapshot, culprit: Culprit) -> dict[str, Any]:
     return {
         "site": site_as_dict(snapshot, culprit.site),
@@ -210,7 +179,7 @@ def _culprit(snapshot: Snapshot, culprit: Culprit) -> dict[str, Any]:
         "holds": culprit.holds,
         "longest_hold_ns": culprit.longest,
         "acquisition": snapshot.timeline.id[culprit.row],
-        "task": _task(snapshot, snapshot.timeline.task[culprit.row]),
+        "task": task_as_dict(snapshot, snapshot.timeline.task[culprit.row]),
         "lasts": culprit.lasts,
         "most_waiters": culprit.waiters,
         "waited_ns": culprit.waited,
@@ -230,16 +199,16 @@ def _interrupted(report: Report) -> dict[str, Any] | None:
         "summary": report.last_moment,
         "waiting": [
             {
-                "resource": _resource(snapshot, timeline.resource[wait.rows[0]]),
+                "resource": resource_as_dict(snapshot, timeline.resource[wait.rows[0]]),
                 "site": site_as_dict(snapshot, timeline.site[wait.rows[0]]),
                 "phase": wait.phase,
                 "since_ns": wait.since - snapshot.start,
                 "acquisitions": [timeline.id[row] for row in wait.rows],
-                "tasks": [_task(snapshot, timeline.task[row]) for row in wait.rows],
+                "tasks": [task_as_dict(snapshot, timeline.task[row]) for row in wait.rows],
                 "holders": [
                     {
                         "acquisition": timeline.id[row],
-                        "task": _task(snapshot, snapshot.holder(row, snapshot.now)),
+                        "task": task_as_dict(snapshot, snapshot.holder(row, snapshot.now)),
                         "site": site_as_dict(snapshot, timeline.site[row]),
                         "since_ns": timeline.enter_ended[row] - snapshot.start,
                     }
@@ -248,24 +217,8 @@ def _interrupted(report: Report) -> dict[str, Any] | None:
             }
             for wait in pending_waits(snapshot)
         ],
-        "waits": _open_waits(snapshot),
+        "waits": open_waits(snapshot),
     }
-
-
-def _open_waits(snapshot: Snapshot) -> list[dict[str, Any]]:
-    """Return who waits for other things than managers, the longest wait first."""
-    waits = snapshot.timeline.waits
-    groups: dict[tuple[int, int, int], list[int]] = {}
-    for row in sorted(waits.open.values(), key=waits.started.__getitem__):
-        groups.setdefault((waits.kind[row], waits.subject[row], waits.site[row]), []).append(row)
-    return [
-        {
-            **_awaited(snapshot, first),
-            "since_ns": waits.started[first] - snapshot.start,
-            "tasks": [_task(snapshot, waits.task[row]) for row in (first, *others)],
-        }
-        for first, *others in groups.values()
-    ]
 
 
 def _time_of_day(report: Report, at: int) -> str | None:
@@ -282,24 +235,14 @@ def _step(snapshot: Snapshot, step: Step) -> dict[str, Any]:
     return {
         "start_ns": step.start - snapshot.start,
         "end_ns": step.end - snapshot.start,
-        "task": _task(snapshot, step.task),
+        "task": task_as_dict(snapshot, step.task),
         "phase": step.phase,
         "acquisition": None if row is None else timeline.id[row],
-        "resource": None if row is None else _resource(snapshot, timeline.resource[row]),
+        "resource": None if row is None else resource_as_dict(snapshot, timeline.resource[row]),
         "site": None if row is None else site_as_dict(snapshot, timeline.site[row]),
-        "wait": None if step.wait is None else _awaited(snapshot, step.wait),
+        "wait": None if step.wait is None else awaited_as_dict(snapshot, step.wait),
         "link": step.link,
         "released_by": None if step.by is None else timeline.id[step.by],
-    }
-
-
-def _awaited(snapshot: Snapshot, wait: int) -> dict[str, Any]:
-    """Return what a wait for something other than a manager is for, and where."""
-    timeline, waits = snapshot.timeline, snapshot.timeline.waits
-    return {
-        "kind": WaitKind(waits.kind[wait]).label,
-        "summary": describe_subject(timeline, wait),
-        "site": site_as_dict(snapshot, waits.site[wait]),
     }
 
 
@@ -310,26 +253,15 @@ def finding_as_dict(snapshot: Snapshot, finding: Finding) -> dict[str, Any]:
         "severity": finding.severity,
         "certainty": finding.certainty,
         "summary": finding.summary,
-        "resource": None if finding.resource is None else _resource(snapshot, finding.resource),
-        "tasks": [_task(snapshot, task) for task in finding.tasks],
+        "resource": None
+        if finding.resource is None
+        else resource_as_dict(snapshot, finding.resource),
+        "tasks": [task_as_dict(snapshot, task) for task in finding.tasks],
         "sites": [site_as_dict(snapshot, site) for site in finding.sites],
         "acquisitions": [snapshot.timeline.id[row] for row in finding.rows],
         "at_ns": finding.at - snapshot.start,
         "cost_ns": finding.cost,
         "count": finding.count,
-    }
-
-
-def site_as_dict(snapshot: Snapshot, site: int) -> dict[str, Any]:
-    """Return the site of an ``async with`` as JSON values."""
-    known = snapshot.timeline.sites.get(site)
-    if known is None:
-        return {"file": None, "line": None, "function": None, "text": None}
-    return {
-        "file": known.file,
-        "line": known.line,
-        "function": known.function,
-        "text": known.text,
     }
 
 
@@ -363,25 +295,15 @@ def _use(report: Report, use: ResourceUse) -> dict[str, Any]:
             "by_site": [
                 {
                     "site": site_as_dict(snapshot, site),
-                    "way": [_resource(snapshot, each) for each in path],
+                    "way": [resource_as_dict(snapshot, each) for each in path],
                     "ns": ns,
                 }
                 for site, path, ns in blamed.by_site()
             ],
-            "by_task": [{"task": _task(snapshot, task), "ns": ns} for task, ns in blamed.by_task()],
+            "by_task": [
+                {"task": task_as_dict(snapshot, task), "ns": ns} for task, ns in blamed.by_task()
+            ],
         },
-    }
-
-
-def stats_as_dict(stats: DurationStats) -> dict[str, int]:
-    """Return statistics of durations in ns as JSON values."""
-    return {
-        "count": stats.count,
-        "p50_ns": stats.p50,
-        "p95_ns": stats.p95,
-        "p99_ns": stats.p99,
-        "max_ns": stats.max,
-        "total_ns": stats.total,
     }
 
 
@@ -390,25 +312,11 @@ def _bad_end(snapshot: Snapshot, end: Failure) -> dict[str, Any]:
     error = timeline.errors.get((end.row, end.phase))
     return {
         "at_ns": end.at - snapshot.start,
-        "task": _task(snapshot, end.task),
+        "task": task_as_dict(snapshot, end.task),
         "acquisition": timeline.id[end.row],
-        "resource": _resource(snapshot, timeline.resource[end.row]),
+        "resource": resource_as_dict(snapshot, timeline.resource[end.row]),
         "site": site_as_dict(snapshot, timeline.site[end.row]),
         "phase": end.phase,
         "outcome": end.outcome.name.lower(),
         "error": None if error is None else {"type": error.type, "message": error.message},
-    }
-
-
-def _task(snapshot: Snapshot, task: int) -> dict[str, Any]:
-    known = snapshot.timeline.tasks.get(task)
-    return {"id": task, "name": known.name if known else None}
-
-
-def _resource(snapshot: Snapshot, resource: int) -> dict[str, Any]:
-    known = snapshot.timeline.resources.get(resource)
-    return {
-        "id": resource,
-        "name": known.name if known else None,
-        "kind": known.kind if known else None,
     }
