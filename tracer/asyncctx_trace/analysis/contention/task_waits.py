@@ -53,29 +53,39 @@ class TaskWaits:
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
         self._timeline = snapshot.timeline
-        self._of_task: dict[int, list[TaskWait]] = {}
+        self._of_task: dict[int, tuple[list[int], list[TaskWait]]] = {}
+        """Task -> the ends of its waits, and these."""
 
     def within(self, task: int, start: int, end: int) -> Iterator[TaskWait]:
         """Yield the parts of the waits of ``task`` that lie between two times, in order."""
-        waits = self._of_task.get(task)
-        if waits is None:
-            waits = self._of_task[task] = self._waits(task)
-        for index in range(bisect_right(waits, start, key=_end), len(waits)):
-            since, until, what, row = waits[index]
-            if since >= end:
+        known = self._of_task.get(task)
+        if known is None:
+            found = self._waits(task)
+            known = self._of_task[task] = [wait.end for wait in found], found
+        ends, waits = known
+        for index in range(bisect_right(ends, start), len(waits)):
+            wait = waits[index]
+            if wait.start >= end:
                 break
-            yield TaskWait(max(since, start), min(until, end), what, row)
+            if start <= wait.start and wait.end <= end:
+                yield wait
+            else:
+                yield TaskWait(max(wait.start, start), min(wait.end, end), wait.what, wait.row)
 
-    def while_holding(self) -> Iterator[tuple[int, TaskWait]]:
-        """Yield the holds that kept somebody waiting, with each wait that was made meanwhile.
+    @cached_property
+    def while_holding(self) -> list[tuple[int, TaskWait]]:
+        """The holds that kept somebody waiting, with each wait that was made meanwhile.
 
         Enters of limited resources are left out.
         """
-        if len(self._timeline.waits):
-            for task, start, end, hold in holds_that_block(self._snapshot):
-                for wait in self.within(task, start, end):
-                    if wait.what != "enter":
-                        yield hold, wait
+        if not len(self._timeline.waits):
+            return []
+        return [
+            (hold, wait)
+            for task, start, end, hold in holds_that_block(self._snapshot)
+            for wait in self.within(task, start, end)
+            if wait.what != "enter"
+        ]
 
     def waker(self, wait: TaskWait) -> int | None:
         """Return the task that ended ``wait``, or, if it goes on, that is to end it.
@@ -152,10 +162,6 @@ class TaskWaits:
                     if timeline.exit_started[row] != NOT_YET:
                         groups[timeline.exit_task[row]].append(row)
         return groups
-
-
-def _end(wait: TaskWait) -> int:
-    return wait.end
 
 
 def without(spans: Iterable[Span], taken: list[Span]) -> Iterator[Span]:

@@ -146,7 +146,7 @@ class _Builder:
     def _to_follow(self) -> dict[int, list[TaskWait]]:
         """Return task -> the waits that it made while others waited for what it held."""
         found: dict[int, dict[TaskWait, None]] = {}
-        for hold, wait in self._waits.while_holding():
+        for hold, wait in self._waits.while_holding:
             found.setdefault(self._holder(hold, wait), {})[wait] = None
         result: dict[int, list[TaskWait]] = {}
         for task, waits in found.items():

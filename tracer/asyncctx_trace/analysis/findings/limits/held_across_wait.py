@@ -87,7 +87,7 @@ class HeldAcrossWait(Finding):
         stuck = {each.task for group in snapshot.once(stuck_groups) for each in group.members}
         groups: dict[tuple[int, int, int], list[tuple[int, TaskWait]]] = defaultdict(list)
         cost: dict[tuple[int, int, int], int] = defaultdict(int)
-        for hold, wait in waits.while_holding():
+        for hold, wait in waits.while_holding:
             if wait.end >= snapshot.now and timeline.task[hold] in stuck:
                 continue
             resource = timeline.resource[hold]
