@@ -326,3 +326,46 @@ def test_a_worker_pool_that_waits_for_work_at_the_end_is_left_alone(tmp_path: Pa
 
     assert findings_of(tmp_path, body) == []
     assert findings_of(tmp_path, body + "await asyncio.Event().wait()") == []
+
+
+BROKEN = """
+    lock = asyncio.Lock()
+    async def work():
+        {before}
+        async with lock: pass
+    async def ask():
+        async with lock:
+            child = asyncio.create_task(work(), name="child")
+            {wait}
+    asking = asyncio.create_task(ask(), name="asking")
+    try:
+        async with asyncio.timeout(1): await asking
+    except TimeoutError: pass
+    """
+
+
+def test_a_deadlock_that_a_deadline_ends_is_told_of_all_the_same(tmp_path: Path) -> None:
+    """With what each task waited for right before that."""
+    found = findings_of(tmp_path, BROKEN.format(before="pass", wait="await child"))
+    (deadlock,) = [each for each in found if each.kind == "deadlock"]
+
+    assert deadlock.certainty == "certain"
+    assert "child waits for `lock`" in deadlock.summary
+    assert "asking waits for the end of child" in deadlock.summary
+    assert "broken up from outside after 1.00 s" in deadlock.summary
+
+
+@pytest.mark.parametrize(
+    ("before", "wait"),
+    [
+        ("pass", "child.cancel(); await asyncio.wait([child])"),
+        ("await asyncio.sleep(9)", "await child"),
+        ("pass", "await asyncio.wait([child], timeout=0.5)"),
+    ],
+    ids=["a task that was cancelled before", "a task that is busy", "a wait that gives up"],
+)
+def test_a_task_that_could_go_on_is_no_deadlock(tmp_path: Path, before: str, wait: str) -> None:
+    """Although a task waits, under a lock, for another one that wants it."""
+    found = findings_of(tmp_path, BROKEN.format(before=before, wait=wait))
+
+    assert "deadlock" not in [each.kind for each in found]

@@ -20,7 +20,7 @@ from asyncctx_trace.analysis.timeline.completeness import is_complete
 from asyncctx_trace.analysis.wait_subjects import describe_subject
 from asyncctx_trace.model.durations import format_duration
 
-__all__ = ["StuckGroup", "describe_stuck", "groups_beyond", "stuck_groups"]
+__all__ = ["StuckGroup", "describe_stuck", "group_of", "groups_beyond", "stuck_groups"]
 
 _NAMED = 4
 """How many members of a group are named."""
@@ -37,6 +37,10 @@ class StuckGroup:
     quiescent: bool
     """Whether it is proven by an event loop that nothing can wake, and not by a cycle."""
     certain: bool
+    until: int
+    """When it was looked at: now, or right before a member was cancelled."""
+    broken: bool = False
+    """Whether a member was cancelled then."""
 
     @property
     def holds(self) -> tuple[int, ...]:
@@ -82,7 +86,7 @@ def groups_beyond(snapshot: Snapshot, explained: set[int]) -> list[StuckGroup]:
             continue
         if explained.intersection(component) or all(each.wait is None for each in members):
             continue
-        groups.append(_group(snapshot, members, quiescent=False))
+        groups.append(group_of(snapshot, members, quiescent=False))
     explained.update(each.task for group in groups for each in group.members)
     behind = _behind(explained, stuck)
     for process in snapshot.once(quiescent_processes):
@@ -92,7 +96,7 @@ def groups_beyond(snapshot: Snapshot, explained: set[int]) -> list[StuckGroup]:
             if snapshot.process_of(each.task) == process and each.task not in behind
         ]
         if members and not are_idle_workers(snapshot, members):
-            groups.append(_group(snapshot, members, quiescent=True))
+            groups.append(group_of(snapshot, members, quiescent=True))
     return groups
 
 
@@ -105,7 +109,7 @@ def describe_stuck(snapshot: Snapshot, group: StuckGroup) -> str:
     for member in group.members:
         alike.setdefault(_describe(snapshot, member), []).append(member)
     parts = [
-        _describe_alike(snapshot, waiting, members)
+        _describe_alike(snapshot, waiting, members, group.until)
         for waiting, members in list(alike.items())[:_NAMED]
     ]
     left = len(group.members) - sum(map(len, list(alike.values())[:_NAMED]))
@@ -114,13 +118,17 @@ def describe_stuck(snapshot: Snapshot, group: StuckGroup) -> str:
     end = (
         f"nothing in the program is left that could wake {'it' if alone else 'them'}"
         if group.quiescent
+        else f"broken up from outside after {format_duration(group.until - group.since)}"
+        if group.broken
         else "none of them can go on"
     )
     return f"{'; '.join(parts)}{more}: {end}"
 
 
-def _describe_alike(snapshot: Snapshot, waiting: str, members: list[BlockedTask]) -> str:
-    since = format_duration(snapshot.now - min(member.since for member in members))
+def _describe_alike(
+    snapshot: Snapshot, waiting: str, members: list[BlockedTask], until: int
+) -> str:
+    since = format_duration(until - min(member.since for member in members))
     names = snapshot.task_names([member.task for member in members])
     enders = ""
     if members[0].wait is not None:
@@ -167,11 +175,14 @@ def _behind(explained: set[int], stuck: dict[int, BlockedTask]) -> set[int]:
     return result
 
 
-def _group(snapshot: Snapshot, members: list[BlockedTask], *, quiescent: bool) -> StuckGroup:
+def group_of(
+    snapshot: Snapshot, members: list[BlockedTask], *, quiescent: bool, until: int | None = None
+) -> StuckGroup:
+    """Return the group of ``members``, which lasts, or was broken up after ``until``."""
     timeline = snapshot.timeline
     tasks = {member.task for member in members}
     first, last = min(each.since for each in members), max(each.since for each in members)
-    exact = all_quiescent(snapshot, tasks) or all(
+    exact = (until is None and all_quiescent(snapshot, tasks)) or all(
         # Of a task group it is not known which tasks are in it.
         (member.needs == "all" and member.row is None)
         or (
@@ -185,6 +196,8 @@ def _group(snapshot: Snapshot, members: list[BlockedTask], *, quiescent: bool) -
         since=last,
         quiescent=quiescent,
         certain=exact and is_complete(timeline, tasks, first, last),
+        until=snapshot.now if until is None else until,
+        broken=until is not None,
     )
 
 

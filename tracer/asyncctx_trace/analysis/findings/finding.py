@@ -87,7 +87,7 @@ class Finding:
             f"{describe_stuck(snapshot, group)}.",
             certainty="certain" if group.certain else "possible",
             at=group.since,
-            cost=sum(snapshot.now - member.since for member in group.members),
+            cost=sum(group.until - member.since for member in group.members),
             tasks=[member.task for member in group.members],
             sites=[member.site for member in group.members],
         )

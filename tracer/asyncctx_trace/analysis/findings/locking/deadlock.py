@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from math import inf
 
 from asyncctx_trace.analysis.deadlocks.blocked_tasks import all_quiescent
+from asyncctx_trace.analysis.deadlocks.broken_groups import broken_groups
 from asyncctx_trace.analysis.deadlocks.cycles import DeadlockCycle, cycles_of, is_group
 from asyncctx_trace.analysis.deadlocks.description import describe_cycle
 from asyncctx_trace.analysis.deadlocks.stuck_groups import stuck_groups
@@ -34,7 +35,7 @@ class Deadlock(Finding):
             # Where the members are cancelled one after the other, what is left is a ring as well.
             if not any(waits < others for others in members):
                 yield cls.from_cycle(snapshot, cycle)
-        for group in snapshot.once(stuck_groups):
+        for group in (*snapshot.once(stuck_groups), *snapshot.once(broken_groups)):
             if group.holds or not group.quiescent:
                 yield cls.from_stuck(snapshot, group)
 
