@@ -53,34 +53,53 @@ def test_a_service_that_is_stopped_in_good_order_is_left_alone() -> None:
     assert still_waiting(a_producer_whose_consumer(ends=True, signal="SIGTERM")) == []
 
 
-def notified_by(*waker: str) -> Story:
-    """Two tasks wait for a condition; the first one had been notified by ``waker`` before."""
+def in_block(story: Story, at: float, task: str, line: int) -> int:
+    """``task`` enters the condition in that line, of a function of its own."""
+    for each in (line, line + 1):
+        story.site(each, function=f"function at {line}")
+    entered = story.asks(at, task, "changed", line)
+    story.gets_in(at, entered)
+    return entered
+
+
+def waits_in(story: Story, at: float, task: str, line: int) -> int:
+    """``task`` enters the condition in that line, and waits for a notification in the next."""
+    entered = in_block(story, at, task, line)
+    story.leaves(at, entered, line=line + 1)
+    story.is_out(at, entered)
+    return story.awaits(at, task, WaitKind.CONDITION, "changed", line + 1)
+
+
+def notified_in(line: int) -> Story:
+    """A reader was notified by a block of another task; then it and a writer wait."""
     story = Story()
-    story.resource("changed", "event", None)
-    first = story.awaits(0, "reader", WaitKind.CONDITION, "changed", 5)
-    for each in ("writer", *waker):
-        story.task(each)
-    story.wakes(10, first, waker[0])
-    story.awaits(20, "reader", WaitKind.CONDITION, "changed", 5)
-    story.awaits(20, "writer", WaitKind.CONDITION, "changed", 7)
+    story.resource("changed", "condition", 1)
+    first = waits_in(story, 0, "reader", 5)
+    story.task("other")
+    story.wakes(10, first, "other")
+    block = in_block(story, 9, "other", line)
+    story.leaves(11, block)
+    story.is_out(11, block)
+    waits_in(story, 20, "reader", 5)
+    waits_in(story, 30, "writer", 7)
     story.interrupted(5_020)
     return story
 
 
 def test_tasks_that_notify_each_other_may_all_wait() -> None:
-    """Nobody else ever notified one of them."""
-    found = still_waiting(notified_by("writer"))
+    """It was only ever notified in a function in which a task waits now."""
+    found = still_waiting(notified_in(7))
 
-    assert [(each.certainty, each.tasks) for each in found] == [("possible", (1,))]
-    assert "(so far notified by writer)" in found[0].summary
+    assert [each.certainty for each in found] == ["possible", "possible"]
+    assert found[0].summary == (
+        "reader still waits for a notification of `changed` at app.py:6, since 5.00 s (so far "
+        "notified by other)."
+    )
 
 
 def test_workers_that_wait_for_work_are_left_alone() -> None:
-    """Whoever brings work does not wait for it, or is another request each time."""
-    assert still_waiting(notified_by("handler")) == []
-    gone = notified_by("handler")
-    gone.task_gone(15, "handler")
-    assert still_waiting(gone) == []
+    """Whoever brings work does so elsewhere."""
+    assert still_waiting(notified_in(9)) == []
 
 
 @pytest.mark.parametrize("kind", [WaitKind.QUEUE_GET, WaitKind.EVENT, WaitKind.RECEIVE])

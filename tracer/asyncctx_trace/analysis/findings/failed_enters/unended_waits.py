@@ -6,6 +6,8 @@ from collections.abc import Collection
 
 from asyncctx_trace.analysis.deadlocks.enders import describe_enders, enders_of
 from asyncctx_trace.analysis.snapshot import Snapshot
+from asyncctx_trace.analysis.timeline.lookups import resource_key
+from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 from asyncctx_trace.analysis.wait_subjects import describe_subject
 from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.waits import WaitKind
@@ -13,7 +15,6 @@ from asyncctx_trace.model.waits import WaitKind
 __all__ = ["describe_unended", "unended_waits"]
 
 _FOR_CONSUMERS = frozenset({WaitKind.QUEUE_JOIN, WaitKind.QUEUE_PUT, WaitKind.SEND})
-_AMONG_PEERS = frozenset({WaitKind.CONDITION, WaitKind.BARRIER})
 
 
 def unended_waits(
@@ -22,15 +23,14 @@ def unended_waits(
     """Return the waits that had lasted ``threshold`` ns when the program was interrupted, by site.
 
     Only those that no idle program is in: a producer whose consumers have all ended, and tasks that
-    notify each other, and of which all that are left wait. A worker that waits for work, or a
-    server that waits to be stopped, may mean it. ``explained``: tasks that are left out.
+    wait for a condition, if it was only ever notified in functions in which tasks wait for it now.
+    A worker that waits for work, or a server that waits to be stopped, may mean it. ``explained``:
+    tasks that are left out.
     """
     timeline, waits = snapshot.timeline, snapshot.timeline.waits
     if snapshot.interruption is not None and snapshot.interruption.is_orderly:
         return []
-    waiting: dict[tuple[int, int], set[int]] = {}
-    for row in waits.open.values():
-        waiting.setdefault((waits.kind[row], waits.subject[row]), set()).add(waits.task[row])
+    stuck: dict[int, bool] = {}
     groups: dict[tuple[int, int, int], list[int]] = {}
     for row in waits.open.values():
         kind, subject, task = waits.kind[row], waits.subject[row], waits.task[row]
@@ -38,13 +38,55 @@ def unended_waits(
             continue
         if snapshot.end_of(task) == "ended":
             continue
-        enders = set(enders_of(snapshot, row))
-        left = {each for each in enders if each not in timeline.task_ended}
-        if (kind in _FOR_CONSUMERS and enders and not left) or (
-            kind in _AMONG_PEERS and left and left <= waiting[kind, subject]
-        ):
-            groups.setdefault((kind, subject, waits.site[row]), []).append(row)
+        if kind in _FOR_CONSUMERS:
+            enders = enders_of(snapshot, row)
+            if not enders or any(each not in timeline.task_ended for each in enders):
+                continue
+        elif kind == WaitKind.CONDITION:
+            if subject not in stuck:
+                stuck[subject] = _all_notifiers_wait(snapshot, subject)
+            if not stuck[subject]:
+                continue
+        else:
+            continue
+        groups.setdefault((kind, subject, waits.site[row]), []).append(row)
     return [sorted(rows, key=waits.started.__getitem__) for rows in groups.values()]
+
+
+def _all_notifiers_wait(snapshot: Snapshot, condition: int) -> bool:
+    """Return whether tasks wait in every function in which ``condition`` was ever notified."""
+    timeline, waits = snapshot.timeline, snapshot.timeline.waits
+    notifying: set[tuple[str, str] | None] = set()
+    waiting: set[tuple[str, str] | None] = set()
+    for row, (kind, subject) in enumerate(zip(waits.kind, waits.subject, strict=True)):
+        if subject != condition or kind != WaitKind.CONDITION:
+            continue
+        waker = waits.woken_by[row]
+        if waker:
+            notifying.add(_entered_in(snapshot, condition, waker, waits.ended[row]))
+        elif waits.ended[row] == NOT_YET:
+            waiting.add(_function(timeline, waits.site[row]))
+    return bool(notifying) and None not in notifying and notifying <= waiting
+
+
+def _entered_in(snapshot: Snapshot, condition: int, task: int, at: int) -> tuple[str, str] | None:
+    """Return the function in which ``task`` had entered ``condition`` last by ``at``.
+
+    The condition and its lock may be two resources of one name.
+    """
+    timeline = snapshot.timeline
+    wanted = resource_key(timeline, condition)
+    for row in reversed(timeline.rows_of_task.get(task, ())):
+        if timeline.enter_started[row] <= at and (
+            resource_key(timeline, timeline.resource[row]) == wanted
+        ):
+            return _function(timeline, timeline.site[row])
+    return None
+
+
+def _function(timeline: Timeline, site: int) -> tuple[str, str] | None:
+    known = timeline.sites.get(site)
+    return None if known is None else (known.file, known.function)
 
 
 def describe_unended(snapshot: Snapshot, rows: list[int]) -> str:
