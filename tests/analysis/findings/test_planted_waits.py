@@ -34,7 +34,7 @@ PLANTED = {
             await asyncio.sleep(0.01)
             jobs.put_nowait(1)
         producer = asyncio.create_task(produce(), name="producer")
-        await asyncio.create_task(consume(), name="consumer")
+        await asyncio.gather(producer, asyncio.create_task(consume(), name="consumer"))
         """,
         """
         jobs = asyncio.Queue()
