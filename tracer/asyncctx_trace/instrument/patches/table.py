@@ -17,6 +17,7 @@ from asyncctx_trace.instrument.patches import exit_flags, interrupts
 from asyncctx_trace.instrument.patches.acquire_release import Watch, watch_of
 from asyncctx_trace.instrument.patches.checkouts import checkout_watch
 from asyncctx_trace.instrument.patches.conditions import ConditionWatch
+from asyncctx_trace.instrument.patches.executor_slots import ExecutorSlots
 from asyncctx_trace.instrument.patches.exit_stack import StackWatch
 from asyncctx_trace.instrument.patches.launchers import module_details
 from asyncctx_trace.instrument.patches.library_blocks import DECORATORS, THREADS, BlockWatch
@@ -113,7 +114,8 @@ def all_patches(scope: Scope) -> Iterator[Patch]:
 
 def _of_waits(scope: Scope) -> Iterator[Patch]:
     """Yield what says that a task or thread waits or is woken, and what the watchdog needs."""
-    for module, function, change in ThreadWaits(scope.includes).patches():
+    watches = ThreadWaits(scope.includes), ExecutorSlots(scope.includes)
+    for module, function, change in (patch for watch in watches for patch in watch.patches()):
         yield Patch(module, function, change)
     yield Patch(
         "asyncio.base_events",

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from asyncctx_trace.instrument import publish, sinks
 from asyncctx_trace.instrument.hidden_frames import hidden, program_frame, suspended
+from asyncctx_trace.instrument.patches.executor_slots import PendingWait, awaits_slot, worker_of
 from asyncctx_trace.instrument.publish import BY_CALL, Acquisition
 from asyncctx_trace.instrument.registry import open_acquisitions, resources, tasks
 from asyncctx_trace.instrument.registry.callers import site_at
@@ -165,6 +166,9 @@ class ThreadWaits:
             if handle is None:
                 return
             try:
+                if type(handle) is PendingWait:
+                    _end((handle.number, None, waiting), _OK)
+                    return
                 resource = handle
                 if type(handle) is tuple:
                     resource = handle[1]
@@ -177,13 +181,15 @@ class ThreadWaits:
 
         @suspended
         def failed(handle: Any, error: BaseException) -> None:
+            if type(handle) is PendingWait:
+                handle = handle.number, None, waiting
             if type(handle) is tuple:
                 _end(handle, _outcome(error, waiting))
 
         return started, ended, failed
 
     @hidden
-    def _begin(self, waiting: _Waiting, thing: Any) -> _Handle | None:
+    def _begin(self, waiting: _Waiting, thing: Any) -> _Handle | PendingWait | None:
         method = program_frame()
         caller = None if method is None else method.f_back
         sink = sinks.active_sink()
@@ -202,8 +208,16 @@ class ThreadWaits:
             target = _submitted.get(thing) or tasks.of_thread(thing)
             if target is not None:
                 kind, subject = WaitKind.TASK, target.id
+            elif waiting.function.startswith("Future."):
+                pending = awaits_slot(thing, task, site.id, int(kind))
+                if pending is not None:
+                    return pending
         number = next(publish.ids)
-        sink.wait_started(unpatched.monotonic_ns(), number, task.id, subject, site.id, int(kind))
+        at = unpatched.monotonic_ns()
+        sink.wait_started(at, number, task.id, subject, site.id, int(kind))
+        worker = worker_of(thing) if kind is WaitKind.THREAD else None
+        if worker is not None:
+            sink.wait_target(at, number, worker.id)
         return number, resource, waiting
 
     # -- what ends them ---------------------------------------------------------------------
@@ -337,7 +351,7 @@ def _thread_of(loop: Any) -> str:
 def _end(handle: _Handle, outcome: int) -> None:
     number, resource, waiting = handle
     sink = sinks.active.sink
-    if sink is None:
+    if sink is None or not number:
         return
     waker = 0
     if resource is not None and outcome == _OK:
