@@ -159,8 +159,9 @@ EVENTS: Final = (
             Field("flags", "u8", 46, "enter flags", _HOOKS,
                   "1 `by_call`: the task called a method such as `acquire()` instead of "
                   "`async with`, so any task may release; 2 `traced`: the program traces the "
-                  "manager itself, with `traced()`; 4 `blocking`: it blocks its thread until it "
-                  "has ended, as a lock of threads does", optional=True, attribute="by_call"),
+                  "manager itself, with `traced()`; 4 `blocking`: the enter blocks its thread, and "
+                  "with it every task of the thread's event loop: a lock of threads",
+                  optional=True, attribute="by_call"),
         ),
     ),
     EventSchema(

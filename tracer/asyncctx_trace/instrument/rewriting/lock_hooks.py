@@ -15,6 +15,7 @@ from asyncctx_trace.instrument.adapters.model import attribute, one
 from asyncctx_trace.instrument.hidden_frames import hidden, is_observed, suspended
 from asyncctx_trace.instrument.publish import BY_CALL, ENDED, HOLDING, Acquisition
 from asyncctx_trace.instrument.registry import open_acquisitions, resources
+from asyncctx_trace.instrument.registry.open_acquisitions import _released_in_block
 from asyncctx_trace.instrument.registry.resources import Resource, by_object
 from asyncctx_trace.instrument.registry.sites import Site
 from asyncctx_trace.instrument.registry.tasks import current_task
@@ -32,6 +33,7 @@ __all__ = [
     "stand_in",
 ]
 
+_CONDITION: Any = threading.Condition
 _LOCK: Any = type(threading.Lock())
 _RLOCK: Any = type(threading.RLock())
 CLASSES: tuple[type, ...] = (
@@ -54,6 +56,8 @@ ADAPTERS = {
 }
 """By class. A subclass may do anything, and is left alone."""
 _BLOCKING = int(EnterFlag.BLOCKING)
+_managers: dict[type, int] = {}
+"""The id of each class, once it was used."""
 _nested: dict[int, int] = {}
 """Id of the resource of a reentrant lock -> how many calls have acquired it again."""
 
@@ -61,8 +65,8 @@ _nested: dict[int, int] = {}
 @suspended
 def lock_owned(lock: Any) -> bool:
     """Return whether ``lock`` is a reentrant one that this thread holds: then it never waits."""
-    thing: Any = resources.contended(ADAPTERS[type(lock)], lock)
-    return type(thing) is _RLOCK and bool(thing._is_owned())  # noqa: SLF001 - as threading.Condition asks
+    thing = _contended(lock)
+    return type(thing) is _RLOCK and bool(thing._is_owned())  # noqa: SLF001 - as conditions do
 
 
 @suspended
@@ -84,20 +88,27 @@ def lock_begin(
         if sinks.active_sink() is None:
             return None
         cls = type(lock)
-        adapter = ADAPTERS[cls]
-        thing = resources.contended(adapter, lock)
-        resource = by_object.get(thing)
-        if lock_owned(lock) if owned is None else owned:
+        thing = _contended(lock)
+        resource = by_object.by_id.get(id(thing))
+        if owned is None:
+            owned = type(thing) is _RLOCK and bool(thing._is_owned())
+        if owned:
             if by_call and resource is not None:
                 _nested[resource.id] = _nested.get(resource.id, 0) + 1
             return None
         site_id = site.id or site.arrive()
         if resource is None:
-            resource = resources.of_contended(adapter, thing, site.name)
-        manager = resources.manager_of(cls)
+            resource = resources.of_contended(ADAPTERS[cls], thing, site.name)
+        manager = _managers.get(cls)
+        if manager is None:
+            manager = _managers[cls] = resources.manager_of(cls)
+        if not by_call:
+            return publish.enter_started(manager, resource.id, site_id, _BLOCKING)
+        flags = _BLOCKING | BY_CALL
+        if not _released_in_block:
+            return publish.enter_started(manager, resource.id, site_id, flags)
         task = current_task()
-        flags = _BLOCKING | BY_CALL if by_call else _BLOCKING
-        before = open_acquisitions.released_in_block(resource, task) if by_call else None
+        before = open_acquisitions.released_in_block(resource, task)
         return publish.enter_started_by_call(
             manager, resource.id, site_id, task, before, flags=flags
         )
@@ -171,7 +182,13 @@ def lock_leaving(
 
 @hidden
 def _resource_of(lock: Any) -> Resource | None:
-    return by_object.get(resources.contended(ADAPTERS[type(lock)], lock))
+    return by_object.by_id.get(id(_contended(lock)))
+
+
+@hidden
+def _contended(lock: Any) -> Any:
+    """Return what threads contend for when they take ``lock``: that of a condition."""
+    return lock._lock if type(lock) is _CONDITION else lock
 
 
 class StandIn:
