@@ -119,3 +119,22 @@ def test_what_cannot_be_watched_has_no_entry_unless_it_is_to_be_kept() -> None:
     numbers.add_or_keep(thing, 2)
     assert numbers.get(thing) == 2
     assert numbers.pop(thing) == 2
+
+
+def test_a_thing_may_die_while_another_thread_clears_the_map(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing is printed, and nobody is told."""
+    failures: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", failures.append)
+    gone: list[int] = []
+    numbers: WeakIdMap[int] = WeakIdMap(gone.append)
+    thing = Thing()
+    numbers.add(thing, 1)
+    numbers.by_id.clear()  # the first half of what `clear()` does
+
+    del thing
+    gc.collect()
+
+    assert failures == []
+    assert gone == []

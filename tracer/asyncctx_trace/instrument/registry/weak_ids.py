@@ -91,7 +91,8 @@ class WeakIdMap(Generic[T]):
     def _forget(self, key: int, ref: object) -> None:
         if self._refs.get(key) is not ref:
             return
-        del self._refs[key]
-        value = self.by_id.pop(key)
-        if self._on_collected is not None:
+        # Another thread may call `clear()` meanwhile.
+        self._refs.pop(key, None)
+        value = self.by_id.pop(key, None)
+        if self._on_collected is not None and value is not None:
             self._on_collected(value)
