@@ -32,7 +32,7 @@ from __future__ import annotations
 
 import opcode
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import CodeType
 from typing import TypeVar
@@ -49,8 +49,12 @@ from asyncctx_trace.instrument.rewriting.bytecode import (
     swap,
 )
 from asyncctx_trace.instrument.rewriting.guards import await_region, guard
-from asyncctx_trace.instrument.rewriting.lock_calls import LockCalls
-from asyncctx_trace.instrument.rewriting.protocol_calls import ProtocolCalls, ProtocolHooks
+from asyncctx_trace.instrument.rewriting.lock_calls import LockCalls, has_lock_calls
+from asyncctx_trace.instrument.rewriting.protocol_calls import (
+    ProtocolCalls,
+    ProtocolHooks,
+    has_protocol_calls,
+)
 
 __all__ = ["SUPPORTED", "Hooks", "with_hooks", "has_async_with"]
 
@@ -132,9 +136,12 @@ def with_hooks(
         made = last[position[0]] = make_site(code, position, last.get(position[0]))
         return made
 
-    blocks = _HookInsertion(assembly, hooks)
-    sync = None if locks is None else LockCalls(assembly, locks)
-    calls = None if by_hand is None else ProtocolCalls(assembly, by_hand)
+    depths = assembly.depths()
+    blocks = _HookInsertion(assembly, hooks, depths)
+    sync = LockCalls(assembly, locks, depths) if locks and has_lock_calls(code) else None
+    calls = None
+    if by_hand is not None and has_protocol_calls(code):
+        calls = ProtocolCalls(assembly, by_hand, depths)
     # Their hooks come first, where the result of a call is entered by an `async with`.
     if calls is not None:
         calls.run(site_placed)
@@ -149,12 +156,12 @@ def with_hooks(
 class _HookInsertion:
     """One pass that inserts hooks into one code object."""
 
-    def __init__(self, assembly: Assembly, hooks: Hooks) -> None:
+    def __init__(self, assembly: Assembly, hooks: Hooks, depths: Mapping[Instruction, int]) -> None:
         self.assembly = assembly
         self.hooks = hooks
         self.order = tuple(assembly.instructions)
         self.index = {instruction: index for index, instruction in enumerate(self.order)}
-        self.depths = assembly.depths()
+        self.depths = depths
 
     def run(self, make_site: Callable[[Position], object]) -> None:
         for index, instruction in enumerate(self.order):

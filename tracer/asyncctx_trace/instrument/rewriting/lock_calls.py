@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import opcode
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import CodeType
 
 from asyncctx_trace.instrument.rewriting.bytecode import (
@@ -50,11 +50,13 @@ def has_lock_calls(code: CodeType) -> bool:
 class LockCalls:
     """One pass that inserts the hook into one code object."""
 
-    def __init__(self, assembly: Assembly, hook: Callable[..., object]) -> None:
+    def __init__(
+        self, assembly: Assembly, hook: Callable[..., object], depths: Mapping[Instruction, int]
+    ) -> None:
         self.assembly = assembly
         self.hook = hook
         self.order = tuple(assembly.instructions)
-        self.depths = assembly.depths()
+        self.depths = depths
 
     def run(self, make_site: Callable[[Position], object]) -> None:
         """Insert the hook; see :func:`async_with.with_hooks` for ``make_site``."""

@@ -18,7 +18,7 @@ once is left alone.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import CodeType
 
@@ -65,12 +65,14 @@ def has_protocol_calls(code: CodeType) -> bool:
 class ProtocolCalls:
     """One pass that inserts hooks around the hand-made calls of one code object."""
 
-    def __init__(self, assembly: Assembly, hooks: ProtocolHooks) -> None:
+    def __init__(
+        self, assembly: Assembly, hooks: ProtocolHooks, depths: Mapping[Instruction, int]
+    ) -> None:
         self.assembly = assembly
         self.hooks = hooks
         self.order = tuple(assembly.instructions)
         self.index = {instruction: index for index, instruction in enumerate(self.order)}
-        self.depths = assembly.depths()
+        self.depths = depths
         self.calls = [
             call
             for call in find_method_calls(assembly, self.order, self.depths, _METHODS)
