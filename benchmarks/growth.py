@@ -12,7 +12,7 @@ from typing import TypeAlias
 from benchmarks.measure import Row, child
 from benchmarks.recordings import contended, synthetic
 from benchmarks.report import REPORT
-from benchmarks.shapes import crossed, handed_on, hanging, queue
+from benchmarks.shapes import crossed, handed_on, hanging, queue, stacked
 
 __all__ = ["run"]
 
@@ -66,7 +66,8 @@ def run(rounds: int) -> list[Row]:
             grows("report, by resources and sites", _resources, powers[:3]),
             grows("report, by semaphores in semaphores", _semaphores, powers[:3]),
             grows("report, left first in, first out", crossed, powers[:3]),
-            grows("report, all in flight, in a deadlock", hanging, powers[:3]),
+            grows("report, all on one exit stack", stacked, (1_000, 10_000, 20_000, 100_000)),
+            grows("report, all in flight, in a deadlock", hanging, (*powers[:3], 200_000)),
         ]
 
 

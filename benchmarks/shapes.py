@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.recordings import new_recorder
 
-__all__ = ["crossed", "handed_on", "hanging", "queue"]
+__all__ = ["crossed", "handed_on", "hanging", "queue", "stacked"]
 
 
 def queue(path: Path, waiters: int) -> Path:
@@ -81,5 +81,21 @@ def hanging(path: Path, acquisitions: int) -> Path:
     for one in range(1, tasks + 1):
         next_ = one % tasks + 1
         recorder.enter_started(200_000_000 + one, tasks + one, one, one, 1, next_, next_)
+    recorder.close()
+    return path
+
+
+def stacked(path: Path, acquisitions: int) -> Path:
+    """One exit stack: a task enters all of the locks, one in the other, and exits them in order."""
+    recorder = new_recorder(path, tasks=1, locks=acquisitions)
+    now = 1_000
+    for one in range(1, acquisitions + 1):
+        recorder.enter_started(now, one, one - 1, 1, 1, one, one)
+        recorder.enter_ended(now + 10, one, 1, None)
+        now += 100
+    for one in range(acquisitions, 0, -1):
+        recorder.exit_started(now, one, 1, 1, None)
+        recorder.exit_ended(now + 10, one, 1, False, None)
+        now += 100
     recorder.close()
     return path

@@ -95,7 +95,7 @@ class Occupancy:
         return self.blocked_times[bisect_left(self.rows, row)]
 
     @cached_property
-    def _blocked_before(self) -> Sequence[int]:
+    def blocked_before(self) -> Sequence[int]:
         """The blocked time of all waiters together before each step, in ns."""
         lengths, blocked = map(sub, self.times[1:], self.times), self.blocked_waiters
         sums = accumulate(map(mul, lengths, blocked), initial=0)
@@ -134,7 +134,7 @@ class Occupancy:
         return self._blocked_until(end) - self._blocked_until(start)
 
     def _blocked_until(self, at: int) -> int:
-        before = self._blocked_before
+        before = self.blocked_before
         step = bisect_right(self.times, at) - 1
         if step < 0:
             return 0

@@ -10,6 +10,7 @@ from functools import cached_property
 from operator import le
 from typing import Any, Literal, TypeAlias, TypeVar
 
+from asyncctx_trace.analysis.kernels.charges import MAX_PATHS, MAX_PATHS_IN_ALL
 from asyncctx_trace.analysis.kernels.choice import Kernels, kernels_for
 from asyncctx_trace.analysis.kernels.columns import Nestings, Waits
 from asyncctx_trace.analysis.occupancy import Occupancy, contends, wait_of
@@ -140,6 +141,14 @@ class Snapshot:
         if exit_started != NOT_YET and at >= exit_started:
             return self.timeline.exit_task[row]
         return self.timeline.task[row]
+
+    @cached_property
+    def max_paths(self) -> int:
+        """The number of paths along which the waits for one resource are charged."""
+        if len(self.limited) * MAX_PATHS <= MAX_PATHS_IN_ALL:
+            return MAX_PATHS
+        contended = sum(self.occupancy(r).total_blocked > 0 for r in self.limited)
+        return max(2, min(MAX_PATHS, MAX_PATHS_IN_ALL // max(1, contended)))
 
     @cached_property
     def parents(self) -> array[int]:

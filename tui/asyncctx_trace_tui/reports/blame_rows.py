@@ -6,13 +6,11 @@ from collections import defaultdict
 from typing import Literal, TypeAlias
 
 from asyncctx_trace.analysis.summary.report import Report
-from asyncctx_trace.analysis.summary.resource_groups import ResourceGroup
 from asyncctx_trace.model.names import resource_name
 from asyncctx_trace_tui.reports.labels import distinct_names
 
 __all__ = ["Holder", "charges"]
 
-ResourcePath: TypeAlias = tuple[ResourceGroup | int, ...]
 Holder: TypeAlias = int | Literal["hand-over", "unknown"]
 """A site or a task; or the time between a release and the next enter, which is nobody's fault; or
 other time in which the resource was not full."""
@@ -27,10 +25,13 @@ def charges(report: Report, by: str) -> list[tuple[str, Holder, int]]:
 
     The holder is a site, or a task with ``by="task"``. Equal resources are grouped.
     """
-    group_of = {each: group for group in report.resources for each in group.resources}
+    group_of = {
+        each: number for number, group in enumerate(report.resources, 1) for each in group.resources
+    }
     named = distinct_names(report)
-    sums: dict[tuple[ResourcePath, Holder], int] = defaultdict(int)
-    names: dict[ResourcePath, str] = {}
+    # A resource in a path is the number of its group, or its negative id if it is in none.
+    sums: dict[tuple[tuple[int, ...], Holder], int] = defaultdict(int)
+    names: dict[tuple[int, ...], str] = {}
     for number, blamed in report.blames.items():
         charged: list[tuple[Holder, tuple[int, ...], int]] = (
             [(site, path, ns) for site, path, ns in blamed.by_site()]
@@ -41,7 +42,7 @@ def charges(report: Report, by: str) -> list[tuple[str, Holder, int]]:
             charged.append(("hand-over", (number,), blamed.hand_over))
             charged.append(("unknown", (number,), blamed.unknown - blamed.hand_over))
         for holder, path, ns in charged:
-            key = tuple(group_of.get(each, each) for each in path)
+            key = tuple([group_of.get(each) or -each for each in path])
             if key not in names:
                 names[key] = " → ".join(
                     named.get(each) or resource_name(report.snapshot.timeline, each)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from asyncctx_trace.analysis.contention.wait_chains import Cause, WaitChains, wait_chains
 from asyncctx_trace.analysis.kernels.charges import SCALE, Path
@@ -43,7 +44,7 @@ class Share:
         return self.site, self.task
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Blame:
     """Whom the waiters of one resource waited for, in ns; ``blamed + unknown == total``.
 
@@ -71,6 +72,10 @@ class Blame:
 
         While the event loop stood still, that is the line that blocked it.
         """
+        return self._by_site
+
+    @cached_property
+    def _by_site(self) -> list[tuple[int, Path, int]]:
         sums: dict[tuple[int, Path], int] = defaultdict(int)
         for share in self.shares:
             sums[share.charged[0], share.path] += share.ns
@@ -129,9 +134,12 @@ def _round(charges: Iterable[int], total: int) -> list[int]:
     """Round ``charges`` to whole ns with the sum ``total``; large fractions are rounded up."""
     exact = list(charges)
     whole = [charge >> SCALE for charge in exact]
+    missing = total - sum(whole)
+    if not missing:
+        return whole
     fractions = sorted(
         range(len(exact)), key=lambda i: (exact[i] & (1 << SCALE) - 1, i), reverse=True
     )
-    for index in fractions[: total - sum(whole)]:
+    for index in fractions[:missing]:
         whole[index] += 1
     return whole

@@ -68,6 +68,11 @@ class WaitChains:
         """All acquisitions."""
         return self._snapshot.timeline
 
+    @property
+    def max_paths(self) -> int:
+        """The number of paths that are followed from one resource."""
+        return self._snapshot.max_paths
+
     def occupancy(self, resource: int) -> Occupancy:
         """Return holders and waiters of ``resource``."""
         return self._snapshot.occupancy(resource)

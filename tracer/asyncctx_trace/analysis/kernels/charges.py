@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, TypeAlias, TypeVar, cast
 
 __all__ = [
     "MAX_PATHS",
+    "MAX_PATHS_IN_ALL",
     "MAX_PATH_LENGTH",
     "SCALE",
     "Charge",
@@ -22,6 +23,9 @@ SCALE = 64
 MAX_PATHS = 64
 """The number of paths that are followed from one resource: with tasks that hold one of several
 units each while they wait for the next resource, their number grows exponentially."""
+MAX_PATHS_IN_ALL = 50_000
+"""About how many paths are followed from all resources together: in a deadlock of 100,000 tasks,
+a path of the maximum length leads from each resource."""
 MAX_PATH_LENGTH = 16
 """The number of resources on a path."""
 
@@ -41,24 +45,32 @@ T = TypeVar("T")
 class ChargePaths(Generic[T]):
     """The paths that are still to be followed; those on which most time is passed on come first."""
 
-    def __init__(self, path: Path, rate: T) -> None:
-        """``rate``: what each holder at the end of ``path`` is charged with, over time."""
-        self._ahead: list[tuple[int, int, Path, T, list[Charge]]] = [(0, 0, path, rate, [])]
+    def __init__(self, path: Path, first: T, max_paths: int) -> None:
+        """``first``: what :meth:`follow` yields with ``path``."""
+        self._ahead: list[tuple[int, int, Path, Callable[[], tuple[int, T]] | None, T | None]]
+        self._ahead = [(0, 0, path, None, first)]
         self._count = 0
+        self._max_paths = max_paths
 
-    def add(self, path: Path, rate: T, passed_on: list[Charge]) -> None:
-        """Add a path. ``passed_on``: what each holder before its end no longer has to bear."""
-        amount = sum(ns for _, ns in passed_on)
-        if amount and len(path) <= MAX_PATH_LENGTH:
+    def add(self, path: Path, bound: int, resolve: Callable[[], tuple[int, T]]) -> None:
+        """Add a path on which at most ``bound`` is passed on.
+
+        ``resolve`` returns the exact amount, and what is passed on to whom. It is not called for
+        paths on which so little is passed on that they are never followed.
+        """
+        if bound and len(path) <= MAX_PATH_LENGTH:
             self._count += 1
-            heappush(self._ahead, (-amount, self._count, path, rate, passed_on))
+            heappush(self._ahead, (-bound, self._count, path, resolve, None))
 
-    def follow(self, charges: Charges) -> Iterator[tuple[Path, T]]:
-        """Yield each path with its rate, after subtracting from ``charges`` what is passed on."""
-        for _ in range(MAX_PATHS):
-            if not self._ahead:
-                break
-            _, _, path, rate, passed_on = heappop(self._ahead)
-            for key, ns in passed_on:
-                charges[key] -= ns
-            yield path, rate
+    def follow(self) -> Iterator[tuple[Path, T]]:
+        """Yield each path with what is passed on along it."""
+        followed = 0
+        while self._ahead and followed < self._max_paths:
+            _, number, path, resolve, passed_on = heappop(self._ahead)
+            if resolve is not None:
+                amount, passed_on = resolve()
+                if amount:
+                    heappush(self._ahead, (-amount, number, path, None, passed_on))
+                continue
+            followed += 1
+            yield path, cast("T", passed_on)

@@ -9,7 +9,17 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Literal, TypeAlias
 
-__all__ = ["Holds", "Level", "Nestings", "Span", "Waits", "innermost_spans"]
+__all__ = [
+    "MAX_AROUND",
+    "MAX_PAIRS",
+    "HeldWaits",
+    "Holds",
+    "Level",
+    "Nestings",
+    "Span",
+    "Waits",
+    "innermost_spans",
+]
 
 Span: TypeAlias = tuple[int, int, int]
 """Start, end and row of a wait."""
@@ -93,6 +103,26 @@ class Holds:
             first = max(done, bisect_right(self.latest_ends, start))
             done = max(done, bisect_left(self.starts, end))
             yield from range(first, done)
+
+
+MAX_AROUND = 32
+"""The number of enclosing acquisitions, from the innermost, with which a request is compared: for
+an exit stack of n locks, the number of all pairs is quadratic."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldWaits:
+    """Waits during which others waited for what the same task held."""
+
+    cost: int
+    """How long the others waited meanwhile, in ns."""
+    count: int
+    pairs: list[tuple[int, int]]
+    """The rows that were held and asked for, of the first :data:`MAX_PAIRS`."""
+
+
+MAX_PAIRS = 10
+"""The number of pairs in :attr:`HeldWaits.pairs`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,14 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, 
 from typing import Protocol
 
 from asyncctx_trace.analysis.kernels.charges import Charges
-from asyncctx_trace.analysis.kernels.columns import Holds, Level, Nestings, Waits
+from asyncctx_trace.analysis.kernels.columns import HeldWaits, Holds, Level, Nestings, Waits
 from asyncctx_trace.analysis.kernels.path_steps import Segment, Step
 from asyncctx_trace.analysis.kernels.wait_groups import WaitGroup
 from asyncctx_trace.analysis.statistics import DurationStats
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.analysis.timeline.wait_columns import WaitColumns
 
-__all__ = ["Contention", "Operations", "ResourceOccupancy"]
+__all__ = ["Contention", "Occupancies", "Operations", "ResourceOccupancy"]
 
 
 class ResourceOccupancy(Protocol):
@@ -41,16 +41,41 @@ class ResourceOccupancy(Protocol):
         """The number of waiters in each step while the resource was full, 0 otherwise."""
 
     @property
+    def rows(self) -> array[int]:
+        """The acquisitions of the resource."""
+
+    @property
+    def blocked_times(self) -> array[int]:
+        """For how many ns each of ``rows`` waited while the resource was full."""
+
+    @property
+    def blocked_before(self) -> Sequence[int]:
+        """The blocked time of all waiters together before each step, in ns."""
+
+    @property
     def holds(self) -> Holds:
         """Which task held the resource from when to when."""
 
+    def blocked_time(self, row: int) -> int:
+        """Return for how many ns ``row`` waited while the resource was full."""
 
-class Contention(Protocol):
-    """Who waited and who held, of all resources."""
+    def blocked_between(self, start: int, end: int) -> int:
+        """Return the blocked time of all waiters together between two times, in ns."""
+
+
+class Occupancies(Protocol):
+    """Holders and waiters of all resources."""
 
     @property
     def timeline(self) -> Timeline:
         """All acquisitions."""
+
+    def occupancy(self, resource: int) -> ResourceOccupancy:
+        """Return holders and waiters of ``resource``."""
+
+
+class Contention(Occupancies, Protocol):
+    """Who waited and who held, of all resources."""
 
     @property
     def waits(self) -> Waits:
@@ -63,8 +88,9 @@ class Contention(Protocol):
         No two times of one task overlap, here and in :attr:`waits`.
         """
 
-    def occupancy(self, resource: int) -> ResourceOccupancy:
-        """Return holders and waiters of ``resource``."""
+    @property
+    def max_paths(self) -> int:
+        """The number of paths that are followed from one resource."""
 
 
 class Operations(Protocol):
@@ -110,6 +136,15 @@ class Operations(Protocol):
 
         Without ``trees``, pairs that one task takes as x, y, x are left out: code that walks down a
         tree of similar locks takes them in this order, and never the other way round.
+        """
+
+    def held_waits(
+        self, contention: Occupancies, nestings: Nestings, left_out: Collection[int], now: int
+    ) -> dict[tuple[int, int, int], HeldWaits]:
+        """Return the waits of ``nestings`` during which others waited for what was held.
+
+        By resource and site of the hold, and site of the wait, in order of the first of each. Waits
+        for a resource that was not full do not count, nor do the rows ``left_out``.
         """
 
     # -- some acquisitions ------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from asyncctx_trace.analysis.contention.costs import ResourceUse
 from asyncctx_trace.analysis.snapshot import Snapshot
@@ -29,7 +29,8 @@ class ResourceGroup:
     """The common name; parts that differ are written as ``…``."""
     capacity: int | None
     """The capacity of each."""
-    resources: tuple[int, ...]
+    resources: tuple[int, ...] = field(hash=False)
+    """Not hashed: a group of n resources is looked up n times."""
 
     def __len__(self) -> int:
         return len(self.resources)

@@ -42,7 +42,7 @@ class AcquisitionColumns:
         self.site = array("q")
         self.by_call = array("B")
         self.manager: list[str] = []
-        self.depth = array("H")
+        self.depth = array("I")
         self.enter_started = array("q")
         self.enter_ended = array("q")
         self.exit_started = array("q")

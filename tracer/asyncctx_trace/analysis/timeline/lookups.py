@@ -89,11 +89,14 @@ def holds_of(timeline: Timeline, rows: Sequence[int], now: int) -> tuple[list[in
     return spans_of(timeline.enter_ended, timeline.exit_ended, entered(timeline, rows), now)
 
 
-def open_at(timeline: Timeline, parents: array[int], row: int, at: int) -> list[int]:
+def open_at(
+    timeline: Timeline, parents: array[int], row: int, at: int, levels: int = -1
+) -> list[int]:
     """Return ``row`` and the acquisitions around it that were held at ``at``, outermost first.
 
     ``parents``: by row, the row of the enclosing acquisition, -1 if there is none. Each acquisition
     knows the one that was innermost when it started, so that all open ones are on this chain.
+    ``levels``: how many acquisitions around ``row`` are looked at, held or not; -1 for all.
     """
     held: list[int] = []
     while row >= 0:
@@ -101,14 +104,20 @@ def open_at(timeline: Timeline, parents: array[int], row: int, at: int) -> list[
         got_in = timeline.entered(row) and timeline.enter_ended[row] <= at
         if got_in and (ended == NOT_YET or ended > at):
             held.append(row)
+        if levels == 0:
+            break
+        levels -= 1
         row = parents[row]
     return held[::-1]
 
 
-def open_around(timeline: Timeline, parents: array[int], row: int) -> list[int]:
-    """Return what the task of ``row`` held when it asked for it, outermost first."""
+def open_around(timeline: Timeline, parents: array[int], row: int, levels: int = -1) -> list[int]:
+    """Return what the task of ``row`` held when it asked for it, outermost first.
+
+    ``levels``: see :func:`open_at`.
+    """
     at = timeline.enter_started[row]
-    return [other for other in open_at(timeline, parents, row, at) if other != row]
+    return [other for other in open_at(timeline, parents, row, at, levels) if other != row]
 
 
 def innermost_at(timeline: Timeline, parents: array[int], task: int, at: int) -> int | None:

@@ -307,7 +307,7 @@ def _set_depths(columns: AcquisitionColumns, new: Integers, ended: Integers) -> 
     before_task = running[starts] - step[starts] if len(starts) else running
     height = running - np.repeat(before_task - open_before, counts)
 
-    depth = np.frombuffer(columns.depth, np.uint16)
+    depth = np.frombuffer(columns.depth, columns.depth.typecode)
     started = step > 0
     depth[row[started]] = height[started] - 1
     is_top = depth[row] == np.where(started, height - 1, height)

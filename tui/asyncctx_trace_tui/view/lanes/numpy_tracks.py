@@ -211,7 +211,9 @@ class ColumnSums:
     def add(self, timeline: Timeline, first: int, last: int) -> None:
         """Add the outermost acquisitions of the rows from ``first`` to before ``last``."""
         viewport = self._viewport
-        rows = first + np.flatnonzero(np.frombuffer(timeline.depth, np.uint16)[first:last] == 0)
+        rows = first + np.flatnonzero(
+            np.frombuffer(timeline.depth, timeline.depth.typecode)[first:last] == 0
+        )
         entered, body, _, ended = _edges(timeline, rows, False)
         for number, times in enumerate((entered, body, ended)):
             passed = np.minimum(times, self._now) - viewport.start

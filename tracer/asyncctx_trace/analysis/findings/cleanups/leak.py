@@ -138,8 +138,14 @@ def _waiting(snapshot: Snapshot, rows: list[int]) -> list[int]:
     holders = len(snapshot.holders(resource, snapshot.now))
     if holders < snapshot.occupancy(resource).limit:
         return []
-    return [
-        row
-        for row in timeline.in_flight
-        if timeline.resource[row] == resource and timeline.enter_ended[row] == NOT_YET
-    ][:EVIDENCE]
+    return snapshot.once(_waiting_rows).get(resource, [])[:EVIDENCE]
+
+
+def _waiting_rows(snapshot: Snapshot) -> dict[int, list[int]]:
+    """Return resource -> the open rows that have not entered it."""
+    timeline = snapshot.timeline
+    waiting: dict[int, list[int]] = {}
+    for row in timeline.in_flight:
+        if timeline.enter_ended[row] == NOT_YET:
+            waiting.setdefault(timeline.resource[row], []).append(row)
+    return waiting

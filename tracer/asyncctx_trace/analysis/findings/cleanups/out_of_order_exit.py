@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
 
@@ -17,6 +18,10 @@ from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET
 
 __all__ = ["OutOfOrderExit"]
+
+
+_MOST = 64
+"""The number of acquisitions that are compared with one that is exited below them."""
 
 
 class OutOfOrderExit(Finding):
@@ -64,25 +69,44 @@ class OutOfOrderExit(Finding):
 
 
 def _crossed(snapshot: Snapshot, task: int) -> Iterator[tuple[int, int]]:
-    """Yield two acquisitions of ``task``, the outer one of which was exited first."""
+    """Yield two acquisitions of ``task``, the outer one of which was exited first.
+
+    Left out are acquisitions whose order never matters, and all but the outermost of many that
+    were entered after the one that was exited.
+    """
     timeline = snapshot.timeline
+    bound = snapshot.once(_bound_resources)
     moves: list[tuple[int, int, int]] = []
     for row in snapshot.stacked[task]:
-        if timeline.task[row] == task:
+        matters = timeline.by_call[row] or timeline.resource[row] in bound
+        if matters and timeline.task[row] == task:
             moves.append((timeline.enter_started[row], 0, row))
             if timeline.exit_ended[row] != NOT_YET:
                 moves.append((timeline.exit_ended[row], 1, row))
     stack: list[int] = []
+    arrivals: list[int] = []
+    """By index in ``stack``: which of all arrivals it was."""
+    arrival_of: dict[int, int] = {}
     for at, leaves, row in sorted(moves):
         if not leaves:
+            arrival_of[row] = len(arrival_of)
             stack.append(row)
+            arrivals.append(arrival_of[row])
             continue
-        for upper in stack[stack.index(row) + 1 :]:
+        index = bisect_left(arrivals, arrival_of[row])
+        for upper in stack[index + 1 : index + 1 + _MOST]:
             # Within one tick of the clock nobody can tell what came first.
             asked = timeline.enter_started[upper]
             if timeline.enter_ended[row] <= asked < at != timeline.exit_ended[upper]:
                 yield row, upper
-        stack.remove(row)
+        del stack[index], arrivals[index]
+
+
+def _bound_resources(snapshot: Snapshot) -> set[int]:
+    """Return the resources whose exits must nest, by whatever they were entered."""
+    resources = snapshot.timeline.resources
+    kinds = (*TASK_BOUND, "transaction")
+    return {resource for resource, known in resources.items() if known.kind in kinds}
 
 
 def _order_matters(snapshot: Snapshot, lower: int, upper: int) -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from operator import attrgetter
 
 from asyncctx_trace.analysis.contention.task_waits import TaskWait, TaskWaits
 from asyncctx_trace.analysis.deadlocks.cycles import cycles_of
 from asyncctx_trace.analysis.deadlocks.stuck_groups import stuck_groups
 from asyncctx_trace.analysis.findings.finding import Finding, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
-from asyncctx_trace.analysis.occupancy import wait_of
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.wait_subjects import describe_subject
 from asyncctx_trace.model.durations import format_duration
@@ -51,33 +51,22 @@ class HeldAcrossWait(Finding):
         explained = {
             row for cycle in snapshot.once(cycles_of) for row in (*cycle.waits, *cycle.behind)
         }
-        groups: dict[tuple[int, int, int], list[tuple[int, int]]] = defaultdict(list)
-        cost: dict[tuple[int, int, int], int] = defaultdict(int)
-        for inner, _, around in snapshot.nestings:
-            if inner in explained or not snapshot.blocked_time(inner):
-                continue
-            span = wait_of(timeline, inner, snapshot.now)
-            for outer in around:
-                held = timeline.resource[outer]
-                waited = snapshot.occupancy(held).blocked_between(*span)
-                if waited:
-                    key = held, timeline.site[outer], timeline.site[inner]
-                    groups[key].append((outer, inner))
-                    cost[key] += waited
-        for key in sorted(groups, key=cost.__getitem__, reverse=True):
-            if cost[key] < thresholds.held_across_wait:
+        kernels = snapshot.kernels.for_rows(snapshot.nestings.inner)
+        groups = kernels.held_waits(snapshot, snapshot.nestings, explained, snapshot.now)
+        for found in sorted(groups.values(), key=attrgetter("cost"), reverse=True):
+            if found.cost < thresholds.held_across_wait:
                 break
-            outer, inner = groups[key][0]
+            outer, inner = found.pairs[0]
             yield cls.of(
                 snapshot,
-                [row for pair in groups[key] for row in pair],
+                [row for pair in found.pairs for row in pair],
                 f"{snapshot.task_name(timeline.task[outer])} held "
                 f"{snapshot.acquisition_label(outer)} while it waited for "
                 f"{snapshot.acquisition_label(inner)}, and others waited "
-                f"{format_duration(cost[key])} for it meanwhile{times(len(groups[key]))}.",
+                f"{format_duration(found.cost)} for it meanwhile{times(found.count)}.",
                 at=timeline.enter_started[inner],
-                cost=cost[key],
-                count=len(groups[key]),
+                cost=found.cost,
+                count=found.count,
             )
         yield from cls._across_other_waits(snapshot, thresholds)
 

@@ -2,6 +2,7 @@
 
 from asyncctx_trace.analysis.kernels.plain.charges import charges
 from asyncctx_trace.analysis.kernels.plain.handovers import fill_in_order
+from asyncctx_trace.analysis.kernels.plain.held_waits import held_waits
 from asyncctx_trace.analysis.kernels.plain.nestings import nesting_steps, nestings
 from asyncctx_trace.analysis.kernels.plain.occupancy import (
     blocked_times,
@@ -36,6 +37,7 @@ __all__ = [
     "fill_in_order",
     "hand_over_time",
     "held_and_lifetime",
+    "held_waits",
     "holds",
     "integral",
     "last_event_times",

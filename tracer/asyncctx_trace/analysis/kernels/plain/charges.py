@@ -5,10 +5,18 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import accumulate, groupby, pairwise
 from typing import TypeAlias
 
-from asyncctx_trace.analysis.kernels.charges import SCALE, ChargeKey, ChargePaths, Charges, Path
+from asyncctx_trace.analysis.kernels.charges import (
+    SCALE,
+    Charge,
+    ChargeKey,
+    ChargePaths,
+    Charges,
+    Path,
+)
 from asyncctx_trace.analysis.kernels.protocol import Contention, ResourceOccupancy
 
 __all__ = ["charges"]
@@ -23,8 +31,11 @@ def charges(contention: Contention, resource: int) -> Charges:
     steps = zip(occupancy.blocked_waiters, occupancy.holders, strict=True)
     values = [(waiters << SCALE) // holders if waiters else 0 for waiters, holders in steps]
     charged: Charges = defaultdict(int)
-    paths = ChargePaths((resource,), _Rate(occupancy.times, values))
-    for path, rate in paths.follow(charged):
+    first: _PassedOn = _Rate(occupancy.times, values), []
+    paths = ChargePaths((resource,), first, contention.max_paths)
+    for path, (rate, relief) in paths.follow():
+        for key, ns in relief:
+            charged[key] -= ns
         _charge(contention, path, rate, charged, paths)
     return charged
 
@@ -69,8 +80,16 @@ class _Rate:
             yield self.times[step], self.values[step]
 
 
+_PassedOn: TypeAlias = tuple[_Rate, list[Charge]]
+"""What each holder of the next resource gets, and what those before it no longer have to bear."""
+
+
 def _charge(
-    contention: Contention, path: Path, rate: _Rate, charged: Charges, paths: ChargePaths[_Rate]
+    contention: Contention,
+    path: Path,
+    rate: _Rate,
+    charged: Charges,
+    paths: ChargePaths[_PassedOn],
 ) -> None:
     """Charge each holder of the last resource of ``path`` with ``rate`` while it holds it.
 
@@ -96,9 +115,17 @@ def _charge(
                     charged[site, task, path, 0] -= charge
                     charged[site, task, path, cause] += charge
     for resource, waits in stuck.items():
-        own, passed_on = _pass_on(rate, sorted(waits), contention.occupancy(resource))
-        relief = [(key, own.between(since, until)) for since, until, key in waits]
-        paths.add((*path, resource), passed_on, relief)
+        bound = sum(rate.between(since, until) for since, until, _ in waits)
+        occupancy = contention.occupancy(resource)
+        paths.add((*path, resource), bound, partial(_resolve, rate, waits, occupancy))
+
+
+def _resolve(
+    rate: _Rate, waits: list[_Stuck], occupancy: ResourceOccupancy
+) -> tuple[int, _PassedOn]:
+    own, passed_on = _pass_on(rate, sorted(waits), occupancy)
+    relief = [(key, own.between(since, until)) for since, until, key in waits]
+    return sum(ns for _, ns in relief), (passed_on, relief)
 
 
 def _pass_on(rate: _Rate, waits: list[_Stuck], occupancy: ResourceOccupancy) -> tuple[_Rate, _Rate]:

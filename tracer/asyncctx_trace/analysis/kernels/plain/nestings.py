@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Hashable, Sequence
 
-from asyncctx_trace.analysis.kernels.columns import Level, Nestings
+from asyncctx_trace.analysis.kernels.columns import MAX_AROUND, Level, Nestings
 from asyncctx_trace.analysis.timeline.lookups import open_around, resource_key
 from asyncctx_trace.analysis.timeline.table import Timeline
 
@@ -21,7 +21,7 @@ def nestings(timeline: Timeline, limited: Sequence[int], parents: array[int]) ->
             if timeline.parent[row]:
                 outer = [
                     other
-                    for other in open_around(timeline, parents, row)
+                    for other in open_around(timeline, parents, row, MAX_AROUND)
                     if timeline.resource[other] != resource and timeline.resource[other] in counted
                 ]
                 if outer:

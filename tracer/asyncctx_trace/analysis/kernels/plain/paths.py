@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import chain, pairwise
 
 from asyncctx_trace.analysis.kernels.path_steps import Segment, Step
-from asyncctx_trace.analysis.timeline.lookups import innermost_at, pick
+from asyncctx_trace.analysis.timeline.lookups import pick
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 
 __all__ = ["event_times", "last_event_times", "path_steps"]
@@ -45,13 +45,14 @@ def path_steps(
     event_times: Callable[[int], array[int]],
 ) -> Iterator[Step]:
     """Yield the segments of a path, each cut where the activity of its task changed."""
+    innermost = _Innermost(timeline, parents)
     for task, start, end, link, by in segments:
         events = event_times(task)
         first, last = bisect_right(events, start), bisect_left(events, end)
         bounds = [start, *dict.fromkeys(events[first:last]), end]
         merged: list[Step] = []
         for since, until in pairwise(bounds):
-            row = innermost_at(timeline, parents, task, since)
+            row = innermost.at(task, since)
             phase = None if row is None else timeline.phase_at(row, since)
             if not merged:
                 merged.append(Step(since, until, task, phase, row, link, by))
@@ -60,3 +61,36 @@ def path_steps(
             else:
                 merged.append(Step(since, until, task, phase, row, "same task", None))
         yield from merged
+
+
+class _Innermost:
+    """The innermost acquisition of a task, at times that ascend.
+
+    What ``innermost_at`` returns. It does not visit an acquisition that has ended again: of a stack
+    of n, all exits together cost O(n log n), not O(n²).
+    """
+
+    def __init__(self, timeline: Timeline, parents: array[int]) -> None:
+        self._timeline = timeline
+        self._parents = parents
+        self._latest = NOT_YET
+        self._outside: dict[int, int] = {}
+        """Row that has ended -> the next one around it that may not have."""
+
+    def at(self, task: int, at: int) -> int | None:
+        """Return the row in which ``task`` was at time ``at``, ``None`` for none."""
+        timeline, outside = self._timeline, self._outside
+        if at < self._latest:
+            outside.clear()
+        self._latest = at
+        rows = timeline.rows_of_task.get(task, ())
+        index = bisect_right(rows, at, key=timeline.enter_started.__getitem__) - 1
+        row = rows[index] if index >= 0 else -1
+        ended: list[int] = []
+        while row >= 0 and timeline.phase_at(row, at) is None:
+            ended.append(row)
+            if at < timeline.enter_started[row]:  # not ended: its time is out of order
+                ended.clear()
+            row = outside.get(row, self._parents[row])
+        outside.update(dict.fromkeys(ended, row))
+        return row if row >= 0 else None

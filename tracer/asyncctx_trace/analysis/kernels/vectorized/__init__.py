@@ -2,6 +2,7 @@
 
 from asyncctx_trace.analysis.kernels.vectorized.charges import charges
 from asyncctx_trace.analysis.kernels.vectorized.handovers import fill_in_order
+from asyncctx_trace.analysis.kernels.vectorized.held_waits import held_waits
 from asyncctx_trace.analysis.kernels.vectorized.nestings import nesting_steps, nestings
 from asyncctx_trace.analysis.kernels.vectorized.occupancy import (
     blocked_times,
@@ -40,6 +41,7 @@ __all__ = [
     "fill_in_order",
     "hand_over_time",
     "held_and_lifetime",
+    "held_waits",
     "holds",
     "integral",
     "last_event_times",

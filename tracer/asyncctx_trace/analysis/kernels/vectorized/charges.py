@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
-from typing import Any, TypeAlias
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,13 +36,15 @@ def charges(contention: Contention, resource: int) -> Charges:
     times, holders = view(occupancy.times), view(occupancy.holders).astype(np.int64)
     waiters = view(occupancy.blocked_waiters).astype(np.int64)
     rate = _Rate.of(times, waiters, np.maximum(holders, 1))
-    charged: Charges = defaultdict(int)
     waits = _WaitLookup(contention.waits)
     causes = [_WaitLookup(each) for each in contention.causes if len(each.starts)]
-    paths = ChargePaths((resource,), rate)
-    for path, rate in paths.follow(charged):
+    paths = ChargePaths((resource,), _PassedOn(rate), contention.max_paths)
+    charged: dict[Path, list[_Charged]] = {}
+    for path, (rate, relief) in paths.follow():
+        if relief is not None:
+            charged[path[:-1]].append(relief)
         _charge(contention, waits, causes, path, rate, charged, paths)
-    return charged
+    return dict(charge for path, parts in charged.items() for charge in _sums(path, parts))
 
 
 class _Rate:
@@ -94,6 +96,34 @@ class _Rate:
         return self.times[bounds[::2]], self.times[bounds[1::2]]
 
 
+class _Charged(NamedTuple):
+    """What holders are charged with, in units of ``2**-SCALE`` ns divided by ``2**shift``.
+
+    Parallel columns: site and task of each hold, the number of the cause for which it did not go
+    on, 0 for none, and the amount.
+    """
+
+    sites: Integers
+    tasks: Integers
+    causes: Integers
+    amounts: Values
+    shift: int
+
+    @classmethod
+    def of(cls, sites: Integers, tasks: Integers, amounts: Values, shift: int) -> _Charged:
+        """Return charges without a cause."""
+        return cls(sites, tasks, np.zeros(len(sites), np.int64), amounts, shift)
+
+
+class _PassedOn(NamedTuple):
+    """What is passed on along a path."""
+
+    rate: _Rate
+    """What each holder of the last resource gets."""
+    relief: _Charged | None = None
+    """What the holders of the resource before it no longer have to bear, as negative amounts."""
+
+
 class _WaitLookup:
     """Waits, for lookups of many tasks at once."""
 
@@ -124,8 +154,8 @@ def _charge(
     causes: list[_WaitLookup],
     path: Path,
     rate: _Rate,
-    charged: Charges,
-    paths: ChargePaths[_Rate],
+    charged: dict[Path, list[_Charged]],
+    paths: ChargePaths[_PassedOn],
 ) -> None:
     """Charge each holder of the last resource of ``path`` with ``rate`` while it holds it.
 
@@ -142,10 +172,9 @@ def _charge(
     some = amounts > 0
     near, starts, ends, amounts = near[some], starts[some], ends[some], amounts[some]
     tasks, sites = view(holds.tasks)[near], view(timeline.site)[view(holds.rows)[near]]
-    for key, ns in _sums(path, sites, tasks, amounts, rate.shift):
-        charged[key] += ns
+    parts = charged[path] = [_Charged.of(sites, tasks, amounts, rate.shift)]
     for reasons in causes:
-        _charge_causes(reasons, path, rate, charged, (sites, tasks, starts, ends))
+        parts += _causes(reasons, rate, (sites, tasks, starts, ends))
 
     which, wait = waits.within(tasks, starts, ends)
     resources = view(timeline.resource)[waits.rows[wait]]
@@ -153,22 +182,34 @@ def _charge(
     which, wait, resources = which[other], wait[other], resources[other]
     since = np.maximum(waits.starts[wait], starts[which])
     until = np.minimum(waits.ends[wait], ends[which])
+    bounds = rate.between(since, until)
     for resource in dict.fromkeys(resources.tolist()):
-        here = resources == resource
-        own, passed_on = _pass_on(rate, since[here], until[here], contention.occupancy(resource))
-        relief = own.between(since[here], until[here])
-        sums = _sums(path, sites[which[here]], tasks[which[here]], relief, rate.shift)
-        paths.add((*path, resource), passed_on, list(sums))
+        here = np.flatnonzero(resources == resource)
+        holders = _Charged.of(sites[which[here]], tasks[which[here]], bounds[here], rate.shift)
+        occupancy = contention.occupancy(resource)
+        resolve = partial(_resolve, rate, since[here], until[here], holders, occupancy)
+        paths.add((*path, resource), int(bounds[here].sum()) << rate.shift, resolve)
 
 
-def _charge_causes(
-    causes: _WaitLookup,
-    path: Path,
+def _resolve(
     rate: _Rate,
-    charged: Charges,
+    since: Integers,
+    until: Integers,
+    holders: _Charged,
+    occupancy: ResourceOccupancy,
+) -> tuple[int, _PassedOn]:
+    own, passed_on = _pass_on(rate, since, until, occupancy)
+    relief = own.between(since, until)
+    amount = int(relief.sum()) << rate.shift
+    return amount, _PassedOn(passed_on, holders._replace(amounts=-relief))
+
+
+def _causes(
+    causes: _WaitLookup,
+    rate: _Rate,
     holds: tuple[Integers, Integers, Integers, Integers],
-) -> None:
-    """Say for which causes the holders did not go on.
+) -> list[_Charged]:
+    """Return for which causes the holders did not go on, and the same without a cause, negative.
 
     ``holds``: the sites, tasks, starts and ends of those that are charged.
     """
@@ -178,10 +219,8 @@ def _charge_causes(
     amounts = rate.between(since, np.minimum(causes.ends[cause], ends[which]))
     some = amounts > 0
     which, cause, amounts = which[some], cause[some], amounts[some]
-    numbers = causes.rows[cause]
-    for key, ns in _sums(path, sites[which], tasks[which], amounts, rate.shift, numbers):
-        charged[(*key[:3], 0)] -= ns
-        charged[key] += ns
+    unknown = _Charged.of(sites[which], tasks[which], -amounts, rate.shift)
+    return [unknown, unknown._replace(causes=causes.rows[cause], amounts=amounts)]
 
 
 def _pass_on(
@@ -218,26 +257,19 @@ def _pass_on(
     return own, _Rate(times, each * stuck // holders)
 
 
-def _sums(
-    path: Path,
-    sites: Integers,
-    tasks: Integers,
-    amounts: Values,
-    shift: int,
-    causes: Integers | None = None,
-) -> Iterator[Charge]:
-    """Yield the sums of ``amounts`` by site, task, path and cause, in order of appearance."""
+def _sums(path: Path, parts: list[_Charged]) -> Iterator[Charge]:
+    """Yield the sums of the amounts by site, task, path and cause, in order of appearance."""
+    sites, tasks, causes, amounts = (
+        np.concatenate([part[field] for part in parts]) for field in range(4)
+    )
+    shift = parts[0].shift
     if not len(amounts):
         return
-    if causes is None:
-        order = np.lexsort((tasks, sites))
-        begins = np.union1d(runs(sites[order]), runs(tasks[order]))
-    else:
-        order = np.lexsort((causes, tasks, sites))
-        begins = np.union1d(runs(sites[order]), runs(tasks[order]))
-        begins = np.union1d(begins, runs(causes[order]))
+    order = np.lexsort((causes, tasks, sites))
+    begins = np.unique(np.concatenate([runs(key[order]) for key in (sites, tasks, causes)]))
     sums = np.add.reduceat(amounts[order], begins)
-    for index in np.argsort(order[begins]).tolist():
-        first = order[begins[index]]
-        cause = 0 if causes is None else int(causes[first])
-        yield (int(sites[first]), int(tasks[first]), path, cause), int(sums[index]) << shift
+    groups = np.argsort(order[begins])
+    firsts = order[begins[groups]]
+    keys = (key[firsts].tolist() for key in (sites, tasks, causes))
+    for site, task, cause, amount in zip(*keys, sums[groups].tolist(), strict=True):
+        yield (site, task, path, cause), amount << shift

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 
-from asyncctx_trace.analysis.kernels.columns import Level, Nestings
+from asyncctx_trace.analysis.kernels.columns import MAX_AROUND, Level, Nestings
 from asyncctx_trace.analysis.kernels.vectorized.arrays import Integers, column, view
 from asyncctx_trace.analysis.timeline.lookups import resource_key
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
@@ -27,7 +27,7 @@ def nestings(timeline: Timeline, limited: Sequence[int], parents: array[int]) ->
     counts &= view(timeline.enter_outcome) == Outcome.OK
     levels: list[tuple[Integers, Integers]] = []
     requests, around = np.arange(len(rows)), enclosing[rows]
-    while len(requests := requests[around >= 0]):
+    while len(levels) < MAX_AROUND and len(requests := requests[around >= 0]):
         around = around[around >= 0]
         ended = view(timeline.exit_ended)[around]
         held = (view(timeline.enter_ended)[around] <= at[requests]) & counts[around]

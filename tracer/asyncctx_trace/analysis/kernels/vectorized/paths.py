@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 
 import numpy as np
 
@@ -21,6 +22,8 @@ from asyncctx_trace.model.outcomes import Outcome
 
 __all__ = ["event_times", "last_event_times", "path_steps"]
 
+_FEW_LEVELS = 16
+"""The number of enclosing acquisitions that are looked at one by one."""
 _PHASES: tuple[Phase | None, ...] = (None, *PHASES)
 """The phases by the numbers of :func:`_phase_numbers`."""
 
@@ -128,12 +131,44 @@ def _innermost(
     phase = np.zeros(len(at), np.int64)
     enclosing = view(parents)
     left = np.flatnonzero(result >= 0)
-    while len(left):
+    ancestors: _Ancestors | None = None
+    for level in count():
+        if level >= _FEW_LEVELS and len(left):
+            ancestors = ancestors or _Ancestors(timeline, enclosing)
+            result[left] = ancestors.not_ended(result[left], at[left])
+            left = left[result[left] >= 0]
+        if not len(left):
+            return result, phase
         phase[left] = _phase_numbers(timeline, result[left], at[left])
         left = left[phase[left] == 0]
         result[left] = enclosing[result[left]]
         left = left[result[left] >= 0]
-    return result, phase
+    raise AssertionError  # count() has no end
+
+
+class _Ancestors:
+    """Lookups in long chains of enclosing acquisitions, in O(log n) steps (binary lifting)."""
+
+    def __init__(self, timeline: Timeline, enclosing: Integers) -> None:
+        outside = len(enclosing)
+        up = np.append(np.where(enclosing < 0, outside, enclosing), outside)
+        _, got_in, left, over = map(view, timeline.times)
+        never = np.iinfo(np.int64).max
+        inside = view(timeline.enter_outcome) == Outcome.OK
+        last = np.where(inside, np.maximum(got_in, np.maximum(left, over)), got_in)
+        lasts = (got_in == NOT_YET) | (inside & ((left == NOT_YET) | (over == NOT_YET)))
+        ends = np.append(np.where(lasts, never, last), never)
+        self._levels = [(up, ends)]
+        """By n: the ancestor ``2**n`` above each row, and the latest end of all below it."""
+        while np.any(up != outside):
+            up, ends = up[up], np.maximum(ends, ends[up])
+            self._levels.append((up, ends))
+
+    def not_ended(self, rows: Integers, at: Integers) -> Integers:
+        """Return each row or its first ancestor that had not ended at that time, -1 for none."""
+        for up, ends in reversed(self._levels):
+            rows = np.where(ends[rows] <= at, up[rows], rows)
+        return np.where(rows == len(self._levels[0][0]) - 1, -1, rows)
 
 
 def _phase_numbers(timeline: Timeline, rows: Integers, at: Integers) -> Integers:
