@@ -29,7 +29,7 @@ from asyncctx_trace.model.events import (
     TaskDefined,
 )
 from asyncctx_trace.model.outcomes import Outcome
-from asyncctx_trace.recording.reader import read
+from asyncctx_trace.recording.reading.reader import read
 from recording.builders import recorder
 
 

@@ -12,7 +12,9 @@ import pytest
 
 from asyncctx_trace import AlreadyRecording, RecordingExists, record, traced
 from asyncctx_trace.analysis.timeline.table import Timeline
+from asyncctx_trace.recording.format import SEGMENT
 from asyncctx_trace.recording.reading.reader import read
+from asyncctx_trace.recording.writing.retention import MIN_SIZE
 
 
 async def use(lock: asyncio.Lock) -> None:
@@ -185,3 +187,32 @@ def test_an_empty_variable_records_nothing(tmp_path: Path) -> None:
     run_with(tmp_path, "")
 
     assert list(tmp_path.glob("*.actx")) == []
+
+
+def test_locks_that_are_dropped_while_held_do_not_fill_a_ring(tmp_path: Path) -> None:
+    """Nobody can release them, so that nothing of them has to be kept."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        dedent(
+            """
+            import asyncio, sys
+            from asyncctx_trace import install, record
+
+            install()
+            async def main():
+                for _ in range(8_000):
+                    await asyncio.Lock().acquire()
+                    async with asyncio.Lock():
+                        pass
+
+            with record(sys.argv[1], keep="1MB"):
+                asyncio.run(main())
+            """
+        )
+    )
+    path = tmp_path / "a.actx"
+    subprocess.run([sys.executable, program, path], check=True)
+
+    timeline = Timeline(read(path))
+    assert path.stat().st_size <= MIN_SIZE + 4 * SEGMENT
+    assert len(timeline) + sum(dropped.acquisitions for dropped in timeline.dropped) == 16_000

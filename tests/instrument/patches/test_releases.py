@@ -590,6 +590,22 @@ def test_a_lock_that_is_collected_while_it_is_held_is_recorded(
     assert hold.exit_started is None
 
 
+def test_what_is_acquired_after_a_collected_lock_is_not_within_it(
+    traced: Callable[..., Timeline],
+) -> None:
+    """A task that loses a lock for each request does not nest deeper and deeper."""
+
+    async def main() -> None:
+        await asyncio.Semaphore(1).acquire()
+        gc.collect()
+        await asyncio.Semaphore(1).acquire()
+
+    first, second = traced(main)
+
+    assert first.collected is not None
+    assert second.parent is None
+
+
 # -- exit stacks ----------------------------------------------------------------------------------
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "LEAVING",
     "TRACED",
     "Acquisition",
+    "close",
     "enter_ended",
     "enter_started",
     "enter_started_by_call",
@@ -158,7 +159,7 @@ def enter_ended(acquisition: Acquisition | None, error: BaseException | None = N
             if sink is not None:
                 sink.enter_ended(at, acquisition.id, _OK, None)
         else:
-            _close(acquisition)
+            close(acquisition)
             if sink is not None:
                 outcome = call_hidden(outcome_of, error)
                 call_hidden(sink.enter_ended, at, acquisition.id, outcome, error)
@@ -220,7 +221,7 @@ def exit_ended(
         if open_ and open_[-1] is acquisition:
             open_.pop()
         else:
-            _close(acquisition)
+            close(acquisition)
         if sink is None:
             return
         if error is None:
@@ -266,7 +267,8 @@ _second_exit: Callable[[Acquisition, BaseException | None], None] = _nothing
 
 
 @hidden
-def _close(acquisition: Acquisition) -> None:
+def close(acquisition: Acquisition) -> None:
+    """Take ``acquisition`` off the open ones of its task."""
     open_ = acquisition.task.open
     if acquisition in open_:
         open_.remove(acquisition)

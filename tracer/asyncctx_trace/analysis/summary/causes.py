@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
 from asyncctx_trace.analysis.findings import Finding
+from asyncctx_trace.analysis.occupancy import contends
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET
 from asyncctx_trace.model.events import Outcome
@@ -270,7 +271,9 @@ def _holders(snapshot: Snapshot, finding: Finding) -> list[int]:
     if finding.kind not in _FAILED_ENTERS or not finding.rows:
         return []
     row = finding.rows[0]
-    if snapshot.timeline.entered(row) or snapshot.timeline.resource[row] not in snapshot.limited:
+    if snapshot.timeline.entered(row) or not contends(
+        snapshot.timeline.resources.get(snapshot.timeline.resource[row])
+    ):
         return []
     at = _end_of_enter(snapshot, row)
     at -= snapshot.timeline.enter_ended[row] != NOT_YET

@@ -155,8 +155,14 @@ def release_unmatched(resource: Resource, site: int) -> None:
 
 @hidden
 def collected(acquisitions: list[Acquisition]) -> None:
-    """Publish that the garbage collector took what these acquisitions hold."""
+    """Publish that the garbage collector took what these acquisitions hold.
+
+    Nobody can release it any more: they are no longer around what their task acquires later, and a
+    recording with retention need not keep them.
+    """
     sink = sinks.active.sink
+    for acquisition in acquisitions:
+        publish.close(acquisition)
     if sink is None:
         return
     for acquisition in acquisitions:

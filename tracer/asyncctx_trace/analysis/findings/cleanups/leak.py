@@ -11,6 +11,7 @@ from asyncctx_trace.analysis.findings.cleanups.failed_cleanups import left_by_fa
 from asyncctx_trace.analysis.findings.exit_evidence import exit_sites
 from asyncctx_trace.analysis.findings.finding import EVIDENCE, Certainty, Finding, by_site, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
+from asyncctx_trace.analysis.occupancy import contends
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.completeness import is_complete
 from asyncctx_trace.analysis.timeline.table import NOT_YET
@@ -133,7 +134,7 @@ def _waiting(snapshot: Snapshot, rows: list[int]) -> list[int]:
     """Return the rows that wait for the resource of ``rows`` while it is full."""
     timeline = snapshot.timeline
     resource = timeline.resource[rows[0]]
-    if resource not in snapshot.limited:
+    if not contends(timeline.resources.get(resource)):
         return []
     holders = len(snapshot.holders(resource, snapshot.now))
     if holders < snapshot.occupancy(resource).limit:

@@ -19,6 +19,7 @@ from asyncctx_trace.analysis.findings.failed_enters.unended_waits import (
 )
 from asyncctx_trace.analysis.findings.finding import EVIDENCE, Certainty, Finding, by_site, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
+from asyncctx_trace.analysis.occupancy import contends
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.completeness import is_complete
 from asyncctx_trace.analysis.timeline.table import NOT_YET
@@ -135,7 +136,7 @@ def is_stuck(snapshot: Snapshot, row: int, threshold: int) -> bool:
         return False
     resource, asked = timeline.resource[row], timeline.enter_started[row]
     holders = snapshot.holders(resource, snapshot.now)
-    if resource not in snapshot.limited or not holders:
+    if not contends(snapshot.timeline.resources.get(resource)) or not holders:
         return snapshot.interruption is None or not snapshot.interruption.is_orderly
     rows = timeline.rows_of_resource[resource]
     moved = max(
