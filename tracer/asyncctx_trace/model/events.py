@@ -269,6 +269,8 @@ class Dropped:
     """Whether events after ``at`` are missing, rather than before."""
     stops: bool = False
     """Whether the process stopped recording at ``at``."""
+    lines: int = 0
+    """The number of lines that the program printed and that are missing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,11 +35,10 @@ def _lines(report: Report) -> Iterator[str]:
         yield f"\n{_sentence(sentence)}"
     if report.summary:
         yield f"\n{_escaped(report.summary)}"
-    if report.missing:
+    if report.losses:
         yield ""
-    for reason, number in report.missing.items():
-        lost = f"{number:,} acquisitions are missing" if number else "incomplete"
-        yield f"- 🛑 **{lost}**: {_escaped(reason)}"
+    for lost, reason in report.losses:
+        yield f"- 🛑 **{lost.lower()}**: {_escaped(reason)}"
     if report.breaches or report.groups:
         yield ""
     for breach in report.breaches:

@@ -90,9 +90,8 @@ def _summary(report: Report) -> Iterator[RenderableType]:
 
 
 def _checks(report: Report) -> Iterator[RenderableType]:
-    for reason, number in report.missing.items():
-        lost = f"{number:,} acquisitions are missing: " if number else "Incomplete: "
-        yield Text(lost + plain(reason), style="red")
+    for lost, reason in report.losses:
+        yield Text(f"{lost}: {plain(reason)}", style="red")
     for breach in report.breaches:
         yield Text.assemble(("exceeded ", "bold red"), plain(breach.summary))
 

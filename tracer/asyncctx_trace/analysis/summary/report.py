@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -176,12 +177,20 @@ class Report:
         return sorted(grouped, key=lambda each: SORTS[self.sort](each[1]))  # type: ignore[arg-type, return-value]  # each key is comparable to its own kind
 
     @property
-    def missing(self) -> dict[str, int]:
-        """Reason -> the number of acquisitions that are missing because of it."""
-        lost: dict[str, int] = {}
+    def losses(self) -> list[tuple[str, str]]:
+        """What is missing and why, once for each reason."""
+        acquisitions: Counter[str] = Counter()
+        lines: Counter[str] = Counter()
         for loss in self.snapshot.timeline.dropped:
-            lost[loss.reason] = lost.get(loss.reason, 0) + loss.acquisitions
-        return lost
+            acquisitions[loss.reason] += loss.acquisitions
+            lines[loss.reason] += loss.lines
+        result = []
+        for reason, number in acquisitions.items():
+            parts = [f"{number:,} acquisitions"] if number else []
+            parts += [f"{lines[reason]:,} printed lines"] if lines[reason] else []
+            lost = f"{' and '.join(parts)} are missing" if parts else "Incomplete"
+            result.append((lost, reason))
+        return result
 
     def wall_ns(self, at: int) -> int | None:
         """Return the time of day (ns since 1970, UTC) at monotonic time ``at``, if known."""

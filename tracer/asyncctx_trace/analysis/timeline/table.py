@@ -221,11 +221,18 @@ class Timeline(AcquisitionColumns):
                 self.quiescent[event.process] = event
 
     def _add_dropped(self, event: Dropped) -> None:
-        """Add up the acquisitions that are missing for the same reason."""
+        """Add up what is missing of one process for the same reason."""
         for index, known in enumerate(self.dropped):
-            if event.later and replace(known, acquisitions=event.acquisitions) == event:
-                total = known.acquisitions + event.acquisitions
-                self.dropped[index] = replace(event, acquisitions=total)
+            at = event.at if event.later else known.at
+            if replace(event, at=at, acquisitions=0, lines=0) == replace(
+                known, acquisitions=0, lines=0
+            ):
+                self.dropped[index] = replace(
+                    known,
+                    at=max(known.at, event.at),
+                    acquisitions=known.acquisitions + event.acquisitions,
+                    lines=known.lines + event.lines,
+                )
                 return
         self.dropped.append(event)
 

@@ -114,12 +114,12 @@ class Batch:
     def _add_recycled(self, writer: ProcessState, entry: dict[str, Any]) -> None:
         """Add notes on what is missing because segments were recycled; the counts only grow."""
         recycled = entry["acquisitions"] - writer.recycled
+        lines = entry["lines"] - writer.recycled_lines
         writer.recycled = entry["acquisitions"]
+        writer.recycled_lines = entry["lines"]
         process = writer.base >> PROCESS_SHIFT
-        self.notes.append(Dropped(entry["at"], recycled, "older than what is kept", process))
-        if lines := entry["lines"] - writer.recycled_lines:
-            writer.recycled_lines = entry["lines"]
-            self.notes.append(Dropped(entry["at"], 0, f"{lines} printed lines are not kept"))
+        reason = "older than what is kept"
+        self.notes.append(Dropped(entry["at"], recycled, reason, process, lines=lines))
 
 
 def _site(writer: ProcessState, entry: dict[str, Any]) -> SiteDefined:
