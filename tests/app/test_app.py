@@ -13,7 +13,12 @@ from app.async_tests import async_test
 from app.builders import MS, START, RecordingBuilder, three_workers
 from app.driver import FakeProgram, open_app
 from asyncctx_trace.errors import NotARecording
+from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace.recording.reading.reader import Recording
+from asyncctx_trace.recording.writing.retention import Retention
+from asyncctx_trace.recording.writing.ring import LiveSet, RingRecorder
+from asyncctx_trace.recording.writing.segments import create
+from asyncctx_trace_tui.app import application
 from asyncctx_trace_tui.app.application import TraceApp
 from asyncctx_trace_tui.app.widgets.panes.narration_panel import Sentences
 from asyncctx_trace_tui.run.launcher import Program
@@ -397,3 +402,39 @@ async def test_a_recording_that_is_truncated_while_it_is_shown_stays_on_screen(
         assert driver.app.is_running
         assert driver.visible_lanes
         assert [note for note in driver.notified if "truncated while it was read" in note]
+
+
+@async_test
+async def test_what_a_ring_has_given_up_is_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The app can follow a program for days; what was selected stays selected."""
+    monkeypatch.setattr(application, "_FEW", 1_000)
+    create(tmp_path / "x.actx")
+    live = LiveSet(tasks={1}, resources={1}, acquisitions={1})
+    ring = RingRecorder(tmp_path / "x.actx", Retention.parse("1MB"), lambda: live)
+    ring.manager_defined(1, "asyncio.locks.Lock")
+    ring.site_defined(1, "app.py", 12, "worker", "db_lock")
+    ring.resource_defined(1, "lock", "db lock", 1)
+    ring.task_defined(START, 1, "worker", "asyncio", 0, "MainThread")
+    ring.enter_started(START, 1, 0, 1, 1, 1, 1)
+    ring.enter_ended(START, 1, Outcome.OK, None)
+    async with open_app(ring.path, ms=100, program=FakeProgram()) as driver:
+        state = driver.app.state
+        state.row = 0
+        largest = 0
+        for first in range(2, 40_000, 500):
+            for number in range(first, first + 500):
+                at = START + 1_000 * number
+                ring.enter_started(at, number, 1, 1, 1, 1, 1)
+                ring.enter_ended(at, number, Outcome.OK, None)
+                ring.exit_started(at, number, 1, Outcome.OK, None)
+                ring.exit_ended(at, number, Outcome.OK, False, None)
+            await driver.settle()
+            largest = max(largest, len(state.timeline))
+
+        assert largest < 25_000
+        assert state.row is not None
+        assert state.timeline.id[state.row] == 1
+        assert state.zero == START
+        assert state.timeline.id[-1] == first + 499

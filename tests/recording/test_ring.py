@@ -291,3 +291,28 @@ def test_a_reader_that_comes_later_sees_a_spare_segment_being_reused(tmp_path: P
             seen |= {each.task for each in recording.poll().definitions if hasattr(each, "task")}
 
     assert seen >= set(range(service.requests - 5999, service.requests + 1))
+
+
+def test_a_reader_opened_again_reads_what_is_left_with_the_same_ids(tmp_path: Path) -> None:
+    """A ring that has turned over is read again, to forget what it has given up."""
+    service = Service(tmp_path / "x.actx", Retention(bytes=MIN_SIZE))
+    timeline = Timeline()
+    with Recording(service.recorder.path) as recording:
+        timeline.extend(recording.poll())
+        turned_over = [recording.turned_over]
+        for _ in range(150):
+            service.serve(200)
+            timeline.extend(recording.poll())
+        turned_over.append(recording.turned_over)
+        with recording.reopened() as again:
+            left = Timeline(again.poll())
+            turned_over.append(again.turned_over)
+
+    assert turned_over == [False, True, False]
+    assert len(left) < len(timeline) / 3
+    assert {left.tasks[task].name for task in left.task} <= {
+        timeline.tasks[task].name for task in timeline.task
+    }
+    assert [timeline.tasks[task].name for task in left.task] == [
+        left.tasks[task].name for task in left.task
+    ]

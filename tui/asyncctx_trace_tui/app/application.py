@@ -16,6 +16,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from asyncctx_trace.analysis.deadlocks.live import DeadlockAlarm
+from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.errors import RecordingError
 from asyncctx_trace.model.events import Event
 from asyncctx_trace.model.text import plain
@@ -57,6 +58,8 @@ _RENAMED_COMMANDS = {
     for of in ("", "-of-task", "-of-resource")
 }
 """Former command ids, which keymap files may still contain."""
+_FEW = 20_000
+"""Acquisitions that take so little memory that a ring need not be read again."""
 _SEGMENTS = 16
 """Segments read at a time while a recording is opened: about 11,000 acquisitions."""
 
@@ -78,6 +81,15 @@ class RunningProgram(Protocol):
 
     def leave_running(self) -> None:
         """Let the program run on, recorded, after this process has ended; raises OSError."""
+
+
+def _read_all(recording: Recording) -> Timeline:
+    """Return what the file contains now."""
+    timeline = Timeline()
+    while True:
+        timeline.extend(recording.poll(_SEGMENTS))
+        if not recording.behind:
+            return timeline
 
 
 class TraceApp(App[None]):
@@ -129,6 +141,8 @@ class TraceApp(App[None]):
         self.glyphs = ASCII if self.settings.ascii else UNICODE
         self.state = ViewState(following=program is not None, speed=speed or 1.0)
         self._last_drawn = 0.0
+        self._reading_again = False
+        """Whether a ring is being read from its beginning, or could not be."""
         self._deadlocks = DeadlockAlarm()
         if isinstance(self.recording, Recording):
             self.state.anchor = self.recording.anchor
@@ -205,6 +219,9 @@ class TraceApp(App[None]):
             self._show_state()
         if not state.loading and (work := state.answers.next_job()) is not None:
             self.run_worker(self._answer(work))
+        if self._must_read_again():
+            self._reading_again = True
+            self.run_worker(self._read_again())
 
     def _new_events(self) -> Batch | list[Event]:
         """Read on; what was read stays on screen if the recording can no longer be read."""
@@ -219,6 +236,34 @@ class TraceApp(App[None]):
             message = f"nothing more is read: {error}"
             self.notify(message, severity="error", timeout=60, markup=False)
             return []
+
+    def _must_read_again(self) -> bool:
+        """Whether the ring has given up half of what was read, which takes memory and time."""
+        recording = self.recording
+        return (
+            isinstance(recording, Recording)
+            and recording.turned_over
+            and len(self.state.timeline) > _FEW
+            and not (self._reading_again or self._unreadable or self.state.behind)
+        )
+
+    async def _read_again(self) -> None:
+        """Read the recording from its beginning, on a background thread, and show that."""
+        assert isinstance(self.recording, Recording)
+        again = self.recording.reopened()
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(_FRAME / 100)
+        try:
+            timeline = await run_in_thread(partial(_read_all, again))
+        except (RecordingError, OSError):  # the reader in use notices it as well
+            again.close()
+            return
+        finally:
+            sys.setswitchinterval(before)
+        self.recording.close()
+        self.recording = again
+        self.state.replace(timeline)
+        self._reading_again = False
 
     def _show_state(self) -> None:
         if self.trace_screen.is_mounted:

@@ -113,7 +113,9 @@ class Answers:
         return self._work
 
     def accept(self, work: Job) -> None:
-        """Show the answers of the finished job ``work``."""
+        """Show the answers of the finished job ``work``, unless it is about another timeline."""
+        if work is not self._work:
+            return
         self._work = None
         if work.snapshot is not self.snapshot:
             self._show(work.snapshot, by_job=True)

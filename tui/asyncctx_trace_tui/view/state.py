@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TypeVar
 
 from asyncctx_trace.analysis.snapshot import Snapshot
@@ -74,6 +75,8 @@ class ViewState(Selection):
         self._viewport_chosen = False
         """Whether the user has chosen the viewport."""
         self._named: tuple[tuple[int, ...], int] = ((), 0)
+        self._zero: int | None = None
+        """The time of the first event that was ever read, in ns."""
 
     @property
     def origin(self) -> int:
@@ -82,13 +85,18 @@ class ViewState(Selection):
 
     @property
     def zero(self) -> int:
-        """The time that displayed times count from: the origin, or midnight."""
-        by_day = self.shows_time_of_day and self.midnight is not None
-        return self.midnight if by_day and self.midnight is not None else self.origin
+        """The time that displayed times count from: the first event, or midnight.
+
+        The first event of a ring is still zero after it has been given up.
+        """
+        if self.shows_time_of_day and self.midnight is not None:
+            return self.midnight
+        return self.origin if self._zero is None else self._zero
 
     def label(self, ns: int, precision: int = 1_000_000) -> str:
         """Format a time since :attr:`zero`; ``precision`` is in ns."""
-        return (clock if self.zero == self.origin else time_of_day)(ns, precision)
+        by_day = self.shows_time_of_day and self.midnight is not None
+        return (time_of_day if by_day else clock)(ns, precision)
 
     def clock(self, at: int, precision: int = 1_000_000) -> str:
         """Format a time as it is displayed: since the start, or as a time of day."""
@@ -130,6 +138,8 @@ class ViewState(Selection):
         if timeline.start is None or timeline.end is None:
             self.live = live
             return
+        if self._zero is None:
+            self._zero = timeline.start
         # A clock behind the events is that of another machine or another boot.
         before, self.live = self.live, live and clock >= timeline.end
         self.now = clock if self.live and not self.behind else timeline.end
@@ -141,6 +151,25 @@ class ViewState(Selection):
             self.fit()  # the program has ended: show everything, unless a viewport was chosen
         if self.task is None and self.tracks.lanes:
             self.task = next(iter(self.tracks.lanes))
+
+    def replace(self, timeline: Timeline) -> None:
+        """Show ``timeline``: the recording without what a ring has given up meanwhile."""
+        shown = None if self.row is None else self.timeline.id[self.row]
+        revisions = self.tracks.revision, self.answers.revision
+        self.timeline = timeline
+        self.tracks = LaneSet(timeline)
+        self.answers = Answers(timeline)
+        self.tracks.update()
+        self.tracks.revision += revisions[0] + 1
+        self.answers.revision += revisions[1] + 1
+        self.lane_order.start_again()
+        self.row = None
+        with suppress(ValueError):
+            self.row = None if shown is None else timeline.id.index(shown)
+        if self.resource not in timeline.rows_of_resource:
+            self.resource = None
+        if self.task not in self.tracks.lanes:
+            self.task = next(iter(self.tracks.lanes), None)
 
     def _begin(self) -> None:
         self._begun = True

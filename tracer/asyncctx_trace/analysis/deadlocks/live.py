@@ -80,7 +80,8 @@ class DeadlockAlarm:
 class DeadlockWatch:
     """Reads a growing recording and reports each deadlock once.
 
-    It keeps only open acquisitions and waits, so it can follow a program for days.
+    It keeps only open acquisitions and waits, and definitions that are in the file, so it can
+    follow a program for days.
     """
 
     def __init__(self, path: Path) -> None:
@@ -109,6 +110,14 @@ class DeadlockWatch:
 
     def new_deadlocks(self, now: int) -> list[str]:
         """Describe each deadlock not reported before; ``now`` is ``time.monotonic_ns()``."""
+        if self._recording.turned_over:
+            # To forget the definitions that are no longer in the file.
+            again = self._recording.reopened()
+            self._recording.close()
+            self._recording = again
+            self._definitions.clear()
+            self._in_flight.clear()
+            self._quiescent.clear()
         batch = self._recording.poll()
         for event in batch.without_completed():
             self._take(event)

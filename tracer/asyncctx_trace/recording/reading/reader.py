@@ -55,6 +55,10 @@ class _Segment:
     read: int = SEGMENT_HEADER.size
 
 
+_FEW_SEGMENTS = 16
+"""The number of segments that are read again in no time."""
+
+
 class Recording:
     """An open ``.actx`` file; :meth:`poll` returns what was written since the last call."""
 
@@ -67,7 +71,12 @@ class Recording:
         except BaseException:
             os.close(self._fd)
             raise
+        self._begin()
+
+    def _begin(self) -> None:
         self._known = 0
+        self._recycled = 0
+        """The number of segments that were recycled while it was read."""
         self._without_header: list[int] = []
         """Offsets of segments that a ring may reuse later."""
         self._open: list[_Segment] = []
@@ -90,6 +99,26 @@ class Recording:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+    def reopened(self) -> Recording:
+        """Return another reader of the same file, from its beginning.
+
+        It gives the same ids to processes, and so to all that they define.
+        """
+        other = Recording.__new__(Recording)
+        other.path, other.anchor, other._fd = self.path, self.anchor, os.dup(self._fd)
+        other._begin()
+        for key, writer in self._writers.items():
+            other._writers[key] = ProcessState(writer.base, writer.pid)
+        return other
+
+    @property
+    def turned_over(self) -> bool:
+        """Whether a ring has recycled as many segments as it has, since the first poll.
+
+        About half of what was read is no longer in the file.
+        """
+        return self._recycled > max(self._known, _FEW_SEGMENTS)
 
     @property
     def alive(self) -> bool:
@@ -213,6 +242,7 @@ class Recording:
             writer = ProcessState(process_base(len(self._writers)), pid)
             self._writers[pid, started] = writer
         segment = _Segment(offset, header, SegmentKind(kind), taken_at, writer)
+        self._recycled += offset in self._headers
         self._headers[offset] = header
         insort(self._taken.setdefault((id(writer), segment.kind), []), (taken_at, offset))
         # Entries at once: a definition may be in a segment after that of the record.

@@ -15,6 +15,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.names import resource_name
 from asyncctx_trace.model.text import shorten
 from asyncctx_trace_tui.app.widgets.palette import Palette
@@ -89,6 +90,8 @@ class TimeRows(ScrollView, StateWidget, Generic[Line], can_focus=True, inherit_b
         self.names_width = _NARROWEST
         self.lines: list[Line] = []
         self._cache: dict[Line, tuple[Hashable, Sequence[CellSegment]]] = {}
+        self._cached: Timeline | None = None
+        """The timeline that the cached lines are about."""
         """Line -> cache key and cells."""
         self._shown: dict[int, Hashable] = {}
         """Line on screen -> its key when last drawn."""
@@ -244,6 +247,9 @@ class TimeRows(ScrollView, StateWidget, Generic[Line], can_focus=True, inherit_b
 
     def _draw(self, line: Line, line_key: Hashable) -> Sequence[CellSegment]:
         whole = line_key, self.state.viewport, self._common
+        if self._cached is not self.state.timeline:
+            self._cached = self.state.timeline
+            self._cache.clear()
         kept = self._cache.get(line)
         if kept is not None and kept[0] == whole:
             return kept[1]

@@ -54,6 +54,10 @@ class LaneOrder:
         """Show only tasks with an acquisition or a wait that matches; raises FilterError."""
         self._filter, self._wait_filter = parse(expression), parse_waits(expression)
         self.expression = expression.strip()
+        self.start_again()
+
+    def start_again(self) -> None:
+        """Filter all rows again: they are others."""
         self._filtered = self._filtered_waits = 0
         self._open_rows.clear()
         self._matching.clear()
