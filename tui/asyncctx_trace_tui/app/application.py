@@ -264,6 +264,7 @@ class TraceApp(App[None]):
         self.recording = again
         self.state.replace(timeline)
         self._reading_again = False
+        self.tick()  # before anything is drawn: what is shown may be gone
 
     def _show_state(self) -> None:
         if self.trace_screen.is_mounted:

@@ -9,14 +9,14 @@ from typing import TypeVar
 
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.problems import Problem, problems
-from asyncctx_trace.analysis.timeline.table import NOT_YET
+from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 from asyncctx_trace.model.events import Event
 from asyncctx_trace.recording.format import Anchor
 from asyncctx_trace.recording.reading.batch import Batch
 from asyncctx_trace_tui.storage.atomic_write import BackgroundSave
 from asyncctx_trace_tui.view.answers import Answers
 from asyncctx_trace_tui.view.filters import Predicate
-from asyncctx_trace_tui.view.lanes.lane_set import Lane
+from asyncctx_trace_tui.view.lanes.lane_set import Lane, LaneSet
 from asyncctx_trace_tui.view.lanes.order import LaneOrder
 from asyncctx_trace_tui.view.playback import Playback
 from asyncctx_trace_tui.view.search import find_match
@@ -163,7 +163,7 @@ class ViewState(Selection):
         self.tracks.revision += revisions[0] + 1
         self.answers.revision += revisions[1] + 1
         self.lane_order.start_again()
-        self.row = None
+        self.row = self.wait = self.stall = None
         with suppress(ValueError):
             self.row = None if shown is None else timeline.id.index(shown)
         if self.resource not in timeline.rows_of_resource:

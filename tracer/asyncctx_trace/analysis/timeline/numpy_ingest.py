@@ -263,7 +263,7 @@ def _set_phases(
     at, row = phases[RecordKind.EXIT_ENDED], rows[RecordKind.EXIT_ENDED]
     put(columns.exit_ended, row, events.at[at])
     put(columns.exit_outcome, row, events.field("outcome", at))
-    put(columns.suppressed, row, events.field("suppressed", at))
+    put(columns.suppressed, row, events.field("suppressed", at) != 0)
     put(columns.exit_flags, row, events.field("flags", at))
     for kind, phase in _PHASES.items():
         at, row = phases[kind], rows[kind]

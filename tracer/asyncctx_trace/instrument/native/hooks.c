@@ -97,6 +97,10 @@ begin(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
             Py_DECREF(sink);
         }
         resume_tracing(thread);
+        if (PyErr_Occurred() && is_no_room()) {
+            /* The Python code would need even more. */
+            return handle_hook_error() < 0 ? NULL : Py_NewRef(Py_None);
+        }
         if (sink != NULL) {
             /* published, or left to the Python code */
         }
@@ -107,7 +111,11 @@ begin(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
             return acquisition;
         }
     }
-    return call_original(self, args, nargsf, kwnames);
+    PyObject *result = call_original(self, args, nargsf, kwnames);
+    if (result == NULL && handle_hook_error() == 0) {
+        return Py_NewRef(Py_None); /* there is no stack or memory for the call itself */
+    }
+    return result;
 }
 
 PyObject *
@@ -119,7 +127,18 @@ entered(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
     if (publish_enter_ended((Acquisition *)args[1]) < 0) {
         return NULL;
     }
-    return new_exit(args[0], args[1]);
+    PyObject *exit = new_exit(args[0], args[1]);
+    if (exit == NULL && handle_hook_error() == 0) {
+        /* The end of the exit cannot be observed: without this, it would be taken for a leak. */
+        Acquisition *acquisition = (Acquisition *)args[1];
+        if (publish_exit_started(acquisition, NULL) >= 0) {
+            acquisition->state = ENDED;
+            if (publish_exit_ended(acquisition) >= 0) {
+                return Py_NewRef(args[0]);
+            }
+        }
+    }
+    return exit;
 }
 
 PyObject *

@@ -189,6 +189,9 @@ PyObject *begin_acquisition(
     PyObject *sink, PyObject *manager, PyObject *resource, PyObject *site, PyObject *flags);
 int publish_enter_ended(Acquisition *acquisition);
 int publish_exit_started(Acquisition *acquisition, PyObject *site);
+int publish_exit_ended(Acquisition *acquisition);
+int handle_hook_error(void);
+int is_no_room(void);
 PyObject *active_sink(FUNCTION_ARGUMENTS);
 PyObject *enter_started(FUNCTION_ARGUMENTS);
 PyObject *enter_ended(FUNCTION_ARGUMENTS);

@@ -50,23 +50,54 @@ running_task(void)
     return task;
 }
 
+/* Whether the error that is set says that the program is at the end of its stack or memory. */
+int
+is_no_room(void)
+{
+    return PyErr_ExceptionMatches(PyExc_RecursionError) || PyErr_ExceptionMatches(PyExc_MemoryError);
+}
+
+/* Have `sink`, which may be NULL, count an event for which there was no stack or memory; the
+   program goes on. -1 for an error that must reach the program, such as an interrupt. */
+static int
+miss_event(PyObject *sink)
+{
+    PyErr_Clear();
+    if (sink == NULL) {
+        return 0;
+    }
+    PyObject *noted = PyObject_CallOneArg(shared.count_missed, sink);
+    Py_XDECREF(noted);
+    if (noted != NULL) {
+        return 0;
+    }
+    if (!PyErr_ExceptionMatches(PyExc_Exception)) {
+        return -1;
+    }
+    PyErr_Clear(); /* no stack or memory for this call either */
+    return 0;
+}
+
+/* Handle an error of ours in a hook, as miss_event does; -1 for any other one. */
+int
+handle_hook_error(void)
+{
+    if (!is_no_room()) {
+        return -1;
+    }
+    PyErr_Clear(); /* before anything else is called */
+    PyObject *sink = current_sink();
+    PyErr_Clear();
+    return miss_event(sink);
+}
+
 /* Handle what a sink raised, so that the program goes on. -1 for an error that must reach the
    program, such as an interrupt. */
 static int
 handle_sink_error(PyObject *sink)
 {
-    if (PyErr_ExceptionMatches(PyExc_RecursionError) || PyErr_ExceptionMatches(PyExc_MemoryError)) {
-        PyErr_Clear();
-        PyObject *noted = PyObject_CallOneArg(shared.count_missed, sink);
-        Py_XDECREF(noted);
-        if (noted != NULL) {
-            return 0;
-        }
-        if (!PyErr_ExceptionMatches(PyExc_Exception)) {
-            return -1;
-        }
-        PyErr_Clear(); /* no stack or memory for this call either */
-        return 0;
+    if (is_no_room()) {
+        return miss_event(sink);
     }
     if (!PyErr_ExceptionMatches(PyExc_Exception)) {
         return -1;
@@ -218,7 +249,7 @@ publish_enter_ended(Acquisition *acquisition)
     }
     PyObject *at = now();
     if (at == NULL) {
-        return -1;
+        return handle_hook_error();
     }
     PyObject *args[] = {sink, at, acquisition->id, ok, Py_None};
     PyThreadState *thread = suspend_tracing();
@@ -270,7 +301,7 @@ publish_exit_started(Acquisition *acquisition, PyObject *site)
         result = deliver(s_exit_started, args, site == NULL ? 6 : 7);
     }
     else if (PyErr_Occurred()) {
-        result = -1;
+        result = handle_hook_error();
     }
     resume_tracing(thread);
     Py_XDECREF(at);
@@ -292,12 +323,12 @@ exit_started(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwn
     return call_original(self, args, nargsf, kwnames);
 }
 
-static int
+int
 publish_exit_ended(Acquisition *acquisition)
 {
     int result = -1;
-    PyObject *sink, *open, *flags = NULL, *at = now();
-    if (at == NULL || (open = slot_value(&slots.task_open, acquisition->task)) == NULL) {
+    PyObject *sink, *flags = NULL, *at = NULL, *open = slot_value(&slots.task_open, acquisition->task);
+    if (open == NULL) {
         goto end;
     }
     Py_ssize_t position = PyList_CheckExact(open) ? PyList_GET_SIZE(open) - 1 : -1;
@@ -312,6 +343,9 @@ publish_exit_ended(Acquisition *acquisition)
         result = PyErr_Occurred() ? -1 : 0;
         goto end;
     }
+    if ((at = now()) == NULL) {
+        goto end;
+    }
     if (acquisition->flags != 0 && (flags = PyLong_FromLong(acquisition->flags)) == NULL) {
         goto end;
     }
@@ -320,6 +354,9 @@ publish_exit_ended(Acquisition *acquisition)
     result = deliver(s_exit_ended, args, flags == NULL ? 6 : 7);
     resume_tracing(thread);
 end:
+    if (result < 0 && PyErr_Occurred()) {
+        result = handle_hook_error();
+    }
     Py_XDECREF(flags);
     Py_XDECREF(at);
     return result;
