@@ -13,7 +13,7 @@ import pytest
 
 from asyncctx_trace import native
 from asyncctx_trace.analysis.timeline.table import Timeline
-from asyncctx_trace.recording.reader import read
+from asyncctx_trace.recording.reading.reader import read
 
 pytest.importorskip("_testcapi")
 

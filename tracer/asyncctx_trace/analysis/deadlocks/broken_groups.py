@@ -72,8 +72,7 @@ def _stood_still(snapshot: Snapshot, since: int, at: int) -> bool:
 
 
 def _cycle(snapshot: Snapshot, task: int, at: int) -> list[BlockedTask]:
-    """Return the tasks that wait for each other at ``at``, ``task`` among them; [] if it can go
-    on."""
+    """Return ``task`` and those it waits with for each other at ``at``; [] if it can go on."""
     blocked: dict[int, BlockedTask | None] = {}
     todo = [task]
     while todo:

@@ -144,7 +144,7 @@ class ThreadWaits:
         started, ended, failed = self._hooks(waiting)
         return watched(code, started, ended, failed, waiting.arguments, *consts)
 
-    def _hooks(
+    def _hooks(  # noqa: C901 - three functions that share what they close over
         self, waiting: _Waiting
     ) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
         wakes = any(waiting.function in other.wakers for other in _TABLE)

@@ -66,7 +66,7 @@ _nested: dict[int, int] = {}
 def lock_owned(lock: Any) -> bool:
     """Return whether ``lock`` is a reentrant one that this thread holds: then it never waits."""
     thing = _contended(lock)
-    return type(thing) is _RLOCK and bool(thing._is_owned())  # noqa: SLF001 - as conditions do
+    return type(thing) is _RLOCK and bool(thing._is_owned())
 
 
 @suspended

@@ -106,11 +106,14 @@ class Recording:
         It gives the same ids to processes, and so to all that they define.
         """
         other = Recording.__new__(Recording)
-        other.path, other.anchor, other._fd = self.path, self.anchor, os.dup(self._fd)
-        other._begin()
-        for key, writer in self._writers.items():
-            other._writers[key] = ProcessState(writer.base, writer.pid)
+        other._reopen(self)  # noqa: SLF001 - of the same class
         return other
+
+    def _reopen(self, known: Recording) -> None:
+        self.path, self.anchor, self._fd = known.path, known.anchor, os.dup(known._fd)
+        self._begin()
+        for key, writer in known._writers.items():
+            self._writers[key] = ProcessState(writer.base, writer.pid)
 
     @property
     def turned_over(self) -> bool:
