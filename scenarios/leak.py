@@ -86,6 +86,7 @@ async def main() -> None:
 EXPECTS = {
     "findings": {
         "leak": ["key of the forgetful one", "key of the lost one"],
+        "destroyed-task": ["lost"],
         "cancelled-in-enter": ["key of the tidy one"],
         "timeout": ["timeout"],
     },

@@ -7,7 +7,7 @@ from fractions import Fraction
 from itertools import permutations
 from typing import TypeAlias
 
-from asyncctx_trace.analysis.timeline.table import Acquisition, Timeline
+from asyncctx_trace.analysis.timeline.table import NOT_YET, Acquisition, Timeline
 
 Cause: TypeAlias = tuple[int, int | None]
 """A line that waits, and the task that ends the wait."""
@@ -83,9 +83,9 @@ class Oracle:
         if entering is not None:
             return entering
         for row in range(len(self.waits)):
-            if self.waits.task[row] == task and (
-                self.waits.started[row] <= at < (self.waits.ended[row] or self.now + 1)
-            ):
+            ended = self.waits.ended[row]
+            until = self.now + 1 if ended == NOT_YET else ended
+            if self.waits.task[row] == task and self.waits.started[row] <= at < until:
                 waker = self.waits.woken_by[row]
                 inner = None
                 if waker and waker not in above:

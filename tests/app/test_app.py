@@ -18,7 +18,7 @@ from asyncctx_trace.recording.reading.reader import Recording
 from asyncctx_trace.recording.writing.retention import Retention
 from asyncctx_trace.recording.writing.ring import LiveSet, RingRecorder
 from asyncctx_trace.recording.writing.segments import create
-from asyncctx_trace_tui.app import application
+from asyncctx_trace_tui.app import ring_turnover
 from asyncctx_trace_tui.app.application import TraceApp
 from asyncctx_trace_tui.app.widgets.panes.narration_panel import Sentences
 from asyncctx_trace_tui.run.launcher import Program
@@ -409,7 +409,7 @@ async def test_what_a_ring_has_given_up_is_forgotten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The app can follow a program for days; what was selected stays selected."""
-    monkeypatch.setattr(application, "_FEW", 1_000)
+    monkeypatch.setattr(ring_turnover, "_FEW", 1_000)
     create(tmp_path / "x.actx")
     live = LiveSet(tasks={1}, resources={1}, acquisitions={1})
     ring = RingRecorder(tmp_path / "x.actx", Retention.parse("1MB"), lambda: live)

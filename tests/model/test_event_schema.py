@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from asyncctx_trace.analysis.timeline import numpy_ingest
+from asyncctx_trace.analysis.timeline import record_arrays
 from asyncctx_trace.model import events
 from asyncctx_trace.model.event_schema import (
     EVENTS,
@@ -84,10 +84,10 @@ def test_a_sink_takes_the_fields_as_parameters(schema: EventSchema, sink: type) 
 
 def test_the_columns_of_numpy_are_those_of_a_record() -> None:
     """Fields that share bytes share a column."""
-    columns = numpy_ingest.RECORDS.fields
+    columns = record_arrays.RECORDS.fields
 
     assert columns is not None
-    assert numpy_ingest.RECORDS.itemsize == RECORD_SIZE
+    assert record_arrays.RECORDS.itemsize == RECORD_SIZE
     assert {name: (at[1], at[0].itemsize) for name, at in columns.items()} == {
         field.name: (field.offset, SIZES[field.type]) for field in ANY_RECORD
     }

@@ -226,8 +226,14 @@ def test_every_format_reports_the_leak(
             ["report", "--fail-on", "leek", "x"],
             "unknown kind of finding 'leek': did you mean 'leak'?",
         ),
-        (["report", "--fail-on", "", "x"], "no kind of finding given; use deadlock, leak"),
-        (["report", "--fail-on", " , ", "x"], "no kind of finding given; use deadlock, leak"),
+        (
+            ["report", "--fail-on", "", "x"],
+            "no kind of finding given; use deadlock, destroyed-task, leak",
+        ),
+        (
+            ["report", "--fail-on", " , ", "x"],
+            "no kind of finding given; use deadlock, destroyed-task, leak",
+        ),
         (["report", "--budget", "fast", "x"], "'fast' is not a budget: write it like"),
         (["report", "--since", "soon", "x"], "invalid duration 'soon'; use for example 5ms"),
         (

@@ -62,13 +62,15 @@ def test_the_declared_queues_form(run: Run) -> None:
 
 
 def test_findings_are_those_declared(run: Run) -> None:
-    """Each finding by its kind and the resource that it is about.
+    """Each finding by its kind and the resource, or else the task, that it is about.
 
     A kind that depends on how fast the machine is may come up undeclared.
     """
     found: dict[str, list[str]] = {}
     for finding in find(run.timeline):
-        found.setdefault(finding.kind, []).append(run.resource(finding.rows[0]))
+        rows, tasks = finding.rows, finding.tasks
+        about = run.resource(rows[0]) if rows else run.task(tasks[0])
+        found.setdefault(finding.kind, []).append(about)
 
     declared = run.expects["findings"]
     untimed = {

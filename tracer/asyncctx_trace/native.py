@@ -70,7 +70,7 @@ ACCELERATED: Mapping[str, tuple[str, ...]] = {
         "patches.acquire_release.Watch._return_started",
         "patches.acquire_release.Watch._returned",
         "patches.acquire_release.Watch._return_failed",
-        "rewriting.lock_hooks.stand_in",
+        "rewriting.lock_hooks.lock_proxy",
         "waits.hooks.suspending",
         "waits.hooks.scheduled",
     ),

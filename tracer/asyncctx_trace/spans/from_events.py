@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from asyncctx_trace.model import conventions as names
 from asyncctx_trace.model.events import (
@@ -33,6 +32,7 @@ from asyncctx_trace.spans.attributes import (
     site_attributes,
 )
 from asyncctx_trace.spans.blockers import BlockerTracker
+from asyncctx_trace.spans.open_acquisition import OpenAcquisition
 from asyncctx_trace.spans.span import Link, Span, SpanEvent
 from asyncctx_trace.spans.trace_tree import Trace, TraceOptions, TraceTree
 from asyncctx_trace.spans.wait_spans import WaitSpans
@@ -43,43 +43,6 @@ _SPANS = 4
 """Spans of an acquisition."""
 _LINKS_PER_SPAN = 4
 """So many links are as large as a span."""
-
-
-@dataclass(slots=True, eq=False)
-class _Open:
-    """An acquisition that has not ended."""
-
-    started: EnterStarted
-    outer: _Open | None
-    """The innermost acquisition of its task that was open; ``None`` after its own end."""
-    parent: int
-    """Span id of the body, or of the task, in which it began."""
-    trace: Trace
-    links: list[Link]
-    waiters_before: int | None = None
-    enter_ended: EnterEnded | None = None
-    exit_started: ExitStarted | None = None
-    collected: int | None = None
-    blockers: tuple[tuple[int, int], ...] = ()
-    """Acquisition and trace of each holder that blocked it."""
-    blocker_count: int = 0
-    inner_error: ErrorText | None = None
-    """The error that left the last acquisition inside it."""
-
-    @property
-    def key(self) -> tuple[int, int]:
-        """Its id and that of its trace."""
-        return self.started.acquisition, self.trace.id
-
-    @property
-    def in_body(self) -> bool:
-        """Whether its body is running now."""
-        enter_ended = self.enter_ended
-        return (
-            enter_ended is not None
-            and enter_ended.outcome is Outcome.OK
-            and self.exit_started is None
-        )
 
 
 class SpanBuilder:
@@ -93,13 +56,13 @@ class SpanBuilder:
     def __init__(self, anchor: Anchor, options: TraceOptions | None = None) -> None:
         """``anchor`` is that of the recording; the ids of its traces depend on it."""
         self._tree = TraceTree(anchor, options or TraceOptions())
-        self._open: dict[int, _Open] = {}
+        self._open: dict[int, OpenAcquisition] = {}
         self._open_of_task: Counter[int] = Counter()
         """Number of open acquisitions of each task."""
         self._task_ended: dict[int, int] = {}
         """When tasks ended that had open acquisitions at that time."""
         self._waits = WaitSpans(self._tree) if options is not None and options.waits else None
-        self._open_by_task: dict[int, list[_Open]] = {}
+        self._open_by_task: dict[int, list[OpenAcquisition]] = {}
         """The open acquisitions of each task, the innermost last; only if waits are spans."""
         self._trackers: dict[int, BlockerTracker[tuple[int, int]]] = {}
 
@@ -185,7 +148,7 @@ class SpanBuilder:
             parent_trace, parent, event.at, names.LIFECYCLE, event.acquisition
         )
         trace.spans += _SPANS
-        open_ = self._open[event.acquisition] = _Open(event, outer, parent, trace, links)
+        open_ = self._open[event.acquisition] = OpenAcquisition(event, outer, parent, trace, links)
         self._open_of_task[event.task] += 1
         if self._waits is not None:
             self._open_by_task.setdefault(event.task, []).append(open_)
@@ -193,7 +156,9 @@ class SpanBuilder:
         if tree.limit(event.resource) is not None:
             open_.waiters_before = waiters_before
 
-    def _enter_ended(self, open_: _Open, event: EnterEnded, outcome: Outcome) -> Iterator[Span]:
+    def _enter_ended(
+        self, open_: OpenAcquisition, event: EnterEnded, outcome: Outcome
+    ) -> Iterator[Span]:
         open_.enter_ended = event
         tracker = self._tracker(open_)
         if outcome is Outcome.OK:
@@ -206,7 +171,7 @@ class SpanBuilder:
         del self._open[event.acquisition]
         yield from self._spans(open_, None)
 
-    def _exit_ended(self, open_: _Open, event: ExitEnded) -> Iterator[Span]:
+    def _exit_ended(self, open_: OpenAcquisition, event: ExitEnded) -> Iterator[Span]:
         tracker = self._tracker(open_)
         tracker.exit_ended(open_.key)
         if tracker.idle:
@@ -215,7 +180,7 @@ class SpanBuilder:
 
     # -- spans ------------------------------------------------------------------------------
 
-    def _spans(self, open_: _Open, ended: ExitEnded | None) -> Iterator[Span]:
+    def _spans(self, open_: OpenAcquisition, ended: ExitEnded | None) -> Iterator[Span]:
         started, enter_ended, exit_started = open_.started, open_.enter_ended, open_.exit_started
         self._open_of_task[started.task] -= 1
         if not self._open_of_task[started.task]:
@@ -253,7 +218,7 @@ class SpanBuilder:
 
     def _exit(
         self,
-        open_: _Open,
+        open_: OpenAcquisition,
         exit_started: ExitStarted,
         ended: ExitEnded | None,
         failure: ErrorText | None,
@@ -275,7 +240,11 @@ class SpanBuilder:
         return span
 
     def _lifecycle(
-        self, open_: _Open, ended: ExitEnded | None, finished: bool, failure: ErrorText | None
+        self,
+        open_: OpenAcquisition,
+        ended: ExitEnded | None,
+        finished: bool,
+        failure: ErrorText | None,
     ) -> Span:
         started, tree = open_.started, self._tree
         resource = tree.resources.get(started.resource) or ResourceDefined(
@@ -326,7 +295,7 @@ class SpanBuilder:
 
     def _phase(
         self,
-        open_: _Open,
+        open_: OpenAcquisition,
         phase: str,
         start: int,
         ended: EnterEnded | ExitStarted | ExitEnded | None,
@@ -358,7 +327,7 @@ class SpanBuilder:
             span.error = _description(error)
         return span
 
-    def _note_error(self, open_: _Open, ended: ExitEnded | None) -> None:
+    def _note_error(self, open_: OpenAcquisition, ended: ExitEnded | None) -> None:
         """Note in the acquisition around this one which error left it."""
         parent = self._open.get(open_.started.parent or 0)
         if parent is None:
@@ -373,7 +342,7 @@ class SpanBuilder:
             error = enter_ended.error
         parent.inner_error = error
 
-    def _tracker(self, open_: _Open) -> BlockerTracker[tuple[int, int]]:
+    def _tracker(self, open_: OpenAcquisition) -> BlockerTracker[tuple[int, int]]:
         resource = open_.started.resource
         tracker = self._trackers.get(resource)
         if tracker is None:
@@ -383,7 +352,7 @@ class SpanBuilder:
         return tracker
 
 
-def _failure(open_: _Open, ended: ExitEnded | None) -> ErrorText | None:
+def _failure(open_: OpenAcquisition, ended: ExitEnded | None) -> ErrorText | None:
     """Return the error that left the ``async with``; ``None`` for a cancellation."""
     for event in (ended, open_.enter_ended, open_.exit_started):
         if event is not None and event.error is not None:
@@ -393,7 +362,7 @@ def _failure(open_: _Open, ended: ExitEnded | None) -> ErrorText | None:
     return None
 
 
-def _outcome(open_: _Open, ended: ExitEnded | None) -> Outcome:
+def _outcome(open_: OpenAcquisition, ended: ExitEnded | None) -> Outcome:
     """Return the outcome of the whole: that of the last phase that did not end well."""
     if ended is None or open_.exit_started is None:
         return Outcome.OK if open_.enter_ended is None else open_.enter_ended.outcome

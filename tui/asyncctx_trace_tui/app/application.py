@@ -9,14 +9,13 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from io import StringIO
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from asyncctx_trace.analysis.deadlocks.live import DeadlockAlarm
-from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.errors import RecordingError
 from asyncctx_trace.model.events import Event
 from asyncctx_trace.model.text import plain
@@ -25,6 +24,8 @@ from asyncctx_trace.recording.reading.reader import Recording
 from asyncctx_trace.sources import follow
 from asyncctx_trace_tui.app.background_thread import run_in_thread
 from asyncctx_trace_tui.app.palette_commands import commands_of
+from asyncctx_trace_tui.app.ring_turnover import SEGMENTS, has_turned_over, read_all
+from asyncctx_trace_tui.app.running_program import RunningProgram
 from asyncctx_trace_tui.app.screens.quit_dialog import QuitChoice, QuitDialog
 from asyncctx_trace_tui.app.screens.trace_screen import TraceScreen, sections
 from asyncctx_trace_tui.app.screenshot import picture, text
@@ -45,7 +46,7 @@ from asyncctx_trace_tui.view.answers import Job, frozen_copy
 from asyncctx_trace_tui.view.cells.glyphs import ASCII, UNICODE
 from asyncctx_trace_tui.view.state import ViewState
 
-__all__ = ["RunningProgram", "TraceApp"]
+__all__ = ["TraceApp"]
 
 _FRAME = 1 / 30
 _ALARM = 0.5
@@ -58,38 +59,6 @@ _RENAMED_COMMANDS = {
     for of in ("", "-of-task", "-of-resource")
 }
 """Former command ids, which keymap files may still contain."""
-_FEW = 20_000
-"""Acquisitions that take so little memory that a ring need not be read again."""
-_SEGMENTS = 16
-"""Segments read at a time while a recording is opened: about 11,000 acquisitions."""
-
-
-class RunningProgram(Protocol):
-    """The traced program, as far as the app needs it."""
-
-    pid: int
-
-    def exit_code(self) -> int | None:
-        """Return the exit code, ``None`` while it runs; never waits."""
-
-    def stop(self) -> int:
-        """End the program, and return its exit code when no process is left."""
-
-    @property
-    def can_leave_running(self) -> bool:
-        """Whether :meth:`leave_running` is supported here."""
-
-    def leave_running(self) -> None:
-        """Let the program run on, recorded, after this process has ended; raises OSError."""
-
-
-def _read_all(recording: Recording) -> Timeline:
-    """Return what the file contains now."""
-    timeline = Timeline()
-    while True:
-        timeline.extend(recording.poll(_SEGMENTS))
-        if not recording.behind:
-            return timeline
 
 
 class TraceApp(App[None]):
@@ -228,7 +197,7 @@ class TraceApp(App[None]):
         if self._unreadable:
             return []
         try:
-            return self.recording.poll(_SEGMENTS)
+            return self.recording.poll(SEGMENTS)
         except (RecordingError, OSError) as error:
             if self.state.timeline.start is None:  # there is nothing to show
                 raise
@@ -239,13 +208,8 @@ class TraceApp(App[None]):
 
     def _must_read_again(self) -> bool:
         """Whether the ring has given up half of what was read, which takes memory and time."""
-        recording = self.recording
-        return (
-            isinstance(recording, Recording)
-            and recording.turned_over
-            and len(self.state.timeline) > _FEW
-            and not (self._reading_again or self._unreadable or self.state.behind)
-        )
+        busy = self._reading_again or self._unreadable or self.state.behind
+        return not busy and has_turned_over(self.recording, self.state.timeline)
 
     async def _read_again(self) -> None:
         """Read the recording from its beginning, on a background thread, and show that."""
@@ -254,7 +218,7 @@ class TraceApp(App[None]):
         before = sys.getswitchinterval()
         sys.setswitchinterval(_FRAME / 100)
         try:
-            timeline = await run_in_thread(partial(_read_all, again))
+            timeline = await run_in_thread(partial(read_all, again))
         except (RecordingError, OSError):  # the reader in use notices it as well
             again.close()
             return

@@ -3,35 +3,28 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asyncctx_trace.analysis.timeline.acquisition_columns import AcquisitionColumns
+from asyncctx_trace.analysis.timeline.numpy_waits import add_waits
 from asyncctx_trace.analysis.timeline.phases import NOT_YET, Phase
-from asyncctx_trace.analysis.timeline.wait_columns import WaitColumns
-from asyncctx_trace.model.event_schema import SIZES
+from asyncctx_trace.analysis.timeline.record_arrays import (
+    Integers,
+    RecordArrays,
+    column_of,
+    runs_of,
+    stable_order,
+)
 from asyncctx_trace.model.events import Heartbeat, ReleaseUnmatched
 from asyncctx_trace.model.outcomes import EnterFlag, Outcome
-from asyncctx_trace.recording.format import ANY_RECORD, RECORD, RecordKind
+from asyncctx_trace.recording.format import RecordKind
 from asyncctx_trace.recording.reading.batch import Batch
 from asyncctx_trace.recording.reading.decode import UNKNOWN_MANAGER
 
-__all__ = ["RECORDS", "Integers", "add_batch"]
+__all__ = ["add_batch"]
 
-Integers: TypeAlias = NDArray[np.int64]
-
-RECORDS = np.dtype(
-    {
-        "names": [field.name for field in ANY_RECORD],
-        "formats": [f"<u{SIZES[field.type]}" for field in ANY_RECORD],
-        "offsets": [field.offset for field in ANY_RECORD],
-        "itemsize": RECORD,
-    }
-)
-"""The layout of a record in the file."""
 _PHASES: dict[RecordKind, Phase] = {
     RecordKind.ENTER_ENDED: "enter",
     RecordKind.EXIT_STARTED: "body",
@@ -46,7 +39,7 @@ def add_batch(columns: AcquisitionColumns, batch: Batch) -> bool:
     changes nothing, if the events are not those of a whole recording (an event twice, or before an
     earlier one of its acquisition): then they must be added one by one. O(n log n) for n records.
     """
-    events = _Events(batch)
+    events = RecordArrays(batch)
     new = events.of(RecordKind.ENTER_STARTED)
     known = _KnownAcquisitions(columns, events.id("acquisition", new))
     phases = {kind: events.of(kind) for kind in _PHASES}
@@ -69,54 +62,10 @@ def add_batch(columns: AcquisitionColumns, batch: Batch) -> bool:
     columns.task_ended.update(zip(tasks, events.at[task_ended].tolist(), strict=True))
     _add_unmatched(columns, events)
     _set_collected(columns, events, known, ended)
-    _add_waits(columns.waits, events)
+    add_waits(columns.waits, events)
     notes = [note.at for note in batch.notes if not isinstance(note, Heartbeat)]
     _add_times(columns, np.concatenate([events.at, np.array(notes, np.int64)]))
     return True
-
-
-class _Events:
-    """The records of a batch in order of time, field by field; ids are those of the recording."""
-
-    def __init__(self, batch: Batch) -> None:
-        self.writers = [writer for writer, _ in batch.records]
-        records = np.frombuffer(b"".join([data for _, data in batch.records]), RECORDS)
-        sizes = [len(data) // RECORD for _, data in batch.records]
-        writer = np.repeat(np.arange(len(sizes)), sizes)
-        at = records["at"].astype(np.int64)
-        if np.any(at[1:] < at[:-1]):
-            order = np.argsort(at, kind="stable")
-            records, writer, at = records[order], writer[order], at[order]
-        self.at: Integers = at
-        self.writer: Integers = writer
-        self._records = records
-        self._kind = records["kind"].copy()
-        bases = np.array([writer.base for writer in self.writers], np.int64)
-        one = len(set(bases.tolist())) == 1
-        self._bases: Integers = bases[:1] if one else bases[writer]
-
-    def __len__(self) -> int:
-        return len(self.at)
-
-    def of(self, kind: RecordKind) -> Integers:
-        """Return the indexes of the events of one kind."""
-        return np.flatnonzero(self._kind == kind)
-
-    def field(self, name: str, where: Integers) -> Integers:
-        """Return one field of some events."""
-        return self._records[name][where].astype(np.int64)
-
-    def id(self, name: str, where: Integers) -> Integers:
-        """Return a field of ids, which are unique only within a process, as the recording's ids."""
-        return self.field(name, where) + (
-            self._bases if len(self._bases) == 1 else self._bases[where]
-        )
-
-    def id_or_zero(self, name: str, where: Integers) -> Integers:
-        """Return the same of a field in which 0 means "none"."""
-        ids = self.id(name, where)
-        ids[self.field(name, where) == 0] = 0
-        return ids
 
 
 class _KnownAcquisitions:
@@ -181,54 +130,33 @@ def _add_times(columns: AcquisitionColumns, times: Integers) -> None:
         later = columns.take_times_after(int(np.min(times)))
         times = np.concatenate([np.frombuffer(later, np.int64), times])
         times.sort()
-        columns.add_times(_column(times))
+        columns.add_times(column_of(times))
 
 
-def _column(values: Integers, typecode: str = "q") -> array[int]:
-    column = array(typecode)
-    column.frombytes(values.astype(typecode).tobytes())
-    return column
-
-
-def _add_rows(columns: AcquisitionColumns, events: _Events, new: Integers) -> None:
+def _add_rows(columns: AcquisitionColumns, events: RecordArrays, new: Integers) -> None:
     task, resource = events.id("task", new), events.id("resource_or_error", new)
     managers: list[str] = []
-    for key, start, end in _runs(events.writer[new] << 32 | events.field("manager", new)):
+    for key, start, end in runs_of(events.writer[new] << 32 | events.field("manager", new)):
         names = events.writers[key >> 32].managers
         managers += [names.get(key & 0xFFFFFFFF, UNKNOWN_MANAGER)] * (end - start)
     rows = columns.add_rows(
-        id=_column(events.id("acquisition", new)),
-        parent=_column(events.id_or_zero("parent", new)),
-        task=_column(task),
-        resource=_column(resource),
-        site=_column(events.id("site", new)),
-        by_call=_column(events.field("flags", new) & EnterFlag.BY_CALL, "B"),
-        enter_started=_column(events.at[new]),
+        id=column_of(events.id("acquisition", new)),
+        parent=column_of(events.id_or_zero("parent", new)),
+        task=column_of(task),
+        resource=column_of(resource),
+        site=column_of(events.id("site", new)),
+        by_call=column_of(events.field("flags", new) & EnterFlag.BY_CALL, "B"),
+        enter_started=column_of(events.at[new]),
         manager=managers,
     )
     _group(columns.rows_of_task, task, np.arange(rows.start, rows.stop))
     _group(columns.rows_of_resource, resource, np.arange(rows.start, rows.stop))
 
 
-def _stable_order(keys: Integers) -> Integers:
-    """Return the indexes that sort ``keys``, and leave equal ones in their order."""
-    if len(keys) and (low := int(np.min(keys))) + 0xFFFF >= int(np.max(keys)):
-        keys = (keys - low).astype(np.uint16)  # a radix sort, which takes a tenth of the time
-    return np.argsort(keys, kind="stable")
-
-
-def _runs(keys: Integers) -> Iterable[tuple[int, int, int]]:
-    """Return key, start and end of each run of equal neighbours."""
-    first = np.ones(min(1, len(keys)), np.bool_)
-    starts = np.flatnonzero(np.concatenate([first, keys[1:] != keys[:-1]]))
-    ends = np.append(starts, len(keys))[1:]
-    return zip(keys[starts].tolist(), starts.tolist(), ends.tolist(), strict=True)
-
-
 def _group(groups: dict[int, array[int]], keys: Integers, rows: Integers) -> None:
-    order = _stable_order(keys)
+    order = stable_order(keys)
     members = array("q", rows[order].tobytes())
-    runs = list(_runs(keys[order]))
+    runs = list(runs_of(keys[order]))
     if any(key not in groups for key, _, _ in runs):
         # In order of appearance, as adding one by one gives it.
         runs.sort(key=lambda run: members[run[1]])
@@ -242,7 +170,7 @@ def _group(groups: dict[int, array[int]], keys: Integers, rows: Integers) -> Non
 
 def _set_phases(
     columns: AcquisitionColumns,
-    events: _Events,
+    events: RecordArrays,
     phases: dict[RecordKind, Integers],
     rows: dict[RecordKind, Integers],
 ) -> None:
@@ -295,10 +223,10 @@ def _set_depths(columns: AcquisitionColumns, new: Integers, ended: Integers) -> 
     step = np.where(ended[where] < 0, 1, -1)
     ended = row[step < 0]
     task = np.frombuffer(columns.task, np.int64)[row] if len(row) else row
-    order = _stable_order(task)
+    order = stable_order(task)
     row, step, task = row[order], step[order], task[order]
 
-    runs = list(_runs(task))
+    runs = list(runs_of(task))
     tasks = np.array([key for key, _, _ in runs], np.int64)
     starts = np.array([start for _, start, _ in runs], np.int64)
     counts = np.array([end - start for _, start, end in runs], np.int64)
@@ -342,46 +270,7 @@ def _set_open(columns: AcquisitionColumns, first: int, ended: Integers, tasks: s
             columns.depth[row] = columns.open.start(columns.id[row], columns.task[row], row)
 
 
-def _add_waits(waits: WaitColumns, events: _Events) -> None:
-    """Add the starts, the targets and the ends of waits."""
-    new, ended = events.of(RecordKind.WAIT_STARTED), events.of(RecordKind.WAIT_ENDED)
-    if not len(new) and not len(ended):
-        return
-    ids = events.id("acquisition", new)
-    task = events.id("task", new)
-    if len(np.unique(ids)) != len(ids) or not waits.open.keys().isdisjoint(ids.tolist()):
-        keep = ~np.isin(ids, np.fromiter(waits.open, np.int64, len(waits.open)))
-        _, first_of = np.unique(ids, return_index=True)
-        once = np.zeros(len(ids), np.bool_)
-        once[first_of] = True
-        new, ids, task = new[keep & once], ids[keep & once], task[keep & once]
-    rows = waits.extend(
-        id=_column(ids),
-        task=_column(task),
-        kind=_column(events.field("flags", new), "B"),
-        subject=_column(events.id_or_zero("resource_or_error", new)),
-        site=_column(events.id("site", new)),
-        started=_column(events.at[new]),
-    )
-    order = _stable_order(task)
-    for key, start, end in _runs(task[order]):
-        waits.rows_of_task.setdefault(key, array("q")).extend(
-            _column(order[start:end] + rows.start)
-        )
-    for target in events.of(RecordKind.WAIT_TARGET).tolist():
-        where = np.array([target])
-        waits.add_target(int(events.id("acquisition", where)[0]), int(events.id("task", where)[0]))
-    fields = (
-        events.at[ended],
-        events.id("acquisition", ended),
-        events.field("outcome", ended),
-        events.id_or_zero("resource_or_error", ended),
-    )
-    for at, id, outcome, woken_by in zip(*(values.tolist() for values in fields), strict=True):
-        waits.end(at, id, outcome, woken_by)
-
-
-def _add_unmatched(columns: AcquisitionColumns, events: _Events) -> None:
+def _add_unmatched(columns: AcquisitionColumns, events: RecordArrays) -> None:
     """Add the releases that ended no recorded acquisition; there are few."""
     where = events.of(RecordKind.RELEASE_UNMATCHED)
     fields = (
@@ -395,7 +284,7 @@ def _add_unmatched(columns: AcquisitionColumns, events: _Events) -> None:
 
 
 def _set_collected(
-    columns: AcquisitionColumns, events: _Events, known: _KnownAcquisitions, ended: Integers
+    columns: AcquisitionColumns, events: RecordArrays, known: _KnownAcquisitions, ended: Integers
 ) -> None:
     """Set when the objects of open acquisitions were garbage-collected; there are few.
 

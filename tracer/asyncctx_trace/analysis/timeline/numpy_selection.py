@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asyncctx_trace.analysis.timeline.event_selection import happened_by
-from asyncctx_trace.analysis.timeline.numpy_ingest import RECORDS, Integers
+from asyncctx_trace.analysis.timeline.record_arrays import RECORDS, Integers
 from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace.recording.format import RECORD, RecordKind
 from asyncctx_trace.recording.reading.batch import Batch

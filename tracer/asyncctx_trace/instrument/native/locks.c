@@ -1,6 +1,6 @@
 /* What stands for a lock of threads in a statement of the program; see rewriting/lock_hooks.py.
 
-   The statement `with lock:` or the call `lock.acquire()` finds a stand-in on the stack, whose
+   The statement `with lock:` or the call `lock.acquire()` finds a lock proxy on the stack, whose
    methods publish and call those of the lock. It lives as long as the statement. */
 
 #include "native.h"
@@ -12,7 +12,7 @@ typedef struct {
     PyObject *lock;
     PyObject *site;
     PyObject *acquisition; /* of the statement, or None */
-} StandIn;
+} LockProxy;
 
 /* The classes whose objects are locks, in the order of `lock_hooks.CLASSES`. */
 #define MOST_CLASSES 8
@@ -20,9 +20,9 @@ static PyTypeObject *classes[MOST_CLASSES];
 static int class_count;
 
 static PyObject *
-new_stand_in(PyTypeObject *type, PyObject *site, PyObject *lock)
+new_lock_proxy(PyTypeObject *type, PyObject *site, PyObject *lock)
 {
-    StandIn *self = PyObject_GC_New(StandIn, type);
+    LockProxy *self = PyObject_GC_New(LockProxy, type);
     if (self != NULL) {
         self->lock = Py_NewRef(lock);
         self->site = Py_NewRef(site);
@@ -63,7 +63,7 @@ tell(PyObject *function, PyObject *const *args, size_t count)
 }
 
 static PyObject *
-begin_lock(StandIn *self, int which, PyObject *owned)
+begin_lock(LockProxy *self, int which, PyObject *owned)
 {
     PyObject *args[] = {self->site, self->lock, which == ACQUIRE ? Py_True : Py_False, owned};
     return tell(shared.lock_begin, args, 4);
@@ -84,7 +84,7 @@ may_wait(PyObject *const *args, Py_ssize_t count, PyObject *kwnames)
 }
 
 static PyObject *
-acquire(StandIn *self, int which, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+acquire(LockProxy *self, int which, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
     PyObject *handle = NULL, *owned = NULL, *error = NULL, *type = NULL, *traceback = NULL;
     int waits = which == ENTER || may_wait(args, PyVectorcall_NARGS(nargsf), kwnames);
@@ -127,7 +127,7 @@ acquire(StandIn *self, int which, PyObject *const *args, size_t nargsf, PyObject
 }
 
 static PyObject *
-release(StandIn *self, int which, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+release(LockProxy *self, int which, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
     PyObject *method = method_of(self->lock, which);
     if (method == NULL) {
@@ -153,7 +153,7 @@ release(StandIn *self, int which, PyObject *const *args, size_t nargsf, PyObject
 #define METHOD(name, function, which)                                                       \
     static PyObject *name(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *kwnames) \
     {                                                                                       \
-        return function((StandIn *)self, which, args, (size_t)count, kwnames);              \
+        return function((LockProxy *)self, which, args, (size_t)count, kwnames);              \
     }
 
 METHOD(method_enter, acquire, ENTER)
@@ -177,61 +177,61 @@ static PyMethodDef methods[] = {
 typedef struct {
     PyObject_HEAD
     vectorcallfunc vectorcall;
-    PyObject *stand_in;
+    PyObject *lock_proxy;
     int which;
-} StandInMethod;
+} LockProxyMethod;
 
 static PyObject *
 call_method(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
-    StandInMethod *method = (StandInMethod *)self;
-    StandIn *stand_in = (StandIn *)method->stand_in;
+    LockProxyMethod *method = (LockProxyMethod *)self;
+    LockProxy *lock_proxy = (LockProxy *)method->lock_proxy;
     size_t count = (size_t)PyVectorcall_NARGS(nargsf);
     if (method->which == ENTER || method->which == ACQUIRE) {
-        return acquire(stand_in, method->which, args, count, kwnames);
+        return acquire(lock_proxy, method->which, args, count, kwnames);
     }
-    return release(stand_in, method->which, args, count, kwnames);
+    return release(lock_proxy, method->which, args, count, kwnames);
 }
 
 static int
-method_traverse(StandInMethod *self, visitproc visit, void *arg)
+method_traverse(LockProxyMethod *self, visitproc visit, void *arg)
 {
-    Py_VISIT(self->stand_in);
+    Py_VISIT(self->lock_proxy);
     return 0;
 }
 
 static void
-method_dealloc(StandInMethod *self)
+method_dealloc(LockProxyMethod *self)
 {
     PyObject_GC_UnTrack(self);
-    Py_XDECREF(self->stand_in);
+    Py_XDECREF(self->lock_proxy);
     PyObject_GC_Del(self);
 }
 
-PyTypeObject StandInMethodType = {
+PyTypeObject LockProxyMethodType = {
     PyVarObject_HEAD_INIT(NULL, 0)
-    .tp_name = "asyncctx_trace.instrument._native.StandInMethod",
-    .tp_basicsize = sizeof(StandInMethod),
+    .tp_name = "asyncctx_trace.instrument._native.LockProxyMethod",
+    .tp_basicsize = sizeof(LockProxyMethod),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL,
     .tp_dealloc = (destructor)method_dealloc,
     .tp_traverse = (traverseproc)method_traverse,
     .tp_call = PyVectorcall_Call,
-    .tp_vectorcall_offset = offsetof(StandInMethod, vectorcall),
-    .tp_doc = "A method of a stand-in.",
+    .tp_vectorcall_offset = offsetof(LockProxyMethod, vectorcall),
+    .tp_doc = "A method of a lock proxy.",
 };
 
 /* A condition has the methods of its lock, which may be written in C. */
 static PyObject *
-native_method(StandIn *self, int which)
+native_method(LockProxy *self, int which)
 {
     PyObject *made = NULL, *method = method_of(self->lock, which);
     if (method != NULL && PyCFunction_CheckExact(method) && class_count > 1) {
         PyObject *of = PyCFunction_GET_SELF(method);
         PyTypeObject *type = of == NULL                      ? NULL
-                             : Py_IS_TYPE(of, classes[0]) ? &LockStandInType
-                             : Py_IS_TYPE(of, classes[1]) ? &RLockStandInType
+                             : Py_IS_TYPE(of, classes[0]) ? &PrimitiveLockProxyType
+                             : Py_IS_TYPE(of, classes[1]) ? &RLockProxyType
                                                           : NULL;
-        PyObject *object = type == NULL ? NULL : new_stand_in(type, self->site, self->lock);
+        PyObject *object = type == NULL ? NULL : new_lock_proxy(type, self->site, self->lock);
         if (object != NULL) {
             made = PyCFunction_New(&methods[which], object);
             Py_DECREF(object);
@@ -247,15 +247,15 @@ get_method(PyObject *self, void *which)
 {
     PyObject *native = NULL;
     if ((intptr_t)which == ACQUIRE || (intptr_t)which == RELEASE) {
-        native = native_method((StandIn *)self, (int)(intptr_t)which);
+        native = native_method((LockProxy *)self, (int)(intptr_t)which);
     }
     if (native != NULL) {
         return native;
     }
-    StandInMethod *method = PyObject_GC_New(StandInMethod, &StandInMethodType);
+    LockProxyMethod *method = PyObject_GC_New(LockProxyMethod, &LockProxyMethodType);
     if (method != NULL) {
         method->vectorcall = call_method;
-        method->stand_in = Py_NewRef(self);
+        method->lock_proxy = Py_NewRef(self);
         method->which = (int)(intptr_t)which;
         PyObject_GC_Track(method);
     }
@@ -271,7 +271,7 @@ static PyGetSetDef getters[] = {
 };
 
 static int
-stand_in_traverse(StandIn *self, visitproc visit, void *arg)
+lock_proxy_traverse(LockProxy *self, visitproc visit, void *arg)
 {
     Py_VISIT(self->lock);
     Py_VISIT(self->site);
@@ -280,7 +280,7 @@ stand_in_traverse(StandIn *self, visitproc visit, void *arg)
 }
 
 static void
-stand_in_dealloc(StandIn *self)
+lock_proxy_dealloc(LockProxy *self)
 {
     PyObject_GC_UnTrack(self);
     Py_XDECREF(self->lock);
@@ -289,19 +289,19 @@ stand_in_dealloc(StandIn *self)
     PyObject_GC_Del(self);
 }
 
-#define STAND_IN(name)                                          \
+#define LOCK_PROXY(name)                                        \
     PyVarObject_HEAD_INIT(NULL, 0)                              \
     .tp_name = name,                                            \
-    .tp_basicsize = sizeof(StandIn),                            \
+    .tp_basicsize = sizeof(LockProxy),                          \
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,        \
-    .tp_dealloc = (destructor)stand_in_dealloc,                 \
-    .tp_traverse = (traverseproc)stand_in_traverse
+    .tp_dealloc = (destructor)lock_proxy_dealloc,               \
+    .tp_traverse = (traverseproc)lock_proxy_traverse
 
 /* Profilers show the names of the type and the method. */
-PyTypeObject LockStandInType = {STAND_IN("_thread.lock"), .tp_methods = methods};
-PyTypeObject RLockStandInType = {STAND_IN("_thread.RLock"), .tp_methods = methods};
-PyTypeObject PythonStandInType = {
-    STAND_IN("asyncctx_trace.instrument._native.StandIn"), .tp_getset = getters};
+PyTypeObject PrimitiveLockProxyType = {LOCK_PROXY("_thread.lock"), .tp_methods = methods};
+PyTypeObject RLockProxyType = {LOCK_PROXY("_thread.RLock"), .tp_methods = methods};
+PyTypeObject PythonLockProxyType = {
+    LOCK_PROXY("asyncctx_trace.instrument._native.LockProxy"), .tp_getset = getters};
 
 /* Note the classes, of which the first two are written in C. */
 int
@@ -320,7 +320,7 @@ bind_lock_classes(PyObject *given)
 }
 
 PyObject *
-stand_in(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+lock_proxy(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
     PyTypeObject *type = Py_TYPE(args[1]);
     int index = 0;
@@ -331,10 +331,10 @@ stand_in(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames
         return Py_NewRef(args[1]);
     }
     PyErr_Clear();
-    PyTypeObject *made_of = index == 0   ? &LockStandInType
-                            : index == 1 ? &RLockStandInType
-                                         : &PythonStandInType;
-    PyObject *made = new_stand_in(made_of, args[0], args[1]);
+    PyTypeObject *made_of = index == 0   ? &PrimitiveLockProxyType
+                            : index == 1 ? &RLockProxyType
+                                         : &PythonLockProxyType;
+    PyObject *made = new_lock_proxy(made_of, args[0], args[1]);
     if (made == NULL) {
         PyErr_Clear();
         return Py_NewRef(args[1]);

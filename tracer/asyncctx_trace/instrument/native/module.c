@@ -46,7 +46,7 @@ static const struct {
     {"patches.acquire_release.Watch._returned", skip_none},
     {"patches.acquire_release.Watch._return_failed", skip_none},
     {"patches.spawned_waits.suspending_inside", suspending_inside},
-    {"rewriting.lock_hooks.stand_in", stand_in},
+    {"rewriting.lock_hooks.lock_proxy", lock_proxy},
     {"waits.hooks.suspending", suspending},
     {"waits.hooks.scheduled", scheduled},
 };
@@ -291,8 +291,8 @@ execute(PyObject *module)
     }
     if (PyType_Ready(&NativeFunctionType) < 0 || PyType_Ready(&AcquisitionType) < 0
         || PyType_Ready(&ExitType) < 0 || PyType_Ready(&TracedAwaitableType) < 0
-        || PyType_Ready(&StandInMethodType) < 0 || PyType_Ready(&LockStandInType) < 0
-        || PyType_Ready(&RLockStandInType) < 0 || PyType_Ready(&PythonStandInType) < 0) {
+        || PyType_Ready(&LockProxyMethodType) < 0 || PyType_Ready(&PrimitiveLockProxyType) < 0
+        || PyType_Ready(&RLockProxyType) < 0 || PyType_Ready(&PythonLockProxyType) < 0) {
         return -1;
     }
     NAME(s_cr_code, "cr_code");

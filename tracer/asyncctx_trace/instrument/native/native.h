@@ -201,10 +201,10 @@ PyObject *sink_for_enter(void);
 
 /* -- hooks.c, awaiting.c, calls.c, locks.c, waits.c, watchdog.c ------------------------------- */
 
-extern PyTypeObject TracedAwaitableType, StandInMethodType;
-extern PyTypeObject LockStandInType, RLockStandInType, PythonStandInType;
+extern PyTypeObject TracedAwaitableType, LockProxyMethodType;
+extern PyTypeObject PrimitiveLockProxyType, RLockProxyType, PythonLockProxyType;
 int bind_lock_classes(PyObject *given);
-PyObject *stand_in(FUNCTION_ARGUMENTS);
+PyObject *lock_proxy(FUNCTION_ARGUMENTS);
 PyObject *begin(FUNCTION_ARGUMENTS);
 PyObject *entered(FUNCTION_ARGUMENTS);
 PyObject *leaving(FUNCTION_ARGUMENTS);

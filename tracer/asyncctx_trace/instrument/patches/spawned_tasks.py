@@ -10,9 +10,10 @@ from asyncctx_trace.instrument import sinks
 from asyncctx_trace.instrument.hidden_frames import hidden, program_frame
 from asyncctx_trace.instrument.registry import tasks
 from asyncctx_trace.instrument.registry.callers import innermost_own_frame, site_of_call
+from asyncctx_trace.instrument.registry.coroutines import plain_coroutine
 from asyncctx_trace.instrument.registry.lookups import on_type
 from asyncctx_trace.instrument.registry.sites import Site
-from asyncctx_trace.instrument.registry.tasks import Task, current_task, plain_coroutine
+from asyncctx_trace.instrument.registry.tasks import Task, current_task
 from asyncctx_trace.instrument.registry.weak_ids import WeakIdMap
 from asyncctx_trace.instrument.rewriting.patching import filtering_argument
 from asyncctx_trace.native import accelerated

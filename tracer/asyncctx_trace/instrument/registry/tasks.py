@@ -9,12 +9,11 @@ import threading
 import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
-from types import CoroutineType, MemberDescriptorType
 from typing import TYPE_CHECKING, Any
 
 from asyncctx_trace.instrument import sinks
 from asyncctx_trace.instrument.hidden_frames import call_hidden, hidden, suspended
-from asyncctx_trace.instrument.registry.lookups import on_type
+from asyncctx_trace.instrument.registry.coroutines import is_finished, plain_coroutine
 from asyncctx_trace.instrument.registry.weak_ids import WeakIdMap
 from asyncctx_trace.model.unpatched import unpatched
 
@@ -31,7 +30,6 @@ __all__ = [
     "of_coroutine",
     "of_native",
     "of_thread",
-    "plain_coroutine",
     "running",
     "running_loop",
     "see_running",
@@ -276,23 +274,13 @@ def note_finished(at: int, *, holders_only: bool = True) -> None:
     for task in known():
         skipped = task.ref is None or (holders_only and not task.open)
         native = None if skipped or task.ref is None else task.ref()
-        if native is None or task.id in _finished or not _is_finished(native, task.runtime):
+        if native is None or task.id in _finished or not is_finished(native, task.runtime):
             continue
         _finished.add(task.id)
         try:
             sink.task_ended(at, task.id)
         except Exception as error:
             sinks.disable_sink(sink, error)
-
-
-@hidden
-def _is_finished(native: Any, runtime: str) -> bool:
-    """Return whether the coroutine of a task has run to its end."""
-    coroutine = native.coro if runtime == "trio" else native.get_coro()
-    if coroutine is None:  # a task that ended at once drops it
-        return True
-    plain = plain_coroutine(coroutine)
-    return plain is not None and plain.cr_frame is None
 
 
 def known() -> list[Task]:
@@ -330,24 +318,6 @@ def running() -> tuple[Any, Any]:
         return native, plain_coroutine(native.get_coro())
     native = _trio_task()
     return native, None if native is None else plain_coroutine(native.coro)
-
-
-@hidden
-def plain_coroutine(awaitable: Any) -> Any:
-    """Return ``awaitable`` if it is a coroutine, or the one in its slot ``_coro``, else ``None``.
-
-    aiohttp's requests wrap a coroutine like this. None of their code runs.
-    """
-    if type(awaitable) is CoroutineType:
-        return awaitable
-    slot = on_type(type(awaitable), "_coro")
-    if type(slot) is not MemberDescriptorType:
-        return None
-    try:
-        inner = slot.__get__(awaitable)
-    except AttributeError:
-        return None
-    return inner if type(inner) is CoroutineType else None
 
 
 @hidden

@@ -14,7 +14,7 @@ from asyncctx_trace.instrument.rewriting.awaits import has_awaits
 from asyncctx_trace.instrument.rewriting.bytecode import UnsupportedCode
 from asyncctx_trace.instrument.rewriting.hooks import HOOKS
 from asyncctx_trace.instrument.rewriting.lock_calls import has_lock_calls
-from asyncctx_trace.instrument.rewriting.lock_hooks import stand_in
+from asyncctx_trace.instrument.rewriting.lock_hooks import lock_proxy
 from asyncctx_trace.instrument.rewriting.protocol_calls import has_protocol_calls
 from asyncctx_trace.instrument.rewriting.protocol_hooks import PROTOCOL_HOOKS
 from asyncctx_trace.instrument.scope import Scope
@@ -66,7 +66,7 @@ def _rewritten(code: CodeType, waits: bool) -> CodeType:
                 Original(code),
                 waiting=hook,
                 by_hand=PROTOCOL_HOOKS,
-                locks=stand_in,
+                locks=lock_proxy,
             )
         except (UnsupportedCode, LookupError) as error:
             logging.getLogger("asyncctx_trace").warning(

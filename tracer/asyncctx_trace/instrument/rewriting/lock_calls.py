@@ -1,11 +1,11 @@
-"""Put a stand-in in the place of what a ``with`` enters, and whose ``acquire()`` is called.
+"""Put a lock proxy in the place of what a ``with`` enters, and whose ``acquire()`` is called.
 
 With our hook on the right::
 
     with X:                                  [.., X]
-                                             stand_in(site, X)             -> X or a stand-in
+                                             lock_proxy(site, X)             -> X or a lock proxy
     X.acquire(…), X.release()                [.., X]
-                                             stand_in(site, X)
+                                             lock_proxy(site, X)
     look up the method, push the arguments, call it
 
 The hook returns ``X`` itself unless that is a lock of threads. Nothing is added after it: a

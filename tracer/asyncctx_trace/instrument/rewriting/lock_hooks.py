@@ -30,7 +30,7 @@ __all__ = [
     "lock_entered",
     "lock_leaving",
     "lock_owned",
-    "stand_in",
+    "lock_proxy",
 ]
 
 _CONDITION: Any = threading.Condition
@@ -191,7 +191,7 @@ def _contended(lock: Any) -> Any:
     return lock._lock if type(lock) is _CONDITION else lock
 
 
-class StandIn:
+class LockProxy:
     """Has the methods of a lock, and publishes what they do."""
 
     __slots__ = ("acquisition", "lock", "site")
@@ -262,10 +262,10 @@ _known = frozenset(CLASSES)
 
 @accelerated
 @hidden
-def stand_in(site: Site, thing: Any) -> Any:
+def lock_proxy(site: Site, thing: Any) -> Any:
     """Return what stands for ``thing`` in a statement at ``site``: itself, if that is no lock."""
     if type(thing) not in _known or sinks.active.sink is None:
         return thing
     if is_observed():  # without native code, the methods of what stands for it would be reported
         return thing
-    return StandIn(site, thing)
+    return LockProxy(site, thing)

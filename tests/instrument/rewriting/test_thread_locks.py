@@ -199,7 +199,7 @@ def test_anything_else_is_left_alone(logged: Callable[[Callable[[], Any]], Event
     assert logged(main).events == []
 
 
-def test_no_stand_in_outlives_its_statement(
+def test_no_lock_proxy_outlives_its_statement(
     logged: Callable[[Callable[[], Any]], EventLog],
 ) -> None:
     """Nor is it seen by the program, which may pass a method on."""
