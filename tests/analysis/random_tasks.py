@@ -81,7 +81,7 @@ class RandomTasks:
         elif what == "stall":
             writer.stall_started(at - 2, at, at, task, 1 + which, [("app.py", 1, "main")])
             if which:
-                writer.stall_ended(at + 4, at, which % 2)
+                writer.stall_ended(at + 4, at, which % 2, 0)
         elif what == "print":
             writer.printed(at - 1, "stdout", "hello")
         elif states:

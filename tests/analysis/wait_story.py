@@ -70,7 +70,13 @@ class WaitStory(Story):
         return wait
 
     def stall(
-        self, since: float, until: float | None, task: str, line: int = 1, collections: int = 0
+        self,
+        since: float,
+        until: float | None,
+        task: str,
+        line: int = 1,
+        collections: int = 0,
+        delayed: float = 0,
     ) -> None:
         """The loop stands still in ``task``; noticed after 100 ms."""
         if task not in self._tasks:
@@ -88,7 +94,9 @@ class WaitStory(Story):
             )
         )
         if until is not None:
-            self.events.append(StallEnded(_at(until), self._stalls, collections))
+            self.events.append(
+                StallEnded(_at(until), self._stalls, collections, round(delayed * MS))
+            )
 
 
 def _at(ms: float) -> int:

@@ -143,5 +143,5 @@ def queue_and_stall(path: Path) -> RecordingBuilder:
     builder.writer.stall_started(
         START + 110 * MS, START + 210 * MS, 1, 2, 1, [("app.py", 12, "worker")]
     )
-    builder.writer.stall_ended(START + 240 * MS, 1, 0)
+    builder.writer.stall_ended(START + 240 * MS, 1, 0, 0)
     return builder

@@ -144,7 +144,7 @@ def written_entries(path: Path) -> dict[str, set[str]]:
     recorder.dropped(1, 1, "test")
     recorder.interrupted(1, 1, "SIGINT")
     recorder.stall_started(1, 2, 1, 1, 1, [("app.py", 1, "main")])
-    recorder.stall_ended(3, 1, 0)
+    recorder.stall_ended(3, 1, 0, 0)
     recorder.quiescent(4, 3)
     recorder.stop_recording(OSError("test"))
     recorder.close()

@@ -27,11 +27,13 @@ class Stall:
     ended: bool
     collections: int
     """How many full garbage collections ran meanwhile: they may be what took the time."""
+    delayed: int
+    """For how long its thread waited for a processor meanwhile, in ns."""
 
     @property
     def length(self) -> int:
-        """For how long the loop stood still, in ns."""
-        return self.until - self.since
+        """For how long the loop stood still, in ns, without the time it waited for a processor."""
+        return max(0, self.until - self.since - self.delayed)
 
     def covers(self, at: int) -> bool:
         """Return whether it goes on at ``at`` (monotonic ns), as far as is known."""
@@ -59,8 +61,16 @@ def stalls_of(timeline: Timeline, now: int) -> list[Stall]:
         ended = timeline.stalls_ended.get(number)
         end = _goes_on(timeline, started, now) if ended is None else ended.at
         until = max(started.since, now) if end is None else end
-        collections = 0 if ended is None else ended.collections
-        found.append(Stall(started, started.since, until, end is not None, collections))
+        found.append(
+            Stall(
+                started,
+                started.since,
+                until,
+                end is not None,
+                0 if ended is None else ended.collections,
+                0 if ended is None else ended.delayed,
+            )
+        )
     return sorted(found, key=lambda stall: stall.since)
 
 

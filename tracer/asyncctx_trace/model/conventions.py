@@ -104,6 +104,7 @@ DROPPED_STOPS: Final = "asyncctx.dropped.stops"
 STALL_EVENT: Final = "asyncctx.stall"
 STALL_DURATION: Final = "asyncctx.stall.duration"
 STALL_COLLECTIONS: Final = "asyncctx.stall.collections"
+STALL_DELAYED: Final = "asyncctx.stall.delayed"
 STALL_STACK: Final = "asyncctx.stall.stack"
 
 # -- own attributes, on links ---------------------------------------------------------------------

@@ -344,6 +344,8 @@ class StallEnded:
     stall: int
     collections: int
     """How many full garbage collections ran meanwhile."""
+    delayed: int = 0
+    """How long its thread waited for a processor meanwhile, in ns, where the system says so."""
 
 
 @dataclass(frozen=True, slots=True)

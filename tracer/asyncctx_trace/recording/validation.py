@@ -166,7 +166,7 @@ ENTRY_FIELDS: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
     "stall started": {
         "at": _at, "since": _at, "id": _id, "task": _id, "site": _id, "stack": _stack,
     },
-    "stall ended": {"at": _at, "id": _id, "collections": _number},
+    "stall ended": {"at": _at, "id": _id, "collections": _number, "delayed": _number},
     "quiescent": {"at": _at, "since": _at},
     "given up": {"at": _at, "acquisitions": _number, "lines": _number},
     "end": {"at": _at, "pid": _pid, "exit": _or_none(_below(1 << 31, -(1 << 31)))},

@@ -262,7 +262,10 @@ class _EventReader:
         if isinstance(seconds, int | float) and 0 <= seconds < _LONGEST_STALL:
             ended = event.at + round(seconds * 1e9)
             collections = to_int(attributes, names.STALL_COLLECTIONS)
-            self._events.append(StallEnded(ended, stall, collections))
+            seconds = attributes.get(names.STALL_DELAYED, 0)
+            known = isinstance(seconds, int | float) and 0 <= seconds < _LONGEST_STALL
+            delayed = round(seconds * 1e9) if known else 0
+            self._events.append(StallEnded(ended, stall, collections, delayed))
 
     # -- foreign spans ----------------------------------------------------------------------
 

@@ -119,10 +119,10 @@ class TraceTree:
                 self._note(at, names.INTERRUPTED_EVENT, attributes)
             case StallStarted():
                 self._stalls[event.stall] = event
-            case StallEnded(at, stall, collections):
+            case StallEnded(stall=stall):
                 started = self._stalls.pop(stall, None)
                 if started is not None:
-                    self._note_stall(started, at, collections)
+                    self._note_stall(started, event)
             case ReleaseUnmatched():
                 self._note(event.at, names.RELEASE_UNMATCHED_EVENT, self._unmatched(event))
 
@@ -274,10 +274,11 @@ class TraceTree:
             attributes |= {names.SITE_ID: site.site, **site_attributes(site)}
         return attributes
 
-    def _note_stall(self, started: StallStarted, ended: int, collections: int) -> None:
+    def _note_stall(self, started: StallStarted, ended: StallEnded) -> None:
         attributes: Attributes = {
-            names.STALL_DURATION: (ended - started.since) / 1e9,
-            names.STALL_COLLECTIONS: collections,
+            names.STALL_DURATION: (ended.at - started.since) / 1e9,
+            names.STALL_COLLECTIONS: ended.collections,
+            names.STALL_DELAYED: ended.delayed / 1e9,
             names.STALL_STACK: [
                 f"{file}:{line} {function}" for file, line, function in started.stack
             ],

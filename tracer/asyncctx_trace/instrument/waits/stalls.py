@@ -100,7 +100,8 @@ def look(loops: tuple[RunningLoop, ...], iteration: int, own: Any) -> None:
         callback = iteration, 0 if outermost is None else id(outermost)
         if callback != loop.callback:
             if loop.stall:
-                sink.stall_ended(at, loop.stall, _collections() - loop.collections)
+                delayed = _delay(loop.native_thread) - loop.delayed
+                sink.stall_ended(at, loop.stall, _collections() - loop.collections, delayed)
             loop.callback, loop.since, loop.stall = callback, at, 0
             loop.waiting, loop.looks, loop.is_quiet = None, 0, False
             loop.collections, loop.delayed = _collections(), _delay(loop.native_thread)

@@ -191,7 +191,8 @@ def _stall_started(writer: ProcessState, entry: dict[str, Any]) -> StallStarted:
 
 
 def _stall_ended(writer: ProcessState, entry: dict[str, Any]) -> StallEnded:
-    return StallEnded(entry["at"], writer.id(entry["id"]), entry["collections"])
+    stall = writer.id(entry["id"])
+    return StallEnded(entry["at"], stall, entry["collections"], entry["delayed"])
 
 
 def _quiescent(writer: ProcessState, entry: dict[str, Any]) -> Quiescent:

@@ -186,9 +186,9 @@ class TextWriter:
             "stall started", at=at, since=since, id=stall, task=task, site=site, stack=stack
         )
 
-    def stall_ended(self, at: int, stall: int, collections: int) -> None:
+    def stall_ended(self, at: int, stall: int, collections: int, delayed: int) -> None:
         """Note that the event loop goes on; full garbage ``collections`` ran meanwhile."""
-        self._write("stall ended", at=at, id=stall, collections=collections)
+        self._write("stall ended", at=at, id=stall, collections=collections, delayed=delayed)
 
     def quiescent(self, at: int, since: int) -> None:
         """Note that nothing in the process can wake its event loop, asleep since ``since``."""

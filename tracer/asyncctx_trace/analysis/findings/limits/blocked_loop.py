@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from asyncctx_trace.analysis.findings.finding import Finding
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.snapshot import Snapshot
+from asyncctx_trace.analysis.stalls import Stall, stalls_of
 from asyncctx_trace.analysis.timeline.table import NOT_YET
 from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.events import StallStarted
@@ -55,8 +56,12 @@ class BlockedLoop(Finding):
 
 
 def _length(snapshot: Snapshot, stall: StallStarted) -> int:
-    ended = snapshot.timeline.stalls_ended.get(stall.stall)
-    return (snapshot.now if ended is None else ended.at) - stall.since
+    return snapshot.once(_stalls)[stall.stall].length
+
+
+def _stalls(snapshot: Snapshot) -> dict[int, Stall]:
+    """Return the stalls by their ids."""
+    return {each.started.stall: each for each in stalls_of(snapshot.timeline, snapshot.now)}
 
 
 def _is_debugged(stall: StallStarted) -> bool:
@@ -68,9 +73,7 @@ def _imports(stall: StallStarted) -> bool:
 
 
 def _collected(snapshot: Snapshot, stall: StallStarted) -> int:
-    """How many full garbage collections ran meanwhile: they may be what took the time."""
-    ended = snapshot.timeline.stalls_ended.get(stall.stall)
-    return 0 if ended is None else ended.collections
+    return snapshot.once(_stalls)[stall.stall].collections
 
 
 def _line(snapshot: Snapshot, stall: StallStarted) -> str:
@@ -105,7 +108,7 @@ def _sentence(
 ) -> str:
     timeline = snapshot.timeline
     length = format_duration(_length(snapshot, worst))
-    lasts = worst.stall not in timeline.stalls_ended
+    lasts = not snapshot.once(_stalls)[worst.stall].ended
     task = "" if worst.task is None else f" in {snapshot.task_name(worst.task)}"
     said = f"the event loop {'has stood' if lasts else 'stood'} still for {length}{task}: {line}"
     if len(stalls) > 1:
