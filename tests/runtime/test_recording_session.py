@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from textwrap import dedent
 
@@ -12,9 +13,19 @@ import pytest
 
 from asyncctx_trace import AlreadyRecording, RecordingExists, record, traced
 from asyncctx_trace.analysis.timeline.table import Timeline
+from asyncctx_trace.instrument.registry import tasks
 from asyncctx_trace.recording.format import SEGMENT
 from asyncctx_trace.recording.reading.reader import read
 from asyncctx_trace.recording.writing.retention import MIN_SIZE
+
+
+@pytest.fixture(autouse=True)
+def no_earlier_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tasks and threads of other tests, to which something may still refer, are not recorded."""
+    known, earlier = tasks.known, {task.id for task in tasks.known()}
+    monkeypatch.setattr(tasks, "known", lambda: [t for t in known() if t.id not in earlier])
+    monkeypatch.setattr(tasks, "_outside_tasks", [])
+    monkeypatch.setattr(tasks, "_outside", threading.local())
 
 
 async def use(lock: asyncio.Lock) -> None:
