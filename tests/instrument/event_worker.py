@@ -177,12 +177,12 @@ class Messages(logging.Handler):
 
 
 def chain(error: BaseException | None) -> list[str]:
-    """The exception and those that it was raised from or after."""
-    found = []
-    while error is not None:
-        found.append(f"{type(error).__name__}({error})")
+    """The exception and those that it was raised from or after, which may lead back to it."""
+    found: dict[int, str] = {}
+    while error is not None and id(error) not in found:
+        found[id(error)] = f"{type(error).__name__}({error})"
         error = error.__cause__ or error.__context__
-    return found
+    return list(found.values())
 
 
 def run(job: dict[str, Any], number: int) -> dict[str, Any]:
