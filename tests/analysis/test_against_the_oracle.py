@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from analysis.oracle import Oracle
-from analysis.simulation import Scene, Simulation, scenes
+from analysis.support.oracle import Oracle
+from analysis.support.simulation import Scene, Simulation, scenes
 from asyncctx_trace.analysis.contention.attribution import blame
 from asyncctx_trace.analysis.contention.costs import contention
 from asyncctx_trace.analysis.contention.critical_path import critical_path

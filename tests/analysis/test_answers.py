@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.builders import MS, Story
-from analysis.programs import SHORT, lock, recorded, session
+from analysis.support.builders import MS, Story
+from analysis.support.programs import SHORT, lock, recorded, session
 from asyncctx_trace import traced
 from asyncctx_trace.analysis.cleanup import cleanups, orders
 from asyncctx_trace.analysis.contention.attribution import blame

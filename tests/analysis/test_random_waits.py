@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.waiting_programs import compiled, timeline_of
+from analysis.support.waiting_programs import compiled, timeline_of
 from asyncctx_trace.analysis.contention.attribution import blame
 from asyncctx_trace.analysis.deadlocks.blocked_tasks import stuck_tasks
 from asyncctx_trace.analysis.deadlocks.idle_workers import are_idle_workers

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.builders import MS, Story
+from analysis.support.builders import MS, Story
 from asyncctx_trace.analysis import snapshot as snapshot_module
 from asyncctx_trace.analysis.contention.attribution import blame
 from asyncctx_trace.analysis.contention.critical_path import critical_path

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.wait_story import WaitStory
+from analysis.support.wait_story import WaitStory
 from asyncctx_trace.analysis.kernels.choice import plain_kernels, vectorized_kernels
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.wait_statistics import describe_group, describe_wakers, wait_groups

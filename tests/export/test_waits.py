@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.builders import MS, START, queue_and_stall
-from asyncctx_trace.analysis.stalls import stalls_of
+from asyncctx_trace.analysis.loop_stalls import stalls_of
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.export.formats import html, perfetto
 from asyncctx_trace.model import conventions as names

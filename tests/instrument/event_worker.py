@@ -17,7 +17,7 @@ from typing import Any
 from asyncctx_trace import native, traced
 from asyncctx_trace.instrument import sinks
 from asyncctx_trace.instrument.adapters import adapter_for
-from asyncctx_trace.instrument.patches.table import all_patches, apply, patches_of_adapter
+from asyncctx_trace.instrument.patches.patch_table import all_patches, apply, patches_of_adapter
 from asyncctx_trace.instrument.rewriting.code_rewriter import rewritten
 from asyncctx_trace.instrument.scope import Scope
 from asyncctx_trace.model.waits import OF_TASKS

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import asyncctx_trace
-from asyncctx_trace.instrument.patches.table import all_patches
+from asyncctx_trace.instrument.patches.patch_table import all_patches
 from asyncctx_trace.instrument.scope import Scope
 from asyncctx_trace.model import conventions
 from asyncctx_trace.model.event_schema import EVENTS, EventSchema, RecordKind, Unit

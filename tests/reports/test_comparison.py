@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from analysis.builders import MS, Story
+from analysis.support.builders import MS, Story
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.comparison import Comparison, compare
 from asyncctx_trace_tui.reports.comparison_text import render_comparison

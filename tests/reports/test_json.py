@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from analysis.builders import Story
+from analysis.support.builders import Story
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.comparison import compare
 from asyncctx_trace.analysis.summary.report import report

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.simulation import Scene, Simulation
+from analysis.support.simulation import Scene, Simulation
 from asyncctx_trace.analysis.contention.critical_path import critical_path
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.report import report

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from analysis.builders import Story
+from analysis.support.builders import Story
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.report import report
 from asyncctx_trace.model.events import Dropped, Outcome

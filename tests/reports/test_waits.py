@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from analysis.wait_story import WaitStory
+from analysis.support.wait_story import WaitStory
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.report import report
 from asyncctx_trace.model.outcomes import Outcome

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.wait_story import WaitStory
-from asyncctx_trace.analysis.stalls import stalls_of
+from analysis.support.wait_story import WaitStory
+from asyncctx_trace.analysis.loop_stalls import stalls_of
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.events import Outcome, WaitEnded, WaitStarted
 from asyncctx_trace.model.waits import WaitKind

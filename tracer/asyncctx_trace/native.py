@@ -71,8 +71,8 @@ ACCELERATED: Mapping[str, tuple[str, ...]] = {
         "patches.acquire_release.Watch._returned",
         "patches.acquire_release.Watch._return_failed",
         "rewriting.lock_hooks.lock_proxy",
-        "waits.hooks.suspending",
-        "waits.hooks.scheduled",
+        "waits.await_hooks.suspending",
+        "waits.await_hooks.scheduled",
     ),
     "asyncctx_trace.recording": ("writing.append.RecordAppender",),
 }

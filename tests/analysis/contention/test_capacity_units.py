@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.builders import Story
+from analysis.support.builders import Story
 from asyncctx_trace.analysis.contention.capacity_units import rows_by_unit
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.builders import MS, Story
+from analysis.support.builders import MS, Story
 from asyncctx_trace.analysis.contention.attribution import blame
 from asyncctx_trace.analysis.kernels.choice import Kernels, plain_kernels, vectorized_kernels
 from asyncctx_trace.analysis.snapshot import Snapshot

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.waiting_programs import compiled, timeline_of
+from analysis.support.waiting_programs import compiled, timeline_of
 from asyncctx_trace.analysis.contention.critical_path import critical_path
 from asyncctx_trace.analysis.kernels.choice import plain_kernels, vectorized_kernels
 from asyncctx_trace.analysis.snapshot import Snapshot

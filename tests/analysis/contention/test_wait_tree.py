@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from analysis.builders import MS, Story
-from analysis.wait_story import WaitStory
+from analysis.support.builders import MS, Story
+from analysis.support.wait_story import WaitStory
 from asyncctx_trace.analysis.contention.wait_tree import (
     WaitNode,
     first_holder,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.builders import MS, Story
-from analysis.simulation import Simulation, scenes
+from analysis.support.builders import MS, Story
+from analysis.support.simulation import Simulation, scenes
 from asyncctx_trace.analysis.endings.interruption import cut_at_interruption, interruptions_of
 from asyncctx_trace.analysis.endings.truncation import truncated
 from asyncctx_trace.analysis.findings import Finding, find

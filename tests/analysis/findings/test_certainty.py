@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.simulation import Scene, Simulation, scenes_in_order
+from analysis.support.simulation import Scene, Simulation, scenes_in_order
 from asyncctx_trace.analysis.findings import OBSERVATIONS, Finding, find
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.events import (

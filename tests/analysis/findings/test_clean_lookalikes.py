@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.programs import (
+from analysis.support.programs import (
     SHORT,
     THRESHOLDS,
     Main,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.builders import MS, Story
+from analysis.support.builders import MS, Story
 from asyncctx_trace.analysis.findings import KINDS, Finding, Thresholds, find
 from asyncctx_trace.model.events import Collected, Dropped, Outcome
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import asyncctx_trace
-from analysis.programs import (
+from analysis.support.programs import (
     SHORT,
     THRESHOLDS,
     Main,

@@ -11,7 +11,7 @@ from textwrap import dedent, indent
 
 import pytest
 
-from analysis.waiting_programs import compiled, timeline_of
+from analysis.support.waiting_programs import compiled, timeline_of
 from asyncctx_trace.analysis.findings import Finding, find
 
 

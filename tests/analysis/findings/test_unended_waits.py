@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.builders import Story
+from analysis.support.builders import Story
 from asyncctx_trace.analysis.findings import Finding, find
 from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace.model.waits import WaitKind

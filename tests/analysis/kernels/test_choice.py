@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.builders import Story
+from analysis.support.builders import Story
 from asyncctx_trace.analysis import numpy_choice
 from asyncctx_trace.analysis.endings.interruption import cut_at_interruption
 from asyncctx_trace.analysis.kernels import plain

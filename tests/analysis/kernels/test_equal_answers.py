@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.random_tasks import MOVES, Move, RandomTasks
-from analysis.simulation import Scene, Simulation, scenes
+from analysis.support.random_tasks import MOVES, Move, RandomTasks
+from analysis.support.simulation import Scene, Simulation, scenes
 from asyncctx_trace.analysis.contention.costs import got_in
 from asyncctx_trace.analysis.contention.wakeups import wakeups
 from asyncctx_trace.analysis.findings import Thresholds

@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from analysis.builders import Story
+from analysis.support.builders import Story
 from asyncctx_trace.analysis.kernels import plain
 from asyncctx_trace.analysis.kernels.protocol import Operations
 from asyncctx_trace.analysis.timeline.table import Timeline

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import chain
 
-from analysis.builders import Story
+from analysis.support.builders import Story
 from asyncctx_trace.analysis.findings import Finding, Thresholds, find_in
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.grouping import FindingGroup, group_findings

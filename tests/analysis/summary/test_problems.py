@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.builders import MS, Story
+from analysis.support.builders import MS, Story
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.problems import problems
 from asyncctx_trace.model.outcomes import Outcome

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.builders import Story
+from analysis.support.builders import Story
 from asyncctx_trace.analysis.contention.costs import contention_in
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.report import report

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
-from analysis.random_tasks import MOVES, Move, RandomTasks
+from analysis.support.random_tasks import MOVES, Move, RandomTasks
 from asyncctx_trace.analysis import numpy_choice
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.outcomes import Outcome

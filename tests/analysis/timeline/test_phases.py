@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.builders import MS, Story
+from analysis.support.builders import MS, Story
 from asyncctx_trace.analysis.timeline.phases import Phase
 from asyncctx_trace.model.outcomes import Outcome
 

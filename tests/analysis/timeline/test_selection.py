@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.random_tasks import MOVES, Move, RandomTasks
+from analysis.support.random_tasks import MOVES, Move, RandomTasks
 from asyncctx_trace.analysis.timeline import selection
 from asyncctx_trace.analysis.timeline.selection import EventBatch, between
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from asyncctx_trace.instrument.patches.acquire_release import forget_scope
-from asyncctx_trace.instrument.patches.table import all_patches, apply
+from asyncctx_trace.instrument.patches.patch_table import all_patches, apply
 from asyncctx_trace.instrument.rewriting.code_rewriter import functions, original_of, rewritten
 from asyncctx_trace.instrument.scope import Scope
 from asyncctx_trace.model.outcomes import outcome_of

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from asyncctx_trace.instrument import sinks
-from asyncctx_trace.instrument.patches.table import all_patches, apply
+from asyncctx_trace.instrument.patches.patch_table import all_patches, apply
 from asyncctx_trace.instrument.rewriting.code_rewriter import functions, original_of, rewritten
 from instrument.event_log import EventLog
 from instrument.waits.test_awaits import Own

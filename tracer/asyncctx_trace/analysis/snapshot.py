@@ -14,7 +14,7 @@ from asyncctx_trace.analysis.kernels.charges import MAX_PATHS, MAX_PATHS_IN_ALL
 from asyncctx_trace.analysis.kernels.choice import Kernels, kernels_for
 from asyncctx_trace.analysis.kernels.columns import Nestings, Waits
 from asyncctx_trace.analysis.occupancy import Occupancy, contends, wait_of
-from asyncctx_trace.analysis.timeline.lookups import (
+from asyncctx_trace.analysis.timeline.row_lookup import (
     differing,
     entered,
     open_around,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from asyncctx_trace.analysis.loop_stalls import StallLine, describe_line
 from asyncctx_trace.analysis.snapshot import Snapshot
-from asyncctx_trace.analysis.stalls import StallLine, describe_line
 from asyncctx_trace.analysis.wait_statistics import WaitGroup, describe_group
 from asyncctx_trace.analysis.wait_subjects import describe_subject
 from asyncctx_trace.model.names import NAME_WIDTH

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from rich.console import RenderableType
 from rich.text import Text
 
-from asyncctx_trace.analysis.stalls import StallLine, describe_line
+from asyncctx_trace.analysis.loop_stalls import StallLine, describe_line
 from asyncctx_trace.analysis.summary.report import Report
 from asyncctx_trace.analysis.wait_statistics import WaitGroup, describe_group, describe_wakers
 from asyncctx_trace.model.durations import format_duration

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias, TypeVar, cast
 
 from asyncctx_trace.analysis.snapshot import Snapshot
-from asyncctx_trace.analysis.timeline.open_acquisitions import OpenAcquisitions
+from asyncctx_trace.analysis.timeline.open_rows import OpenAcquisitions
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.analysis.timeline.wait_columns import WaitColumns
 

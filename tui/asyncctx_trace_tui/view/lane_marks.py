@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Container, Iterable, Iterator, Sequence
 
-from asyncctx_trace.analysis.stalls import Stall
+from asyncctx_trace.analysis.loop_stalls import Stall
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 from asyncctx_trace.model.waits import WaitKind
 from asyncctx_trace_tui.view.cells.glyphs import KIND_LETTERS, STALL_LETTER

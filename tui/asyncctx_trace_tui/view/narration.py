@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from asyncctx_trace.analysis.stalls import Stall, describe_line
+from asyncctx_trace.analysis.loop_stalls import Stall, describe_line
 from asyncctx_trace.analysis.timeline.table import Acquisition, Timeline
 from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.events import Outcome

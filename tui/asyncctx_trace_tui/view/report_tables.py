@@ -10,8 +10,8 @@ from asyncctx_trace.analysis.cleanup import cleanups
 from asyncctx_trace.analysis.contention.attribution import blame
 from asyncctx_trace.analysis.contention.costs import contention_in
 from asyncctx_trace.analysis.contention.critical_path import critical_path
+from asyncctx_trace.analysis.loop_stalls import describe_line, stall_lines
 from asyncctx_trace.analysis.snapshot import Snapshot
-from asyncctx_trace.analysis.stalls import describe_line, stall_lines
 from asyncctx_trace.analysis.wait_statistics import describe_group, describe_wakers, wait_groups
 from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.text import percent, shorten

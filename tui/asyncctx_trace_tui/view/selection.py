@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable
 
-from asyncctx_trace.analysis.stalls import Stall, stalls_of
+from asyncctx_trace.analysis.loop_stalls import Stall, stalls_of
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 from asyncctx_trace_tui.view.lanes.lane_set import LaneSet
 from asyncctx_trace_tui.view.playback import Playback

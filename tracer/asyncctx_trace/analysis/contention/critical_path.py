@@ -14,7 +14,7 @@ from asyncctx_trace.analysis.contention.wakers import waker_of
 from asyncctx_trace.analysis.contention.wakeups import wakeups
 from asyncctx_trace.analysis.kernels.path_steps import Link, Segment, Step
 from asyncctx_trace.analysis.snapshot import Snapshot
-from asyncctx_trace.analysis.timeline.lookups import innermost_at, pick
+from asyncctx_trace.analysis.timeline.row_lookup import innermost_at, pick
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Phase
 from asyncctx_trace.model.outcomes import Outcome
 

@@ -10,7 +10,7 @@ from asyncctx_trace.analysis.deadlocks.cycles import MIN_AGE
 from asyncctx_trace.analysis.deadlocks.stuck_groups import StuckGroup, group_of
 from asyncctx_trace.analysis.occupancy import contends, limit_of
 from asyncctx_trace.analysis.snapshot import Snapshot
-from asyncctx_trace.analysis.timeline.lookups import rows_with
+from asyncctx_trace.analysis.timeline.row_lookup import rows_with
 from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace.model.waits import WaitKind
 

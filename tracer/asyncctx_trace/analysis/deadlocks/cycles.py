@@ -13,7 +13,7 @@ from asyncctx_trace.analysis.occupancy import contends, limit_of
 from asyncctx_trace.analysis.retries import Retries
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.completeness import is_complete
-from asyncctx_trace.analysis.timeline.lookups import rows_with
+from asyncctx_trace.analysis.timeline.row_lookup import rows_with
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 from asyncctx_trace.model.events import Outcome, TaskDefined
 

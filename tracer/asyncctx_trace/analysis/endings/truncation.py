@@ -9,7 +9,7 @@ from itertools import compress, count, repeat
 from math import inf
 from operator import lt
 
-from asyncctx_trace.analysis.timeline.open_acquisitions import OpenAcquisitions
+from asyncctx_trace.analysis.timeline.open_rows import OpenAcquisitions
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 from asyncctx_trace.model.outcomes import Outcome
 

@@ -13,7 +13,7 @@ from operator import sub
 from asyncctx_trace.analysis.contention.attribution import Blame
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.resource_groups import ResourceGroup
-from asyncctx_trace.analysis.timeline.lookups import entered, holds_of, pick
+from asyncctx_trace.analysis.timeline.row_lookup import entered, holds_of, pick
 from asyncctx_trace.analysis.timeline.table import NOT_YET
 
 __all__ = ["Culprit", "culprit_of"]

@@ -14,8 +14,8 @@ from asyncctx_trace.analysis.contention.costs import ResourceUse, contention_in
 from asyncctx_trace.analysis.contention.critical_path import CriticalPath, critical_path
 from asyncctx_trace.analysis.endings.interruption import cut_at_interruption
 from asyncctx_trace.analysis.findings import Finding, Thresholds, find_in
+from asyncctx_trace.analysis.loop_stalls import StallLine, stall_lines
 from asyncctx_trace.analysis.snapshot import Snapshot
-from asyncctx_trace.analysis.stalls import StallLine, stall_lines
 from asyncctx_trace.analysis.summary.budgets import Breach, Budget
 from asyncctx_trace.analysis.summary.culprit import Culprit, culprit_of
 from asyncctx_trace.analysis.summary.grouping import FindingGroup, group_findings
@@ -23,7 +23,7 @@ from asyncctx_trace.analysis.summary.last_moment import describe_last_moment
 from asyncctx_trace.analysis.summary.resource_groups import ResourceGroup, group_resources, use_of
 from asyncctx_trace.analysis.summary.root_causes import RootCause, root_causes
 from asyncctx_trace.analysis.summary.verdict import Headline, headline, opening, summary
-from asyncctx_trace.analysis.timeline.lookups import pick
+from asyncctx_trace.analysis.timeline.row_lookup import pick
 from asyncctx_trace.analysis.wait_statistics import WaitGroup, wait_groups
 from asyncctx_trace.model.names import resource_name, task_name
 from asyncctx_trace.recording.format import Anchor

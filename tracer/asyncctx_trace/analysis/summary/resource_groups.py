@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from asyncctx_trace.analysis.contention.costs import ResourceUse
 from asyncctx_trace.analysis.snapshot import Snapshot
-from asyncctx_trace.analysis.timeline.lookups import pick
+from asyncctx_trace.analysis.timeline.row_lookup import pick
 from asyncctx_trace.model.names import resource_name
 
 __all__ = ["ResourceGroup", "group_resources", "use_of"]

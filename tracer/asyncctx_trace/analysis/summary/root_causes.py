@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from asyncctx_trace.analysis.snapshot import Snapshot
-from asyncctx_trace.analysis.timeline.lookups import rows_with
+from asyncctx_trace.analysis.timeline.row_lookup import rows_with
 from asyncctx_trace.analysis.timeline.table import Phase, Timeline
 from asyncctx_trace.model.events import Outcome
 from asyncctx_trace.model.names import class_name

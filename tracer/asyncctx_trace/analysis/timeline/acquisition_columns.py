@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 
-from asyncctx_trace.analysis.timeline.open_acquisitions import OpenAcquisitions
+from asyncctx_trace.analysis.timeline.open_rows import OpenAcquisitions
 from asyncctx_trace.analysis.timeline.phases import NOT_YET, Phase, phase_at
 from asyncctx_trace.analysis.timeline.wait_columns import WaitColumns
 from asyncctx_trace.model.events import ErrorText, Outcome, ReleaseUnmatched

@@ -10,8 +10,8 @@ from typing import Any
 
 from asyncctx_trace.analysis.contention.wakeups import wakeups
 from asyncctx_trace.analysis.findings import Thresholds, find_in
+from asyncctx_trace.analysis.loop_stalls import describe_line, stalls_of
 from asyncctx_trace.analysis.snapshot import Snapshot
-from asyncctx_trace.analysis.stalls import describe_line, stalls_of
 from asyncctx_trace.analysis.summary.grouping import FindingGroup, group_findings
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Phase, Timeline
 from asyncctx_trace.analysis.wait_subjects import describe_subject

@@ -8,8 +8,8 @@ from heapq import merge
 from typing import Any
 
 from asyncctx_trace.analysis.contention.wakeups import wakeups
+from asyncctx_trace.analysis.loop_stalls import Stall, describe_line, stalls_of
 from asyncctx_trace.analysis.snapshot import Snapshot
-from asyncctx_trace.analysis.stalls import Stall, describe_line, stalls_of
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Acquisition, Phase, Timeline
 from asyncctx_trace.analysis.wait_subjects import describe_subject
 from asyncctx_trace.model import conventions as names

@@ -47,8 +47,8 @@ static const struct {
     {"patches.acquire_release.Watch._return_failed", skip_none},
     {"patches.spawned_waits.suspending_inside", suspending_inside},
     {"rewriting.lock_hooks.lock_proxy", lock_proxy},
-    {"waits.hooks.suspending", suspending},
-    {"waits.hooks.scheduled", scheduled},
+    {"waits.await_hooks.suspending", suspending},
+    {"waits.await_hooks.scheduled", scheduled},
 };
 
 static const struct {

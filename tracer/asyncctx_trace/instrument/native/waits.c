@@ -1,4 +1,4 @@
-/* The hooks at awaits that suspend, and at what wakes tasks; see waits/hooks.py. */
+/* The hooks at awaits that suspend, and at what wakes tasks; see waits/await_hooks.py. */
 
 #include "native.h"
 

@@ -16,7 +16,7 @@ from asyncctx_trace.instrument.patches import spawned_tasks
 from asyncctx_trace.instrument.registry import tasks
 from asyncctx_trace.instrument.rewriting.awaits import hook_awaits
 from asyncctx_trace.instrument.rewriting.bytecode import Assembly, make
-from asyncctx_trace.instrument.waits import hooks
+from asyncctx_trace.instrument.waits import await_hooks
 from asyncctx_trace.instrument.waits.subjects import LISTED, Awaiting, listed, subject_of_call
 from asyncctx_trace.model.waits import WaitKind
 from asyncctx_trace.native import accelerated
@@ -62,4 +62,4 @@ def suspending_inside(awaiting: Awaiting, value: Any, method: str, *arguments: A
         return
     outermost = listed(tasks.running()[1])
     if outermost is None or outermost is awaiting:
-        hooks.suspended(made.site, value, subject_of_call, awaiting, value, method, arguments)
+        await_hooks.suspended(made.site, value, subject_of_call, awaiting, value, method, arguments)

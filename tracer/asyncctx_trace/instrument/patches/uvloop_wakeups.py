@@ -7,7 +7,7 @@ from functools import update_wrapper
 from typing import Any
 
 from asyncctx_trace.instrument.hidden_frames import hidden
-from asyncctx_trace.instrument.waits import hooks
+from asyncctx_trace.instrument.waits import await_hooks
 
 __all__ = ["restore", "watch"]
 
@@ -25,7 +25,7 @@ def watch() -> None:
 
     @hidden
     def call_soon(self: Any, callback: Any, *args: Any, context: Any = None) -> Any:
-        hooks.scheduled(callback)
+        await_hooks.scheduled(callback)
         return original(self, callback, *args, context=context)
 
     cls.call_soon = update_wrapper(call_soon, original, updated=())

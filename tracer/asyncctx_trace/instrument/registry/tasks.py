@@ -152,7 +152,7 @@ def _first_seen(native: Any, runtime: str) -> Task:
 
 @hidden
 def _tells_of_wakeups() -> bool:
-    """Return whether the running loop calls us for each callback; see ``waits.hooks.scheduled``."""
+    """Return whether the running loop calls us for each callback."""
     cls = type(running_loop())
     base = getattr(sys.modules.get("asyncio.base_events"), "BaseEventLoop", None)
     uvloop = getattr(sys.modules.get("uvloop"), "Loop", None)

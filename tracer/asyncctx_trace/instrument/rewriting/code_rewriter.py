@@ -18,7 +18,7 @@ from asyncctx_trace.instrument.rewriting.lock_hooks import lock_proxy
 from asyncctx_trace.instrument.rewriting.protocol_calls import has_protocol_calls
 from asyncctx_trace.instrument.rewriting.protocol_hooks import PROTOCOL_HOOKS
 from asyncctx_trace.instrument.scope import Scope
-from asyncctx_trace.instrument.waits.hooks import suspending
+from asyncctx_trace.instrument.waits.await_hooks import suspending
 
 __all__ = ["Original", "functions", "original_of", "rewritten"]
 

@@ -26,7 +26,12 @@ from asyncctx_trace.instrument.patches import (
     library_blocks,
     uvloop_wakeups,
 )
-from asyncctx_trace.instrument.patches.table import Patch, all_patches, apply, patches_of_adapter
+from asyncctx_trace.instrument.patches.patch_table import (
+    Patch,
+    all_patches,
+    apply,
+    patches_of_adapter,
+)
 from asyncctx_trace.instrument.rewriting import main_module
 from asyncctx_trace.instrument.rewriting.async_with import SUPPORTED
 from asyncctx_trace.instrument.rewriting.code_rewriter import (

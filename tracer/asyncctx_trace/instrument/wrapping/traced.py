@@ -154,7 +154,7 @@ def _traced(target: Any, options: dict[str, Any]) -> Any:
         return _traced_class(target, options)
     if kind_of(cls).manager:
         # Here, because wrapt imports asyncio, which costs more than all of ours.
-        from asyncctx_trace.instrument.patches.table import apply_named
+        from asyncctx_trace.instrument.patches.patch_table import apply_named
         from asyncctx_trace.instrument.wrapping.proxy import traced_manager
 
         found = resource_of(target, **options)
@@ -194,7 +194,7 @@ def _traced_factory(factory: Callable[..., Any], options: dict[str, Any]) -> Cal
             "trace what it returns, as in traced(await f())"
         )
     # What the first call needs is loaded now: then it would hold up a running loop.
-    import asyncctx_trace.instrument.patches.table
+    import asyncctx_trace.instrument.patches.patch_table
     import asyncctx_trace.instrument.wrapping.proxy  # noqa: F401 - loading it is the purpose
 
     options = {**options, "name": options["name"] or _name_of(factory)}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from asyncctx_trace.analysis.findings.callers import caller_sites
+from asyncctx_trace.analysis.findings.calling_sites import caller_sites
 from asyncctx_trace.analysis.findings.exit_evidence import came_from_within, exit_sites, kind_of
 from asyncctx_trace.analysis.findings.finding import Certainty, Finding, by_site, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.snapshot import Snapshot
-from asyncctx_trace.analysis.timeline.lookups import rows_with
+from asyncctx_trace.analysis.timeline.row_lookup import rows_with
 from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.outcomes import ExitFlag, Outcome
 

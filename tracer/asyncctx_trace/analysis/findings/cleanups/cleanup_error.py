@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from asyncctx_trace.analysis.findings.callers import caller_sites
+from asyncctx_trace.analysis.findings.calling_sites import caller_sites
 from asyncctx_trace.analysis.findings.cleanups.failed_cleanups import (
     failed_cleanups,
     left_by_failed_cleanups,

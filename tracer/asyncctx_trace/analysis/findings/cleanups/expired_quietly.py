@@ -8,7 +8,7 @@ from asyncctx_trace.analysis.findings.exit_evidence import kind_of
 from asyncctx_trace.analysis.findings.finding import Finding, by_site, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.snapshot import Snapshot
-from asyncctx_trace.analysis.timeline.lookups import rows_with_flag
+from asyncctx_trace.analysis.timeline.row_lookup import rows_with_flag
 from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.outcomes import ExitFlag, Outcome
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from asyncctx_trace.analysis.findings.exit_evidence import kind_of, own_error
 from asyncctx_trace.analysis.snapshot import Snapshot
-from asyncctx_trace.analysis.timeline.lookups import rows_with
+from asyncctx_trace.analysis.timeline.row_lookup import rows_with
 from asyncctx_trace.analysis.timeline.table import NOT_YET
 from asyncctx_trace.model.events import Outcome
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from asyncctx_trace.analysis.findings.callers import called_from, caller_sites
+from asyncctx_trace.analysis.findings.calling_sites import called_from, caller_sites
 from asyncctx_trace.analysis.findings.exit_evidence import (
     TASK_BOUND,
     closed_generator,
@@ -16,7 +16,7 @@ from asyncctx_trace.analysis.findings.exit_evidence import (
 from asyncctx_trace.analysis.findings.finding import Finding, by_site, times
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.snapshot import Snapshot
-from asyncctx_trace.analysis.timeline.lookups import differing
+from asyncctx_trace.analysis.timeline.row_lookup import differing
 from asyncctx_trace.analysis.timeline.table import NOT_YET
 
 __all__ = ["ForeignExit"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from math import inf
 
 from asyncctx_trace.analysis.contention.permits import handed_over, is_anonymous
-from asyncctx_trace.analysis.findings.callers import called_from, caller_sites
+from asyncctx_trace.analysis.findings.calling_sites import called_from, caller_sites
 from asyncctx_trace.analysis.findings.cleanups.failed_cleanups import left_by_failed_cleanups
 from asyncctx_trace.analysis.findings.exit_evidence import exit_sites
 from asyncctx_trace.analysis.findings.finding import EVIDENCE, Certainty, Finding, by_site, times

@@ -12,7 +12,7 @@ from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.occupancy import contends
 from asyncctx_trace.analysis.retries import Retries
 from asyncctx_trace.analysis.snapshot import Snapshot
-from asyncctx_trace.analysis.timeline.lookups import rows_with
+from asyncctx_trace.analysis.timeline.row_lookup import rows_with
 from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.events import Outcome
 from asyncctx_trace.model.names import class_name

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from asyncctx_trace.analysis.deadlocks.enders import describe_enders, enders_of
 from asyncctx_trace.analysis.snapshot import Snapshot
-from asyncctx_trace.analysis.timeline.lookups import resource_key
+from asyncctx_trace.analysis.timeline.row_lookup import resource_key
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 from asyncctx_trace.analysis.wait_subjects import describe_subject
 from asyncctx_trace.model.durations import format_duration

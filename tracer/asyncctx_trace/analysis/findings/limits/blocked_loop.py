@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from asyncctx_trace.analysis.findings.finding import Finding
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
+from asyncctx_trace.analysis.loop_stalls import Stall, stalls_of
 from asyncctx_trace.analysis.snapshot import Snapshot
-from asyncctx_trace.analysis.stalls import Stall, stalls_of
 from asyncctx_trace.analysis.timeline.table import NOT_YET
 from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.events import StallStarted

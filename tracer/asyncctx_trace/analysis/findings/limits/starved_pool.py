@@ -17,7 +17,7 @@ from asyncctx_trace.analysis.findings.finding import Certainty, Finding
 from asyncctx_trace.analysis.findings.thresholds import Thresholds
 from asyncctx_trace.analysis.retries import Retries
 from asyncctx_trace.analysis.snapshot import Snapshot
-from asyncctx_trace.analysis.timeline.lookups import entered, holds_of, waits_of
+from asyncctx_trace.analysis.timeline.row_lookup import entered, holds_of, waits_of
 from asyncctx_trace.analysis.timeline.table import NOT_YET
 from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.events import Outcome

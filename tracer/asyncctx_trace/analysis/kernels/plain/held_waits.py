@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from asyncctx_trace.analysis.kernels.columns import MAX_PAIRS, HeldWaits, Nestings
 from asyncctx_trace.analysis.kernels.protocol import Occupancies
-from asyncctx_trace.analysis.timeline.lookups import waits_of
+from asyncctx_trace.analysis.timeline.row_lookup import waits_of
 
 __all__ = ["held_waits"]
 

@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Callable, Hashable, Sequence
 
 from asyncctx_trace.analysis.kernels.columns import MAX_AROUND, Level, Nestings
-from asyncctx_trace.analysis.timeline.lookups import open_around, resource_key
+from asyncctx_trace.analysis.timeline.row_lookup import open_around, resource_key
 from asyncctx_trace.analysis.timeline.table import Timeline
 
 __all__ = ["nesting_steps", "nestings"]

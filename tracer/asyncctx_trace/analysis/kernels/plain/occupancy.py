@@ -9,7 +9,7 @@ from itertools import accumulate, pairwise, repeat
 from operator import mul, sub
 
 from asyncctx_trace.analysis.kernels.columns import Holds
-from asyncctx_trace.analysis.timeline.lookups import entered, holds_of, waits_of
+from asyncctx_trace.analysis.timeline.row_lookup import entered, holds_of, waits_of
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 
 __all__ = [

@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import chain, pairwise
 
 from asyncctx_trace.analysis.kernels.path_steps import Segment, Step
-from asyncctx_trace.analysis.timeline.lookups import pick
+from asyncctx_trace.analysis.timeline.row_lookup import pick
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 
 __all__ = ["event_times", "last_event_times", "path_steps"]

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from operator import sub
 
 from asyncctx_trace.analysis.kernels.columns import Span, Waits, innermost_spans
-from asyncctx_trace.analysis.timeline.lookups import pick, spans_of, waits_of
+from asyncctx_trace.analysis.timeline.row_lookup import pick, spans_of, waits_of
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 from asyncctx_trace.model.outcomes import Outcome
 

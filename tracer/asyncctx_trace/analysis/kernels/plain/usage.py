@@ -7,7 +7,7 @@ from itertools import groupby
 from operator import sub
 
 from asyncctx_trace.analysis.statistics import DurationStats
-from asyncctx_trace.analysis.timeline.lookups import (
+from asyncctx_trace.analysis.timeline.row_lookup import (
     ascending,
     entered,
     holds_of,

@@ -9,7 +9,7 @@ import numpy as np
 
 from asyncctx_trace.analysis.kernels.columns import MAX_AROUND, Level, Nestings
 from asyncctx_trace.analysis.kernels.vectorized.arrays import Integers, column, view
-from asyncctx_trace.analysis.timeline.lookups import resource_key
+from asyncctx_trace.analysis.timeline.row_lookup import resource_key
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 from asyncctx_trace.model.outcomes import Outcome
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asyncctx_trace.analysis.stalls import Stall
+from asyncctx_trace.analysis.loop_stalls import Stall
 from asyncctx_trace.analysis.timeline.table import NOT_YET
 from asyncctx_trace.analysis.wait_subjects import describe_subject
 from asyncctx_trace.model.durations import format_duration

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from analysis.wait_story import WaitStory
+from analysis.support.wait_story import WaitStory
 from asyncctx_trace.analysis.findings import find
+from asyncctx_trace.analysis.loop_stalls import describe_line, stall_lines
 from asyncctx_trace.analysis.snapshot import Snapshot
-from asyncctx_trace.analysis.stalls import describe_line, stall_lines
 from asyncctx_trace.model.waits import WaitKind
 
 MS = 1_000_000

@@ -37,7 +37,7 @@ from asyncctx_trace.instrument.rewriting.patching import (
     watched,
 )
 from asyncctx_trace.instrument.scope import Scope
-from asyncctx_trace.instrument.waits import hooks as waits
+from asyncctx_trace.instrument.waits import await_hooks as waits
 from asyncctx_trace.instrument.waits import watchdog
 
 __all__ = ["Patch", "patches_of_adapter", "all_patches", "apply", "apply_named"]

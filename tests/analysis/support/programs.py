@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from analysis.clocked import record
+from analysis.support.clocked import record
 from asyncctx_trace import traced
 from asyncctx_trace.analysis.findings import Finding, Thresholds, find
 from asyncctx_trace.analysis.timeline.table import Timeline

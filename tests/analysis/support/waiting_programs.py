@@ -10,9 +10,9 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
-from analysis.clocked import Hangs, record
+from analysis.support.clocked import Hangs, record
 from asyncctx_trace.analysis.timeline.table import Timeline
-from asyncctx_trace.instrument.patches.table import all_patches, apply
+from asyncctx_trace.instrument.patches.patch_table import all_patches, apply
 from asyncctx_trace.instrument.registry.tasks import note_finished
 from asyncctx_trace.instrument.rewriting.code_rewriter import original_of, rewritten
 from asyncctx_trace.instrument.scope import Scope

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.builders import MS, Story
+from analysis.support.builders import MS, Story
 from asyncctx_trace.model.events import (
     Outcome,
     StallEnded,
