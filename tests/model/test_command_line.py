@@ -46,6 +46,15 @@ def test_a_program_is_named_after_its_first_process() -> None:
     assert program_of([]) == ""
 
 
+def test_the_launcher_is_left_out_however_it_was_called() -> None:
+    """As in the README: by a path that is relative to the folder of the program."""
+    program = ProcessDefined(1, 2, 100, 99, "/v/bin/python app.py")
+    for command in (".venv/bin/asyncctx-trace run app.py", "-m asyncctx_trace_tui run app.py"):
+        launcher = ProcessDefined(0, 1, 99, 1, f"/v/bin/python {command}")
+
+        assert program_processes([launcher, program]) == [program]
+
+
 def test_the_launcher_itself_may_be_the_program() -> None:
     """If it records itself, it is the program."""
     alone = ProcessDefined(0, 1, 99, 1, "python -m asyncctx_trace_tui report x.actx")

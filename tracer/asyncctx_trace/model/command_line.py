@@ -100,4 +100,4 @@ def program_of(processes: Iterable[ProcessDefined], *, arguments: bool = True) -
 
 
 def _name(process: ProcessDefined) -> str:
-    return short_command(process.title).partition(" ")[0]
+    return PurePath(short_command(process.title).partition(" ")[0]).name
