@@ -221,6 +221,28 @@ async def test_every_view_is_shown_while_a_short_program_runs(
         assert "db lock" in seen["4"]
 
 
+@async_test
+async def test_an_acquisition_that_is_newer_than_the_answers_has_no_arrow_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is selected while the program runs on; who let it in is known two seconds later."""
+    monkeypatch.setattr(answers_module, "_AT_ONCE", 20_000)
+    builder = RecordingBuilder(tmp_path / "x.actx").resource(1, "db lock")
+    builder.task(1, "anna").task(2, "bert").acquisition(1, 1, 0, 1, 90, 91).write()
+    async with open_app(builder.path, ms=100, program=FakeProgram()) as driver:
+        await driver.press("space")
+        builder.acquisition(2, 1, 100, 101, 190, 191).acquisition(1, 1, 110, 192).write()
+        shown = []
+        for ms in (300, 4_000):
+            await driver.settle(ms)
+            await driver.press("end", "space")
+            driver.app.state.select_row(2)
+            await driver.settle()
+            shown.append("▲" in driver.text)
+
+        assert shown == [False, True]
+
+
 async def compute_answers(driver: AppDriver) -> None:
     """Compute all answers that are asked for, and show them."""
     await driver.settle()

@@ -19,14 +19,17 @@ _LEAVES, _FREES, _ASKS, _GIVES_UP, _ENTERS = range(5)
 
 
 class Wakeups(Mapping[int, int]):
-    """Row that waited for a unit and entered -> row whose exit let it in."""
+    """Row that waited for a unit and entered -> row whose exit let it in.
+
+    Rows that the timeline got later, while the program runs on, are not among them.
+    """
 
     def __init__(self, releasers: array[int]) -> None:
         """``releasers``: by row, -1 where none is known."""
         self._releasers = releasers
 
     def __getitem__(self, row: int) -> int:
-        releaser = self._releasers[row]
+        releaser = self._releasers[row] if row < len(self._releasers) else _UNKNOWN
         if releaser == _UNKNOWN:
             raise KeyError(row)
         return releaser
