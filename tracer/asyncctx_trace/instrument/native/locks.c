@@ -48,9 +48,9 @@ method_of(PyObject *lock, int which)
     return bind == NULL ? Py_NewRef(found) : bind(found, lock, (PyObject *)Py_TYPE(lock));
 }
 
-/* Call a function of ours; NULL with an error that must reach the program, such as an interrupt. */
+/* Call a hook; NULL with an error that must reach the program, such as an interrupt. */
 static PyObject *
-tell(PyObject *function, PyObject *const *args, size_t count)
+call_hook(PyObject *function, PyObject *const *args, size_t count)
 {
     PyThreadState *thread = suspend_tracing();
     PyObject *done = PyObject_Vectorcall(function, args, count, NULL);
@@ -66,7 +66,7 @@ static PyObject *
 begin_lock(LockProxy *self, int which, PyObject *owned)
 {
     PyObject *args[] = {self->site, self->lock, which == ACQUIRE ? Py_True : Py_False, owned};
-    return tell(shared.lock_begin, args, 4);
+    return call_hook(shared.lock_begin, args, 4);
 }
 
 /* Whether acquire() with these arguments may wait. */
@@ -90,7 +90,7 @@ acquire(LockProxy *self, int which, PyObject *const *args, size_t nargsf, PyObje
     int waits = which == ENTER || may_wait(args, PyVectorcall_NARGS(nargsf), kwnames);
     PyObject *method = method_of(self->lock, which);
     if (method == NULL || (waits && (handle = begin_lock(self, which, Py_None)) == NULL)
-        || (!waits && (owned = tell(shared.lock_owned, &self->lock, 1)) == NULL)) {
+        || (!waits && (owned = call_hook(shared.lock_owned, &self->lock, 1)) == NULL)) {
         Py_XDECREF(method);
         return NULL;
     }
@@ -108,10 +108,10 @@ acquire(LockProxy *self, int which, PyObject *const *args, size_t nargsf, PyObje
         PyErr_Fetch(&type, &error, &traceback);
         PyErr_NormalizeException(&type, &error, &traceback);
     }
-    PyObject *told[] = {self->lock, handle, which == ACQUIRE ? Py_True : Py_False,
-                        result == NULL ? Py_None : which == ENTER ? Py_True : result,
-                        error == NULL ? Py_None : error};
-    PyObject *done = tell(shared.lock_entered, told, 5);
+    PyObject *arguments[] = {self->lock, handle, which == ACQUIRE ? Py_True : Py_False,
+                             result == NULL ? Py_None : which == ENTER ? Py_True : result,
+                             error == NULL ? Py_None : error};
+    PyObject *done = call_hook(shared.lock_entered, arguments, 5);
     if (done == NULL) {
         Py_CLEAR(result);
         Py_XDECREF(type);
@@ -136,8 +136,8 @@ release(LockProxy *self, int which, PyObject *const *args, size_t nargsf, PyObje
     /* Another thread may have the lock before the method returns. */
     if (which == RELEASE || self->acquisition != Py_None) {
         PyObject *error = which == EXIT && PyVectorcall_NARGS(nargsf) > 1 ? args[1] : Py_None;
-        PyObject *told[] = {self->site, self->lock, self->acquisition, error};
-        PyObject *done = tell(shared.lock_leaving, told, 4);
+        PyObject *arguments[] = {self->site, self->lock, self->acquisition, error};
+        PyObject *done = call_hook(shared.lock_leaving, arguments, 4);
         Py_XDECREF(done);
         if (done == NULL) {
             Py_DECREF(method);
@@ -173,7 +173,7 @@ static PyMethodDef methods[] = {
     {NULL},
 };
 
-/* Methods of an object written in Python: reported to nobody, as only those that they call are. */
+/* Methods of an object written in Python: not reported, unlike those that they call. */
 typedef struct {
     PyObject_HEAD
     vectorcallfunc vectorcall;

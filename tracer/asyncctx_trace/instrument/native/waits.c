@@ -76,7 +76,7 @@ is_plain_future(PyObject *value, PyObject **kind)
     return plain;
 }
 
-/* Kind and subject of the wait, borrowed; 1 if it takes the long way, 2 if it is not recorded. */
+/* Kind and subject of the wait, borrowed; 1 for the slow path, 2 if it is not recorded. */
 static int
 subject_of(PyObject *task, PyObject *awaited, PyObject *value, PyObject **kind, PyObject **subject)
 {
@@ -131,7 +131,7 @@ subject_of(PyObject *task, PyObject *awaited, PyObject *value, PyObject **kind, 
     return *subject == NULL;
 }
 
-/* 0 if the wait has been published or needs not be, 1 if it takes the long way, -1 with an error. */
+/* 0 if the wait has been published or needs not be, 1 for the slow path, -1 with an error. */
 static int
 publish_wait_started(PyObject *sink, PyObject *site_object, PyObject *awaited, PyObject *value)
 {
@@ -148,7 +148,7 @@ publish_wait_started(PyObject *sink, PyObject *site_object, PyObject *awaited, P
         goto end;
     }
     if (wait == Py_None) {
-        result = 0; /* the loop does not say whom it wakes */
+        result = 0; /* the wakeups of the loop are not reported */
         goto end;
     }
     if (wait != zero) {

@@ -1,8 +1,9 @@
 /* A thread that calls a Python function at a regular interval.
 
    It is no thread of Python's: `threading` does not list it, `_thread._count()` does not count it,
-   and the function runs with tracing and garbage collection suspended, so that no tracer hears of
-   it and no finalizer of the program's runs here. It is joined before the process forks. */
+   and the function runs with tracing and garbage collection suspended, so that it is
+   reported to no tracer and runs no finalizer of the program. The thread is joined before the
+   process forks. */
 
 #include "native.h"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from types import CodeType, FrameType, FunctionType
+from types import CodeType, FunctionType
 from typing import Any
 
 from asyncctx_trace.instrument import publish, sinks
@@ -27,11 +27,8 @@ __all__ = ["DECORATORS", "THREADS", "BlockWatch", "counterpart"]
 
 DECORATORS = ("contextlib", "AsyncContextDecorator.__call__")
 THREADS = ("anyio._backends._asyncio", "AsyncIOBackend.run_sync_in_worker_thread")
-
-
 _LIMITER = re.compile(r"\blimiter\s*=\s*([\w.]+)")
-
-
+"""The limiter in the text of a call."""
 _counterparts: dict[int, tuple[CodeType, CodeType]] = {}
 """Codes of functions that a library's function makes, and what replaces them, by address."""
 
@@ -104,7 +101,7 @@ class BlockWatch:
         try:
             if not is_first or sinks.active_sink() is None:
                 return None
-            frame = _caller(self._own)
+            frame = innermost_own_frame(program_frame(), self._own)
             if frame is None:
                 return None
             kind = resources.kind_of(type(limiter))
@@ -143,7 +140,3 @@ class BlockWatch:
         site = sites.of_decorator(code, below, function.__globals__)
         known.append((below, site))
         return site
-
-
-def _caller(own: Callable[[str], bool]) -> FrameType | None:
-    return innermost_own_frame(program_frame(), own)

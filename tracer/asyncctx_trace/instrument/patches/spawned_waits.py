@@ -27,7 +27,7 @@ _MORE_STACK = 10
 
 
 def functions_to_watch() -> Iterator[tuple[str, str, Any]]:
-    """Yield module, qualified name and change of code of each function that is listed.
+    """Yield module, qualified name and change of code of the functions in ``LISTED``.
 
     Left out are those that only another function of the same library awaits, and acquiring by
     call, which is an acquisition.
@@ -56,7 +56,7 @@ def _watching(awaiting: Awaiting, code: CodeType, *consts: object) -> CodeType:
 @accelerated
 @hidden
 def suspending_inside(awaiting: Awaiting, value: Any, method: str, *arguments: Any) -> None:
-    """``method`` of a library, called with ``arguments``, has yielded ``value``."""
+    """Publish that ``method`` of a library, called with ``arguments``, has yielded ``value``."""
     made = spawned_tasks.origin()
     if made is None or value is None:
         return

@@ -1,4 +1,4 @@
-"""Have uvloop say whom it wakes: its loop is not written in Python, so no code can be patched."""
+"""Have uvloop report which tasks it wakes: there is no Python code of its loop to patch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["restore", "watch"]
 
 
 def watch() -> None:
-    """Override ``uvloop.Loop.call_soon``, which futures call with the tasks that are to go on.
+    """Override ``uvloop.Loop.call_soon``, which futures call to resume tasks.
 
     ``uvloop.Loop`` is an empty subclass, in Python, of the loop itself. Without effect before
     uvloop is imported, and where the class has an override already.

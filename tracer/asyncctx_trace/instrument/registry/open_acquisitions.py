@@ -157,8 +157,8 @@ def release_unmatched(resource: Resource, site: int) -> None:
 def collected(acquisitions: list[Acquisition]) -> None:
     """Publish that the garbage collector took what these acquisitions hold.
 
-    Nobody can release it any more: they are no longer around what their task acquires later, and a
-    recording with retention need not keep them.
+    It can no longer be released: what their task acquires later is not inside them, and a recording
+    with retention need not keep them.
     """
     sink = sinks.active.sink
     for acquisition in acquisitions:

@@ -220,7 +220,7 @@ def of_object(thing: object) -> Resource | None:
 
 
 def of_awaited(thing: object, kind: str, method: str, text: str) -> Resource:
-    """The resource that stands for ``thing``, whose ``method`` is awaited in ``text``."""
+    """Return the resource that stands for ``thing``, whose ``method`` is awaited in ``text``."""
     named = receiver(text, (method,)) or qualified_name(type(thing))
     return _of_object(thing, kind, named)
 

@@ -66,7 +66,7 @@ class Task:
         self.ref: weakref.ref[Any] | None = None
         self.wait: int | None = 0
         """The id of its wait for something else than a manager, ``0`` for none; ``None`` in a loop
-        that does not tell us whom it wakes, so that no wait is recorded."""
+        whose wakeups are not reported to us, so that no wait is recorded."""
         self.suspended_on = 0
         """The address of what was yielded to the event loop for that."""
 
@@ -83,7 +83,7 @@ _outside_tasks: list[Task] = []
 _by_thread: WeakIdMap[Task] = WeakIdMap()
 """The same by the thread's object."""
 _foreseen: WeakIdMap[Task] = WeakIdMap(lambda task: _native_task_gone(task))
-"""Tasks that others wait for and that have not come by themselves yet, by the task object."""
+"""Tasks that others wait for and that have not run our code yet, by the task object."""
 _submitted: WeakIdMap[Task] = WeakIdMap(lambda task: _native_task_gone(task))
 """Tasks that others wait for and that are not made yet, by the coroutine that they will run."""
 _finished: set[int] = set()
@@ -133,7 +133,7 @@ def _first_seen(native: Any, runtime: str) -> Task:
     foreseen = _foreseen.pop(native) or _of_submitted(native, runtime)
     if foreseen is not None:
         foreseen.ref = by_native.add(native, foreseen)
-        if not _tells_of_wakeups():
+        if not _reports_wakeups():
             foreseen.wait = None
         creator = _creator.get(0)
         _creator.set(foreseen.id)
@@ -143,7 +143,7 @@ def _first_seen(native: Any, runtime: str) -> Task:
         return foreseen
     name = native.name if runtime == "trio" else native.get_name()
     task = Task(str(name), runtime, _creator.get(0))
-    if runtime == "asyncio" and not _tells_of_wakeups():
+    if runtime == "asyncio" and not _reports_wakeups():
         task.wait = None
     _creator.set(task.id)
     task.ref = by_native.add(native, task)
@@ -151,8 +151,8 @@ def _first_seen(native: Any, runtime: str) -> Task:
 
 
 @hidden
-def _tells_of_wakeups() -> bool:
-    """Return whether the running loop calls us for each callback."""
+def _reports_wakeups() -> bool:
+    """Return whether the running loop calls us for each callback that it schedules."""
     cls = type(running_loop())
     base = getattr(sys.modules.get("asyncio.base_events"), "BaseEventLoop", None)
     uvloop = getattr(sys.modules.get("uvloop"), "Loop", None)
@@ -197,7 +197,7 @@ def _of_submitted(native: Any, runtime: str) -> Task | None:
 
 
 def of_native(native: Any) -> Task:
-    """The task that an asyncio task object stands for, which need not run now."""
+    """Return the task that an asyncio task object stands for, which need not run now."""
     known = by_native.get(native) or _foreseen.get(native)
     if known is None:
         known = _of_submitted(native, "asyncio")
@@ -244,7 +244,7 @@ def note_end_of(native: Any) -> None:
 
 @hidden
 def task_of_loop(loop: Any) -> Any:
-    """Return the native task that runs in ``loop``, of whatever thread, or ``None``."""
+    """Return the native task that runs in ``loop``, in any thread, or ``None``."""
     module = sys.modules.get("asyncio.tasks")
     return None if module is None else module.current_task(loop)
 

@@ -124,7 +124,6 @@ def with_hooks(
         waiting: The hook at each other ``await``, if there is to be one.
         by_hand: The hooks around calls of ``__aenter__`` and ``__aexit__`` that the code awaits.
         locks: The hook at each ``with`` and each call of ``acquire()`` or ``release()``.
-        locks: The hook at each ``with``, and calls of ``acquire()`` and ``release()``.
 
     Raises:
         UnsupportedCode: No known compiler writes such code.

@@ -99,7 +99,7 @@ def _call_of(
 def second_argument(order: Sequence[Instruction], call: MethodCall) -> tuple[int, bool] | None:
     """Return how deep the second argument lies before the call, and whether that is in a tuple.
 
-    ``None`` if the call has none that can be told.
+    ``None`` if the call has none, or that is not known.
     """
     instruction = order[call.call]
     if instruction.name == "CALL_FUNCTION_EX":

@@ -111,8 +111,8 @@ class ProtocolCalls:
             handle = self.depths[first] + 1 - call.below
             found = second_argument(order, call)
             argument = assembly.const(None) if found is None else copy(found[0] + 3)
-            told = assembly.call(hooks.exit_arguments, copy(handle + 2), argument)
-            assembly.insert(first, [*told, pop()])
+            reported = assembly.call(hooks.exit_arguments, copy(handle + 2), argument)
+            assembly.insert(first, [*reported, pop()])
         # [handle, result] -> [result]
         ended = assembly.call(hooks.exited if leaves else hooks.entered, copy(4), copy(4))
         added = [*ended, pop(), swap(2), pop()]

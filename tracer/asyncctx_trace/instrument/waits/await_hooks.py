@@ -40,15 +40,15 @@ _ERROR = int(Outcome.ERROR)
 @accelerated
 @hidden
 def suspending(site: Site, awaited: Any, value: Any) -> None:
-    """``awaited``, at ``site``, has just yielded ``value``: the task that runs suspends."""
+    """Publish that the running task suspends: ``awaited``, at ``site``, has yielded ``value``."""
     suspended(site, value, subject_of, awaited, value)
 
 
 @hidden
 def suspended(site: Site, value: Any, find: Callable[..., Subject | None], *arguments: Any) -> None:
-    """Publish that the task that runs suspends at ``site``, because ``value`` has been yielded.
+    """Publish that the running task suspends at ``site``, because ``value`` has been yielded.
 
-    ``find``, called with ``arguments``, says what for.
+    ``find``, called with ``arguments``, returns what the task waits for.
     """
     sink = sinks.active_sink()
     if sink is None or value is None:
@@ -88,9 +88,10 @@ def suspended(site: Site, value: Any, find: Callable[..., Subject | None], *argu
 @accelerated
 @hidden
 def scheduled(callback: Any) -> None:
-    """The event loop is told to call ``callback``, which may be a task that is to go on.
+    """Publish the end of the wait of the task that ``callback`` resumes, if it resumes one.
 
-    Whoever tells it may be a task that has just come to its end.
+    Called when ``callback`` is scheduled in the event loop. The running task may have ended just
+    before; then its end is published, too.
     """
     try:
         running = None if tasks.running_loop() is None else tasks.native_task()
@@ -117,7 +118,7 @@ def scheduled(callback: Any) -> None:
 
 @hidden
 def rescheduled(native: Any, outcome: Any) -> None:
-    """Trio's loop is told that the task ``native`` is to go on with ``outcome``."""
+    """Publish the end of the wait of trio's task ``native``, rescheduled with ``outcome``."""
     task = seen(id(native))
     if task is None or not task.wait:
         return
@@ -155,7 +156,7 @@ def _end(task: Task, outcome: int, waker: int) -> None:
 
 @hidden
 def _id_of(subject: Subject, site: Site) -> int:
-    """The id of the task or resource that ``subject`` stands for, ``0`` for none."""
+    """Return the id of the task or resource that ``subject`` stands for, ``0`` for none."""
     if subject.tasks:
         return call_hidden(tasks.of_native, subject.tasks[0]).id if len(subject.tasks) == 1 else 0
     if subject.thing is None:

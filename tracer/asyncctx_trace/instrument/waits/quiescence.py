@@ -1,4 +1,4 @@
-"""Tell whether anything inside the process could still wake a sleeping event loop."""
+"""Find out whether anything inside the process can still wake a sleeping event loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tells what a suspended awaitable waits for, from the chain of coroutines below it.
+"""Finds what a suspended awaitable waits for, from the chain of coroutines below it.
 
 The outermost function of a library on that chain that is listed here says what the wait is for:
 ``asyncio.Queue.get`` for the item of a queue. Nothing of it is run, and no frame is made.
@@ -54,7 +54,7 @@ class Subject(NamedTuple):
 
 
 class Awaiting(NamedTuple):
-    """A function of a library that suspends whoever awaits it."""
+    """What a function of a library waits for when it suspends."""
 
     kind: WaitKind
     thing: str = ""
@@ -125,7 +125,7 @@ LISTED: dict[tuple[str, str], Awaiting] = {
 """By module and qualified name."""
 
 awaiting_by_code: dict[int, tuple[CodeType, Awaiting, type | None]] = {}
-"""What is listed of a function, and the class of what it waits for, by the address of its code."""
+"""The entry of a function, and the class of what it waits for, by the address of its code."""
 
 
 @hidden
@@ -224,7 +224,7 @@ def _is_generator(thing: Any) -> bool:
 
 @hidden
 def listed(coroutine: Any) -> Awaiting | None:
-    """Return what is listed of the function whose coroutine this is, if anything is."""
+    """Return the entry in ``LISTED`` of the function of ``coroutine``, ``None`` if it has none."""
     if type(coroutine) is not CoroutineType:
         return None
     _, found, _ = awaiting_by_code.get(id(coroutine.cr_code)) or call_hidden(_look_up, coroutine)
@@ -235,7 +235,7 @@ def listed(coroutine: Any) -> Awaiting | None:
 def subject_of_call(
     awaiting: Awaiting, value: Any, method: str, arguments: tuple[Any, ...]
 ) -> Subject | None:
-    """Return what ``method``, of which ``awaiting`` is listed, waits for if it has ``arguments``.
+    """Return what a call of ``method``, whose entry is ``awaiting``, with ``arguments`` waits for.
 
     It has just yielded ``value``, and is not suspended yet.
     """

@@ -49,7 +49,7 @@ def watch(own: Callable[[str], bool] | None) -> None:
 
 @suspended
 def loop_started(loop: Any) -> RunningLoop | None:
-    """An event loop begins to run in this thread."""
+    """Note that ``loop`` begins to run in this thread."""
     global _loops
     if _own is None or _native is None:
         return None
@@ -62,7 +62,7 @@ def loop_started(loop: Any) -> RunningLoop | None:
 
 @suspended
 def loop_ended(started: RunningLoop | None) -> None:
-    """It has ended."""
+    """Note that a loop has ended; ``started`` is what ``loop_started`` has returned."""
     global _loops
     if started is not None:
         with _lock:
@@ -80,7 +80,7 @@ def pause_for_fork() -> None:
 
 
 def continue_after_fork() -> None:
-    """Start it again in the parent.
+    """Start the thread again in the parent.
 
     From CPython 3.14 on the interpreter counts threads after this, to warn of them: there it
     starts with the next loop.

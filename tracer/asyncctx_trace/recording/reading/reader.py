@@ -56,7 +56,7 @@ class _Segment:
 
 
 _FEW_SEGMENTS = 16
-"""The number of segments that are read again in no time."""
+"""A ring of fewer segments is not read again each time it has turned over."""
 
 
 class Recording:
