@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import gc
 import queue
 import threading
 import time
@@ -14,6 +15,7 @@ import pytest
 
 from asyncctx_trace import install, uninstall
 from asyncctx_trace.instrument.hidden_frames import is_observed, is_suspended
+from asyncctx_trace.instrument.patches import thread_waits
 from instrument.event_log import EventLog, log_events
 
 
@@ -69,6 +71,23 @@ def test_a_queue_of_threads(log: EventLog) -> None:
     numbers = {wait[1] for wait in waits}
     ended = [wait for wait in log.waits if wait[0] == "ended" and wait[1] in numbers]
     assert [wait[2:] for wait in ended] == [("ok", True)] * 3
+
+
+def test_nothing_is_kept_of_an_object_that_is_gone(log: EventLog) -> None:
+    """A program may make an event for each of its requests."""
+
+    def use() -> None:
+        ready = threading.Event()
+        waiting = thread_of(lambda: ready.wait(), log)
+        ready.set()
+        waiting.join()
+
+    actors = thread_waits._actors  # noqa: SLF001 - not visible in events
+    before = len(actors.values())
+    use()
+    gc.collect()
+
+    assert len(actors.values()) == before
 
 
 def test_an_event_of_threads(log: EventLog) -> None:

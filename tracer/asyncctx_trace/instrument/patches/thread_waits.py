@@ -84,17 +84,17 @@ class _Waiting(NamedTuple):
     """How many leading arguments ``waits`` gets."""
     waits: Callable[..., bool]
     """Whether a call with these arguments has to wait."""
-    wakers: tuple[str, ...] = ()
-    """The methods by which others end the wait."""
+    waker: str = ""
+    """The method by which others end the wait."""
 
 
 _TABLE = (
-    _Waiting("queue", "Queue.get", WaitKind.QUEUE_GET, "queue", 2, _gets, ("Queue.put",)),
-    _Waiting("queue", "Queue.put", WaitKind.QUEUE_PUT, "queue", 3, _puts, ("Queue.get",)),
+    _Waiting("queue", "Queue.get", WaitKind.QUEUE_GET, "queue", 2, _gets, "Queue.put"),
+    _Waiting("queue", "Queue.put", WaitKind.QUEUE_PUT, "queue", 3, _puts, "Queue.get"),
     _Waiting(
-        "queue", "Queue.join", WaitKind.QUEUE_JOIN, "queue", 1, _joins_queue, ("Queue.task_done",)
+        "queue", "Queue.join", WaitKind.QUEUE_JOIN, "queue", 1, _joins_queue, "Queue.task_done"
     ),
-    _Waiting("threading", "Event.wait", WaitKind.EVENT, "event", 1, _is_unset, ("Event.set",)),
+    _Waiting("threading", "Event.wait", WaitKind.EVENT, "event", 1, _is_unset, "Event.set"),
     _Waiting("threading", "Barrier.wait", WaitKind.BARRIER, "barrier", 1, _always),
     _Waiting("threading", "Thread.join", WaitKind.THREAD, "", 1, _is_alive),
     _Waiting("concurrent.futures._base", "Future.result", WaitKind.THREAD, "", 1, _is_pending),
@@ -104,13 +104,13 @@ _WAKES_ONLY = (("threading", "Event.set"), ("queue", "Queue.task_done"))
 """Functions that end waits and never wait themselves."""
 _BLOCKING = int(EnterFlag.BLOCKING)
 _OK, _TIMED_OUT = int(Outcome.OK), int(Outcome.TIMED_OUT)
-_actors: dict[tuple[int, str], int] = {}
-"""(resource, method) -> the task that has called it last."""
+_actors: WeakIdMap[dict[str, int]] = WeakIdMap()
+"""Method -> the task that has called it last, by the queue or event."""
 _submitted: WeakIdMap[Task] = WeakIdMap()
 """The task that stands for what a future of another thread gives, by the future."""
 
-_Handle = tuple[int, Resource | None, _Waiting]
-"""id of a wait, what it is for, how"""
+_Handle = tuple[int, Any, _Waiting]
+"""id of a wait; the queue, event or barrier that it is for, or ``None``; how it waits"""
 
 
 class _Notified(NamedTuple):
@@ -147,7 +147,7 @@ class ThreadWaits:
     def _hooks(  # noqa: C901 - three functions that share what they close over
         self, waiting: _Waiting
     ) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
-        wakes = any(waiting.function in other.wakers for other in _TABLE)
+        wakes = any(waiting.function == other.waker for other in _TABLE)
 
         @suspended
         def started(*arguments: Any) -> _Handle | Any:
@@ -156,7 +156,8 @@ class ThreadWaits:
             try:
                 if waiting.waits(*arguments):
                     return self._begin(waiting, arguments[0])
-                return resources.of_object(arguments[0]) if wakes else None
+                thing = arguments[0]
+                return thing if wakes and resources.of_object(thing) is not None else None
             except Exception as error:
                 sinks.hook_failed(error)
                 return None
@@ -169,13 +170,13 @@ class ThreadWaits:
                 if type(handle) is PendingWait:
                     _end((handle.number, None, waiting), _OK)
                     return
-                resource = handle
+                thing = handle
                 if type(handle) is tuple:
-                    resource = handle[1]
+                    thing = handle[1]
                     is_late = result is False and waiting.kind is WaitKind.EVENT
                     _end(handle, _TIMED_OUT if is_late else _OK)
-                if wakes and resource is not None:
-                    _actors[resource.id, waiting.function] = current_task().id
+                if wakes:
+                    _note_actor(thing, waiting.function)
             except Exception as error:
                 sinks.hook_failed(error)
 
@@ -197,7 +198,7 @@ class ThreadWaits:
             return None
         site = site_at(caller)
         task = current_task()
-        kind, subject, resource = waiting.kind, 0, None
+        kind, subject = waiting.kind, 0
         if waiting.resource:
             resource = resources.of_object(thing)
             if resource is None:
@@ -218,7 +219,7 @@ class ThreadWaits:
         worker = worker_of(thing) if kind is WaitKind.THREAD else None
         if worker is not None:
             sink.wait_target(at, number, worker.id)
-        return number, resource, waiting
+        return number, thing if waiting.resource else None, waiting
 
     # -- what ends them ---------------------------------------------------------------------
 
@@ -228,9 +229,8 @@ class ThreadWaits:
             if sinks.active.sink is None:
                 return
             try:
-                resource = resources.of_object(thing)
-                if resource is not None:
-                    _actors[resource.id, function] = current_task().id
+                if resources.of_object(thing) is not None:
+                    _note_actor(thing, function)
             except Exception as error:
                 sinks.hook_failed(error)
 
@@ -348,15 +348,23 @@ def _thread_of(loop: Any) -> str:
 
 
 @hidden
+def _note_actor(thing: Any, method: str) -> None:
+    """Note that the running task has called ``method`` of ``thing``."""
+    actors = _actors.get(thing)
+    if actors is None:
+        actors = {}
+        _actors.add(thing, actors)
+    actors[method] = current_task().id
+
+
+@hidden
 def _end(handle: _Handle, outcome: int) -> None:
-    number, resource, waiting = handle
+    number, thing, waiting = handle
     sink = sinks.active.sink
     if sink is None or not number:
         return
-    waker = 0
-    if resource is not None and outcome == _OK:
-        found = (_actors.get((resource.id, method)) for method in waiting.wakers)
-        waker = next((each for each in found if each), 0)
+    actors = None if thing is None or outcome != _OK else _actors.get(thing)
+    waker = 0 if actors is None else actors.get(waiting.waker, 0)
     try:
         sink.wait_ended(unpatched.monotonic_ns(), number, outcome, waker)
     except Exception as error:
