@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from asyncctx_trace.instrument import publish, sinks
 from asyncctx_trace.instrument.hidden_frames import hidden, program_frame, suspended
 from asyncctx_trace.instrument.patches.executor_slots import PendingWait, awaits_slot, worker_of
-from asyncctx_trace.instrument.publish import BY_CALL, Acquisition
+from asyncctx_trace.instrument.publish import BY_CALL
 from asyncctx_trace.instrument.registry import open_acquisitions, resources, tasks
 from asyncctx_trace.instrument.registry.callers import site_at
 from asyncctx_trace.instrument.registry.resources import Resource
@@ -117,8 +117,7 @@ class _Notified(NamedTuple):
     """A thread that waits for a condition, whose lock it has released."""
 
     wait: int
-    acquisition: Acquisition | None
-    resource: Resource | None
+    resource: Resource
     manager: int
     site: int
 
@@ -273,7 +272,7 @@ class ThreadWaits:
                 int(WaitKind.CONDITION),
             )
             manager = resources.manager_of(type(condition))
-            return _Notified(number, acquisition, resource, manager, site.id)
+            return _Notified(number, resource, manager, site.id)
         except Exception as error:
             sinks.hook_failed(error)
             return None
@@ -292,7 +291,7 @@ class ThreadWaits:
     def _reacquire(self, handle: _Notified, outcome: int) -> None:
         """Publish the end of the wait, and that the lock is held again; it is, even on an error."""
         sink = sinks.active.sink
-        if sink is None or handle.resource is None:
+        if sink is None:
             return
         try:
             sink.wait_ended(unpatched.monotonic_ns(), handle.wait, outcome, 0)
