@@ -99,9 +99,7 @@ class Batch:
             case kind if kind in _DEFINITIONS:
                 self.definitions.append(_DEFINITIONS[kind](writer, entry))
             case kind if kind in _NOTES:
-                self.notes.append(_NOTES[kind](entry))
-            case kind if kind in _LOOP_NOTES:
-                self.notes.append(_LOOP_NOTES[kind](writer, entry))
+                self.notes.append(_NOTES[kind](writer, entry))
             case "error":
                 writer.errors[entry["id"]] = ErrorText(entry["type"], entry["message"])
             case "manager":
@@ -164,19 +162,9 @@ _DEFINITIONS: dict[str, Callable[[ProcessState, dict[str, Any]], Definition]] = 
 """Kind of a text entry -> function that makes a definition of it."""
 
 
-def _interrupted(entry: dict[str, Any]) -> Interrupted:
+def _interrupted(_: ProcessState, entry: dict[str, Any]) -> Interrupted:
     late = entry.get("late", False)
     return Interrupted(entry["at"], entry["pid"], entry["reason"], late)
-
-
-_NOTES: dict[str, Callable[[dict[str, Any]], Note]] = {
-    "printed": lambda entry: Printed(entry["at"], entry["stream"], entry["text"]),
-    "marked": lambda entry: Marked(entry["at"], entry["text"]),
-    "dropped": lambda entry: Dropped(entry["at"], entry["acquisitions"], entry["reason"]),
-    "interrupted": _interrupted,
-    "end": lambda entry: ProcessEnded(entry["at"], entry["pid"], entry["exit"]),
-}
-"""Kind of a text entry -> function that makes a note of it."""
 
 
 def _stall_started(writer: ProcessState, entry: dict[str, Any]) -> StallStarted:
@@ -199,12 +187,17 @@ def _quiescent(writer: ProcessState, entry: dict[str, Any]) -> Quiescent:
     return Quiescent(entry["at"], entry["since"], writer.base >> PROCESS_SHIFT)
 
 
-_LOOP_NOTES: dict[str, Callable[[ProcessState, dict[str, Any]], Note]] = {
+_NOTES: dict[str, Callable[[ProcessState, dict[str, Any]], Note]] = {
+    "printed": lambda _, entry: Printed(entry["at"], entry["stream"], entry["text"]),
+    "marked": lambda _, entry: Marked(entry["at"], entry["text"]),
+    "dropped": lambda _, entry: Dropped(entry["at"], entry["acquisitions"], entry["reason"]),
+    "interrupted": _interrupted,
+    "end": lambda _, entry: ProcessEnded(entry["at"], entry["pid"], entry["exit"]),
     "stall started": _stall_started,
     "stall ended": _stall_ended,
     "quiescent": _quiescent,
 }
-"""Kind of a text entry about an event loop -> function that makes a note of it."""
+"""Kind of a text entry -> function that makes a note of it."""
 
 
 def _incomplete(columns: RecordColumns) -> bytes:
