@@ -11,6 +11,7 @@ from analysis.support.random_tasks import MOVES, Move, RandomTasks
 from asyncctx_trace.analysis import numpy_choice
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.outcomes import Outcome
+from asyncctx_trace.model.waits import WaitKind
 from asyncctx_trace.recording.reading.batch import Batch
 from asyncctx_trace.recording.reading.reader import Recording
 from recording.builders import recorder
@@ -80,3 +81,34 @@ def test_a_large_batch_is_added_by_columns(tmp_path: Path, monkeypatch: pytest.M
         batch = recording.poll()
 
     assert vars(Timeline(batch)) == vars(Timeline(list(batch)))
+
+
+def test_the_target_of_a_wait_is_added_though_its_batch_has_no_other_event_of_waits(
+    tmp_path: Path,
+) -> None:
+    """A thread pool tells which thread runs the function some time after the wait has begun."""
+    path = tmp_path / "run.actx"
+    writer = recorder(path)
+    by_columns = Timeline()
+    with Recording(path) as recording:
+        writer.wait_started(10, 7, 1, 0, 1, WaitKind.THREAD)
+        extend_by_columns(by_columns, recording.poll())
+        writer.wait_target(20, 7, 2)
+        extend_by_columns(by_columns, recording.poll())
+
+    assert by_columns.waits.tasks_awaited(0) == [2]
+
+
+def test_tasks_that_wait_are_in_the_order_in_which_they_began(tmp_path: Path) -> None:
+    """The first one to wait is not the one with the smallest id."""
+    path = tmp_path / "run.actx"
+    writer = recorder(path)
+    for wait, task in enumerate((3, 1, 2, 1), 1):
+        writer.wait_started(10 * wait, wait, task, 0, 1, WaitKind.SLEEP)
+        writer.wait_ended(10 * wait + 1, wait, Outcome.OK, 0)
+    with Recording(path) as recording:
+        batch = recording.poll()
+    by_columns = Timeline()
+    extend_by_columns(by_columns, batch)
+
+    assert list(by_columns.waits.rows_of_task) == list(Timeline(list(batch)).waits.rows_of_task)

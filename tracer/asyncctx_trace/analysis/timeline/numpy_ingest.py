@@ -14,6 +14,7 @@ from asyncctx_trace.analysis.timeline.record_arrays import (
     Integers,
     RecordArrays,
     column_of,
+    group_rows,
     runs_of,
     stable_order,
 )
@@ -149,23 +150,8 @@ def _add_rows(columns: AcquisitionColumns, events: RecordArrays, new: Integers) 
         enter_started=column_of(events.at[new]),
         manager=managers,
     )
-    _group(columns.rows_of_task, task, np.arange(rows.start, rows.stop))
-    _group(columns.rows_of_resource, resource, np.arange(rows.start, rows.stop))
-
-
-def _group(groups: dict[int, array[int]], keys: Integers, rows: Integers) -> None:
-    order = stable_order(keys)
-    members = array("q", rows[order].tobytes())
-    runs = list(runs_of(keys[order]))
-    if any(key not in groups for key, _, _ in runs):
-        # In order of appearance, as adding one by one gives it.
-        runs.sort(key=lambda run: members[run[1]])
-    for key, start, end in runs:
-        known = groups.get(key)
-        if known is None:
-            groups[key] = members[start:end]
-        else:
-            known.extend(members[start:end])
+    group_rows(columns.rows_of_task, task, np.arange(rows.start, rows.stop))
+    group_rows(columns.rows_of_resource, resource, np.arange(rows.start, rows.stop))
 
 
 def _set_phases(

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from array import array
-
 import numpy as np
 
 from asyncctx_trace.analysis.timeline.record_arrays import (
     RecordArrays,
     column_of,
-    runs_of,
-    stable_order,
+    group_rows,
 )
 from asyncctx_trace.analysis.timeline.wait_columns import WaitColumns
 from asyncctx_trace.recording.format import RecordKind
@@ -20,8 +17,11 @@ __all__ = ["add_waits"]
 
 def add_waits(waits: WaitColumns, events: RecordArrays) -> None:
     """Add the starts, the targets and the ends of waits."""
-    new, ended = events.of(RecordKind.WAIT_STARTED), events.of(RecordKind.WAIT_ENDED)
-    if not len(new) and not len(ended):
+    new, targets, ended = (
+        events.of(kind)
+        for kind in (RecordKind.WAIT_STARTED, RecordKind.WAIT_TARGET, RecordKind.WAIT_ENDED)
+    )
+    if not len(new) and not len(targets) and not len(ended):
         return
     ids = events.id("acquisition", new)
     task = events.id("task", new)
@@ -39,14 +39,13 @@ def add_waits(waits: WaitColumns, events: RecordArrays) -> None:
         site=column_of(events.id("site", new)),
         started=column_of(events.at[new]),
     )
-    order = stable_order(task)
-    for key, start, end in runs_of(task[order]):
-        waits.rows_of_task.setdefault(key, array("q")).extend(
-            column_of(order[start:end] + rows.start)
-        )
-    for target in events.of(RecordKind.WAIT_TARGET).tolist():
-        where = np.array([target])
-        waits.add_target(int(events.id("acquisition", where)[0]), int(events.id("task", where)[0]))
+    group_rows(waits.rows_of_task, task, np.arange(rows.start, rows.stop))
+    for id, awaited in zip(
+        events.id("acquisition", targets).tolist(),
+        events.id("task", targets).tolist(),
+        strict=True,
+    ):
+        waits.add_target(id, awaited)
     fields = (
         events.at[ended],
         events.id("acquisition", ended),

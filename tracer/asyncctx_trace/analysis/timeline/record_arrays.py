@@ -13,7 +13,15 @@ from asyncctx_trace.model.event_schema import SIZES
 from asyncctx_trace.recording.format import ANY_RECORD, RECORD, RecordKind
 from asyncctx_trace.recording.reading.batch import Batch
 
-__all__ = ["RECORDS", "Integers", "RecordArrays", "column_of", "runs_of", "stable_order"]
+__all__ = [
+    "RECORDS",
+    "Integers",
+    "RecordArrays",
+    "column_of",
+    "group_rows",
+    "runs_of",
+    "stable_order",
+]
 
 Integers: TypeAlias = NDArray[np.int64]
 
@@ -92,3 +100,19 @@ def stable_order(keys: Integers) -> Integers:
     if len(keys) and (low := int(np.min(keys))) + 0xFFFF >= int(np.max(keys)):
         keys = (keys - low).astype(np.uint16)  # a radix sort, which takes a tenth of the time
     return np.argsort(keys, kind="stable")
+
+
+def group_rows(groups: dict[int, array[int]], keys: Integers, rows: Integers) -> None:
+    """Add each of ``rows``, which ascend, to the group of its key."""
+    order = stable_order(keys)
+    members = array("q", rows[order].tobytes())
+    runs = list(runs_of(keys[order]))
+    if any(key not in groups for key, _, _ in runs):
+        # In order of appearance, as adding one by one gives it.
+        runs.sort(key=lambda run: members[run[1]])
+    for key, start, end in runs:
+        known = groups.get(key)
+        if known is None:
+            groups[key] = members[start:end]
+        else:
+            known.extend(members[start:end])
