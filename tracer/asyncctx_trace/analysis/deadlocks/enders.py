@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.model.waits import WaitKind
 
 __all__ = ["describe_enders", "enders_of"]
 
-_KIND_OF_PEERS = {
-    WaitKind.QUEUE_GET: WaitKind.QUEUE_PUT,
-    WaitKind.QUEUE_PUT: WaitKind.QUEUE_GET,
-    WaitKind.QUEUE_JOIN: WaitKind.QUEUE_GET,
-    WaitKind.RECEIVE: WaitKind.SEND,
-    WaitKind.SEND: WaitKind.RECEIVE,
-    WaitKind.BARRIER: WaitKind.BARRIER,
+_ENDS = {
+    WaitKind.QUEUE_PUT: (WaitKind.QUEUE_GET,),
+    WaitKind.QUEUE_GET: (WaitKind.QUEUE_PUT, WaitKind.QUEUE_JOIN),
+    WaitKind.SEND: (WaitKind.RECEIVE,),
+    WaitKind.RECEIVE: (WaitKind.SEND,),
+    WaitKind.BARRIER: (WaitKind.BARRIER,),
 }
-"""Kind of a wait -> that of the waits in which those who end it may be."""
+"""Kind of a wait -> those of the waits at the other end, which its task may end."""
 _PHRASES = {
     WaitKind.QUEUE_GET: "items came from",
     WaitKind.QUEUE_PUT: "items were taken by",
@@ -35,17 +36,8 @@ def enders_of(snapshot: Snapshot, wait: int) -> list[int]:
     Such as the producers of a queue so far. Empty if none is known, or for a wait for tasks.
     """
     waits = snapshot.timeline.waits
-    kind = WaitKind(waits.kind[wait])
-    if not waits.subject[wait] or kind not in _PHRASES:
-        return []
-    found: dict[int, None] = {}
-    for row in snapshot.once(_by_subject).get(waits.subject[wait], ()):
-        if waits.kind[row] == kind and waits.woken_by[row]:
-            found[waits.woken_by[row]] = None
-        if waits.kind[row] == _KIND_OF_PEERS.get(kind):
-            found[waits.task[row]] = None
-    found.pop(waits.task[wait], None)
-    return list(found)
+    known = snapshot.once(_enders).get((waits.subject[wait], waits.kind[wait]), ())
+    return [task for task in known if task != waits.task[wait]]
 
 
 def describe_enders(snapshot: Snapshot, wait: int) -> str:
@@ -63,11 +55,17 @@ def describe_enders(snapshot: Snapshot, wait: int) -> str:
     return f"{phrase} {snapshot.task_names(here or enders, most=2)}{gone}"
 
 
-def _by_subject(snapshot: Snapshot) -> dict[int, list[int]]:
-    """Return resource -> the waits for it."""
+def _enders(snapshot: Snapshot) -> dict[tuple[int, int], dict[int, None]]:
+    """Return resource and kind of waits -> the tasks that could end them, as an ordered set."""
     waits = snapshot.timeline.waits
-    result: dict[int, list[int]] = {}
-    for row, (subject, kind) in enumerate(zip(waits.subject, waits.kind, strict=True)):
-        if subject and kind in _PHRASES:
-            result.setdefault(subject, []).append(row)
+    result: dict[tuple[int, int], dict[int, None]] = defaultdict(dict)
+    for subject, kind, task, waker in zip(
+        waits.subject, waits.kind, waits.task, waits.woken_by, strict=True
+    ):
+        if not subject or kind not in _PHRASES:
+            continue
+        if waker:
+            result[subject, kind][waker] = None
+        for ended in _ENDS.get(WaitKind(kind), ()):
+            result[subject, ended][task] = None
     return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection
 
 from asyncctx_trace.analysis.deadlocks.enders import describe_enders, enders_of
@@ -58,15 +59,23 @@ def _all_notifiers_wait(snapshot: Snapshot, condition: int) -> bool:
     timeline, waits = snapshot.timeline, snapshot.timeline.waits
     notifying: set[tuple[str, str] | None] = set()
     waiting: set[tuple[str, str] | None] = set()
-    for row, (kind, subject) in enumerate(zip(waits.kind, waits.subject, strict=True)):
-        if subject != condition or kind != WaitKind.CONDITION:
-            continue
+    for row in snapshot.once(_waits_for_conditions)[condition]:
         waker = waits.woken_by[row]
         if waker:
             notifying.add(_entered_in(snapshot, condition, waker, waits.ended[row]))
         elif waits.ended[row] == NOT_YET:
             waiting.add(_function(timeline, waits.site[row]))
     return bool(notifying) and None not in notifying and notifying <= waiting
+
+
+def _waits_for_conditions(snapshot: Snapshot) -> dict[int, list[int]]:
+    """Return condition -> the waits for it, in order."""
+    waits = snapshot.timeline.waits
+    found: dict[int, list[int]] = {}
+    for row, (kind, subject) in enumerate(zip(waits.kind, waits.subject, strict=True)):
+        if kind == WaitKind.CONDITION:
+            found.setdefault(subject, []).append(row)
+    return found
 
 
 def _entered_in(snapshot: Snapshot, condition: int, task: int, at: int) -> tuple[str, str] | None:
@@ -76,10 +85,10 @@ def _entered_in(snapshot: Snapshot, condition: int, task: int, at: int) -> tuple
     """
     timeline = snapshot.timeline
     wanted = resource_key(timeline, condition)
-    for row in reversed(timeline.rows_of_task.get(task, ())):
-        if timeline.enter_started[row] <= at and (
-            resource_key(timeline, timeline.resource[row]) == wanted
-        ):
+    rows = timeline.rows_of_task.get(task, ())
+    for index in range(bisect_right(rows, at, key=timeline.enter_started.__getitem__) - 1, -1, -1):
+        row = rows[index]
+        if resource_key(timeline, timeline.resource[row]) == wanted:
             return _function(timeline, timeline.site[row])
     return None
 
