@@ -12,13 +12,14 @@ from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.events import Outcome, WaitEnded, WaitStarted
 from asyncctx_trace.model.waits import WaitKind
 from asyncctx_trace_tui.view.cells.drawing import draw, plain_text
-from asyncctx_trace_tui.view.cells.glyphs import UNICODE
+from asyncctx_trace_tui.view.cells.glyphs import KIND_LETTERS, UNICODE
 from asyncctx_trace_tui.view.lane_marks import arrange_marks
 from asyncctx_trace_tui.view.lanes import kernels
 from asyncctx_trace_tui.view.lanes.lane_set import LaneSet
 from asyncctx_trace_tui.view.lanes.shares import WaitRun
 from asyncctx_trace_tui.view.lanes.wait_track import WaitTrack
 from asyncctx_trace_tui.view.viewport import Viewport
+from asyncctx_trace_tui.view.wait_text import describe_end
 
 pytest.importorskip("numpy")
 
@@ -113,6 +114,43 @@ def test_a_wait_is_a_dashed_line_with_the_name_of_what_is_waited_for() -> None:
     story.ends(40)
 
     assert drawn(story, "a", 40, 40) == "─────╌get jobs╌╌╌╌╌╌╌╌╌╌╌─────z╌╌───────"
+
+
+@pytest.mark.parametrize("kind", WaitKind)
+def test_every_kind_of_wait_has_a_letter(kind: WaitKind) -> None:
+    """Where there is no room for a name."""
+    story = WaitStory()
+    story.pass_time("a", kind, 5, 8)
+    story.ends(10)
+
+    assert drawn(story, "a", 10, 10) == f"─────{KIND_LETTERS[kind]}╌╌──"
+
+
+def test_a_wait_with_a_deadline_names_the_task_that_is_awaited() -> None:
+    """It is a wait for its end."""
+    story = WaitStory()
+    wait = story.waits(5, "a", WaitKind.TIMED_TASKS, targets=("child",))
+    story.goes_on(25, wait)
+    story.ends(30)
+
+    assert drawn(story, "a", 30, 30) == "─────╌end of child╌╌╌╌╌╌╌─────"
+
+
+@pytest.mark.parametrize(
+    ("ends", "expected"), [(25, "woken by the end of child"), (None, "woken by the timer")]
+)
+def test_a_wait_with_a_deadline_ends_with_its_task_or_by_the_timer(
+    ends: float | None, expected: str
+) -> None:
+    """It depends on whether the task had ended."""
+    story = WaitStory()
+    wait = story.waits(5, "a", WaitKind.TIMED_TASKS, targets=("child",))
+    if ends is not None:
+        story.task_gone(ends, "child")
+    story.goes_on(25, wait)
+    story.ends(30)
+
+    assert describe_end(story.timeline(), 0) == expected
 
 
 def test_a_wait_while_holding_is_a_lighter_bar() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncctx_trace.analysis.contention import wakers
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 from asyncctx_trace.analysis.wait_subjects import describe_subject
 from asyncctx_trace.model.durations import format_duration
@@ -18,7 +19,13 @@ __all__ = [
     "waker_of",
 ]
 
-BY_THEMSELVES = frozenset({WaitKind.SLEEP, WaitKind.IO, WaitKind.THREAD})
+_ENDED_BY = {
+    WaitKind.SLEEP: "the timer",
+    WaitKind.IO: "input or output",
+    WaitKind.THREAD: "the other thread",
+}
+"""What ends a wait that no task has to end."""
+BY_THEMSELVES = frozenset(_ENDED_BY)
 """Waits that no task of the program has to end."""
 _LABELS = {
     WaitKind.FUTURE: "future {}",
@@ -37,14 +44,10 @@ _LABELS = {
     WaitKind.THREAD: "thread",
     WaitKind.IO: "I/O",
     WaitKind.SLEEP: "sleep",
+    WaitKind.TIMED_TASKS: "end of {}",
 }
 _NAME = 24
 """The largest width of a name on a lane, in cells."""
-_AT_ALL = {
-    WaitKind.SLEEP: "the timer",
-    WaitKind.IO: "input or output",
-    WaitKind.THREAD: "the other thread",
-}
 
 
 def wait_label(timeline: Timeline, wait: int) -> str:
@@ -91,9 +94,11 @@ def waker_of(timeline: Timeline, wait: int) -> str:
         return ""
     kind = WaitKind(waits.kind[wait])
     awaited = waits.tasks_awaited(wait)
+    if kind is WaitKind.TIMED_TASKS and wakers.waker_of(timeline, wait) is None:
+        return _ENDED_BY[WaitKind.SLEEP]
     if awaited:
         return "the end of " + (task_name(timeline, awaited[0]) if len(awaited) == 1 else "a task")
-    return _AT_ALL.get(kind, "a callback")
+    return _ENDED_BY.get(kind, "a callback")
 
 
 def describe_length(timeline: Timeline, wait: int, now: int) -> str:

@@ -26,6 +26,7 @@ KIND_LETTERS = {
     WaitKind.THREAD: "x",
     WaitKind.IO: "i",
     WaitKind.SLEEP: "z",
+    WaitKind.TIMED_TASKS: "t",
 }
 """The letter at the start of a wait whose name has no room."""
 STALL_LETTER = "!"
