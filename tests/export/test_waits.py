@@ -13,7 +13,7 @@ from asyncctx_trace.analysis.loop_stalls import stalls_of
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.export.formats import html, perfetto
 from asyncctx_trace.model import conventions as names
-from asyncctx_trace.model.waits import WaitKind
+from asyncctx_trace.model.waits import OF_TASKS, WaitKind
 from asyncctx_trace.sources import Source, open_source
 from asyncctx_trace.spans.span import Span
 from asyncctx_trace.spans.to_events import events_of
@@ -118,6 +118,16 @@ def test_tasks_that_are_awaited_can_be_read_again(tmp_path: Path) -> None:
 
     awaited = [waits.tasks_awaited(row) for row in range(len(waits))]
     assert [tasks for tasks in awaited if tasks] == [[2, 3], [3]]
+
+
+@pytest.mark.parametrize("kind", sorted(OF_TASKS))
+def test_every_kind_of_wait_for_tasks_names_them(tmp_path: Path, kind: WaitKind) -> None:
+    """Also those with a deadline."""
+    builder = queue_and_stall(tmp_path / "x.actx").wait(1, kind, 20, 30, subject=3)
+    spans = wait_spans(list(open_source(builder.end(310)).spans(TraceOptions(waits=True))))
+    awaited = [span.attributes.get(names.WAIT_TASKS) for span in spans]
+
+    assert [tasks for tasks in awaited if tasks] == [[3]]
 
 
 def test_perfetto_gets_slices_and_arrows(source: Source) -> None:

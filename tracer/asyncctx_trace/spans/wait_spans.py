@@ -7,15 +7,12 @@ from dataclasses import dataclass, field
 
 from asyncctx_trace.model import conventions as names
 from asyncctx_trace.model.events import WaitEnded, WaitStarted
-from asyncctx_trace.model.waits import WaitKind
+from asyncctx_trace.model.waits import OF_TASKS, WaitKind
 from asyncctx_trace.spans.attributes import resource_attributes, site_attributes
 from asyncctx_trace.spans.span import Attributes, Link, Span
 from asyncctx_trace.spans.trace_tree import Trace, TraceTree
 
-__all__ = ["TASK_KINDS", "WaitSpans"]
-
-TASK_KINDS = frozenset({WaitKind.TASK, WaitKind.TASKS, WaitKind.FIRST_TASK})
-"""Waits whose subject is a task, and not a resource."""
+__all__ = ["WaitSpans"]
 
 
 @dataclass(slots=True)
@@ -80,7 +77,7 @@ class WaitSpans:
             attributes |= {names.TASK_NAME: task.name, names.TASK_RUNTIME: task.runtime}
             attributes[names.THREAD_NAME] = task.thread
         subject = started.subject or 0
-        if kind in TASK_KINDS:
+        if kind in OF_TASKS:
             awaited = open_.targets or ([subject] if subject else [])
             if awaited:
                 attributes[names.WAIT_TASKS] = awaited
