@@ -12,7 +12,7 @@ from analysis.support.wait_story import WaitStory
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.report import report
 from asyncctx_trace.model.outcomes import Outcome
-from asyncctx_trace.model.waits import WaitKind
+from asyncctx_trace.model.waits import OF_TASKS, WaitKind
 from asyncctx_trace_tui.reports.json_report import render_json
 from asyncctx_trace_tui.reports.text_report import render_report, render_text
 
@@ -114,6 +114,23 @@ def test_the_json_report_has_waits_and_stalls() -> None:
     ]
     assert (stall["max_ns"], stall["longest"]["collections"]) == (300_000_000, 1)
     assert stall["longest"]["stack"] == [{"file": "app.py", "line": 7, "function": "main"}]
+
+
+@pytest.mark.parametrize("kind", sorted(OF_TASKS))
+@pytest.mark.parametrize("times", [1, 20])
+def test_waits_for_tasks_are_for_no_resource(kind: WaitKind, times: int) -> None:
+    """A resource may have the id of a task."""
+    story = WaitStory()
+    story.pass_time("main", WaitKind.EVENT, 0, 1, "ready")
+    for number in range(times):
+        wait = story.waits(number, f"main-{number}", kind, targets=(f"child-{number}",))
+        story.goes_on(90, wait)
+    story.ends(100)
+    result = json.loads(render_json(report(Snapshot(story.timeline())), "run.actx"))
+    waits, _ = result["waits"]
+
+    assert (waits["kind"], waits["subject"], waits["count"]) == (kind.label, None, times)
+    assert render_text(story.timeline(), color=False, width=140).count("a callback") == 1
 
 
 def test_an_interrupted_program_says_what_its_tasks_waited_for() -> None:

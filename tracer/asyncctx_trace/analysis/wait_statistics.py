@@ -18,6 +18,7 @@ _NOT_TASKS = {
     WaitKind.TASK: "its end",
     WaitKind.TASKS: "their end",
     WaitKind.FIRST_TASK: "the first end",
+    WaitKind.TIMED_TASKS: "their end, or a timer",
     WaitKind.SLEEP: "a timer",
     WaitKind.IO: "input or output",
     WaitKind.THREAD: "a thread",

@@ -8,12 +8,10 @@ from typing import Final
 from asyncctx_trace.analysis.statistics import DurationStats
 from asyncctx_trace.model.waits import WaitKind
 
-__all__ = ["MOST_WAKERS", "TASK_KINDS", "WaitGroup"]
+__all__ = ["MOST_WAKERS", "WaitGroup"]
 
 MOST_WAKERS: Final = 8
 """How many of the tasks that ended the waits of a group are named."""
-TASK_KINDS: Final = frozenset({WaitKind.TASK, WaitKind.TASKS, WaitKind.FIRST_TASK})
-"""Waits whose subject is a task, and not a resource."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from asyncctx_trace.analysis.kernels.wait_groups import MOST_WAKERS, TASK_KINDS, WaitGroup
+from asyncctx_trace.analysis.kernels.wait_groups import MOST_WAKERS, WaitGroup
 from asyncctx_trace.analysis.statistics import DurationStats
 from asyncctx_trace.analysis.timeline.phases import NOT_YET
 from asyncctx_trace.analysis.timeline.wait_columns import WaitColumns
 from asyncctx_trace.model.outcomes import Outcome
-from asyncctx_trace.model.waits import WaitKind
+from asyncctx_trace.model.waits import OF_TASKS, WaitKind
 
 __all__ = ["wait_groups"]
 
@@ -22,7 +22,7 @@ def wait_groups(
     members: dict[tuple[int, int, int], list[int]] = {}
     for row in rows:
         kind = waits.kind[row]
-        name = 0 if kind in TASK_KINDS else names.get(waits.subject[row], 0)
+        name = 0 if kind in OF_TASKS else names.get(waits.subject[row], 0)
         members.setdefault((waits.site[row], kind, name), []).append(row)
     return [_group(waits, alike, now) for alike in members.values()]
 
@@ -40,7 +40,7 @@ def _group(waits: WaitColumns, rows: list[int], now: int) -> WaitGroup:
     kind = WaitKind(waits.kind[first])
     return WaitGroup(
         kind=kind,
-        subject=0 if kind in TASK_KINDS else waits.subject[first],
+        subject=0 if kind in OF_TASKS else waits.subject[first],
         site=waits.site[first],
         first=first,
         longest=rows[lengths.index(max(lengths))],

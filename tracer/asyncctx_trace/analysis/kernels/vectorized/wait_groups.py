@@ -8,12 +8,12 @@ from itertools import pairwise
 import numpy as np
 
 from asyncctx_trace.analysis.kernels.vectorized.arrays import Integers, exact_sum, runs, view
-from asyncctx_trace.analysis.kernels.wait_groups import MOST_WAKERS, TASK_KINDS, WaitGroup
+from asyncctx_trace.analysis.kernels.wait_groups import MOST_WAKERS, WaitGroup
 from asyncctx_trace.analysis.statistics import DurationStats
 from asyncctx_trace.analysis.timeline.phases import NOT_YET
 from asyncctx_trace.analysis.timeline.wait_columns import WaitColumns
 from asyncctx_trace.model.outcomes import Outcome
-from asyncctx_trace.model.waits import WaitKind
+from asyncctx_trace.model.waits import OF_TASKS, WaitKind
 
 __all__ = ["wait_groups"]
 
@@ -30,7 +30,7 @@ def wait_groups(
     kinds = np.frombuffer(waits.kind, np.uint8)[every].astype(np.int64)
     known, index = np.unique(view(waits.subject)[every], return_inverse=True)
     name = np.array([names.get(subject, 0) for subject in known.tolist()], np.int64)[index]
-    name[np.isin(kinds, list(TASK_KINDS))] = 0
+    name[np.isin(kinds, list(OF_TASKS))] = 0
     _, site = np.unique(view(waits.site)[every], return_inverse=True)
     keys = (site * _KINDS + kinds) * (max(names.values(), default=0) + 1) + name
     order = np.argsort(keys, kind="stable")
@@ -53,7 +53,7 @@ def _group(waits: WaitColumns, rows: Integers, now: int) -> WaitGroup:
     fine, cancelled = int(outcomes[Outcome.OK]), int(outcomes[Outcome.CANCELLED])
     return WaitGroup(
         kind=kind,
-        subject=0 if kind in TASK_KINDS else waits.subject[first],
+        subject=0 if kind in OF_TASKS else waits.subject[first],
         site=waits.site[first],
         first=first,
         longest=int(rows[np.argmax(lengths)]),
