@@ -9,10 +9,13 @@ import pytest
 from app.async_tests import async_test
 from app.builders import MS, START, RecordingBuilder, queue_and_stall
 from app.driver import AppDriver, open_app
+from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.waits import WaitKind
+from asyncctx_trace.recording.reading.reader import read
 from asyncctx_trace_tui.app.widgets.panes.task_lanes import Lanes
 from asyncctx_trace_tui.app.widgets.time_rows import names_width
 from asyncctx_trace_tui.view.answers import frozen_copy
+from asyncctx_trace_tui.view.state import ViewState
 
 
 @pytest.fixture
@@ -193,3 +196,14 @@ def test_a_frozen_copy_does_not_grow_with_the_waits(tmp_path: Path) -> None:
     timeline.waits.start(START, 99, 1, WaitKind.SLEEP, 0, 1)
 
     assert (len(copied.waits), copied.waits.open) == known
+
+
+def test_stalls_that_a_ring_has_given_up_are_forgotten(recording: Path) -> None:
+    """They are not part of the timeline that replaces the old one."""
+    state = ViewState(following=False)
+    state.feed(list(read(recording)), START, live=False)
+    before = [stall.started.stall for stall in state.stalls]
+    state.replace(Timeline())
+
+    assert before == [1]
+    assert state.stalls == []
