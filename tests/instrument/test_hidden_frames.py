@@ -129,3 +129,13 @@ def test_exceptions_that_a_hidden_function_handles_are_not_reported() -> None:
     assert result == -1
     if type(handles) is not FunctionType or sys.version_info >= (3, 15):
         assert "handles" not in reported
+
+
+def test_a_hidden_function_may_be_called_with_keywords() -> None:
+    """Whether it is native code or a hidden function that calls it."""
+
+    @suspended
+    def join(*words: str, between: str = " ") -> str:
+        return between.join(words)
+
+    assert join("a", "b", between="-") == "a-b"

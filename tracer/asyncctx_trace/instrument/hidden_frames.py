@@ -178,13 +178,13 @@ def _gate(function: Any) -> Any:
         return function
 
     @hidden
-    def gate(*args: Any) -> Any:
+    def gate(*args: Any, **keywords: Any) -> Any:
         if not is_observed():
-            return function(*args)
+            return function(*args, **keywords)
         state = _state()
         _suspend(state)
         try:
-            return function(*args)
+            return function(*args, **keywords)
         finally:
             _resume(state)
 
