@@ -59,7 +59,7 @@ def stalls_of(timeline: Timeline, now: int) -> list[Stall]:
     found = []
     for number, started in timeline.stalls.items():
         ended = timeline.stalls_ended.get(number)
-        end = _goes_on(timeline, started, now) if ended is None else ended.at
+        end = _next_event(timeline, started, now) if ended is None else ended.at
         until = max(started.since, now) if end is None else end
         found.append(
             Stall(
@@ -74,10 +74,11 @@ def stalls_of(timeline: Timeline, now: int) -> list[Stall]:
     return sorted(found, key=lambda stall: stall.since)
 
 
-def _goes_on(timeline: Timeline, stall: StallStarted, now: int) -> int | None:
-    """Return when the task that blocked its loop began to wait again, ``None`` if it did not.
+def _next_event(timeline: Timeline, stall: StallStarted, now: int) -> int | None:
+    """Return when the task that blocked its loop next waited, entered something or ended.
 
-    A loop that is closed right after a stall leaves no record of its end.
+    ``None`` if it did none of these. A loop that is closed right after a stall leaves no record
+    of its end.
     """
     if stall.task is None:
         return None

@@ -55,7 +55,7 @@ class Deadlock(Finding):
 
 
 def _is_final(snapshot: Snapshot, cycle: DeadlockCycle) -> bool:
-    """Return whether nothing can wake the tasks of ``cycle`` any more, whoever may release."""
+    """Return whether it is proven that nothing can wake the tasks of ``cycle`` any more."""
     timeline = snapshot.timeline
     if any(
         (timeline.exit_ended if is_group(timeline, row) else timeline.enter_ended)[row] != NOT_YET
