@@ -109,7 +109,7 @@ class Selection:
         """The stalls of event loops, in order of time."""
         timeline = self.timeline
         known = len(timeline.stalls), len(timeline.stalls_ended), self.now
-        if timeline.stalls and known != self._stalls[0]:
+        if known != self._stalls[0]:
             self._stalls = known, stalls_of(timeline, self.now)
         return self._stalls[1]
 

@@ -164,6 +164,7 @@ class ViewState(Selection):
         self.answers.revision += revisions[1] + 1
         self.lane_order.start_again()
         self.row = self.wait = self.stall = None
+        self._stalls = (), []
         with suppress(ValueError):
             self.row = None if shown is None else timeline.id.index(shown)
         if self.resource not in timeline.rows_of_resource:
