@@ -20,13 +20,12 @@ import pytest
 from textual.drivers.headless_driver import HeadlessDriver
 
 from app.async_tests import async_test
-from app.builders import RecordingBuilder, three_workers
+from app.builders import three_workers
 from app.driver import open_app
 from asyncctx_trace.analysis.timeline.table import Timeline
-from asyncctx_trace.export.formats import html
-from asyncctx_trace.recording.reading.reader import read
 from asyncctx_trace_tui.app.offscreen import render_offscreen
 from asyncctx_trace_tui.cli import main
+from asyncctx_trace_tui.html_page import page
 from asyncctx_trace_tui.storage.app_settings import Settings
 from asyncctx_trace_tui.storage.atomic_write import open_atomic
 
@@ -72,7 +71,7 @@ def test_saving_a_page_can_be_cancelled(
         go_on.wait()
         yield "y"
 
-    monkeypatch.setattr(html, "write", slow)
+    monkeypatch.setattr(page, "write", slow)
 
     @async_test
     async def save() -> None:
@@ -171,14 +170,14 @@ def test_ctrl_c_on_the_command_line_leaves_no_partial_file(workers: Path, tmp_pa
     """With a real process, interrupted while it writes."""
     patient = f"""
 import sys, time
-from asyncctx_trace.export.formats import html
+from asyncctx_trace_tui.html_page import page
 from asyncctx_trace_tui.cli import main
 def slow(timeline, **options):
     yield "half"
     print("half way", flush=True)
     for _ in range(10_000):  # a signal that is noted just before a sleep ends the next one
         time.sleep(0.01)
-html.write = slow
+page.write = slow
 main(["export", {str(workers)!r}, "--format", "html", "-o", "x.html"])
 """
     with subprocess.Popen(
@@ -216,65 +215,6 @@ def test_text_shows_the_whole_run(workers: Path) -> None:
     assert "paused 0.320s" in text
     assert "second line" in text
     assert text.count("█") > 30
-
-
-def test_a_page_contains_no_markup_of_the_program(tmp_path: Path) -> None:
-    """Names that look like HTML are data, and the page loads nothing."""
-    builder = RecordingBuilder(tmp_path / "x.actx").task(1, "</script><script>alert(1)</script>")
-    builder.resource(1, "<img src=http://evil.example/x>").acquisition(1, 1, 0, 1, 2, 3)
-    builder.printed(1, "<b>bold</b>\x1b[2J")
-    page = "".join(html.write(Timeline(read(builder.end(10)))))
-
-    assert page.count("</script>") == 1
-    assert "<img" not in page
-    assert "\x1b" not in page
-    assert "default-src 'none'" in page
-    assert re.findall(r"(?:src|href)=", page) == ["src="]  # in the resource's own name
-
-
-def dump_page(page: Path, profile: Path) -> str:
-    """Return the page after its script has run."""
-    done = subprocess.run(
-        [
-            *(str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"),
-            *("--virtual-time-budget=3000", f"--user-data-dir={profile}"),
-            page.as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    return done.stdout
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
-def test_the_page_works_in_a_browser(workers: Path, tmp_path: Path) -> None:
-    """Its script runs to the end: title, findings and output are present."""
-    page = tmp_path / "x.html"
-    page.write_text("".join(html.write(Timeline(read(workers)))))
-    shown = dump_page(page, tmp_path / "profile")
-
-    assert "second line</span>" in shown
-    assert re.search(r'<canvas [^>]*style="width: \d+px', shown)
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
-def test_a_page_of_thousands_of_tasks_draws_the_visible_part(tmp_path: Path) -> None:
-    """Browsers limit the height of a canvas, so the lanes scroll below it."""
-    builder = RecordingBuilder(tmp_path / "x.actx").resource(1, "lock")
-    for task in range(1, 3001):
-        builder.task(task, f"task-{task}").acquisition(task, 1, task, task, task + 1, task + 1)
-    page = tmp_path / "x.html"
-    page.write_text("".join(html.write(builder.timeline(at=3002))))
-    shown = dump_page(page, tmp_path / "profile")
-    canvas = re.search(r"<canvas [^>]*height: (\d+)px", shown)
-    space = re.search(r'id="space" style="height: (\d+)', shown)
-    assert canvas is not None
-    assert space is not None
-
-    assert int(canvas[1]) < 2000
-    assert int(space[1]) > 3000 * 18
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from app.builders import MS, START, queue_and_stall
 from asyncctx_trace.analysis.loop_stalls import stalls_of
 from asyncctx_trace.analysis.timeline.table import Timeline
-from asyncctx_trace.export.formats import html, perfetto
+from asyncctx_trace.export.formats import perfetto
 from asyncctx_trace.model import conventions as names
 from asyncctx_trace.model.waits import OF_TASKS, WaitKind
 from asyncctx_trace.sources import Source, open_source
@@ -155,17 +155,6 @@ def test_perfetto_calls_the_exit_of_a_task_group_children(source: Source) -> Non
     (children,) = (event for event in document["traceEvents"] if event["name"] == "children")
 
     assert children["dur"] == 280_000.0
-
-
-def test_the_page_contains_waits_and_stalls(source: Source) -> None:
-    """Also of tasks that acquire nothing, in order of their first event."""
-    page = "".join(html.write(Timeline(source.events)))
-    data = json.loads(page.split("const data = ")[1].split(";\nconst WORDS")[0])
-
-    assert [task[0] for task in data["tasks"]] == ["parent", "producer", "worker"]
-    assert len(data["waits"]) == 4
-    assert "an item of `jobs` at app.py:12" in data["texts"]
-    assert data["stalls"] == [[110 * MS, 240 * MS, 2, "app.py:12 db_lock"]]
 
 
 def test_the_option_of_the_command_makes_spans(recording: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from asyncctx_trace import record, traced
 from asyncctx_trace.analysis.timeline.table import Timeline
-from asyncctx_trace.export.formats import html, otlp_json, perfetto
+from asyncctx_trace.export.formats import otlp_json, perfetto
 from asyncctx_trace.model.events import (
     EnterEnded,
     EnterStarted,
@@ -168,7 +168,6 @@ def test_arguments_are_exported_on_request_only(arguments: bool) -> None:
     exports = {
         "otlp": "".join(otlp_json.write(spans)),
         "perfetto": "".join(perfetto.write(timeline, arguments=arguments)),
-        "html": "".join(html.write(timeline, arguments=arguments)),
     }
 
     for text in exports.values():

@@ -348,11 +348,11 @@ class TraceApp(App[None]):
             self.run_worker(self._save_page(self.state.saving))
 
     async def _save_page(self, saving: BackgroundSave) -> None:
-        from asyncctx_trace.export.formats import html
+        from asyncctx_trace_tui.html_page.page import write
 
         state = self.state
         timeline = frozen_copy(state.timeline) if state.live else state.timeline
-        page = partial(html.write, timeline, running=state.live)
+        page = partial(write, timeline, running=state.live, anchor=state.anchor)
         try:
             if self.is_web:
                 written = await run_in_thread(lambda: saving.write_anonymously(page))

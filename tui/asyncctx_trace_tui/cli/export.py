@@ -156,10 +156,13 @@ def _converted(source: Source, format_: str, options: TraceOptions) -> Iterable[
             return jaeger_json.write(source.spans(options))
         case "html":
             from asyncctx_trace.analysis.timeline.table import Timeline
-            from asyncctx_trace.export.formats import html
+            from asyncctx_trace_tui.html_page.page import write
 
-            return html.write(
-                Timeline(source.events), running=source.running, arguments=options.arguments
+            return write(
+                Timeline(source.events),
+                running=source.running,
+                arguments=options.arguments,
+                anchor=source.anchor,
             )
         case _:
             from asyncctx_trace.analysis.timeline.table import Timeline
