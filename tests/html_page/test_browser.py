@@ -246,7 +246,7 @@ def test_arguments_are_in_the_title_on_request_only(arguments: bool) -> None:
         [
             ProcessDefined(1, 0, 7, 1, "python app.py --password hunter2"),
             TaskDefined(1, 1, "main", "asyncio", None, 0, "MainThread"),
-            EnterStarted(2, 1, None, 1, 1, 1, 0),
+            EnterStarted(2, 1, None, 1, "Lock", 1, 0),
             EnterEnded(3, 1, Outcome.OK, None),
         ]
     )
