@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SERVICE = Path(__file__).parents[2] / "benchmarks" / "programs" / "slow_shop.py"
+SERVICE = Path(__file__).parents[3] / "benchmarks" / "programs" / "slow_shop.py"
 
 
 def test_the_first_sentence_names_the_culprit(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.builders import MS, RecordingBuilder, queue_and_stall
-from asyncctx_trace.analysis.timeline.table import Timeline
+from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace.recording.reading.reader import read
 from asyncctx_trace_tui.html_page.columns import differences, packed
@@ -157,3 +157,27 @@ def test_waits_and_stalls_are_contained(tmp_path: Path) -> None:
     assert len(unpacked(contents["waits"])["task"]) == 4
     assert "an item of `jobs` at app.py:12" in contents["subjects"]
     assert contents["stalls"] == [[110 * MS, 240 * MS, 2, "app.py:12 db_lock"]]
+
+
+def test_the_longest_waits_are_contained_one_by_one(tmp_path: Path) -> None:
+    """One that did not end is as long as the rest of the recording. The others are sums."""
+    timeline = Timeline(read(queue_and_stall(tmp_path / "x.actx").end(310)))
+    waits, end = timeline.waits, timeline.end or 0
+    lengths = sorted(
+        (end if ended == NOT_YET else ended) - started
+        for started, ended in zip(waits.started, waits.ended, strict=True)
+    )
+    contents = Contents(timeline, lanes_of(timeline), [], {}, most_waits=2).as_dict()
+    sums, kept = contents["sums"], unpacked(contents["waits"])
+    summed = sum(unpacked(sums["slices"])["awaited"]) * sums["width"] / 255
+    started = sum(kept["started"][:1]), sum(kept["started"])
+    whole = contents["end"]
+
+    assert (
+        sorted(
+            whole - start if length < 0 else length
+            for start, length in zip(started, kept["length"], strict=True)
+        )
+        == lengths[2:]
+    )
+    assert abs(summed - sum(lengths[:2])) < 0.02 * sum(lengths)

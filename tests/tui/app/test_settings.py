@@ -138,7 +138,7 @@ async def test_ascii_draws_only_ascii_glyphs(workers: Path) -> None:
 @async_test
 async def test_every_key_is_documented(workers: Path) -> None:
     """With its description and the command id for a keymap."""
-    page = (Path(__file__).parents[2] / "docs" / "app.md").read_text("utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "app.md").read_text("utf-8")
     async with open_app(workers) as driver:
         named = [binding for _, bindings in sections(driver.app) for binding in bindings]
 

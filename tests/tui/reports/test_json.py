@@ -18,7 +18,7 @@ from asyncctx_trace_tui.reports.json_report import render_json
 from .test_text import recording_with_problems
 from .test_waits import recording_with_waits
 
-PAGE = Path(__file__).parents[2] / "docs" / "report-json.md"
+PAGE = Path(__file__).parents[3] / "docs" / "report-json.md"
 
 
 def parsed(story: Story | None = None) -> dict[str, Any]:
