@@ -49,6 +49,9 @@ _NAMING_RESOURCE = frozenset(
 _NAMING_TASK = frozenset({RecordKind.WAIT_STARTED, RecordKind.WAIT_ENDED})
 """Kinds of records whose ``resource_or_error`` may be a task."""
 
+_RECYCLED_AT_ONCE = 2
+"""How many segments are recycled at most besides the one for which there is a new one."""
+
 
 @dataclass(frozen=True, slots=True)
 class LiveSet:
@@ -70,6 +73,8 @@ class _UsedSegment:
     filled_at: int = 0
     referred: dict[str, array[int]] = field(default_factory=dict)
     """The ids to which its records refer once it is full: kind of definition -> ids, sorted."""
+    carried: int = 0
+    """How many bytes were carried over to it."""
 
 
 class RingRecorder(Recorder):
@@ -77,7 +82,8 @@ class RingRecorder(Recorder):
 
     Only complete acquisitions are dropped. The records of those in flight are carried over, and so
     is every definition to which a kept or a later record may refer. What was dropped is counted in
-    the recording. If what must be carried over exceeds ``retention``, the file grows beyond it.
+    the recording. If what must be carried over exceeds half of ``retention``, the file grows beyond
+    it: to twice as much, so that carrying over makes room for at least as much that is new.
     """
 
     def __init__(
@@ -98,10 +104,12 @@ class RingRecorder(Recorder):
         """In the order in which they were taken."""
         self._current: dict[SegmentKind, _UsedSegment] = {}
         self._carrying = False
-        """Whether entries are being carried over, for which no segment may be recycled."""
+        """Whether something is being carried over, for which no segment may be recycled."""
+        self._in_vain = False
+        """Whether what was carried over the last time left less than half of a segment."""
         self._spare: deque[int] = deque()
-        """Offsets of retired segments: one is kept, so that what is carried over is in the file
-        before its old segment is retired, whenever the process is killed."""
+        """Offsets of retired segments: at least one is kept, so that what is carried over is in the
+        file before its old segment is retired, whenever the process is killed."""
         self._dropped = {"acquisitions": 0, "lines": 0}
         super()._begin()
 
@@ -118,6 +126,7 @@ class RingRecorder(Recorder):
             self.use_page(segment.page, len(in_flight))
             self._settle(old, was, in_flight)
             self._retire(recycled)
+            self._recycle_more()
 
     def _open_texts(self) -> None:
         segment, old, recycled = self._take(SegmentKind.TEXTS)
@@ -128,6 +137,7 @@ class RingRecorder(Recorder):
             self.append_record(record)
         self._settle(old, was, in_flight)
         self._retire(recycled)
+        self._recycle_more()
 
     # -- recycling --------------------------------------------------------------------------
 
@@ -136,19 +146,45 @@ class RingRecorder(Recorder):
         now = unpatched.monotonic_ns()
         if kind in self._current:
             self._current[kind].filled_at = now
-        oldest = self._oldest()
-        if oldest is None or self._carrying or not self._exceeds_retention(oldest, now):
-            segment, old, oldest = self._append(kind), b"", None
+        oldest = None if self._carrying or self._in_vain else self._oldest()
+        if oldest is not None and not self._exceeds_retention(oldest, now, more=1):
+            oldest = None
+        self._in_vain = False
+        old = b"" if oldest is None else self._segments.content(oldest.offset)
+        # One spare is left for the time when a segment is recycled.
+        if len(self._spare) > (oldest is None and not self._carrying):
+            segment = self._segments.reuse(self._spare.popleft(), kind)
         else:
-            old = self._segments.content(oldest.offset)
-            if self._spare:
-                segment = self._segments.reuse(self._spare.popleft(), kind)
-            else:
-                segment = self._append(kind)
+            segment = self._append(kind)
+        if oldest is not None:
             self._used.remove(oldest)
         taken = self._current[kind] = _UsedSegment(segment.offset, kind, now)
         self._used.append(taken)
         return segment, old, oldest
+
+    def _recycle_more(self) -> None:
+        """Recycle what exceeds the retention because carrying over took segments of its own.
+
+        The event loop waits meanwhile, so the number of segments is limited.
+        """
+        for _ in range(_RECYCLED_AT_ONCE):
+            # Without a spare segment, another process may have to be waited for.
+            oldest = None if self._carrying or not self._spare else self._oldest()
+            if oldest is None:
+                return
+            if not self._exceeds_retention(oldest, unpatched.monotonic_ns(), more=0):
+                return
+            old = self._segments.content(oldest.offset)
+            self._used.remove(oldest)
+            self._carrying, in_vain = True, self._in_vain
+            try:
+                in_flight = self._in_flight(old, oldest.kind)
+                for record in in_flight:
+                    self.append_record(record)
+                self._settle(old, oldest.kind, in_flight)
+            finally:
+                self._carrying, self._in_vain = False, in_vain
+            self._retire(oldest)
 
     def _retire(self, recycled: _UsedSegment | None) -> None:
         """Give up a segment when all that is needed of it is elsewhere in the file."""
@@ -165,12 +201,14 @@ class RingRecorder(Recorder):
             return records or texts
         return texts if texts.filled_at < records.taken_at else records
 
-    def _exceeds_retention(self, oldest: _UsedSegment, now: int) -> bool:
+    def _exceeds_retention(self, oldest: _UsedSegment, now: int, *, more: int) -> bool:
+        """Return whether ``oldest`` is to be recycled if ``more`` segments are taken."""
+        size = (len(self._used) + more) * SEGMENT
+        if size <= 2 * sum(used.carried for used in self._used):
+            return False  # half of the segments contain nothing but what had to be carried over
         if self._retention.bytes is not None:
-            spare = max(1, len(self._spare))
-            return (len(self._used) + spare + 1) * SEGMENT > self._retention.bytes
-        few = len(self._used) < MIN_SIZE // SEGMENT
-        return not few and now - oldest.filled_at > (self._retention.ns or 0)
+            return size + SEGMENT > self._retention.bytes  # with a spare one
+        return size > MIN_SIZE and now - oldest.filled_at > (self._retention.ns or 0)
 
     def _settle(self, old: bytes, was: SegmentKind | None, in_flight: list[bytes]) -> None:
         """Carry over the definitions that are needed, and count what is dropped."""
@@ -181,13 +219,19 @@ class RingRecorder(Recorder):
             begun = kinds.count(RecordKind.ENTER_STARTED)
             carried = sum(record[-1] == RecordKind.ENTER_STARTED for record in in_flight)
             self._dropped["acquisitions"] += begun - carried
+            self._carried(was, len(in_flight) * RECORD)
         else:
-            self._carrying = True
+            carrying, self._carrying = self._carrying, True
             try:
-                self._carry_texts([e for e, _ in iter_entries(old, SEGMENT_HEADER.size)])
+                self._carry_texts(_entries(old))
             finally:
-                self._carrying = False
+                self._carrying = carrying
         self._write("given up", at=unpatched.monotonic_ns(), **self._dropped)
+
+    def _carried(self, kind: SegmentKind, size: int) -> None:
+        """Note that ``size`` bytes were carried over to the current segment of a kind."""
+        self._current[kind].carried += size
+        self._in_vain = self._in_vain or 2 * size > SEGMENT
 
     def _in_flight(self, old: bytes, was: SegmentKind | None) -> list[bytes]:
         """Return the records of acquisitions that have not ended."""
@@ -201,7 +245,8 @@ class RingRecorder(Recorder):
             if acquisition in live and columns.kind[number] in _OF_ACQUISITION
         ]
 
-    def _carry_texts(self, entries: list[dict[str, Any]]) -> None:
+    def _carry_texts(self, entries: list[tuple[dict[str, Any], int]]) -> None:
+        """Carry over the entries that are needed, each of which is given with its size."""
         live = self._live_set()
         needed: dict[str, set[int]] = {
             "task": set(live.tasks),
@@ -212,17 +257,20 @@ class RingRecorder(Recorder):
         pages.append(self._referred())
         for kind, ids in needed.items():
             # Ids grow with time: what was defined together is close together on every page.
-            open_ids = [e["id"] for e in entries if e["k"] == kind and e["id"] not in ids]
+            open_ids = [e["id"] for e, _ in entries if e["k"] == kind and e["id"] not in ids]
             if open_ids:
                 first, last = min(open_ids), max(open_ids)
                 for page in pages:
                     column = page[kind]
                     ids.update(column[bisect_left(column, first) : bisect_right(column, last)])
-        for entry in entries:
+        size = 0
+        for entry, entry_size in entries:
             kind = entry.pop("k")
             if kind in _ALWAYS_CARRIED or entry.get("id") in needed.get(kind, ()):
                 self._write(kind, **entry)
+                size += entry_size
             self._dropped["lines"] += kind == "printed"
+        self._carried(SegmentKind.TEXTS, size)
 
     def _referred(self) -> dict[str, array[int]]:
         """Return the ids to which the records on the current page refer."""
@@ -237,3 +285,13 @@ class RingRecorder(Recorder):
             "error": compress(columns.resource_or_error, errors),
         }
         return {kind: array("I", sorted(set(ids))) for kind, ids in found.items()}
+
+
+def _entries(segment: bytes) -> list[tuple[dict[str, Any], int]]:
+    """Return the text entries of a segment with their sizes in bytes."""
+    ends = [SEGMENT_HEADER.size]
+    entries = []
+    for entry, end in iter_entries(segment, SEGMENT_HEADER.size):
+        entries.append((entry, end - ends[-1]))
+        ends.append(end)
+    return entries
