@@ -39,7 +39,14 @@ class EventLog:
         self.resources[resource] = (kind, name, capacity)
 
     def task_defined(
-        self, at: int, task: int, name: str, runtime: str, parent: int, thread: str
+        self,
+        at: int,
+        task: int,
+        name: str,
+        runtime: str,
+        parent: int,
+        thread: str,
+        coroutine: str = "",
     ) -> None:
         pass
 

@@ -64,7 +64,14 @@ class FaultySink:
         self.names["resource", resource] = [kind, name, capacity]
 
     def task_defined(
-        self, at: int, task: int, name: str, runtime: str, parent: int, thread: str
+        self,
+        at: int,
+        task: int,
+        name: str,
+        runtime: str,
+        parent: int,
+        thread: str,
+        coroutine: str = "",
     ) -> None:
         """Tasks are numbered as they appear: earlier ones may not be collected yet."""
 

@@ -71,10 +71,11 @@ def test_the_events_of_an_acquisition_are_read_as_written(tmp_path: Path) -> Non
 
 
 def test_optional_fields_and_rare_events_are_read_as_written(tmp_path: Path) -> None:
-    """Sites of releases, flags of exits, callers, collected objects."""
+    """Sites of releases, flags of exits, callers, coroutines of tasks, collected objects."""
     path = tmp_path / "a.actx"
     writer = recorder(path)
     define_names(writer)
+    writer.task_defined(6, 2, "Task-2", "asyncio", 1, "MainThread", "Shop.serve")
     writer.site_defined(2, "app.py", 30, "helper", "db_lock.acquire()", 1)
     for number, flags in ((1, EnterFlag.TRACED), (2, EnterFlag.TRACED | EnterFlag.BY_CALL)):
         writer.enter_started(10, number, 0, 1, 1, LOCK, 2, flags)
@@ -90,6 +91,7 @@ def test_optional_fields_and_rare_events_are_read_as_written(tmp_path: Path) -> 
     events = list(read(path))
 
     assert SiteDefined(2, "app.py", 30, "helper", "db_lock.acquire()", 1) in events
+    assert TaskDefined(6, 2, "Task-2", "asyncio", 1, 0, "MainThread", "Shop.serve") in events
     assert events[-11:-7] == [
         EnterStarted(10, 1, None, 1, "asyncio.locks.Lock", LOCK, 2),
         EnterStarted(10, 2, None, 1, "asyncio.locks.Lock", LOCK, 2, by_call=True),

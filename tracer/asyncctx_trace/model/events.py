@@ -206,6 +206,8 @@ class TaskDefined:
     """The task that created it, if that was defined by then."""
     process: int
     thread: str
+    coroutine: str = ""
+    """The qualified name of its coroutine; empty if unknown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,16 @@ class Sink(EventSink, Protocol):
         """``resource`` has this name; ``capacity`` is ``None`` if unknown."""
 
     def task_defined(
-        self, at: int, task: int, name: str, runtime: str, parent: int, thread: str
+        self,
+        at: int,
+        task: int,
+        name: str,
+        runtime: str,
+        parent: int,
+        thread: str,
+        coroutine: str = "",
     ) -> None:
-        """``task`` was first seen at ``at``; ``parent`` made it; it runs on ``thread``."""
+        """``task`` was first seen at ``at``; ``parent`` made it; it runs on ``thread``.
+
+        ``coroutine`` is the qualified name of its coroutine, empty if unknown.
+        """

@@ -91,7 +91,14 @@ class SpanSink:
         )
 
     def task_defined(
-        self, at: int, task: int, name: str, runtime: str, parent: int, thread: str
+        self,
+        at: int,
+        task: int,
+        name: str,
+        runtime: str,
+        parent: int,
+        thread: str,
+        coroutine: str = "",
     ) -> None:
         self._tasks[task] = TaskInfo(task, name, runtime, thread)
 

@@ -174,6 +174,7 @@ ENTRY_FIELDS: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
 """Kind of entry -> its fields, each with a function that says whether a value is valid."""
 OPTIONAL_ENTRY_FIELDS: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
     "site": {"caller": _id, "digest": _text},
+    "task": {"coroutine": _text},
     "interrupted": {"late": _flag},
 }
 """Fields that older recordings lack."""

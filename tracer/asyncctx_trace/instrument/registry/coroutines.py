@@ -8,7 +8,7 @@ from typing import Any
 from asyncctx_trace.instrument.hidden_frames import hidden
 from asyncctx_trace.instrument.registry.lookups import on_type
 
-__all__ = ["is_finished", "plain_coroutine"]
+__all__ = ["coroutine_name", "is_finished", "plain_coroutine"]
 
 
 @hidden
@@ -27,6 +27,16 @@ def plain_coroutine(awaitable: Any) -> Any:
     except AttributeError:
         return None
     return inner if type(inner) is CoroutineType else None
+
+
+@hidden
+def coroutine_name(native: Any, runtime: str) -> str:
+    """Return the qualified name of the coroutine of a task, such as ``Shop.serve``, or ``""``.
+
+    It is empty for objects that only behave like a coroutine: their attributes may be code.
+    """
+    coroutine = plain_coroutine(native.coro if runtime == "trio" else native.get_coro())
+    return "" if coroutine is None else coroutine.__qualname__
 
 
 @hidden

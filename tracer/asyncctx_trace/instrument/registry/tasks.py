@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from asyncctx_trace.instrument import sinks
 from asyncctx_trace.instrument.hidden_frames import call_hidden, hidden, suspended
-from asyncctx_trace.instrument.registry.coroutines import is_finished, plain_coroutine
+from asyncctx_trace.instrument.registry.coroutines import (
+    coroutine_name,
+    is_finished,
+    plain_coroutine,
+)
 from asyncctx_trace.instrument.registry.weak_ids import WeakIdMap
 from asyncctx_trace.model.unpatched import unpatched
 
@@ -43,6 +47,7 @@ class Task:
 
     __slots__ = (
         "at",
+        "coroutine",
         "id",
         "name",
         "open",
@@ -54,10 +59,12 @@ class Task:
         "wait",
     )
 
-    def __init__(self, name: str, runtime: str, parent: int) -> None:
+    def __init__(self, name: str, runtime: str, parent: int, coroutine: str = "") -> None:
+        """``coroutine``: its qualified name, empty if unknown."""
         self.id = _next_id()
         self.at = unpatched.monotonic_ns()
         self.name = name
+        self.coroutine = coroutine
         self.runtime = runtime
         self.parent = parent
         self.thread = threading.current_thread().name
@@ -72,7 +79,9 @@ class Task:
 
     def define(self, sink: sinks.Sink) -> None:
         """Send ``sink`` the definition of this task."""
-        sink.task_defined(self.at, self.id, self.name, self.runtime, self.parent, self.thread)
+        sink.task_defined(
+            self.at, self.id, self.name, self.runtime, self.parent, self.thread, self.coroutine
+        )
 
 
 _next_id = itertools.count(1).__next__
@@ -142,7 +151,7 @@ def _first_seen(native: Any, runtime: str) -> Task:
             _define(foreseen)
         return foreseen
     name = native.name if runtime == "trio" else native.get_name()
-    task = Task(str(name), runtime, _creator.get(0))
+    task = Task(str(name), runtime, _creator.get(0), coroutine_name(native, runtime))
     if runtime == "asyncio" and not _reports_wakeups():
         task.wait = None
     _creator.set(task.id)
@@ -170,7 +179,7 @@ def of_coroutine(coroutine: Any, thread: str) -> Task:
     known = _submitted.get(coroutine)
     if known is None:
         name = str(getattr(coroutine, "__qualname__", type(coroutine).__qualname__))
-        known = Task(name, "asyncio", current_task().id)
+        known = Task(name, "asyncio", current_task().id, name)
         known.thread = thread or known.thread
         with contextlib.suppress(TypeError):  # it cannot be watched
             _submitted.add(coroutine, known)
@@ -206,7 +215,8 @@ def of_native(native: Any) -> Task:
     if known is None:
         context = native.get_context() if hasattr(native, "get_context") else None
         creator = 0 if context is None else context.get(_creator, 0)
-        known = Task(str(native.get_name()), "asyncio", creator)
+        name = str(native.get_name())
+        known = Task(name, "asyncio", creator, coroutine_name(native, "asyncio"))
         known.ref = _foreseen.add(native, known)
         _define(known)
     return known

@@ -145,6 +145,7 @@ def _task(writer: ProcessState, entry: dict[str, Any]) -> TaskDefined:
         writer.id_or_none(entry["parent"]),
         writer.base >> PROCESS_SHIFT,
         entry["thread"],
+        entry.get("coroutine", ""),
     )
 
 

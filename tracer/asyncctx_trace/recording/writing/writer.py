@@ -326,10 +326,24 @@ class Recorder(TextWriter, RecordAppender):
         )
 
     def task_defined(
-        self, at: int, task: int, name: str, runtime: str, parent: int, thread: str
+        self,
+        at: int,
+        task: int,
+        name: str,
+        runtime: str,
+        parent: int,
+        thread: str,
+        coroutine: str = "",
     ) -> None:
         self._write(
-            "task", at=at, id=task, name=name, runtime=runtime, parent=parent, thread=thread
+            "task",
+            at=at,
+            id=task,
+            name=name,
+            runtime=runtime,
+            parent=parent,
+            thread=thread,
+            coroutine=coroutine,
         )
 
     def intern_error(self, error: BaseException) -> int:

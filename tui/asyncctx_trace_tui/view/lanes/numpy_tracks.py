@@ -59,7 +59,7 @@ def ended_badly(timeline: Timeline, rows: array[int]) -> list[int]:
         np.frombuffer(column, np.uint8)[which]
         for column in (timeline.enter_outcome, timeline.body_outcome, timeline.exit_outcome)
     )
-    worst = np.maximum.reduce(list(outcomes))
+    worst = np.maximum.reduce(np.stack(list(outcomes)))
     found: list[int] = which[worst > Outcome.OK].tolist()
     return found
 
