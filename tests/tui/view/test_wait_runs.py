@@ -99,7 +99,7 @@ def drawn(story: WaitStory, task: str, end: float, width: int, depth: int = 0) -
             viewport,
             now,
             UNICODE,
-            alive=(START, now, "─") if depth == 0 else None,
+            alive=[(START, now, "─")] if depth == 0 else [],
             label=lambda row: timeline.resources[timeline.resource[row]].name,
             marks=marks.get(depth, []),
         )

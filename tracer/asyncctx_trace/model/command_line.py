@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 
 from asyncctx_trace.model.events import ProcessDefined
 
-__all__ = ["program_of", "program_processes", "short_command", "without_arguments"]
+__all__ = ["process_label", "program_of", "program_processes", "short_command", "without_arguments"]
 
 _WITH_VALUE = ("-W", "-X", "--check-hash-based-pycs")
 """Options of ``python`` whose value is a word of its own."""
@@ -86,6 +86,30 @@ def program_processes(processes: Iterable[ProcessDefined]) -> list[ProcessDefine
         for each in known
         if not (each.pid in parents and _name(each) in _LAUNCHERS) and _name(each) != _KEEPER
     ]
+
+
+def process_label(processes: Mapping[int, ProcessDefined], process: int) -> str:
+    """Return what a process is, with its id: ``pid 4711 · worker 2``, ``pid 4709 · main``.
+
+    ``main`` is the program that was started. Its children that run the same program, or that were
+    made by :mod:`multiprocessing`, are its workers.
+    """
+    found = processes.get(process)
+    if found is None:
+        return f"process {process}"
+    program = program_processes(processes.values())
+    if not program or found not in program:
+        return f"pid {found.pid} · {short_command(found.title)}"
+    if found == program[0]:
+        return f"pid {found.pid} · main"
+    workers = [each for each in program[1:] if _is_worker(each, program[0])]
+    if found in workers:
+        return f"pid {found.pid} · worker {workers.index(found) + 1}"
+    return f"pid {found.pid} · {short_command(found.title)}"
+
+
+def _is_worker(process: ProcessDefined, main: ProcessDefined) -> bool:
+    return process.title == main.title or "multiprocessing" in process.title
 
 
 def program_of(processes: Iterable[ProcessDefined], *, arguments: bool = True) -> str:

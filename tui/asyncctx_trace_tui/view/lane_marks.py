@@ -10,7 +10,7 @@ from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 from asyncctx_trace.model.waits import WaitKind
 from asyncctx_trace_tui.view.cells.glyphs import KIND_LETTERS, STALL_LETTER
 from asyncctx_trace_tui.view.cells.wait_marks import WaitMark
-from asyncctx_trace_tui.view.lanes.lane_set import Lane
+from asyncctx_trace_tui.view.lanes.lane import TrackStack
 from asyncctx_trace_tui.view.lanes.shares import WaitRun
 from asyncctx_trace_tui.view.viewport import Viewport
 from asyncctx_trace_tui.view.wait_text import BY_THEMSELVES, wait_label
@@ -27,7 +27,7 @@ _NAMED_FROM = 7
 
 
 def arrange_marks(
-    lane: Lane,
+    lane: TrackStack,
     group_rows: Sequence[int],
     stalls: Iterable[Stall],
     viewport: Viewport,
@@ -38,9 +38,8 @@ def arrange_marks(
     """Return depth -> what to draw over the track of that depth.
 
     A wait belongs to the innermost acquisition that is open when it begins. ``group_rows``: the
-    acquisitions of task groups by the task of ``lane``, in order; their exits are waits for
-    children. ``stalls``: those that the task caused. ``folded``: only the outermost track is
-    visible.
+    acquisitions of task groups by the tasks of ``lane``, in order; their exits are waits for
+    children. ``stalls``: those that its tasks caused. ``folded``: only one line is visible.
     """
     timeline, step = lane.timeline, viewport.per_column
     runs = lane.waits.runs(viewport, now)
@@ -59,7 +58,7 @@ def arrange_marks(
         mark = _full_mark(run.column, run.length, letter, name, foreground)
         found.setdefault(depth, []).append(mark)
     for depth, mark in _children_marks(timeline, group_rows, viewport, now):
-        found.setdefault(depth, []).append(mark)
+        found.setdefault(0 if folded else depth, []).append(mark)
     for stall, depth in zip(stalls, depths[len(whole) :], strict=True):
         first = max(0, viewport.column_of(stall.since))
         # The watchdog notices the end a little late; by then the task may wait again.

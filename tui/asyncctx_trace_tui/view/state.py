@@ -15,8 +15,10 @@ from asyncctx_trace.recording.format import Anchor
 from asyncctx_trace.recording.reading.batch import Batch
 from asyncctx_trace_tui.storage.atomic_write import BackgroundSave
 from asyncctx_trace_tui.view.answers import Answers
+from asyncctx_trace_tui.view.fault_marks import Faults, find_faults
 from asyncctx_trace_tui.view.filters import Predicate
-from asyncctx_trace_tui.view.lanes.lane_set import Lane, LaneSet
+from asyncctx_trace_tui.view.lanes.arrangement import Arrangement, Row
+from asyncctx_trace_tui.view.lanes.lane_set import LaneSet
 from asyncctx_trace_tui.view.lanes.order import LaneOrder
 from asyncctx_trace_tui.view.playback import Playback
 from asyncctx_trace_tui.view.search import find_match
@@ -74,7 +76,7 @@ class ViewState(Selection):
         self._begun = False
         self._viewport_chosen = False
         """Whether the user has chosen the viewport."""
-        self._named: tuple[tuple[int, ...], int] = ((), 0)
+        self._named: tuple[object, int] = (None, 0)
         self._zero: int | None = None
         """The time of the first event that was ever read, in ns."""
 
@@ -251,12 +253,12 @@ class ViewState(Selection):
 
     @property
     def longest_name(self) -> int:
-        """The length of the longest name of a task with a lane or of a resource."""
-        timeline, lanes = self.timeline, self.tracks.lanes
+        """The length of the longest name of a lane, a group or a resource."""
+        timeline, arrangement = self.timeline, self.arrangement
         named = timeline.rows_of_resource
-        known = len(timeline.tasks), len(lanes), len(timeline.resources), len(named)
+        known = arrangement, len(timeline.tasks), len(timeline.resources), len(named)
         if known != self._named[0]:
-            names = [t.name for task, t in timeline.tasks.items() if task in lanes]
+            names = arrangement.names(timeline)
             names += [r.name for id, r in timeline.resources.items() if id in named]
             self._named = known, max(map(len, names), default=0)
         return self._named[1]
@@ -264,17 +266,26 @@ class ViewState(Selection):
     # -- selection --------------------------------------------------------------------------
 
     @property
-    def lanes(self) -> list[Lane]:
+    def arrangement(self) -> Arrangement:
         """The lanes to show, from top to bottom."""
         return self.lane_order.arrange(self.tracks, self.now)
 
+    def row_of(self, task: int) -> Row | None:
+        """Return the row that shows a task, if any."""
+        return self.arrangement.row_of(task)
+
     def select_task(self, by: int) -> None:
-        """Select the task ``by`` lanes below the selected one, or above if negative."""
-        tasks = [lane.task for lane in self.lanes]
-        if tasks:
-            index = tasks.index(self.task) + by if self.task in tasks else 0
-            self.task = tasks[min(max(index, 0), len(tasks) - 1)]
+        """Select a task ``by`` rows below the selected one, or above if negative.
+
+        In a row of several tasks, it is the one at the play head.
+        """
+        rows = self.arrangement.rows
+        if rows:
+            here = None if self.task is None else self.arrangement.row_of(self.task)
+            index = rows.index(here) + by if here is not None else 0
+            row = rows[min(max(index, 0), len(rows) - 1)]
             self.row = self.wait = self.stall = None
+            self.task = row.task_at(self.playback.at)
 
     # -- answers ----------------------------------------------------------------------------
 
@@ -286,6 +297,11 @@ class ViewState(Selection):
     def answer(self, question: Callable[[Snapshot], T]) -> T | None:
         """Return the answer of analysis to ``question``, or ``None`` while it is computed."""
         return self.answers.ask(question)
+
+    @property
+    def faults(self) -> Faults:
+        """The deadlocks and leaks, as far as they are known."""
+        return self.answer(find_faults) or Faults((), ())
 
     def jump_to_problem(self, by: int) -> str:
         """Go to the next problem, or the previous one if ``by`` is negative; wraps around.

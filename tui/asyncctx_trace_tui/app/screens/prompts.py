@@ -167,5 +167,7 @@ class PromptScreen(NavigationScreen):
 
     def action_fold(self) -> None:
         """Fold or unfold the selected lane."""
-        if self.state.task is not None:
-            self.state.lane_order.fold(self.state.task)
+        state = self.state
+        if state.task is not None:
+            group = state.arrangement.group_of(state.task)
+            state.lane_order.fold(state.task, None if group is None else group.key)

@@ -27,11 +27,14 @@ from asyncctx_trace_tui.app.widgets.panes.program_output import Output
 from asyncctx_trace_tui.app.widgets.panes.report_table import Report
 from asyncctx_trace_tui.app.widgets.panes.resource_lanes import ResourceLine, Resources
 from asyncctx_trace_tui.app.widgets.panes.source_code import Source
-from asyncctx_trace_tui.app.widgets.panes.task_lanes import LaneLine, Lanes
+from asyncctx_trace_tui.app.widgets.panes.task_lanes import Lanes
 from asyncctx_trace_tui.app.widgets.panes.wait_chains import Waits
 from asyncctx_trace_tui.app.widgets.state_widget import StateWidget
 from asyncctx_trace_tui.app.widgets.text_page import TextPage
 from asyncctx_trace_tui.app.widgets.time_rows import TimeRows
+from asyncctx_trace_tui.view.lane_lines import LaneLine
+from asyncctx_trace_tui.view.lanes.arrangement import OpenGroup
+from asyncctx_trace_tui.view.lanes.task_groups import LaneGroup
 
 __all__ = ["TraceScreen", "own_bindings", "sections"]
 
@@ -76,6 +79,8 @@ class TraceScreen(PromptScreen):
                 tooltip="Select the task above"),
         Binding("down,j", "select(1)", "Task below", show=False, id="down",
                 tooltip="Select the task below"),
+        Binding("enter,i", "open", "Open", show=False, id="open",
+                tooltip="Open the group of tasks or resources, or close it"),
         Binding("b", "table", "Next table", show=False, id="table",
                 tooltip="In view 6, show the next table of the report"),
         Binding("question_mark", "help", "Help", id="help", tooltip="Show the help"),
@@ -163,6 +168,13 @@ class TraceScreen(PromptScreen):
         else:
             self.action_view("findings")
 
+    def action_open(self) -> None:
+        """Open or close the group of the selected task; in the view of resources, its resource."""
+        if self.query_one(ViewBar).view == "resources":
+            self.query_one(Resources).open_selected()
+        elif self.state.task is None or not self.query_one(Lanes).open_group(self.state.task):
+            self.app.bell()
+
     def action_help(self) -> None:
         """Show the help."""
         self.app.push_screen(Help(sections(self.app), self.glyphs))
@@ -194,10 +206,19 @@ class TraceScreen(PromptScreen):
         elif wait is not None:
             state.select_wait(wait)
         elif isinstance(line, LaneLine):
-            state.clear_selection()
-            state.task = line.task
+            self._lane_clicked(line, at)
         if isinstance(line, ResourceLine):
             state.resource = line.resource
+
+    def _lane_clicked(self, line: LaneLine, at: int | None) -> None:
+        """Select the task of a line; open or close a group."""
+        state = self.state
+        if line.row is not None:
+            state.clear_selection()
+            state.task = line.row.task_at(state.playback.at if at is None else at)
+        elif isinstance(line.owner, LaneGroup | OpenGroup):
+            group = line.owner.group if isinstance(line.owner, OpenGroup) else line.owner
+            self.query_one(Lanes).open_group(group.lanes[0].task)
 
     @on(TimeRows.Dragged)
     def _dragged(self, message: TimeRows.Dragged) -> None:

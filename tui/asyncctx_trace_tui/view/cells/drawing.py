@@ -10,7 +10,7 @@ from asyncctx_trace.model.events import Outcome
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
 from asyncctx_trace_tui.view.cells.style import HOLD, IDLE, Cell, cell_of, cells_of
 from asyncctx_trace_tui.view.cells.wait_marks import WaitMark, paint_waits
-from asyncctx_trace_tui.view.lanes.kernels import numpy_for
+from asyncctx_trace_tui.view.lanes.flat_track import FlatTrack
 from asyncctx_trace_tui.view.lanes.tracks import Track
 from asyncctx_trace_tui.view.viewport import Viewport
 
@@ -34,30 +34,32 @@ class CellSegment(NamedTuple):
 
 
 def draw(
-    track: Track,
+    track: Track | FlatTrack,
     viewport: Viewport,
     now: int,
     glyphs: Glyphs,
     *,
-    alive: tuple[int, int, str] | None = None,
+    alive: Iterable[tuple[int, int, str]] = (),
     label: Callable[[int], str] | None = None,
     holder: Callable[[int], str] | None = None,
     marks: Iterable[WaitMark] = (),
+    faults: Iterable[tuple[int, int]] = (),
 ) -> list[CellSegment]:
     """Draw the whole width of ``viewport``: one character per column.
 
-    ``alive`` is the start, the end and the glyph of the task's lifeline, drawn where nothing else
-    is. ``label`` returns the name to draw inside the bar of a row, if it fits. ``holder`` returns
+    ``alive`` are start, end and glyph of the lifeline of each task, drawn where nothing else is.
+    ``label`` returns the name to draw inside the bar of a row, if it fits. ``holder`` returns
     the color of a row while it holds. ``marks`` are drawn over it: see
-    :mod:`~asyncctx_trace_tui.view.cells.wait_marks`.
+    :mod:`~asyncctx_trace_tui.view.cells.wait_marks`. ``faults`` are the times that
+    are drawn in red.
     """
     width = viewport.width
     cells: list[Cell] = [(" ", IDLE, "")] * width
-    if alive is not None:
-        first = max(0, viewport.column_of(alive[0]))
-        last = min(width - 1, viewport.column_of(alive[1]))
+    for since, until, glyph in alive:
+        first = max(0, viewport.column_of(since))
+        last = min(width - 1, viewport.column_of(until))
         if first <= last:
-            cells[first : last + 1] = [(alive[2], IDLE, "")] * (last - first + 1)
+            cells[first : last + 1] = [(glyph, IDLE, "")] * (last - first + 1)
     bars = _paint(cells, track, viewport, now, glyphs, holder)
     taken = paint_waits(cells, marks, glyphs)
     for column, length, row in bars:
@@ -70,10 +72,22 @@ def draw(
             cells[column + 1 : column + 1 + len(name)] = [
                 (char, foreground, background) for char in name
             ]
+    for since, until in faults:
+        _redden(cells, max(0, viewport.column_of(since)), viewport.column_of(until))
     for problem in track.problems(viewport):
         mark = glyphs.outcomes[problem.outcome], _MARKS[problem.outcome], ""
         cells[viewport.column_of(problem.at)] = mark
     return _cell_segments(cells)
+
+
+def _redden(cells: list[Cell], first: int, last: int) -> None:
+    """Draw the bars and waits of some columns in red."""
+    for column in range(first, min(last + 1, len(cells))):
+        char, foreground, background = cells[column]
+        if foreground == "name":
+            cells[column] = char, foreground, "error"
+        elif foreground != IDLE:
+            cells[column] = char, "error", background
 
 
 def plain_text(cell_segments: Iterable[CellSegment]) -> str:
@@ -83,7 +97,7 @@ def plain_text(cell_segments: Iterable[CellSegment]) -> str:
 
 def _paint(
     cells: list[Cell],
-    track: Track,
+    track: Track | FlatTrack,
     viewport: Viewport,
     now: int,
     glyphs: Glyphs,
@@ -93,9 +107,8 @@ def _paint(
 
     Returns column, length and row of each bar that is long enough for a name.
     """
-    fast = numpy_for(track.index_at(viewport.end) - track.index_at(viewport.start))
-    if fast is not None:
-        columns = fast.Columns(track, viewport, now)
+    columns = track.columns(viewport, now)
+    if columns is not None:
         rows = columns.row.tolist() if holder is not None else []
         for column, cell in zip(*cells_of(columns, viewport.per_column, glyphs), strict=True):
             if holder is not None and cell[1] == HOLD:

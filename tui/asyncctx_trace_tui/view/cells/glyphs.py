@@ -60,6 +60,8 @@ class Glyphs:
     selected: str
     folded: str
     pinned: str
+    groups: tuple[str, str]
+    """A closed group, an open one."""
     branch: str
     """From a waiter down to the holder."""
     tick: str
@@ -89,6 +91,7 @@ UNICODE = Glyphs(
     selected="▸",
     folded="+",
     pinned="◆",
+    groups=("+", "-"),
     branch="└─ ",
     tick="╷",
     here="▼",
@@ -113,6 +116,7 @@ ASCII = Glyphs(
     selected=">",
     folded="+",
     pinned="*",
+    groups=("+", "-"),
     branch="`- ",
     tick="'",
     here="V",

@@ -2,61 +2,16 @@
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator
 from itertools import compress, islice
 
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace_tui.view.lanes.interval_index import IntervalIndex
 from asyncctx_trace_tui.view.lanes.kernels import numpy_for
+from asyncctx_trace_tui.view.lanes.lane import Lane
 from asyncctx_trace_tui.view.lanes.shares import NEVER
-from asyncctx_trace_tui.view.lanes.tracks import Track
-from asyncctx_trace_tui.view.lanes.wait_track import WaitTrack
 
-__all__ = ["Lane", "LaneSet"]
-
-
-class Lane:
-    """The tracks of one task: one per nesting depth, the outermost first."""
-
-    def __init__(self, timeline: Timeline, task: int, order: int, groups: Set[int]) -> None:
-        """``groups``: the resources whose exit waits for tasks."""
-        self.task = task
-        self.order = order
-        """The index of the lane, in order of first appearance of tasks."""
-        self.timeline = timeline
-        self._groups = groups
-        self._rows = timeline.rows_of_task.get(task, array("q"))
-        self._assigned = 0
-        """Number of rows assigned to tracks by depth; 0 while one track has all rows."""
-        self.tracks = [Track(timeline, self._rows, groups)]
-        self.waits = WaitTrack(timeline, task)
-
-    def adopt_rows(self) -> None:
-        """Use the acquisitions of a task that only waited when its lane was made."""
-        self._rows = self.timeline.rows_of_task[self.task]
-        self.tracks = [Track(self.timeline, self._rows, self._groups)]
-
-    def depths_at(self, times: Sequence[int]) -> list[int]:
-        """Return for each of ``times`` the depth of the innermost open acquisition; 0 for none."""
-        found = [0] * len(times)
-        for depth, track in enumerate(self.tracks[1:], 1):
-            for index, is_open in enumerate(track.open_at(times)):
-                if is_open:
-                    found[index] = depth
-        return found
-
-    def assign_by_depth(self) -> None:
-        """Assign each new row to the track of its depth."""
-        if not self._assigned:
-            self.tracks = [Track(self.timeline, groups=self._groups)]
-        tracks, depths = self.tracks, self.timeline.depth
-        for row in self._rows[self._assigned :]:
-            depth = depths[row]
-            while len(tracks) <= depth:
-                tracks.append(Track(self.timeline, groups=self._groups))
-            tracks[depth].rows.append(row)
-        self._assigned = len(self._rows)
+__all__ = ["LaneSet"]
 
 
 class LaneSet:
@@ -120,9 +75,9 @@ class LaneSet:
             if task not in lanes:
                 new.append((waits.started[rows[0]], task))
         self._acquiring, self._waiting = len(timeline.rows_of_task), len(waits.rows_of_task)
-        for _, task in sorted(new):
+        for started, task in sorted(new):
             if task not in lanes:
-                lanes[task] = Lane(timeline, task, len(lanes), self.groups)
+                lanes[task] = Lane(timeline, task, len(lanes), self.groups, started)
         self.revision += bool(new)
 
     def totals(self, phase: int, now: int) -> list[int]:

@@ -22,8 +22,12 @@ if TYPE_CHECKING:
 __all__ = [
     "ColumnSums",
     "Columns",
+    "FlatColumns",
     "ended_badly",
+    "curve_means",
+    "later_ends",
     "open_at",
+    "steps_of_intervals",
     "sum_up",
     "sum_up_waits",
     "totals",
@@ -59,7 +63,7 @@ def ended_badly(timeline: Timeline, rows: array[int]) -> list[int]:
         np.frombuffer(column, np.uint8)[which]
         for column in (timeline.enter_outcome, timeline.body_outcome, timeline.exit_outcome)
     )
-    worst = np.maximum.reduce(np.stack(list(outcomes)))
+    worst = np.stack(list(outcomes)).max(axis=0)
     found: list[int] = which[worst > Outcome.OK].tolist()
     return found
 
@@ -146,6 +150,49 @@ def totals(timeline: Timeline, phase: int, now: int, groups: Set[int] = frozense
     return found
 
 
+def steps_of_intervals(starts: Sequence[int], ends: Sequence[int]) -> tuple[array[int], array[int]]:
+    """Return the times at which the number of open intervals changes, and these numbers."""
+    times = np.concatenate([np.asarray(starts, np.int64), np.asarray(ends, np.int64)])
+    changes = np.concatenate([np.ones(len(starts), np.int64), -np.ones(len(ends), np.int64)])
+    order = np.argsort(times, kind="stable")
+    times, levels = times[order], np.cumsum(changes[order])
+    last = np.concatenate([times[1:] != times[:-1], [True]])
+    found = array("q"), array("q")
+    found[0].frombytes(times[last].tobytes())
+    found[1].frombytes(levels[last].tobytes())
+    return found
+
+
+def curve_means(
+    times: array[int], levels: array[int], before: array[int], viewport: Viewport
+) -> list[float]:
+    """Return the mean of a step curve in each column of ``viewport``."""
+    edges = viewport.start + viewport.per_column * np.arange(viewport.width + 1)
+    at, level, sums = _view(times), _view(levels), _view(before)
+    step = np.searchsorted(at, edges, side="right") - 1
+    known = np.clip(step, 0, len(at) - 1)
+    within = np.where(step + 1 < len(at), (edges - at[known]) * level[known], 0)
+    spent = np.where(step < 0, 0, sums[known] + within)
+    found: list[float] = (np.diff(spent) / viewport.per_column).tolist()
+    return found
+
+
+def later_ends(timeline: Timeline, tasks: Sequence[int]) -> dict[int, int]:
+    """Return task -> the last end of an acquisition that ended after its task, if there is one."""
+    ids = np.sort(np.asarray(tasks, np.int64))
+    ended = np.fromiter((timeline.task_ended[task] for task in ids.tolist()), np.int64, len(ids))
+    found: dict[int, int] = {}
+    for first in range(0, len(timeline), _AT_ONCE):
+        rows = slice(first, first + _AT_ONCE)
+        of = _view(timeline.task)[rows]
+        place = np.minimum(np.searchsorted(ids, of), len(ids) - 1)
+        until = np.maximum(_view(timeline.enter_ended)[rows], _view(timeline.exit_ended)[rows])
+        late = (ids[place] == of) & (until > ended[place])
+        for task, end in zip(of[late].tolist(), until[late].tolist(), strict=True):
+            found[task] = max(end, found.get(task, 0))
+    return found
+
+
 class Columns:
     """The result of :meth:`Track.runs` per column, from exact times at the column edges."""
 
@@ -178,23 +225,44 @@ class Columns:
         self.left: Truths = alive[:-1]
         begins = begun & (starts[known] == edges)
         self.right: Truths = (alive & ~begins)[1:]
-        self._whole: Truths = alive[:-1] & (until[:-1] >= edges[1:])
+        self.whole: Truths = alive[:-1] & (until[:-1] >= edges[1:])
         """Whether the column is within one phase of one acquisition."""
-        last = np.where(self._whole, index[:-1], (index - begins)[1:])
+        last = np.where(self.whole, index[:-1], (index - begins)[1:])
         self.row: Integers = rows[np.maximum(last, 0)]
         """The acquisition that starts last in each column or reaches into it."""
-        self._state = 3 * index[:-1] + phase[:-1]
+        self.state: Integers = 3 * index[:-1] + phase[:-1]
+        """A number for each phase of each acquisition."""
 
     def bars(self, longer_than: int) -> list[tuple[int, int, int]]:
         """Return column, length and row of phases that fill more than ``longer_than`` columns."""
-        whole, state = self._whole, self._state
-        goes_on = whole[1:] & whole[:-1] & (state[1:] == state[:-1])
-        firsts = np.flatnonzero(whole & ~np.concatenate([[False], goes_on]))
-        lasts = np.flatnonzero(whole & ~np.concatenate([goes_on, [False]]))
-        lengths = lasts - firsts + 1
-        long = lengths > longer_than
-        rows = self.row[firsts[long]]
-        return list(zip(firsts[long].tolist(), lengths[long].tolist(), rows.tolist(), strict=True))
+        return _bars(self.whole, self.state, self.row, longer_than)
+
+
+class FlatColumns:
+    """The columns of several tracks that lie within each other, as in ``FlatTrack.runs``."""
+
+    def __init__(self, layers: Sequence[Columns]) -> None:
+        """``layers``: the outermost first, at least one."""
+        outer, depths = layers[0], len(layers)
+        self.wait, self.hold, self.cleanup = outer.wait, outer.hold, outer.cleanup
+        self.left, self.right, self.row = outer.left, outer.right, outer.row
+        self._whole, self._state = outer.whole, outer.state * depths
+        for depth, inner in enumerate(layers[1:], 1):
+            rest = inner.wait + inner.hold + inner.cleanup
+            busy = rest > 0
+            taken = np.minimum(self.hold, rest)
+            self.hold, rest = self.hold - taken + inner.hold, rest - taken
+            taken = np.minimum(self.wait, rest)
+            self.wait, rest = self.wait - taken + inner.wait, rest - taken
+            self.cleanup = self.cleanup - np.minimum(self.cleanup, rest) + inner.cleanup
+            self.left, self.right = self.left | inner.left, self.right | inner.right
+            self.row = np.where(busy, inner.row, self.row)
+            self._whole = np.where(busy, inner.whole, self._whole)
+            self._state = np.where(busy, inner.state * depths + depth, self._state)
+
+    def bars(self, longer_than: int) -> list[tuple[int, int, int]]:
+        """Return column, length and row of phases that fill more than ``longer_than`` columns."""
+        return _bars(self._whole, self._state, self.row, longer_than)
 
 
 class ColumnSums:
@@ -237,6 +305,18 @@ class ColumnSums:
         spent = (np.cumsum(counts) - counts) * self._viewport.per_column + rests
         found: list[int] = spent[:-1].tolist()
         return found
+
+
+def _bars(
+    whole: Truths, state: Integers, row: Integers, longer_than: int
+) -> list[tuple[int, int, int]]:
+    goes_on = whole[1:] & whole[:-1] & (state[1:] == state[:-1])
+    firsts = np.flatnonzero(whole & ~np.concatenate([[False], goes_on]))
+    lasts = np.flatnonzero(whole & ~np.concatenate([goes_on, [False]]))
+    lengths = lasts - firsts + 1
+    long = lengths > longer_than
+    rows = row[firsts[long]]
+    return list(zip(firsts[long].tolist(), lengths[long].tolist(), rows.tolist(), strict=True))
 
 
 def _view(column: array[int]) -> Integers:

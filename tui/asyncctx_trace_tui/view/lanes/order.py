@@ -1,13 +1,15 @@
-"""The order of lanes: sorted, filtered, pinned, folded."""
+"""The order of lanes: grouped, sorted, filtered, pinned, folded."""
 
 from __future__ import annotations
 
 from asyncctx_trace_tui.view.filters import Predicate, parse, parse_waits
-from asyncctx_trace_tui.view.lanes.lane_set import Lane, LaneSet
+from asyncctx_trace_tui.view.lanes.arrangement import Arrangement, arrange
+from asyncctx_trace_tui.view.lanes.lane_set import LaneSet
+from asyncctx_trace_tui.view.lanes.task_groups import GroupKey, TaskGroups
 
 __all__ = ["SORTS", "LaneOrder"]
 
-SORTS = ("first seen", "total wait", "total hold")
+SORTS = ("first seen", "time lost waiting", "time held")
 _AT_ONCE = 10_000
 """Rows that are filtered within one frame."""
 _SORT_INTERVAL = 500_000_000
@@ -22,6 +24,12 @@ class LaneOrder:
         self.pinned: set[int] = set()
         self.folded: set[int] = set()
         """Tasks whose nested acquisitions are hidden."""
+        self.opened: set[GroupKey] = set()
+        """Groups whose tasks have lanes of their own."""
+        self.complete: set[GroupKey] = set()
+        """Packed groups of which all rows are shown, whether there is room or not."""
+        self.unfolded: set[GroupKey] = set()
+        """Packed groups whose nested acquisitions have lines of their own."""
         self.expression = ""
         self._filter: Predicate | None = None
         self._wait_filter: Predicate | None = None
@@ -32,7 +40,9 @@ class LaneOrder:
         self._matching: set[int] = set()
         self.revision = 0
         """Increases with every change."""
-        self._arranged: tuple[object, list[Lane]] = (None, [])
+        self._groups: tuple[object, TaskGroups | None] = (None, None)
+        """The groups, and what they were made for."""
+        self._arranged: tuple[object, Arrangement] = (None, Arrangement([], 0))
 
     def next_sort(self) -> str:
         """Switch to the next sort key, and return it."""
@@ -45,9 +55,23 @@ class LaneOrder:
         self.pinned ^= {task}
         self.revision += 1
 
-    def fold(self, task: int) -> None:
-        """Fold a task's nested acquisitions, or unfold them."""
-        self.folded ^= {task}
+    def fold(self, task: int, group: GroupKey | None = None) -> None:
+        """Fold a task's nested acquisitions, or unfold them; of its packed group, all of them."""
+        if group is None:
+            self.folded ^= {task}
+        else:
+            self.unfolded ^= {group}
+        self.revision += 1
+
+    def open(self, group: GroupKey, *, has_hidden_rows: bool) -> None:
+        """Show all rows of a group, then each task on a lane of its own, then close it again."""
+        if group in self.opened:
+            self.opened.discard(group)
+            self.complete.discard(group)
+        elif has_hidden_rows:
+            self.complete.add(group)
+        else:
+            self.opened.add(group)
         self.revision += 1
 
     def filter(self, expression: str) -> None:
@@ -63,25 +87,32 @@ class LaneOrder:
         self._matching.clear()
         self.revision += 1
 
-    def arrange(self, tracks: LaneSet, now: int) -> list[Lane]:
-        """Return the lanes to show from top to bottom: the same list until something changes."""
+    def arrange(self, tracks: LaneSet, now: int) -> Arrangement:
+        """Return the lanes to show from top to bottom: the same until something changes."""
         if self._filter is not None:
             self._match(tracks, now)
         # Sums may change with every event, but lanes should not move all the time.
         sums = now // _SORT_INTERVAL if self.sort != SORTS[0] else 0
-        key = self.revision, len(tracks.lanes), len(self._matching), sums
+        matching = None if self._filter is None else len(self._matching)
+        key = id(tracks), self.revision, len(tracks.lanes), matching, sums
         if key != self._arranged[0]:
-            self._arranged = key, self._arrange(tracks, now)
+            spent = (
+                tracks.totals(SORTS.index(self.sort) - 1, now) if self.sort != SORTS[0] else None
+            )
+            groups = self._grouped(tracks, matching)
+            self._arranged = key, arrange(groups, self.opened, spent)
         return self._arranged[1]
 
-    def _arrange(self, tracks: LaneSet, now: int) -> list[Lane]:
-        lanes = list(tracks.lanes.values())
-        if self._filter is not None:
-            lanes = [lane for lane in lanes if lane.task in self._matching]
-        if self.sort != SORTS[0]:
-            spent = tracks.totals(SORTS.index(self.sort) - 1, now)
-            lanes.sort(key=lambda lane: -spent[lane.order])
-        return sorted(lanes, key=lambda lane: lane.task not in self.pinned)
+    def _grouped(self, tracks: LaneSet, matching: int | None) -> TaskGroups:
+        """Return the groups of the tasks to show; they grow with the recording."""
+        key = id(tracks), matching, frozenset(self.pinned)
+        groups = self._groups[1]
+        if groups is None or key != self._groups[0]:
+            only = None if matching is None else frozenset(self._matching)
+            groups = TaskGroups(tracks, only=only, alone=frozenset(self.pinned))
+            self._groups = key, groups
+        groups.update()
+        return groups
 
     def _match(self, tracks: LaneSet, now: int) -> None:
         """Filter some of the remaining rows, and those that were open before."""

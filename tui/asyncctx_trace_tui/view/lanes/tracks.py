@@ -6,6 +6,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence, Set
 from operator import attrgetter
+from typing import Any
 
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 from asyncctx_trace.model.events import Outcome
@@ -104,6 +105,11 @@ class Track:
             holds[index] + max(0, min(at, exit) - body),
             cleanups[index] + max(0, min(at, ended) - exit),
         )
+
+    def columns(self, viewport: Viewport, now: int) -> Any:
+        """Return the columns as numpy computes them, or ``None`` if plain Python is faster."""
+        fast = numpy_for(self.index_at(viewport.end) - self.index_at(viewport.start))
+        return None if fast is None else fast.Columns(self, viewport, now)
 
     def runs(self, viewport: Viewport, now: int) -> Iterator[Run]:
         """Yield the columns of ``viewport`` that are not empty, from left to right."""

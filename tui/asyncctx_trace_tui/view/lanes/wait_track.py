@@ -22,7 +22,8 @@ class WaitTrack:
     final, and a query is a binary search.
     """
 
-    def __init__(self, timeline: Timeline, task: int) -> None:
+    def __init__(self, timeline: Timeline, task: int | None = None) -> None:
+        """``task``: whose waits they are; ``None`` if the owner appends to :attr:`rows`."""
         self.columns = timeline.waits
         self.task = task
         self.rows: array[int] = array("q")
@@ -34,7 +35,7 @@ class WaitTrack:
 
     def sum_up(self) -> None:
         """Add the waits that were recorded since the last call."""
-        if not self.rows:
+        if not self.rows and self.task is not None:
             self.rows = self.columns.rows_of_task.get(self.task, self.rows)
         rows, known = self.rows, len(self.starts)
         if known == len(rows):

@@ -64,7 +64,7 @@ class ViewBar(StateWidget):
         if self.view in _ANSWERS and state.answers.as_of is not None:
             notes.append(f"as of {state.clock(state.answers.as_of, 10**8)}")
         if lane_order.expression:
-            shown, all = len(state.lanes), len(state.tracks.lanes)
+            shown, all = state.arrangement.tasks, len(state.tracks.lanes)
             notes.append(f"filter {lane_order.expression} ({shown} of {all})")
         if lane_order.sort != "first seen":
             notes.append(f"by {lane_order.sort}")

@@ -238,6 +238,9 @@ class Resources(TimeRows[ResourceLine]):
         found = [m for m in occupants_at(self.state.tracks, at) if m.resource == line.resource]
         return describe(timeline, found[0], at) if found else None
 
+    def open_selected(self) -> None:
+        """Show the units of the selected resource, or its members, or hide them again."""
+
     def row_at(self, line: ResourceLine, at: int) -> int | None:
         """Return the acquisition that holds the unit of a line at a time."""
         if line.kind != "unit":

@@ -1,113 +1,91 @@
-"""The view of tasks: a lane per task with its acquisitions, and the arrow of a wake-up."""
+"""The view of tasks: a lane per task, or a row for several, and the arrow of a wake-up."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from itertools import islice, takewhile
-from typing import NamedTuple
 
-from asyncctx_trace.analysis.contention.wakeups import wakeups
-from asyncctx_trace.analysis.timeline.table import NOT_YET
+from asyncctx_trace.model.command_line import process_label
 from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.names import resource_name, task_name
-from asyncctx_trace.model.text import plain
+from asyncctx_trace.model.text import plain, shorten
 from asyncctx_trace_tui.app.widgets.palette import task_color
+from asyncctx_trace_tui.app.widgets.panes.lane_arrows import Overlay, arrow_of, brackets, draw_arrow
 from asyncctx_trace_tui.app.widgets.time_rows import LineLabel, TimeRows
+from asyncctx_trace_tui.view.cells.curves import draw_group
 from asyncctx_trace_tui.view.cells.drawing import CellSegment, draw
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
 from asyncctx_trace_tui.view.cells.wait_marks import WaitMark
+from asyncctx_trace_tui.view.lane_lines import LaneLayout, LaneLine, lay_out
 from asyncctx_trace_tui.view.lane_marks import arrange_marks
-from asyncctx_trace_tui.view.lanes.lane_set import Lane
-from asyncctx_trace_tui.view.lanes.tracks import Track
+from asyncctx_trace_tui.view.lanes.arrangement import OpenGroup, ProcessHeading, Row
+from asyncctx_trace_tui.view.lanes.flat_track import FlatTrack
+from asyncctx_trace_tui.view.lanes.group_curves import group_curves
+from asyncctx_trace_tui.view.lanes.lane import Lane
+from asyncctx_trace_tui.view.lanes.packed_lane import PackedLane
+from asyncctx_trace_tui.view.lanes.task_groups import LaneGroup
 from asyncctx_trace_tui.view.state import ViewState
 from asyncctx_trace_tui.view.wait_text import describe_end, describe_length, describe_wait
 
 __all__ = ["LaneLine", "Lanes"]
 
-_THICKEST = 3
-"""The largest number of lines per track."""
 _PHASES = {"enter": "waits for", "body": "holds", "exit": "cleans up"}
 
 
-class LaneLine(NamedTuple):
-    """One line of the view."""
-
-    task: int
-    track: Track | None
-    """``None`` for the space between lanes."""
-    depth: int
-    part: int = 0
-    """The index of the line within its track."""
-    hidden: int = 0
-    """Number of folded tracks below."""
-
-
 class Lanes(TimeRows[LaneLine]):
-    """A lane per task, in the order that the user has chosen."""
+    """A lane per task, or a row for tasks of a group that run one after the other."""
 
     def __init__(self, state: ViewState, glyphs: Glyphs) -> None:
         super().__init__(state, glyphs, id="lanes")
-        self._thick = 1
-        self._lines: list[LaneLine] = []
+        self._layout = LaneLayout([])
         self._laid_out: Hashable = None
         """The key that the lines were laid out for."""
-        self._first: dict[int, int] = {}
-        """Task -> the index of its first line."""
         self._marks: dict[int, tuple[Hashable, dict[int, list[WaitMark]]]] = {}
-        """Task -> the key that its waits were arranged for, and these by depth."""
-        self._arrow: tuple[Hashable, dict[LaneLine, dict[int, tuple[str, str]]]] = (None, {})
+        """Identity of a row -> the key that its waits were arranged for, and these by depth."""
+        self._arrow: tuple[Hashable, dict[LaneLine, Overlay]] = (None, {})
 
     def lay_out(self, height: int) -> list[LaneLine]:
         state = self.state
-        lanes, lane_order = state.lanes, state.lane_order
-        asked = id(lanes), state.tracks.revision, lane_order.revision, height
+        arrangement, order = state.arrangement, state.lane_order
+        wanted = self._wanted_rows() if not arrangement.is_plain else set()
+        asked = arrangement, state.tracks.revision, order.revision, height, frozenset(wanted)
         if asked != self._laid_out:
             self._laid_out = asked
-            self._lines = self._lay_out(lanes, lane_order.folded, height)
-        return self._lines
+            self._layout = lay_out(arrangement, order, height, wanted)
+        return self._layout.lines
 
-    def _lay_out(self, lanes: list[Lane], folded: set[int], height: int) -> list[LaneLine]:
-        tracks = {lane.task: lane.tracks[: 1 if lane.task in folded else None] for lane in lanes}
-        needed = sum(map(len, tracks.values()))
-        spaced = needed + len(lanes) <= height
-        free = height - len(lanes)
-        self._thick = max(1, min(_THICKEST, free // needed)) if spaced and needed else 1
-        self._first = {}
-        lines: list[LaneLine] = []
-        for lane in lanes:
-            shown = tracks[lane.task]
-            hidden = len(lane.tracks) - len(shown)
-            self._first[lane.task] = len(lines)
-            lines += [
-                LaneLine(lane.task, track, depth, part, hidden)
-                for depth, track in enumerate(shown)
-                for part in range(self._thick)
-            ]
-            if spaced:
-                lines.append(LaneLine(lane.task, None, len(lane.tracks)))
-        return lines
+    def _wanted_rows(self) -> set[Row]:
+        """Return the rows that must be visible: of the selected task, and of the arrow's source."""
+        arrow = arrow_of(self.state)
+        tasks = [self.state.task, arrow.source[0] if arrow is not None else None]
+        rows = (None if task is None else self.state.row_of(task) for task in tasks)
+        return {row for row in rows if row is not None}
 
-    def _lines_of(self, task: int) -> Iterator[tuple[int, LaneLine]]:
-        """Yield the lines of a task with their indexes."""
-        if task in self._first:
-            first = self._first[task]
-            own = takewhile(lambda line: line.task == task, islice(self.lines, first, None))
-            yield from enumerate(own, first)
+    @property
+    def thick(self) -> int:
+        """The number of lines per track."""
+        return self._layout.thick
 
     def line_key(self, line: LaneLine) -> Hashable:
+        state, row = self.state, line.row
+        if row is None:
+            return state.answers.revision if isinstance(line.owner, LaneGroup) else ()
         if line.track is None:
             return ()
-        state = self.state
-        ended = state.timeline.task_ended.get(line.task)
+        if isinstance(row, PackedLane):
+            row.collect()
+            task = row.tasks[-1]
+        else:
+            task = row.task
+        ended = state.timeline.task_ended.get(task)
         # Redraw a growing bar for every eighth of a column.
         now = 8 * (state.now - state.viewport.start) // state.viewport.per_column
-        lane = state.tracks.lanes[line.task]
-        waits = lane.waits.render_key(now)
-        return line.track.render_key(now), waits, now // 8 if ended is None else ended
+        waits = row.waits.render_key(now)
+        return line.track.render_key(now), waits, task, now // 8 if ended is None else ended
 
     def shared_key(self) -> Hashable:
         state = self.state
-        return self._thick, state.row, state.wait, self._stall_count(), self._arrow_for()
+        shown = state.row, state.wait, self._stall_count(), self._arrow_for()
+        return self.thick, *shown, state.faults
 
     def _stall_count(self) -> Hashable:
         """Return a value that changes with the stalls, also while one goes on."""
@@ -118,37 +96,79 @@ class Lanes(TimeRows[LaneLine]):
     @property
     def _middle(self) -> int:
         """The index of the line of a track that shows text."""
-        return (self._thick - 1) // 2
+        return (self.thick - 1) // 2
+
+    # -- labels -----------------------------------------------------------------------------
 
     def label_of(self, line: LaneLine) -> LineLabel:
-        state = self.state
-        selected = line.task == state.task and line.track is not None
+        state, owner = self.state, line.owner
+        if isinstance(owner, ProcessHeading):
+            return LineLabel(" ", process_label(state.timeline.processes, owner.process), "head")
+        if isinstance(owner, LaneGroup | OpenGroup):
+            return self._label_of_group(line)
+        selected = line.track is not None and state.task is not None
+        selected = selected and state.row_of(state.task or 0) is owner
         if line.depth or line.part != self._middle or line.track is None:
             return LineLabel(selected=selected)
         mark = self.glyphs.selected if selected else " "
-        if line.task in state.lane_order.pinned:
+        if isinstance(owner, PackedLane):
+            # The other rows have no name: their tasks change.
+            text = task_name(state.timeline, state.task or 0) if selected else ""
+            return LineLabel(mark, text, "text", selected)
+        if owner.task in state.lane_order.pinned:
             mark = mark.strip() + self.glyphs.pinned
-        text = task_name(state.timeline, line.task)
+        text = task_name(state.timeline, owner.task)
         if line.hidden:
             text = f"{text} {self.glyphs.folded}{line.hidden}"
-        return LineLabel(mark, text, task_color(state.tracks.lanes[line.task].order), selected)
+        return LineLabel(mark, text, task_color(owner.order), selected)
+
+    def _label_of_group(self, line: LaneLine) -> LineLabel:
+        if line.hidden:
+            rows = "row" if line.hidden == 1 else "rows"
+            return LineLabel(" ", f"{line.hidden:,} more {rows}", "faint")
+        is_open = isinstance(line.owner, OpenGroup)
+        group = line.owner.group if isinstance(line.owner, OpenGroup) else line.owner
+        assert isinstance(group, LaneGroup)
+        count = f" ×{len(group):,}" if self.glyphs.full[1] == "█" else f" x{len(group):,}"
+        name = shorten(group.key.label, max(1, self.names_width - 3 - len(count)))
+        return LineLabel(self.glyphs.groups[is_open], name + count, "text")
+
+    # -- cells ------------------------------------------------------------------------------
 
     def cell_segments(self, line: LaneLine) -> Sequence[CellSegment]:
-        state = self.state
-        if line.track is None:
-            return [CellSegment(" " * state.viewport.width, "idle", "")]
+        state, row, track = self.state, line.row, line.track
+        blank = [CellSegment(" " * state.viewport.width, "idle", "")]
+        if isinstance(line.owner, LaneGroup) and not line.hidden:
+            curve = (state.answer(group_curves) or {}).get(line.owner.key)
+            return blank if curve is None else draw_group(curve, state.viewport, self.glyphs)
+        if row is None or track is None:
+            return blank
         middle = line.part == self._middle
+        marks = self._marks_of(line)
         return draw(
-            line.track,
+            track,
             state.viewport,
             state.now,
             self.glyphs,
-            alive=self._life(line.task) if middle and not line.depth else None,
+            alive=self._lives(row) if middle and not line.depth else (),
             label=self.bar_label if middle else None,
-            marks=self._marks_of(line) if middle else map(WaitMark.unnamed, self._marks_of(line)),
+            marks=marks if middle else map(WaitMark.unnamed, marks),
             # Alternate the color by depth, so that touching bars can be distinguished.
             holder=(lambda _: "hold-within") if line.depth % 2 else None,
+            faults=self._faults_on(line),
         )
+
+    def _faults_on(self, line: LaneLine) -> Iterator[tuple[int, int]]:
+        """Yield the times in which a line is red."""
+        state, flat = self.state, isinstance(line.track, FlatTrack)
+        for fault in state.faults.parts:
+            if (flat or line.depth == (fault.depth or 0)) and state.row_of(fault.task) is line.row:
+                yield fault.since, fault.until
+
+    def _lives(self, row: Row) -> Iterator[tuple[int, int, str]]:
+        """Yield start, end and glyph of the lifelines of the tasks of a row."""
+        tasks = [row.task] if isinstance(row, Lane) else row.tasks_in(self.state.viewport)
+        return map(self._life, tasks)
 
     def _life(self, task: int) -> tuple[int, int, str]:
         """Return start, end and glyph of the lifeline of a task."""
@@ -162,129 +182,58 @@ class Lanes(TimeRows[LaneLine]):
         if defined is not None:
             first = min(first, defined.at)
         ended = timeline.task_ended.get(task, self.state.now)
-        glyph = self.glyphs.alive if self._thick % 2 else self.glyphs.alive_low
+        glyph = self.glyphs.alive if self.thick % 2 else self.glyphs.alive_low
         return max(first, self.state.origin), ended, glyph
-
-    # -- waits for other things -------------------------------------------------------------
 
     def _marks_of(self, line: LaneLine) -> list[WaitMark]:
         """Return the waits and stalls to draw on a line."""
-        state = self.state
-        lane = state.tracks.lanes[line.task]
-        key = state.viewport, self.line_key(line), len(lane.tracks), self._stall_count()
-        known = self._marks.get(line.task)
+        state, row = self.state, line.row
+        assert row is not None
+        key = state.viewport, self.line_key(line), len(row.tracks), self._stall_count()
+        known = self._marks.get(id(row))
         if known is None or known[0] != key:
             if len(self._marks) > 4 * max(50, self.size.height):
                 self._marks.clear()
+            tasks = [row.task] if isinstance(row, Lane) else list(row.tasks_in(state.viewport))
+            group_rows = state.tracks.group_rows
             found = arrange_marks(
-                lane,
-                state.tracks.group_rows.get(line.task, []),
-                [stall for stall in state.stalls if stall.started.task == line.task],
+                row,
+                [each for task in tasks for each in group_rows.get(task, ())],
+                [stall for stall in state.stalls if stall.started.task in tasks],
                 state.viewport,
                 state.now,
-                folded=line.hidden > 0,
+                folded=line.hidden > 0 or isinstance(line.track, FlatTrack),
             )
-            known = self._marks[line.task] = key, found
+            known = self._marks[id(row)] = key, found
         return known[1].get(line.depth, [])
 
     # -- arrows -----------------------------------------------------------------------------
 
-    def overlay(self, line: LaneLine) -> dict[int, tuple[str, str]]:
-        return {**self._brackets(line), **self._arrow[1].get(line, {})}
-
-    def _brackets(self, line: LaneLine) -> dict[int, tuple[str, str]]:
-        """Return the brackets around the selected acquisition or wait, as far as visible."""
-        state, viewport = self.state, self.state.viewport
-        timeline, row, wait = state.timeline, state.row, state.wait
-        if line.track is None or line.task != state.task:
-            return {}
-        if row is not None and timeline.task[row] == line.task:
-            depth, started = timeline.depth[row], timeline.enter_started[row]
-            ended = timeline.acquisition(row).ended
-        elif wait is not None:
-            started, end = timeline.waits.started[wait], timeline.waits.ended[wait]
-            depth = self._depth_of_wait(wait)
-            ended = None if end == NOT_YET else end
-        else:
-            return {}
-        first = viewport.column_of(started)
-        last = viewport.column_of(state.now if ended is None else ended)
-        if depth != line.depth or last < 0 or first >= viewport.width:
-            return {}
-        right = {min(last, viewport.width - 1): ("]", "arrow")}
-        return {**right, max(first, 0): ("[", "arrow")}
-
-    def _depth_of_wait(self, wait: int) -> int:
-        waits = self.state.timeline.waits
-        task = waits.task[wait]
-        folded = task in self.state.lane_order.folded
-        lane = self.state.tracks.lanes[task]
-        return 0 if folded else lane.depths_at([waits.started[wait]])[0]
+    def overlay(self, line: LaneLine) -> Overlay:
+        return {**brackets(line, self.state), **self._arrow[1].get(line, {})}
 
     def _arrow_for(self) -> Hashable:
         """Draw the arrow to the end of the selected wait or enter, if it is known who ended it."""
-        ends = self._arrow_ends()
-        if ends is None:
+        arrow = arrow_of(self.state)
+        if arrow is None:
             self._arrow = None, {}
             return None
-        key = ends, self.state.viewport, len(self.lines), self._thick
+        key = arrow, self.state.viewport, len(self.lines), self.thick, self._laid_out
         if key != self._arrow[0]:
-            (start, start_depth), (end, end_depth), at = ends
-            first, last = self._line_at(start, start_depth), self._line_at(end, end_depth)
-            self._arrow = key, self._draw_arrow(first, last, at)
+            self._arrow = key, draw_arrow(arrow, self._layout, self.state, self.glyphs)
         return key
-
-    def _arrow_ends(self) -> tuple[tuple[int, int], tuple[int, int], int] | None:
-        """Return task and depth at both ends of the arrow, and its time."""
-        state, timeline = self.state, self.state.timeline
-        if state.playback.playing or state.playback.following:
-            return None
-        waits = timeline.waits
-        wait = state.selected_wait if state.row is None else None
-        if wait is not None and waits.woken_by[wait] in state.tracks.lanes:
-            end = waits.task[wait], self._depth_of_wait(wait)
-            return (waits.woken_by[wait], 0), end, waits.ended[wait]
-        row = state.selected_row
-        woken = None if row is None else state.answer(wakeups)
-        source = None if woken is None or row is None else woken.get(row)
-        if row is None or source is None:
-            return None
-        task, depth = timeline.task, timeline.depth
-        return (task[source], depth[source]), (task[row], depth[row]), timeline.enter_ended[row]
-
-    def _draw_arrow(
-        self, first: int | None, last: int | None, at: int
-    ) -> dict[LaneLine, dict[int, tuple[str, str]]]:
-        """Draw an arrow from one line to another at the time ``at``."""
-        column = self.state.viewport.column_of(at)
-        if first is None or last is None or first == last:
-            return {}
-        if not 0 <= column < self.state.viewport.width:
-            return {}
-        down = last > first
-        between = range(first + 1, last) if down else range(last + 1, first)
-        found = {self.lines[y]: {column: (self.glyphs.arrow_body, "arrow")} for y in between}
-        found[self.lines[first]] = {column: (self.glyphs.arrow_start[down], "arrow")}
-        found[self.lines[last]] = {column: (self.glyphs.arrow_end[down], "arrow")}
-        return found
-
-    def _line_at(self, task: int, depth: int) -> int | None:
-        return next(
-            (
-                y
-                for y, line in self._lines_of(task)
-                if line.depth == depth and line.part == self._middle
-            ),
-            None,
-        )
 
     # -- the mouse --------------------------------------------------------------------------
 
     def tooltip_for(self, line: LaneLine, at: int | None) -> str | None:
         state = self.state
         timeline = state.timeline
+        if isinstance(line.owner, LaneGroup):
+            return self._tooltip_of_group(line.owner)
+        if line.row is None:
+            return None
         if at is None or line.track is None:
-            defined = timeline.tasks.get(line.task)
+            defined = timeline.tasks.get(line.row.task_at(state.playback.at))
             return plain(defined.name)[:500] if defined is not None else None
         row = line.track.row_at(at)
         if row is None:
@@ -303,6 +252,10 @@ class Lanes(TimeRows[LaneLine]):
             f" · {state.snapshot.site_label(a.site)}"
         )
 
+    def _tooltip_of_group(self, group: LaneGroup) -> str:
+        tasks, rows = f"{len(group):,} tasks", f"at most {len(group.rows):,} at once"
+        return f"{plain(group.key.label)[:500]}: {tasks}, {rows}\nEnter opens the group"
+
     def _tooltip_of_wait(self, wait: int) -> str:
         timeline = self.state.timeline
         ending = describe_end(timeline, wait)
@@ -311,16 +264,16 @@ class Lanes(TimeRows[LaneLine]):
 
     def wait_at(self, line: LaneLine, at: int) -> int | None:
         """Return the wait of the task of a line at a time."""
-        if line.track is None:
+        if line.track is None or line.row is None:
             return None
-        return self.state.tracks.lanes[line.task].waits.row_at(at)
+        return line.row.waits.row_at(at)
 
     def stall_at(self, line: LaneLine, at: int) -> int | None:
         """Return the stall that the task of a line caused at a time."""
-        if line.track is None:
+        if line.track is None or line.row is None:
             return None
         for stall in self.state.stalls:
-            if stall.started.task == line.task and stall.covers(at):
+            if stall.started.task == line.row.task_at(at) and stall.covers(at):
                 return stall.started.stall
         return None
 
@@ -336,8 +289,18 @@ class Lanes(TimeRows[LaneLine]):
         state = self.state
         if state.task is None:
             return range(0)
-        found = list(self._lines_of(state.task))
+        found = list(self._layout.lines_of(state.row_of(state.task)))
         if state.row is not None and state.timeline.task[state.row] == state.task:
             depth = state.timeline.depth[state.row]
             found = [(y, line) for y, line in found if line.depth == depth] or found
         return range(found[0][0], found[-1][0] + 1) if found else range(0)
+
+    def open_group(self, task: int) -> bool:
+        """Open the group of a task, or close it; returns whether it is in one."""
+        state = self.state
+        arrangement = state.arrangement
+        group = arrangement.group_of(task) or arrangement.opened_group_of(task)
+        if group is None:
+            return False
+        state.lane_order.open(group.key, has_hidden_rows=self._layout.hides_rows_of(group))
+        return True
