@@ -9,12 +9,12 @@ from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.names import resource_name, task_name
 from asyncctx_trace.model.text import plain, shorten
 from asyncctx_trace_tui.app.widgets.palette import task_color
-from asyncctx_trace_tui.app.widgets.panes.lane_arrows import Overlay, arrow_of, brackets, draw_arrow
 from asyncctx_trace_tui.app.widgets.time_rows import LineLabel, TimeRows
 from asyncctx_trace_tui.view.cells.curves import draw_group
 from asyncctx_trace_tui.view.cells.drawing import CellSegment, draw
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
 from asyncctx_trace_tui.view.cells.wait_marks import WaitMark
+from asyncctx_trace_tui.view.lane_arrows import Overlay, arrow_of, brackets, draw_arrow
 from asyncctx_trace_tui.view.lane_lines import LaneLayout, LaneLine, lay_out
 from asyncctx_trace_tui.view.lane_marks import arrange_marks
 from asyncctx_trace_tui.view.lanes.arrangement import OpenGroup, ProcessHeading, Row
