@@ -141,11 +141,15 @@ async def open_app(
     *,
     ms: float = 0,
     settings: Settings | None = None,
+    view: str = "tasks",
     **options: Any,
 ) -> AsyncIterator[AppDriver]:
-    """Open the app over ``recording`` at real time ``ms``; replays start at the start."""
+    """Open the app over ``recording`` at real time ``ms``; replays start at the start.
+
+    ``view`` is shown first; for users, that is the overview.
+    """
     clock = Clock(ms)
-    app = TraceApp(recording, clock=clock, settings=settings or Settings(), **options)
+    app = TraceApp(recording, clock=clock, settings=settings or Settings(), view=view, **options)
     async with app.run_test(size=size, notifications=True, tooltips=True) as pilot:
         driver = AppDriver(app, pilot, clock)
         await driver.settle()

@@ -31,6 +31,7 @@ from asyncctx_trace_tui.app.screens.trace_screen import TraceScreen, sections
 from asyncctx_trace_tui.app.screenshot import picture, text
 from asyncctx_trace_tui.app.themes import THEMES
 from asyncctx_trace_tui.app.widgets.bars.title_bar import Title
+from asyncctx_trace_tui.app.widgets.bars.view_bar import VIEWS
 from asyncctx_trace_tui.app.widgets.palette import DEFAULTS
 from asyncctx_trace_tui.run.termination import Termination
 from asyncctx_trace_tui.storage.app_settings import (
@@ -93,13 +94,15 @@ class TraceApp(App[None]):
         clock: Callable[[], int] = time.monotonic_ns,
         settings: Settings | None = None,
         termination: Termination | None = None,
+        view: str = VIEWS[0],
     ) -> None:
-        """``termination`` ends the app from outside.
+        """``view`` is shown first. ``termination`` ends the app from outside.
 
         ``settings`` are never saved; by default, the user's are loaded and saved on changes.
         """
         self.recording = follow(recording)
         self._termination = termination
+        self._first_view = view
         self._unreadable = False
         """Whether the recording could be read, and no longer can."""
         self._persist_settings = settings is None
@@ -128,7 +131,7 @@ class TraceApp(App[None]):
         if self._termination is not None:
             loop = asyncio.get_running_loop()
             self._termination.app_started(partial(loop.call_soon_threadsafe, self.exit))
-        self.trace_screen = TraceScreen(self.state, self.glyphs)
+        self.trace_screen = TraceScreen(self.state, self.glyphs, self._first_view)
         self.push_screen(self.trace_screen)
         try:
             self._use_keymap(load_keymap() if self._persist_settings else {})

@@ -25,7 +25,7 @@ def render_offscreen(
 
     ``size`` is in columns and lines. Raises RecordingError or OSError.
     """
-    app = TraceApp(recording, settings=settings or Settings())
+    app = TraceApp(recording, settings=settings or Settings(), view="tasks")
     taken: list[str] = []
 
     async def take(pilot: Pilot[Any]) -> None:

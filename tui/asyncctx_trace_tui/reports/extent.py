@@ -17,6 +17,8 @@ class Extent:
     """Rows of a table."""
     by: str = "site"
     """Attribute waits to each ``site`` or each ``task`` that held."""
+    items: int = 5
+    """Things to look at, at the top."""
 
     @property
     def full(self) -> bool:

@@ -16,6 +16,7 @@ from asyncctx_trace_tui.reports.extent import Extent
 from asyncctx_trace_tui.reports.labels import date_and_time
 from asyncctx_trace_tui.reports.rich_tables import draw, screen_width
 from asyncctx_trace_tui.reports.text_findings import findings, left_out_findings
+from asyncctx_trace_tui.reports.text_overview import health, overview_items
 from asyncctx_trace_tui.reports.text_tables import (
     blame,
     cleanups,
@@ -29,6 +30,10 @@ from asyncctx_trace_tui.reports.wait_tables import stalls, waits
 
 __all__ = ["render_report", "render_text"]
 
+_EXTENTS = (
+    *((5, 5, 10), (5, 5, 7), (5, 5, 5), (3, 5, 5), (3, 5, 3), (3, 3, 3), (3, 3, 2), (2, 2, 2)),
+)
+"""Things to look at, groups of findings and rows of tables: the first that fits is used."""
 _LINES = 50
 """The largest number of lines of a report that fits on a screen."""
 
@@ -54,8 +59,9 @@ def render_report(
     if full:
         return draw(_parts(report, Extent(None, None, by), columns), color=color, width=columns)
     text = ""
-    for groups, rows in ((5, 10), (5, 7), (5, 5), (5, 3), (3, 3)):
-        text = draw(_parts(report, Extent(groups, rows, by), columns), color=color, width=columns)
+    for items, groups, rows in _EXTENTS:
+        extent = Extent(groups, rows, by, items)
+        text = draw(_parts(report, extent, columns), color=color, width=columns)
         if text.count("\n") <= _LINES:
             break
     return text
@@ -67,6 +73,9 @@ def _parts(report: Report, extent: Extent, width: int) -> Iterator[RenderableTyp
     yield from (Text(plain(sentence)) for sentence in more)
     yield from _summary(report)
     yield from _checks(report)
+    if report.uses or report.findings:
+        yield health(report)
+        yield from overview_items(report, width, extent.items)
     if not (report.uses or report.findings or report.waits or report.stalls):
         return
     for section in _SECTIONS if extent.full else _FIRST:

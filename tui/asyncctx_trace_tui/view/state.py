@@ -251,6 +251,11 @@ class ViewState(Selection):
         """Show the whole recording."""
         self.viewport = Viewport.fitting(self.origin, self.now, self.viewport.width)
 
+    def show_viewport(self, viewport: Viewport) -> None:
+        """Show ``viewport``, as if the user had chosen it."""
+        self._viewport_chosen = True
+        self.viewport = viewport
+
     @property
     def longest_name(self) -> int:
         """The length of the longest name of a lane, a group or a resource."""

@@ -1,22 +1,23 @@
-"""The site that kept other tasks waiting longest."""
+"""The sites that kept other tasks waiting longest."""
 
 from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import nlargest
 from itertools import compress
 from operator import sub
 
-from asyncctx_trace.analysis.contention.attribution import Blame
+from asyncctx_trace.analysis.contention.attribution import Blame, Cause
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.resource_groups import ResourceGroup
 from asyncctx_trace.analysis.timeline.row_lookup import entered, holds_of, pick
 from asyncctx_trace.analysis.timeline.table import NOT_YET
 
-__all__ = ["Culprit", "culprit_of"]
+__all__ = ["Culprit", "culprit_of", "culprits_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,13 @@ class Culprit:
     one whose holders waited for them."""
     waited_in_all: int
     """The time that tasks waited for any resource, in ns."""
-    holds: int
+    causes: Mapping[Cause, int]
+    """Why the holders did not go on meanwhile -> the part of ``waited`` that is due to it, in ns;
+    what is missing passed while they ran, or is not known."""
+    rows: Sequence[int]
+    """The acquisitions."""
+    held: int
+    """For how long they were held, cleanup included, in ns."""
     longest: int
     """The longest hold, cleanup included, in ns; an open one ends now."""
     row: int
@@ -43,6 +50,11 @@ class Culprit:
     waiters: int
     """The number of tasks that waited at the same time during the longest hold."""
 
+    @property
+    def holds(self) -> int:
+        """How often it was held."""
+        return len(self.rows)
+
 
 def culprit_of(
     snapshot: Snapshot, blames: Mapping[int, Blame], groups: Iterable[ResourceGroup]
@@ -51,16 +63,32 @@ def culprit_of(
 
     ``blames`` are by resource; ``groups`` contain each resource once.
     """
+    return next(iter(culprits_of(snapshot, blames, groups, most=1)), None)
+
+
+def culprits_of(
+    snapshot: Snapshot, blames: Mapping[int, Blame], groups: Iterable[ResourceGroup], most: int
+) -> list[Culprit]:
+    """Return the sites with most charges, at most ``most`` of them, the worst first."""
     group_of = {resource: group for group in groups for resource in group.resources}
-    charged: dict[tuple[ResourceGroup, int], int] = defaultdict(int)
+    charged: dict[tuple[ResourceGroup, int], Counter[Cause | None]] = defaultdict(Counter)
     for blamed in blames.values():
         for share in blamed.shares:
             group = group_of.get(share.path[-1])
             if group is not None and not share.stalled:
-                charged[group, share.site] += share.ns
-    if not charged:
-        return None
-    group, site = max(charged, key=charged.__getitem__)
+                charged[group, share.site][share.cause] += share.ns
+    in_all = sum(blamed.total for blamed in blames.values())
+    worst = nlargest(most, charged.items(), key=lambda entry: entry[1].total())
+    return [_culprit(snapshot, group, site, causes, in_all) for (group, site), causes in worst]
+
+
+def _culprit(
+    snapshot: Snapshot,
+    group: ResourceGroup,
+    site: int,
+    causes: Counter[Cause | None],
+    waited_in_all: int,
+) -> Culprit:
     timeline = snapshot.timeline
     rows = array("q")
     for resource in group.resources:
@@ -74,9 +102,11 @@ def culprit_of(
         site=site,
         caller=_caller(snapshot, rows[longest]),
         group=group,
-        waited=charged[group, site],
-        waited_in_all=sum(blamed.total for blamed in blames.values()),
-        holds=len(rows),
+        waited=causes.total(),
+        waited_in_all=waited_in_all,
+        causes={cause: ns for cause, ns in causes.items() if cause is not None},
+        rows=rows,
+        held=sum(lengths),
         longest=lengths[longest],
         row=rows[longest],
         lasts=timeline.exit_ended[rows[longest]] == NOT_YET,

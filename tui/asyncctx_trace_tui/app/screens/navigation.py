@@ -64,7 +64,7 @@ class NavigationScreen(Screen[None]):
                 tooltip="Scroll the timeline left"),
         Binding("d", "pan(1)", "Pan right", show=False, id="pan-right",
                 tooltip="Scroll the timeline right"),
-        Binding("f,0", "fit", "Fit", show=False, id="fit", tooltip="Show the whole recording"),
+        Binding("f", "fit", "Fit", show=False, id="fit", tooltip="Show the whole recording"),
         Binding("z", "fit_selection", "Fit selection", show=False, id="fit-selection",
                 tooltip="Zoom to the selected wait or acquisition, or to the time from A to B"),
         Binding("W", "time_of_day", "Time of day", show=False, id="time-of-day",

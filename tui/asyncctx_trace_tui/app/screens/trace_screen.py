@@ -1,4 +1,4 @@
-"""The screen of a recording: eight views that share one play head."""
+"""The screen of a recording: nine views that share one play head."""
 
 from __future__ import annotations
 
@@ -23,18 +23,23 @@ from asyncctx_trace_tui.app.widgets.panes.acquisition_details import Details
 from asyncctx_trace_tui.app.widgets.panes.cleanup_order import Cleanup
 from asyncctx_trace_tui.app.widgets.panes.findings_list import FindingList, Findings
 from asyncctx_trace_tui.app.widgets.panes.narration_panel import Sentences
+from asyncctx_trace_tui.app.widgets.panes.overview_page import OverviewPage
 from asyncctx_trace_tui.app.widgets.panes.program_output import Output
 from asyncctx_trace_tui.app.widgets.panes.report_table import Report
 from asyncctx_trace_tui.app.widgets.panes.resource_lanes import ResourceLine, Resources
 from asyncctx_trace_tui.app.widgets.panes.source_code import Source
 from asyncctx_trace_tui.app.widgets.panes.task_lanes import Lanes
+from asyncctx_trace_tui.app.widgets.panes.tour_panel import TourPanel
 from asyncctx_trace_tui.app.widgets.panes.wait_chains import Waits
 from asyncctx_trace_tui.app.widgets.state_widget import StateWidget
 from asyncctx_trace_tui.app.widgets.text_page import TextPage
 from asyncctx_trace_tui.app.widgets.time_rows import TimeRows
+from asyncctx_trace_tui.view.cells.glyphs import Glyphs
 from asyncctx_trace_tui.view.lane_lines import LaneLine
 from asyncctx_trace_tui.view.lanes.arrangement import OpenGroup
 from asyncctx_trace_tui.view.lanes.task_groups import LaneGroup
+from asyncctx_trace_tui.view.state import ViewState
+from asyncctx_trace_tui.view.tour import Moment, Step, Tour
 
 __all__ = ["TraceScreen", "own_bindings", "sections"]
 
@@ -45,7 +50,7 @@ _HEIGHTS = [(0, "-short"), (32, "-middle"), (45, "-tall")]
 
 
 class TraceScreen(PromptScreen):
-    """The views of a recording; the keys 1 to 8 select one."""
+    """The views of a recording; the keys 0 to 8 select one."""
 
     CSS = """
     #main { height: 1fr; }
@@ -60,6 +65,10 @@ class TraceScreen(PromptScreen):
     TraceScreen.-narrow.-queue #output { display: none; }
     TraceScreen.-narrow.-queue #sentences { height: 9; }
     TraceScreen.-view-output #below { display: none; }
+    TraceScreen.-view-overview.-short #below { display: none; }
+    TraceScreen.-view-overview Ruler { display: none; }
+    TraceScreen.-touring.-short #output { display: none; }
+    TraceScreen.-touring.-short #below { height: 4; }
     TraceScreen.-silent #below #output { display: none; }
     TraceScreen.-silent #sentences { height: 100%; }
     TraceScreen.-silent.-narrow #below { height: 5; }
@@ -73,7 +82,7 @@ class TraceScreen(PromptScreen):
         *(
             Binding(str(number), f"view('{view}')", view.capitalize(), show=False, id=view,
                     tooltip=f"Show the view {view}")
-            for number, view in enumerate(VIEWS, 1)
+            for number, view in enumerate(VIEWS)
         ),
         Binding("up,k", "select(-1)", "Task above", show=False, id="up",
                 tooltip="Select the task above"),
@@ -86,13 +95,18 @@ class TraceScreen(PromptScreen):
         Binding("question_mark", "help", "Help", id="help", tooltip="Show the help"),
     ]  # fmt: skip
 
+    def __init__(self, state: ViewState, glyphs: Glyphs, first_view: str = VIEWS[0]) -> None:
+        super().__init__(state, glyphs)
+        self._first_view = first_view
+
     def compose(self) -> ComposeResult:
         state, glyphs = self.state, self.glyphs
         yield Title(state, glyphs)
         yield ViewBar(state, glyphs)
         yield Minimap(state, glyphs)
         yield Ruler(state, glyphs)
-        with ContentSwitcher(initial="lanes", id="main"):
+        with ContentSwitcher(initial="overview", id="main"):
+            yield OverviewPage(state, glyphs)
             yield Lanes(state, glyphs)
             yield Resources(state, glyphs)
             yield Waits(state, glyphs, id="waits")
@@ -104,11 +118,12 @@ class TraceScreen(PromptScreen):
         with Container(id="below"):
             yield Sentences(state, glyphs)
             yield Output(state, glyphs)
+        yield TourPanel(state, glyphs)
         yield Prompt(id="prompt")
         yield Keys(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
-        self.query_one(Lanes).focus()
+        self.action_view(self._first_view)
 
     def update_from_state(self) -> None:
         """Update all visible widgets."""
@@ -138,6 +153,7 @@ class TraceScreen(PromptScreen):
         self.query_one(Sentences).queue = view == "resources"
         self.set_class(view not in ("tasks", "resources"), "-page")
         self.set_class(view == "output", "-view-output")
+        self.set_class(view == "overview", "-view-overview")
         self.set_class(view == "resources", "-queue")
         chosen = self.query_one(f"#{shown}")
         (chosen.query_one(FindingList) if view == "findings" else chosen).focus()
@@ -174,6 +190,53 @@ class TraceScreen(PromptScreen):
             self.query_one(Resources).open_selected()
         elif self.state.task is None or not self.query_one(Lanes).open_group(self.state.task):
             self.app.bell()
+
+    # -- tours ------------------------------------------------------------------------------
+
+    @property
+    def tour(self) -> Tour | None:
+        """The tour that is walked through, if any."""
+        return self.query_one(TourPanel).tour
+
+    def start_tour(self, tour: Tour) -> None:
+        """Show the lanes, and the current step of ``tour``."""
+        self.query_one(TourPanel).open(tour)
+        self.add_class("-touring")
+        self.action_view("tasks")
+        tour.go(0, self.state)
+
+    def action_next_match(self, by: int) -> None:
+        """Go to the next or previous step of the tour, or else match of the search."""
+        tour = self.tour
+        if tour is None:
+            super().action_next_match(by)
+        elif not tour.go(by, self.state):
+            self.app.bell()
+        else:
+            self.query_one(TourPanel).update_from_state()
+
+    def action_clear(self) -> None:
+        """Close the tour; without one, cancel saving or clear the selection."""
+        if self.tour is None:
+            super().action_clear()
+        else:
+            self.query_one(TourPanel).open(None)
+            self.remove_class("-touring")
+
+    @on(OverviewPage.Chosen)
+    def _item_chosen(self, message: OverviewPage.Chosen) -> None:
+        shown = self.query_one(OverviewPage).overview
+        if shown is None:
+            return
+        steps = [
+            Step(
+                f"{item.sentence}.",
+                Moment(item.at, item.row, None, item.stall, item.resource, item.site),
+                item.remedy,
+            )
+            for item in shown.items
+        ]
+        self.start_tour(Tour("Overview", lambda: steps, index=message.index, zoom=True))
 
     def action_help(self) -> None:
         """Show the help."""

@@ -18,6 +18,7 @@ from asyncctx_trace_tui.view.state import ViewState
 __all__ = ["VIEWS", "ViewBar"]
 
 VIEWS = (
+    "overview",
     "tasks",
     "resources",
     "waits",
@@ -27,8 +28,8 @@ VIEWS = (
     "output",
     "details",
 )
-"""The views, in the order of their keys 1 to 8."""
-_ANSWERS = {"resources", "waits", "cleanup", "findings"}
+"""The views, in the order of their keys 0 to 8."""
+_ANSWERS = {"overview", "resources", "waits", "cleanup", "findings"}
 """Views that show answers of analysis."""
 
 
@@ -71,13 +72,19 @@ class ViewBar(StateWidget):
         return " · ".join(notes)
 
     def _tabs(self) -> list[tuple[str, str]]:
-        """Return key and name of each view; names are left out if the notes need the space."""
-        tabs = [(f" {number}", f" {view.capitalize()}") for number, view in enumerate(VIEWS, 1)]
+        """Return key and name of each view.
+
+        Where they do not fit beside the notes, names are left out from the right, but not that of
+        the current view.
+        """
+        tabs = {view: (f" {number}", f" {view.capitalize()}") for number, view in enumerate(VIEWS)}
         free = self.size.width - len(self._notes()) - 2
-        if sum(len(number + name) for number, name in tabs) > free:
-            shown = VIEWS.index(self.view)
-            tabs = [(number, name if i == shown else "") for i, (number, name) in enumerate(tabs)]
-        return tabs
+        for view in reversed(VIEWS):
+            if sum(len(number + name) for number, name in tabs.values()) <= free:
+                break
+            if view != self.view:
+                tabs[view] = tabs[view][0], ""
+        return list(tabs.values())
 
     def render_line(self, y: int) -> Strip:
         segments = []

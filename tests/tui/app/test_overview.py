@@ -1,0 +1,170 @@
+"""The first view: the answer, and the way to where it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.async_tests import async_test
+from app.builders import RecordingBuilder, queue_and_stall, three_workers
+from app.driver import FakeProgram, open_app
+from asyncctx_trace_tui.app.widgets.bars.view_bar import ViewBar
+from asyncctx_trace_tui.app.widgets.panes.task_lanes import Lanes
+
+
+@pytest.fixture
+def workers(tmp_path: Path) -> Path:
+    """Return the finished recording of three workers at one lock."""
+    return three_workers(tmp_path / "x.actx").end(320)
+
+
+@pytest.fixture
+def two_queues(tmp_path: Path) -> Path:
+    """A thousand short tasks; ``refresh`` and then ``audit`` hold a lock that others want."""
+    program = tmp_path / "app.py"
+    program.write_text("\n" * 11 + "    async with db_lock:\n")
+    builder = RecordingBuilder(tmp_path / "x.actx", file=str(program)).resource(1, "cache")
+    builder.resource(2, "books")
+    for number in range(1000):
+        builder.task(100 + number, f"short-{number}")
+        builder.acquisition(100 + number, 1, *(20 * number + part for part in (0, 0, 1, 1)))
+    builder.task(1, "refresh").task(2, "audit")
+    for resource, task, start in ((1, 1, 20_100), (2, 2, 21_100)):
+        builder.acquisition(task, resource, start, start, start + 200 * task, start + 200 * task)
+        for number in range(3):
+            waiter = 10 * task + number
+            builder.task(waiter, f"waiter-{waiter}")
+            end = start + 200 * task + 2 * number
+            builder.acquisition(waiter, resource, start + 50, end, end + 1, end + 1)
+    return builder.end(100_000)
+
+
+@async_test
+async def test_the_app_opens_on_the_answer(workers: Path) -> None:
+    """The verdict, the health, the culprits with what to do, before any key is pressed."""
+    async with open_app(workers, (120, 36), view="overview") as driver:
+        text = " ".join(driver.text.split())
+
+        assert "worker (app.py:12) held `db lock` 3 times" in text
+        assert "3 tasks · 3 acquisitions" in text
+        assert "What cost most time" in text
+        assert "1 `worker` at app.py:12 held `db lock` 3 times, up to 101 ms, and kept 2" in text
+        assert "→ " in text
+
+
+@pytest.mark.parametrize("size", [(40, 12), (80, 24), (120, 36), (200, 60)])
+@async_test
+async def test_the_overview_fits_every_screen(two_queues: Path, size: tuple[int, int]) -> None:
+    """Lines are wrapped, not cut, and the footer says how to go on."""
+    async with open_app(two_queues, size, view="overview") as driver:
+        text = " ".join(driver.text.split())
+
+        assert "kept 3 acquisitions waiting" in text or size[1] < 24
+        assert "…" not in "".join(driver.lines[3:-1])
+        assert "Show it" in driver.lines[-1]
+
+
+@async_test
+async def test_enter_leads_to_the_lane_the_line_and_the_moment(two_queues: Path) -> None:
+    """Of a thousand lanes, that of the holder is in view, at a scale at which its hold is seen."""
+    async with open_app(two_queues, (120, 36), view="overview") as driver:
+        await driver.press("enter")
+        state = driver.app.state
+        lanes = driver.app.screen.query_one(Lanes)
+
+        assert driver.app.screen.query_one(ViewBar).view == "tasks"
+        assert driver.task_name == "audit"
+        assert 21_150 <= driver.at <= 21_500
+        assert "audit" in driver.visible_lanes
+        assert driver.lane("audit").count("█") > lanes.size.width // 10
+        assert state.selected_row is not None
+        assert "app.py:12  async with db_lock:" in driver.text
+
+
+@async_test
+async def test_the_arrow_keys_choose_and_n_walks_on(two_queues: Path) -> None:
+    """From entry to entry, without going back to the overview."""
+    async with open_app(two_queues, (120, 36), view="overview") as driver:
+        await driver.press("down", "enter")
+        second = driver.task_name
+        await driver.press("N")
+        first = driver.task_name
+        shown = driver.text
+        await driver.press("escape")
+        closed = driver.text
+        await driver.press("0")
+
+        assert (first, second) == ("audit", "refresh")
+        assert "Overview: 1 of 2" in shown
+        assert "Overview: 1 of 2" not in closed
+        assert "What cost most time" in driver.text
+
+
+@async_test
+async def test_a_click_on_an_entry_goes_there(two_queues: Path) -> None:
+    """On any of its lines."""
+    async with open_app(two_queues, (120, 36), view="overview") as driver:
+        line = next(n for n, text in enumerate(driver.lines) if "held `cache`" in text)
+        await driver.pilot.click(offset=(20, line + 1))
+        await driver.settle()
+
+        assert driver.task_name == "refresh"
+
+
+@async_test
+async def test_a_stall_is_shown_where_the_event_loop_stood_still(tmp_path: Path) -> None:
+    """In the lane of the task that blocked it."""
+    builder = queue_and_stall(tmp_path / "x.actx")
+    builder.writer.stall_started(5_300_000_000, 5_310_000_000, 2, 2, 1, [("app.py", 12, "worker")])
+    builder.writer.stall_ended(5_900_000_000, 2, 0, 0)
+    async with open_app(builder.end(1_000), (120, 36), view="overview") as driver:
+        found = [line for line in driver.lines if "blocked-loop: " in line]
+        await driver.press("enter")
+
+        assert found
+        assert driver.app.state.stall == 2
+        assert driver.task_name == "worker"
+        assert driver.at == 300
+
+
+@async_test
+async def test_live_it_says_what_hangs_now(tmp_path: Path) -> None:
+    """And how long, while the program runs; the holder is where Enter leads."""
+    builder = RecordingBuilder(tmp_path / "x.actx").resource(1, "db lock")
+    builder.task(1, "holder").task(2, "waiter").acquisition(1, 1, 0, 1).acquisition(2, 1, 100)
+    builder.write()
+    async with open_app(
+        builder.path, (120, 36), ms=5_000, view="overview", program=FakeProgram()
+    ) as driver:
+        text = " ".join(driver.text.split())
+        await driver.press("enter")
+
+        assert "1 waiting now" in text
+        assert (
+            "waiter waits for `db lock` at app.py:12, for 4.90 s, held by holder for 5.00" in text
+        )
+        assert driver.task_name == "holder"
+
+
+@async_test
+async def test_before_the_first_event_it_says_what_will_be_here(tmp_path: Path) -> None:
+    """Not an empty screen."""
+    builder = RecordingBuilder(tmp_path / "x.actx")
+    async with open_app(builder.path, view="overview", program=FakeProgram()) as driver:
+        assert "the overview appears with the first event" in driver.text
+
+
+@async_test
+async def test_a_program_without_faults_shows_its_busiest_resources(tmp_path: Path) -> None:
+    """It says that nothing was found; Enter shows the resource."""
+    builder = RecordingBuilder(tmp_path / "x.actx").task(1, "anna").resource(1, "lock")
+    path = builder.acquisition(1, 1, 0, 1, 60, 61).end(100)
+    async with open_app(path, (120, 36), view="overview") as driver:
+        text = " ".join(driver.text.split())
+        await driver.press("enter")
+
+        assert "No findings: no task waited for another one." in text
+        assert "Busiest resources" in text
+        assert "`lock` (lock) was acquired once and in use 60 % of the time" in text
+        assert driver.selected_resource_name == "lock"
