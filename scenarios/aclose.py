@@ -108,5 +108,36 @@ EXPECTS = {
     "contention": {},
 }
 
+# What to look at, step by step; the project's tests check that each moment is found.
+STORY = [
+    {
+        "at": ("Task-1", "holds", "Feed"),
+        "see": "`aclosing` makes a context manager of an object with `aclose()`. Entering it "
+        "takes no time.",
+    },
+    {
+        "at": ("Task-1", "leaves", "Feed"),
+        "see": "At the end of the body `aclose()` is called, whatever happened in it.",
+    },
+    {
+        "at": ("Task-1", "holds", "desk"),
+        "see": "The generator sits at its desk: it holds a lock while the loop takes numbers "
+        "from it.",
+    },
+    {
+        "at": ("Task-1", "leaves", "desk"),
+        "see": "The loop was left early, but the generator kept its lock until now: the event "
+        "loop has closed it, in a task of its own. The finding is called foreign-exit.",
+    },
+    {
+        "at": ("reader", "leaves", "numbers"),
+        "see": "The same inside `aclosing`: it closes the generator as soon as the loop is left.",
+    },
+    {
+        "at": ("reader", "has left", "desk"),
+        "see": "So the desk is free at once, and it was left in the task that had entered it.",
+    },
+]
+
 if __name__ == "__main__":
     asyncio.run(main())

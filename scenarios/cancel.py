@@ -101,5 +101,40 @@ EXPECTS = {
     "contention": {},
 }
 
+# What to look at, step by step; the project's tests check that each moment is found.
+STORY = [
+    {
+        "at": ("Tool in the body", "leaves", "tool"),
+        "see": "Cancelled in the body: the exit runs as usual, and puts the tool back.",
+    },
+    {
+        "at": ("Tool in enter", "waits for", "tool"),
+        "see": "This task has taken a tool from the shelf and is still in its enter.",
+    },
+    {
+        "at": ("Tool in enter", "fails to get", "tool"),
+        "see": "Cancelled in enter: there will be no exit, so the tool is lost.",
+    },
+    {
+        "at": ("Tool in exit", "cleans up", "tool"),
+        "see": "The third task has begun to clean its tool.",
+    },
+    {
+        "at": ("Tool in exit", "has left", "tool"),
+        "see": "Cancelled in exit: the cleanup is cut off in the middle, and this tool is lost, "
+        "too.",
+    },
+    {
+        "at": ("CarefulTool in enter", "fails to get", "tool"),
+        "see": "The careful one is cancelled in its enter as well, but its enter gives the tool "
+        "back before it lets the cancellation pass.",
+    },
+    {
+        "at": ("CarefulTool in exit", "has left", "tool"),
+        "see": "Its cleanup is shielded: it is complete before the cancellation continues. All "
+        "three tools are on the shelf.",
+    },
+]
+
 if __name__ == "__main__":
     asyncio.run(main())

@@ -67,5 +67,34 @@ EXPECTS = {
     },
 }
 
+# What to look at, step by step; the project's tests check that each moment is found.
+STORY = [
+    {
+        "at": ("anna", "has left", "shelf"),
+        "see": "anna came first and found the shelf empty. `wait_for` has released the lock: her "
+        "acquisition ends, and she waits for a notification (the dashed line).",
+    },
+    {
+        "at": ("bert", "has left", "shelf"),
+        "see": "bert has brought a loaf and called `notify_all`: anna wakes up and asks for the "
+        "lock again.",
+    },
+    {
+        "at": ("bill", "waits for", "shelf"),
+        "see": "anna pays while she holds the lock, so bill and bert wait in their enters: to be "
+        "woken is one thing, to get the lock another.",
+    },
+    {
+        "at": ("bert", "waits for", "shelf", 2),
+        "see": "The shelf was full: bert and bill had released the lock and waited. anna has "
+        "taken a loaf and notified all, and both want the lock again.",
+    },
+    {
+        "at": ("cleo", "gets", "shelf"),
+        "see": "Whoever gets the lock checks the shelf again. Those for whom nothing has changed "
+        "release it at once and wait for the next notification.",
+    },
+]
+
 if __name__ == "__main__":
     asyncio.run(main())

@@ -80,5 +80,39 @@ EXPECTS = {
     "contention": {},
 }
 
+# What to look at, step by step; the project's tests check that each moment is found.
+STORY = [
+    {
+        "at": ("Task-1", "waits for", "connection of alice"),
+        "see": "Each task has a lane. Task-1 is in the enter of its connection: the dotted bar "
+        "means that it waits, here for the greeting of the server.",
+    },
+    {
+        "at": ("Task-1", "gets", "connection of alice"),
+        "see": "The enter has ended and the body begins: from here on the bar is solid, and the "
+        "task holds the connection.",
+    },
+    {
+        "at": ("Task-1", "leaves", "connection of alice"),
+        "see": "The body is over. `__aexit__` runs: it says goodbye and waits for the answer. "
+        "Cleaning up is hatched.",
+    },
+    {
+        "at": ("bob", "waits for", "connection of bob"),
+        "see": "Now two tasks use connections of their own. bob waits in his enter; carol starts "
+        "a little later.",
+    },
+    {
+        "at": ("carol", "holds", "connection of carol"),
+        "see": "Both are in the body at the same time: nobody keeps the other one waiting, since "
+        "these are two resources. So there is no arrow between the lanes.",
+    },
+    {
+        "at": ("carol", "cleans up", "connection of carol"),
+        "see": "carol came later and leaves first. Enter, body and exit of one task do not "
+        "depend on those of the other.",
+    },
+]
+
 if __name__ == "__main__":
     asyncio.run(main())

@@ -68,5 +68,40 @@ EXPECTS = {
     "exit_code": 1,
 }
 
+# What to look at, step by step; the project's tests check that each moment is found.
+STORY = [
+    {
+        "at": ("anna pays", "holds", "account of bert"),
+        "see": "The first round: anna pays locks anna's account, then bert's. Two bars, one "
+        "inside the other.",
+    },
+    {
+        "at": ("bert pays", "gets", "account of anna"),
+        "see": "bert pays comes later and locks them in the opposite order. It goes well, "
+        "because nobody else is there.",
+    },
+    {
+        "at": ("anna pays", "gets", "account of anna"),
+        "see": "The second round: anna pays locks anna's account first …",
+    },
+    {
+        "at": ("bert pays", "gets", "account of bert"),
+        "see": "… and bert pays bert's. Each holds one of the two.",
+    },
+    {
+        "at": ("anna pays", "waits for", "account of bert"),
+        "see": "anna pays waits for the account that bert pays holds.",
+    },
+    {
+        "at": ("bert pays", "waits for", "account of anna"),
+        "see": "And bert pays waits for the one that anna pays holds: neither can go on. View 3 "
+        "draws the cycle.",
+    },
+    {
+        "at": ("Task-1", "has left", "timeout"),
+        "see": "Only the deadline ends it, by cancelling both. Without it the program would hang.",
+    },
+]
+
 if __name__ == "__main__":
     sys.exit(asyncio.run(main()))

@@ -115,5 +115,41 @@ EXPECTS = {
     "contention": {},
 }
 
+# What to look at, step by step; the project's tests check that each moment is found.
+STORY = [
+    {
+        "at": ("Task-1", "holds", "transaction"),
+        "see": "A good order: the body runs and ends without an error, so the exit commits.",
+    },
+    {
+        "at": ("Task-1", "leaves", "transaction", 2),
+        "see": "The second body ends with an error, marked by a cross. The exit still runs, and "
+        "is told of the error: it rolls back.",
+    },
+    {
+        "at": ("Task-1", "has left", "transaction", 2),
+        "see": "The third body fails as well, but its exit returns true: the error is "
+        "suppressed, and the caller sees none.",
+    },
+    {
+        "at": ("Task-1", "has left", "transaction"),
+        "see": "The fourth exit raises another error, which takes the place of that of the body.",
+    },
+    {
+        "at": ("Task-1", "fails to get", "transaction"),
+        "see": "The fifth fails in its enter. There is neither a body nor an exit: what enter "
+        "had begun, it must undo itself.",
+    },
+    {
+        "at": ("Task-1", "has left", "transaction"),
+        "see": "A good body, and an exit that fails: the caller gets the error of the exit.",
+    },
+    {
+        "at": ("Task-1", "has left", "transaction"),
+        "see": "Body and exit fail. The error of the exit hides that of the body; view 8 shows "
+        "both.",
+    },
+]
+
 if __name__ == "__main__":
     asyncio.run(main())

@@ -91,5 +91,36 @@ EXPECTS = {
     "contention": {},
 }
 
+# What to look at, step by step; the project's tests check that each moment is found.
+STORY = [
+    {
+        "at": ("Task-1", "gets", "AsyncExitStack"),
+        "see": "The stack is entered while it is empty. Everything that is pushed on it stands "
+        "below its bar.",
+    },
+    {
+        "at": ("Task-1", "gets", "replica 5"),
+        "see": "Each `enter_async_context` adds a bar: five replicas, a number that is known "
+        "only at run time.",
+    },
+    {
+        "at": ("Task-1", "leaves", "AsyncExitStack"),
+        "see": "The body ends. First the callback runs that was pushed last.",
+    },
+    {
+        "at": ("Task-1", "has left", "replica 1"),
+        "see": "The stack has closed the replicas in reverse order: 5, 4, 3, 2, 1.",
+    },
+    {
+        "at": ("Task-1", "fails to get", "replica 4"),
+        "see": "The second time, replica 4 is down: its enter fails, so it has no exit.",
+    },
+    {
+        "at": ("Task-1", "has left", "replica 1"),
+        "see": "The three replicas that were open are closed in reverse order, and only then "
+        "does the error leave the stack.",
+    },
+]
+
 if __name__ == "__main__":
     asyncio.run(main())

@@ -96,5 +96,38 @@ EXPECTS = {
     "contention": {},
 }
 
+# What to look at, step by step; the project's tests check that each moment is found.
+STORY = [
+    {
+        "at": ("editor", "holds", "publish"),
+        "see": "The editor writes a draft. Two bars, one below the other: our own `publish`, and "
+        "inside it the file of aiofiles.",
+    },
+    {
+        "at": ("anna", "fails to get", "aiofiles.open"),
+        "see": "anna opens the page, but there is none yet: her enter fails, and there is no "
+        "exit to run.",
+    },
+    {
+        "at": ("editor", "has left", "publish"),
+        "see": "The file is closed first, then `publish` renames the draft. From this moment on "
+        "there is a page.",
+    },
+    {
+        "at": ("anna", "gets", "aiofiles.open"),
+        "see": "anna opens the page again and gets in. Opening runs in a thread, so that the "
+        "other tasks can go on.",
+    },
+    {
+        "at": ("editor", "leaves", "publish"),
+        "see": "The second version is withdrawn: the error leaves both blocks, and the draft is "
+        "deleted. Readers still find the first version.",
+    },
+    {
+        "at": ("cleo", "gets", "aiofiles.open"),
+        "see": "cleo comes last and reads the third version: a whole page, as at all times.",
+    },
+]
+
 if __name__ == "__main__":
     asyncio.run(main())

@@ -98,5 +98,38 @@ EXPECTS = {
     "contention": {},
 }
 
+# What to look at, step by step; the project's tests check that each moment is found.
+STORY = [
+    {
+        "at": ("Task-1", "waits for", "workbench"),
+        "see": "The enter of a generator is the code up to its `yield`: it sets up the workbench.",
+    },
+    {
+        "at": ("Task-1", "holds", "recipe"),
+        "see": "The second bar below the first is an acquisition inside another one: the recipe "
+        "is held inside the body of the workbench.",
+    },
+    {
+        "at": ("Task-1", "leaves", "recipe"),
+        "see": "The inner one is left first: the code after its `yield` runs. Then follows the "
+        "workbench.",
+    },
+    {
+        "at": ("Task-1", "leaves", "recipe"),
+        "see": "This time the body fails. The error is raised at the `yield`, where `except` "
+        "turns it into another one.",
+    },
+    {
+        "at": ("Task-1", "has left", "workbench"),
+        "see": "The error passes through the workbench too: its `finally` clears it away all the "
+        "same.",
+    },
+    {
+        "at": ("Task-1", "leaves", "careless"),
+        "see": "Without `try`, the generator ends at its `yield`: the exit takes no time, "
+        "because nothing after the `yield` runs.",
+    },
+]
+
 if __name__ == "__main__":
     asyncio.run(main())

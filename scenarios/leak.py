@@ -96,5 +96,36 @@ EXPECTS = {
     "contention": {},
 }
 
+# What to look at, step by step; the project's tests check that each moment is found.
+STORY = [
+    {
+        "at": ("tidy", "has left", "key of the tidy one"),
+        "see": "The right way: enter, body, exit. The key is back on its hook.",
+    },
+    {
+        "at": ("forgetful", "gets", "key of the forgetful one"),
+        "see": "forgetful calls `__aenter__` by hand and gets the key.",
+    },
+    {
+        "at": ("lost", "holds", "key of the lost one"),
+        "see": "forgetful's task has ended with an error; its bar goes on, because the key was "
+        "never given back. Meanwhile lost holds the other one.",
+    },
+    {
+        "at": ("lost", "leaves", "key of the lost one"),
+        "see": "Nothing referred to the task lost, so the garbage collector destroyed it. Its "
+        "exit was called, but cannot await, so it never ends.",
+    },
+    {
+        "at": ("Task-1", "waits for", "key of the tidy one"),
+        "see": "No key is left: the next one waits in its enter …",
+    },
+    {
+        "at": ("Task-1", "fails to get", "key of the tidy one"),
+        "see": "… until its deadline passes. The findings (view 6) name the two lines that lost "
+        "the keys.",
+    },
+]
+
 if __name__ == "__main__":
     asyncio.run(main())

@@ -61,5 +61,38 @@ EXPECTS = {
     },
 }
 
+# What to look at, step by step; the project's tests check that each moment is found.
+STORY = [
+    {
+        "at": ("worker-1", "holds", "db lock"),
+        "see": "worker-1 found the lock free: it holds it, its bar is solid.",
+    },
+    {
+        "at": ("worker-2", "waits for", "db lock"),
+        "see": "worker-2 has asked for the lock while worker-3 holds it: its bar is dotted. It "
+        "waits in its enter.",
+    },
+    {
+        "at": ("worker-2", "gets", "db lock"),
+        "see": "worker-3 has left, so worker-2 gets in. The dotted arrow leads from the exit of "
+        "worker-3 to the enter that it unblocked.",
+    },
+    {
+        "at": ("auditor", "waits for", "db lock"),
+        "see": "The auditor waits in line like the others: the lock lets tasks in in the order "
+        "in which they asked.",
+    },
+    {
+        "at": ("worker-3", "waits for", "db lock"),
+        "see": "The auditor holds the lock for long. Look at the other lanes: one worker after "
+        "the other gets stuck in its enter. View 2 shows the queue as a curve.",
+    },
+    {
+        "at": ("auditor", "has left", "db lock"),
+        "see": "The auditor leaves, and the queue drains: each worker lets in the next one. The "
+        "overview (0) names the line that kept them waiting.",
+    },
+]
+
 if __name__ == "__main__":
     asyncio.run(main())

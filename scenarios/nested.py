@@ -95,5 +95,37 @@ EXPECTS = {
     "contention": {},
 }
 
+# What to look at, step by step; the project's tests check that each moment is found.
+STORY = [
+    {
+        "at": ("Task-1", "waits for", "new_folder"),
+        "see": "The folder comes first, because the server needs it: the outermost block is the "
+        "uppermost bar.",
+    },
+    {
+        "at": ("Task-1", "waits for", "client"),
+        "see": "Folder and server are held while the client is still connecting: what is below "
+        "depends on what is above.",
+    },
+    {
+        "at": ("Task-1", "holds", "client"),
+        "see": "Now all blocks are in their bodies.",
+    },
+    {
+        "at": ("Task-1", "leaves", "client"),
+        "see": "Last in, first out: the client leaves while server and folder are still there.",
+    },
+    {
+        "at": ("Task-1", "has left", "new_folder"),
+        "see": "The folder was entered first and is left last. View 4 numbers the exits beside "
+        "the expected order.",
+    },
+    {
+        "at": ("Task-1", "holds", "client"),
+        "see": "The same with a list of managers in one `async with`. The lanes look the same: "
+        "the three ways to write it mean the same.",
+    },
+]
+
 if __name__ == "__main__":
     asyncio.run(main())

@@ -93,5 +93,39 @@ EXPECTS = {
     },
 }
 
+# What to look at, step by step; the project's tests check that each moment is found.
+STORY = [
+    {
+        "at": ("anna", "holds", "db pool"),
+        "see": "anna and bert have the two connections of the pool. The bar below is the "
+        "transaction inside.",
+    },
+    {
+        "at": ("report", "waits for", "db pool"),
+        "see": "All others wait in `acquire`: their bars are dotted. View 2 shows one row for "
+        "each connection, and the queue above.",
+    },
+    {
+        "at": ("carl", "gets", "db pool"),
+        "see": "anna has returned her connection; the arrow leads to carl, who was the first in "
+        "line. anna queues again at the end.",
+    },
+    {
+        "at": ("report", "holds", "db pool"),
+        "see": "The report keeps one connection for almost two seconds. Now everybody else "
+        "shares the other one, and the queue grows.",
+    },
+    {
+        "at": ("report", "leaves", "db pool"),
+        "see": "The report returns its connection. The overview (0) says how long the others "
+        "waited because of it.",
+    },
+    {
+        "at": ("carl", "leaves", "connection.transaction()"),
+        "see": "carl's body fails: the transaction rolls back first, then the connection goes "
+        "back to the pool.",
+    },
+]
+
 if __name__ == "__main__":
     asyncio.run(main())

@@ -75,5 +75,37 @@ EXPECTS = {
     },
 }
 
+# What to look at, step by step; the project's tests check that each moment is found.
+STORY = [
+    {
+        "at": ("c", "holds", "download permits"),
+        "see": "a, b and c have the three permits and hold them at the same time. View 2 shows "
+        "one row for each permit.",
+    },
+    {
+        "at": ("g", "waits for", "download permits"),
+        "see": "d, e, f and g came when no permit was left. They wait in their enters, in the "
+        "order in which they asked.",
+    },
+    {
+        "at": ("d", "gets", "download permits"),
+        "see": "b was the first to be done, and d is the first in line: the arrow leads from b "
+        "to d.",
+    },
+    {
+        "at": ("g", "gets", "download permits"),
+        "see": "The last one gets in. At no time were there more than three solid bars.",
+    },
+    {
+        "at": ("Task-1", "has left", "semaphore", 1),
+        "see": "Task-1 gives a permit of a plain semaphore back once more than it took it: "
+        "nobody notices, and two tasks could enter now.",
+    },
+    {
+        "at": ("Task-1", "has left", "semaphore"),
+        "see": "A bounded semaphore raises an error for the same mistake.",
+    },
+]
+
 if __name__ == "__main__":
     asyncio.run(main())

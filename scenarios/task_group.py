@@ -73,5 +73,45 @@ EXPECTS = {
     "contention": {},
 }
 
+# What to look at, step by step; the project's tests check that each moment is found.
+STORY = [
+    {
+        "at": ("bert", "waits for", "station"),
+        "see": "Each cook is a task of one group, with a lane of its own. bert sets up his "
+        "station: that is his enter.",
+    },
+    {
+        "at": ("Task-1", "leaves", "TaskGroup"),
+        "see": "Task-1 has started all of them and is at the end of the group: its exit waits "
+        "for the children, it cleans up nothing.",
+    },
+    {
+        "at": ("dora", "holds", "station"),
+        "see": "Four solid bars: each of the four holds a station.",
+    },
+    {
+        "at": ("anna", "has left", "station"),
+        "see": "anna is done: her task ends while the others go on.",
+    },
+    {
+        "at": ("carl", "leaves", "station"),
+        "see": "carl drops the soup: his body ends with an error. His exit still cleans up.",
+    },
+    {
+        "at": ("bert", "leaves", "station"),
+        "see": "carl's task has failed, so the group cancels the others: bert and dora leave "
+        "their bodies at the same moment.",
+    },
+    {
+        "at": ("dora", "cleans up", "station"),
+        "see": "The group waits until each of them has cleaned up. dora takes longest.",
+    },
+    {
+        "at": ("Task-1", "has left", "station"),
+        "see": "Only then does the error leave the group, and the chef's station is the last: no "
+        "task of a group outlives it.",
+    },
+]
+
 if __name__ == "__main__":
     asyncio.run(main())

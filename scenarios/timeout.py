@@ -117,5 +117,42 @@ EXPECTS = {
     },
 }
 
+# What to look at, step by step; the project's tests check that each moment is found.
+STORY = [
+    {
+        "at": ("Task-1", "holds", "timeout"),
+        "see": "The work inside would take three seconds; the deadline is after half a second.",
+    },
+    {
+        "at": ("Task-1", "has left", "timeout"),
+        "see": "The time is up: the body is cancelled, and the exit turns the cancellation into "
+        "a TimeoutError (the clock sign).",
+    },
+    {
+        "at": ("Task-1", "has left", "timeout", 2),
+        "see": "Two deadlines, one inside the other: the outer one is shorter. The cancellation "
+        "passes through the inner one.",
+    },
+    {
+        "at": ("Task-1", "waits for", "printer"),
+        "see": "hog holds the printer, so Task-1 waits in its enter, with a deadline around it.",
+    },
+    {
+        "at": ("Task-1", "fails to get", "printer"),
+        "see": "The deadline cancels the wait in the enter. There is no body and no exit: the "
+        "printer was never held.",
+    },
+    {
+        "at": ("Task-1", "leaves", "printer"),
+        "see": "Here the deadline passes while the lock is held: the exit releases it on the way "
+        "out.",
+    },
+    {
+        "at": ("Task-1", "has left", "upload"),
+        "see": "The body was in time, but the deadline cancels the exit: the cleanup is cut off, "
+        "and the file is left behind.",
+    },
+]
+
 if __name__ == "__main__":
     asyncio.run(main())

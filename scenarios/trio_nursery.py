@@ -77,5 +77,39 @@ EXPECTS = {
     "contention": {},
 }
 
+# What to look at, step by step; the project's tests check that each moment is found.
+STORY = [
+    {
+        "at": ("anna", "holds", "station"),
+        "see": "Cooks in a nursery: each task holds a station of its own.",
+    },
+    {
+        "at": ("__main__.main", "leaves", "nursery"),
+        "see": "The block of the nursery ends, but its exit waits for the children.",
+    },
+    {
+        "at": ("carl", "leaves", "station"),
+        "see": "carl drops the soup: his body ends with an error. His exit still cleans up.",
+    },
+    {
+        "at": ("anna", "leaves", "station"),
+        "see": "carl's task has failed, so the nursery cancels the others: anna leaves her body, "
+        "and her cleanup is shielded.",
+    },
+    {
+        "at": ("bert", "has left", "station"),
+        "see": "bert's cleanup is not shielded: in trio every `await` in a cancelled task raises "
+        "again, so it is cut off at once.",
+    },
+    {
+        "at": ("anna", "has left", "station"),
+        "see": "anna has cleaned up. Only now can the nursery be left.",
+    },
+    {
+        "at": ("__main__.main", "has left", "station"),
+        "see": "The error leaves the nursery, and the chef's station is the last to be cleaned.",
+    },
+]
+
 if __name__ == "__main__":
     trio.run(main)

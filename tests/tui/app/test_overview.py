@@ -11,6 +11,7 @@ from app.builders import RecordingBuilder, queue_and_stall, three_workers
 from app.driver import FakeProgram, open_app
 from asyncctx_trace_tui.app.widgets.bars.view_bar import ViewBar
 from asyncctx_trace_tui.app.widgets.panes.task_lanes import Lanes
+from asyncctx_trace_tui.run import bundled_scenarios
 
 
 @pytest.fixture
@@ -96,8 +97,8 @@ async def test_the_arrow_keys_choose_and_n_walks_on(two_queues: Path) -> None:
         await driver.press("0")
 
         assert (first, second) == ("audit", "refresh")
-        assert "Overview: 1 of 2" in shown
-        assert "Overview: 1 of 2" not in closed
+        assert "Overview: 1 of 4" in shown
+        assert "Overview: 1 of 4" not in closed
         assert "What cost most time" in driver.text
 
 
@@ -119,7 +120,7 @@ async def test_a_stall_is_shown_where_the_event_loop_stood_still(tmp_path: Path)
     builder.writer.stall_started(5_300_000_000, 5_310_000_000, 2, 2, 1, [("app.py", 12, "worker")])
     builder.writer.stall_ended(5_900_000_000, 2, 0, 0)
     async with open_app(builder.end(1_000), (120, 36), view="overview") as driver:
-        found = [line for line in driver.lines if "blocked-loop: " in line]
+        found = [line for line in driver.lines if "blocked-loop at app.py:12" in line]
         await driver.press("enter")
 
         assert found
@@ -168,3 +169,62 @@ async def test_a_program_without_faults_shows_its_busiest_resources(tmp_path: Pa
         assert "Busiest resources" in text
         assert "`lock` (lock) was acquired once and in use 60 % of the time" in text
         assert driver.selected_resource_name == "lock"
+
+
+@pytest.fixture
+def scenario(tmp_path: Path) -> Path:
+    """Return a recording of the scenario lock up to its third step, as told by a manual clock."""
+    builder = RecordingBuilder(tmp_path / "x.actx", file=str(bundled_scenarios.find("lock")))
+    builder.resource(1, "db lock")
+    for number in (1, 2, 3):
+        builder.task(number, f"worker-{number}")
+    builder.acquisition(1, 1, 0, 0, 300, 301).acquisition(3, 1, 100, 302, 600, 601)
+    builder.acquisition(2, 1, 400, 602, 900, 901)
+    return builder.end(1_000)
+
+
+@async_test
+async def test_a_scenario_is_walked_through_step_by_step(scenario: Path) -> None:
+    """The lanes, the play head at the moment, the task selected, and what is to be seen."""
+    async with open_app(scenario, (80, 24), view="overview") as driver:
+        invitation = driver.text
+        seen = []
+        for _ in range(3):
+            await driver.press("n")
+            seen.append((driver.task_name, driver.at))
+        shown = driver.text
+        await driver.press("N")
+
+        assert "Three workers and an auditor share one lock." in invitation
+        assert "n walks through it in 6 steps" in invitation
+        assert seen == [("worker-1", 100), ("worker-2", 500), ("worker-2", 602)]
+        assert "Story: 3 of 6" in shown
+        assert "worker-3 has left, so worker-2 gets in." in shown
+        assert "[" in next(line for line in shown.splitlines() if line.startswith("▸ worker-2"))
+        assert (driver.task_name, driver.at) == ("worker-2", 500)
+
+
+@async_test
+async def test_a_step_that_has_not_happened_says_so(scenario: Path) -> None:
+    """The play head stays; the first step has no step before it."""
+    async with open_app(scenario, (80, 24), view="overview") as driver:
+        await driver.press("n", "n", "n", "n")
+        shown, at = driver.text, driver.at
+        await driver.press("escape")
+        await driver.press("n")
+        await driver.press("N")
+
+        assert "This has not happened yet." in shown
+        assert at == 602
+        assert "Story: 1 of 6" in driver.text
+
+
+@async_test
+async def test_a_search_takes_the_keys_back(scenario: Path) -> None:
+    """Once the panel is closed, n goes to the next match."""
+    async with open_app(scenario, (80, 24), view="overview") as driver:
+        await driver.press("n", "escape", "slash", *"worker-3", "enter")
+        await driver.press("n")
+
+        assert "Story" not in driver.text
+        assert driver.task_name == "worker-3"

@@ -5,11 +5,28 @@ from __future__ import annotations
 import ast
 import difflib
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 
 from asyncctx_trace.errors import AsyncctxTraceError
+from asyncctx_trace.recording.writing.source_digest import digest_of
+from asyncctx_trace_tui.view.story import StoryStep, parse_story
 
-__all__ = ["ORDER", "NoSuchScenario", "Scenario", "all", "find", "folder", "names", "similar_names"]
+if TYPE_CHECKING:
+    from asyncctx_trace.analysis.timeline.table import Timeline
+
+__all__ = [
+    "ORDER",
+    "NoSuchScenario",
+    "Scenario",
+    "all",
+    "declared_in",
+    "find",
+    "folder",
+    "names",
+    "recorded_in",
+    "similar_names",
+]
 
 ORDER = (
     "connection",
@@ -48,6 +65,11 @@ class Scenario:
     """The rest of the docstring."""
     path: Path
 
+    @property
+    def steps(self) -> tuple[StoryStep, ...]:
+        """The steps of its story, as the script declares them."""
+        return parse_story(declared_in(self.path, "STORY") or [])
+
 
 def folder() -> Path:
     """Return the folder of the scenarios: in the checkout, or in the installed package."""
@@ -81,6 +103,35 @@ def similar_names(name: str) -> list[str]:
 def all() -> list[Scenario]:
     """Return every bundled scenario in the order of learning; no script is executed."""
     return [_read(name, path) for name, path in _paths().items()]
+
+
+def recorded_in(timeline: Timeline) -> Scenario | None:
+    """Return the scenario that ``timeline`` is a recording of, if any.
+
+    A file of the same name is not enough: it must be the same file, or have the same content.
+    """
+    paths = _paths()
+    for site in timeline.sites.values():
+        path = paths.get(PurePath(site.file).stem)
+        if path is not None and (Path(site.file) == path or _is_copy(path, site.digest)):
+            return _read(path.stem, path)
+    return None
+
+
+def _is_copy(path: Path, digest: str) -> bool:
+    return bool(digest) and digest_of(path.read_bytes()) == digest
+
+
+def declared_in(path: Path, name: str) -> object:
+    """Return the literal that a script assigns to ``name``, ``None`` if it assigns none.
+
+    The script is not executed.
+    """
+    for statement in ast.parse(path.read_bytes()).body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=found)], value=value) if found == name:
+                return ast.literal_eval(value)
+    return None
 
 
 def _paths() -> dict[str, Path]:

@@ -94,8 +94,9 @@ def describe(timeline: Timeline, occupants: Occupants, at: int) -> str:
         (occupants.cleaners, *leaving, _left),
     ):
         if len(who) == 1:
-            time = format_duration(at - since(who[0]))
-            parts.append(f"{task_name(timeline, who[0].task)} {verb} {name} for {time}")
+            length = at - since(who[0])
+            time = f" for {format_duration(length)}" if length else ""
+            parts.append(f"{task_name(timeline, who[0].task)} {verb} {name}{time}")
         elif who:
             names = [
                 f"{task_name(timeline, each.task)} ({format_duration(at - since(each))})"

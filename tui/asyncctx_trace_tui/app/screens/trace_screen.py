@@ -34,11 +34,14 @@ from asyncctx_trace_tui.app.widgets.panes.wait_chains import Waits
 from asyncctx_trace_tui.app.widgets.state_widget import StateWidget
 from asyncctx_trace_tui.app.widgets.text_page import TextPage
 from asyncctx_trace_tui.app.widgets.time_rows import TimeRows
+from asyncctx_trace_tui.run import bundled_scenarios
+from asyncctx_trace_tui.run.bundled_scenarios import Scenario
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
 from asyncctx_trace_tui.view.lane_lines import LaneLine
 from asyncctx_trace_tui.view.lanes.arrangement import OpenGroup
 from asyncctx_trace_tui.view.lanes.task_groups import LaneGroup
 from asyncctx_trace_tui.view.state import ViewState
+from asyncctx_trace_tui.view.story import story_steps
 from asyncctx_trace_tui.view.tour import Moment, Step, Tour
 
 __all__ = ["TraceScreen", "own_bindings", "sections"]
@@ -98,6 +101,10 @@ class TraceScreen(PromptScreen):
     def __init__(self, state: ViewState, glyphs: Glyphs, first_view: str = VIEWS[0]) -> None:
         super().__init__(state, glyphs)
         self._first_view = first_view
+        self._scenario: Scenario | None = None
+        """The bundled scenario that is recorded, if any."""
+        self._known_sites = 0
+        """The number of sites among which the scenario was looked for."""
 
     def compose(self) -> ComposeResult:
         state, glyphs = self.state, self.glyphs
@@ -128,6 +135,7 @@ class TraceScreen(PromptScreen):
     def update_from_state(self) -> None:
         """Update all visible widgets."""
         self.set_class(not self.state.timeline.printed, "-silent")
+        self._look_for_scenario()
         for view in self._views():
             # While a long recording is read, only the title shows the progress.
             if view.is_on_screen and (not self.state.loading or isinstance(view, Title)):
@@ -198,6 +206,20 @@ class TraceScreen(PromptScreen):
         """The tour that is walked through, if any."""
         return self.query_one(TourPanel).tour
 
+    def _look_for_scenario(self) -> None:
+        sites = len(self.state.timeline.sites)
+        if self._scenario is None and sites != self._known_sites:
+            self._known_sites = sites
+            self._scenario = found = bundled_scenarios.recorded_in(self.state.timeline)
+            if found is not None and found.steps:
+                self.query_one(OverviewPage).story = found.title, len(found.steps)
+
+    def _start_story(self) -> None:
+        scenario, state = self._scenario, self.state
+        if scenario is not None and scenario.steps:
+            steps = scenario.steps
+            self.start_tour(Tour("Story", lambda: story_steps(state.timeline, steps)))
+
     def start_tour(self, tour: Tour) -> None:
         """Show the lanes, and the current step of ``tour``."""
         self.query_one(TourPanel).open(tour)
@@ -208,7 +230,9 @@ class TraceScreen(PromptScreen):
     def action_next_match(self, by: int) -> None:
         """Go to the next or previous step of the tour, or else match of the search."""
         tour = self.tour
-        if tour is None:
+        if tour is None and self._search is None and self._scenario is not None:
+            self._start_story()
+        elif tour is None:
             super().action_next_match(by)
         elif not tour.go(by, self.state):
             self.app.bell()
@@ -237,6 +261,10 @@ class TraceScreen(PromptScreen):
             for item in shown.items
         ]
         self.start_tour(Tour("Overview", lambda: steps, index=message.index, zoom=True))
+
+    @on(OverviewPage.StoryChosen)
+    def _story_chosen(self) -> None:
+        self._start_story()
 
     def action_help(self) -> None:
         """Show the help."""

@@ -136,7 +136,8 @@ class OverviewPage(TextPage):
         number = f"{mark}{index + 1} ".rjust(_INDENT)
         kind = "" if item.kind in ("hold", "wait", "resource") else f"{item.kind}: "
         possible = "" if item.certain else "possible "
-        text = f"{possible}{kind}{item.sentence}"
+        said = bool(kind) and item.in_opening
+        text = item.title if said else f"{possible}{kind}{item.sentence}"
         lines = []
         for part, line in enumerate(wrap(plain(text), width - _INDENT)):
             lead = number if not part else " " * _INDENT
