@@ -26,7 +26,7 @@ from asyncctx_trace_tui.app.widgets.panes.narration_panel import Sentences
 from asyncctx_trace_tui.app.widgets.panes.overview_page import OverviewPage
 from asyncctx_trace_tui.app.widgets.panes.program_output import Output
 from asyncctx_trace_tui.app.widgets.panes.report_table import Report
-from asyncctx_trace_tui.app.widgets.panes.resource_lanes import ResourceLine, Resources
+from asyncctx_trace_tui.app.widgets.panes.resource_lanes import Resources
 from asyncctx_trace_tui.app.widgets.panes.source_code import Source
 from asyncctx_trace_tui.app.widgets.panes.task_lanes import Lanes
 from asyncctx_trace_tui.app.widgets.panes.tour_panel import TourPanel
@@ -40,6 +40,7 @@ from asyncctx_trace_tui.view.cells.glyphs import Glyphs
 from asyncctx_trace_tui.view.lane_lines import LaneLine
 from asyncctx_trace_tui.view.lanes.arrangement import OpenGroup
 from asyncctx_trace_tui.view.lanes.task_groups import LaneGroup
+from asyncctx_trace_tui.view.resource_lines import ResourceLine
 from asyncctx_trace_tui.view.state import ViewState
 from asyncctx_trace_tui.view.story import story_steps
 from asyncctx_trace_tui.view.tour import Moment, Step, Tour
@@ -170,11 +171,7 @@ class TraceScreen(PromptScreen):
     def action_select(self, by: int) -> None:
         """Select the task above or below; in the view of resources, a resource."""
         if self.query_one(ViewBar).view == "resources":
-            known = self.query_one(Resources).order
-            if known:
-                here = self.state.selected_resource
-                index = known.index(here) + by if here in known else 0
-                self.state.resource = known[min(max(index, 0), len(known) - 1)]
+            self.query_one(Resources).select(by)
         else:
             self.state.select_task(by)
 
@@ -195,8 +192,11 @@ class TraceScreen(PromptScreen):
     def action_open(self) -> None:
         """Open or close the group of the selected task; in the view of resources, its resource."""
         if self.query_one(ViewBar).view == "resources":
-            self.query_one(Resources).open_selected()
-        elif self.state.task is None or not self.query_one(Lanes).open_group(self.state.task):
+            opened = self.query_one(Resources).open_selected()
+        else:
+            task = self.state.task
+            opened = task is not None and self.query_one(Lanes).open_group(task)
+        if not opened:
             self.app.bell()
 
     # -- tours ------------------------------------------------------------------------------
