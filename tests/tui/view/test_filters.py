@@ -72,13 +72,16 @@ def test_terms_select_acquisitions(timeline: Timeline, expression: str, rows: li
         ("site:app.py:12 -kind:sleep", [0, 1]),
         ("outcome:ok", [0, 1, 2]),
         ("error:*", []),
-        ("wait>1ms", []),
+        ("wait>15ms", [1]),
+        ("wait<=10ms", [0]),
+        ("kind:sleep wait>1ms", [2]),
+        ("hold>1ms", []),
     ],
 )
 def test_terms_select_waits_for_other_things(
     tmp_path: Path, expression: str, rows: list[int]
 ) -> None:
-    """By what is waited for; durations are those of acquisitions."""
+    """By what is waited for, and how long; that of timers is not meant unless a kind is given."""
     builder = RecordingBuilder(tmp_path / "x.actx").resource(1, "jobs", "queue", None)
     builder.task(1, "worker").task(2, "main")
     builder.wait(1, WaitKind.QUEUE_GET, 0, 10, subject=1, woken_by=2)

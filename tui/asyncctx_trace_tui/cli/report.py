@@ -29,7 +29,8 @@ def _time(ctx: click.Context, param: click.Parameter, value: str | None) -> int 
         return None
     if ":" in value:
         try:
-            return time.fromisoformat(value)
+            hours, colon, rest = value.partition(":")
+            return time.fromisoformat(f"{hours:0>2}{colon}{rest}")
         except ValueError:
             message = f"{value!r} is not a time of day; use for example 15:04 or 15:04:05"
             raise click.BadParameter(message, ctx, param) from None

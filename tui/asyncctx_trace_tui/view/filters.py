@@ -52,8 +52,8 @@ def parse(expression: str) -> Predicate | None:
 def parse_waits(expression: str) -> Predicate | None:
     """Parse the same for waits for other things than managers, the rows of ``timeline.waits``.
 
-    They have a task, a resource (the awaited tasks, too), a kind (``queue get``), a site and an
-    outcome. Durations are those of acquisitions, which a wait does not have.
+    They have a task, a resource (the awaited tasks, too), a kind (``queue get``), a site, an
+    outcome and a duration; that of a timer counts only with a kind: ``kind:sleep wait>1s``.
     """
     return _parse(expression, _WAIT_KEYS)
 
@@ -63,7 +63,9 @@ def _parse(expression: str, keys: _Keys) -> Predicate | None:
         words = shlex.split(expression)
     except ValueError:
         raise FilterError("missing closing quotation mark") from None
-    terms = [_term(word, keys) for word in words]
+    # Whoever looks for long waits does not mean timers.
+    timers = any(word.startswith("kind:") for word in words)
+    terms = [_term(word, keys, timers=timers) for word in words]
     if not terms:
         return None
     return lambda timeline, row, now: all(term(timeline, row, now) for term in terms)
@@ -77,14 +79,16 @@ def parse_prompt_duration(text: str) -> int:
         raise FilterError(str(error)) from None
 
 
-def _term(word: str, keys: _Keys) -> Predicate:
+def _term(word: str, keys: _Keys, *, timers: bool) -> Predicate:
     if word.startswith("-") and len(word) > 1:
-        term = _term(word[1:], keys)
+        term = _term(word[1:], keys, timers=timers)
         return lambda timeline, row, now: not term(timeline, row, now)
     length = _LENGTH.fullmatch(word)
     if length is not None:
-        compared = _length(length[1], _COMPARE[length[2]], parse_prompt_duration(length[3]))
-        return compared if keys is _KEYS else _never
+        compare, asked = _COMPARE[length[2]], parse_prompt_duration(length[3])
+        if keys is _KEYS:
+            return _length(length[1], compare, asked)
+        return _length_of_wait(compare, asked, timers) if length[1] == "wait" else _never
     keyed = _WORD.fullmatch(word)
     if keyed is None:
         return lambda timeline, row, _now: any(
@@ -116,6 +120,17 @@ def _length(phase: str, compare: Callable[[int, int], bool], length: int) -> Pre
         start, end = _bounds(timeline, row, phase)
         if start == NOT_YET:
             return False
+        return compare((max(start, now) if end == NOT_YET else end) - start, length)
+
+    return long_enough
+
+
+def _length_of_wait(compare: Callable[[int, int], bool], length: int, timers: bool) -> Predicate:
+    def long_enough(timeline: Timeline, wait: int, now: int) -> bool:
+        waits = timeline.waits
+        if waits.kind[wait] == WaitKind.SLEEP and not timers:
+            return False
+        start, end = waits.started[wait], waits.ended[wait]
         return compare((max(start, now) if end == NOT_YET else end) - start, length)
 
     return long_enough

@@ -14,8 +14,9 @@ __all__ = ["between"]
 def between(tracks: LaneSet, first: int, last: int, now: int) -> str:
     """Describe the time between two marks: its length, the events, the time per phase."""
     first, last = min(first, last), max(first, last)
-    total = Shares(0, 0, 0)
+    total, others = Shares(0, 0, 0), 0
     for lane in tracks.lanes.values():
+        others += lane.waits.elapsed(last, now) - lane.waits.elapsed(first, now)
         for track in lane.tracks:
             spent = track.elapsed(last, now).minus(track.elapsed(first, now))
             total = Shares(*(a + b for a, b in zip(total, spent, strict=True)))
@@ -25,5 +26,6 @@ def between(tracks: LaneSet, first: int, last: int, now: int) -> str:
     return (
         f"A to B: {format_duration(last - first)} · {count} {noun} "
         f"· waiting {format_duration(total.wait)}, holding {format_duration(total.hold)}, "
-        f"cleaning up {format_duration(total.cleanup)} over all tasks"
+        f"cleaning up {format_duration(total.cleanup)}, "
+        f"waiting for other things {format_duration(others)} over all tasks"
     )

@@ -104,6 +104,17 @@ class ViewState(Selection):
         """Format a time as it is displayed: since the start, or as a time of day."""
         return self.label(at - self.zero, precision)
 
+    def other_clock(self, at: int) -> str:
+        """Return the time of day if :meth:`clock` counts from the start, and the reverse.
+
+        It is in brackets, and empty if the time of day is not known.
+        """
+        if self.midnight is None:
+            return ""
+        if self.shows_time_of_day:
+            return f" ({clock(at - (self.origin if self._zero is None else self._zero), 10**7)})"
+        return f" ({time_of_day(at - self.midnight, 10**9)})"
+
     def time_at(self, text: str) -> int | None:
         """Return the time that ``15:04:05`` or ``1:20`` stands for, ``None`` if it is invalid.
 

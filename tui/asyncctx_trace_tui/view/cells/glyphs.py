@@ -60,6 +60,8 @@ class Glyphs:
     selected: str
     folded: str
     pinned: str
+    fault: str
+    """The start of a deadlock or a leak on the time ruler."""
     groups: tuple[str, str]
     """A closed group, an open one."""
     branch: str
@@ -91,6 +93,7 @@ UNICODE = Glyphs(
     selected="▸",
     folded="+",
     pinned="◆",
+    fault="✗",
     groups=("+", "-"),
     branch="└─ ",
     tick="╷",
@@ -116,6 +119,7 @@ ASCII = Glyphs(
     selected=">",
     folded="+",
     pinned="*",
+    fault="x",
     groups=("+", "-"),
     branch="`- ",
     tick="'",

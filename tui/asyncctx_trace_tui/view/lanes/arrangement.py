@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from asyncctx_trace.analysis.timeline.table import Timeline
+from asyncctx_trace.model.command_line import process_label
 from asyncctx_trace_tui.view.lanes.lane import Lane
 from asyncctx_trace_tui.view.lanes.packed_lane import PackedLane
 from asyncctx_trace_tui.view.lanes.task_groups import GroupKey, LaneGroup, TaskGroups
 
 __all__ = ["Arrangement", "Item", "OpenGroup", "ProcessHeading", "Row", "arrange"]
 
+_LONGEST_COUNT = "99,999 more rows"
+"""Under a group of which not all rows are shown."""
 Row: TypeAlias = Lane | PackedLane
 """What the selection walks over: a task, or tasks that run one after the other."""
 
@@ -63,14 +66,16 @@ class Arrangement:
                 yield from item.rows
 
     def names(self, timeline: Timeline) -> list[str]:
-        """Return the names of lanes and groups."""
+        """Return the names of lanes, groups and processes."""
         found = []
         for item in self.items:
             if isinstance(item, Lane):
                 defined = timeline.tasks.get(item.task)
                 found.append(defined.name if defined is not None else "")
             elif isinstance(item, LaneGroup):
-                found.append(item.title)
+                found += [item.title, _LONGEST_COUNT]
+            elif isinstance(item, ProcessHeading):
+                found.append(process_label(timeline.processes, item.process))
         return found
 
     def row_of(self, task: int) -> Row | None:

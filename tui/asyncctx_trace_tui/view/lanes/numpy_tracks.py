@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence, Set
+from collections.abc import Collection, Sequence, Set
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
+from asyncctx_trace.analysis.timeline.wait_columns import WaitColumns
 from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace_tui.view.lanes.shares import NEVER, TrackColumns, WaitRun, WaitTrackColumns
 from asyncctx_trace_tui.view.viewport import Viewport
@@ -266,45 +267,67 @@ class FlatColumns:
 
 
 class ColumnSums:
-    """The time that the outermost acquisitions of all tasks spent in each column."""
+    """The time that all tasks spent in each column."""
 
     def __init__(self, viewport: Viewport, now: int) -> None:
         self._viewport = viewport
         self._now = now
-        # Per phase boundary and column: the number of boundaries in the column, and the sum of the
-        # times from each to the end of the column. The last column is for those after the viewport.
-        self._counts = np.zeros((3, viewport.width + 1), np.int64)
-        self._rests = np.zeros((3, viewport.width + 1), np.int64)
+        # Per boundary and column: the number of boundaries in the column, and the sum of the times
+        # from each to the end of the column. The last column is for those after the viewport.
+        # Boundaries: start, body and end of the outermost; start and body of others.
+        self._counts = np.zeros((5, viewport.width + 1), np.int64)
+        self._rests = np.zeros((5, viewport.width + 1), np.int64)
 
     def add(self, timeline: Timeline, first: int, last: int) -> None:
-        """Add the outermost acquisitions of the rows from ``first`` to before ``last``."""
-        viewport = self._viewport
-        rows = first + np.flatnonzero(
-            np.frombuffer(timeline.depth, timeline.depth.typecode)[first:last] == 0
-        )
-        entered, body, _, ended = _edges(timeline, rows, False)
+        """Add the rows from ``first`` to before ``last``."""
+        depth = np.frombuffer(timeline.depth, timeline.depth.typecode)[first:last]
+        entered, body, _, ended = _edges(timeline, first + np.flatnonzero(depth == 0), False)
         for number, times in enumerate((entered, body, ended)):
-            passed = np.minimum(times, self._now) - viewport.start
-            column, within = np.divmod(np.clip(passed, 0, viewport.span), viewport.per_column)
-            self._counts[number] += np.bincount(column, minlength=viewport.width + 1)
-            np.add.at(self._rests[number], column, viewport.per_column - within)
+            self._add(number, times)
+        entered, body, _, _ = _edges(timeline, first + np.flatnonzero(depth > 0), False)
+        self._add(3, entered)
+        self._add(4, body)
+
+    def add_awaits(
+        self, waits: WaitColumns, first: int, last: int, without: Collection[int]
+    ) -> None:
+        """Add waits for other things, without those of some kinds."""
+        kind = np.frombuffer(waits.kind, np.uint8)[first:last]
+        rows = first + np.flatnonzero(~np.isin(kind, list(map(int, without))))
+        ended = _view(waits.ended)[rows]
+        self._add(0, _view(waits.started)[rows])
+        self._add(1, np.where(ended == NOT_YET, NEVER, ended))
+
+    def _add(self, number: int, times: Integers) -> None:
+        viewport = self._viewport
+        passed = np.minimum(times, self._now) - viewport.start
+        column, within = np.divmod(np.clip(passed, 0, viewport.span), viewport.per_column)
+        self._counts[number] += np.bincount(column, minlength=viewport.width + 1)
+        np.add.at(self._rests[number], column, viewport.per_column - within)
 
     @property
     def waits(self) -> list[int]:
-        """Time spent waiting, per column in ns."""
-        return self._between(0, 1)
+        """Time spent waiting for a resource, per column in ns."""
+        found: list[int] = (self._between(0, 1) + self._between(3, 4)).tolist()
+        return found
 
     @property
     def holds(self) -> list[int]:
-        """Time spent holding or cleaning up, per column in ns."""
-        return self._between(1, 2)
+        """Time spent holding or cleaning up without waiting, per column in ns."""
+        found: list[int] = np.maximum(0, self._between(1, 2) - self._between(3, 4)).tolist()
+        return found
 
-    def _between(self, begin: int, end: int) -> list[int]:
+    @property
+    def awaits(self) -> list[int]:
+        """Time spent in waits for other things, per column in ns."""
+        found: list[int] = self._between(0, 1).tolist()
+        return found
+
+    def _between(self, begin: int, end: int) -> Integers:
         counts = self._counts[begin] - self._counts[end]
         rests = self._rests[begin] - self._rests[end]
-        spent = (np.cumsum(counts) - counts) * self._viewport.per_column + rests
-        found: list[int] = spent[:-1].tolist()
-        return found
+        spent: Integers = (np.cumsum(counts) - counts) * self._viewport.per_column + rests
+        return spent[:-1]
 
 
 def _bars(

@@ -37,6 +37,8 @@ class LaneOrder:
         """Number of acquisitions, and of waits for other things, that were filtered."""
         self._open_rows: list[int] = []
         """Rows that were open when they were filtered, to be filtered again."""
+        self._open_waits: list[int] = []
+        """The same for waits."""
         self._matching: set[int] = set()
         self.revision = 0
         """Increases with every change."""
@@ -84,6 +86,7 @@ class LaneOrder:
         """Filter all rows again: they are others."""
         self._filtered = self._filtered_waits = 0
         self._open_rows.clear()
+        self._open_waits.clear()
         self._matching.clear()
         self.revision += 1
 
@@ -132,12 +135,15 @@ class LaneOrder:
             self.revision += 1
 
     def _match_waits(self, tracks: LaneSet, now: int) -> None:
-        """Filter some of the remaining waits; what they match does not change when they end."""
+        """Filter some of the remaining waits, and those that went on before."""
         timeline, filter = tracks.timeline, self._wait_filter
         assert filter is not None
         waits, matching = timeline.waits, self._matching
         until = min(self._filtered_waits + _AT_ONCE, len(waits))
-        for wait in range(self._filtered_waits, until):
+        asked = [*self._open_waits, *range(self._filtered_waits, until)]
+        for wait in asked:
             if waits.task[wait] not in matching and filter(timeline, wait, now):
                 matching.add(waits.task[wait])
         self._filtered_waits = until
+        going_on = set(waits.open.values())
+        self._open_waits = [wait for wait in asked if wait in going_on]

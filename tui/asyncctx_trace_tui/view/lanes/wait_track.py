@@ -65,6 +65,11 @@ class WaitTrack:
         ended = self.columns.ended[self.rows[index]]
         return min(following if ended == NOT_YET else ended, following, now)
 
+    def elapsed(self, at: int, now: int) -> int:
+        """Return the time spent waiting until ``at``; a wait that goes on lasts until ``now``."""
+        self.sum_up()
+        return self._until(min(at, now), now)
+
     def runs(self, viewport: Viewport, now: int) -> list[WaitRun]:
         """Return the columns of ``viewport`` in which the task waits, from left to right."""
         first, last = self.index_at(viewport.start), self.index_at(viewport.end)

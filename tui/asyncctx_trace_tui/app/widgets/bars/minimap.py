@@ -28,7 +28,10 @@ _NOT_MARKED = ("cancelled: ", "timed out: ", "long wait: ")
 
 
 class Minimap(StateWidget):
-    """The time that all tasks together waited (amber) and held (teal), with problems in red."""
+    """The time that all tasks together waited (amber) and held (teal), with problems in red.
+
+    Where tasks only wait for each other, for queues and the like, it is blue.
+    """
 
     DEFAULT_CSS = """
     Minimap { height: 1; }
@@ -61,6 +64,7 @@ class Minimap(StateWidget):
             self._summed,
             state.answers.revision,
             state.viewport,
+            state.faults,
             whole.column_of(state.playback.at),
             self.size,
         )
@@ -86,7 +90,8 @@ class Minimap(StateWidget):
         palette, state = self.palette, self.state
         gutter = names_width(state, self.app.size.width)
         overview = self._overview
-        whole, sums = overview.viewport, list(zip(overview.waits, overview.holds, strict=True))
+        whole = overview.viewport
+        sums = list(zip(overview.waits, overview.holds, strict=True))
         first = whole.column_of(state.viewport.start)
         last = whole.column_of(state.viewport.end - 1)
         head = whole.column_of(state.playback.at)
@@ -101,6 +106,8 @@ class Minimap(StateWidget):
                 heights[min(len(heights) - 1, int(total / most * len(heights)))] if total else " "
             )
             foreground = "wait" if wait > hold else "hold"
+            if not total and overview.awaits[column]:
+                glyph, foreground = heights[0], "await"
             if column in marked:
                 glyph, foreground = glyph if total else heights[0], "error"
             if column == head:
@@ -117,7 +124,7 @@ class Minimap(StateWidget):
         """Return the columns with errors and findings, as far as they are known."""
         found = None if self.state.live else self.state.answer(problems)
         whole = self._overview.viewport
-        return {
+        return {whole.column_of(at) for at in self.state.faults.times} | {
             whole.column_of(problem.at)
             for problem in found or ()
             if not problem.description.startswith(_NOT_MARKED)

@@ -17,7 +17,7 @@ __all__ = ["Ruler"]
 
 
 class Ruler(StateWidget):
-    """One line of round times, with the play head, the marks A and B, and stalls of event loops."""
+    """One line of round times, with the play head, marks A and B, stalls, deadlocks and leaks."""
 
     DEFAULT_CSS = """
     Ruler { height: 1; }
@@ -32,7 +32,7 @@ class Ruler(StateWidget):
         state = self.state
         at = state.playback.at - state.zero
         stalls = len(state.timeline.stalls), len(state.timeline.stalls_ended)
-        shown = state.viewport, state.zero, at // self._precision, self.size, stalls
+        shown = state.viewport, state.zero, at // self._precision, self.size, stalls, state.faults
         return *shown, *state.marks.items()
 
     @property
@@ -63,10 +63,11 @@ class Ruler(StateWidget):
             stalled = Strip([Segment(text, palette.style("mark", "error"))], len(text))
             before, after = strip.crop(0, gutter + first), strip.crop(gutter + last + 1)
             strip = Strip.join([before, stalled, after])
-        for letter, at in state.marks.items():
+        faults = [(self.glyphs.fault, at, "error") for at in state.faults.times]
+        for letter, at, color in [*faults, *((*mark, "wait") for mark in state.marks.items())]:
             if viewport.shows(at):
                 x = names_width(state, self.app.size.width) + viewport.column_of(at)
-                mark = Strip([Segment(letter, palette.style("mark", "wait"))], 1)
+                mark = Strip([Segment(letter, palette.style("mark", color))], 1)
                 strip = Strip.join([strip.crop(0, x), mark, strip.crop(x + 1)])
         return strip
 

@@ -17,6 +17,8 @@ __all__ = ["Title"]
 
 _MOST = 8
 """The largest number of processes in the tooltip."""
+_WIDE = 100
+"""The width from which both the time of day and the time since the start are shown."""
 _LONGEST = 500
 """The largest length of a command line in the tooltip, in characters."""
 
@@ -75,7 +77,8 @@ class Title(StateWidget):
         speed = f" ×{playback.speed:g}" if not playback.following else ""
         precision = min(10**7, max(1, 10 ** (len(str(state.viewport.per_column)) - 1)))
         times = f"{state.clock(playback.at, precision)} / {state.clock(playback.last, 10**7)}"
-        return f" {sign} {playing} {times}{speed}"
+        of_day = "" if self.size.width < _WIDE else state.other_clock(playback.at)
+        return f" {sign} {playing} {times}{speed}{of_day}"
 
     def _right(self) -> str:
         state = self.state

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 
+from asyncctx_trace.model.constants import PROCESS_SHIFT
 from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.names import resource_name, task_name
 from asyncctx_trace.model.text import plain, shorten
@@ -108,9 +109,11 @@ class Resources(TimeRows[ResourceLine]):
                 return LineLabel(
                     self._mark_of(entry, selected), self._title_of(entry), "text", selected
                 )
-            case "queue" if line.part == line.tall - 1:
-                lost = f" · lost {format_duration(entry.lost)}" if entry.lost else ""
-                return LineLabel(" ", f"up to {entry.queue.most}{lost}", "wait", selected)
+            case "queue" if line.part == 1 and entry.lost:
+                return LineLabel(" ", f"{format_duration(entry.lost)} lost", "wait", selected)
+            case "queue" if line.part in (1, 2):
+                text = f"up to {entry.queue.most}" if line.part == 1 + bool(entry.lost) else ""
+                return LineLabel(" ", text, "wait", selected)
             case "held":
                 of = f" of {entry.group.capacity}" if entry.group.capacity else ""
                 each = of if not entry.members else ""
@@ -129,19 +132,28 @@ class Resources(TimeRows[ResourceLine]):
                 return LineLabel(selected=selected)
 
     def _mark_of(self, entry: ResourceEntry, selected: bool) -> str:
-        if selected:
-            return self.glyphs.selected
-        can_open = bool(entry.members) or entry.size > FEW_UNITS
-        return self.glyphs.groups[min(entry.group.resources) in self._opened] if can_open else " "
+        mark = self.glyphs.selected if selected else ""
+        if entry.members or entry.size > FEW_UNITS:
+            mark += self.glyphs.groups[min(entry.group.resources) in self._opened]
+        return mark
 
     def _title_of(self, entry: ResourceEntry) -> str:
         group = entry.group
         if not entry.members:
             inside = any(entry in other.members for other in self._found)
             name = resource_name(self.state.timeline, group.resources[0])
+            process = self._process_of(group.resources[0])
+            name = shorten(name, max(1, self.names_width - 4 - len(process))) + process
             return f" {name}" if inside else name
         count = f"{len(group)} "
         return count + shorten(plain(group.name), max(1, self.names_width - 3 - len(count)))
+
+    def _process_of(self, resource: int) -> str:
+        """Return the pid of the process that a resource belongs to, if there are several."""
+        timeline = self.state.timeline
+        processes = {each >> PROCESS_SHIFT for each in timeline.rows_of_resource}
+        process = timeline.processes.get(resource >> PROCESS_SHIFT)
+        return f" pid {process.pid}" if process is not None and len(processes) > 1 else ""
 
     def cell_segments(self, line: ResourceLine) -> Sequence[CellSegment]:
         state, entry = self.state, line.entry
