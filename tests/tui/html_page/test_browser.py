@@ -85,7 +85,7 @@ def test_the_first_thing_is_the_verdict(opened: Callable[..., Any], tmp_path: Pa
     overview = page.inner_text("#overview")
 
     assert "Deadlock: " in overview.splitlines()[0]
-    assert "6 acquisitions of 3 resources by 4 tasks" in overview
+    assert "4 tasks · 6 acquisitions" in overview
 
 
 @needs_browser
@@ -211,15 +211,30 @@ def test_sums_are_drawn_where_acquisitions_are_left_out(
 
 
 @needs_browser
-def test_a_page_of_thousands_of_lanes_draws_the_visible_part(
+def test_an_entry_of_the_overview_leads_to_its_place(
     opened: Callable[..., Any], tmp_path: Path
 ) -> None:
-    """Browsers limit the height of a canvas, so the lanes scroll below it."""
+    """The acquisition that it is about is marked."""
+    page = opened(deadlock(tmp_path / "x.actx"))
+    page.click("#overview .place >> nth=0")
+
+    assert page.evaluate("data.names[data.rows.task[chosen]]") in {"carla", "dora"}
+
+
+@needs_browser
+def test_thousands_of_tasks_of_one_kind_are_one_group(
+    opened: Callable[..., Any], tmp_path: Path
+) -> None:
+    """A click opens it. Browsers limit the height of a canvas, so the rows scroll below it."""
     builder = RecordingBuilder(tmp_path / "x.actx").resource(1, "lock")
     for task in range(1, 3001):
-        builder.task(task, f"task-{task}").acquisition(task, 1, task, task, task + 1, task + 1)
-    page = opened(builder.timeline(at=3002))
+        builder.task(task, f"task-{task}").acquisition(task, 1, task, task + 3000)
+    page = opened(builder.timeline(at=6002))
+    closed = page.evaluate("lines.map(line => line.more ?? lanes[line.lane].label)")
+    box = page.locator("#lanes").bounding_box()
+    page.mouse.click(box["x"] + 20, box["y"] + page.evaluate("lines.at(-1).y + 9 - down"))
 
+    assert closed == ["task-… ×3,000", *[""] * 5, "2,994 more rows of task-… ×3,000"]
     assert page.evaluate("canvas.height") < 2000
     assert page.evaluate("scroll.scrollHeight") > 3000 * 18
 

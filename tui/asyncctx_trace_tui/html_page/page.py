@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,10 @@ from typing import Any
 from asyncctx_trace.analysis.contention.wakeups import wakeups
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.grouping import FindingGroup
-from asyncctx_trace.analysis.summary.report import Report, report
+from asyncctx_trace.analysis.summary.overview.assemble import overview_of
+from asyncctx_trace.analysis.summary.overview.model import Item, Overview
+from asyncctx_trace.analysis.summary.overview.wording import describe_health, describe_history
+from asyncctx_trace.analysis.summary.report import report
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.command_line import program_of
 from asyncctx_trace.recording.format import Anchor
@@ -45,19 +48,21 @@ def write(
         arguments: Whether the title includes the program's arguments, which may contain secrets.
         anchor: Converts times to the time of day; without it, the page shows none.
     """
-    known = report(Snapshot(timeline, running=running), anchor=anchor)
-    groups = known.groups[:_MOST_LINES]
-    important = [row for group in groups for finding in group.findings for row in finding.rows]
-    contents = Contents(timeline, lanes_of(timeline), important, dict(wakeups(known.snapshot)))
+    snapshot = Snapshot(timeline, running=running)
+    groups = snapshot.once(report).groups
+    rows_of = {id(group): list(_rows(snapshot, group)) for group in groups}
+    important = chain.from_iterable(rows_of.values())
+    contents = Contents(timeline, lanes_of(timeline), important, dict(wakeups(snapshot)))
     title = program_of(timeline.processes.values(), arguments=arguments)
     data = {
         "title": short(title),
         "clock": None if anchor is None else anchor.wall(contents.start) / 1e6,
-        "verdict": [short(sentence) for sentence in known.opening],
-        "summary": short(known.summary),
-        "findings": [_finding(contents, group) for group in groups],
-        "moreFindings": max(0, len(known.groups) - _MOST_LINES),
-        "tables": [_table(contents, known, table) for table in TABLES],
+        **_overview(contents, overview_of(snapshot)),
+        "findings": [
+            _finding(contents, group, rows_of[id(group)]) for group in groups[:_MOST_LINES]
+        ],
+        "moreFindings": max(0, len(groups) - _MOST_LINES),
+        "tables": [_table(contents, snapshot, table) for table in TABLES],
     }
     page = _asset("page.html")
     style, script = _asset("page.css"), "\n".join(_asset(f"{name}.js") for name in _SCRIPTS)
@@ -65,17 +70,50 @@ def write(
     return chain([head], _json(data | contents.as_dict()), [tail])
 
 
-def _finding(contents: Contents, group: FindingGroup) -> list[Any]:
+def _rows(snapshot: Snapshot, group: FindingGroup) -> Iterator[int]:
+    """Yield the rows of the findings in ``group``, the worst finding first."""
+    # A report on an interrupted program is about the time before, and has rows of its own.
+    old = snapshot.once(report).snapshot.rows
+    for finding in group.findings:
+        for row in finding.rows:
+            yield row if old is None else old[row]
+
+
+def _overview(contents: Contents, shown: Overview) -> dict[str, Any]:
+    """Return the verdict, how the program is, and what cost most time."""
+    return {
+        "verdict": [short(sentence) for sentence in shown.opening],
+        "health": describe_health(shown.health, running=shown.running),
+        "items": [_item(contents, item) for item in shown.items],
+        "moreItems": shown.more,
+    }
+
+
+def _item(contents: Contents, item: Item) -> dict[str, Any]:
+    return {
+        "severity": item.severity,
+        "title": short(item.title),
+        "sentence": short(item.sentence),
+        "remedy": short(item.remedy),
+        "history": item.history,
+        "historyOf": describe_history(item),
+        "at": contents.at(item.at),
+        "row": -1 if item.row is None else contents.index_of.get(item.row, -1),
+        "resource": -1 if item.resource is None else contents.resource_index(item.resource),
+    }
+
+
+def _finding(contents: Contents, group: FindingGroup, rows: Iterable[int]) -> list[Any]:
     """Return the worst finding of ``group``: time, severity, kind, sentence, index of a row."""
     worst = group.findings[0]
-    row = next((contents.index_of[row] for row in worst.rows if row in contents.index_of), -1)
+    row = next((contents.index_of[row] for row in rows if row in contents.index_of), -1)
     kind = group.kind if group.certainty == "certain" else f"possible {group.kind}"
     return [contents.at(worst.at), group.severity, kind, short(group.sentence), row]
 
 
-def _table(contents: Contents, known: Report, table: ReportTable) -> dict[str, Any]:
+def _table(contents: Contents, snapshot: Snapshot, table: ReportTable) -> dict[str, Any]:
     """Return headings, and lines of values to sort by, their text, and where each line leads."""
-    lines = table.lines(known.snapshot)
+    lines = table.lines(snapshot)
     shown = table.columns.values()
     return {
         "title": table.title,

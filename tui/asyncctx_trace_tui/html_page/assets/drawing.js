@@ -1,5 +1,6 @@
 // ---- the window ------------------------------------------------------------------------------
-const GAP = 8, RULER = 34, NAME = 8;
+const GAP = 8, RULER = 34, NAME = 8, GROUP_ROWS = 6;
+const opened = new Set();  // the groups of which all rows are shown
 // Okabe and Ito's, then two more, as in the app.
 const TASKS = ["#56b4e9", "#e69f00", "#3fbf8f", "#f0e442", "#cc79a7", "#d55e00", "#8c9eff", "#b0bec5"];
 const $ = id => document.getElementById(id);
@@ -24,19 +25,28 @@ function zoom(factor, at) {
 let wholeHeight = 0;
 function layOut() {
   lines = [];
-  const visible = shown ?? lanes.map((_, number) => number);
+  const visible = [], hidden = new Map();  // group -> the number of rows that are not shown
+  for (const number of shown ?? lanes.keys()) {
+    const { group } = lanes[number], rows = group ? hidden.get(group) ?? -GROUP_ROWS : -1;
+    if (group) hidden.set(group, rows + 1);
+    if (rows < 0 || opened.has(group)) visible.push(number);
+  }
   // Where there is room, bars are thicker.
   const tracks = visible.reduce((sum, number) => sum + Math.max(1, lanes[number].tracks.length), 0);
   const room = scroll.clientHeight - RULER - GAP * (visible.length + 1);
   rowHeight = Math.max(18, Math.min(30, Math.floor(room / Math.max(1, tracks))));
   let y = RULER + GAP / 2;
-  for (const number of visible) {
-    const { tracks, label } = lanes[number];
+  visible.forEach((number, i) => {
+    const { tracks, label, group } = lanes[number], following = visible[i + 1];
     for (let depth = 0; depth < Math.max(1, tracks.length); depth++, y += rowHeight)
       lines.push({ lane: number, track: tracks[depth] ?? track(), depth, y });
     // Rows of one group stand close together: only the first has a name.
     y += label ? GAP : 2;
-  }
+    if (!group || hidden.get(group) <= 0 || lanes[following]?.group === group) return;
+    const what = opened.has(group) ? "show fewer" : `${hidden.get(group).toLocaleString("en")} more rows`;
+    lines.push({ lane: number, more: `${what} of ${group}`, y });
+    y += rowHeight + GAP;
+  });
   wholeHeight = y + GAP;
 }
 // The first of the lines, which are in order, that ends below `y`.
@@ -150,7 +160,12 @@ function drawStalls(height) {
     pen.fillRect(x, RULER, Math.max(1, end - x), 3);
   }
 }
-function drawLine({ lane, track, depth, y }) {
+function drawLine({ lane, track, depth, more, y }) {
+  if (more) {
+    pen.fillStyle = ink.faint;
+    pen.fillText(`▸ ${more}`, 12, y + rowHeight / 2 + 1);
+    return;
+  }
   const { label, group, tasks } = lanes[lane];
   pen.save();
   pen.beginPath(); pen.rect(names, y, width - names, rowHeight); pen.clip();
@@ -164,6 +179,11 @@ function drawLine({ lane, track, depth, y }) {
   drawProblems(track, y);
   pen.restore();
   if (depth) return;
+  if (!tasks.length) {
+    pen.fillStyle = ink.faint;
+    pen.fillText(label, 4, y + rowHeight / 2 + 1);
+    return;
+  }
   const mine = chosen !== null && data.tasks.lane[data.rows.task[chosen]] === lane;
   if (mine) { pen.fillStyle = ink.panel; pen.fillRect(0, y, names - 4, rowHeight); }
   pen.fillStyle = TASKS[(group ? page.lanes.findIndex(each => each[1] === group) : lane) % TASKS.length];

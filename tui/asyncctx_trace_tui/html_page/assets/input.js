@@ -4,7 +4,8 @@ function placeAt(event) {
   if (event.clientY - box.top < RULER) return null;
   const y = event.clientY - box.top + down, line = lines[firstBelow(y)];
   if (!line || y < line.y) return null;
-  const { lane, depth, track } = line;
+  const { lane, depth, track, more } = line;
+  if (more) return { more: lanes[lane].group };
   if (x < names) return { lane, depth, row: null };
   const at = timeOf(x), index = indexAt(track.starts, timeOf(x + 1));
   if (index < 0) return { lane, depth, row: null, at };
@@ -30,7 +31,8 @@ canvas.addEventListener("pointermove", event => {
     draw();
     return;
   }
-  const found = placeAt(event);
+  const place = placeAt(event), found = place?.more ? null : place;
+  canvas.style.cursor = place?.more ? "pointer" : "";
   pointed = event.clientX - canvas.getBoundingClientRect().left;
   draw();
   tip.style.display = found ? "block" : "none";
@@ -40,14 +42,18 @@ canvas.addEventListener("pointermove", event => {
   tip.style.top = Math.min(event.clientY + 14, innerHeight - tip.offsetHeight - 4) + "px";
 });
 canvas.addEventListener("pointerup", event => {
-  if (drag && !drag.moved) {
-    const found = placeAt(event);
-    chosen = found ? found.row : null;
-    chosenWait = found && found.at !== undefined ? waitAt(lanes[found.lane], found.at) : null;
-    draw();
-  }
+  if (drag && !drag.moved) select(placeAt(event));
   drag = null;
 });
+function select(found) {
+  if (found?.more) {
+    if (!opened.delete(found.more)) opened.add(found.more);
+  } else {
+    chosen = found ? found.row : null;
+    chosenWait = found && found.at !== undefined ? waitAt(lanes[found.lane], found.at) : null;
+  }
+  draw();
+}
 canvas.addEventListener("pointerleave", () => {
   tip.style.display = "none";
   pointed = null;

@@ -9,7 +9,10 @@ function element(tag, { text, ...properties } = {}, ...children) {
 function go(at, row, wait) {
   chosen = row === undefined || row < 0 ? null : row;
   chosenWait = wait === undefined || wait < 0 ? null : wait;
-  if (chosen !== null && !lineOf(chosen)) search("");
+  if (chosen !== null && !lineOf(chosen)) {
+    opened.add(lanes[data.tasks.lane[data.rows.task[chosen]]].group);
+    search("");
+  }
   if (chosen !== null) {
     const [from, , , to] = edges(chosen), end = Math.min(to, data.end);
     if (at < 0) at = from;
@@ -23,13 +26,42 @@ function go(at, row, wait) {
   const line = chosen !== null ? lineOf(chosen) : lines.find(each => each.lane === lane);
   if (line && (line.y < scroll.scrollTop + RULER || line.y + rowHeight > scroll.scrollTop + scroll.clientHeight))
     scroll.scrollTop = line.y - scroll.clientHeight / 2;
-  left = Math.max(at, 0) - (width - names) * perPixel / 2;
+  const span = (width - names) * perPixel, room = 0.01 * span;
+  left = Math.max(-room, Math.min(Math.max(at, 0) - span / 2, data.end + room - span));
   draw();
 }
 function showOverview() {
   const place = $("overview");
   page.verdict.forEach((sentence, i) => place.append(element("p", { text: sentence, className: i ? "" : "first" })));
-  if (page.summary) place.append(element("p", { text: page.summary, className: "note" }));
+  const health = element("p", { className: "note" });
+  page.health.forEach(([text, bad], i) =>
+    health.append(i ? " · " : "", element("span", { text, className: bad ? "error" : "" })));
+  place.append(health);
+  for (const item of page.items) place.append(overviewItem(item));
+  if (page.moreItems)
+    place.append(element("p", { text: `and ${page.moreItems} more among the findings`, className: "note" }));
+}
+function overviewItem(item) {
+  const words = element("span", { className: "words" },
+    element("span", { text: page.verdict.join(" ").includes(item.sentence) ? item.title : item.sentence }));
+  if (item.remedy) words.append(element("span", { className: "note", text: `→ ${item.remedy}` }));
+  const line = element("button", { className: `place ${item.severity}` }, curve(item), words);
+  line.addEventListener("click", () => go(
+    item.at, item.row >= 0 || item.resource < 0 ? item.row : rowOfResource(item.resource, item.at)));
+  return line;
+}
+// A small picture of how many tasks waited over time.
+function curve({ history, historyOf }) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg"), most = Math.max(1e-9, ...history);
+  svg.setAttribute("viewBox", `0 0 ${Math.max(1, history.length)} 20`);
+  svg.setAttribute("preserveAspectRatio", "none");
+  if (!history.length) return svg;
+  const path = document.createElementNS(svg.namespaceURI, "path");
+  path.setAttribute("d", "M0,20" + history.map((value, i) => `V${20 - 19 * value / most}H${i + 1}`).join("") + "V20Z");
+  const title = document.createElementNS(svg.namespaceURI, "title");
+  title.textContent = `${historyOf}, at most ${+most.toPrecision(3)}`;
+  svg.append(title, path);
+  return svg;
 }
 const TABS = [
   ["Findings", page.findings.length, showFindings],
