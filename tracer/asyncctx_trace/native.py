@@ -73,6 +73,7 @@ ACCELERATED: Mapping[str, tuple[str, ...]] = {
         "rewriting.lock_hooks.lock_proxy",
         "waits.await_hooks.suspending",
         "waits.await_hooks.scheduled",
+        "waits.watchdog.next_iteration",
     ),
     "asyncctx_trace.recording": ("writing.append.RecordAppender",),
 }

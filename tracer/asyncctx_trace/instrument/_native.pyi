@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -8,6 +8,9 @@ T = TypeVar("T")
 SCHEMA: int
 SOURCES: int
 ACCELERATED: list[str]
+
+class AddressTable(dict[int, T]):
+    """A dict from addresses to values, with an index for native code."""
 
 def accelerate(name: str, original: T, /) -> T:
     """The C implementation of a function or class; raises LookupError."""
@@ -23,3 +26,9 @@ def call_hidden(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) 
 
 def defer_signal(number: int, /) -> bool:
     """Whether a signal interrupts our own code; it is then raised again when that is done."""
+
+def iterations() -> int:
+    """How many iterations of event loops have been counted."""
+
+def read_running_tasks_from(tasks: dict[Any, Any], running_loop: Callable[[], Any], /) -> None:
+    """Ask asyncio for the running task without a call of its function: tasks are by loop."""

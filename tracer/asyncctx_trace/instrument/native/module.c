@@ -5,8 +5,7 @@
 Shared shared;
 Slots slots;
 PyObject *s_cr_code, *s_native_task, *s_throw, *s_close;
-PyObject *s_enter_started, *s_enter_ended, *s_exit_started, *s_exit_ended;
-PyObject *s_wait_started, *s_wait_ended, *s_done, *s_fut_waiter, *s_state, *s_exception, *s_callbacks, *s_asyncio;
+PyObject *s_done, *s_fut_waiter, *s_state, *s_exception, *s_callbacks, *s_asyncio;
 PyObject *s_enter, *s_exit, *s_acquire, *s_release;
 PyObject *ok, *zero;
 
@@ -49,6 +48,7 @@ static const struct {
     {"rewriting.lock_hooks.lock_proxy", lock_proxy},
     {"waits.await_hooks.suspending", suspending},
     {"waits.await_hooks.scheduled", scheduled},
+    {"waits.watchdog.next_iteration", next_iteration},
 };
 
 static const struct {
@@ -249,6 +249,9 @@ static PyMethodDef methods[] = {
      "Give the C implementation all that it reads from Python, and switch it on."},
     {"defer_signal", defer_signal, METH_O,
      "defer_signal(number): whether it interrupts us, and is then raised again when we are done."},
+    {"iterations", iterations, METH_NOARGS, "How many iterations of event loops have been counted."},
+    {"read_running_tasks_from", read_running_tasks_from, METH_VARARGS,
+     "read_running_tasks_from(tasks, running_loop): by loop, and asyncio's function for it."},
     {"suspended", suspended, METH_O,
      "The function, with tracing suspended in this thread while it runs."},
     {"start_watchdog", start_watchdog, METH_VARARGS,
@@ -292,7 +295,7 @@ execute(PyObject *module)
     if (PyType_Ready(&NativeFunctionType) < 0 || PyType_Ready(&AcquisitionType) < 0
         || PyType_Ready(&ExitType) < 0 || PyType_Ready(&TracedAwaitableType) < 0
         || PyType_Ready(&LockProxyMethodType) < 0 || PyType_Ready(&PrimitiveLockProxyType) < 0
-        || PyType_Ready(&RLockProxyType) < 0 || PyType_Ready(&PythonLockProxyType) < 0) {
+        || PyType_Ready(&AddressTableType) < 0 || PyType_Ready(&RLockProxyType) < 0 || PyType_Ready(&PythonLockProxyType) < 0) {
         return -1;
     }
     NAME(s_cr_code, "cr_code");
@@ -303,24 +306,22 @@ execute(PyObject *module)
     NAME(s_release, "release");
     NAME(s_throw, "throw");
     NAME(s_close, "close");
-    NAME(s_enter_started, "enter_started");
-    NAME(s_enter_ended, "enter_ended");
-    NAME(s_exit_started, "exit_started");
-    NAME(s_exit_ended, "exit_ended");
-    NAME(s_wait_started, "wait_started");
-    NAME(s_wait_ended, "wait_ended");
     NAME(s_done, "done");
     NAME(s_fut_waiter, "_fut_waiter");
     NAME(s_state, "_state");
     NAME(s_exception, "_exception");
     NAME(s_callbacks, "_callbacks");
     NAME(s_asyncio, "_asyncio");
+    if (intern_event_names() < 0) {
+        return -1;
+    }
     if ((ok = PyLong_FromLong(1)) == NULL || (zero = PyLong_FromLong(0)) == NULL) {
         return -1;
     }
     PyObject *caller = new_function(call_hidden, Py_None);
     PyObject *names = accelerated_names();
     int added = PyModule_AddObjectRef(module, "call_hidden", caller);
+    added = added < 0 ? -1 : PyModule_AddType(module, &AddressTableType);
     added = added < 0 ? -1 : PyModule_AddObjectRef(module, "ACCELERATED", names);
     added = added < 0 ? -1 : PyModule_AddIntConstant(module, "SCHEMA", ASYNCCTX_TRACE_SCHEMA);
     added = added < 0 ? -1 : PyModule_AddIntConstant(module, "SOURCES", ASYNCCTX_TRACE_SOURCES);

@@ -62,8 +62,7 @@ enum { ADAPTER_KIND = 1, ADAPTER_RESOURCE = 2 };
 
 /* Interned names and small numbers. */
 extern PyObject *s_cr_code, *s_native_task, *s_throw, *s_close;
-extern PyObject *s_enter_started, *s_enter_ended, *s_exit_started, *s_exit_ended;
-extern PyObject *s_wait_started, *s_wait_ended, *s_done, *s_fut_waiter, *s_state, *s_exception, *s_callbacks, *s_asyncio;
+extern PyObject *s_done, *s_fut_waiter, *s_state, *s_exception, *s_callbacks, *s_asyncio;
 extern PyObject *s_enter, *s_exit, *s_acquire, *s_release;
 extern PyObject *ok; /* int(Outcome.OK) */
 extern PyObject *zero;
@@ -82,19 +81,6 @@ slot_value(const Slot *slot, PyObject *thing)
     return value;
 }
 
-/* The entry for the address of `thing`, borrowed; NULL without an error if there is none. */
-static inline PyObject *
-by_address(PyObject *table, PyObject *thing)
-{
-    PyObject *key = PyLong_FromVoidPtr(thing);
-    if (key == NULL) {
-        return NULL;
-    }
-    PyObject *found = PyDict_GetItemWithError(table, key);
-    Py_DECREF(key);
-    return found;
-}
-
 /* The sink that receives events, borrowed; NULL without an error if there is none. */
 static inline PyObject *
 current_sink(void)
@@ -102,6 +88,11 @@ current_sink(void)
     PyObject *sink = slot_value(&slots.active_sink, shared.active);
     return sink == Py_None ? NULL : sink;
 }
+
+/* -- address_table.c -------------------------------------------------------------------------- */
+
+extern PyTypeObject AddressTableType;
+PyObject *by_address(PyObject *table, PyObject *thing);
 
 /* -- tracing suspended ---------------------------------------------------------------------- */
 
@@ -179,11 +170,26 @@ PyObject *new_exit(PyObject *exit, PyObject *acquisition);
 
 /* -- publish.c ------------------------------------------------------------------------------- */
 
+/* The events that native code delivers. */
+typedef enum {
+    ENTER_STARTED,
+    ENTER_ENDED,
+    EXIT_STARTED,
+    EXIT_ENDED,
+    WAIT_STARTED,
+    WAIT_ENDED,
+    EVENTS,
+} Event;
+
 extern Acquisition *last_exit_started;
 PyObject *now(void);
+PyObject *next_id(void);
 PyObject *running_native(void);
 PyObject *running_task(void);
-int deliver(PyObject *event, PyObject **args, size_t count);
+PyObject *read_running_tasks_from(PyObject *module, PyObject *args);
+PyObject *send_event(Event event, PyObject **args, size_t count);
+int deliver(Event event, PyObject **args, size_t count);
+int intern_event_names(void);
 int may_fall_back(void);
 PyObject *begin_acquisition(
     PyObject *sink, PyObject *manager, PyObject *resource, PyObject *site, PyObject *flags);
@@ -219,6 +225,8 @@ PyObject *skip_none(FUNCTION_ARGUMENTS);
 PyObject *suspending(FUNCTION_ARGUMENTS);
 PyObject *suspending_inside(FUNCTION_ARGUMENTS);
 PyObject *scheduled(FUNCTION_ARGUMENTS);
+PyObject *next_iteration(FUNCTION_ARGUMENTS);
+PyObject *iterations(PyObject *module, PyObject *unused);
 PyObject *start_watchdog(PyObject *module, PyObject *args);
 PyObject *stop_watchdog(PyObject *module, PyObject *unused);
 

@@ -16,9 +16,46 @@ now(void)
 #endif
 }
 
-/* The task object of the library that runs, a new reference; NULL without an error for none. */
+/* Where asyncio keeps its running tasks, and its function for the running loop; NULL until asyncio
+   is imported, and on CPython 3.14 and later, where the function that is called is as fast. */
+static PyObject *running_tasks, *running_loop;
+
 PyObject *
-running_native(void)
+read_running_tasks_from(PyObject *module, PyObject *args)
+{
+    PyObject *tasks, *loop;
+    if (!PyArg_ParseTuple(args, "O!O!", &PyDict_Type, &tasks, &PyCFunction_Type, &loop)) {
+        return NULL;
+    }
+    if (PyCFunction_GET_FLAGS(loop) == METH_NOARGS) {
+        running_tasks = Py_NewRef(tasks); /* never released */
+        running_loop = Py_NewRef(loop);
+    }
+    Py_RETURN_NONE;
+}
+
+/* As running_native, where asyncio says it. */
+static PyObject *
+running_native_of_asyncio(void)
+{
+    Py_ssize_t count = PyDict_GET_SIZE(running_tasks), position = 0;
+    if (count == 0) {
+        return NULL;
+    }
+    PyObject *loop = PyCFunction_GET_FUNCTION(running_loop)(PyCFunction_GET_SELF(running_loop), NULL);
+    PyObject *native = NULL, *of_loop;
+    if (loop != NULL && loop != Py_None) {
+        if (count > 1 || !PyDict_Next(running_tasks, &position, &of_loop, &native) || of_loop != loop) {
+            native = PyDict_GetItemWithError(running_tasks, loop);
+        }
+        Py_XINCREF(native);
+    }
+    Py_XDECREF(loop);
+    return native;
+}
+
+static PyObject *
+running_native_by_call(void)
 {
     PyObject *ask = PyDict_GetItemWithError(shared.task_namespace, s_native_task);
     if (ask == NULL) {
@@ -27,8 +64,16 @@ running_native(void)
     Py_INCREF(ask);
     PyObject *native = PyObject_CallNoArgs(ask);
     Py_DECREF(ask);
+    return native;
+}
+
+/* The task object of the library that runs, a new reference; NULL without an error for none. */
+PyObject *
+running_native(void)
+{
+    PyObject *native = running_tasks == NULL ? running_native_by_call() : running_native_of_asyncio();
     if (native == NULL) {
-        if (PyErr_ExceptionMatches(PyExc_Exception)) {
+        if (PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_Exception)) {
             PyErr_Clear();
         }
         return NULL;
@@ -120,13 +165,84 @@ handle_sink_error(PyObject *sink)
     return done == NULL ? -1 : 0;
 }
 
+static const char *const event_names[EVENTS] = {
+    "enter_started", "enter_ended", "exit_started", "exit_ended", "wait_started", "wait_ended",
+};
+static PyObject *event_names_interned[EVENTS];
+
+int
+intern_event_names(void)
+{
+    for (int event = 0; event < EVENTS; event++) {
+        if ((event_names_interned[event] = PyUnicode_InternFromString(event_names[event])) == NULL) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+typedef PyObject *(*FastMethod)(PyObject *, PyObject *const *, Py_ssize_t);
+
+/* The methods in C of the sink that received the last event, which are called without a look-up. */
+static struct {
+    PyObject *sink; /* its address only */
+    PyTypeObject *type;
+    unsigned int version; /* of the type, which another one has once an attribute was set */
+    FastMethod methods[EVENTS];
+} known_sink;
+
+/* The method in C for an event, NULL without an error if that is not one with positional arguments. */
+static FastMethod
+method_in_c(PyObject *sink, PyObject *name)
+{
+    FastMethod found = NULL;
+    PyObject *of_type = PyObject_GetAttr((PyObject *)Py_TYPE(sink), name);
+    /* Only then: `__getattr__` of another sink may do anything. */
+    PyObject *method = of_type != NULL && Py_IS_TYPE(of_type, &PyMethodDescr_Type)
+                           ? PyObject_GetAttr(sink, name)
+                           : NULL;
+    if (method != NULL && PyCFunction_CheckExact(method) && PyCFunction_GET_SELF(method) == sink
+        && PyCFunction_GET_FLAGS(method) == METH_FASTCALL) {
+        found = (FastMethod)(void (*)(void))PyCFunction_GET_FUNCTION(method);
+    }
+    PyErr_Clear();
+    Py_XDECREF(method);
+    Py_XDECREF(of_type);
+    return found;
+}
+
+static void
+look_up_methods(PyObject *sink)
+{
+    for (int event = 0; event < EVENTS; event++) {
+        known_sink.methods[event] = method_in_c(sink, event_names_interned[event]);
+    }
+    known_sink.sink = sink;
+    known_sink.type = Py_TYPE(sink);
+    known_sink.version = Py_TYPE(sink)->tp_version_tag;
+}
+
+/* Call the method of the sink args[0] for the event. */
+PyObject *
+send_event(Event event, PyObject **args, size_t count)
+{
+    PyObject *sink = args[0];
+    if (sink != known_sink.sink || Py_TYPE(sink) != known_sink.type
+        || Py_TYPE(sink)->tp_version_tag != known_sink.version) {
+        look_up_methods(sink);
+    }
+    FastMethod method = known_sink.methods[event];
+    return method != NULL ? method(sink, args + 1, (Py_ssize_t)count - 1)
+                          : PyObject_VectorcallMethod(event_names_interned[event], args, count, NULL);
+}
+
 /* Deliver an event to the sink args[0], while tracing is suspended; -1 for an error that must reach
    the program. */
 int
-deliver(PyObject *event, PyObject **args, size_t count)
+deliver(Event event, PyObject **args, size_t count)
 {
     PyObject *sink = Py_NewRef(args[0]);
-    PyObject *done = PyObject_VectorcallMethod(event, args, count, NULL);
+    PyObject *done = send_event(event, args, count);
     int result = done == NULL ? handle_sink_error(sink) : 0;
     Py_XDECREF(done);
     Py_DECREF(sink);
@@ -162,6 +278,12 @@ active_sink(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwna
     return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
 }
 
+PyObject *
+next_id(void)
+{
+    return Py_TYPE(shared.ids)->tp_iternext(shared.ids); /* it has no end */
+}
+
 /* Publish the beginning of an enter. A new reference to the acquisition; NULL without an error to
    fall back to the Python code. `flags` may be NULL. */
 PyObject *
@@ -175,7 +297,7 @@ begin_acquisition(PyObject *sink, PyObject *manager, PyObject *resource, PyObjec
     }
     if ((open = slot_value(&slots.task_open, task)) == NULL || !PyList_CheckExact(open)
         || (task_id = slot_value(&slots.task_id, task)) == NULL
-        || (id = PyIter_Next(shared.ids)) == NULL
+        || (id = next_id()) == NULL
         || (acquisition = new_acquisition(id, task, resource)) == NULL || (at = now()) == NULL) {
         goto end;
     }
@@ -184,7 +306,7 @@ begin_acquisition(PyObject *sink, PyObject *manager, PyObject *resource, PyObjec
     PyObject *parent = Py_NewRef(outer == NULL ? zero : ((Acquisition *)outer)->id);
     PyObject *args[] = {sink, at, id, parent, task_id, manager, resource, site, flags};
     size_t count = flags == NULL ? 8 : 9;
-    PyObject *done = PyObject_VectorcallMethod(s_enter_started, args, count, NULL);
+    PyObject *done = send_event(ENTER_STARTED, args, count);
     if (done == NULL) {
         result = handle_sink_error(sink) < 0 ? NULL : Py_NewRef(Py_None);
     }
@@ -253,7 +375,7 @@ publish_enter_ended(Acquisition *acquisition)
     }
     PyObject *args[] = {sink, at, acquisition->id, ok, Py_None};
     PyThreadState *thread = suspend_tracing();
-    int result = deliver(s_enter_ended, args, 5);
+    int result = deliver(ENTER_ENDED, args, 5);
     resume_tracing(thread);
     Py_DECREF(at);
     return result;
@@ -298,7 +420,7 @@ publish_exit_started(Acquisition *acquisition, PyObject *site)
     if (at != NULL && (task = running_task()) != NULL && (sink = current_sink()) != NULL
         && (task_id = slot_value(&slots.task_id, task)) != NULL) {
         PyObject *args[] = {sink, at, acquisition->id, task_id, ok, Py_None, site};
-        result = deliver(s_exit_started, args, site == NULL ? 6 : 7);
+        result = deliver(EXIT_STARTED, args, site == NULL ? 6 : 7);
     }
     else if (PyErr_Occurred()) {
         result = handle_hook_error();
@@ -351,7 +473,7 @@ publish_exit_ended(Acquisition *acquisition)
     }
     PyObject *args[] = {sink, at, acquisition->id, ok, Py_False, Py_None, flags};
     PyThreadState *thread = suspend_tracing();
-    result = deliver(s_exit_ended, args, flags == NULL ? 6 : 7);
+    result = deliver(EXIT_ENDED, args, flags == NULL ? 6 : 7);
     resume_tracing(thread);
 end:
     if (result < 0 && PyErr_Occurred()) {

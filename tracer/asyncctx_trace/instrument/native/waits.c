@@ -8,21 +8,75 @@ enum { AWAITING_KIND, AWAITING_THING, AWAITING_ATTRIBUTE, AWAITING_SIZE };
 /* Members of WaitKind that are not handled here, or only in part. */
 enum { KIND_FUTURE = 1, KIND_TASK, KIND_TASKS, KIND_FIRST_TASK, KIND_LOCK = 11 };
 
-/* `_asyncio.Future`; NULL without an error before asyncio is imported. */
-static PyTypeObject *
-plain_future_type(void)
+/* An attribute that a class in C computes, read without a look-up by name. */
+typedef struct {
+    getter get;
+    void *closure;
+} Attribute;
+
+/* asyncio's own classes, which are not replaced; `future` is NULL before asyncio is imported. */
+static struct {
+    PyTypeObject *future, *task;
+    Attribute future_state, future_exception, future_callbacks, task_state, task_waiter;
+} asyncio;
+
+static int
+find_attribute(Attribute *attribute, PyObject *type, PyObject *name)
 {
-    static PyTypeObject *type;
-    if (type == NULL) {
-        PyObject *module = PyImport_GetModule(s_asyncio);
-        PyObject *found = module == NULL ? NULL : PyObject_GetAttrString(module, "Future");
-        Py_XDECREF(module);
-        if (found != NULL && PyType_Check(found)) {
-            type = (PyTypeObject *)found; /* never released */
-        }
-        PyErr_Clear();
+    PyObject *found = PyObject_GetAttr(type, name);
+    int is_computed = found != NULL && Py_IS_TYPE(found, &PyGetSetDescr_Type);
+    if (is_computed) {
+        PyGetSetDef *definition = ((PyGetSetDescrObject *)found)->d_getset;
+        attribute->get = definition->get;
+        attribute->closure = definition->closure;
     }
-    return type;
+    Py_XDECREF(found); /* the class keeps it */
+    return is_computed;
+}
+
+static void
+find_asyncio(void)
+{
+    PyObject *module = PyImport_GetModule(s_asyncio);
+    PyObject *future = module == NULL ? NULL : PyObject_GetAttrString(module, "Future");
+    PyObject *task = future == NULL ? NULL : PyObject_GetAttrString(module, "Task");
+    if (task != NULL && PyType_Check(future) && PyType_Check(task)
+        && find_attribute(&asyncio.future_state, future, s_state)
+        && find_attribute(&asyncio.future_exception, future, s_exception)
+        && find_attribute(&asyncio.future_callbacks, future, s_callbacks)
+        && find_attribute(&asyncio.task_state, task, s_state)
+        && find_attribute(&asyncio.task_waiter, task, s_fut_waiter)) {
+        asyncio.task = (PyTypeObject *)Py_NewRef(task); /* never released */
+        asyncio.future = (PyTypeObject *)Py_NewRef(future);
+    }
+    Py_XDECREF(task);
+    Py_XDECREF(future);
+    Py_XDECREF(module);
+    PyErr_Clear();
+}
+
+static inline int
+is_future(PyObject *object)
+{
+    if (asyncio.future == NULL) {
+        find_asyncio();
+    }
+    return Py_IS_TYPE(object, asyncio.future);
+}
+
+static inline int
+is_task(PyObject *object)
+{
+    if (asyncio.task == NULL) {
+        find_asyncio();
+    }
+    return Py_IS_TYPE(object, asyncio.task);
+}
+
+static inline PyObject *
+attribute_of(PyObject *object, const Attribute *attribute)
+{
+    return attribute->get(object, attribute->closure);
 }
 
 typedef struct {
@@ -66,10 +120,10 @@ set_slot(const Slot *slot, PyObject *thing, PyObject *value)
 static int
 is_plain_future(PyObject *value, PyObject **kind)
 {
-    if (!Py_IS_TYPE(value, plain_future_type())) {
+    if (!is_future(value)) {
         return 0;
     }
-    PyObject *callbacks = PyObject_GetAttr(value, s_callbacks);
+    PyObject *callbacks = attribute_of(value, &asyncio.future_callbacks);
     int plain = callbacks == Py_None;
     Py_XDECREF(callbacks);
     *kind = shared.future_kind;
@@ -89,9 +143,13 @@ subject_of(PyObject *task, PyObject *awaited, PyObject *value, PyObject **kind, 
         *subject = slot_value(&slots.task_id, other);
         return *subject == NULL;
     }
-    PyObject *code = PyObject_GetAttr(awaited, s_cr_code);
-    PyObject *entry = code == NULL ? NULL : by_address(shared.awaiting_by_code, code);
-    Py_XDECREF(code);
+#if PY_VERSION_HEX >= 0x030C0000
+    PyCodeObject *code = PyGen_GetCode((PyGenObject *)awaited);
+    Py_DECREF(code); /* the coroutine keeps it */
+#else
+    PyCodeObject *code = ((PyCoroObject *)awaited)->cr_code;
+#endif
+    PyObject *entry = by_address(shared.awaiting_by_code, (PyObject *)code);
     if (entry == NULL || !PyTuple_Check(entry) || PyTuple_GET_SIZE(entry) != ENTRY_SIZE) {
         return 1;
     }
@@ -137,14 +195,14 @@ publish_wait_started(PyObject *sink, PyObject *site_object, PyObject *awaited, P
 {
     int result = 1;
     PyObject *kind, *subject, *site, *task_id, *wait, *before, *at = NULL, *id = NULL, *address = NULL;
+    void *suspended_on;
     PyObject *task = running_task();
     if (task == NULL) {
         return 1;
     }
     if ((wait = slot_value(&slots.task_wait, task)) == NULL
         || (before = slot_value(&slots.task_suspended_on, task)) == NULL
-        || (task_id = slot_value(&slots.task_id, task)) == NULL
-        || (address = PyLong_FromVoidPtr(value)) == NULL) {
+        || (task_id = slot_value(&slots.task_id, task)) == NULL) {
         goto end;
     }
     if (wait == Py_None) {
@@ -153,7 +211,8 @@ publish_wait_started(PyObject *sink, PyObject *site_object, PyObject *awaited, P
     }
     if (wait != zero) {
         /* An outer coroutine passes on what an inner one has yielded. */
-        result = PyObject_RichCompareBool(before, address, Py_EQ) == 1 ? 0 : 1;
+        suspended_on = PyLong_AsVoidPtr(before);
+        result = suspended_on == value ? 0 : 1;
         goto end;
     }
     if ((site = slot_value(&slots.site_id, site_object)) == NULL || site == zero
@@ -162,13 +221,14 @@ publish_wait_started(PyObject *sink, PyObject *site_object, PyObject *awaited, P
         goto end;
     }
     result = 1;
-    if ((at = now()) == NULL || (id = PyIter_Next(shared.ids)) == NULL) {
+    if ((at = now()) == NULL || (id = next_id()) == NULL
+        || (address = PyLong_FromVoidPtr(value)) == NULL) {
         goto end;
     }
     set_slot(&slots.task_wait, task, id);
     set_slot(&slots.task_suspended_on, task, address);
     PyObject *args[] = {sink, at, id, task_id, subject, site, kind};
-    result = deliver(s_wait_started, args, 7);
+    result = deliver(WAIT_STARTED, args, 7);
 end:
     Py_XDECREF(at);
     Py_XDECREF(id);
@@ -213,26 +273,49 @@ suspending_inside(PyObject *self, PyObject *const *args, size_t nargsf, PyObject
     return call_original(self, args, nargsf, kwnames);
 }
 
-/* int(Outcome) of a future that is done, borrowed; NULL if that is not seen so easily. */
+/* The first character of the state of a future or task: of PENDING, CANCELLED or FINISHED. */
+static Py_UCS4
+initial_of(PyObject *state)
+{
+    Py_UCS4 initial = state != NULL && PyUnicode_Check(state) && PyUnicode_GET_LENGTH(state) > 0
+                          ? PyUnicode_READ_CHAR(state, 0)
+                          : 0;
+    Py_XDECREF(state);
+    return initial;
+}
+
+/* int(Outcome) of the future that a task waits for, borrowed; NULL if that is not seen so easily. */
 static PyObject *
 outcome_of_waiter(PyObject *native)
 {
-    PyObject *outcome = NULL, *error = NULL;
-    PyObject *future = PyObject_GetAttr(native, s_fut_waiter);
-    PyObject *state = future == NULL ? NULL : PyObject_GetAttr(future, s_state);
-    if (state != NULL && PyUnicode_Check(state)) {
-        if (PyUnicode_CompareWithASCIIString(state, "CANCELLED") == 0) {
+    PyObject *outcome = NULL;
+    PyObject *future = is_task(native) ? attribute_of(native, &asyncio.task_waiter) : NULL;
+    if (future != NULL && (is_future(future) || is_task(future))) {
+        Py_UCS4 state = initial_of(attribute_of(future, &asyncio.future_state));
+        if (state == 'C') {
             outcome = shared.cancelled;
         }
-        else if (PyUnicode_CompareWithASCIIString(state, "FINISHED") == 0
-                 && (error = PyObject_GetAttr(future, s_exception)) != NULL) {
+        else if (state == 'F') {
+            PyObject *error = attribute_of(future, &asyncio.future_exception);
             outcome = error == Py_None ? ok : NULL;
+            Py_XDECREF(error);
         }
     }
-    Py_XDECREF(error);
-    Py_XDECREF(state);
     Py_XDECREF(future);
     return outcome;
+}
+
+/* Whether the running task goes on; -1 with an error. */
+static int
+goes_on(PyObject *running)
+{
+    if (is_task(running)) {
+        return initial_of(attribute_of(running, &asyncio.task_state)) == 'P';
+    }
+    PyObject *done = PyObject_CallMethodNoArgs(running, s_done);
+    int result = done == NULL ? -1 : done == Py_False;
+    Py_XDECREF(done);
+    return result;
 }
 
 /* As publish_wait_started. */
@@ -246,19 +329,17 @@ publish_wait_ended(PyObject *sink, PyObject *callback)
         return 1;
     }
     if (running != NULL) {
-        PyObject *done = PyObject_CallMethodNoArgs(running, s_done);
-        PyObject *waker = done == Py_False ? by_address(shared.tasks, running) : NULL;
-        int goes_on = done == Py_False;
-        Py_XDECREF(done);
+        int alive = goes_on(running);
+        PyObject *waker = alive == 1 ? by_address(shared.tasks, running) : NULL;
         Py_DECREF(running);
-        if (!goes_on) {
+        if (alive != 1) {
             return 1; /* its end is to be published */
         }
         if (waker != NULL && (waker_id = slot_value(&slots.task_id, waker)) == NULL) {
             return 1;
         }
     }
-    PyObject *native = PyCFunction_Check(callback) ? PyCFunction_GET_SELF(callback)
+    PyObject *native = PyCFunction_CheckExact(callback) ? PyCFunction_GET_SELF(callback)
                        : PyMethod_Check(callback)  ? PyMethod_GET_SELF(callback)
                                                    : NULL;
     PyObject *task = native == NULL ? NULL : by_address(shared.tasks, native);
@@ -275,7 +356,7 @@ publish_wait_ended(PyObject *sink, PyObject *callback)
     if ((outcome = outcome_of_waiter(native)) != NULL && (at = now()) != NULL) {
         set_slot(&slots.task_wait, task, zero);
         PyObject *args[] = {sink, at, wait, outcome, waker_id};
-        result = deliver(s_wait_ended, args, 5);
+        result = deliver(WAIT_ENDED, args, 5);
         Py_DECREF(at);
     }
     Py_DECREF(waker_id);

@@ -20,6 +20,22 @@ static long long interval; /* ns */
 static PyObject *function;
 static PyInterpreterState *interpreter;
 
+static unsigned long long iteration_count;
+
+/* A hook at the beginning of each iteration of an event loop. */
+PyObject *
+next_iteration(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    iteration_count++;
+    Py_RETURN_NONE;
+}
+
+PyObject *
+iterations(PyObject *module, PyObject *unused)
+{
+    return PyLong_FromUnsignedLongLong(iteration_count);
+}
+
 /* Wait for the interval to pass; return whether the thread is to stop. */
 static int
 sleep_until_next(struct timespec *next)

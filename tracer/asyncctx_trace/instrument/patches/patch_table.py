@@ -122,11 +122,12 @@ def _of_waits(scope: Scope) -> Iterator[Patch]:
         "BaseEventLoop.call_soon",
         partial(_beginning, waits.scheduled, ("callback",)),
     )
-    yield Patch(
-        "asyncio.base_events",
-        "BaseEventLoop._run_once",
-        partial(_beginning, watchdog.next_iteration, ()),
-    )
+    if watchdog.IS_POSSIBLE:
+        yield Patch(
+            "asyncio.base_events",
+            "BaseEventLoop._run_once",
+            partial(_beginning, watchdog.next_iteration, ()),
+        )
     yield Patch(
         "trio._core._run",
         "Runner.reschedule",

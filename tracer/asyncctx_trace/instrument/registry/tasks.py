@@ -9,6 +9,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
+from types import BuiltinFunctionType
 from typing import TYPE_CHECKING, Any
 
 from asyncctx_trace.instrument import sinks
@@ -20,6 +21,7 @@ from asyncctx_trace.instrument.registry.coroutines import (
 )
 from asyncctx_trace.instrument.registry.weak_ids import WeakIdMap
 from asyncctx_trace.model.unpatched import unpatched
+from asyncctx_trace.native import extension
 
 if TYPE_CHECKING:
     from asyncctx_trace.instrument.publish import Acquisition
@@ -84,6 +86,7 @@ class Task:
         )
 
 
+_native = extension("asyncctx_trace.instrument")
 _next_id = itertools.count(1).__next__
 by_native: WeakIdMap[Task] = WeakIdMap(lambda task: _native_task_gone(task))
 """By the task object of asyncio or trio."""
@@ -374,16 +377,29 @@ def _native_task() -> Any:
     if events is None or tasks is None or not hasattr(tasks, "current_task"):
         return None
     found: Callable[[], Any] = tasks.current_task
+    get_running_loop: Any = getattr(events, "_get_running_loop", None)
     if sys.version_info < (3, 12):
         # There asyncio.current_task is written in Python and takes 0.4 µs; this is its essence.
         running: dict[Any, Any] = tasks._current_tasks  # noqa: SLF001 - see above
-        get_running_loop = events._get_running_loop  # noqa: SLF001 - see above
 
         def found() -> Any:
             return running.get(get_running_loop())
 
+    _read_running_tasks(tasks, get_running_loop)
     native_task = found
     return found()
+
+
+def _read_running_tasks(tasks: Any, get_running_loop: Any) -> None:
+    """Have native code read what asyncio's own function returns, in a tenth of the time.
+
+    From CPython 3.14 on that is as fast itself, and does not use this dict.
+    """
+    running: Any = getattr(tasks, "_current_tasks", None)
+    if sys.version_info >= (3, 14) or _native is None or type(running) is not dict:
+        return
+    if isinstance(get_running_loop, BuiltinFunctionType):  # not asyncio in Python
+        _native.read_running_tasks_from(running, get_running_loop)
 
 
 native_task = _native_task

@@ -8,10 +8,15 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from asyncctx_trace.instrument.hidden_frames import hidden, suspended
+from asyncctx_trace.native import extension
 
-__all__ = ["WeakIdMap"]
+__all__ = ["WeakIdMap", "address_table"]
 
 T = TypeVar("T")
+
+_native = extension("asyncctx_trace.instrument")
+address_table: type[dict[int, Any]] = dict if _native is None else _native.AddressTable
+"""A dict whose keys are addresses, which native code reads without making any."""
 
 
 class WeakIdMap(Generic[T]):
@@ -28,7 +33,7 @@ class WeakIdMap(Generic[T]):
     __slots__ = ("_on_collected", "_refs", "by_id")
 
     def __init__(self, on_collected: Callable[[T], object] | None = None) -> None:
-        self.by_id: dict[int, T] = {}
+        self.by_id: dict[int, T] = address_table()
         """Address -> value, for hot paths and native code, which look up by address; read only."""
         self._refs: dict[int, weakref.ref[Any]] = {}
         self._on_collected = on_collected

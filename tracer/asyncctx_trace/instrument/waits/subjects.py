@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from asyncctx_trace.instrument.hidden_frames import call_hidden, hidden
 from asyncctx_trace.instrument.registry.lookups import on_type
+from asyncctx_trace.instrument.registry.weak_ids import address_table
 from asyncctx_trace.model.waits import OF_TASKS, WaitKind
 
 __all__ = [
@@ -124,7 +125,7 @@ LISTED: dict[tuple[str, str], Awaiting] = {
 }
 """By module and qualified name."""
 
-awaiting_by_code: dict[int, tuple[CodeType, Awaiting, type | None]] = {}
+awaiting_by_code: dict[int, tuple[CodeType, Awaiting, type | None]] = address_table()
 """The entry of a function, and the class of what it waits for, by the address of its code."""
 
 

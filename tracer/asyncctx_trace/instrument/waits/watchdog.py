@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
 import sys
 import threading
 from collections.abc import Callable
 from typing import Any
 
 from asyncctx_trace.instrument import sinks
-from asyncctx_trace.instrument.hidden_frames import suspended
+from asyncctx_trace.instrument.hidden_frames import hidden, suspended
 from asyncctx_trace.instrument.waits.stalls import INTERVAL_NS, RunningLoop, look
 from asyncctx_trace.model.unpatched import unpatched
-from asyncctx_trace.native import extension
+from asyncctx_trace.native import accelerated, extension
 
 __all__ = [
+    "IS_POSSIBLE",
     "continue_after_fork",
     "forget_after_fork",
     "loop_ended",
@@ -24,9 +24,6 @@ __all__ = [
     "watch",
 ]
 
-_iterations = itertools.count(1)
-next_iteration = _iterations.__next__
-"""Called by every loop at the beginning of an iteration."""
 _lock = unpatched.RLock()
 """Held while loops are added or removed, and while the thread is started or stopped."""
 _loops: tuple[RunningLoop, ...] = ()
@@ -37,6 +34,17 @@ _own: Callable[[str], bool] | None = None
 
 _native = extension("asyncctx_trace.instrument")
 """Has the thread; without it, nothing is watched."""
+IS_POSSIBLE = _native is not None
+"""Whether loops can be watched."""
+
+
+@accelerated
+@hidden
+def next_iteration() -> None:
+    """Count an iteration; called by every loop at the beginning of one.
+
+    Only native code counts, since nothing is watched without it.
+    """
 
 
 def watch(own: Callable[[str], bool] | None) -> None:
@@ -119,6 +127,6 @@ def _look() -> None:
     if own is None:
         return
     try:
-        look(_loops, int(repr(_iterations)[6:-1]), own)
+        look(_loops, _native.iterations(), own)
     except Exception as error:
         sinks.hook_failed(error)
