@@ -317,6 +317,22 @@ def test_cleanups_are_counted_by_what_they_went_through() -> None:
     assert reported.slowest == 8 * MS
 
 
+def test_what_a_task_group_does_at_its_end_is_no_cleanup() -> None:
+    """It waits for its tasks."""
+    story = Story()
+    story.resource("group", "task group", None)
+    group, lock = story.asks(0, "t", "group"), story.asks(1, "t", "a")
+    for one in (group, lock):
+        story.gets_in(1, one)
+    story.leaves(2, lock)
+    story.is_out(3, lock)
+    story.leaves(3, group)
+    story.is_out(90, group)
+    snapshot = Snapshot(story.timeline())
+
+    assert [snapshot.resource_name(each.resource) for each in cleanups(snapshot)] == ["a"]
+
+
 def test_the_first_that_went_wrong_explains_what_followed() -> None:
     """One worker fails, its siblings are cancelled; what failed long after is another story."""
     story = Story()

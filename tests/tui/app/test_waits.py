@@ -55,6 +55,25 @@ async def test_lanes_show_what_each_task_waits_for(recording: Path) -> None:
 
 
 @async_test
+async def test_no_view_calls_the_exit_of_a_task_group_cleanup(recording: Path) -> None:
+    """It waits for its children, in the views of resources and of cleanup, too."""
+    async with open_app(recording, (120, 40)) as driver:
+        await go_to(driver, 150)
+        await driver.press("2")
+        await driver.settle()
+        resources = driver.text
+        await driver.press("4")
+        await driver.settle()
+        cleanup = driver.text
+
+        group = next(line for line in resources.splitlines() if "\u2588parent\u2593" in line)
+        assert "\u2571" not in group
+        assert "parent waits for its children for 130 ms" in resources
+        assert "TaskGroup  150 ms so far · waits for its children" in cleanup
+        assert "TaskGroup  waits for its children for 130 ms so far" in cleanup
+
+
+@async_test
 async def test_a_selected_wait_has_details_and_an_arrow_from_who_woke_it(recording: Path) -> None:
     """A click selects it; the arrow is at its end."""
     async with open_app(recording) as driver:

@@ -115,3 +115,16 @@ def test_durations_are_parsed(text: str, ns: int) -> None:
 def test_an_empty_expression_matches_everything() -> None:
     """It shows all lanes."""
     assert parse("  ") is None
+
+
+def test_a_task_group_has_no_cleanup(tmp_path: Path) -> None:
+    """Its exit waits for its tasks, however long they take."""
+    builder = RecordingBuilder(tmp_path / "x.actx").task(1, "anna")
+    builder.resource(1, "TaskGroup", "task group", None).resource(2, "lock")
+    builder.acquisition(1, 1, 0, 1, 2, 90)
+    builder.acquisition(1, 2, 3, 4, 5, 80)
+    timeline = builder.timeline(100)
+    wanted = parse("cleanup>1ms")
+
+    assert wanted is not None
+    assert [row for row in range(2) if wanted(timeline, row, START + 100 * MS)] == [1]

@@ -57,7 +57,7 @@ def arrange_marks(
         name = name if name.isascii() else ""
         mark = _full_mark(run.column, run.length, letter, name, foreground)
         found.setdefault(depth, []).append(mark)
-    for depth, mark in _children_marks(timeline, group_rows, viewport, now):
+    for depth, mark in children_marks(timeline, group_rows, viewport, now):
         found.setdefault(0 if folded else depth, []).append(mark)
     for stall, depth in zip(stalls, depths[len(whole) :], strict=True):
         first = max(0, viewport.column_of(stall.since))
@@ -102,10 +102,13 @@ def _short_marks(
     return marks
 
 
-def _children_marks(
+def children_marks(
     timeline: Timeline, rows: Sequence[int], viewport: Viewport, now: int
 ) -> Iterator[tuple[int, WaitMark]]:
-    """Yield depth and mark of the exits of task groups, as far as they fill columns."""
+    """Yield depth and mark of the exits of task groups, as far as they fill columns.
+
+    ``rows`` are acquisitions of task groups, in order.
+    """
     last = bisect_left(rows, viewport.end, key=timeline.enter_started.__getitem__)
     for row in rows[max(0, last - viewport.width) : last]:
         started, ended = timeline.exit_started[row], timeline.exit_ended[row]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
+from asyncctx_trace.analysis.cleanup import is_group
 from asyncctx_trace.analysis.loop_stalls import Stall, describe_line
 from asyncctx_trace.analysis.timeline.table import Acquisition, Timeline
 from asyncctx_trace.model.durations import format_duration
@@ -82,11 +83,10 @@ def describe(timeline: Timeline, occupants: Occupants, at: int) -> str:
     """Describe who holds, cleans up and waits: ``a holds `x` for 3 ms · b, c wait``."""
     name = f"`{resource_name(timeline, occupants.resource)}`"
     parts = []
-    known = timeline.resources.get(occupants.resource)
     of_children = "for the children of"
     leaving = (
         (f"waits {of_children}", f"wait {of_children}")
-        if known is not None and known.kind == "task group"
+        if is_group(timeline, occupants.resource)
         else ("cleans up", "clean up")
     )
     for who, verb, plural, since in (
@@ -149,11 +149,16 @@ def describe_waits(tracks: LaneSet, at: int) -> list[str]:
 def describe_queue(timeline: Timeline, occupants: Occupants, at: int) -> list[str]:
     """Describe holders and waiters, one line each, in queue order, with durations."""
     lines = [f"`{resource_name(timeline, occupants.resource)}`"]
-    for who, verb in ((occupants.holders, "held by"), (occupants.cleaners, "cleaned up by")):
-        lines += [
-            f"{verb} {task_name(timeline, a.task)} for {format_duration(at - _got_in(a))}"
-            for a in who
-        ]
+    of_group = is_group(timeline, occupants.resource)
+    for a in occupants.holders:
+        held = format_duration(at - _got_in(a))
+        lines.append(f"held by {task_name(timeline, a.task)} for {held}")
+    for a in occupants.cleaners:
+        name = task_name(timeline, a.task)
+        if of_group:
+            lines.append(f"{name} waits for its children for {format_duration(at - _left(a))}")
+        else:
+            lines.append(f"cleaned up by {name} for {format_duration(at - _got_in(a))}")
     for position, a in enumerate(occupants.waiters, 1):
         waited = format_duration(at - a.enter_started)
         lines.append(f"{position}. in the queue: {task_name(timeline, a.task)}, for {waited}")
@@ -201,8 +206,7 @@ def _describe_events(timeline: Timeline, a: Acquisition, at: int) -> Iterator[st
             yield f"{who} gets {what} after {waited}"
         elif a.enter_outcome is not None:
             yield f"{who} {_NOT_ENTERED[a.enter_outcome]} {what} after {waited}"
-    known = timeline.resources.get(a.resource)
-    if known is not None and known.kind == "task group":
+    if is_group(timeline, a.resource):
         yield from _describe_group_events(timeline, a, at)
         return
     if a.exit_started == at and a.body_outcome is not None:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from asyncctx_trace.analysis.cleanup import cleanups
+from asyncctx_trace.analysis.cleanup import cleanups, is_group
 from asyncctx_trace.analysis.contention.attribution import blame
 from asyncctx_trace.analysis.contention.costs import contention_in
 from asyncctx_trace.analysis.contention.critical_path import critical_path
 from asyncctx_trace.analysis.loop_stalls import describe_line, stall_lines
 from asyncctx_trace.analysis.snapshot import Snapshot
+from asyncctx_trace.analysis.timeline.table import Phase
 from asyncctx_trace.analysis.wait_statistics import describe_group, describe_wakers, wait_groups
 from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.text import percent, shorten
@@ -111,11 +112,10 @@ def _cleanups(snapshot: Snapshot) -> list[Line]:
 
 def _path(snapshot: Snapshot) -> list[Line]:
     path = critical_path(snapshot)
-    doing = {"enter": "entering", "body": "holding", "exit": "cleaning up"}
     return [
         Line(
             (
-                "outside of any" if phase is None else doing[phase],
+                _doing(snapshot, phase, resource),
                 "" if resource is None else snapshot.resource_name(resource),
                 "" if site is None else snapshot.site_label(site),
                 ns,
@@ -125,6 +125,15 @@ def _path(snapshot: Snapshot) -> list[Line]:
         )
         for (phase, resource, site), ns in path.shares(snapshot)
     ]
+
+
+def _doing(snapshot: Snapshot, phase: Phase | None, resource: int | None) -> str:
+    """Return what a task does in a phase of an acquisition of ``resource``."""
+    if phase is None:
+        return "outside of any"
+    if phase == "exit" and resource is not None and is_group(snapshot.timeline, resource):
+        return "waiting for the children of"
+    return {"enter": "entering", "body": "holding", "exit": "cleaning up"}[phase]
 
 
 def _waits(snapshot: Snapshot) -> list[Line]:

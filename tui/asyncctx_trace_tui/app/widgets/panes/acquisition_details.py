@@ -83,9 +83,8 @@ class Details(TextPage):
         if a.suppressed:
             lines.append(detail_line("", "the exit suppressed the error of the body", "wait"))
         if a.exit_task != a.task:
-            lines.append(
-                detail_line("", f"cleaned up by {task_name(timeline, a.exit_task)}", "wait")
-            )
+            did = "left" if a.resource in state.tracks.groups else "cleaned up"
+            lines.append(detail_line("", f"{did} by {task_name(timeline, a.exit_task)}", "wait"))
         lines += self._family(a)
         if state.anchor is not None:
             lines += self._spans(a, state.anchor)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asyncctx_trace.analysis.cleanup import Unwinding, unwindings
+from asyncctx_trace.analysis.cleanup import Unwinding, is_group, unwindings
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Acquisition
 from asyncctx_trace.model.durations import format_duration
@@ -45,13 +45,17 @@ class Cleanup(TextPage):
         what = resource_name(timeline, a.resource)
         since = format_duration(at - (a.enter_ended or a.enter_started))
         leaving = a.phase_at(at) == "exit"
+        of_group = is_group(timeline, a.resource)
         glyph, foreground = (
-            (self.glyphs.full[2], "cleanup") if leaving else (self.glyphs.full[1], "hold")
+            (self.glyphs.full[2], "cleanup")
+            if leaving and not of_group
+            else (self.glyphs.full[1], "hold")
         )
+        waiting = " · waits for its children" if leaving and of_group else ""
         spans = [
             Span("   " * a.depth + glyph + " ", foreground),
             Span(what),
-            Span(f"  {since} so far · {self.state.snapshot.site_label(a.site)}", "faint"),
+            Span(f"  {since} so far{waiting} · {self.state.snapshot.site_label(a.site)}", "faint"),
         ]
         if leaving and a.body_error is not None:
             spans.append(Span(f"  {a.body_error.type}: {a.body_error.message}", "error"))
@@ -79,10 +83,13 @@ class Cleanup(TextPage):
         state = self.state
         timeline = state.timeline
         started = a.exit_started or 0
+        of_group = is_group(timeline, a.resource)
         if a.exit_ended is None or a.exit_ended > at:
             took = f"for {format_duration(at - started)} so far"
+            took = f"waits for its children {took}" if of_group else took
         else:
-            took = f"in {format_duration(a.exit_ended - started)}"
+            took = format_duration(a.exit_ended - started)
+            took = f"waited for its children for {took}" if of_group else f"in {took}"
         spans = [
             Span(f"{number:>4}  ", "head"),
             Span(f"{state.clock(started)}  ", "faint"),

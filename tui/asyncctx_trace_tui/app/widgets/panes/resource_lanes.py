@@ -13,6 +13,7 @@ from asyncctx_trace_tui.app.widgets.time_rows import LineLabel, TimeRows
 from asyncctx_trace_tui.view.cells.curves import draw_curve
 from asyncctx_trace_tui.view.cells.drawing import CellSegment, draw
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
+from asyncctx_trace_tui.view.lane_marks import children_marks
 from asyncctx_trace_tui.view.narration import describe, occupants_at
 from asyncctx_trace_tui.view.resource_entries import FEW_UNITS, ResourceEntry, resource_entries
 from asyncctx_trace_tui.view.resource_lines import ResourceLayout, ResourceLine, lay_out
@@ -168,14 +169,21 @@ class Resources(TimeRows[ResourceLine]):
             return [CellSegment(text, "hold", "")]
         if line.kind != "unit" or line.unit >= len(entry.units):
             return [CellSegment(" " * state.viewport.width, "idle", "")]
-        as_of = state.answers.as_of
+        unit = entry.units[line.unit]
+        now = state.now if state.answers.as_of is None else state.answers.as_of
         return draw(
-            entry.units[line.unit],
+            unit,
             state.viewport,
-            state.now if as_of is None else as_of,
+            now,
             self.glyphs,
             label=None if line.part else self._holder_label,
             holder=self._holder_color,
+            marks=[
+                mark
+                for _, mark in children_marks(
+                    unit.timeline, unit.rows if unit.groups else (), state.viewport, now
+                )
+            ],
         )
 
     def _holder_color(self, row: int) -> str:
