@@ -19,6 +19,8 @@ class EventLog:
     resources: dict[int, tuple[str, str, int | None]] = field(default_factory=dict)
     sites: dict[int, tuple[str, int, str, str]] = field(default_factory=dict)
     managers: dict[int, str] = field(default_factory=dict)
+    coroutines: dict[int, str] = field(default_factory=dict)
+    """Task -> the qualified name of its coroutine."""
     started: list[tuple[str, str, str, int]] = field(default_factory=list)
     """manager, name of resource, text of site, parent"""
     waits: list[tuple[object, ...]] = field(default_factory=list)
@@ -48,7 +50,7 @@ class EventLog:
         thread: str,
         coroutine: str = "",
     ) -> None:
-        pass
+        self.coroutines[task] = coroutine
 
     def task_ended(self, at: int, task: int) -> None:
         pass

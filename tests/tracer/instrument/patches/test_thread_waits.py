@@ -174,6 +174,41 @@ def test_a_thread_waits_for_a_coroutine_that_it_gave_to_a_loop(log: EventLog) ->
     assert kinds["future.result()"] == "task"
 
 
+def test_a_coroutine_that_runs_before_its_future_is_returned_has_one_task(
+    log: EventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop of a busy process may be faster than the thread."""
+    waiting = threading.Event()
+
+    async def inside() -> int:
+        async with asyncio.Lock():
+            waiting.set()
+        return 1
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        schedule = loop.call_soon_threadsafe
+
+        def run_at_once(*arguments: Any, **keywords: Any) -> asyncio.Handle:
+            handle = schedule(*arguments, **keywords)
+            waiting.wait()
+            return handle
+
+        def outside() -> None:
+            with monkeypatch.context() as patched:
+                patched.setattr(loop, "call_soon_threadsafe", run_at_once)
+                future = asyncio.run_coroutine_threadsafe(inside(), loop)
+            future.result()
+
+        await asyncio.to_thread(outside)
+
+    asyncio.run(main())
+
+    assert [task for task in log.coroutines.values() if task.endswith("inside")] == [
+        inside.__qualname__
+    ]
+
+
 @pytest.mark.usefixtures("log")
 def test_an_error_in_another_thread_is_passed_on_untouched() -> None:
     """With the frames that it always has."""

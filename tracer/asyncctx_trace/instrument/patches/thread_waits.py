@@ -316,22 +316,26 @@ class ThreadWaits:
     # -- coroutines for the loop of another thread --------------------------------------------
 
     def _submitting(self, code: CodeType, *consts: object) -> CodeType:
-        return watched(code, _pair, self._coroutine_submitted, _nothing, 2, *consts)
-
-    @suspended
-    def _coroutine_submitted(self, handle: tuple[Any, Any], future: Any) -> None:
-        if sinks.active.sink is None:
-            return
-        try:
-            coroutine, loop = handle
-            _submitted.add(future, tasks.of_coroutine(coroutine, _thread_of(loop)))
-        except Exception as error:
-            sinks.hook_failed(error)
+        return watched(code, _coroutine_passed, _coroutine_submitted, _nothing, 2, *consts)
 
 
-@hidden
-def _pair(coroutine: Any, loop: Any) -> tuple[Any, Any]:
-    return coroutine, loop
+@suspended
+def _coroutine_passed(coroutine: Any, loop: Any) -> Task | None:
+    """Return the task that will run ``coroutine``; the loop may do so before the call returns."""
+    if sinks.active.sink is None or not hasattr(type(coroutine), "send"):
+        return None
+    try:
+        return tasks.of_coroutine(coroutine, _thread_of(loop))
+    except Exception as error:
+        sinks.hook_failed(error)
+        return None
+
+
+@suspended
+def _coroutine_submitted(task: Task | None, future: Any) -> None:
+    """Note that ``future`` is that of ``task``."""
+    if task is not None:
+        _submitted.add(future, task)
 
 
 @hidden
