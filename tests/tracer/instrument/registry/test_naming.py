@@ -18,6 +18,8 @@ from asyncctx_trace.instrument.registry.naming import receiver
         ("pools[kind].getconn()", "pools[kind]"),
         ("await (await make()).getconn()", "await make()"),
         ("pool_of(user.name).getconn()", "pool_of(user.name)"),
+        ("nursery.start_soon(self.pool.getconn)", "self.pool"),
+        ("to_thread(outer.getconn, inner.getconn())", "inner"),
         ("pool.connection()", ""),
         ("getconn()", ""),
         ("pool.getconn(", ""),

@@ -75,3 +75,34 @@ def test_a_sleep_that_is_over_is_not_cancelled(statement: str, outcome: str) -> 
 
     assert [wait[2] for wait in waits if wait[0] == "started"] == ["sleep"]
     assert ("ended", 1, outcome, False) in waits
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        ("ready.wait", "ready.set()", ("event", "ready", "nursery.start_soon(ready.wait)")),
+        (
+            "getting.receive",
+            "await giving.send(1)",
+            ("receive", "getting", "nursery.start_soon(getting.receive)"),
+        ),
+        ("trio.sleep, 0.001", "", ("sleep", "", "nursery.start_soon(trio.sleep, 0.001)")),
+    ],
+)
+def test_a_task_made_of_a_function_of_trio_waits_where_it_was_made(
+    start: str, end: str, expected: tuple[str, ...]
+) -> None:
+    """No line of the program suspends in it."""
+    waits = waits_of(
+        f"""
+        ready = trio.Event()
+        giving, getting = trio.open_memory_channel(0)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon({start})
+            await trio.testing.wait_all_tasks_blocked()
+            {end}
+        """
+    )
+
+    number = next(wait[1] for wait in waits if wait[0] == "started" and wait[2:] == expected)
+    assert ("ended", number, "ok", bool(end)) in waits

@@ -110,6 +110,7 @@ def all_patches(scope: Scope) -> Iterator[Patch]:
     for module, function, argument, needed_by in CREATING:
         look = partial(creations.creating, argument)
         yield Patch(module, function, look, needed_by)
+    yield Patch("trio._util", "coroutine_or_error", creations.spawning)
 
 
 def _of_waits(scope: Scope) -> Iterator[Patch]:

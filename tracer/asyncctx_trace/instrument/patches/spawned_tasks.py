@@ -15,7 +15,7 @@ from asyncctx_trace.instrument.registry.lookups import on_type
 from asyncctx_trace.instrument.registry.sites import Site
 from asyncctx_trace.instrument.registry.tasks import Task, current_task
 from asyncctx_trace.instrument.registry.weak_ids import WeakIdMap
-from asyncctx_trace.instrument.rewriting.patching import filtering_argument
+from asyncctx_trace.instrument.rewriting.patching import filtering_argument, filtering_result
 from asyncctx_trace.native import accelerated
 
 __all__ = ["CREATING", "Spawned", "SpawnWatch", "acquires", "code_acquires", "origin", "spawned"]
@@ -111,6 +111,10 @@ class SpawnWatch:
             else:
                 _pass(code)
         return coroutine
+
+    def spawning(self, code: CodeType, *consts: object) -> CodeType:
+        """Return ``code``, of trio's function that calls what shall run in a task, likewise."""
+        return filtering_result(code, accelerated(self._task_created), *consts)
 
     def _note(self, coroutine: CoroutineType[Any, Any, Any], acquires: bool) -> None:
         if sinks.active_sink() is None or coroutine in by_coroutine:

@@ -1,7 +1,8 @@
 """Watch the waits of tasks that the program makes of a library's coroutine.
 
-``create_task(queue.get())``: no line of the program suspends in that task, so the listed functions
-of the library call us, and it counts as a wait at the line that made the task.
+``create_task(queue.get())``, ``nursery.start_soon(event.wait)``: no line of the program suspends
+in that task, so the listed functions of the library call us, and it counts as a wait at the line
+that made the task.
 """
 
 from __future__ import annotations
@@ -24,17 +25,21 @@ from asyncctx_trace.native import accelerated
 __all__ = ["functions_to_watch"]
 
 _MORE_STACK = 10
+_LIBRARIES = ("asyncio", "trio")
+"""Those that run the coroutine of a task as it is."""
 
 
 def functions_to_watch() -> Iterator[tuple[str, str, Any]]:
     """Yield module, qualified name and change of code of the functions in ``LISTED``.
 
     Left out are those that only another function of the same library awaits, and acquiring by
-    call, which is an acquisition.
+    call, which is an acquisition. trio's conditions are watched in any task.
     """
     for (module, function), awaiting in LISTED.items():
         internal = "<locals>" in function or "._" in function or function.endswith("__aexit__")
-        if module.startswith("asyncio.") and awaiting.kind is not WaitKind.LOCK and not internal:
+        library = module.partition(".")[0]
+        internal = internal or (library, awaiting.kind) == ("trio", WaitKind.CONDITION)
+        if library in _LIBRARIES and awaiting.kind is not WaitKind.LOCK and not internal:
             yield module, function, partial(_watching, awaiting)
 
 

@@ -45,6 +45,8 @@ MANAGER_METHODS = frozenset({"__aenter__", "__aexit__"})
 """Those of them that an ``async with`` calls, which is recorded itself."""
 _LOOPS = frozenset({"asyncio.base_events", "asyncio.events", "asyncio.runners", "trio._core._run"})
 """Modules whose frames run tasks: frames below them belong to what started the loop."""
+_SPAWNING = frozenset({"spawn_impl", "start", "start_soon"})
+"""Functions in these modules that make a task for their caller."""
 _RUNTIMES = frozenset({"anyio", "outcome", "trio"})
 """Packages, besides the standard library, that call and wrap locks for their caller."""
 _FAR = 64
@@ -114,7 +116,7 @@ def innermost_own_frame(frame: FrameType | None, own: Own) -> FrameType | None:
             return None
         if own(frame.f_code.co_filename):
             return frame
-        if frame.f_globals.get("__name__") in _LOOPS:
+        if frame.f_globals.get("__name__") in _LOOPS and frame.f_code.co_name not in _SPAWNING:
             return None
         frame = frame.f_back
     return None
