@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gc
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from asyncctx_trace.instrument.registry.weak_ids import WeakIdMap
+from asyncctx_trace.instrument.registry.weak_ids import WeakIdMap, address_table
 
 
 class Thing:
@@ -138,3 +140,66 @@ def test_a_thing_may_die_while_another_thread_clears_the_map(
 
     assert failures == []
     assert gone == []
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["set", "pop", "del", "clear", "get"]), st.integers(1, 40)),
+        max_size=200,
+    )
+)
+def test_a_table_by_address_is_a_dict_whatever_is_done_to_it(steps: list[tuple[str, int]]) -> None:
+    """Native code reads an index beside it; both are compared by what the entry's end sees."""
+    table, expected = address_table(), dict[int, int]()
+    for number, (step, part) in enumerate(steps):
+        key = part * 0x1000  # addresses that share their low bits
+        match step:
+            case "set":
+                table[key] = expected[key] = number
+            case "pop":
+                assert table.pop(key, None) == expected.pop(key, None)
+            case "del" if key in expected:
+                del table[key], expected[key]
+            case "clear" if part == 1:
+                table.clear()
+                expected.clear()
+        assert table.get(key) == expected.get(key)
+        assert _indexed(table) == expected
+    assert list(table.items()) == list(expected.items())
+
+
+def _indexed(table: dict[int, Any]) -> dict[int, Any]:
+    """Return what native code finds, or all of the table where there is none."""
+    return dict(table) if type(table) is dict else table.indexed()  # type: ignore[attr-defined]
+
+
+def test_what_a_table_by_address_gives_up_may_use_it_as_it_ends() -> None:
+    """The value that leaves is found no more by then."""
+    table, seen = address_table(), list[object]()
+
+    class Ending:
+        def __del__(self) -> None:
+            seen.append((table.get(16), _indexed(table).get(16)))
+            table[32] = "added"
+
+    table[16] = Ending()
+    table[16] = 1
+    table[16] = Ending()
+    table.pop(16, None)
+    table[16] = Ending()
+    table.clear()
+    gc.collect()
+
+    assert seen == [(1, 1), (None, None), (None, None)]
+    assert table == _indexed(table) == {32: "added"}
+
+
+@pytest.mark.skipif(address_table is dict, reason="native code is not used here")
+def test_a_table_by_address_refuses_what_it_does_not_index() -> None:
+    table = address_table()
+
+    with pytest.raises(TypeError, match="'a' is not the address of an object"):
+        table["a"] = 1  # type: ignore[index]  # what it refuses
+    with pytest.raises(NotImplementedError):
+        table.update({16: 1})
+    assert table == {}

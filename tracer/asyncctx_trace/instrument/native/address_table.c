@@ -182,6 +182,22 @@ table_clear(AddressTable *self, PyObject *unused)
     Py_RETURN_NONE;
 }
 
+/* What native code finds, for tests. */
+static PyObject *
+table_indexed(AddressTable *self, PyObject *unused)
+{
+    PyObject *found = PyDict_New();
+    for (size_t index = 0; self->entries != NULL && found != NULL && index <= self->mask; index++) {
+        PyObject *key = PyLong_FromVoidPtr((void *)self->entries[index].address);
+        PyObject *value = key == NULL ? NULL : by_address((PyObject *)self, PyLong_AsVoidPtr(key));
+        if (key == NULL || (value != NULL && PyDict_SetItem(found, key, value) < 0)) {
+            Py_CLEAR(found);
+        }
+        Py_XDECREF(key);
+    }
+    return found;
+}
+
 static void
 table_dealloc(AddressTable *self)
 {
@@ -203,6 +219,7 @@ not_supported(PyObject *self, PyObject *args, PyObject *kwargs)
 static PyMethodDef table_methods[] = {
     {"pop", (PyCFunction)(void (*)(void))table_pop, METH_FASTCALL, NULL},
     {"clear", (PyCFunction)table_clear, METH_NOARGS, NULL},
+    {"indexed", (PyCFunction)table_indexed, METH_NOARGS, "What native code finds."},
     NOT_SUPPORTED("popitem"),
     NOT_SUPPORTED("setdefault"),
     NOT_SUPPORTED("update"),
