@@ -25,6 +25,7 @@ __all__ = [
     "count_missed",
     "detach",
     "disable_sink",
+    "ensure_stack",
     "failures",
     "hook_failed",
     "interrupted",
@@ -59,13 +60,16 @@ class FanOutSink:
 class ActiveSink:
     """The cell in which the hooks, in Python and in C, find the sink at each event."""
 
-    __slots__ = ("provider_discovery", "sink")
+    __slots__ = ("provider_discovery", "sink", "uncounted")
 
     def __init__(self) -> None:
         self.sink: Sink | None = None
         """The sink that receives events now; ``None`` while none is attached."""
         self.provider_discovery: Callable[[], object] | None = None
         """Called before each enter while it may still attach a sink; ``None`` once it is over."""
+        self.uncounted = 0
+        """Missed events of which the sink could not be told: the stack had no frame for the call.
+        A hook adds to it what it could not even begin to deliver."""
 
 
 active = ActiveSink()
@@ -76,6 +80,8 @@ failures = 0
 _sinks: list[Sink] = []
 _senders: list[Callable[[Sink], None]] = []
 _lock = threading.RLock()
+_DEFINING = 40
+"""More frames than it takes to define something, even if that recycles a segment."""
 
 
 @accelerated
@@ -152,6 +158,7 @@ def detach(sink: Sink) -> None:
     """Deliver nothing more to ``sink``; no error if it is not attached."""
     with _lock:
         if sink in _sinks:
+            _count_uncounted()
             _sinks.remove(sink)
         _select()
 
@@ -211,7 +218,26 @@ def count_missed(sink: Sink | FanOutSink | None) -> None:
             try:
                 missed()
             except Exception:  # there may still be no stack or memory for the call
-                continue
+                active.uncounted += 1
+                return
+    _count_uncounted()
+
+
+def _count_uncounted() -> None:
+    """Have the sinks count what could not be counted when it was missed."""
+    missed, active.uncounted = active.uncounted, 0
+    for _ in range(missed):
+        count_missed(active.sink)
+
+
+def ensure_stack(frames: int = _DEFINING) -> None:
+    """Raise RecursionError unless so many more frames fit on the stack.
+
+    Called before something is registered and defined: a half-made definition would leave every
+    later event of it without a name.
+    """
+    if frames:
+        ensure_stack(frames - 1)
 
 
 def _select() -> None:

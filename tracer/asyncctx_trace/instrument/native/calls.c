@@ -21,7 +21,8 @@ site_at(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
             return position;
         }
     }
-    return call_original(self, args, nargsf, kwnames);
+    /* Its caller needs a site, so at the end of the stack the error is for its hook. */
+    return call_suspended(self, args, nargsf, kwnames);
 }
 
 /* Whether the running task, which makes another one, is to be made known first. */
@@ -37,7 +38,8 @@ is_maker_unknown(void)
     return unknown;
 }
 
-/* Called with the coroutine or future of a new task: nothing is noted about most of them. */
+/* Called with the coroutine or future of a new task, which is returned: nothing is noted about most
+   of them, nor at the end of the stack. */
 PyObject *
 task_created(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
@@ -53,7 +55,12 @@ task_created(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwn
             return NULL;
         }
     }
-    return call_original(self, args, nargsf, kwnames);
+    PyObject *done = call_suspended(self, args, nargsf, kwnames);
+    if (done == NULL && kwnames == NULL && PyErr_ExceptionMatches(PyExc_RecursionError)) {
+        PyErr_Clear();
+        return Py_NewRef(args[PyVectorcall_NARGS(nargsf) - 1]);
+    }
+    return done;
 }
 
 /* The caller of the running method, a new reference; NULL if there is none. */

@@ -109,13 +109,14 @@ call_hidden(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwna
 }
 
 /* Fall back to the Python function, from the start. At the end of the program's stack even the call
-   may fail: then the event is not published. */
+   may fail: then the event is not published, but counted. */
 PyObject *
 call_original(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
     PyObject *done = call_suspended(self, args, nargsf, kwnames);
     if (done == NULL && PyErr_ExceptionMatches(PyExc_RecursionError)) {
         PyErr_Clear();
+        count_uncounted();
         done = Py_NewRef(Py_None);
     }
     return done;

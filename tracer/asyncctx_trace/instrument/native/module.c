@@ -128,6 +128,7 @@ static const struct {
 } members[] = {
     {"ActiveSink", "sink", offsetof(Slots, active_sink)},
     {"ActiveSink", "provider_discovery", offsetof(Slots, active_discovery)},
+    {"ActiveSink", "uncounted", offsetof(Slots, active_uncounted)},
     {"Task", "id", offsetof(Slots, task_id)},
     {"Task", "open", offsetof(Slots, task_open)},
     {"Task", "wait", offsetof(Slots, task_wait)},

@@ -48,7 +48,7 @@ typedef struct {
 } Slot;
 
 typedef struct {
-    Slot active_sink, active_discovery;
+    Slot active_sink, active_discovery, active_uncounted;
     Slot task_id, task_open, task_wait, task_suspended_on;
     Slot kind_manager, kind_traced, kind_itself, kind_adapter;
     Slot resource_id, resource_taken;
@@ -79,6 +79,16 @@ slot_value(const Slot *slot, PyObject *thing)
         PyErr_SetString(PyExc_AttributeError, "not an object of this package");
     }
     return value;
+}
+
+/* Set the attribute of a `thing` of the slot's class. */
+static inline void
+set_slot(const Slot *slot, PyObject *thing, PyObject *value)
+{
+    PyObject **place = (PyObject **)((char *)thing + slot->offset);
+    PyObject *before = *place;
+    *place = Py_NewRef(value);
+    Py_XDECREF(before);
 }
 
 /* The sink that receives events, borrowed; NULL without an error if there is none. */
@@ -142,6 +152,7 @@ void activate_functions(void);
 PyObject *call_suspended(FUNCTION_ARGUMENTS);
 PyObject *call_hidden(FUNCTION_ARGUMENTS);
 PyObject *call_original(FUNCTION_ARGUMENTS);
+void count_uncounted(void);
 
 /* -- acquisition.c --------------------------------------------------------------------------- */
 

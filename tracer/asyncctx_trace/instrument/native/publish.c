@@ -102,6 +102,23 @@ is_no_room(void)
     return PyErr_ExceptionMatches(PyExc_RecursionError) || PyErr_ExceptionMatches(PyExc_MemoryError);
 }
 
+/* Count an event of which the sink, if there is one, could not be told; sets no error. */
+void
+count_uncounted(void)
+{
+    PyObject *before, *one = PyLong_FromLong(1), *sum = NULL;
+    if (one != NULL && shared.active != NULL && current_sink() != NULL
+        && (before = slot_value(&slots.active_uncounted, shared.active)) != NULL) {
+        sum = PyNumber_Add(before, one);
+    }
+    if (sum != NULL) {
+        set_slot(&slots.active_uncounted, shared.active, sum);
+        Py_DECREF(sum);
+    }
+    Py_XDECREF(one);
+    PyErr_Clear();
+}
+
 /* Have `sink`, which may be NULL, count an event for which there was no stack or memory; the
    program goes on. -1 for an error that must reach the program, such as an interrupt. */
 static int
@@ -119,7 +136,7 @@ miss_event(PyObject *sink)
     if (!PyErr_ExceptionMatches(PyExc_Exception)) {
         return -1;
     }
-    PyErr_Clear(); /* no stack or memory for this call either */
+    count_uncounted(); /* no stack or memory for this call either */
     return 0;
 }
 

@@ -107,15 +107,6 @@ local_of(PyObject *coroutine, PyObject *type)
     return search.found;
 }
 
-static inline void
-set_slot(const Slot *slot, PyObject *thing, PyObject *value)
-{
-    PyObject **place = (PyObject **)((char *)thing + slot->offset);
-    PyObject *before = *place;
-    *place = Py_NewRef(value);
-    Py_XDECREF(before);
-}
-
 /* Whether `value` is a future that nothing but a result is known of, and no task or thread sets. */
 static int
 is_plain_future(PyObject *value, PyObject **kind)

@@ -96,13 +96,22 @@ class SpawnWatch:
 
     @hidden
     def _task_created(self, coroutine: Any) -> Any:
+        try:
+            self._see(coroutine)
+        except RecursionError:  # the program is at the end of its stack
+            pass
+        except Exception as error:
+            sinks.hook_failed(error)
+        return coroutine
+
+    def _see(self, coroutine: Any) -> None:
         tasks.see_running()
         plain = plain_coroutine(coroutine)
         if plain is None:
             cls = type(coroutine)
             if on_type(cls, "_coro") is None:  # a future, to be awaited by gather() or so
                 _pass(cls)
-            return coroutine
+            return
         code = plain.cr_code
         if code not in ignored:
             acquires = code.co_name in _names or id(code) in _codes
@@ -110,7 +119,6 @@ class SpawnWatch:
                 self._note(plain, acquires)
             else:
                 _pass(code)
-        return coroutine
 
     def spawning(self, code: CodeType, *consts: object) -> CodeType:
         """Return ``code``, of trio's function that calls what shall run in a task, likewise."""

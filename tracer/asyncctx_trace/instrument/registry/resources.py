@@ -44,6 +44,7 @@ class Resource:
     __slots__ = ("capacity", "id", "is_named", "kind", "name", "taken", "traced")
 
     def __init__(self, kind: str, name: str, capacity: int | None) -> None:
+        sinks.ensure_stack()
         self.id = _next_id()
         self.kind = kind
         self.name = name
@@ -110,6 +111,7 @@ def manager_of(cls: type) -> int:
     name = full_name(cls)
     manager = _managers.get(name)
     if manager is None:
+        sinks.ensure_stack()
         manager = _managers[name] = len(_managers) + 1
         sink = sinks.active.sink
         if sink is not None:

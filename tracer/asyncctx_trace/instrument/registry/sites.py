@@ -105,6 +105,7 @@ class Site:
 
 def define(file: str, line: int, function: str, text: str, caller: int = 0) -> int:
     """Define a new site; ``text`` is the source of the context expression. Return its id."""
+    sinks.ensure_stack()
     site_id = _next_id()
     _sites[site_id] = (file, line, function, text, caller)
     sink = sinks.active.sink

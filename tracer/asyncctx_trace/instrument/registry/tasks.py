@@ -63,6 +63,7 @@ class Task:
 
     def __init__(self, name: str, runtime: str, parent: int, coroutine: str = "") -> None:
         """``coroutine``: its qualified name, empty if unknown."""
+        sinks.ensure_stack()
         self.id = _next_id()
         self.at = unpatched.monotonic_ns()
         self.name = name

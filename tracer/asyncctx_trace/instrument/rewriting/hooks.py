@@ -57,7 +57,8 @@ def begin(site: Site, manager: object) -> Acquisition | None:
         known = by_object.by_id.get(id(manager)) if kind.itself else None
         resource = resource_at(site, manager, kind) if known is None else known.id
         return enter_started(kind.manager, resource, site_id)
-    except RecursionError:  # the program is at the end of its stack
+    except RecursionError:  # there is no stack to call anything
+        sinks.active.uncounted += sinks.active.sink is not None
         return None
     except Exception as error:
         sinks.hook_failed(error)

@@ -86,7 +86,8 @@ def begin_enter(site: Site, manager: Any) -> _Enter | None:
         if acquisition is None:
             return None
         return _Enter(acquisition, manager, resource, before is not None)
-    except RecursionError:  # the program is at the end of its stack
+    except RecursionError:  # there is no stack to call anything
+        sinks.active.uncounted += sinks.active.sink is not None
         return None
     except Exception as error:
         sinks.hook_failed(error)
@@ -131,6 +132,7 @@ def begin_exit(site: Site, manager: Any) -> _Exit | None:
             return None
         return _Exit(acquisition, manager, resource, site.id or site.arrive())
     except RecursionError:
+        sinks.active.uncounted += sinks.active.sink is not None
         return None
     except Exception as error:
         sinks.hook_failed(error)

@@ -79,8 +79,8 @@ def suspended(site: Site, value: Any, find: Callable[..., Subject | None], *argu
                 sink.wait_target(
                     unpatched.monotonic_ns(), number, call_hidden(tasks.of_native, each).id
                 )
-    except RecursionError:
-        return
+    except RecursionError:  # there is no stack to call anything
+        sinks.active.uncounted += sinks.active.sink is not None
     except Exception as error:
         sinks.hook_failed(error)
 
@@ -112,6 +112,8 @@ def scheduled(callback: Any) -> None:
         elif future is not None and future.done() and future._exception is not None:
             outcome = _ERROR
         _end(task, outcome, 0 if waker is None else waker.id)
+    except RecursionError:
+        sinks.active.uncounted += sinks.active.sink is not None
     except Exception as error:
         sinks.hook_failed(error)
 
