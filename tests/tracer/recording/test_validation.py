@@ -19,6 +19,8 @@ from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.errors import DamagedRecording, NotARecording, RecordingError
 from asyncctx_trace.model.event_schema import SIZES, Field
 from asyncctx_trace.model.events import ResourceDefined
+from asyncctx_trace.model.outcomes import Outcome
+from asyncctx_trace.model.waits import WaitKind
 from asyncctx_trace.recording.format import (
     ANY_RECORD,
     HEADER_SIZE,
@@ -40,7 +42,7 @@ EXTREMES = [0, 1, 2, 7, 8, 127, 128, 255, 2**31 - 1, 2**31, 2**32 - 1, 2**62, 2*
 
 @pytest.fixture(scope="module")
 def intact(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A recording of eight acquisitions, each inside the one before."""
+    """A recording of eight acquisitions, each inside the one before, a wait, and a stall."""
     path = tmp_path_factory.mktemp("intact") / "a.actx"
     it = recorder(path)
     define_names(it)
@@ -50,6 +52,12 @@ def intact(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     for number in range(8, 0, -1):
         it.exit_started(1000 - number * 10, number, 1, 1, None)
         it.exit_ended(1001 - number * 10, number, 1, False, None)
+    it.wait_started(1010, 9, 1, 0, 1, WaitKind.TASKS)
+    it.wait_target(1011, 9, 1)
+    it.wait_ended(1020, 9, Outcome.OK, 1)
+    it.stall_started(1030, 1031, 1, 1, 1, [("app.py", 12, "worker")])
+    it.stall_ended(1040, 1, 0, 0)
+    it.quiescent(1060, 1050)
     it.close()
     return path.read_bytes()
 
@@ -74,7 +82,7 @@ def answer(path: Path, data: bytes) -> str:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
-    record=st.integers(0, 31),
+    record=st.integers(0, 34),
     field=st.sampled_from(ANY_RECORD),
     value=st.sampled_from(EXTREMES),
 )
@@ -102,6 +110,18 @@ def test_an_acquisition_within_itself_is_damage(tmp_path: Path, intact: bytes, p
     assert "is not younger than its parent" in answer(tmp_path / "a.actx", bytes(data))
 
 
+@pytest.mark.parametrize("value", [2, 128, 255])
+def test_a_flag_that_is_neither_yes_nor_no_is_damage(
+    tmp_path: Path, intact: bytes, value: int
+) -> None:
+    """The two ways to analyse it would understand it differently."""
+    data = bytearray(intact)
+    last = segment_of(intact, SegmentKind.RECORDS) + SEGMENT_HEADER.size + 31 * RECORD
+    data[last + next(field.offset for field in ANY_RECORD if field.name == "suppressed")] = value
+
+    assert "suppressed of a record is neither 0 nor 1" in answer(tmp_path / "a.actx", bytes(data))
+
+
 FIELDS = [
     ("task", "at", -1),
     ("task", "at", 1.5),
@@ -116,6 +136,13 @@ FIELDS = [
     ("manager", "name", {}),
     ("process", "pid", 2**31),
     ("end", "exit", "0"),
+    ("stall started", "since", -1),
+    ("stall started", "stack", [["app.py", "12", "worker"]]),
+    ("stall started", "stack", "app.py"),
+    ("stall started", "task", 2**32),
+    ("stall ended", "delayed", None),
+    ("stall ended", "collections", -1),
+    ("quiescent", "since", "now"),
 ]
 
 

@@ -183,7 +183,11 @@ def disable_sink(sink: Sink | FanOutSink | None, error: BaseException) -> None:
             _select()
     import logging  # a tenth of our import time, and seldom needed
 
-    logging.getLogger("asyncctx_trace").error(
+    log = logging.getLogger("asyncctx_trace")
+    if isinstance(error, OSError):  # the disk is full, the file truncated: no fault of the sink
+        log.error("asyncctx-trace: the recording stops here: %s", error)
+        return
+    log.error(
         "asyncctx-trace: %s raised and is disabled; the program continues without it",
         type(sink).__name__,
         exc_info=error,

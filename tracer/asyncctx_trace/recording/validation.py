@@ -65,6 +65,8 @@ def check_records(data: bytes) -> None:
     for name in _U64_FIELDS:
         if data[_OFFSETS[name] + 7 :: RECORD].translate(None, _PLAUSIBLE):
             raise ValueError(f"{name} of a record is out of range")
+    if data[_OFFSETS["suppressed"] :: RECORD].translate(None, b"\0\1"):
+        raise ValueError("suppressed of a record is neither 0 nor 1")
     # As one large integer each: a bit is left where a record needs an outcome and has none.
     needed = int.from_bytes(kinds.translate(_HAS_OUTCOME))
     missing = int.from_bytes(data[_OFFSETS["outcome"] :: RECORD].translate(_NO_OUTCOME))

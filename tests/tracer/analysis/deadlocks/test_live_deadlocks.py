@@ -9,6 +9,9 @@ import pytest
 from asyncctx_trace.analysis.deadlocks.live import DeadlockWatch
 from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace.model.waits import WaitKind
+from asyncctx_trace.recording.writing.retention import MIN_SIZE, Retention
+from asyncctx_trace.recording.writing.ring import LiveSet, RingRecorder
+from asyncctx_trace.recording.writing.segments import create
 from asyncctx_trace.recording.writing.writer import Recorder
 from recording.builders import recorder
 
@@ -20,12 +23,17 @@ SECOND = 1_000_000_000
 def writer(tmp_path: Path) -> Recorder:
     """A program that records itself: two tasks, two locks."""
     made = recorder(tmp_path / "run.actx")
-    made.manager_defined(1, "asyncio.locks.Lock")
-    for number, name in ((1, "first"), (2, "second\x1b[2J")):
-        made.resource_defined(number, "lock", name, 1)
-        made.site_defined(number, "app.py", 10 * number, "main", name)
-        made.task_defined(0, number, f"task {number}", "asyncio", 0, "MainThread")
+    define_all(made)
     return made
+
+
+def define_all(writer: Recorder) -> None:
+    """Define two tasks and two locks."""
+    writer.manager_defined(1, "asyncio.locks.Lock")
+    for number, name in ((1, "first"), (2, "second\x1b[2J")):
+        writer.resource_defined(number, "lock", name, 1)
+        writer.site_defined(number, "app.py", 10 * number, "main", name)
+        writer.task_defined(0, number, f"task {number}", "asyncio", 0, "MainThread")
 
 
 def hang(writer: Recorder) -> None:
@@ -63,6 +71,60 @@ def test_what_has_ended_is_forgotten(writer: Recorder) -> None:
         watch.new_deadlocks(SECOND)
 
         assert watch.in_flight == 0
+
+
+def test_a_deadlock_is_told_once_however_often_a_ring_turns_over(tmp_path: Path) -> None:
+    """Two tasks hang while others go on; what those define is forgotten with their segments."""
+    hanging: set[int] = set()
+    create(tmp_path / "ring.actx")
+    ring = RingRecorder(
+        tmp_path / "ring.actx", Retention(bytes=MIN_SIZE), lambda: LiveSet(hanging, {1, 2}, {1, 2})
+    )
+    define_all(ring)
+    hang(ring)
+    hanging.update(range(1, 5))
+    told: list[str] = []
+    definitions, in_flight = [], []
+    with DeadlockWatch(ring.path) as watch:
+        for turn in range(40):
+            for number in range(10 + 1000 * turn, 1010 + 1000 * turn):
+                ring.task_defined(0, number, f"request {number}", "asyncio", 0, "MainThread")
+                ring.resource_defined(number, "lock", "short", 1)
+                ring.enter_started(3 * SECOND, number, 0, number, 1, number, 1)
+                ring.enter_ended(3 * SECOND, number, OK, None)
+                ring.exit_started(3 * SECOND, number, number, OK, None)
+                ring.exit_ended(3 * SECOND, number, OK, False, None)
+            told += watch.new_deadlocks((4 + turn) * SECOND)
+            in_flight.append(watch.in_flight)
+            definitions.append(watch.definitions)
+
+    (line,) = told
+    assert "task 1 waits for `second\\x1b[2J` at app.py:20 held by task 2" in line
+    assert set(in_flight) == {4}
+    assert max(definitions) < 25_000  # of 80,000
+
+
+def test_a_deadlock_after_a_ring_has_turned_over_is_told_with_names(tmp_path: Path) -> None:
+    """Names were defined in segments that are recycled since."""
+    hanging: set[int] = set()
+    create(tmp_path / "ring.actx")
+    ring = RingRecorder(
+        tmp_path / "ring.actx", Retention(bytes=MIN_SIZE), lambda: LiveSet(hanging, {1, 2}, {1, 2})
+    )
+    define_all(ring)
+    with DeadlockWatch(ring.path) as watch:
+        for number in range(10, 20_010):
+            ring.task_defined(0, number, f"request {number}", "asyncio", 0, "MainThread")
+            ring.enter_started(0, number, 0, number, 1, 1, 1)
+            ring.enter_ended(0, number, OK, None)
+            ring.exit_started(0, number, number, OK, None)
+            ring.exit_ended(0, number, OK, False, None)
+            if not number % 500:
+                assert watch.new_deadlocks(SECOND) == []
+        hang(ring)
+        (line,) = watch.new_deadlocks(3 * SECOND)
+
+    assert "task 2 waits for `first` at app.py:10 held by task 1" in line
 
 
 def test_a_task_awaited_under_the_lock_that_it_wants_is_told_of_while_it_hangs(

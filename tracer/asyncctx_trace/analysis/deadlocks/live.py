@@ -108,6 +108,11 @@ class DeadlockWatch:
         """The number of open acquisitions and waits."""
         return len(self._in_flight)
 
+    @property
+    def definitions(self) -> int:
+        """The number of tasks, resources and sites that are known."""
+        return len(self._definitions)
+
     def new_deadlocks(self, now: int) -> list[str]:
         """Describe each deadlock not reported before; ``now`` is ``time.monotonic_ns()``."""
         if self._recording.turned_over:
