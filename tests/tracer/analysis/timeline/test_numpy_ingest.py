@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from analysis.support.random_tasks import MOVES, Move, RandomTasks
 from asyncctx_trace.analysis import numpy_choice
@@ -81,6 +82,42 @@ def test_a_large_batch_is_added_by_columns(tmp_path: Path, monkeypatch: pytest.M
         batch = recording.poll()
 
     assert vars(Timeline(batch)) == vars(Timeline(list(batch)))
+
+
+@settings(deadline=None)
+@given(
+    records=st.lists(
+        st.tuples(
+            st.sampled_from(["started", "target", "ended"]), st.integers(1, 9), st.integers(1, 3)
+        ),
+        max_size=12,
+    ),
+    polls=st.sets(st.integers(0, 12)),
+)
+def test_waits_in_an_order_that_no_recorder_writes_are_added_in_the_same_way(
+    tmp_path_factory: pytest.TempPathFactory, records: list[tuple[str, int, int]], polls: set[int]
+) -> None:
+    """A damaged time makes a wait end before it starts, or start twice."""
+    path = tmp_path_factory.mktemp("waits") / "run.actx"
+    writer = recorder(path)
+    one_by_one, by_columns = Timeline(), Timeline()
+    with Recording(path) as recording:
+        for number, (what, at, wait) in enumerate(records):
+            if what == "started":
+                writer.wait_started(at, wait, 1 + number % 2, 0, 1, WaitKind.TASKS)
+            elif what == "target":
+                writer.wait_target(at, wait, number + 5)
+            else:
+                writer.wait_ended(at, wait, Outcome.OK, 2)
+            if number in polls:
+                batch = recording.poll()
+                one_by_one.extend(list(batch))
+                extend_by_columns(by_columns, batch)
+        batch = recording.poll()
+        one_by_one.extend(list(batch))
+        extend_by_columns(by_columns, batch)
+
+    assert vars(by_columns) == vars(one_by_one)
 
 
 def test_the_target_of_a_wait_is_added_though_its_batch_has_no_other_event_of_waits(
