@@ -36,9 +36,15 @@ class RecordingBuilder:
         self._acquisitions_of: dict[int, list[tuple[int, tuple[float, ...]]]] = {}
         """Task -> its acquisitions with their times, to find the parent of the next one."""
 
-    def task(self, id: int, name: str, at: float = 0) -> RecordingBuilder:
+    def task(self, id: int, name: str, at: float = 0, coroutine: str = "") -> RecordingBuilder:
         """Define a task."""
-        self.writer.task_defined(START + int(at * MS), id, name, "asyncio", 0, "MainThread")
+        begun = START + int(at * MS)
+        self.writer.task_defined(begun, id, name, "asyncio", 0, "MainThread", coroutine)
+        return self
+
+    def task_end(self, id: int, at: float) -> RecordingBuilder:
+        """Add the end of a task."""
+        self._events.append((at, partial(self.writer.task_ended, START + round(at * MS), id)))
         return self
 
     def resource(

@@ -79,7 +79,7 @@ async def test_the_next_holder_takes_over_the_unit(tmp_path: Path) -> None:
         names = [line[:9].strip() for line in driver.lines[4:14]]
         unit = next(line for line in driver.lines if "1 of 1" in line)
 
-        assert [name for name in names if name] == ["▸ lock", "up to 2", "1 of 1"]
+        assert [name for name in names if name] == ["▸ lock", "272 ms", "up to 2", "1 of 1"]
         assert unit.index("anna") < unit.index("bert") < unit.index("cleo")
 
 
@@ -91,10 +91,13 @@ async def test_every_unit_has_a_row_even_if_unused(tmp_path: Path) -> None:
     builder.acquisition(1, 1, 0, 1, 100, 101).acquisition(1, 2, 110, 120, 200, 201)
     async with open_app(builder.end(320), (120, 80)) as driver:
         await driver.press("2")
+        closed = driver.text
+        await driver.press("down", "up", "up", "enter")
 
-        assert "3 of 3" in driver.text
-        assert [line[3:5] for line in driver.lines if line[:6] == "   40 "] == ["40"]
-        assert "960 more" in driver.text
+        assert "3 of 3" in closed
+        assert "1 of 1000" in closed
+        assert "\n   1  " in driver.text
+        assert "999 never held" in driver.text
 
 
 @async_test

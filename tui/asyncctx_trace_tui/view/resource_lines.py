@@ -41,23 +41,30 @@ class ResourceLayout(NamedTuple):
 
 
 def visible_entries(
-    entries: Sequence[ResourceEntry], opened: Collection[int]
+    entries: Sequence[ResourceEntry], opened: Collection[int], wanted: int | None
 ) -> Iterator[ResourceEntry]:
     """Yield the entries to show; after one of several resources that is open, its members.
 
-    ``opened``: the first resource of each open entry.
+    ``opened``: the least resource of each open entry; ``wanted``: a resource that must have an
+    entry of its own.
     """
     for entry in entries:
         yield entry
-        if entry.members and min(entry.group.resources) in opened:
-            yield from entry.members
+        is_open = min(entry.group.resources) in opened
+        yield from (each for each in entry.members if is_open or wanted in each.group.resources)
 
 
 def lay_out(
-    entries: Sequence[ResourceEntry], opened: Collection[int], height: int
+    entries: Sequence[ResourceEntry],
+    opened: Collection[int],
+    height: int,
+    wanted: int | None = None,
 ) -> ResourceLayout:
-    """Return the lines for a widget of ``height`` lines; what is free is given to the queues."""
-    shown = list(visible_entries(entries, opened))
+    """Return the lines for a widget of ``height`` lines; what is free is given to the queues.
+
+    ``opened`` and ``wanted``: see :func:`visible_entries`.
+    """
+    shown = list(visible_entries(entries, opened, wanted))
     units = sum(_units_of(entry, opened) for entry in shown)
     queues = [entry for entry in shown if entry.is_limited and entry.queue.most]
     free = height - 2 * len(shown) - units - sum(_units_of(entry, opened) == 0 for entry in shown)

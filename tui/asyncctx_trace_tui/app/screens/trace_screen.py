@@ -299,7 +299,7 @@ class TraceScreen(PromptScreen):
         elif isinstance(line, LaneLine):
             self._lane_clicked(line, at)
         if isinstance(line, ResourceLine):
-            state.resource = line.resource
+            self.query_one(Resources).select_entry(line.entry)
 
     def _lane_clicked(self, line: LaneLine, at: int | None) -> None:
         """Select the task of a line; open or close a group."""

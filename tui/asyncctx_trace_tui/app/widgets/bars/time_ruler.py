@@ -45,8 +45,11 @@ class Ruler(StateWidget):
         column = viewport.column_of(state.playback.at)
         label, start = self._head(column) if 0 <= column < viewport.width else ("", 0)
         cells = [" "] * viewport.width
+        faulty = {viewport.column_of(at) for at in state.faults.times}
         for tick in ticks(viewport, state.zero, state.label):
             text = self.glyphs.tick + tick.label
+            if not faulty.isdisjoint(range(tick.column, tick.column + len(text))):
+                continue  # the mark of a fault would cover a digit
             if tick.column + len(text) < start or tick.column > start + len(label):
                 cells[tick.column : tick.column + len(text)] = text
         line = "".join(cells)[: viewport.width]

@@ -30,7 +30,9 @@ class Resources(TimeRows[ResourceLine]):
         self._found: list[ResourceEntry] = []
         self._layout = ResourceLayout([], [])
         self._opened: set[int] = set()
-        """The first resource of each entry that is open."""
+        """The least resource of each entry that is open."""
+        self._of_group: int | None = None
+        """The resource that was selected in order to select the entry of several."""
         self._orders: dict[int, int] = {}
 
     def lay_out(self, height: int) -> list[ResourceLine]:
@@ -42,7 +44,9 @@ class Resources(TimeRows[ResourceLine]):
         if found is not self._found:
             self._found = found
             self._orders = {task: order for order, task in enumerate(self.state.tracks.lanes)}
-        self._layout = lay_out(found, self._opened, height)
+        chosen = self.state.resource
+        wanted = chosen if chosen != self._of_group else None
+        self._layout = lay_out(found, self._opened, height, wanted)
         return self._layout.lines
 
     # -- the selection ----------------------------------------------------------------------
@@ -51,6 +55,8 @@ class Resources(TimeRows[ResourceLine]):
         """Return the entry of the selected resource: its own if that is shown, else its group's."""
         resource = self.state.selected_resource
         found = [each for each in self._layout.entries if resource in each.group.resources]
+        if resource == self._of_group:
+            return found[0] if found else None
         return min(found, key=lambda entry: len(entry.group), default=None)
 
     def select(self, by: int) -> None:
@@ -59,8 +65,12 @@ class Resources(TimeRows[ResourceLine]):
         if entries:
             here = self._selected_entry()
             index = entries.index(here) + by if here is not None else 0
-            entry = entries[min(max(index, 0), len(entries) - 1)]
-            self.state.resource = entry.resources[0]
+            self.select_entry(entries[min(max(index, 0), len(entries) - 1)])
+
+    def select_entry(self, entry: ResourceEntry) -> None:
+        """Select an entry: its resource, or the worst one of several."""
+        self.state.resource = entry.resources[0]
+        self._of_group = self.state.resource if entry.members else None
 
     def open_selected(self) -> bool:
         """Show the holders of the selected resource, or its members, or hide them again.
@@ -70,7 +80,7 @@ class Resources(TimeRows[ResourceLine]):
         entry = self._selected_entry()
         if entry is None or not (entry.members or entry.size > FEW_UNITS):
             return False
-        self.state.resource = entry.resources[0]
+        self.select_entry(entry)
         self._opened ^= {min(entry.group.resources)}
         return True
 
@@ -111,14 +121,16 @@ class Resources(TimeRows[ResourceLine]):
                     self._mark_of(entry, selected), self._title_of(entry), "text", selected
                 )
             case "queue" if line.part == 1 and entry.lost:
-                return LineLabel(" ", f"{format_duration(entry.lost)} lost", "wait", selected)
+                lost = format_duration(entry.lost)
+                return LineLabel(" ", self._fitting(f"{lost} lost", lost), "wait", selected)
             case "queue" if line.part in (1, 2):
                 text = f"up to {entry.queue.most}" if line.part == 1 + bool(entry.lost) else ""
                 return LineLabel(" ", text, "wait", selected)
             case "held":
-                of = f" of {entry.group.capacity}" if entry.group.capacity else ""
-                each = of if not entry.members else ""
-                return LineLabel(" ", f"held up to {entry.held.most}{each}", "hold", selected)
+                many = str(entry.held.most)
+                if entry.group.capacity and not entry.members:
+                    many += f" of {entry.group.capacity}"
+                return LineLabel(" ", self._fitting(f"held up to {many}", many), "hold", selected)
             case "unit" if line.part == 0:
                 capacity = entry.group.capacity
                 number = f" {line.unit + 1}"
@@ -132,6 +144,9 @@ class Resources(TimeRows[ResourceLine]):
             case _:
                 return LineLabel(selected=selected)
 
+    def _fitting(self, text: str, shorter: str) -> str:
+        return text if len(text) <= self.names_width - 3 else shorter
+
     def _mark_of(self, entry: ResourceEntry, selected: bool) -> str:
         mark = self.glyphs.selected if selected else ""
         if entry.members or entry.size > FEW_UNITS:
@@ -144,8 +159,8 @@ class Resources(TimeRows[ResourceLine]):
             inside = any(entry in other.members for other in self._found)
             name = resource_name(self.state.timeline, group.resources[0])
             process = self._process_of(group.resources[0])
-            name = shorten(name, max(1, self.names_width - 4 - len(process))) + process
-            return f" {name}" if inside else name
+            room = self.names_width - 3 - len(process) - inside
+            return " " * inside + shorten(name, max(1, room)) + process
         count = f"{len(group)} "
         return count + shorten(plain(group.name), max(1, self.names_width - 3 - len(count)))
 
