@@ -9,12 +9,14 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.measure import Row, alternate, child
-from benchmarks.recordings import contended, synthetic, waiting
+from benchmarks.recordings import contended, requests, synthetic, waiting
 
 __all__ = ["run"]
 
 _MANY, _FEW = 1_000_000, 1_000
 _LANES = 30
+_REQUESTS = 20_000
+"""The number of tasks that are packed, each with three acquisitions and a wait."""
 _NAMED = {"few": "in 1,000 tasks", "dense": f"in {_LANES} tasks"}
 
 _FRAMES = """
@@ -121,7 +123,22 @@ def run(rounds: int) -> list[Row]:
                     "dense": make(folder / "dense.actx", _FEW, tasks=_LANES),
                 },
             )
-        ]
+        ] + [_packed(rounds, requests(folder / "packed.actx", _REQUESTS))]
+
+
+def _packed(rounds: int, recording: Path) -> Row:
+    """A service with a task for each request, of which 100 run at once."""
+    found = [child(_FRAMES, recording, 4 * _REQUESTS)["frames"] for _ in range(min(rounds, 3))]
+    longest = statistics.median(map(_p95, found))
+    middle = statistics.median(frame for each in found for frame in each)
+    return Row(
+        f"a frame at 200×50, {_REQUESTS:,} packed tasks",
+        f"{middle * 1e3:.1f} ms, p95 {longest * 1e3:.1f}",
+        "",
+        None,
+        "< 30 ms",
+        longest < 0.03,
+    )
 
 
 def _crowded(path: Path, acquisitions: int, *, tasks: int = 1_000) -> Path:

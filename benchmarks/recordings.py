@@ -6,13 +6,16 @@ import heapq
 import os
 import random
 from collections import deque
+from collections.abc import Callable
+from functools import partial
+from operator import itemgetter
 from pathlib import Path
 
 from asyncctx_trace.model.waits import WaitKind
 from asyncctx_trace.recording.writing.segments import create
 from asyncctx_trace.recording.writing.writer import Recorder, TextWriter
 
-__all__ = ["contended", "new_recorder", "synthetic", "waiting"]
+__all__ = ["contended", "new_recorder", "requests", "synthetic", "waiting"]
 
 
 def synthetic(
@@ -122,6 +125,50 @@ def waiting(path: Path, waits: int, *, tasks: int = 1000) -> Path:
             recorder.wait_started(now, begun, task, 2 if gets else 0, 1, kind)
             heapq.heappush(due, (now + luck.randrange(1, 4_000), task, begun))
     return _ended(recorder, path, now)
+
+
+def requests(path: Path, count: int, *, at_once: int = 100) -> Path:
+    """A recording of a task for each request, of which ``at_once`` run at a time.
+
+    Each takes one of 20 locks, and in it a permit of a pool, waits for I/O, and takes a second
+    permit. A named task holds the pool now and then.
+    """
+    recorder = new_recorder(path, 0, 20)
+    recorder.resource_defined(21, "semaphore", "pool", 60)
+    recorder.task_defined(1, 1, "refill", "asyncio", 0, "MainThread", "refill")
+    luck = random.Random(1)
+    events: list[tuple[int, int, partial[None]]] = []
+
+    def add(at: int, write: Callable[..., None], *args: object) -> None:
+        events.append((at, len(events), partial(write, at, *args)))
+
+    acquisition = 0
+
+    def acquire(task: int, parent: int, resource: int, at: int, until: int, wait: int) -> int:
+        nonlocal acquisition
+        acquisition += 1
+        add(at, recorder.enter_started, acquisition, parent, task, 1, resource, 1)
+        add(at + wait, recorder.enter_ended, acquisition, 1, None)
+        add(until, recorder.exit_started, acquisition, task, 1, None)
+        add(until + 500, recorder.exit_ended, acquisition, 1, False, None)
+        return acquisition
+
+    for number in range(count):
+        task, at = number + 2, 1_000_000_000 + number * 1_000_000 // at_once * 10
+        length = luck.randrange(5_000_000, 15_000_000)
+        recorder.task_defined(at, task, f"Task-{task}", "asyncio", 0, "MainThread", "Shop.serve")
+        lock = acquire(task, 0, 1 + number % 20, at, at + length // 2, luck.randrange(1_000_000))
+        acquire(task, lock, 21, at + length // 4, at + length // 3, luck.randrange(200_000))
+        acquire(task, 0, 21, at + length // 2 + 1_000, at + length - 1_000, luck.randrange(100_000))
+        wait = 10_000_000 + task
+        add(at + length // 2 - 900_000, recorder.wait_started, wait, task, 0, 1, WaitKind.IO)
+        add(at + length // 2 - 400_000, recorder.wait_ended, wait, 1, 0)
+        add(at + length, recorder.task_ended, task)
+        if number % 1_000 == 0:
+            acquire(1, 0, 21, at, at + 5_000_000, 1_000)
+    for _, _, write in sorted(events, key=itemgetter(0, 1)):
+        write()
+    return _ended(recorder, path, 1_000_000_000 + count * 1_000_000 // at_once * 10 + 20_000_000)
 
 
 def new_recorder(path: Path, tasks: int, locks: int, capacity: int = 1) -> Recorder:

@@ -33,14 +33,23 @@ class FlatTrack:
         fast = numpy_for(max(dense, default=0))
         if fast is None:
             return None
-        layers = [fast.Columns(track, viewport, now) for track in self.tracks if track.rows]
-        return fast.FlatColumns(layers)
+        # An inner track without a start in the viewport may still reach into it.
+        layers = [
+            fast.Columns(track, viewport, now)
+            for depth, track in enumerate(self.tracks)
+            if track.rows and (not depth or track.reaches(viewport))
+        ]
+        return fast.FlatColumns(layers) if len(layers) > 1 else layers[0]
 
     def runs(self, viewport: Viewport, now: int) -> Iterator[Run]:
         """Yield the columns of ``viewport`` that are not empty, from left to right."""
+        layers = [runs for track in self.tracks if (runs := list(track.runs(viewport, now)))]
+        if len(layers) < 2:
+            yield from (run for runs in layers for run in runs)
+            return
         cells: list[Run | None] = [None] * viewport.width
-        for track in self.tracks:
-            for run in track.runs(viewport, now):
+        for runs in layers:
+            for run in runs:
                 whole = sum(run.shares) == viewport.per_column
                 for column in range(run.column, run.column + run.length):
                     outer = cells[column]

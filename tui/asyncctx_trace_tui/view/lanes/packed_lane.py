@@ -57,6 +57,30 @@ class PackedLane(TrackStack):
             following = bisect_right(starts, viewport.time_of(column + 1) - 1) - 1
             index = following if following > index else index + 1
 
+    def lives_in(self, viewport: Viewport, now: int) -> Iterator[tuple[int, int]]:
+        """Yield start and end of the visible lives of tasks; those that go on end ``now``.
+
+        Lives without a column between them are one.
+        """
+        starts, tasks, ended = self._starts, self.tasks, self.timeline.task_ended
+        begin, step, end, count = viewport.start, viewport.per_column, viewport.end, len(starts)
+        index = max(0, bisect_right(starts, begin) - 1)
+        since = until = -1
+        while index < count and starts[index] < end:
+            start, stop = starts[index], ended.get(tasks[index], now)
+            if since < 0 or (start - begin) // step > (until - begin) // step + 1:
+                if since >= 0:
+                    yield since, until
+                since = start
+            until = stop
+            # Skip the tasks that begin and end in the column where this one ends.
+            index += 1
+            edge = begin + ((stop - begin) // step + 1) * step
+            if index < count and starts[index] < edge:
+                index = max(index, bisect_right(starts, edge - 1, index) - 1)
+        if since >= 0:
+            yield since, until
+
     def collect(self) -> None:
         """Collect what the tasks have added since the last call."""
         timeline, tasks = self.timeline, self.tasks

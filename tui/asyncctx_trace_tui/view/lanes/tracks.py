@@ -90,6 +90,11 @@ class Track:
             return found
         return [self.row_at(at) is not None for at in times]
 
+    def reaches(self, viewport: Viewport) -> bool:
+        """Return whether an acquisition may be visible."""
+        last = self.index_at(viewport.end - 1)
+        return last >= 0 and self.edges(self.rows[last])[3] >= viewport.start
+
     def elapsed(self, at: int, now: int) -> Shares:
         """Return the time spent in each phase until ``at``; open phases last until ``now``."""
         return self._elapsed(self.index_at(at), at, now)

@@ -140,7 +140,8 @@ class Resources(TimeRows[ResourceLine]):
                     number = " beyond"
                 return LineLabel(" ", number, "faint", selected)
             case "unused":
-                return LineLabel(" ", f"{line.unit:,} never held", "faint", selected)
+                text = self._fitting(f"{line.unit:,} never held", f"{line.unit:,} more")
+                return LineLabel(" ", text, "faint", selected)
             case _:
                 return LineLabel(selected=selected)
 

@@ -167,8 +167,12 @@ class Lanes(TimeRows[LaneLine]):
 
     def _lives(self, row: Row) -> Iterator[tuple[int, int, str]]:
         """Yield start, end and glyph of the lifelines of the tasks of a row."""
-        tasks = [row.task] if isinstance(row, Lane) else row.tasks_in(self.state.viewport)
-        return map(self._life, tasks)
+        if isinstance(row, Lane):
+            yield self._life(row.task)
+        else:
+            glyph = self.glyphs.alive
+            for since, until in row.lives_in(self.state.viewport, self.state.now):
+                yield since, until, glyph
 
     def _life(self, task: int) -> tuple[int, int, str]:
         """Return start, end and glyph of the lifeline of a task."""
@@ -194,11 +198,15 @@ class Lanes(TimeRows[LaneLine]):
         if known is None or known[0] != key:
             if len(self._marks) > 4 * max(50, self.size.height):
                 self._marks.clear()
-            tasks = [row.task] if isinstance(row, Lane) else list(row.tasks_in(state.viewport))
             group_rows = state.tracks.group_rows
+            tasks: set[int] = set()
+            if isinstance(row, Lane):
+                tasks = {row.task}
+            elif group_rows or state.stalls:
+                tasks = set(row.tasks_in(state.viewport))
             found = arrange_marks(
                 row,
-                [each for task in tasks for each in group_rows.get(task, ())],
+                sorted(each for task in tasks for each in group_rows.get(task, ())),
                 [stall for stall in state.stalls if stall.started.task in tasks],
                 state.viewport,
                 state.now,
