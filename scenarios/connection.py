@@ -89,8 +89,8 @@ STORY = [
     },
     {
         "at": ("Task-1", "gets", "connection of alice"),
-        "see": "The enter has ended and the body begins: from here on the bar is solid, and the "
-        "task holds the connection.",
+        "see": "The enter has ended and the body begins: from here on the task holds the "
+        "connection. Its bar is solid, and lighter while it waits for something else.",
     },
     {
         "at": ("Task-1", "leaves", "connection of alice"),

@@ -65,7 +65,8 @@ EXPECTS = {
 STORY = [
     {
         "at": ("worker-1", "holds", "db lock"),
-        "see": "worker-1 found the lock free: it holds it, its bar is solid.",
+        "see": "worker-1 found the lock free and holds it: its bar is solid, and lighter while "
+        "it waits for something else (z: a timer).",
     },
     {
         "at": ("worker-2", "waits for", "db lock"),

@@ -77,6 +77,8 @@ class TraceApp(App[None]):
         Binding("T", "next_theme", "Theme", id="theme", tooltip="Use the next theme"),
         Binding("A", "ascii", "ASCII", show=False, id="ascii",
                 tooltip="Use ASCII or Unicode glyphs"),
+        Binding("i", "legend", "Legend", show=False, id="legend",
+                tooltip="Show or hide the line that says what the glyphs mean"),
         Binding("x", "save('svg')", "Picture", show=False, id="save-svg",
                 tooltip="Save the screen as an SVG picture"),
         Binding("X", "save('txt')", "Text", show=False, id="save-text",
@@ -132,6 +134,7 @@ class TraceApp(App[None]):
             loop = asyncio.get_running_loop()
             self._termination.app_started(partial(loop.call_soon_threadsafe, self.exit))
         self.trace_screen = TraceScreen(self.state, self.glyphs, self._first_view)
+        self.trace_screen.set_class(self.settings.legend, "-legend")
         self.push_screen(self.trace_screen)
         try:
             self._use_keymap(load_keymap() if self._persist_settings else {})
@@ -318,8 +321,17 @@ class TraceApp(App[None]):
         self.trace_screen.redraw_all()
         self._save_settings()
 
+    def action_legend(self) -> None:
+        """Show or hide the legend."""
+        self.trace_screen.toggle_class("-legend")
+        self._save_settings()
+
     def _save_settings(self) -> None:
-        self.settings = Settings(theme=self.theme, ascii=self.glyphs is ASCII)
+        self.settings = Settings(
+            theme=self.theme,
+            ascii=self.glyphs is ASCII,
+            legend=self.trace_screen.has_class("-legend"),
+        )
         if self._persist_settings:
             try:
                 save(self.settings)

@@ -18,11 +18,17 @@ _NOT_IN_PALETTE = ("commands", "interrupt")
 """Ids of commands that the palette leaves out: itself, and a second key to quit."""
 _SYNONYMS = {
     "filter": "hide, only",
-    "findings": "verdict, report, deadlocks, leaks",
+    "ascii": "plain characters",
+    "findings": "report, deadlocks, leaks",
     "fit": "zoom out fully, all",
     "help": "keys, legend, shortcuts",
     "next-problem": "jump, deadlock, leak",
+    "legend": "glyphs, symbols, colors",
+    "next-match": "story, step",
+    "overview": "verdict, culprit, summary, story, home",
     "quit": "exit, stop",
+    "source": "code, file",
+    "waits": "blocked, deadlock",
     "save-page": "export",
     "save-svg": "export, screenshot",
     "save-text": "export",

@@ -29,6 +29,8 @@ class Settings:
     theme: str = DEFAULT_THEME
     ascii: bool = False
     """Whether to draw with ASCII glyphs alone."""
+    legend: bool = True
+    """Whether a line below the lanes says what their glyphs mean."""
 
 
 def load(path: Path | None = None) -> Settings:

@@ -18,8 +18,11 @@ __all__ = ["Answers", "Question", "Job", "frozen_copy"]
 T = TypeVar("T")
 Question: TypeAlias = Callable[[Snapshot], object]
 
-_AT_ONCE = 20_000
-"""Acquisitions and waits up to which any question is answered within one or two frames."""
+_AT_ONCE = 5_000
+"""Acquisitions and waits up to which any question about a finished recording is answered at once,
+within about a tenth of a second."""
+_AT_ONCE_GROWING = 2_000
+"""The same while it grows, because the answers are then computed again and again."""
 _MAX_AGE = 2_000_000_000
 """The time after which answers about a growing timeline are computed again, in ns."""
 _REST_FACTOR = 2
@@ -136,7 +139,8 @@ class Answers:
 
     @property
     def _short(self) -> bool:
-        return len(self._timeline) + len(self._timeline.waits) <= _AT_ONCE
+        most = min(_AT_ONCE, _AT_ONCE_GROWING) if self._growing else _AT_ONCE
+        return len(self._timeline) + len(self._timeline.waits) <= most
 
     @property
     def _stale(self) -> bool:

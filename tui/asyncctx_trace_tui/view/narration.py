@@ -11,8 +11,14 @@ from asyncctx_trace.analysis.cleanup import is_group
 from asyncctx_trace.analysis.loop_stalls import Stall, describe_line
 from asyncctx_trace.analysis.timeline.table import Acquisition, Timeline
 from asyncctx_trace.model.durations import format_duration
-from asyncctx_trace.model.events import Outcome
-from asyncctx_trace.model.names import NAME_WIDTH, resource_name, task_name
+from asyncctx_trace.model.events import ErrorText, Outcome
+from asyncctx_trace.model.names import (
+    NAME_WIDTH,
+    class_name,
+    error_summary,
+    resource_name,
+    task_name,
+)
 from asyncctx_trace.model.text import plain
 from asyncctx_trace_tui.view.lanes.lane_set import LaneSet
 from asyncctx_trace_tui.view.wait_text import describe_end, describe_length, describe_wait
@@ -29,6 +35,8 @@ __all__ = [
 
 _ASKED = 1_000
 """Lanes that are asked for their waits at a time, within one frame."""
+_ERROR_WIDTH = 80
+"""The largest width of an error, in cells."""
 _LISTED = 4
 """Names in a list before the rest is counted."""
 
@@ -83,12 +91,11 @@ def describe(timeline: Timeline, occupants: Occupants, at: int) -> str:
     """Describe who holds, cleans up and waits: ``a holds `x` for 3 ms · b, c wait``."""
     name = f"`{resource_name(timeline, occupants.resource)}`"
     parts = []
-    of_children = "for the children of"
-    leaving = (
-        (f"waits {of_children}", f"wait {of_children}")
-        if is_group(timeline, occupants.resource)
-        else ("cleans up", "clean up")
-    )
+    leaving = ("cleans up", "clean up")
+    if is_group(timeline, occupants.resource):
+        cleaners = occupants.cleaners
+        children = _children_left(timeline, cleaners[0], at) if len(cleaners) == 1 else ""
+        leaving = (f"waits for {children or 'the children'} of", "wait for the children of")
     for who, verb, plural, since in (
         (occupants.holders, "holds", "hold", _got_in),
         (occupants.cleaners, *leaving, _left),
@@ -108,6 +115,19 @@ def describe(timeline: Timeline, occupants: Occupants, at: int) -> str:
         verb = "waits" if len(names) == 1 else "wait"
         parts.append(f"{_listed(names)} {verb}" + ("" if parts else f" for {name}"))
     return " · ".join(parts)
+
+
+def _children_left(timeline: Timeline, group: Acquisition, at: int) -> str:
+    """Return how many tasks of a group are left, such as ``3 children``; ``""`` if not known."""
+    if len(timeline.tasks) > _ASKED:
+        return ""
+    left = sum(
+        known.parent == group.task
+        and _got_in(group) <= known.at <= at
+        and timeline.task_ended.get(known.task, at + 1) > at
+        for known in timeline.tasks.values()
+    )
+    return "1 child" if left == 1 else f"{left} children" if left else ""
 
 
 def describe_stall(timeline: Timeline, stall: Stall, at: int) -> str:
@@ -205,19 +225,29 @@ def _describe_events(timeline: Timeline, a: Acquisition, at: int) -> Iterator[st
         if a.entered:
             yield f"{who} gets {what} after {waited}"
         elif a.enter_outcome is not None:
-            yield f"{who} {_NOT_ENTERED[a.enter_outcome]} {what} after {waited}"
+            why = _error(a.enter_error, ": ")
+            yield f"{who} {_NOT_ENTERED[a.enter_outcome]} {what} after {waited}{why}"
     if is_group(timeline, a.resource):
         yield from _describe_group_events(timeline, a, at)
         return
     if a.exit_started == at and a.body_outcome is not None:
         held = format_duration(at - _got_in(a))
         by = task_name(timeline, a.exit_task)
-        yield f"{by} leaves {what} after {held}{_LEFT[a.body_outcome]}"
+        why = _error(a.body_error, ", with ") or _LEFT[a.body_outcome]
+        yield f"{by} leaves {what} after {held}{why}"
     if a.exit_ended == at and a.exit_outcome is not None:
         took = format_duration(at - _left(a))
         by = task_name(timeline, a.exit_task)
         suppressed = " and suppressed the error" if a.suppressed else ""
-        yield f"{by} {_CLEANED[a.exit_outcome]} {what} in {took}{suppressed}"
+        why = _error(a.exit_error, ": ")
+        yield f"{by} {_CLEANED[a.exit_outcome]} {what} in {took}{suppressed}{why}"
+
+
+def _error(error: ErrorText | None, lead: str) -> str:
+    """Return an error with its text, after ``lead``; nothing for a cancellation."""
+    if error is None or class_name(error.type) in ("CancelledError", "Cancelled"):
+        return ""
+    return lead + error_summary(error, _ERROR_WIDTH)
 
 
 def _describe_group_events(timeline: Timeline, a: Acquisition, at: int) -> Iterator[str]:

@@ -160,7 +160,7 @@ def test_the_exit_of_a_task_group_waits_for_its_children() -> None:
     story.ends(100)
 
     assert [node.description for node in tree(story, "parent", 50)] == [
-        "parent waits for the children of `TaskGroup` at app.py:7 for 40.0 ms",
+        "parent waits for 1 child of `TaskGroup` at app.py:7 for 40.0 ms",
         "busy waits for input or output at app.py:8 for 39.0 ms",
     ]
     assert [node.description for node in tree(story, "parent", 5)] == ["parent does not wait"]

@@ -33,7 +33,7 @@ def test_failures_are_in_order_of_time() -> None:
     story.is_out(6, exit_, Outcome.TIMED_OUT)
 
     assert [line for line in found(story) if ": " in line[1] and " at `" in line[1]] == [
-        (3.0, "error: c at `file`"),
+        (3.0, "error: c at `file`, KeyError: x"),
         (4.0, "cancelled: a at `file`"),
         (6.0, "timed out: b at `file`"),
     ]

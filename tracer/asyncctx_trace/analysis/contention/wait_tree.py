@@ -213,7 +213,9 @@ class _Tree:
         if waiting.leave is not None:
             what = _resource(snapshot, timeline.resource[waiting.leave])
             where = snapshot.site_label(timeline.site[waiting.leave])
-            return f"waits for the children of `{what}` at {where} for {since}"
+            left = len(self.tasks_after(waiting))
+            children = "1 child" if left == 1 else f"{left} children" if left else "the children"
+            return f"waits for {children} of `{what}` at {where} for {since}"
         assert waiting.wait is not None
         waits, wait = timeline.waits, waiting.wait
         where = snapshot.site_label(waits.site[wait])

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from asyncctx_trace.analysis.findings import Thresholds, find_in
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.grouping import group_findings
-from asyncctx_trace.analysis.timeline.table import NOT_YET
+from asyncctx_trace.analysis.timeline.table import NOT_YET, Phase
 from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.events import Outcome
 from asyncctx_trace.model.names import resource_name, task_name
@@ -42,15 +42,18 @@ def problems(snapshot: Snapshot) -> list[Problem]:
     timeline = snapshot.timeline
     result: list[Problem] = []
     for row in range(len(timeline)):
-        for at, outcome in (
-            (timeline.enter_ended[row], timeline.enter_outcome[row]),
-            (timeline.exit_started[row], timeline.body_outcome[row]),
-            (timeline.exit_ended[row], timeline.exit_outcome[row]),
-        ):
+        phases: tuple[tuple[int, int, Phase], ...] = (
+            (timeline.enter_ended[row], timeline.enter_outcome[row], "enter"),
+            (timeline.exit_started[row], timeline.body_outcome[row], "body"),
+            (timeline.exit_ended[row], timeline.exit_outcome[row], "exit"),
+        )
+        for at, outcome, phase in phases:
             if outcome not in (0, Outcome.OK):
                 who = _task(snapshot, timeline.task[row])
                 what = _resource(snapshot, timeline.resource[row])
                 description = f"{_OUTCOMES[Outcome(outcome)]}: {who} at `{what}`"
+                if outcome == Outcome.ERROR and (error := snapshot.error_text(row, phase)):
+                    description += f", {error}"
                 result.append(Problem(at, row, description))
     waits = sorted(((_wait(snapshot, row), row) for row in range(len(timeline))), reverse=True)[
         :_LONGEST_WAITS

@@ -172,7 +172,9 @@ def _blocked(snapshot: Snapshot, culprit: Culprit) -> str:
         who += f", entered by {_site(snapshot, culprit.caller)},"
     times = f"{culprit.holds:,} times, " if culprit.holds > 1 else ""
     upto = "up to " if culprit.holds > 1 else "for "
-    still = " and still held it at the end" if culprit.lasts else ""
+    still = ""
+    if culprit.lasts:
+        still = " and still holds it" if snapshot.running else " and still held it at the end"
     tasks = f"{count(culprit.waiters, 'task')} waited at once" if culprit.waiters > 1 else ""
     many = f"while up to {tasks}" if tasks else "while a task waited"
     share = percent(culprit.waited / culprit.waited_in_all) if culprit.waited_in_all else "0 %"

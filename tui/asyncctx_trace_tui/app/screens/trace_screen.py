@@ -15,6 +15,7 @@ from asyncctx_trace_tui.app.screens.help_screen import Help, Section
 from asyncctx_trace_tui.app.screens.navigation import NavigationScreen
 from asyncctx_trace_tui.app.screens.prompts import Prompt, PromptScreen
 from asyncctx_trace_tui.app.widgets.bars.key_bar import Keys
+from asyncctx_trace_tui.app.widgets.bars.legend import Legend
 from asyncctx_trace_tui.app.widgets.bars.minimap import Minimap
 from asyncctx_trace_tui.app.widgets.bars.time_ruler import Ruler
 from asyncctx_trace_tui.app.widgets.bars.title_bar import Title
@@ -69,8 +70,11 @@ class TraceScreen(PromptScreen):
     TraceScreen.-narrow.-queue #output { display: none; }
     TraceScreen.-narrow.-queue #sentences { height: 9; }
     TraceScreen.-view-output #below { display: none; }
-    TraceScreen.-view-overview.-short #below { display: none; }
+    TraceScreen.-view-overview #below { display: none; }
+    TraceScreen.-view-overview.-tall #below { display: block; }
     TraceScreen.-view-overview Ruler { display: none; }
+    TraceScreen.-legend.-view-tasks Legend { display: block; }
+    TraceScreen.-legend.-view-resources Legend { display: block; }
     TraceScreen.-touring.-short #output { display: none; }
     TraceScreen.-touring.-short #below { height: 4; }
     TraceScreen.-silent #below #output { display: none; }
@@ -123,6 +127,7 @@ class TraceScreen(PromptScreen):
             yield Findings(state, glyphs)
             yield Output(state, glyphs, id="output-page")
             yield Details(state, glyphs, id="details")
+        yield Legend(state, glyphs)
         with Container(id="below"):
             yield Sentences(state, glyphs)
             yield Output(state, glyphs)
@@ -161,8 +166,8 @@ class TraceScreen(PromptScreen):
         self.query_one(Keys).of_view = _KEYS_OF_VIEW.get(view, ())
         self.query_one(Sentences).queue = view == "resources"
         self.set_class(view not in ("tasks", "resources"), "-page")
-        self.set_class(view == "output", "-view-output")
-        self.set_class(view == "overview", "-view-overview")
+        for each in VIEWS:
+            self.set_class(view == each, f"-view-{each}")
         self.set_class(view == "resources", "-queue")
         chosen = self.query_one(f"#{shown}")
         (chosen.query_one(FindingList) if view == "findings" else chosen).focus()

@@ -83,6 +83,9 @@ class TimeRows(ScrollView, StateWidget, Generic[Line], can_focus=True, inherit_b
             self.at = at
             super().__init__()
 
+    empty = ""
+    """What is said while there are no lines."""
+
     def __init__(self, state: ViewState, glyphs: Glyphs, *, id: str) -> None:
         super().__init__(id=id)
         self.state = state
@@ -224,7 +227,10 @@ class TimeRows(ScrollView, StateWidget, Generic[Line], can_focus=True, inherit_b
     def render_line(self, y: int) -> Strip:
         index = y + self.scroll_offset.y
         if index >= len(self.lines):
-            return Strip.blank(self.scrollable_content_region.width, self.palette.style("text"))
+            width = self.scrollable_content_region.width
+            text = f"  {self.empty}" if not self.lines and not index else ""
+            faint = Segment(shorten(text, width), self.palette.style("faint"))
+            return Strip([faint]).adjust_cell_length(width, self.palette.style("text"))
         state, line = self.state, self.lines[index]
         line_key = self.line_key(line)
         self._shown[y] = line, line_key

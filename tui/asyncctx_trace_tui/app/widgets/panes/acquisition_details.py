@@ -37,6 +37,11 @@ _OUTCOMES = {
 }
 
 
+_NOTHING_YET = (
+    "nothing has been recorded yet: here are the exact times, errors and spans of what is selected"
+)
+
+
 class Details(TextPage):
     """Phases with exact times, outcome, error, site, resource, parents and children."""
 
@@ -55,7 +60,7 @@ class Details(TextPage):
         if row is not None and state.wait is None and state.stall is None:
             parts.insert(0 if state.row is not None else len(parts), self._acquisition(row))
         if not parts:
-            return [TextLine.of("nothing is selected", "faint")]
+            return [TextLine.of(_NOTHING_YET, "faint")]
         lines = parts[0]
         for part in parts[1:]:
             lines += [TextLine.of(""), *part]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from heapq import nlargest
+
 from asyncctx_trace.analysis.cleanup import Unwinding, is_group, unwindings
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Acquisition
 from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.events import Outcome
-from asyncctx_trace.model.names import class_name, resource_name, task_name
+from asyncctx_trace.model.names import error_summary, resource_name, task_name
 from asyncctx_trace_tui.app.widgets.text_page import Span, TextLine, TextPage
 from asyncctx_trace_tui.view.state import COMPUTING
 
@@ -15,6 +17,16 @@ __all__ = ["Cleanup"]
 
 _SHOWN = 30
 """Number of past exits that are listed."""
+_SLOWEST = 10
+"""Number of the slowest exits of the run that are listed."""
+_EMPTY = 5
+"""Number of lines if the task has neither something open nor an exit."""
+_ERROR_WIDTH = 80
+"""The largest width of an error, in cells."""
+_NOTHING_YET = (
+    "nothing has been recorded yet: here is what the selected task has to clean up, and in which "
+    "order it did"
+)
 
 
 class Cleanup(TextPage):
@@ -23,7 +35,7 @@ class Cleanup(TextPage):
     def lines(self) -> list[TextLine]:
         state = self.state
         if state.task is None:
-            return [TextLine.of("no task has been seen yet", "faint")]
+            return [TextLine.of(_NOTHING_YET, "faint")]
         name = task_name(state.timeline, state.task)
         at = min(state.playback.at, state.snapshot.now)
         found = state.answer(_all_unwindings)
@@ -38,7 +50,25 @@ class Cleanup(TextPage):
             TextLine.of(""),
             TextLine.of(f"Cleaned up by {name}, latest first", "faint"),
         ]
-        return lines + self._exits(state.task, at, found)
+        lines += self._exits(state.task, at, found)
+        return lines if opened or len(lines) > _EMPTY else lines + self._slowest()
+
+    def _slowest(self) -> list[TextLine]:
+        """Return the slowest exits of the run, as the task has none to show."""
+        state, slowest = self.state, self.state.answer(_slowest_exits)
+        if not slowest:
+            return []
+        lines = [TextLine.of(""), TextLine.of("The slowest cleanups of the run", "faint")]
+        for row in slowest:
+            a = state.timeline.acquisition(row)
+            took = format_duration((a.exit_ended or state.snapshot.now) - (a.exit_started or 0))
+            spans = (
+                Span(f"{task_name(state.timeline, a.exit_task)} cleaned up "),
+                Span(f"`{resource_name(state.timeline, a.resource)}`"),
+                Span(f" in {took} at {state.snapshot.site_label(a.site)}"),
+            )
+            lines.append(TextLine(spans, row=row, at=a.exit_started))
+        return lines
 
     def _open(self, a: Acquisition, at: int) -> TextLine:
         timeline = self.state.timeline
@@ -58,7 +88,7 @@ class Cleanup(TextPage):
             Span(f"  {since} so far{waiting} · {self.state.snapshot.site_label(a.site)}", "faint"),
         ]
         if leaving and a.body_error is not None:
-            spans.append(Span(f"  {a.body_error.type}: {a.body_error.message}", "error"))
+            spans.append(Span(f"  {error_summary(a.body_error, _ERROR_WIDTH)}", "error"))
         return TextLine(tuple(spans), row=a.row)
 
     def _exits(self, task: int, at: int, found: list[Unwinding]) -> list[TextLine]:
@@ -100,16 +130,25 @@ class Cleanup(TextPage):
             name = resource_name(timeline, timeline.resource[expected])
             spans.append(Span(f"  expected here: {name}", "wait"))
         if a.body_error is not None:
-            spans.append(
-                Span(f"  error passing through: {class_name(a.body_error.type)}", "cancelled")
-            )
+            error = error_summary(a.body_error, _ERROR_WIDTH)
+            spans.append(Span(f"  error passing through: {error}", "cancelled"))
         if a.suppressed:
             spans.append(Span("  suppressed", "wait"))
         if a.exit_outcome not in (None, Outcome.OK) and a.exit_error is not None:
-            spans.append(Span(f"  failed: {class_name(a.exit_error.type)}", "error"))
+            error = error_summary(a.exit_error, _ERROR_WIDTH)
+            spans.append(Span(f"  failed: {error}", "error"))
         return TextLine(tuple(spans), row=a.row, at=started if started != NOT_YET else None)
 
 
 def _all_unwindings(snapshot: Snapshot) -> list[Unwinding]:
     _ = snapshot.exits, snapshot.parents  # compute them here, on the background thread
     return list(unwindings(snapshot))
+
+
+def _slowest_exits(snapshot: Snapshot) -> list[int]:
+    """Return the acquisitions whose exits took longest; those of task groups wait for tasks."""
+    timeline = snapshot.timeline
+    groups = {each.resource for each in timeline.resources.values() if each.kind == "task group"}
+    rows = (row for row in range(len(timeline)) if timeline.resource[row] not in groups)
+    slowest = nlargest(_SLOWEST, rows, key=snapshot.exit_length)
+    return [row for row in slowest if snapshot.exit_length(row)]

@@ -85,7 +85,9 @@ class Sentences(StateWidget):
         state = self.state
         timeline, at = state.timeline, state.playback.at
         if timeline.start is None:
-            return [("nothing has been recorded yet", "faint")]
+            return [
+                ("nothing has been recorded yet: here is who holds what, and who waits", "faint")
+            ]
         lines: list[tuple[str, str]] = []
         if not (state.playback.playing or state.playback.following):
             lines += [(line, "head") for line in events_at(state.tracks, at)]

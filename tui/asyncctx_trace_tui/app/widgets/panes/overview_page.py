@@ -28,6 +28,8 @@ _INDENT = 4
 _COLORS = {"error": "error", "warning": "wait", "note": "text"}
 _WIDE = 110
 """The width from which sparklines are drawn in full."""
+_ROOMY = 28
+"""The height from which there is a blank line between items."""
 _SCROLLBAR = 1
 
 
@@ -36,6 +38,8 @@ class OverviewPage(TextPage):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "go", "Show it"),
+        Binding("up,k", "cursor(-1)", "Choose", key_display="↑/↓"),
+        Binding("down,j", "cursor(1)", "Next", show=False),
     ]
 
     class Chosen(Message):
@@ -106,8 +110,10 @@ class OverviewPage(TextPage):
         ):
             if items:
                 lines += [TextLine(()), TextLine.of(title, "faint")]
-                for item in items:
-                    lines += self._item(item, len(self._blocks), len(lines), width)
+            for number, item in enumerate(items):
+                if number and self.size.height >= _ROOMY:
+                    lines.append(TextLine(()))
+                lines += self._item(item, len(self._blocks), len(lines), width)
             if title.startswith("What") and shown.more:
                 lines.append(TextLine.of(f"    and {shown.more} more: press 6", "faint"))
         return lines
@@ -137,12 +143,16 @@ class OverviewPage(TextPage):
         kind = "" if item.kind in ("hold", "wait", "resource") else f"{item.kind}: "
         possible = "" if item.certain else "possible "
         said = bool(kind) and item.in_opening
-        text = item.title if said else f"{possible}{kind}{item.sentence}"
-        lines = []
+        heading = f"{possible}{kind}"
+        text = item.title if said else f"{heading}{item.sentence}"
+        heading = item.title if said else heading
+        lines: list[tuple[Span, ...]] = []
         for part, line in enumerate(wrap(plain(text), width - _INDENT)):
             lead = number if not part else " " * _INDENT
-            lines.append((Span(lead, color), Span(line, "error" if kind else "text")))
-        when = f"worst at {self.state.clock(item.at, 10**8)}" if item.kind != "wait" else ""
+            # The kind is in color, the sentence is not.
+            kept = heading if not part and line.startswith(heading) else ""
+            lines.append((Span(lead, color), Span(kept, color), Span(line[len(kept) :])))
+        when = self._when(item)
         picture = sparkline(item.history, 60 if width >= _WIDE else 30, self.glyphs.heights)
         label = ", ".join(filter(None, [describe_history(item) if picture else "", when]))
         if label:
@@ -156,6 +166,13 @@ class OverviewPage(TextPage):
             TextLine(tuple(span._replace(background=background) for span in spans), at=item.at)
             for spans in lines
         ]
+
+    def _when(self, item: Item) -> str:
+        """Return when it was worst, with the time of day to compare with a log."""
+        if item.kind == "wait" or (item.kind == "resource" and not item.cost):
+            return ""
+        said = "most waited" if item.kind == "resource" else "worst"
+        return f"{said} at {self.state.clock(item.at, 10**8)}{self.state.other_clock(item.at)}"
 
     def action_cursor(self, by: int) -> None:
         """Choose the next or previous item; scroll if there is none."""

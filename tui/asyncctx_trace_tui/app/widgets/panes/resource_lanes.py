@@ -25,6 +25,8 @@ __all__ = ["Resources"]
 class Resources(TimeRows[ResourceLine]):
     """Per resource: the queue as a filled curve, then its units by holder, or how many are held."""
 
+    empty = "no resources so far: each lock, pool or other manager that is acquired is shown here"
+
     def __init__(self, state: ViewState, glyphs: Glyphs) -> None:
         super().__init__(state, glyphs, id="resources")
         self._found: list[ResourceEntry] = []

@@ -32,7 +32,12 @@ class Source(TextPage):
         self._line_to_show = None
         site = state.timeline.sites.get(state.selected_site or 0)
         if site is None:
-            return [TextLine.of("the source file is not known", "faint")]
+            unknown = (
+                "nothing has been recorded yet: here is the source file of the selected acquisition"
+                if state.task is None
+                else "the recording does not say in which file the selected acquisition is"
+            )
+            return [TextLine.of(unknown, "faint")]
         script = read_source(site.file, site.digest)
         # With a digest, what is shown is what was recorded.
         changed = (

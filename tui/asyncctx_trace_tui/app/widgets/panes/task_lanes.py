@@ -34,6 +34,8 @@ _PHASES = {"enter": "waits for", "body": "holds", "exit": "cleans up"}
 class Lanes(TimeRows[LaneLine]):
     """A lane per task, or a row for tasks of a group that run one after the other."""
 
+    empty = "no tasks so far: each task that acquires or waits for something has a lane here"
+
     def __init__(self, state: ViewState, glyphs: Glyphs) -> None:
         super().__init__(state, glyphs, id="lanes")
         self._layout = LaneLayout([])

@@ -65,7 +65,7 @@ class Waits(TextPage):
     def lines(self) -> list[TextLine]:
         state = self.state
         if state.task is None:
-            return [TextLine.of("no task has been seen yet", "faint")]
+            return [TextLine.of("no task has been seen yet: here is who waits for whom", "faint")]
         if not state.answer(prepare_wait_trees):
             return [TextLine.of(COMPUTING, "faint")]
         at = min(state.playback.at, state.snapshot.now)
