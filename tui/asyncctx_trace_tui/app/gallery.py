@@ -26,6 +26,8 @@ from asyncctx_trace_tui.storage.app_settings import DEFAULT_THEME, Settings, loa
 __all__ = ["Choice", "Gallery", "latest"]
 
 _LATEST = 20
+_WIDTHS: list[tuple[int, str]] = [(0, "-narrow"), (116, "-wide")]
+"""Below the second width, the story is shown under the list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +63,19 @@ class Gallery(App[Choice]):
 
     CSS = """
     #title { height: 1; padding: 0 1; background: $panel; text-style: bold; }
-    OptionList { width: 45%; min-width: 46; border: none; background: $background;
-                 text-wrap: nowrap; text-overflow: ellipsis; }
+    OptionList { width: 76; border: none; background: $background; text-wrap: nowrap;
+                 text-overflow: ellipsis; }
     #story { width: 1fr; padding: 1 2; border-left: solid $foreground 20%; }
     #story Static { height: auto; }
+    Screen.-narrow Horizontal { layout: vertical; }
+    Screen.-narrow OptionList { width: 100%; height: 1fr; max-height: 100%; }
+    Screen.-narrow #story { width: 100%; height: 40%; padding: 0 2; border-left: none;
+                            border-top: solid $foreground 20%; }
     #script { display: none; border: none; height: 1; padding: 0 1; background: $boost; }
     #script.-asking { display: block; }
     """
+
+    HORIZONTAL_BREAKPOINTS = _WIDTHS
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j", "cursor(1)", "Down", show=False),

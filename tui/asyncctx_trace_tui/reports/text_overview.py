@@ -8,8 +8,7 @@ from rich.console import RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from asyncctx_trace.analysis.summary.overview.assemble import overview
-from asyncctx_trace.analysis.summary.overview.model import Item
+from asyncctx_trace.analysis.summary.overview.model import Item, Overview
 from asyncctx_trace.analysis.summary.overview.wording import describe_health, sparkline
 from asyncctx_trace.analysis.summary.report import Report
 from asyncctx_trace.model.durations import format_duration
@@ -24,13 +23,14 @@ _COST, _PICTURE = 11, 16
 _INDENT = 2
 
 
-def overview_items(report: Report, width: int, most: int) -> Iterator[RenderableType]:
+def overview_items(
+    report: Report, shown: Overview, width: int, most: int
+) -> Iterator[RenderableType]:
     """Render the first ``most`` things to look at, two lines each.
 
     What the report says about them elsewhere is not repeated: the verdict above, the findings
     below.
     """
-    shown = overview(report)
     for title, items in (
         ("Now", shown.hanging),
         ("What cost most time", shown.culprits),
@@ -42,9 +42,8 @@ def overview_items(report: Report, width: int, most: int) -> Iterator[Renderable
             yield from _item(report, item, width)
 
 
-def health(report: Report) -> RenderableType:
+def health(shown: Overview) -> RenderableType:
     """Render the health of the program in one paragraph."""
-    shown = overview(report)
     text = Text()
     # What was acquired, and by how many tasks, is in the summary.
     parts = [

@@ -8,6 +8,8 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from asyncctx_trace.analysis.snapshot import Snapshot
+from asyncctx_trace.analysis.summary.overview.assemble import overview
+from asyncctx_trace.analysis.summary.overview.model import Overview
 from asyncctx_trace.analysis.summary.report import Report
 from asyncctx_trace.analysis.summary.report import report as make_report
 from asyncctx_trace.analysis.timeline.table import Timeline
@@ -56,26 +58,29 @@ def render_report(
     and counts of what is left out. ``full`` shows everything. For ``by`` see :class:`Extent`.
     """
     columns = width or screen_width()
+    shown = overview(report)
     if full:
-        return draw(_parts(report, Extent(None, None, by), columns), color=color, width=columns)
+        return draw(
+            _parts(report, shown, Extent(None, None, by), columns), color=color, width=columns
+        )
     text = ""
     for items, groups, rows in _EXTENTS:
         extent = Extent(groups, rows, by, items)
-        text = draw(_parts(report, extent, columns), color=color, width=columns)
+        text = draw(_parts(report, shown, extent, columns), color=color, width=columns)
         if text.count("\n") <= _LINES:
             break
     return text
 
 
-def _parts(report: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
+def _parts(report: Report, shown: Overview, extent: Extent, width: int) -> Iterator[RenderableType]:
     first, *more = report.opening
     yield Text(plain(first), style="bold")
     yield from (Text(plain(sentence)) for sentence in more)
     yield from _summary(report)
     yield from _checks(report)
     if report.uses or report.findings:
-        yield health(report)
-        yield from overview_items(report, width, extent.items)
+        yield health(shown)
+        yield from overview_items(report, shown, width, extent.items)
     if not (report.uses or report.findings or report.waits or report.stalls):
         return
     for section in _SECTIONS if extent.full else _FIRST:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import islice
 
 from asyncctx_trace.analysis.snapshot import Snapshot
-from asyncctx_trace.analysis.summary.overview.culprits import culprits
+from asyncctx_trace.analysis.summary.overview.culprits import Candidate, culprits
 from asyncctx_trace.analysis.summary.overview.hanging import hanging
 from asyncctx_trace.analysis.summary.overview.health import busiest, health
 from asyncctx_trace.analysis.summary.overview.model import Item, Overview
@@ -49,7 +49,7 @@ def overview(report: Report) -> Overview:
         clean=report.headline.clean and not now,
         running=snapshot.running,
         hanging=tuple(now),
-        culprits=tuple(shown),
+        culprits=tuple(candidate.describe() for candidate in shown),
         more=len(found) - len(shown),
         busiest=tuple(busiest(report)) if len(shown) < _ENOUGH else (),
         health=health(report),
@@ -58,7 +58,7 @@ def overview(report: Report) -> Overview:
     )
 
 
-def _chosen(items: list[Item]) -> list[Item]:
+def _chosen(items: list[Candidate]) -> list[Candidate]:
     """Return the first few; certain errors are among them, whatever time they cost."""
     first, rest = items[:_MOST], items[_MOST:]
     faults = islice((item for item in rest if item.severity == "error" and item.certain), 2)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import compress
+from operator import sub
 
+from asyncctx_trace.analysis.findings import Severity
 from asyncctx_trace.analysis.loop_stalls import StallLine
-from asyncctx_trace.analysis.occupancy import hold_of, wait_of
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.culprit import Culprit, culprits_of
 from asyncctx_trace.analysis.summary.grouping import FindingGroup
@@ -16,10 +20,12 @@ from asyncctx_trace.analysis.summary.overview.model import Item
 from asyncctx_trace.analysis.summary.overview.remedies import REMEDIES, remedy_for_holds
 from asyncctx_trace.analysis.summary.report import Report
 from asyncctx_trace.analysis.summary.resource_groups import ResourceGroup
+from asyncctx_trace.analysis.timeline.row_lookup import holds_of, pick
+from asyncctx_trace.analysis.timeline.table import NOT_YET
 from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.text import count
 
-__all__ = ["culprits"]
+__all__ = ["Candidate", "culprits", "group_label"]
 
 _HOLDS = 8
 """The number of sites that are considered."""
@@ -35,7 +41,19 @@ _STUCK = ("deadlock",)
 """Kinds of findings that come first, whatever they cost."""
 
 
-def culprits(report: Report) -> list[Item]:
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What may be shown, before it is described: that takes time."""
+
+    kind: str
+    severity: Severity
+    certain: bool
+    cost: int
+    row: int | None
+    describe: Callable[[], Item]
+
+
+def culprits(report: Report) -> list[Candidate]:
     """Return what cost time, and what else is wrong, the worst first.
 
     Certain deadlocks come first; the rest is ranked by the time that tasks lost, and by severity
@@ -55,14 +73,39 @@ def culprits(report: Report) -> list[Item]:
         if culprit.waited >= max(_LEAST, _LEAST_SHARE * culprit.waited_in_all)
     ]
     shown = [culprit for culprit in found if culprit.row not in explained]
-    items = [_of_holds(report, culprit) for culprit in shown]
-    items += [
-        _of_group(report, group) for group in groups if not _is_symptom(group, found, explained)
+    candidates = [
+        Candidate(
+            "hold",
+            "warning",
+            True,
+            culprit.waited,
+            culprit.row,
+            partial(_of_holds, report, culprit),
+        )
+        for culprit in shown
     ]
-    return sorted(items, key=_rank)
+    candidates += [
+        _candidate(report, group) for group in groups if not _is_symptom(group, found, explained)
+    ]
+    return sorted(candidates, key=_rank)
 
 
-def _rank(item: Item) -> tuple[bool, int, int]:
+def _candidate(report: Report, group: FindingGroup) -> Candidate:
+    worst = group.findings[0]
+    cost = group.cost
+    if any(_stalls_of(report, group)):
+        cost = max(cost, _waited_for(report, group))
+    return Candidate(
+        group.kind,
+        group.severity,
+        group.certainty == "certain",
+        cost,
+        worst.rows[0] if worst.rows else None,
+        partial(_of_group, report, group, cost),
+    )
+
+
+def _rank(item: Candidate) -> tuple[bool, int, int]:
     stuck = item.kind in _STUCK and item.certain
     return not stuck, -item.cost, ("error", "warning", "note").index(item.severity)
 
@@ -134,24 +177,26 @@ def group_label(snapshot: Snapshot, group: ResourceGroup) -> str:
 def kept_waiting(snapshot: Snapshot, culprit: Culprit) -> int:
     """Return how many acquisitions waited for a resource while it was held at that site."""
     timeline, now = snapshot.timeline, snapshot.now
-    held: dict[int, list[tuple[int, int]]] = {}
-    for row in culprit.rows:
-        hold = hold_of(timeline, row, now)
-        if hold is not None:
-            held.setdefault(timeline.resource[row], []).append(hold)
+    rows_of: dict[int, list[int]] = {}
+    for row, resource in zip(culprit.rows, pick(timeline.resource, culprit.rows), strict=True):
+        rows_of.setdefault(resource, []).append(row)
     found = 0
-    for resource, holds in held.items():
-        starts, ends = _merged(holds)
+    for resource, rows in rows_of.items():
         occupancy = snapshot.occupancy(resource)
-        for row in compress(occupancy.rows, occupancy.blocked_times):
-            start, end = wait_of(timeline, row, now)
+        if len(rows) == len(occupancy.rows):  # nobody held it anywhere else
+            found += occupancy.contended
+            continue
+        starts, ends = _merged(zip(*holds_of(timeline, array("q", rows), now), strict=True))
+        waited = array("q", compress(occupancy.rows, occupancy.blocked_times))
+        asked, got = pick(timeline.enter_started, waited), pick(timeline.enter_ended, waited)
+        for start, end in zip(asked, got, strict=True):
             # The last hold that began before the wait ended.
-            index = bisect_right(starts, end - 1) - 1
+            index = bisect_left(starts, now if end == NOT_YET else end) - 1
             found += index >= 0 and ends[index] > start
     return found
 
 
-def _merged(holds: list[tuple[int, int]]) -> tuple[list[int], list[int]]:
+def _merged(holds: Iterable[tuple[int, int]]) -> tuple[list[int], list[int]]:
     """Return starts and ends of the times covered by ``holds``, which may overlap."""
     starts: list[int] = []
     ends: list[int] = []
@@ -167,32 +212,37 @@ def _merged(holds: list[tuple[int, int]]) -> tuple[list[int], list[int]]:
 def _worst_hold(snapshot: Snapshot, culprit: Culprit) -> tuple[int, int]:
     """Return the hold during which tasks waited most, and when most of them did."""
     timeline = snapshot.timeline
-
-    def waited(row: int) -> int:
-        start, end = hold_of(timeline, row, snapshot.now) or (0, 0)
-        return snapshot.occupancy(timeline.resource[row]).blocked_between(start, end)
-
-    worst = max(culprit.rows, key=waited)
-    start, end = hold_of(timeline, worst, snapshot.now) or (0, 0)
+    starts, ends = holds_of(timeline, culprit.rows, snapshot.now)
+    longest = sorted(zip(map(sub, ends, starts), starts, culprit.rows, strict=True), reverse=True)
+    queues = {
+        resource: max(snapshot.occupancy(resource).blocked_waiters, default=0)
+        for resource in culprit.group.resources
+    }
+    most, worst, start, end = -1, 0, 0, 0
+    for length, begun, row in longest:
+        resource = timeline.resource[row]
+        if length * max(queues.values()) <= most:  # shorter ones cannot be worse
+            break
+        waited = snapshot.occupancy(resource).blocked_between(begun, begun + length)
+        if waited > most:
+            most, worst, start, end = waited, row, begun, begun + length
     occupancy = snapshot.occupancy(timeline.resource[worst])
     first = max(0, bisect_right(occupancy.times, start) - 1)
-    last = max(first + 1, bisect_right(occupancy.times, end - 1))
-    longest = max(range(first, last), key=occupancy.blocked_waiters.__getitem__)
-    return worst, min(max(start, occupancy.times[longest]), end)
+    last = max(first + 1, bisect_left(occupancy.times, end))
+    waiters = occupancy.blocked_waiters
+    fullest = max(range(first, last), key=waiters.__getitem__)
+    return worst, min(max(start, occupancy.times[fullest]), end)
 
 
 # -- findings -------------------------------------------------------------------------------
 
 
-def _of_group(report: Report, group: FindingGroup) -> Item:
+def _of_group(report: Report, group: FindingGroup, cost: int) -> Item:
     snapshot = report.snapshot
     worst = group.findings[0]
     times = f" ({group.count:,} times)" if group.count > 1 and "times" not in group.sentence else ""
     line = next(iter(_stalls_of(report, group)), None)
     history, history_of = _history(report, group, line)
-    cost = group.cost
-    if line is not None:
-        cost = max(cost, _waited_for(report, group))
     return Item(
         kind=group.kind,
         severity=group.severity,
