@@ -228,3 +228,16 @@ async def test_a_search_takes_the_keys_back(scenario: Path) -> None:
 
         assert "Story" not in driver.text
         assert driver.task_name == "worker-3"
+
+
+@async_test
+async def test_the_overview_hides_the_panel_and_n_returns_to_the_lanes(scenario: Path) -> None:
+    """At the step after the one that was left."""
+    async with open_app(scenario, (80, 24), view="overview") as driver:
+        await driver.press("n", "0")
+        overview = driver.text
+        await driver.press("n")
+
+        assert "Story:" not in overview
+        assert "Story: 2 of 6" in driver.text
+        assert driver.app.screen.query_one(ViewBar).view == "tasks"

@@ -36,6 +36,7 @@ from asyncctx_trace_tui.app.widgets.palette import DEFAULTS
 from asyncctx_trace_tui.run.termination import Termination
 from asyncctx_trace_tui.storage.app_settings import (
     DEFAULT_THEME,
+    RENAMED_COMMANDS,
     KeymapError,
     Settings,
     load,
@@ -54,12 +55,6 @@ _ALARM = 0.5
 """Seconds between two checks for deadlocks."""
 _PROGRESS = 0.1
 """Seconds between two updates of the progress of reading."""
-_RENAMED_COMMANDS = {
-    f"{which}-fact{of}": f"{which}-event{of}"
-    for which in ("previous", "next")
-    for of in ("", "-of-task", "-of-resource")
-}
-"""Former command ids, which keymap files may still contain."""
 
 
 class TraceApp(App[None]):
@@ -145,7 +140,7 @@ class TraceApp(App[None]):
         self.set_interval(_ALARM, self.notify_deadlocks)
 
     def _use_keymap(self, keymap: dict[str, str]) -> None:
-        keymap = {_RENAMED_COMMANDS.get(name, name): keys for name, keys in keymap.items()}
+        keymap = {RENAMED_COMMANDS.get(name, name): keys for name, keys in keymap.items()}
         known = {binding.id for _, bindings in sections(self) for binding in bindings}
         unknown = [name for name in keymap if name not in known]
         self.set_keymap({name: keys for name, keys in keymap.items() if name in known})

@@ -13,9 +13,25 @@ from asyncctx_trace.errors import AsyncctxTraceError
 from asyncctx_trace_tui.storage import user_paths
 from asyncctx_trace_tui.storage.atomic_write import open_atomic
 
-__all__ = ["DEFAULT_THEME", "KeymapError", "Settings", "load", "load_keymap", "save"]
+__all__ = [
+    "DEFAULT_THEME",
+    "RENAMED_COMMANDS",
+    "KeymapError",
+    "Settings",
+    "load",
+    "load_keymap",
+    "save",
+]
 
 DEFAULT_THEME = "asyncctx-dark"
+
+
+RENAMED_COMMANDS = {
+    f"{which}-fact{of}": f"{which}-event{of}"
+    for which in ("previous", "next")
+    for of in ("", "-of-task", "-of-resource")
+}
+"""Former command ids, which keymap files may still contain."""
 
 
 class KeymapError(AsyncctxTraceError):

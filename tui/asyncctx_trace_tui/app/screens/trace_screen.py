@@ -72,7 +72,7 @@ class TraceScreen(PromptScreen):
     TraceScreen.-view-output #below { display: none; }
     TraceScreen.-view-overview #below { display: none; }
     TraceScreen.-view-overview.-tall #below { display: block; }
-    TraceScreen.-view-overview Ruler { display: none; }
+    TraceScreen.-view-overview Ruler, TraceScreen.-view-overview TourPanel { display: none; }
     TraceScreen.-legend.-view-tasks Legend { display: block; }
     TraceScreen.-legend.-view-resources Legend { display: block; }
     TraceScreen.-touring.-short #output { display: none; }
@@ -242,7 +242,10 @@ class TraceScreen(PromptScreen):
         elif not tour.go(by, self.state):
             self.app.bell()
         else:
+            self.app.clear_notifications()  # they would cover the text of the step
             self.query_one(TourPanel).update_from_state()
+            if self.query_one(ViewBar).view == "overview":
+                self.action_view("tasks")
 
     def action_clear(self) -> None:
         """Close the tour; without one, cancel saving or clear the selection."""

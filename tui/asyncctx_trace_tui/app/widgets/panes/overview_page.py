@@ -152,9 +152,12 @@ class OverviewPage(TextPage):
             # The kind is in color, the sentence is not.
             kept = heading if not part and line.startswith(heading) else ""
             lines.append((Span(lead, color), Span(kept, color), Span(line[len(kept) :])))
-        when = self._when(item)
-        picture = sparkline(item.history, 60 if width >= _WIDE else 30, self.glyphs.heights)
-        label = ", ".join(filter(None, [describe_history(item) if picture else "", when]))
+        what = describe_history(item) if item.history else ""
+        label = ", ".join(filter(None, [what, self._when(item)]))
+        free = width - _INDENT - len(label) - 2
+        picture = sparkline(
+            item.history, min(60 if width >= _WIDE else 30, free), self.glyphs.heights
+        )
         if label:
             gap = "  " if picture else ""
             lines.append((Span(" " * _INDENT + picture + gap, color), Span(label, "faint")))
