@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 
 from asyncctx_trace.export.delivery.endpoint import InvalidEndpoint, endpoint_for
+from asyncctx_trace.export.delivery.sender import Sender
 from asyncctx_trace.export.delivery.stream import OtlpStream
 from asyncctx_trace.export.delivery.transports import DeliveryFailed, transport_to
 from asyncctx_trace.export.formats.otlp_protobuf import request
 from asyncctx_trace.model.urls import hide_secrets
 from asyncctx_trace.sources import open_source
+from asyncctx_trace.spans.span import Span
 from hostile_server import Endless, endpoint
+from recording.builders import LOCK, define_names, recorder
 from spans.recorded_programs import contention, many, recorded
 
 PROTOBUF = b"Content-Type: application/x-protobuf\r\n"
@@ -160,6 +163,41 @@ def test_a_stream_counts_every_span_within_one_deadline(
     assert (account.sent, account.rejected, account.failed) == (0, 0, expected)
     assert account.problems
     assert not uncaught
+
+
+def test_what_is_recorded_while_a_request_is_under_way_is_counted_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The endpoint takes the first spans, and answers nothing until the program has ended."""
+    sending = threading.Event()
+    deliver = Sender.deliver
+
+    def observed(sender: Sender, batch: list[Span], timeout: float | None = None) -> None:
+        sending.set()
+        deliver(sender, batch, timeout)
+
+    monkeypatch.setattr(Sender, "deliver", observed)
+    program = recorder(tmp_path / "r.actx")
+    define_names(program)
+
+    def acquire(numbers: range) -> None:
+        for number in numbers:
+            program.enter_started(number, number, 0, 1, 1, LOCK, 1)
+            program.enter_ended(number, number, 1, None)
+            program.exit_started(number, number, 1, 1, None)
+            program.exit_ended(number, number, 1, False, None)
+
+    with endpoint(Endless([b""]), pause=0.02) as url:
+        stream = OtlpStream(program.path, url, finish_within=0.5)
+        acquire(range(1, 100))
+        stream.start()
+        assert sending.wait(30)
+        acquire(range(100, 2000))
+        program.close()
+        account = stream.finish()
+
+    expected = sum(1 for _ in open_source(program.path).spans())
+    assert (account.sent, account.failed) == (0, expected)
 
 
 def test_a_stream_whose_recording_is_no_recording_says_so(tmp_path: Path) -> None:

@@ -90,8 +90,12 @@ class OtlpStream:
         if not self._thread.is_alive():
             return account
         # It waits in a call that has no timeout, such as the look-up of a name.
-        waiting = len(self._waiting)
-        return replace(account, failed=account.failed + waiting, problems={**account.problems})
+        waiting = max(1, len(self._waiting))
+        unfinished = replace(
+            account, failed=account.failed + waiting, problems={**account.problems}
+        )
+        unfinished.add_problem("the time was over before all spans were counted as failed")
+        return unfinished
 
     def _run(self) -> None:
         with self._sender:
@@ -119,7 +123,8 @@ class OtlpStream:
 
     def _send_waiting(self) -> None:
         while self._waiting and time.monotonic() >= self._not_before and not self._stop.is_set():
-            wait = self._send_batch(None)
+            # No longer than the end may take: what is recorded by then is to be counted.
+            wait = self._send_batch(self._finish_within)
             if wait is not None:
                 self._not_before = time.monotonic() + wait
         while len(self._waiting) > _QUEUE_LIMIT:
@@ -138,8 +143,8 @@ class OtlpStream:
                     break
                 time.sleep(wait)
 
-    def _send_batch(self, timeout: float | None) -> float | None:
-        """Send the oldest batch; return how many seconds to wait if it must be sent again."""
+    def _send_batch(self, timeout: float) -> float | None:
+        """Send the oldest batch within ``timeout`` seconds; return how many seconds to wait if it must be sent again."""
         batch = [self._waiting[i] for i in range(min(BATCH, len(self._waiting)))]
         try:
             self._sender.deliver(batch, timeout)
