@@ -144,7 +144,10 @@ class OtlpStream:
                 time.sleep(wait)
 
     def _send_batch(self, timeout: float) -> float | None:
-        """Send the oldest batch within ``timeout`` seconds; return how many seconds to wait if it must be sent again."""
+        """Send the oldest batch; return how many seconds to wait if it must be sent again.
+
+        The answer has to come within ``timeout`` seconds.
+        """
         batch = [self._waiting[i] for i in range(min(BATCH, len(self._waiting)))]
         try:
             self._sender.deliver(batch, timeout)
