@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 
-__all__ = ["Cleanup", "Order", "Unwinding", "cleanups", "is_group", "orders", "unwindings"]
+__all__ = ["Cleanup", "Order", "Unwinding", "cleanups", "orders", "unwindings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +64,6 @@ class Cleanup:
     """In ns."""
 
 
-def is_group(timeline: Timeline, resource: int) -> bool:
-    """Return whether an exit of ``resource``, a task group or nursery, waits for its tasks."""
-    known = timeline.resources.get(resource)
-    return known is not None and known.kind == "task group"
-
-
 def unwindings(snapshot: Snapshot) -> Iterator[Unwinding]:
     """Yield every unwinding of two or more exits, by task, and within a task by exit stack."""
     timeline = snapshot.timeline
@@ -110,7 +104,7 @@ def cleanups(snapshot: Snapshot) -> list[Cleanup]:
     overlapping = _overlapping(snapshot)
     counts = snapshot.kernels.whole.cleanup_counts(snapshot.timeline, overlapping, snapshot.now)
     found = (Cleanup(*fields) for fields in counts)
-    cleaned = [each for each in found if not is_group(snapshot.timeline, each.resource)]
+    cleaned = [each for each in found if not snapshot.timeline.is_group(each.resource)]
     return sorted(cleaned, key=lambda cleanup: -cleanup.slowest)
 
 

@@ -52,8 +52,9 @@ def cut(text: str, width: int) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """Return a number with a noun: ``1 task``, ``12,345 tasks``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    """Return a number with a noun: ``1 task``, ``12,345 tasks``, ``2 processes``."""
+    plural = "" if number == 1 else "es" if noun.endswith("s") else "s"
+    return f"{number:,} {noun}{plural}"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

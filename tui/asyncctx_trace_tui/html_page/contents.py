@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 from typing import Any
 
-from asyncctx_trace.analysis.deadlocks.cycles import is_group
 from asyncctx_trace.analysis.loop_stalls import describe_line, stalls_of
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Phase, Timeline
 from asyncctx_trace.analysis.wait_subjects import describe_subject
@@ -215,7 +214,7 @@ class Contents:
                 if times[phase] == NOT_YET or (phase and timeline.enter_outcome[row] != Outcome.OK):
                     break
                 # The exit of a task group waits for its children: it is no cleanup.
-                kind = 1 if phase == 2 and is_group(timeline, row) else phase
+                kind = 1 if phase == 2 and timeline.is_group(timeline.resource[row]) else phase
                 add(task, depth, kind, times[phase], times[phase + 1])
         for wait in range(len(waits)):
             if wait not in self.wait_index_of:

@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from asyncctx_trace.analysis.cleanup import Cleanup, is_group
+from asyncctx_trace.analysis.cleanup import Cleanup
 from asyncctx_trace.analysis.contention.costs import ResourceUse, got_in
 from asyncctx_trace.analysis.kernels.path_steps import Step
 from asyncctx_trace.analysis.snapshot import Snapshot
@@ -156,7 +156,7 @@ def _doing(snapshot: Snapshot, step: Step) -> str:
         doing = "outside of any `async with`"
     else:
         what = {"enter": "entering", "body": "in", "exit": "cleaning up"}[step.phase]
-        if step.phase == "exit" and is_group(timeline, timeline.resource[step.row]):
+        if step.phase == "exit" and timeline.is_group(timeline.resource[step.row]):
             what = "waiting for the children of"
         where = site_path(timeline, timeline.site[step.row], NAME_WIDTH)
         doing = f"{what} {resource_name(timeline, timeline.resource[step.row])} at {where}"

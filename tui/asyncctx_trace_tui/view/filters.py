@@ -9,7 +9,6 @@ from fnmatch import fnmatchcase
 from functools import cache
 from typing import TypeAlias
 
-from asyncctx_trace.analysis.cleanup import is_group
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Phase, Timeline
 from asyncctx_trace.errors import AsyncctxTraceError
 from asyncctx_trace.model.durations import parse_duration
@@ -141,7 +140,7 @@ def _bounds(timeline: Timeline, row: int, phase: str) -> tuple[int, int]:
     if phase == "wait":
         return timeline.enter_started[row], timeline.enter_ended[row]
     if phase == "cleanup":
-        if is_group(timeline, timeline.resource[row]):
+        if timeline.is_group(timeline.resource[row]):
             return NOT_YET, NOT_YET  # it waits for tasks
         return timeline.exit_started[row], timeline.exit_ended[row]
     if timeline.enter_outcome[row] != Outcome.OK:

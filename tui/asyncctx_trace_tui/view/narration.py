@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from asyncctx_trace.analysis.cleanup import is_group
 from asyncctx_trace.analysis.loop_stalls import Stall, describe_line
 from asyncctx_trace.analysis.timeline.table import Acquisition, Timeline
 from asyncctx_trace.model.durations import format_duration
@@ -92,7 +91,7 @@ def describe(timeline: Timeline, occupants: Occupants, at: int) -> str:
     name = f"`{resource_name(timeline, occupants.resource)}`"
     parts = []
     leaving = ("cleans up", "clean up")
-    if is_group(timeline, occupants.resource):
+    if timeline.is_group(occupants.resource):
         cleaners = occupants.cleaners
         children = _children_left(timeline, cleaners[0], at) if len(cleaners) == 1 else ""
         leaving = (f"waits for {children or 'the children'} of", "wait for the children of")
@@ -169,7 +168,7 @@ def describe_waits(tracks: LaneSet, at: int) -> list[str]:
 def describe_queue(timeline: Timeline, occupants: Occupants, at: int) -> list[str]:
     """Describe holders and waiters, one line each, in queue order, with durations."""
     lines = [f"`{resource_name(timeline, occupants.resource)}`"]
-    of_group = is_group(timeline, occupants.resource)
+    of_group = timeline.is_group(occupants.resource)
     for a in occupants.holders:
         held = format_duration(at - _got_in(a))
         lines.append(f"held by {task_name(timeline, a.task)} for {held}")
@@ -227,7 +226,7 @@ def _describe_events(timeline: Timeline, a: Acquisition, at: int) -> Iterator[st
         elif a.enter_outcome is not None:
             why = _error(a.enter_error, ": ")
             yield f"{who} {_NOT_ENTERED[a.enter_outcome]} {what} after {waited}{why}"
-    if is_group(timeline, a.resource):
+    if timeline.is_group(a.resource):
         yield from _describe_group_events(timeline, a, at)
         return
     if a.exit_started == at and a.body_outcome is not None:

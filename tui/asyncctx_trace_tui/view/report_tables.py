@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from asyncctx_trace.analysis.cleanup import cleanups, is_group
+from asyncctx_trace.analysis.cleanup import cleanups
 from asyncctx_trace.analysis.contention.attribution import blame
 from asyncctx_trace.analysis.contention.costs import contention_in
 from asyncctx_trace.analysis.contention.critical_path import critical_path
@@ -131,7 +131,7 @@ def _doing(snapshot: Snapshot, phase: Phase | None, resource: int | None) -> str
     """Return what a task does in a phase of an acquisition of ``resource``."""
     if phase is None:
         return "outside of any"
-    if phase == "exit" and resource is not None and is_group(snapshot.timeline, resource):
+    if phase == "exit" and resource is not None and snapshot.timeline.is_group(resource):
         return "waiting for the children of"
     return {"enter": "entering", "body": "holding", "exit": "cleaning up"}[phase]
 

@@ -6,7 +6,6 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from asyncctx_trace.analysis.cleanup import is_group
 from asyncctx_trace.analysis.contention.capacity_units import rows_by_unit
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.resource_groups import ResourceGroup, group_resources
@@ -66,7 +65,7 @@ def _entry(snapshot: Snapshot, group: ResourceGroup, limited: frozenset[int]) ->
     timeline, first = snapshot.timeline, group.resources[0]
     if len(group) == 1:
         lost = sum(snapshot.occupancy(first).blocked_times) if first in limited else 0
-        groups = {first} if is_group(timeline, first) else frozenset[int]()
+        groups = {first} if timeline.is_group(first) else frozenset[int]()
         units = [UnitTrack(timeline, rows, groups) for rows in rows_by_unit(timeline, first)]
         return ResourceEntry(group, first in limited, lost, *_curves(snapshot, group), units, ())
     alone = (

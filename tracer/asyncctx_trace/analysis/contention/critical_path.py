@@ -182,8 +182,7 @@ class _Walk:
         row = innermost_at(self.timeline, self.snapshot.parents, task, ended)
         if row is None or self.timeline.phase_at(row, ended) != "exit":
             return False
-        definition = self.timeline.resources.get(self.timeline.resource[row])
-        return definition is not None and definition.kind == "task group"
+        return self.timeline.is_group(self.timeline.resource[row])
 
     def _started(self, task: int) -> int:
         """Return when a task was first seen."""

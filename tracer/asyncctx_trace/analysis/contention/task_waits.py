@@ -156,8 +156,7 @@ class TaskWaits:
         timeline = self._timeline
         groups: dict[int, list[int]] = defaultdict(list)
         for resource, rows in timeline.rows_of_resource.items():
-            definition = timeline.resources.get(resource)
-            if definition is not None and definition.kind == "task group":
+            if timeline.is_group(resource):
                 for row in rows:
                     if timeline.exit_started[row] != NOT_YET:
                         groups[timeline.exit_task[row]].append(row)

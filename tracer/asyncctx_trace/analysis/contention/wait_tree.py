@@ -259,9 +259,9 @@ def _group_exits(snapshot: Snapshot) -> dict[int, list[tuple[int, int]]]:
     """Task -> when it began to leave a task group, and the row of that, in order of time."""
     timeline = snapshot.timeline
     found: dict[int, list[tuple[int, int]]] = {}
-    for resource, known in timeline.resources.items():
-        if known.kind == "task group":
-            for row in timeline.rows_of_resource.get(resource, ()):
+    for resource, rows in timeline.rows_of_resource.items():
+        if timeline.is_group(resource):
+            for row in rows:
                 if timeline.exit_started[row] != NOT_YET:
                     exits = found.setdefault(timeline.exit_task[row], [])
                     exits.append((timeline.exit_started[row], row))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from asyncctx_trace.analysis.deadlocks.cycles import goes_on, is_group
+from asyncctx_trace.analysis.deadlocks.cycles import goes_on
 from asyncctx_trace.analysis.occupancy import contends, limit_of
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET
@@ -135,7 +135,7 @@ def _waiting(snapshot: Snapshot) -> Iterator[tuple[int, int, BlockedTask | None]
             yield since, task, _entering(snapshot, row, holds.get(timeline.resource[row], []))
         elif timeline.exit_started[row] != NOT_YET:
             since, task = timeline.exit_started[row], timeline.exit_task[row]
-            group = is_group(timeline, row)
+            group = timeline.is_group(timeline.resource[row])
             if group and not children:
                 for known in timeline.tasks.values():
                     children.setdefault(known.parent or 0, []).append(known)

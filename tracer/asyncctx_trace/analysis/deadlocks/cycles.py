@@ -17,7 +17,7 @@ from asyncctx_trace.analysis.timeline.row_lookup import rows_with
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 from asyncctx_trace.model.events import Outcome, TaskDefined
 
-__all__ = ["DeadlockCycle", "avoided", "cycles_of", "deadlocks_at", "goes_on", "is_group"]
+__all__ = ["DeadlockCycle", "avoided", "cycles_of", "deadlocks_at", "goes_on"]
 
 _NOT_IN = (0, *(outcome for outcome in Outcome if outcome is not Outcome.OK))
 
@@ -56,7 +56,7 @@ def deadlocks_at(timeline: Timeline, now: int) -> list[DeadlockCycle]:
     groups: dict[int, int] = {}
     for row in timeline.in_flight:
         resource = timeline.resource[row]
-        if is_group(timeline, row) and timeline.exit_started[row] != NOT_YET:
+        if timeline.is_group(timeline.resource[row]) and timeline.exit_started[row] != NOT_YET:
             groups[timeline.exit_task[row]] = row
         if not contends(timeline.resources.get(resource)):
             continue
@@ -147,7 +147,7 @@ def _is_backed_off(snapshot: Snapshot, cycle: DeadlockCycle) -> bool:
             if timeline.task[hold] == timeline.task[row]
         )
         for row in cycle.waits
-        if not is_group(timeline, row)
+        if not timeline.is_group(timeline.resource[row])
     )
 
 
@@ -190,7 +190,7 @@ def _cycles(
         row = todo.pop()
         if row in needs:
             continue
-        if is_group(timeline, row):
+        if timeline.is_group(timeline.resource[row]):
             groups.add(row)
             blockers[row] = []
             needs[row] = [waiting(child) for child in _children(timeline, row, created)]
@@ -332,15 +332,9 @@ def _waiting_or_leaving(snapshot: Snapshot, task: int, at: int) -> int | None:
         return row
     timeline = snapshot.timeline
     for row in reversed(snapshot.held_by(task, at)):
-        if is_group(timeline, row) and NOT_YET < timeline.exit_started[row] <= at:
+        if timeline.is_group(timeline.resource[row]) and NOT_YET < timeline.exit_started[row] <= at:
             return row
     return None
-
-
-def is_group(timeline: Timeline, row: int) -> bool:
-    """Return whether ``row`` is a task group, whose exit waits for its tasks."""
-    definition = timeline.resources.get(timeline.resource[row])
-    return definition is not None and definition.kind == "task group"
 
 
 def _children(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asyncctx_trace.analysis.deadlocks.cycles import DeadlockCycle, is_group
+from asyncctx_trace.analysis.deadlocks.cycles import DeadlockCycle
 from asyncctx_trace.analysis.snapshot import Snapshot
 
 __all__ = ["describe_cycle"]
@@ -27,7 +27,7 @@ def describe_cycle(snapshot: Snapshot, cycle: DeadlockCycle) -> str:
         )
     parts = []
     for row in cycle.waits[:_NAMED]:
-        if is_group(timeline, row):
+        if timeline.is_group(timeline.resource[row]):
             task = snapshot.task_name(timeline.task[row])
             parts.append(
                 f"{task} leaves {snapshot.acquisition_label(row)} and waits for the tasks in it"

@@ -12,7 +12,7 @@ from asyncctx_trace.analysis.deadlocks.blocked_tasks import (
     stuck_tasks,
 )
 from asyncctx_trace.analysis.deadlocks.components import components
-from asyncctx_trace.analysis.deadlocks.cycles import cycles_of, is_group
+from asyncctx_trace.analysis.deadlocks.cycles import cycles_of
 from asyncctx_trace.analysis.deadlocks.enders import describe_enders
 from asyncctx_trace.analysis.deadlocks.idle_workers import are_idle_workers
 from asyncctx_trace.analysis.snapshot import Snapshot
@@ -145,7 +145,7 @@ def _describe(snapshot: Snapshot, member: BlockedTask) -> str:
     place = snapshot.site_label(member.site)
     if member.row is not None:
         where = snapshot.acquisition_label(member.row)
-        if is_group(timeline, member.row):
+        if timeline.is_group(timeline.resource[member.row]):
             return f"leaves {where} and waits for {snapshot.task_names(list(member.on))}"
         taken = snapshot.site_label(timeline.site[member.holds[0]])
         holders = snapshot.task_names(list(member.on))

@@ -103,6 +103,11 @@ class Timeline(AcquisitionColumns):
             collected=self.collected.get(row),
         )
 
+    def is_group(self, resource: int) -> bool:
+        """Return whether the exit of ``resource``, a task group or nursery, waits for its tasks."""
+        known = self.resources.get(resource)
+        return known is not None and known.kind == "task group"
+
     # -- growth -----------------------------------------------------------------------------
 
     def extend(self, events: Iterable[Event]) -> None:

@@ -7,7 +7,7 @@ from math import inf
 
 from asyncctx_trace.analysis.deadlocks.blocked_tasks import all_quiescent
 from asyncctx_trace.analysis.deadlocks.broken_groups import broken_groups
-from asyncctx_trace.analysis.deadlocks.cycles import DeadlockCycle, cycles_of, is_group
+from asyncctx_trace.analysis.deadlocks.cycles import DeadlockCycle, cycles_of
 from asyncctx_trace.analysis.deadlocks.description import describe_cycle
 from asyncctx_trace.analysis.deadlocks.stuck_groups import stuck_groups
 from asyncctx_trace.analysis.findings.finding import Finding
@@ -58,7 +58,12 @@ def _is_final(snapshot: Snapshot, cycle: DeadlockCycle) -> bool:
     """Return whether it is proven that nothing can wake the tasks of ``cycle`` any more."""
     timeline = snapshot.timeline
     if any(
-        (timeline.exit_ended if is_group(timeline, row) else timeline.enter_ended)[row] != NOT_YET
+        (
+            timeline.exit_ended
+            if timeline.is_group(timeline.resource[row])
+            else timeline.enter_ended
+        )[row]
+        != NOT_YET
         for row in cycle.waits
     ):
         return False
@@ -90,7 +95,11 @@ def _library(snapshot: Snapshot, row: int, other: int) -> bool:
 
 def _end(snapshot: Snapshot, cycle: DeadlockCycle) -> str:
     behind = f", and {len(cycle.behind)} more behind them" if cycle.behind else ""
-    waits = [row for row in cycle.waits if not is_group(snapshot.timeline, row)]
+    waits = [
+        row
+        for row in cycle.waits
+        if not snapshot.timeline.is_group(snapshot.timeline.resource[row])
+    ]
     ended = [at for row in waits if (at := snapshot.timeline.enter_ended[row]) != NOT_YET]
     if not ended:
         return f"{behind}: nobody can go on"

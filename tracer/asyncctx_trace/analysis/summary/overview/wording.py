@@ -48,9 +48,7 @@ def describe_health(health: Health, *, running: bool) -> list[tuple[str, bool]]:
         (count(health.acquisitions, "acquisition"), False),
     ]
     if health.processes > 1:
-        parts.insert(
-            0, (count(health.processes, "process").replace("processs", "processes"), False)
-        )
+        parts.insert(0, (count(health.processes, "process"), False))
     waiting = f"{health.waiting:,} waiting {'now' if running else 'at the end'}"
     parts.append((waiting, bool(health.waiting) and not running))
     parts.append(

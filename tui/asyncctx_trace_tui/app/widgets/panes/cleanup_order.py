@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from heapq import nlargest
 
-from asyncctx_trace.analysis.cleanup import Unwinding, is_group, unwindings
+from asyncctx_trace.analysis.cleanup import Unwinding, unwindings
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Acquisition
 from asyncctx_trace.model.durations import format_duration
@@ -75,7 +75,7 @@ class Cleanup(TextPage):
         what = resource_name(timeline, a.resource)
         since = format_duration(at - (a.enter_ended or a.enter_started))
         leaving = a.phase_at(at) == "exit"
-        of_group = is_group(timeline, a.resource)
+        of_group = timeline.is_group(a.resource)
         glyph, foreground = (
             (self.glyphs.full[2], "cleanup")
             if leaving and not of_group
@@ -113,7 +113,7 @@ class Cleanup(TextPage):
         state = self.state
         timeline = state.timeline
         started = a.exit_started or 0
-        of_group = is_group(timeline, a.resource)
+        of_group = timeline.is_group(a.resource)
         if a.exit_ended is None or a.exit_ended > at:
             took = f"for {format_duration(at - started)} so far"
             took = f"waits for its children {took}" if of_group else took
@@ -148,7 +148,7 @@ def _all_unwindings(snapshot: Snapshot) -> list[Unwinding]:
 def _slowest_exits(snapshot: Snapshot) -> list[int]:
     """Return the acquisitions whose exits took longest; those of task groups wait for tasks."""
     timeline = snapshot.timeline
-    groups = {each.resource for each in timeline.resources.values() if each.kind == "task group"}
+    groups = set(filter(timeline.is_group, timeline.rows_of_resource))
     rows = (row for row in range(len(timeline)) if timeline.resource[row] not in groups)
     slowest = nlargest(_SLOWEST, rows, key=snapshot.exit_length)
     return [row for row in slowest if snapshot.exit_length(row)]
