@@ -1,12 +1,22 @@
-"""What an ``await`` costs the program's own task: one that suspends, and one that does not."""
+"""What an ``await`` costs the program's process: one that suspends, and one that does not.
+
+CPU time is measured, not time: the loop sleeps between two awaits.
+"""
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
+import json
+import os
 import statistics
+import subprocess
+import sys
+import tempfile
 from functools import partial
+from pathlib import Path
 
-from benchmarks.measure import Row, alternate, child, spread
+from benchmarks.measure import ROOT, Row, alternate, child, spread
 
 __all__ = ["run"]
 
@@ -60,15 +70,15 @@ async def queue(count):
 async def main():
     run, times = globals()[WHAT.replace(" ", "_")], []
     for _ in range(REPEATS):
-        started = time.perf_counter()
+        started = time.process_time()
         await run(COUNT)
-        times.append((time.perf_counter() - started) / COUNT * 1e6)
+        times.append((time.process_time() - started) / COUNT * 1e6)
     return statistics.median(times)
 
-if WAY != "bare":
+if WAY not in ("bare", "viztracer"):
     import_hook.install((), (), False, waits=WAY == "recorded")
 with tempfile.TemporaryDirectory() as folder:
-    bare = WAY == "bare"
+    bare = WAY in ("bare", "viztracer")
     with contextlib.nullcontext() if bare else record(Path(folder, "a.actx")):
         print(json.dumps({"µs": asyncio.run(main())}))
 """
@@ -86,25 +96,53 @@ _SUBJECTS = {
 
 def run(rounds: int) -> list[Row]:
     """Return the microseconds that are added to each ``await``."""
-    ways = list(itertools.product(("bare", "recorded", "left out"), _SUBJECTS))
+    how = ["recorded", "left out"]
+    how += ["viztracer"] if importlib.util.find_spec("viztracer") else []
+    ways = list(itertools.product(("bare", *how), _SUBJECTS))
     found = alternate({way: partial(_measured, *way) for way in ways}, rounds)
     rows = []
     for what, goal in _SUBJECTS.items():
-        for way in ("recorded", "left out"):
+        for way in how:
             pairs = zip(found[way, what], found["bare", what], strict=True)
             added = [ours - bare for ours, bare in pairs]
             rows.append(
                 Row(
-                    f"await of {what}, waits {way}",
+                    f"await of {what}, {_NAMES[way]}",
                     f"{spread(added, unit='µs', digits=2)}",
                     f"bare {spread(found['bare', what], unit='µs', digits=2)}",
                     None,
-                    f"≤ +{goal:g} µs",
-                    statistics.median(added) <= goal,
+                    "" if way == "viztracer" else f"≤ +{goal:g} µs",
+                    None if way == "viztracer" else statistics.median(added) <= goal,
                 )
             )
     return rows
 
 
+_NAMES = {
+    "recorded": "waits recorded",
+    "left out": "waits left out",
+    "viztracer": "viztracer --log_async",
+}
+
+
 def _measured(way: str, what: str) -> float:
-    return float(child(_SOURCE, way, what)["µs"])
+    return _in_viztracer(what) if way == "viztracer" else float(child(_SOURCE, way, what)["µs"])
+
+
+def _in_viztracer(what: str) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder, "program.py")
+        program.write_text(_SOURCE)
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "viztracer", "--quiet", "--log_async"),
+                *("--tracer_entries", "100000", "-o", f"{folder}/viz.json", "--"),
+                *(str(program), "viztracer", what),
+            ],
+            check=True,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+    (result,) = (line for line in done.stdout.splitlines() if line.startswith("{"))
+    return float(json.loads(result)["µs"])
