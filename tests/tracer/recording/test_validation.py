@@ -122,6 +122,16 @@ def test_a_flag_that_is_neither_yes_nor_no_is_damage(
     assert "suppressed of a record is neither 0 nor 1" in answer(tmp_path / "a.actx", bytes(data))
 
 
+@pytest.mark.parametrize("value", [0, max(WaitKind) + 1, 255])
+def test_a_wait_of_an_unknown_kind_is_damage(tmp_path: Path, intact: bytes, value: int) -> None:
+    """A new kind would come with a new version of the format."""
+    data = bytearray(intact)
+    wait = segment_of(intact, SegmentKind.RECORDS) + SEGMENT_HEADER.size + 32 * RECORD
+    data[wait + next(field.offset for field in ANY_RECORD if field.name == "flags")] = value
+
+    assert "invalid kind of a wait" in answer(tmp_path / "a.actx", bytes(data))
+
+
 FIELDS = [
     ("task", "at", -1),
     ("task", "at", 1.5),

@@ -13,6 +13,7 @@ from typing import Any
 
 from asyncctx_trace.model.event_schema import EVENTS
 from asyncctx_trace.model.outcomes import Outcome
+from asyncctx_trace.model.waits import WaitKind
 from asyncctx_trace.recording.format import ANY_RECORD, RECORD, RecordKind
 
 __all__ = [
@@ -48,6 +49,8 @@ _HAS_OUTCOME = _marking(
     )
 )
 _NO_OUTCOME = _marking(bytes(set(range(256)) - set(_OUTCOMES)))
+_IS_WAIT = _marking(bytes([RecordKind.WAIT_STARTED]))
+_NO_WAIT_KIND = _marking(bytes(set(range(256)) - set(WaitKind)))
 
 
 def check_header(taken_at: int, pid: int, kind: int) -> None:
@@ -72,6 +75,10 @@ def check_records(data: bytes) -> None:
     missing = int.from_bytes(data[_OFFSETS["outcome"] :: RECORD].translate(_NO_OUTCOME))
     if needed & missing:
         raise ValueError("invalid outcome of a record")
+    if RecordKind.WAIT_STARTED in kinds:
+        waits = int.from_bytes(kinds.translate(_IS_WAIT))
+        if waits & int.from_bytes(data[_OFFSETS["flags"] :: RECORD].translate(_NO_WAIT_KIND)):
+            raise ValueError("invalid kind of a wait")
     integers = memoryview(data).cast("Q")
     acquisitions, parents = (
         integers[_OFFSETS[name] // 8 :: RECORD // 8].tobytes() for name in ("acquisition", "parent")
