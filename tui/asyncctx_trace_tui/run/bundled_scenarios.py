@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from asyncctx_trace.errors import AsyncctxTraceError
 from asyncctx_trace.recording.writing.source_digest import digest_of
-from asyncctx_trace_tui.view.story import StoryStep, parse_story
 
 if TYPE_CHECKING:
     from asyncctx_trace.analysis.timeline.table import Timeline
+    from asyncctx_trace_tui.view.story import StoryStep
 
 __all__ = [
     "ORDER",
@@ -68,6 +68,8 @@ class Scenario:
     @property
     def steps(self) -> tuple[StoryStep, ...]:
         """The steps of its story, as the script declares them."""
+        from asyncctx_trace_tui.view.story import parse_story  # not to delay a run
+
         return parse_story(declared_in(self.path, "STORY") or [])
 
 
