@@ -16,13 +16,13 @@ __all__ = ["draw_curve", "draw_group"]
 def draw_group(curve: GroupCurve, viewport: Viewport, glyphs: Glyphs) -> list[CellSegment]:
     """Draw how many tasks of a group exist, in the color of what most of them do.
 
-    The height is relative to the most that exist at once.
+    The height is relative to the most that exist at once. Tasks that never acquire anything are
+    drawn like waits for other things.
     """
     alive, waiting = curve.alive.means(viewport), curve.waiting.means(viewport)
     text = draw_curve(alive, curve.alive.most, glyphs)
-    colors = [
-        "wait" if 2 * some > all else "hold" for all, some in zip(alive, waiting, strict=True)
-    ]
+    busy = "hold" if curve.acquires else "await"
+    colors = ["wait" if 2 * some > all else busy for all, some in zip(alive, waiting, strict=True)]
     segments, column = [], 0
     for color, same in groupby(colors):
         end = column + len(list(same))

@@ -84,7 +84,7 @@ def _redden(cells: list[Cell], first: int, last: int) -> None:
     """Draw the bars and waits of some columns in red."""
     for column in range(first, min(last + 1, len(cells))):
         char, foreground, background = cells[column]
-        if foreground == "name":
+        if foreground == "name" or background == HOLD:
             cells[column] = char, foreground, "error"
         elif foreground != IDLE:
             cells[column] = char, "error", background

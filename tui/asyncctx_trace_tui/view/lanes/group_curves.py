@@ -23,6 +23,8 @@ class GroupCurve(NamedTuple):
     alive: StepCurve
     waiting: StepCurve
     """Those that wait for a resource."""
+    acquires: bool
+    """Whether any of them ever acquires a resource."""
 
 
 def group_curves(snapshot: Snapshot) -> dict[GroupKey, GroupCurve]:
@@ -32,7 +34,11 @@ def group_curves(snapshot: Snapshot) -> dict[GroupKey, GroupCurve]:
     for task in dict.fromkeys((*timeline.rows_of_task, *timeline.waits.rows_of_task)):
         groups.setdefault(group_key(timeline, task), []).append(task)
     return {
-        key: GroupCurve(_alive(snapshot, tasks), _waiting(snapshot, tasks))
+        key: GroupCurve(
+            _alive(snapshot, tasks),
+            _waiting(snapshot, tasks),
+            any(task in timeline.rows_of_task for task in tasks),
+        )
         for key, tasks in groups.items()
         if len(tasks) >= _FEW
     }

@@ -132,7 +132,11 @@ class Lanes(TimeRows[LaneLine]):
         group = line.owner.group if isinstance(line.owner, OpenGroup) else line.owner
         assert isinstance(group, LaneGroup)
         count = f" ×{len(group):,}" if self.glyphs.full[1] == "█" else f" x{len(group):,}"
-        name = shorten(group.key.label, max(1, self.names_width - 3 - len(count)))
+        room = max(1, self.names_width - 3 - len(count))
+        name = group.key.label
+        if len(name) > room:  # without its class or function
+            name = name.rpartition(".")[2]
+        name = shorten(name, room)
         return LineLabel(self.glyphs.groups[is_open], name + count, "text")
 
     # -- cells ------------------------------------------------------------------------------
