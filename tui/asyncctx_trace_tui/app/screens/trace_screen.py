@@ -96,7 +96,7 @@ class TraceScreen(PromptScreen):
                 tooltip="Select the task above"),
         Binding("down,j", "select(1)", "Task below", show=False, id="down",
                 tooltip="Select the task below"),
-        Binding("enter,i", "open", "Open", show=False, id="open",
+        Binding("enter", "open", "Open", show=False, id="open",
                 tooltip="Open the group of tasks or resources, or close it"),
         Binding("b", "table", "Next table", show=False, id="table",
                 tooltip="In view 6, show the next table of the report"),
