@@ -176,17 +176,19 @@ def _gate(function: Any) -> Any:
     """Return a hidden function that suspends tracing around ``function`` if there are tools."""
     if sys.version_info < (3, 12):  # the gate would be visible
         return function
+    # Objects die, and this is called, when this module's names are gone already.
+    events, state_of, suspend, resume = _all_events, _state, _suspend, _resume
 
     @hidden
     def gate(*args: Any, **keywords: Any) -> Any:
-        if not is_observed():
+        if not events():
             return function(*args, **keywords)
-        state = _state()
-        _suspend(state)
+        state = state_of()
+        suspend(state)
         try:
             return function(*args, **keywords)
         finally:
-            _resume(state)
+            resume(state)
 
     gate.__asyncctx_gate__ = True
     return gate
@@ -227,6 +229,8 @@ else:
     def is_observed() -> bool:
         """Return whether a tracer or a profiler listens in this thread."""
         return sys.gettrace() is not None or sys.getprofile() is not None
+
+    _all_events = is_observed
 
 
 if _native is not None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
 import sys
 from typing import Any, NoReturn
 
@@ -140,6 +142,37 @@ def test_a_thing_may_die_while_another_thread_clears_the_map(
 
     assert failures == []
     assert gone == []
+
+
+@pytest.mark.parametrize("pure", ["", "1"])
+def test_a_thing_may_die_after_the_names_of_our_modules(pure: str) -> None:
+    """At the end of the process, where an error would be printed."""
+    script = """
+import sys
+from asyncctx_trace.instrument import hidden_frames
+from asyncctx_trace.instrument.registry.weak_ids import WeakIdMap
+
+class Thing:
+    pass
+
+numbers = WeakIdMap()
+thing = Thing()
+numbers.add(thing, 1)
+for name in list(vars(hidden_frames)):  # as the interpreter does
+    setattr(hidden_frames, name, None)
+del thing
+print(len(numbers.values()))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | {"ASYNCCTX_TRACE_PURE": pure},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stderr == ""
+    assert done.stdout == "0\n"
 
 
 @given(

@@ -40,7 +40,6 @@ __all__ = [
     "running_loop",
     "see_running",
     "seen",
-    "task_of_loop",
 ]
 
 
@@ -254,13 +253,6 @@ def note_end_of(native: Any) -> None:
     task = by_native.get(native) or _foreseen.get(native)
     if task is not None:
         note_ended(task)
-
-
-@hidden
-def task_of_loop(loop: Any) -> Any:
-    """Return the native task that runs in ``loop``, in any thread, or ``None``."""
-    module = sys.modules.get("asyncio.tasks")
-    return None if module is None else module.current_task(loop)
 
 
 @hidden

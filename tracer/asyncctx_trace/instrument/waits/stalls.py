@@ -155,11 +155,18 @@ def _publish(
         if frame is outermost:
             break
         frame = frame.f_back
-    native = tasks.task_of_loop(loop.loop)
+    native = _task_of(loop.loop)
     task = None if native is None else tasks.of_native(native)
     stall = _next_stall()
     sink.stall_started(loop.since, at, stall, 0 if task is None else task.id, site, stack)
     return stall
+
+
+@hidden
+def _task_of(loop: Any) -> Any:
+    """Return the task object that runs in ``loop``, in any thread, or ``None``."""
+    module = sys.modules.get("asyncio.tasks")
+    return None if module is None else module.current_task(loop)
 
 
 @hidden
