@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -54,7 +55,9 @@ class Terminal:
 
     def read_until_it_shows(self, text: bytes) -> None:
         """Read the output of the app until it contains ``text``."""
+        deadline = time.monotonic() + TIMEOUT
         while text not in self.shown:
+            assert time.monotonic() < deadline, bytes(self.shown)
             assert select.select([self.end], [], [], TIMEOUT)[0], bytes(self.shown)
             self.shown += os.read(self.end, 1 << 16)
 
@@ -126,7 +129,7 @@ def test_a_closed_terminal_ends_the_program_and_the_app(
 ) -> None:
     """With SIGHUP and without it, while the app draws to a window that is not there."""
     with app(shell, *ignored, hup=hup) as terminal:
-        terminal.read_until_it_shows(b"Task-1")
+        terminal.read_until_it_shows(b" acquisitions")
         terminal.close()
 
         terminal.process.wait(TIMEOUT)
@@ -139,7 +142,7 @@ def test_a_signal_ends_them_though_nobody_reads_the_terminal(
 ) -> None:
     """The window is frozen, so the app blocks in a write."""
     with app(shell) as terminal:
-        terminal.read_until_it_shows(b"Task-1")
+        terminal.read_until_it_shows(b" acquisitions")
         # Now the terminal fills up; each SIGWINCH makes the app draw everything.
         for _ in range(50):
             terminal.process.send_signal(signal.SIGWINCH)
