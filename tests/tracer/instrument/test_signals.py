@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 from collections import Counter
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
+from asyncctx_trace.instrument.hidden_frames import suspended
+from asyncctx_trace.instrument.patches.interrupts import watch_handler
 from asyncctx_trace.instrument.rewriting.patching import returning_if, watched
 from asyncctx_trace.model.events import Dropped, EnterStarted, ResourceDefined, TaskDefined
 from asyncctx_trace.native import why_not
@@ -169,3 +173,32 @@ def test_an_exception_before_a_watched_coroutine_begins_is_only_itself() -> None
         second.send(None)
 
     assert told == ["started", 1]
+
+
+def test_a_handler_runs_at_once_while_another_thread_runs_our_code() -> None:
+    """The main thread may sleep in a system call after that, and nothing would wake it again."""
+    entered, go_on = threading.Event(), threading.Event()
+    calls: list[int] = []
+
+    @suspended
+    def ours() -> None:
+        entered.set()
+        go_on.wait()
+
+    def handle(number: int, _frame: object) -> None:
+        calls.append(number)
+
+    watch_handler(signal.SIGUSR2, handle)
+    before = signal.signal(signal.SIGUSR2, handle)
+    thread = threading.Thread(target=ours)
+    thread.start()
+    entered.wait()
+    try:
+        signal.raise_signal(signal.SIGUSR2)
+        at_once = list(calls)
+    finally:
+        go_on.set()
+        thread.join()
+        signal.signal(signal.SIGUSR2, before)
+
+    assert at_once == [signal.SIGUSR2]

@@ -212,8 +212,21 @@ suspended(PyObject *module, PyObject *function)
 
 /* -- signals ---------------------------------------------------------------------------------- */
 
+PyThreadState *main_thread;
 int suspensions;
 uint64_t deferred_signals;
+
+/* The oldest thread of the main interpreter. */
+static PyThreadState *
+oldest_thread(void)
+{
+    PyThreadState *oldest = NULL;
+    PyThreadState *next = PyInterpreterState_ThreadHead(PyInterpreterState_Main());
+    for (; next != NULL; next = PyThreadState_Next(next)) {
+        oldest = next;
+    }
+    return oldest;
+}
 
 /* Let the interpreter call the handlers of these signals, as soon as it runs code of the program. */
 void
@@ -289,6 +302,7 @@ accelerated_names(void)
 static int
 execute(PyObject *module)
 {
+    main_thread = oldest_thread();
     if (PyInterpreterState_Get() != PyInterpreterState_Main()) {
         PyErr_SetString(PyExc_ImportError, "it supports the main interpreter only");
         return -1;

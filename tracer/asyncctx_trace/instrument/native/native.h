@@ -106,8 +106,11 @@ PyObject *by_address(PyObject *table, PyObject *thing);
 
 /* -- tracing suspended ---------------------------------------------------------------------- */
 
-/* How many calls of ours are running, in all threads, and the signals that wait for their end:
-   bit n is signal n + 1. See `interrupts.py`. */
+/* How many calls of ours are running in the main thread, which alone runs handlers of signals, and
+   the signals that wait for their end: bit n is signal n + 1. See `interrupts.py`. Other threads do
+   not count: when their calls end, the main thread may sleep in a system call that only a signal
+   interrupts. */
+extern PyThreadState *main_thread;
 extern int suspensions;
 extern uint64_t deferred_signals;
 void deliver_deferred_signals(void);
@@ -119,7 +122,7 @@ static inline PyThreadState *
 suspend_tracing(void)
 {
     PyThreadState *thread = PyThreadState_Get();
-    suspensions++;
+    suspensions += thread == main_thread;
 #if PY_VERSION_HEX >= 0x030C0000
     thread->tracing++;
 #else
@@ -131,7 +134,7 @@ suspend_tracing(void)
 static inline void
 resume_tracing(PyThreadState *thread)
 {
-    if (--suspensions == 0 && deferred_signals) {
+    if (thread == main_thread && --suspensions == 0 && deferred_signals) {
         deliver_deferred_signals();
     }
 #if PY_VERSION_HEX >= 0x030C0000
