@@ -82,7 +82,9 @@ class Program:
     async def waits_by_call(self) -> None:
         await self.condition.acquire()
         try:
-            await asyncio.wait_for(self.condition.wait(), 60)
+            # Not wait_for(): up to CPython 3.11 it may be cancelled while its task has the lock.
+            async with asyncio.timeout(60):
+                await self.condition.wait()
             await turns(1)
         finally:
             self.condition.release()
