@@ -124,7 +124,7 @@ STORY = [
     {
         "at": ("Task-1", "leaves", "transaction", 2),
         "see": "The second body ends with an error, marked by a cross. The exit still runs, and "
-        "is told of the error: it rolls back.",
+        "gets the error: it rolls back.",
     },
     {
         "at": ("Task-1", "has left", "transaction", 2),

@@ -99,10 +99,6 @@ class Contents:
         }
         return result | {"subjects": list(self._subjects)}
 
-    def task_index(self, task: int) -> int:
-        """Return the index of ``task`` on the page, -1 if it has no lane."""
-        return self._tasks.get(task, -1)
-
     def resource_index(self, resource: int) -> int:
         """Return the index of ``resource`` on the page, -1 if nothing acquired it."""
         return self._resources.get(resource, -1)

@@ -45,13 +45,7 @@ def overview_items(
 def health(shown: Overview) -> RenderableType:
     """Render the health of the program in one paragraph."""
     text = Text()
-    # What was acquired, and by how many tasks, is in the summary.
-    parts = [
-        part
-        for part in describe_health(shown.health, running=shown.running)
-        if not part[0].endswith(("task", "tasks", "acquisition", "acquisitions"))
-        and not part[0].startswith("lost")
-    ]
+    parts = describe_health(shown.health, running=shown.running, in_report=True)
     for index, (part, bad) in enumerate(parts):
         text.append(" · " if index else "", style="dim")
         text.append(plain(part), style="red" if bad else "")

@@ -41,14 +41,20 @@ def describe_history(item: Item) -> str:
     return _HISTORIES.get(item.history_of, "")
 
 
-def describe_health(health: Health, *, running: bool) -> list[tuple[str, bool]]:
-    """Return the health in short parts, each with whether it is bad."""
-    parts = [
-        (count(health.tasks, "task"), False),
-        (count(health.acquisitions, "acquisition"), False),
-    ]
+def describe_health(
+    health: Health, *, running: bool, in_report: bool = False
+) -> list[tuple[str, bool]]:
+    """Return the health in short parts, each with whether it is bad.
+
+    ``in_report``: without the number of tasks and acquisitions and without what is missing, which
+    a report says elsewhere.
+    """
+    parts = []
     if health.processes > 1:
-        parts.insert(0, (count(health.processes, "process"), False))
+        parts.append((count(health.processes, "process"), False))
+    if not in_report:
+        parts.append((count(health.tasks, "task"), False))
+        parts.append((count(health.acquisitions, "acquisition"), False))
     waiting = f"{health.waiting:,} waiting {'now' if running else 'at the end'}"
     parts.append((waiting, bool(health.waiting) and not running))
     parts.append(
@@ -60,7 +66,10 @@ def describe_health(health: Health, *, running: bool) -> list[tuple[str, bool]]:
         parts.append((count(health.cancellations, "cancellation"), False))
     if health.stalls is not None:
         parts.append(_loop(health))
-    parts += [(f"lost: {loss}", True) for loss in health.lost] or [("nothing lost", False)]
+    if not health.lost:
+        parts.append(("nothing lost", False))
+    elif not in_report:
+        parts += [(f"lost: {loss}", True) for loss in health.lost]
     return parts
 
 
