@@ -9,19 +9,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from asyncctx_trace import install, uninstall
 from instrument.event_log import EventLog, events_of, log_events
+
+pytestmark = pytest.mark.usefixtures("installed")
 
 
 @pytest.fixture
 def log() -> Iterator[EventLog]:
     """What is published during the test."""
-    install()
-    try:
-        with log_events() as received:
-            yield received
-    finally:
-        uninstall()
+    with log_events() as received:
+        yield received
 
 
 def test_a_call_waits_until_a_thread_is_free(log: EventLog) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,21 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from asyncctx_trace import install, record, uninstall
+from asyncctx_trace import record
 from asyncctx_trace.analysis.findings import find
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.recording.reading.reader import read
 
 PERMITS = 2
-
-
-@pytest.fixture(scope="module")
-def installed() -> Iterator[None]:
-    install()
-    try:
-        yield
-    finally:
-        uninstall()
 
 
 class Program:

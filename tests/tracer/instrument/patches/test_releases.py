@@ -6,7 +6,7 @@ import asyncio
 import gc
 import inspect
 import linecache
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, cast
@@ -16,18 +16,19 @@ import anyio.lowlevel
 import pytest
 import trio
 
-from asyncctx_trace import install, record, uninstall
+from asyncctx_trace import record
 from asyncctx_trace.analysis.findings import find
 from asyncctx_trace.analysis.timeline.table import Acquisition, Timeline
 from asyncctx_trace.recording.reading.reader import read
+
+pytestmark = pytest.mark.usefixtures("installed")
 
 Main = Callable[[], Coroutine[Any, Any, None]]
 
 
 @pytest.fixture
-def traced(tmp_path: Path) -> Iterator[Callable[..., Timeline]]:
+def traced(tmp_path: Path) -> Callable[..., Timeline]:
     """Runs a coroutine function with all `async with` and calls recorded."""
-    install()
 
     def run(main: Main, runner: Callable[..., Any] = asyncio.run) -> Timeline:
         path = tmp_path / "run.actx"
@@ -35,10 +36,7 @@ def traced(tmp_path: Path) -> Iterator[Callable[..., Timeline]]:
             runner(main() if runner is asyncio.run else main)
         return Timeline(read(path))
 
-    try:
-        yield run
-    finally:
-        uninstall()
+    return run
 
 
 def source(timeline: Timeline, site: int | None) -> str:

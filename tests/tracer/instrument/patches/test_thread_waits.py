@@ -13,21 +13,18 @@ from typing import Any
 
 import pytest
 
-from asyncctx_trace import install, uninstall
 from asyncctx_trace.instrument.hidden_frames import is_observed, is_suspended
 from asyncctx_trace.instrument.patches import thread_waits
 from instrument.event_log import EventLog, log_events
+
+pytestmark = pytest.mark.usefixtures("installed")
 
 
 @pytest.fixture
 def log() -> Iterator[EventLog]:
     """What is published during the test."""
-    install()
-    try:
-        with log_events() as received:
-            yield received
-    finally:
-        uninstall()
+    with log_events() as received:
+        yield received
 
 
 def thread_of(function: Callable[[], Any], log: EventLog) -> threading.Thread:

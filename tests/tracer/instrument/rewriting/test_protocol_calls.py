@@ -5,23 +5,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import anyio
 import anyio.to_thread
 import pytest
 
-from asyncctx_trace import install, traced, uninstall
+from asyncctx_trace import traced
 from instrument.event_log import EventLog, events_of, log_events
+
+pytestmark = pytest.mark.usefixtures("installed")
 
 Main = Callable[[], Coroutine[Any, Any, Any]]
 
 
 @pytest.fixture
-def logged() -> Iterator[Callable[[Main], EventLog]]:
+def logged() -> Callable[[Main], EventLog]:
     """Runs a coroutine function and returns what is published."""
-    install()
 
     def run(main: Main) -> EventLog:
         with log_events() as log:
@@ -29,10 +30,7 @@ def logged() -> Iterator[Callable[[Main], EventLog]]:
             gc.collect()
         return log
 
-    try:
-        yield run
-    finally:
-        uninstall()
+    return run
 
 
 class Manager:

@@ -8,20 +8,22 @@ import gc
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from asyncctx_trace import install, uninstall
 from asyncctx_trace.native import extension
 from instrument.event_log import EventLog, events_of, log_events
 from observers import VARIABLE
 
-pytestmark = pytest.mark.skipif(
-    extension("asyncctx_trace.instrument") is None and VARIABLE in os.environ,
-    reason="without native code, nothing is put between a lock and a listener",
-)
+pytestmark = [
+    pytest.mark.usefixtures("installed"),
+    pytest.mark.skipif(
+        extension("asyncctx_trace.instrument") is None and VARIABLE in os.environ,
+        reason="without native code, nothing is put between a lock and a listener",
+    ),
+]
 
 LOCKS: dict[str, tuple[Callable[[], Any], tuple[str, int]]] = {
     "lock": (threading.Lock, ("lock", 1)),
@@ -34,9 +36,8 @@ LOCKS: dict[str, tuple[Callable[[], Any], tuple[str, int]]] = {
 
 
 @pytest.fixture
-def logged() -> Iterator[Callable[[Callable[[], Any]], EventLog]]:
+def logged() -> Callable[[Callable[[], Any]], EventLog]:
     """Runs a function and returns what is published."""
-    install()
 
     def run(main: Callable[[], Any]) -> EventLog:
         with log_events() as log:
@@ -44,10 +45,7 @@ def logged() -> Iterator[Callable[[Callable[[], Any]], EventLog]]:
             gc.collect()
         return log
 
-    try:
-        yield run
-    finally:
-        uninstall()
+    return run
 
 
 @pytest.mark.parametrize("name", LOCKS)
