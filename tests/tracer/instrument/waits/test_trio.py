@@ -67,6 +67,7 @@ def test_an_event_is_named_and_ended_by_the_task_that_sets_it() -> None:
         ("await trio.sleep(0.001)", "ok"),
         ("with trio.move_on_after(0.001): await trio.sleep(9)", "cancelled"),
         ("with trio.move_on_after(0.001): await trio.sleep_forever()", "cancelled"),
+        ("with trio.move_on_after(0): await trio.sleep_forever()", "cancelled"),
     ],
 )
 def test_a_sleep_that_is_over_is_not_cancelled(statement: str, outcome: str) -> None:

@@ -129,7 +129,9 @@ def rescheduled(native: Any, outcome: Any) -> None:
         ended = _OK if getattr(outcome, "error", None) is None else _CANCELLED
         if ended == _CANCELLED and _has_slept(native):
             ended = _OK
-        _end(task, ended, waker.id if waker.runtime == "trio" else 0)
+        # Trio cancels a task as it suspends if its deadline has passed: nobody else woke it then.
+        is_other = waker is not task and waker.runtime == "trio"
+        _end(task, ended, waker.id if is_other else 0)
     except Exception as error:
         sinks.hook_failed(error)
 
