@@ -8,7 +8,7 @@ from analysis.support.builders import Story
 from asyncctx_trace.model.events import Outcome
 from asyncctx_trace_tui.run import bundled_scenarios
 from asyncctx_trace_tui.run.bundled_scenarios import Scenario
-from asyncctx_trace_tui.view.story import StoryStep, parse_story, story_steps
+from asyncctx_trace_tui.view.tours.story import StoryStep, parse_story, story_steps
 
 from .runs import Run
 

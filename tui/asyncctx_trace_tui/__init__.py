@@ -15,8 +15,14 @@ may import only what is below it (checked by import-linter, see ``pyproject.toml
     reports/      text, JSON and Markdown
     view/         what the app shows, without Textual
         state             timeline, play head, viewport, selection
-        answers           results of analysis, computed at once or in the background
-        lanes/            the time that tasks spend in each phase, for any slice of time
+        lane_view/        the lines of the view of tasks, with marks and arrows
+        resource_view/    the entries and lines of the view of resources
+        tours/            walks through a recording, step by step; stories of scenarios
+        results/          answers of analysis, computed at once or in the background
+        descriptions/     what happens at a time, as sentences
         cells/            lanes drawn as terminal cells
+        lanes/            the lanes of tasks: groups, packing, order
+        tracks/           the time that tasks spend in each phase, for any slice of time
+        time_axis/        the visible window, its ticks, the play head
     storage/      paths, settings, atomic writes
 """

@@ -18,8 +18,8 @@ from asyncctx_trace.recording.reading.reader import Recording
 from asyncctx_trace_tui.app.application import TraceApp
 from asyncctx_trace_tui.app.background_thread import run_in_thread
 from asyncctx_trace_tui.storage.app_settings import Settings
-from asyncctx_trace_tui.view import answers as answers_module
-from asyncctx_trace_tui.view.answers import Answers, frozen_copy
+from asyncctx_trace_tui.view.results import answers as answers_module
+from asyncctx_trace_tui.view.results.answers import Answers, frozen_copy
 
 SECOND = 1000 * MS
 

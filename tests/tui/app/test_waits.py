@@ -14,7 +14,7 @@ from asyncctx_trace.model.waits import WaitKind
 from asyncctx_trace.recording.reading.reader import read
 from asyncctx_trace_tui.app.widgets.panes.task_lanes import Lanes
 from asyncctx_trace_tui.app.widgets.time_rows import names_width
-from asyncctx_trace_tui.view.answers import frozen_copy
+from asyncctx_trace_tui.view.results.answers import frozen_copy
 from asyncctx_trace_tui.view.state import ViewState
 
 

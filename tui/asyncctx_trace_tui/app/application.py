@@ -44,8 +44,8 @@ from asyncctx_trace_tui.storage.app_settings import (
     save,
 )
 from asyncctx_trace_tui.storage.atomic_write import BackgroundSave, WriteCancelled, open_atomic
-from asyncctx_trace_tui.view.answers import Job, frozen_copy
 from asyncctx_trace_tui.view.cells.glyphs import ASCII, UNICODE
+from asyncctx_trace_tui.view.results.answers import Job, frozen_copy
 from asyncctx_trace_tui.view.state import ViewState
 
 __all__ = ["TraceApp"]

@@ -20,7 +20,7 @@ from asyncctx_trace.model.command_line import program_of
 from asyncctx_trace.recording.format import Anchor
 from asyncctx_trace_tui.html_page.contents import Contents, short
 from asyncctx_trace_tui.html_page.lanes import lanes_of
-from asyncctx_trace_tui.view.report_tables import TABLES, Line, ReportTable
+from asyncctx_trace_tui.view.results.report_tables import TABLES, Line, ReportTable
 
 __all__ = ["write"]
 

@@ -13,7 +13,7 @@ from asyncctx_trace.recording.writing.source_digest import digest_of
 
 if TYPE_CHECKING:
     from asyncctx_trace.analysis.timeline.table import Timeline
-    from asyncctx_trace_tui.view.story import StoryStep
+    from asyncctx_trace_tui.view.tours.story import StoryStep
 
 __all__ = [
     "ORDER",
@@ -68,7 +68,7 @@ class Scenario:
     @property
     def steps(self) -> tuple[StoryStep, ...]:
         """The steps of its story, as the script declares them."""
-        from asyncctx_trace_tui.view.story import parse_story  # not to delay a run
+        from asyncctx_trace_tui.view.tours.story import parse_story  # not to delay a run
 
         return parse_story(declared_in(self.path, "STORY") or [])
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from asyncctx_trace.analysis.loop_stalls import Stall, stalls_of
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
 from asyncctx_trace_tui.view.lanes.lane_set import LaneSet
-from asyncctx_trace_tui.view.playback import Playback
+from asyncctx_trace_tui.view.time_axis.playback import Playback
 
 __all__ = ["Selection"]
 

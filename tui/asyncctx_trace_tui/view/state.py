@@ -14,16 +14,16 @@ from asyncctx_trace.model.events import Event
 from asyncctx_trace.recording.format import Anchor
 from asyncctx_trace.recording.reading.batch import Batch
 from asyncctx_trace_tui.storage.atomic_write import BackgroundSave
-from asyncctx_trace_tui.view.answers import Answers
-from asyncctx_trace_tui.view.fault_marks import Faults, find_faults
 from asyncctx_trace_tui.view.filters import Predicate
 from asyncctx_trace_tui.view.lanes.arrangement import Arrangement, Row
 from asyncctx_trace_tui.view.lanes.lane_set import LaneSet
 from asyncctx_trace_tui.view.lanes.order import LaneOrder
-from asyncctx_trace_tui.view.playback import Playback
+from asyncctx_trace_tui.view.results.answers import Answers
+from asyncctx_trace_tui.view.results.fault_marks import Faults, find_faults
 from asyncctx_trace_tui.view.search import find_match
 from asyncctx_trace_tui.view.selection import Selection
-from asyncctx_trace_tui.view.time_axis import (
+from asyncctx_trace_tui.view.time_axis.playback import Playback
+from asyncctx_trace_tui.view.time_axis.ticks import (
     DAY,
     clock,
     midnight_before,
@@ -31,7 +31,7 @@ from asyncctx_trace_tui.view.time_axis import (
     parse_time_of_day,
     time_of_day,
 )
-from asyncctx_trace_tui.view.viewport import Viewport
+from asyncctx_trace_tui.view.time_axis.viewport import Viewport
 
 __all__ = ["COMPUTING", "ViewState"]
 

@@ -38,13 +38,13 @@ from asyncctx_trace_tui.app.widgets.time_rows import TimeRows
 from asyncctx_trace_tui.run import bundled_scenarios
 from asyncctx_trace_tui.run.bundled_scenarios import Scenario
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
-from asyncctx_trace_tui.view.lane_lines import LaneLine
+from asyncctx_trace_tui.view.lane_view.lane_lines import LaneLine
 from asyncctx_trace_tui.view.lanes.arrangement import OpenGroup
 from asyncctx_trace_tui.view.lanes.task_groups import LaneGroup
-from asyncctx_trace_tui.view.resource_lines import ResourceLine
+from asyncctx_trace_tui.view.resource_view.resource_lines import ResourceLine
 from asyncctx_trace_tui.view.state import ViewState
-from asyncctx_trace_tui.view.story import story_steps
-from asyncctx_trace_tui.view.tour import Moment, Step, Tour
+from asyncctx_trace_tui.view.tours.story import story_steps
+from asyncctx_trace_tui.view.tours.tour import Moment, Step, Tour
 
 __all__ = ["TraceScreen", "own_bindings", "sections"]
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 from asyncctx_trace.analysis.timeline.table import NOT_YET
 from asyncctx_trace.analysis.timeline.wait_columns import WaitColumns
-from asyncctx_trace_tui.view.lanes.kernels import numpy_for
+from asyncctx_trace_tui.view.descriptions.wait_text import BY_THEMSELVES
 from asyncctx_trace_tui.view.lanes.lane import Lane
 from asyncctx_trace_tui.view.lanes.lane_set import LaneSet
-from asyncctx_trace_tui.view.viewport import Viewport
-from asyncctx_trace_tui.view.wait_text import BY_THEMSELVES
+from asyncctx_trace_tui.view.time_axis.viewport import Viewport
+from asyncctx_trace_tui.view.tracks.kernels import numpy_for
 
 __all__ = ["Overview"]
 

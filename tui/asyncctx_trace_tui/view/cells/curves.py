@@ -8,7 +8,7 @@ from itertools import groupby
 from asyncctx_trace_tui.view.cells.drawing import CellSegment
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
 from asyncctx_trace_tui.view.lanes.group_curves import GroupCurve
-from asyncctx_trace_tui.view.viewport import Viewport
+from asyncctx_trace_tui.view.time_axis.viewport import Viewport
 
 __all__ = ["draw_curve", "draw_group"]
 

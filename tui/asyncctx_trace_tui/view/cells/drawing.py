@@ -10,9 +10,9 @@ from asyncctx_trace.model.events import Outcome
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
 from asyncctx_trace_tui.view.cells.style import HOLD, IDLE, Cell, cell_of, cells_of
 from asyncctx_trace_tui.view.cells.wait_marks import WaitMark, paint_waits
-from asyncctx_trace_tui.view.lanes.flat_track import FlatTrack
-from asyncctx_trace_tui.view.lanes.tracks import Track
-from asyncctx_trace_tui.view.viewport import Viewport
+from asyncctx_trace_tui.view.time_axis.viewport import Viewport
+from asyncctx_trace_tui.view.tracks.flat_track import FlatTrack
+from asyncctx_trace_tui.view.tracks.track import Track
 
 __all__ = ["CellSegment", "draw", "plain_text"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from asyncctx_trace_tui.view.lanes.shares import Run, Shares
+from asyncctx_trace_tui.view.tracks.shares import Run, Shares
 
 if TYPE_CHECKING:
     from asyncctx_trace_tui.view.cells.glyphs import Glyphs
-    from asyncctx_trace_tui.view.lanes.numpy_tracks import Columns
+    from asyncctx_trace_tui.view.tracks.numpy_tracks import Columns
 
 __all__ = ["HOLD", "IDLE", "Cell", "cell_of", "cells_of"]
 

@@ -1,1 +1,1 @@
-"""Acquisitions arranged in lanes, and the time they spend in each phase."""
+"""Tasks arranged in lanes: their tracks, groups of tasks, and the order of the lanes."""

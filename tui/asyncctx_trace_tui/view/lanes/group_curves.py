@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.timeline.table import NOT_YET
-from asyncctx_trace_tui.view.lanes.step_curve import StepCurve
 from asyncctx_trace_tui.view.lanes.task_groups import GroupKey, group_key
+from asyncctx_trace_tui.view.tracks.step_curve import StepCurve
 
 __all__ = ["GroupCurve", "group_curves"]
 

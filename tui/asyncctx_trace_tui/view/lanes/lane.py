@@ -6,8 +6,8 @@ from array import array
 from collections.abc import Sequence, Set
 
 from asyncctx_trace.analysis.timeline.table import Timeline
-from asyncctx_trace_tui.view.lanes.tracks import Track
-from asyncctx_trace_tui.view.lanes.wait_track import WaitTrack
+from asyncctx_trace_tui.view.tracks.track import Track
+from asyncctx_trace_tui.view.tracks.wait_track import WaitTrack
 
 __all__ = ["Lane", "TrackStack"]
 

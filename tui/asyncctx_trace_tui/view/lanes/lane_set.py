@@ -7,9 +7,9 @@ from itertools import compress, islice
 
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace_tui.view.lanes.interval_index import IntervalIndex
-from asyncctx_trace_tui.view.lanes.kernels import numpy_for
 from asyncctx_trace_tui.view.lanes.lane import Lane
-from asyncctx_trace_tui.view.lanes.shares import NEVER
+from asyncctx_trace_tui.view.tracks.kernels import numpy_for
+from asyncctx_trace_tui.view.tracks.shares import NEVER
 
 __all__ = ["LaneSet"]
 

@@ -7,11 +7,11 @@ from bisect import bisect_right
 from collections.abc import Iterator, Set
 
 from asyncctx_trace.analysis.timeline.table import Timeline
-from asyncctx_trace_tui.view.lanes.flat_track import FlatTrack
 from asyncctx_trace_tui.view.lanes.lane import TrackStack
-from asyncctx_trace_tui.view.lanes.tracks import Track
-from asyncctx_trace_tui.view.lanes.wait_track import WaitTrack
-from asyncctx_trace_tui.view.viewport import Viewport
+from asyncctx_trace_tui.view.time_axis.viewport import Viewport
+from asyncctx_trace_tui.view.tracks.flat_track import FlatTrack
+from asyncctx_trace_tui.view.tracks.track import Track
+from asyncctx_trace_tui.view.tracks.wait_track import WaitTrack
 
 __all__ = ["PackedLane"]
 

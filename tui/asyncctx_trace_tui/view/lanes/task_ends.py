@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import islice
 
 from asyncctx_trace.analysis.timeline.table import Timeline
-from asyncctx_trace_tui.view.lanes.kernels import numpy_for
+from asyncctx_trace_tui.view.tracks.kernels import numpy_for
 
 __all__ = ["TaskEnds"]
 

@@ -16,7 +16,7 @@ from asyncctx_trace_tui.app.widgets.time_rows import names_width
 from asyncctx_trace_tui.view.cells.activity import Overview
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
 from asyncctx_trace_tui.view.state import ViewState
-from asyncctx_trace_tui.view.viewport import Viewport
+from asyncctx_trace_tui.view.time_axis.viewport import Viewport
 
 __all__ = ["Minimap"]
 

@@ -11,7 +11,7 @@ from asyncctx_trace_tui.app.widgets.state_widget import StateWidget
 from asyncctx_trace_tui.app.widgets.time_rows import names_width
 from asyncctx_trace_tui.view.cells.glyphs import STALL_LETTER, Glyphs
 from asyncctx_trace_tui.view.state import ViewState
-from asyncctx_trace_tui.view.time_axis import ticks
+from asyncctx_trace_tui.view.time_axis.ticks import ticks
 
 __all__ = ["Ruler"]
 

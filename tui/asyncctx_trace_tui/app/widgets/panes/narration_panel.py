@@ -12,8 +12,8 @@ from asyncctx_trace.model.names import task_name
 from asyncctx_trace_tui.app.widgets.palette import task_color
 from asyncctx_trace_tui.app.widgets.state_widget import StateWidget
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
-from asyncctx_trace_tui.view.mark_summary import between
-from asyncctx_trace_tui.view.narration import (
+from asyncctx_trace_tui.view.descriptions.mark_summary import between
+from asyncctx_trace_tui.view.descriptions.narration import (
     describe,
     describe_queue,
     describe_stall,

@@ -12,7 +12,7 @@ from textual.widgets import DataTable
 from asyncctx_trace.model.text import plain
 from asyncctx_trace_tui.app.widgets.state_widget import StateWidget
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
-from asyncctx_trace_tui.view.report_tables import TABLES, Line
+from asyncctx_trace_tui.view.results.report_tables import TABLES, Line
 from asyncctx_trace_tui.view.state import COMPUTING, ViewState
 
 __all__ = ["Report"]

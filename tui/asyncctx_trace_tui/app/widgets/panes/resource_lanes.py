@@ -13,10 +13,18 @@ from asyncctx_trace_tui.app.widgets.time_rows import LineLabel, TimeRows
 from asyncctx_trace_tui.view.cells.curves import draw_curve
 from asyncctx_trace_tui.view.cells.drawing import CellSegment, draw
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
-from asyncctx_trace_tui.view.lane_marks import children_marks
-from asyncctx_trace_tui.view.narration import describe, occupants_at
-from asyncctx_trace_tui.view.resource_entries import FEW_UNITS, ResourceEntry, resource_entries
-from asyncctx_trace_tui.view.resource_lines import ResourceLayout, ResourceLine, lay_out
+from asyncctx_trace_tui.view.descriptions.narration import describe, occupants_at
+from asyncctx_trace_tui.view.lane_view.lane_marks import children_marks
+from asyncctx_trace_tui.view.resource_view.resource_entries import (
+    FEW_UNITS,
+    ResourceEntry,
+    resource_entries,
+)
+from asyncctx_trace_tui.view.resource_view.resource_lines import (
+    ResourceLayout,
+    ResourceLine,
+    lay_out,
+)
 from asyncctx_trace_tui.view.state import COMPUTING, ViewState
 
 __all__ = ["Resources"]

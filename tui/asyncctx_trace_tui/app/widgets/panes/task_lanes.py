@@ -14,17 +14,21 @@ from asyncctx_trace_tui.view.cells.curves import draw_group
 from asyncctx_trace_tui.view.cells.drawing import CellSegment, draw
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
 from asyncctx_trace_tui.view.cells.wait_marks import WaitMark
-from asyncctx_trace_tui.view.lane_arrows import Overlay, arrow_of, brackets, draw_arrow
-from asyncctx_trace_tui.view.lane_lines import LaneLayout, LaneLine, lay_out
-from asyncctx_trace_tui.view.lane_marks import arrange_marks
+from asyncctx_trace_tui.view.descriptions.wait_text import (
+    describe_end,
+    describe_length,
+    describe_wait,
+)
+from asyncctx_trace_tui.view.lane_view.lane_arrows import Overlay, arrow_of, brackets, draw_arrow
+from asyncctx_trace_tui.view.lane_view.lane_lines import LaneLayout, LaneLine, lay_out
+from asyncctx_trace_tui.view.lane_view.lane_marks import arrange_marks
 from asyncctx_trace_tui.view.lanes.arrangement import OpenGroup, ProcessHeading, Row
-from asyncctx_trace_tui.view.lanes.flat_track import FlatTrack
 from asyncctx_trace_tui.view.lanes.group_curves import group_curves
 from asyncctx_trace_tui.view.lanes.lane import Lane
 from asyncctx_trace_tui.view.lanes.packed_lane import PackedLane
 from asyncctx_trace_tui.view.lanes.task_groups import LaneGroup
 from asyncctx_trace_tui.view.state import ViewState
-from asyncctx_trace_tui.view.wait_text import describe_end, describe_length, describe_wait
+from asyncctx_trace_tui.view.tracks.flat_track import FlatTrack
 
 __all__ = ["LaneLine", "Lanes"]
 

@@ -11,7 +11,7 @@ from asyncctx_trace.model.text import plain
 from asyncctx_trace_tui.app.widgets.state_widget import StateWidget
 from asyncctx_trace_tui.view.cells.glyphs import Glyphs
 from asyncctx_trace_tui.view.state import ViewState
-from asyncctx_trace_tui.view.tour import Tour, source_line
+from asyncctx_trace_tui.view.tours.tour import Tour, source_line
 
 __all__ = ["TourPanel"]
 

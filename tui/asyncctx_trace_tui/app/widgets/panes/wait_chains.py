@@ -22,8 +22,8 @@ from asyncctx_trace.model.names import NAME_WIDTH, resource_name, site_name, tas
 from asyncctx_trace.model.text import plain
 from asyncctx_trace_tui.app.widgets.palette import task_color
 from asyncctx_trace_tui.app.widgets.text_page import Span, TextLine, TextPage
+from asyncctx_trace_tui.view.descriptions.wait_text import BY_THEMSELVES
 from asyncctx_trace_tui.view.state import COMPUTING
-from asyncctx_trace_tui.view.wait_text import BY_THEMSELVES
 
 __all__ = ["Waits"]
 

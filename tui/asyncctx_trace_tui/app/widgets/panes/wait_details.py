@@ -11,8 +11,8 @@ from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace.model.text import plain
 from asyncctx_trace.model.waits import WaitKind
 from asyncctx_trace_tui.app.widgets.text_page import Span, TextLine
+from asyncctx_trace_tui.view.descriptions.wait_text import describe_length, waker_of
 from asyncctx_trace_tui.view.state import ViewState
-from asyncctx_trace_tui.view.wait_text import describe_length, waker_of
 
 __all__ = ["detail_line", "site_lines", "stall_details", "wait_details"]
 

@@ -1,0 +1,1 @@
+"""What happens at a time or between two, as sentences."""

@@ -1,0 +1,1 @@
+"""The view of lanes: its lines, the marks on them, and the arrows over them."""

@@ -1,0 +1,1 @@
+"""The view of resources: its entries, and the lines of each."""

@@ -1,0 +1,1 @@
+"""Results of analysis as the views need them: answers, tables, marks of faults."""

@@ -1,0 +1,1 @@
+"""Sequences of acquisitions and waits, and the time they spend in each phase."""
