@@ -64,6 +64,8 @@ async def main(recording, acquisitions):
         await pilot.pause(0.5)
         while state.answers.working:  # who unblocked whom is worked out aside
             await pilot.pause(0.5)
+        await pilot.press("1")  # the overview is shown first
+        await pilot.pause(0.5)
         lanes = app.trace_screen.query_one(Lanes)
         for key in MOVES:
             done = asyncio.Event()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
 
@@ -28,6 +29,7 @@ from asyncctx_trace.model.waits import WaitKind
 from asyncctx_trace_tui.view.lanes.lane_set import LaneSet
 from asyncctx_trace_tui.view.lanes.packing import RowPacker
 from asyncctx_trace_tui.view.lanes.task_groups import GroupKey, LaneGroup, TaskGroups, group_key
+from asyncctx_trace_tui.view.time_axis.viewport import Viewport
 from asyncctx_trace_tui.view.tracks import kernels
 
 INTERVALS = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 30)), min_size=1, max_size=60)
@@ -269,3 +271,35 @@ def test_tasks_are_grouped_by_coroutine_and_name(
     )
 
     assert group_key(timeline, 1) == GroupKey(3, *key)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    TASKS,
+    st.builds(Viewport, st.integers(START - 50, START + 90), st.integers(1, 9), st.integers(1, 60)),
+    st.sampled_from([0, 1_000]),
+)
+def test_a_line_of_life_is_drawn_where_a_task_of_the_row_exists(
+    tasks: list[tuple[int, list[tuple[int, ...]], bool, int, int]], viewport: Viewport, many: int
+) -> None:
+    """For any viewport; lives without an empty column between them are one line."""
+    events = events_of(tasks)
+    tracks, group = packed_by(events, len(tasks), batch=400, many=many)
+    ended, now = tracks.timeline.task_ended, events[-1].at
+
+    def columns(lives: Iterable[tuple[int, int]]) -> set[int]:
+        pairs = [(viewport.column_of(since), viewport.column_of(until)) for since, until in lives]
+        found = {column for first, last in pairs for column in range(first, last + 1)}
+        return {column for column in found if 0 <= column < viewport.width}
+
+    for packed in group.rows:
+        starts = [tracks.lanes[task].started for task in packed.tasks]
+        ends = [ended.get(task, now) for task in packed.tasks]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(kernels, "_MANY", many)
+            lives = packed.lives_in(viewport, now)
+
+        assert columns(lives) == columns(zip(starts, ends, strict=True))
+        edges = [edge for life in lives for edge in life]
+        gaps = zip(edges[1:-1:2], edges[2::2], strict=True)
+        assert all(viewport.column_of(b) - viewport.column_of(a) > 1 for a, b in gaps)

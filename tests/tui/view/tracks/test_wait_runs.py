@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,7 +39,8 @@ def timeline_of(passes: list[tuple[int, int, bool]]) -> Timeline:
     timeline, at = Timeline(), 0
     for wait, (pause, length, ends) in enumerate(passes, 1):
         at += pause
-        timeline.extend([WaitStarted(at, wait, 1, None, 1, WaitKind.SLEEP)])
+        kind = WaitKind.EVENT if wait % 3 == 0 else WaitKind.SLEEP
+        timeline.extend([WaitStarted(at, wait, 1, None, 1, kind)])
         at += length
         if ends:
             timeline.extend([WaitEnded(at, wait, Outcome.OK, None)])
@@ -52,16 +55,43 @@ def test_numpy_finds_the_same_columns(
     timeline = timeline_of(passes)
     now = sum(pause + length for pause, length, _ in passes) + later
 
-    def runs(many: int) -> tuple[WaitTrack, list[WaitRun]]:
+    def runs(many: int) -> tuple[WaitTrack, tuple[list[WaitRun], list[WaitRun]]]:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(kernels, "_MANY", many)
             track = WaitTrack(timeline, 1)
-            return track, track.runs(viewport, now)
+            return track, (track.runs(viewport, now), track.merged_runs(viewport, now))
 
     (plain, expected), (fast, found) = runs(1_000), runs(-1)
 
     assert found == expected
     assert (fast.starts, fast.before) == (plain.starts, plain.before)
+
+
+@given(passes=PASSES, viewport=WINDOWS)
+def test_neighbors_that_look_the_same_are_one(
+    passes: list[tuple[int, int, bool]], viewport: Viewport
+) -> None:
+    """Column for column they look as before, and no two could still be one."""
+    timeline = timeline_of(passes)
+    now = sum(pause + length for pause, length, _ in passes)
+    track = WaitTrack(timeline, 1)
+
+    def looks(runs: list[WaitRun]) -> list[tuple[int, int, bool, int]]:
+        return [
+            (column, track.columns.kind[run.row], 2 * run.share >= viewport.per_column, run.share)
+            if run.share == viewport.per_column
+            else (column, track.columns.kind[run.row], 2 * run.share >= viewport.per_column, 0)
+            for run in runs
+            for column in range(run.column, run.column + run.length)
+        ]
+
+    merged = track.merged_runs(viewport, now)
+
+    assert looks(merged) == looks(track.runs(viewport, now))
+    for one, following in pairwise(merged):
+        apart = one.column + one.length < following.column
+        whole = viewport.per_column in (one.share, following.share)
+        assert apart or whole or looks([one])[-1][1:] != looks([following])[0][1:]
 
 
 @given(passes=PASSES, viewport=WINDOWS)

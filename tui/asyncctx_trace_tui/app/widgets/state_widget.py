@@ -22,6 +22,8 @@ class StateWidget(Widget):
 
     state: ViewState
     glyphs: Glyphs = UNICODE
+    _palette_of: tuple[object, Palette] | None = None
+    """The variables of a theme, and their palette."""
 
     def render_key(self) -> Hashable:
         """Return a value that changes whenever the widget would look different."""
@@ -45,4 +47,8 @@ class StateWidget(Widget):
     @property
     def palette(self) -> Palette:
         """The palette of the current theme."""
-        return theme_palette(self.app.theme_variables)
+        variables = self.app.theme_variables  # a new object for each theme
+        known = self._palette_of
+        if known is None or known[0] is not variables:
+            known = self._palette_of = variables, theme_palette(variables)
+        return known[1]

@@ -269,13 +269,17 @@ class TimeRows(ScrollView, StateWidget, Generic[Line], can_focus=True, inherit_b
         """Return Rich segments, faded after the play head at the column ``head``."""
         segments: list[Segment] = []
         style = self.palette.style
+        known: dict[tuple[str, str, bool], Style] = {}
         end = 0
         for text, foreground, background in cell_segments:
             start, end = end, end + len(text)
-            if end <= head:
-                segments.append(Segment(text, style(foreground, background)))
-            elif start > head:
-                segments.append(Segment(text, style(foreground, background, future=True)))
+            if end <= head or start > head:
+                # Few styles make many segments.
+                key = foreground, background, start > head
+                found = known.get(key)
+                if found is None:
+                    found = known[key] = style(foreground, background, future=key[2])
+                segments.append(Segment(text, found))
             else:
                 at = head - start
                 parts = text[:at], text[at + 1 :]

@@ -55,11 +55,13 @@ def draw(
     """
     width = viewport.width
     cells: list[Cell] = [(" ", IDLE, "")] * width
+    lines: dict[str, Cell] = {}
     for since, until, glyph in alive:
         first = max(0, viewport.column_of(since))
         last = min(width - 1, viewport.column_of(until))
         if first <= last:
-            cells[first : last + 1] = [(glyph, IDLE, "")] * (last - first + 1)
+            cell = lines.setdefault(glyph, (glyph, IDLE, ""))  # shared: compared by identity first
+            cells[first : last + 1] = [cell] * (last - first + 1)
     bars = _paint(cells, track, viewport, now, glyphs, holder)
     taken = paint_waits(cells, marks, glyphs)
     for column, length, row in bars:

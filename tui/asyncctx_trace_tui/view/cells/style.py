@@ -72,16 +72,17 @@ def cells_of(columns: Columns, slice: int, glyphs: Glyphs) -> tuple[list[int], l
     """
     import numpy as np
 
-    shares = np.stack([columns.wait, columns.hold, columns.cleanup])
-    total = shares.sum(axis=0)
+    total = columns.shares.sum(axis=0)
     busy = np.flatnonzero(total)
-    shares, total = shares[:, busy], total[busy]
+    shares, total = columns.shares[:, busy], total[busy]
     left, right = columns.left[busy], columns.right[busy]
-    wait, hold, cleanup = shares
-    first = np.argmax(shares, axis=0)
-    second = np.choose(first, [1 + (cleanup > hold), 2 * (cleanup > wait), 1 * (hold > wait)])
+    first = shares.argmax(axis=0)
     each = np.arange(len(busy))
-    most, next_most = shares[first, each], shares[second, each]
+    most = shares[first, each]
+    others = shares.copy()
+    others[first, each] = -1
+    second = others.argmax(axis=0)
+    next_most = shares[second, each]
     eighths = (total / slice * 8).astype(np.int64)
     edge = np.rint(shares[np.minimum(first, second), each] * 8 / slice).astype(np.int64)
     codes = first

@@ -42,7 +42,7 @@ def arrange_marks(
     children. ``stalls``: those that its tasks caused. ``folded``: only one line is visible.
     """
     timeline, step = lane.timeline, viewport.per_column
-    runs = lane.waits.runs(viewport, now)
+    runs = lane.waits.merged_runs(viewport, now)
     whole = [run for run in runs if run.share == step]
     stalls = [s for s in stalls if s.until > viewport.start and s.since < viewport.end]
     times = [viewport.time_of(run.column) for run in whole]
@@ -73,32 +73,17 @@ def arrange_marks(
 def _short_marks(
     timeline: Timeline, runs: Iterable[WaitRun], step: int, named: Container[int]
 ) -> list[WaitMark]:
-    """Return the marks of columns that no wait fills; neighbors of one kind are one mark.
+    """Return the marks of columns that no wait fills.
 
     The letters of waits in ``named`` are in other columns.
     """
     kinds = timeline.waits.kind
     marks: list[WaitMark] = []
-    before, first, end = -1, 0, -1
-    known = False
-
-    def add() -> None:
-        if end > first:
-            letter, foreground = _STYLES[before // 2]
-            letter = "" if known else letter
-            marks.append(
-                WaitMark(first, end - first, letter, "", foreground, False, before % 2 == 1)
-            )
-
-    for column, _, row, share in runs:
-        if share >= step:
-            continue
-        style = 2 * kinds[row] + (2 * share >= step)
-        if style != before or column != end:
-            add()
-            before, first, known = style, column, row in named
-        end = column + 1
-    add()
+    for column, length, row, share in runs:
+        if share < step:
+            letter, foreground = _STYLES[kinds[row]]
+            letter = "" if row in named else letter
+            marks.append(WaitMark(column, length, letter, "", foreground, False, 2 * share >= step))
     return marks
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
-from collections.abc import Iterator, Set
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence, Set
 
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace_tui.view.lanes.lane import TrackStack
 from asyncctx_trace_tui.view.time_axis.viewport import Viewport
 from asyncctx_trace_tui.view.tracks.flat_track import FlatTrack
+from asyncctx_trace_tui.view.tracks.kernels import numpy_for
 from asyncctx_trace_tui.view.tracks.track import Track
 from asyncctx_trace_tui.view.tracks.wait_track import WaitTrack
 
-__all__ = ["PackedLane"]
+__all__ = ["PackedLane", "merge_lives"]
 
 
 class PackedLane(TrackStack):
@@ -32,6 +33,8 @@ class PackedLane(TrackStack):
         self.flat = FlatTrack(self.tracks)
         self._groups = groups
         self._starts = array("q")
+        self._ends = array("q")
+        """Of the first tasks: when they ended."""
         self._complete = 0
         """The number of tasks that are collected and cannot add anything any more."""
         self._acquired = self._waited = 0
@@ -57,29 +60,29 @@ class PackedLane(TrackStack):
             following = bisect_right(starts, viewport.time_of(column + 1) - 1) - 1
             index = following if following > index else index + 1
 
-    def lives_in(self, viewport: Viewport, now: int) -> Iterator[tuple[int, int]]:
-        """Yield start and end of the visible lives of tasks; those that go on end ``now``.
+    def lives_in(self, viewport: Viewport, now: int) -> list[tuple[int, int]]:
+        """Return start and end of the visible lives of tasks; those that go on end ``now``.
 
         Lives without a column between them are one.
         """
-        starts, tasks, ended = self._starts, self.tasks, self.timeline.task_ended
-        begin, step, end, count = viewport.start, viewport.per_column, viewport.end, len(starts)
-        index = max(0, bisect_right(starts, begin) - 1)
-        since = until = -1
-        while index < count and starts[index] < end:
-            start, stop = starts[index], ended.get(tasks[index], now)
-            if since < 0 or (start - begin) // step > (until - begin) // step + 1:
-                if since >= 0:
-                    yield since, until
-                since = start
-            until = stop
-            # Skip the tasks that begin and end in the column where this one ends.
-            index += 1
-            edge = begin + ((stop - begin) // step + 1) * step
-            if index < count and starts[index] < edge:
-                index = max(index, bisect_right(starts, edge - 1, index) - 1)
-        if since >= 0:
-            yield since, until
+        starts, begin = self._starts, viewport.start
+        first = max(0, bisect_right(starts, begin) - 1)
+        last = bisect_left(starts, viewport.end)
+        if first >= last:
+            return []
+        visible, ends = starts[first:last], self._ends_until(last, now)[first:]
+        fast = numpy_for(last - first)
+        merge = merge_lives if fast is None else fast.merge_lives
+        return merge(visible, ends, viewport)
+
+    def _ends_until(self, count: int, now: int) -> array[int]:
+        """Return when each of the first ``count`` tasks ended; only the last may go on."""
+        ended, tasks = self.timeline.task_ended, self.tasks
+        self._ends.extend(ended[task] for task in tasks[len(self._ends) : len(tasks) - 1])
+        ends = self._ends[:count]
+        if count == len(tasks):
+            ends.append(ended.get(tasks[-1], now))
+        return ends
 
     def collect(self) -> None:
         """Collect what the tasks have added since the last call."""
@@ -97,3 +100,19 @@ class PackedLane(TrackStack):
                 return
             self._complete += 1
             self._acquired = self._waited = 0
+
+
+def merge_lives(
+    starts: Sequence[int], ends: Sequence[int], viewport: Viewport
+) -> list[tuple[int, int]]:
+    """Return start and end of lives that follow each other; those without a gap are one.
+
+    A gap is at least one column wide.
+    """
+    found: list[tuple[int, int]] = []
+    for start, end in zip(starts, ends, strict=True):
+        if found and viewport.column_of(start) <= viewport.column_of(found[-1][1]) + 1:
+            found[-1] = found[-1][0], end
+        else:
+            found.append((start, end))
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Collection, Sequence, Set
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +28,7 @@ __all__ = [
     "ended_badly",
     "curve_means",
     "later_ends",
+    "merge_lives",
     "open_at",
     "steps_of_intervals",
     "sum_up",
@@ -95,15 +97,16 @@ def sum_up_waits(track: WaitTrackColumns) -> None:
     before.frombytes(sums.tobytes())
 
 
-def wait_runs(track: WaitTrackColumns, viewport: Viewport, now: int) -> list[WaitRun]:
-    """Return the columns in which a task waits, from left to right."""
+def wait_runs(track: WaitTrackColumns, viewport: Viewport, now: int, merged: bool) -> list[WaitRun]:
+    """Return the columns in which a task waits: :meth:`WaitTrack.runs` or ``merged_runs``."""
     starts, rows, step = _view(track.starts), _view(track.rows), viewport.per_column
-    edges = viewport.start + step * np.arange(viewport.width + 1)
+    edges = _column_edges(viewport)
     index = np.searchsorted(starts, edges, side="right") - 1
     begun, known = index >= 0, np.maximum(index, 0)
     until = _wait_ends(track, starts, rows, known, now)
     spent = np.maximum(0, np.minimum(edges, until) - starts[known])
-    share = np.diff(np.where(begun, _view(track.before)[known] + spent, 0))
+    waited = np.where(begun, _view(track.before)[known] + spent, 0)
+    share = waited[1:] - waited[:-1]
     whole = begun[:-1] & (until[:-1] >= edges[1:])
     middle = edges[:-1] + step // 2
     inside = np.searchsorted(starts, middle, side="right") - 1
@@ -111,9 +114,14 @@ def wait_runs(track: WaitTrackColumns, viewport: Viewport, now: int) -> list[Wai
     covered = (inside >= 0) & (_wait_ends(track, starts, rows, inside_known, now) > middle)
     last = np.maximum(np.searchsorted(starts, edges[1:] - 1, side="right") - 1, 0)
     which = np.where(whole, known[:-1], np.where(covered, inside_known, last))
-    goes_on = np.concatenate([[False], whole[1:] & whole[:-1] & (index[1:-1] == index[:-2])])
-    firsts = np.flatnonzero((share > 0) & ~goes_on)
-    ends = np.flatnonzero((share > 0) & ~np.concatenate([goes_on[1:], [False]]))
+    joined = whole[1:] & whole[:-1] & (index[1:-1] == index[:-2])
+    if merged:
+        kind = np.frombuffer(track.columns.kind, np.uint8)[rows[which]].astype(np.int64)
+        style = np.where(share < step, 2 * kind + (2 * share >= step), -1)
+        joined |= (style[1:] == style[:-1]) & (style[1:] >= 0) & (share[1:] > 0) & (share[:-1] > 0)
+    some = np.flatnonzero(share > 0)
+    firsts = some[~np.concatenate([[False], joined])[some]]
+    ends = some[~np.concatenate([joined, [False]])[some]]
     return list(
         map(
             WaitRun,
@@ -168,7 +176,7 @@ def curve_means(
     times: array[int], levels: array[int], before: array[int], viewport: Viewport
 ) -> list[float]:
     """Return the mean of a step curve in each column of ``viewport``."""
-    edges = viewport.start + viewport.per_column * np.arange(viewport.width + 1)
+    edges = _column_edges(viewport)
     at, level, sums = _view(times), _view(levels), _view(before)
     step = np.searchsorted(at, edges, side="right") - 1
     known = np.clip(step, 0, len(at) - 1)
@@ -194,32 +202,38 @@ def later_ends(timeline: Timeline, tasks: Sequence[int]) -> dict[int, int]:
     return found
 
 
+def merge_lives(starts: array[int], ends: array[int], viewport: Viewport) -> list[tuple[int, int]]:
+    """Return start and end of lives that follow each other; see ``packed_lane.merge_lives``."""
+    since, until = _view(starts), _view(ends)
+    apart = (since[1:] - viewport.start) // viewport.per_column > (
+        (until[:-1] - viewport.start) // viewport.per_column + 1
+    )
+    firsts = np.concatenate([[True], apart])
+    lasts = np.concatenate([apart, [True]])
+    return list(zip(since[firsts].tolist(), until[lasts].tolist(), strict=True))
+
+
 class Columns:
     """The result of :meth:`Track.runs` per column, from exact times at the column edges."""
 
     def __init__(self, track: TrackColumns, viewport: Viewport, now: int) -> None:
         track.sum_up()
         starts = _view(track.starts)
-        edges = viewport.start + viewport.per_column * np.arange(viewport.width + 1)
-        index = np.searchsorted(starts, edges, side="right") - 1
+        edges = _column_edges(viewport)
+        index = starts.searchsorted(edges, side="right") - 1
         begun, known = index >= 0, np.maximum(index, 0)
         rows = _view(track.rows)
-        entered, body, exit, ended = _edges(
-            track.timeline, rows[known], track.holds_only, track.groups
-        )
-        at = np.minimum(edges, now)
-        self.wait, self.hold, self.cleanup = (
-            np.diff(
-                np.where(
-                    begun,
-                    _view(column)[known] + np.maximum(0, np.minimum(at, until) - since),
-                    0,
-                )
-            )
-            for column, since, until in zip(
-                track.sums, (entered, body, exit), (body, exit, ended), strict=True
-            )
-        )
+        times = _edges(track.timeline, rows[known], track.holds_only, track.groups)
+        _, body, exit, ended = times
+        spent = np.minimum(np.minimum(edges, now), times[1:])
+        spent -= times[:3]
+        np.maximum(spent, 0, out=spent)
+        for phase, column in zip(spent, track.sums, strict=True):
+            phase += _view(column)[known]
+        if index[0] < 0:
+            spent *= begun
+        self.shares: Integers = spent[:, 1:] - spent[:, :-1]
+        """Time spent waiting, holding and cleaning up, per column in ns."""
         alive = begun & (edges < now) & (edges < ended)
         phase = np.where(edges < body, 0, np.where(edges < exit, 1, 2))
         until = np.minimum(np.where(edges < body, body, np.where(edges < exit, exit, ended)), now)
@@ -245,17 +259,19 @@ class FlatColumns:
     def __init__(self, layers: Sequence[Columns]) -> None:
         """``layers``: the outermost first, at least one."""
         outer, depths = layers[0], len(layers)
-        self.wait, self.hold, self.cleanup = outer.wait, outer.hold, outer.cleanup
+        wait, hold, cleanup = self.shares = outer.shares.copy()
         self.left, self.right, self.row = outer.left, outer.right, outer.row
         self._whole, self._state = outer.whole, outer.state * depths
         for depth, inner in enumerate(layers[1:], 1):
-            rest = inner.wait + inner.hold + inner.cleanup
+            rest = inner.shares.sum(axis=0)
             busy = rest > 0
-            taken = np.minimum(self.hold, rest)
-            self.hold, rest = self.hold - taken + inner.hold, rest - taken
-            taken = np.minimum(self.wait, rest)
-            self.wait, rest = self.wait - taken + inner.wait, rest - taken
-            self.cleanup = self.cleanup - np.minimum(self.cleanup, rest) + inner.cleanup
+            if not busy.any():
+                continue
+            for phase in (hold, wait, cleanup):
+                taken = np.minimum(phase, rest)
+                phase -= taken
+                rest -= taken
+            self.shares += inner.shares
             self.left, self.right = self.left | inner.left, self.right | inner.right
             self.row = np.where(busy, inner.row, self.row)
             self._whole = np.where(busy, inner.whole, self._whole)
@@ -348,20 +364,37 @@ def _view(column: array[int]) -> Integers:
 
 def _edges(
     timeline: Timeline, rows: Integers, holds_only: bool, groups: Set[int] = frozenset()
-) -> tuple[Integers, Integers, Integers, Integers]:
-    """Return :meth:`Track.edges` of many rows."""
-    entered = _view(timeline.enter_started)[rows]
-    body = _view(timeline.enter_ended)[rows]
+) -> Integers:
+    """Return :meth:`Track.edges` of many rows, as an array with four lines."""
+    times = np.empty((4, len(rows)), np.int64)
+    for edge, column in zip(
+        times,
+        (
+            timeline.enter_started,
+            timeline.enter_ended,
+            timeline.exit_started,
+            timeline.exit_ended,
+        ),
+        strict=True,
+    ):
+        _view(column).take(rows, out=edge, mode="clip")  # the default mode makes a copy
+    entered, body, exit, ended = times
     waiting = body == NOT_YET
-    body = np.where(waiting, NEVER, body)
     if holds_only:
-        entered = np.where(waiting, entered, body)
+        entered[:] = np.where(waiting, entered, body)
+    times[1:][times[1:] == NOT_YET] = NEVER
     got_in = np.frombuffer(timeline.enter_outcome, np.uint8)[rows] == Outcome.OK
     out = waiting | ~got_in
-    exit = _view(timeline.exit_started)[rows]
-    exit = np.where(out, body, np.where(exit == NOT_YET, NEVER, exit))
-    ended = _view(timeline.exit_ended)[rows]
-    ended = np.where(out, body, np.where(ended == NOT_YET, NEVER, ended))
+    if out.any():
+        times[2:] = np.where(out, body, times[2:])
     if groups:
-        exit = np.where(np.isin(_view(timeline.resource)[rows], list(groups)), ended, exit)
-    return entered, body, exit, ended
+        exit[:] = np.where(np.isin(_view(timeline.resource)[rows], list(groups)), ended, exit)
+    return times
+
+
+@lru_cache(maxsize=4)
+def _column_edges(viewport: Viewport) -> Integers:
+    """Return the start of each column, and the end of the last, in ns; all lines share them."""
+    edges: Integers = viewport.start + viewport.per_column * np.arange(viewport.width + 1)
+    edges.setflags(write=False)
+    return edges

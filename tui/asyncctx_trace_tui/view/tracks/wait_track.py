@@ -72,12 +72,43 @@ class WaitTrack:
 
     def runs(self, viewport: Viewport, now: int) -> list[WaitRun]:
         """Return the columns of ``viewport`` in which the task waits, from left to right."""
+        return self._runs_of(viewport, now, merged=False)
+
+    def merged_runs(self, viewport: Viewport, now: int) -> list[WaitRun]:
+        """Return :meth:`runs` with neighbors that look the same as one run.
+
+        These are columns that are not filled, of one kind of wait, in which it takes more, or less,
+        than half of the time. The row and the share are those of the first column.
+        """
+        return self._runs_of(viewport, now, merged=True)
+
+    def _runs_of(self, viewport: Viewport, now: int, *, merged: bool) -> list[WaitRun]:
         first, last = self.index_at(viewport.start), self.index_at(viewport.end)
         fast = numpy_for(last - first)
         if fast is not None:
-            found: list[WaitRun] = fast.wait_runs(self, viewport, now)
+            found: list[WaitRun] = fast.wait_runs(self, viewport, now, merged)
             return found
-        return list(self._runs(viewport, now, first))
+        runs = self._runs(viewport, now, first)
+        return list(self._merged(runs, viewport.per_column) if merged else runs)
+
+    def _merged(self, runs: Iterator[WaitRun], step: int) -> Iterator[WaitRun]:
+        kinds = self.columns.kind
+        before: WaitRun | None = None
+        for run in runs:
+            if (
+                before is not None
+                and before.share < step > run.share
+                and before.column + before.length == run.column
+                and kinds[before.row] == kinds[run.row]
+                and (2 * before.share >= step) == (2 * run.share >= step)
+            ):
+                before = before._replace(length=before.length + 1)
+                continue
+            if before is not None:
+                yield before
+            before = run
+        if before is not None:
+            yield before
 
     def render_key(self, now: int) -> tuple[int, ...]:
         """Return a value that changes whenever the waits look different; ``now`` is in ns."""

@@ -53,6 +53,8 @@ class Minimap(StateWidget):
         self._wanted: Hashable = None
         """The key of the sums in progress."""
         self._summed: Hashable = None
+        self._drawn_cells: tuple[Hashable, list[tuple[str, str]]] = None, []
+        """What the cells were drawn for, and glyph and color of each."""
 
     def render_key(self) -> Hashable:
         self._sum_up()
@@ -91,17 +93,33 @@ class Minimap(StateWidget):
         gutter = names_width(state, self.app.size.width)
         overview = self._overview
         whole = overview.viewport
-        sums = list(zip(overview.waits, overview.holds, strict=True))
         first = whole.column_of(state.viewport.start)
         last = whole.column_of(state.viewport.end - 1)
         head = whole.column_of(state.playback.at)
-        most = max((sum(each) for each in sums), default=0)
         segments = [Segment("  all".ljust(gutter), palette.style("faint"))]
-        heights = self.glyphs.heights
+        for column, (glyph, foreground) in enumerate(self._cells()):
+            inside = first <= column <= last
+            if column == head:
+                glyph, foreground = self.glyphs.head, "head"
+            style = palette.style(foreground, "selected" if inside else "", future=not inside)
+            segments.append(Segment(glyph, style))
+        return Strip(segments).simplify().adjust_cell_length(self.size.width, palette.style("text"))
+
+    def _cells(self) -> list[tuple[str, str]]:
+        """Return glyph and color of each column, whatever the viewport and the play head."""
+        key = self._summed, self.state.answers.revision, self.state.faults, self.glyphs
+        if key != self._drawn_cells[0]:
+            self._drawn_cells = key, self._draw_cells()
+        return self._drawn_cells[1]
+
+    def _draw_cells(self) -> list[tuple[str, str]]:
+        overview, heights = self._overview, self.glyphs.heights
+        sums = list(zip(overview.waits, overview.holds, strict=True))
+        most = max((sum(each) for each in sums), default=0)
         marked = self._marked()
+        found = []
         for column, (wait, hold) in enumerate(sums):
             total = wait + hold
-            inside = first <= column <= last
             glyph = (
                 heights[min(len(heights) - 1, int(total / most * len(heights)))] if total else " "
             )
@@ -110,15 +128,8 @@ class Minimap(StateWidget):
                 glyph, foreground = heights[0], "await"
             if column in marked:
                 glyph, foreground = glyph if total else heights[0], "error"
-            if column == head:
-                glyph, foreground = self.glyphs.head, "head"
-            segments.append(
-                Segment(
-                    glyph,
-                    palette.style(foreground, "selected" if inside else "", future=not inside),
-                )
-            )
-        return Strip(segments).simplify().adjust_cell_length(self.size.width, palette.style("text"))
+            found.append((glyph, foreground))
+        return found
 
     def _marked(self) -> set[int]:
         """Return the columns with errors and findings, as far as they are known."""
