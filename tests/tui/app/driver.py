@@ -13,6 +13,7 @@ from textual.strip import Strip
 
 from app.builders import MS, START
 from asyncctx_trace_tui.app.application import TraceApp
+from asyncctx_trace_tui.app.widgets.panes.problem_panel import ProblemPanel
 from asyncctx_trace_tui.app.widgets.panes.task_lanes import Lanes
 from asyncctx_trace_tui.storage.app_settings import Settings
 
@@ -120,6 +121,12 @@ class AppDriver:
     def notified(self) -> list[str]:
         """The messages shown so far, oldest first."""
         return notifications_of(self.app)
+
+    @property
+    def problem(self) -> str:
+        """Number and description of the problem that was jumped to, as on the screen."""
+        panel = self.app.screen.query_one(ProblemPanel)
+        return str(panel.render()) if panel.is_on_screen else ""
 
     async def press(self, *keys: str) -> None:
         """Press keys, and wait until the app has handled them."""

@@ -61,7 +61,7 @@ async def test_jumps_to_problems_in_both_directions_and_wraps_around(troubles: P
         seen = []
         for _ in range(9):
             await driver.press("e")
-            seen.append((driver.at, driver.notified[-1].partition(":")[0]))
+            seen.append((driver.at, driver.problem.partition(":")[0]))
         total = int(seen[0][1].partition(" of ")[2])
         forward = seen[:total]
         await driver.press("E")
@@ -70,7 +70,7 @@ async def test_jumps_to_problems_in_both_directions_and_wraps_around(troubles: P
         assert [at for at, _ in forward] == sorted(at for at, _ in forward)
         assert {40, 120, 200} <= {at for at, _ in forward}
         assert seen[total] == seen[0]
-        assert (driver.at, driver.notified[-1].partition(":")[0]) == seen[7]
+        assert (driver.at, driver.problem.partition(":")[0]) == seen[7]
 
 
 @async_test
@@ -260,11 +260,11 @@ async def test_what_is_found_is_scrolled_into_view(tmp_path: Path, size: tuple[i
         found = driver.visible_lanes
         await driver.press(*"nnnnnnn")
         after_n = driver.visible_lanes
-        await driver.press("escape", "home", "e")
+        await driver.press("escape", "g", "e")
         first_problem = driver.visible_lanes
         await driver.press("e")
         second_problem = driver.visible_lanes
-        await driver.press("escape", "home", "6", "enter")
+        await driver.press("escape", "g", "6", "enter")
         finding = driver.visible_lanes
 
         assert "task-1" not in found

@@ -54,6 +54,23 @@ async def test_the_app_opens_on_the_answer(workers: Path) -> None:
         assert "→ " in text
 
 
+@async_test
+async def test_home_and_0_return_to_the_overview(two_queues: Path) -> None:
+    """From every view, also from a table that has the focus."""
+    async with open_app(two_queues, view="overview") as driver:
+        bar = driver.app.screen.query_one(ViewBar)
+        for key in ("0", "home"):
+            for view in "12345678":
+                await driver.press(view, key)
+                assert bar.view == "overview"
+        await driver.press("6", "tab")
+        focused = type(driver.app.screen.focused).__name__
+        await driver.press("home")
+
+        assert focused == "Report"
+        assert bar.view == "overview"
+
+
 @pytest.mark.parametrize("size", [(40, 12), (80, 24), (120, 36), (200, 60)])
 @async_test
 async def test_the_overview_fits_every_screen(two_queues: Path, size: tuple[int, int]) -> None:
@@ -127,6 +144,24 @@ async def test_a_stall_is_shown_where_the_event_loop_stood_still(tmp_path: Path)
         assert driver.app.state.stall == 2
         assert driver.task_name == "worker"
         assert driver.at == 300
+
+
+@async_test
+async def test_e_selects_a_stall_in_its_lane(tmp_path: Path) -> None:
+    """And the task of a finding that is about no acquisition."""
+    builder = queue_and_stall(tmp_path / "x.actx")
+    builder.writer.stall_started(5_300_000_000, 5_310_000_000, 2, 2, 1, [("app.py", 12, "worker")])
+    builder.writer.stall_ended(5_900_000_000, 2, 0, 0)
+    async with open_app(builder.end(1_000), (120, 36)) as driver:
+        await driver.press("space", "g")
+        for _ in range(20):
+            await driver.press("e")
+            if "blocked-loop" in driver.problem:
+                break
+
+        assert "blocked-loop" in driver.problem
+        assert driver.app.state.stall == 2
+        assert driver.task_name == "worker"
 
 
 @async_test

@@ -9,6 +9,7 @@ import pytest
 from app.async_tests import async_test
 from app.builders import MS, START, RecordingBuilder
 from app.driver import AppDriver, FakeProgram, open_app
+from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace.model.waits import WaitKind
 from asyncctx_trace_tui.app.widgets.panes.resource_lanes import Resources
 from asyncctx_trace_tui.app.widgets.panes.task_lanes import Lanes
@@ -118,6 +119,30 @@ async def test_what_is_found_in_a_hidden_row_is_in_view(recording: Path) -> None
         assert "▸ Task-111 " in found
         assert names[-1] == "Task-1"
         assert len(set(names)) == 1 + AT_ONCE  # one task of each row, and the lane above
+
+
+@async_test
+async def test_errors_in_packed_rows_are_reached_in_turn(tmp_path: Path) -> None:
+    """The task is in view and bracketed, also where it is one of many in a hidden row."""
+    builder = service(tmp_path / "x.actx")
+    for number in (37, 38, 200, 255):
+        at = 5 * number
+        outcomes = (Outcome.OK, Outcome.ERROR, Outcome.OK)
+        times = (at + 41, at + 42, at + 44, at + 45)
+        builder.acquisition(100 + number, 1, *times, outcomes=outcomes, error=ValueError("no"))
+    async with open_app(builder.end(1700), (80, 24)) as driver:
+        await driver.press("space")
+        seen = []
+        for _ in range(5):
+            await driver.press("e")
+            while "error" not in driver.problem:
+                await driver.press("e")
+            upper = driver.text.split("At the play head")[0]
+            assert f"▸ {driver.task_name} " in upper
+            assert "[" in upper or "]" in upper
+            seen.append(driver.task_name)
+
+        assert seen == [f"Task-{100 + n}" for n in (37, 38, 200, 255, 37)]
 
 
 @async_test

@@ -193,7 +193,7 @@ async def test_the_footer_shows_whole_bindings_only(workers: Path, width: int) -
 
         assert foot.rstrip() == foot.rstrip()[:width]
         assert "? Help q Quit" in foot
-        known = {"Play", "Move", "Event", "Problem", "Zoom", "Speed", "Start/end", "Home/End"}
+        known = {"Play", "Move", "Event", "Problem", "Zoom", "Speed", "Start/end", "g/G"}
         known |= {"Mark", "Search", "Filter", "Help", "Quit", "Commands", "Theme"}
         assert {word for word in words if len(word) > 1 and word.istitle()} <= known
         assert ("Theme" in words) == (width == 200)

@@ -43,7 +43,7 @@ async def test_errors_are_shown_with_their_text_where_they_happened(failed: Path
     """At the play head, in the list of problems, and beside the exit."""
     async with open_app(failed, (120, 36)) as driver:
         await driver.press("space", "e")
-        noted = driver.notified[-1]
+        noted = driver.problem
         body = driver.text
         await driver.press("full_stop", "4")
 

@@ -1,14 +1,15 @@
-"""The next acquisition, or wait for something other than a manager, that matches a search."""
+"""The next acquisition or wait that matches a search, and the next problem."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+from asyncctx_trace.analysis.summary.problems import Problem
 from asyncctx_trace_tui.view.filters import Predicate
 from asyncctx_trace_tui.view.selection import Selection
 
-__all__ = ["find_match"]
+__all__ = ["find_match", "next_problem"]
 
 
 def find_match(
@@ -57,3 +58,22 @@ def _parts(
         return rows[first:], rows[:first]
     last = row if row is not None else (bisect_left if selected else bisect_right)(starts, here)
     return rows[:last][::-1], rows[last:][::-1]
+
+
+def next_problem(
+    found: Iterable[Problem], current: Problem | None, here: int, by: int
+) -> tuple[int, int, Problem]:
+    """Return number, count and value of the problem after the time ``here``, in ns.
+
+    If ``by`` is negative, of the problem before it. It wraps around. ``found`` has at least one, in
+    order of time; ``current`` is the one that ``here`` was last moved to.
+    """
+    # A finding describes an error at the same time and acquisition better.
+    known = list({(each.at, each.row): each for each in found}.values())
+    times = [problem.at for problem in known]
+    if current is not None and current in known and here == current.at:
+        index = known.index(current) + by
+    else:
+        index = bisect_right(times, here) if by > 0 else bisect_left(times, here) - 1
+    index %= len(known)
+    return index + 1, len(known), known[index]

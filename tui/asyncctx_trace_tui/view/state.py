@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TypeVar
@@ -20,7 +19,7 @@ from asyncctx_trace_tui.view.lanes.lane_set import LaneSet
 from asyncctx_trace_tui.view.lanes.order import LaneOrder
 from asyncctx_trace_tui.view.results.answers import Answers
 from asyncctx_trace_tui.view.results.fault_marks import Faults, find_faults
-from asyncctx_trace_tui.view.search import find_match
+from asyncctx_trace_tui.view.search import find_match, next_problem
 from asyncctx_trace_tui.view.selection import Selection
 from asyncctx_trace_tui.view.time_axis.playback import Playback
 from asyncctx_trace_tui.view.time_axis.ticks import (
@@ -73,6 +72,8 @@ class ViewState(Selection):
         """Whether the recording contains more than has been read."""
         self._problem: Problem | None = None
         """The problem that the play head was last moved to."""
+        self._problem_text = ""
+        """Its number and description."""
         self._begun = False
         self._viewport_chosen = False
         """Whether the user has chosen the viewport."""
@@ -322,28 +323,31 @@ class ViewState(Selection):
     def jump_to_problem(self, by: int) -> str:
         """Go to the next problem, or the previous one if ``by`` is negative; wraps around.
 
-        Returns its number and description, or why there is none.
+        Returns why there is none, or else ``""``; see :attr:`problem_text`.
         """
         found = self.answer(problems)
         if found is None:
             return COMPUTING
         if not found:
             return "no problems so far" if self.live else "no problems"
-        # A finding describes an error at the same time and acquisition better.
-        found = list({(each.at, each.row): each for each in found}.values())
-        times = [problem.at for problem in found]
-        here = self.playback.at
-        if self._problem in found and here == self._problem.at:
-            index = found.index(self._problem) + by
-        else:
-            index = bisect_right(times, here) if by > 0 else bisect_left(times, here) - 1
-        index %= len(found)
-        self._problem = problem = found[index]
+        number, total, problem = next_problem(found, self._problem, self.playback.at, by)
+        self._problem = problem
         self.playback.pause()
         self.go(problem.at)
-        if problem.row is not None:
+        if problem.stall is not None:
+            self.select_stall(problem.stall)
+        elif problem.row is not None:
             self.select_row(problem.row)
-        return f"{index + 1} of {len(found)}: {problem.description}"
+        elif problem.task in self.tracks.lanes:
+            self.task = problem.task
+        self._problem_text = f"{number} of {total}: {problem.description}"
+        return ""
+
+    @property
+    def problem_text(self) -> str:
+        """The number and description of the problem at the play head, if it was moved to one."""
+        here = self._problem is not None and self._problem.at == self.playback.at
+        return self._problem_text if here else ""
 
     def step_among(self, rows: Iterable[int], by: int, others: Iterable[int] = ()) -> bool:
         """Move the play head to the next or previous event of these acquisitions.

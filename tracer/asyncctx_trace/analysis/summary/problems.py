@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from asyncctx_trace.analysis.findings import Thresholds, find_in
+from asyncctx_trace.analysis.findings.limits.blocked_loop import BlockedLoop
+from asyncctx_trace.analysis.loop_stalls import stalls_of
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.grouping import group_findings
 from asyncctx_trace.analysis.timeline.table import NOT_YET, Phase
@@ -32,6 +34,10 @@ class Problem(NamedTuple):
     row: int | None
     """The acquisition to show."""
     description: str
+    task: int | None = None
+    """The task to show if there is no acquisition."""
+    stall: int | None = None
+    """The id of the stall to show."""
 
 
 def problems(snapshot: Snapshot) -> list[Problem]:
@@ -64,10 +70,18 @@ def problems(snapshot: Snapshot) -> list[Problem]:
             what = _resource(snapshot, timeline.resource[row])
             description = f"long wait: {who} for `{what}`, {format_duration(length)}"
             result.append(Problem(timeline.enter_started[row], row, description))
+    stalls = {each.since: each.started.stall for each in stalls_of(timeline, snapshot.now)}
     for group in group_findings(snapshot, find_in(snapshot, Thresholds())):
         worst = group.findings[0]
-        shown = worst.rows[0] if worst.rows else None
-        result.append(Problem(worst.at, shown, f"{group.kind}: {group.sentence}"))
+        result.append(
+            Problem(
+                worst.at,
+                worst.rows[0] if worst.rows else None,
+                f"{group.kind}: {group.sentence}",
+                worst.tasks[0] if worst.tasks else None,
+                stalls.get(worst.at) if group.kind == BlockedLoop.kind else None,
+            )
+        )
     return sorted(result, key=lambda problem: problem.at)
 
 

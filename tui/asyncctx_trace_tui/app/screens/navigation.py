@@ -56,7 +56,7 @@ class NavigationScreen(Screen[None]):
                 tooltip="Play faster, up to ×100"),
         Binding("r", "reverse", "Reverse", show=False, id="reverse",
                 tooltip="Reverse the direction of play"),
-        Binding("home,g", "go_to_start", "Start/end", key_display="Home/End", id="start",
+        Binding("g", "go_to_start", "Start/end", key_display="g/G", id="start",
                 tooltip="Go to the start"),
         Binding("end,G", "go_to_end", "End", show=False, id="end",
                 tooltip="Go to the end; follow a running program"),
@@ -113,7 +113,9 @@ class NavigationScreen(Screen[None]):
 
     def action_problem(self, by: int) -> None:
         """Go to the next or previous problem, and show what it is."""
-        self.notify(self.state.jump_to_problem(by), timeout=4, markup=False)
+        none = self.state.jump_to_problem(by)
+        if none:
+            self.notify(none, timeout=4, markup=False)
 
     def action_zoom(self, by: int) -> None:
         """Zoom in or out."""

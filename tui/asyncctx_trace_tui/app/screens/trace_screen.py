@@ -25,6 +25,7 @@ from asyncctx_trace_tui.app.widgets.panes.cleanup_order import Cleanup
 from asyncctx_trace_tui.app.widgets.panes.findings_list import FindingList, Findings
 from asyncctx_trace_tui.app.widgets.panes.narration_panel import Sentences
 from asyncctx_trace_tui.app.widgets.panes.overview_page import OverviewPage
+from asyncctx_trace_tui.app.widgets.panes.problem_panel import ProblemPanel
 from asyncctx_trace_tui.app.widgets.panes.program_output import Output
 from asyncctx_trace_tui.app.widgets.panes.report_table import Report
 from asyncctx_trace_tui.app.widgets.panes.resource_lanes import Resources
@@ -51,6 +52,8 @@ __all__ = ["TraceScreen", "own_bindings", "sections"]
 _WIDTHS = [(0, "-narrow"), (110, "-wide")]
 _KEYS_OF_VIEW = {"waits": ("blame",), "findings": ("table", "sort")}
 """View -> ids of the bindings that the footer shows in it as well."""
+_MORE_KEYS = {"overview": ("home",)}
+"""View -> keys that show it besides its number."""
 _HEIGHTS = [(0, "-short"), (32, "-middle"), (45, "-tall")]
 
 
@@ -77,6 +80,7 @@ class TraceScreen(PromptScreen):
     TraceScreen.-legend.-view-resources Legend { display: block; }
     TraceScreen.-touring.-short #output { display: none; }
     TraceScreen.-touring.-short #below { height: 4; }
+    TraceScreen.-at-problem ProblemPanel { display: block; }
     TraceScreen.-silent #below #output { display: none; }
     TraceScreen.-silent #sentences { height: 100%; }
     TraceScreen.-silent.-narrow #below { height: 5; }
@@ -88,7 +92,8 @@ class TraceScreen(PromptScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
-            Binding(str(number), f"view('{view}')", view.capitalize(), show=False, id=view,
+            Binding(",".join([str(number), *_MORE_KEYS.get(view, ())]), f"view('{view}')",
+                    view.capitalize(), show=False, id=view,
                     tooltip=f"Show the view {view}")
             for number, view in enumerate(VIEWS)
         ),
@@ -131,6 +136,7 @@ class TraceScreen(PromptScreen):
         with Container(id="below"):
             yield Sentences(state, glyphs)
             yield Output(state, glyphs)
+        yield ProblemPanel(state, glyphs)
         yield TourPanel(state, glyphs)
         yield Prompt(id="prompt")
         yield Keys(show_command_palette=False, compact=True)
@@ -141,6 +147,7 @@ class TraceScreen(PromptScreen):
     def update_from_state(self) -> None:
         """Update all visible widgets."""
         self.set_class(not self.state.timeline.printed, "-silent")
+        self.set_class(bool(self.state.problem_text) and self.tour is None, "-at-problem")
         self._look_for_scenario()
         for view in self._views():
             # While a long recording is read, only the title shows the progress.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from typing import ClassVar
 
 from rich.text import Text
 from textual import events, on
+from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import DataTable
 
@@ -25,6 +27,11 @@ class Report(DataTable[Text], StateWidget):
     Report { height: 1fr; border-top: solid $foreground 20%; scrollbar-size-horizontal: 1;
              border-title-color: $foreground 60%; scrollbar-size-vertical: 1; }
     """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        # That of the base class goes to the first column, which a cursor of whole rows hides.
+        Binding("home", "screen.view('overview')", "Overview", show=False),
+    ]
 
     class GoTo(Message):
         """A line was selected that leads somewhere."""
