@@ -95,8 +95,14 @@ def test_a_recording_is_read_again_without_loss(tmp_path: Path, program: Any) ->
     # A digest is of use only beside the file itself.
     sites = {site: dataclasses.replace(ours.sites[site], digest="") for site in set(ours.site)}
     assert theirs.sites == sites
-    assert {t.name for t in theirs.tasks.values()} == {t.name for t in ours.tasks.values()}
+    assert called(theirs) == called(ours)
+    assert any(coroutine for _, coroutine in called(ours))
     assert [p.pid for p in theirs.processes.values()] == [p.pid for p in ours.processes.values()]
+
+
+def called(timeline: Timeline) -> set[tuple[str, str]]:
+    """Return the names of the tasks and of their coroutines."""
+    return {(task.name, task.coroutine) for task in timeline.tasks.values()}
 
 
 TIMES = ("enter_started", "enter_ended", "exit_started", "exit_ended")

@@ -82,6 +82,17 @@ def test_times_are_whole_ns_since_the_start() -> None:
     assert parsed()["findings"][0]["at_ns"] == 211_000_000
 
 
+def test_the_overview_is_what_the_app_shows_first() -> None:
+    """With what to do next, where, and when."""
+    first = parsed()["overview"]["culprits"][0]
+
+    assert first["sentence"]
+    assert first["cost_ns"] > 0
+    assert {"file", "line", "function", "text"} == set(first["site"])
+    assert 0 <= first["at_ns"] < parsed()["recording"]["length_ns"]
+    assert parsed()["overview"]["health"]["acquisitions"] == 8
+
+
 def test_blame_adds_up() -> None:
     """By site and by task."""
     (pool,) = (r for r in parsed()["resources"] if r["name"] == "db pool")

@@ -100,6 +100,7 @@ class DefinitionReader:
             parent,
             self.process(span),
             str(attributes.get(names.THREAD_NAME, "")),
+            str(attributes.get(names.TASK_COROUTINE, "")),
         )
         known = self.definitions.get((TaskDefined, task))
         # The first span of a task in the file need not be the earliest one.

@@ -208,6 +208,8 @@ class TraceTree:
         }
         if task.parent is not None:
             attributes[names.TASK_PARENT] = task.parent
+        if task.coroutine:
+            attributes[names.TASK_COROUTINE] = task.coroutine
         process = self._processes.get(task.process)
         # A task may have been seen by an earlier recording of its process.
         start = task.at if process is None else max(task.at, process.at)

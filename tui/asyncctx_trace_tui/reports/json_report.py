@@ -13,6 +13,7 @@ from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.culprit import Culprit
 from asyncctx_trace.analysis.summary.grouping import FindingGroup
 from asyncctx_trace.analysis.summary.last_moment import ended_by, pending_waits
+from asyncctx_trace.analysis.summary.overview.assemble import overview
 from asyncctx_trace.analysis.summary.report import Report
 from asyncctx_trace.analysis.summary.resource_groups import ResourceGroup
 from asyncctx_trace.analysis.summary.root_causes import Failure
@@ -22,6 +23,7 @@ from asyncctx_trace_tui.reports.json_values import (
     stats_as_dict,
     task_as_dict,
 )
+from asyncctx_trace_tui.reports.overview_json import overview_as_dict
 from asyncctx_trace_tui.reports.wait_json import (
     awaited_as_dict,
     open_waits,
@@ -65,6 +67,7 @@ def as_dict(report: Report, file: str) -> dict[str, Any]:
         "interrupted": _interrupted(report),
         "headline": report.headline.sentence,
         "culprit": None if report.culprit is None else _culprit(snapshot, report.culprit),
+        "overview": overview_as_dict(snapshot, overview(report)),
         "dropped": {
             "acquisitions": report.dropped,
             "reasons": [each.reason for each in timeline.dropped],

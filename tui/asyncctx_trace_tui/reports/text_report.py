@@ -34,6 +34,7 @@ __all__ = ["render_report", "render_text"]
 
 _EXTENTS = (
     *((5, 5, 10), (5, 5, 7), (5, 5, 5), (3, 5, 5), (3, 5, 3), (3, 3, 3), (3, 3, 2), (2, 2, 2)),
+    *((2, 2, 1), (2, 1, 1)),
 )
 """Things to look at, groups of findings and rows of tables: the first that fits is used."""
 _LINES = 50
