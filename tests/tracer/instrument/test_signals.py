@@ -202,3 +202,48 @@ def test_a_handler_runs_at_once_while_another_thread_runs_our_code() -> None:
         signal.signal(signal.SIGUSR2, before)
 
     assert at_once == [signal.SIGUSR2]
+
+
+FORKING_THREAD = """
+    import os, signal, threading
+    from asyncctx_trace.instrument.hidden_frames import suspended
+    from asyncctx_trace.instrument.patches.interrupts import watch_handler
+
+    calls = []
+
+    def handle(number, frame):
+        calls.append(number)
+
+    @suspended
+    def ours():
+        signal.raise_signal(signal.SIGUSR2)
+        return list(calls)
+
+    def fork():
+        global child
+        child = os.fork()
+        if not child:
+            signal.signal(signal.SIGUSR2, handle)
+            within = ours()
+            repr(calls)  # looks for signals, as CPython 3.13 does nowhere else in such a child
+            os._exit(0 if (within, calls) == ([], [signal.SIGUSR2]) else 1)
+
+    watch_handler(signal.SIGUSR2, handle)
+    thread = threading.Thread(target=fork)
+    thread.start()
+    thread.join()
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(bool(why_not("asyncctx_trace.instrument")), reason="needs the native code")
+def test_a_child_that_a_thread_has_forked_defers_signals_too() -> None:
+    """The thread that forked is the child's main thread: handlers run there, after our code."""
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", dedent(FORKING_THREAD)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ended.stdout == "0\n", ended.stderr

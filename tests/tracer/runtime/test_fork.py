@@ -12,6 +12,7 @@ from textwrap import dedent
 import pytest
 
 from asyncctx_trace.analysis.timeline.table import Timeline
+from asyncctx_trace.instrument import hidden_frames
 from asyncctx_trace.instrument.waits import watchdog
 from asyncctx_trace.native import PURE
 from asyncctx_trace.otel import telemetry
@@ -26,6 +27,7 @@ def test_the_telemetry_takes_part_before_the_recording() -> None:
     assert (telemetry.before_fork, watchdog.pause_for_fork) == fork.BEFORE
     assert (watchdog.continue_after_fork,) == fork.AFTER_IN_PARENT
     assert (
+        hidden_frames.adopt_main_thread,
         watchdog.forget_after_fork,
         telemetry.restart_in_child,
         recording_session.restart_in_child,

@@ -15,6 +15,9 @@ class AddressTable(dict[int, T]):
 def accelerate(name: str, original: T, /) -> T:
     """The C implementation of a function or class; raises LookupError."""
 
+def adopt_main_thread() -> None:
+    """Take this thread, which has forked, for the one that runs handlers of signals."""
+
 def bind(**shared: object) -> None:
     """Give the C implementation all that it reads from Python, and switch it on."""
 

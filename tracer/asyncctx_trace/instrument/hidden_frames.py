@@ -13,6 +13,7 @@ from asyncctx_trace.model.constants import HIDDEN_FILE
 from asyncctx_trace.native import extension
 
 __all__ = [
+    "adopt_main_thread",
     "as_hook",
     "call_hidden",
     "frequent",
@@ -37,6 +38,12 @@ _LOAD_SUPER_ATTR = opcode.opmap.get("LOAD_SUPER_ATTR")
 _TOOL = 4
 """An id of `sys.monitoring` that is reserved for no kind of tool."""
 _native = extension(__package__)
+
+
+def adopt_main_thread() -> None:
+    """In a forked child: handlers of signals run in this thread from now on, the only one left."""
+    if _native is not None:
+        _native.adopt_main_thread()
 
 
 def without_lines(function: F) -> F:

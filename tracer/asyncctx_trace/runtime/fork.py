@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from asyncctx_trace.instrument import hidden_frames
 from asyncctx_trace.instrument.waits import watchdog
 from asyncctx_trace.otel import telemetry
 from asyncctx_trace.runtime import recording_session
@@ -19,6 +20,7 @@ AFTER_IN_PARENT: tuple[Callable[[], None], ...] = (watchdog.continue_after_fork,
 """Called in the parent, in this order."""
 
 AFTER_IN_CHILD: tuple[Callable[[], None], ...] = (
+    hidden_frames.adopt_main_thread,
     watchdog.forget_after_fork,
     telemetry.restart_in_child,
     recording_session.restart_in_child,

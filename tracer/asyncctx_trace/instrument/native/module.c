@@ -256,9 +256,22 @@ defer_signal(PyObject *module, PyObject *value)
     Py_RETURN_TRUE;
 }
 
+/* In a forked child: the thread that forked is the only one that is left, and runs the handlers of
+   signals from now on. Nothing of ours was under way in it: a program forks, not one of our hooks.
+   In the thread that was the main one, something may have been. */
+static PyObject *
+adopt_main_thread(PyObject *module, PyObject *unused)
+{
+    main_thread = PyThreadState_Get();
+    suspensions = 0;
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef methods[] = {
     {"accelerate", accelerate, METH_VARARGS,
      "accelerate(name, original): the C implementation of a function or class."},
+    {"adopt_main_thread", adopt_main_thread, METH_NOARGS,
+     "Take this thread, which has forked, for the one that runs handlers of signals."},
     {"bind", (PyCFunction)(void (*)(void))bind, METH_VARARGS | METH_KEYWORDS,
      "Give the C implementation all that it reads from Python, and switch it on."},
     {"defer_signal", defer_signal, METH_O,
