@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analysis.support.wait_oracle import assert_same_charges
 from analysis.support.waiting_programs import compiled, timeline_of
 from asyncctx_trace.analysis.contention.attribution import blame
 from asyncctx_trace.analysis.deadlocks.blocked_tasks import stuck_tasks
@@ -259,3 +260,12 @@ def test_blame_adds_up_to_the_time_that_tasks_waited(recorded: Any, world: World
     slack = len(timeline.facts) * FACT * max(1, len(world.programs))
     for kind in ("lock", "semaphore"):
         assert abs(total[kind] - waited[kind]) <= slack
+
+
+@given(world=worlds)
+@settings(EXAMPLES, max_examples=40)
+def test_every_waited_ns_is_charged_once_to_whoever_made_it_last(
+    recorded: Any, world: World
+) -> None:
+    """Through queues, events, conditions, locks and joins, as every moment by itself says."""
+    assert_same_charges(recorded(world))

@@ -315,17 +315,17 @@ async def test_b_shows_the_next_table(workers: Path) -> None:
     async with open_app(workers, (120, 36)) as driver:
         await driver.press("6")
         seen = [driver.text]
-        for _ in range(6):
+        for _ in range(7):
             await driver.press("b")
             seen.append(driver.text)
         await driver.press("b", "o", "o", "o", "o")
         tables = [text.split("table ")[1] for text in seen]
 
-        assert "Resources · table 1 of 6" in seen[0]
+        assert "Resources · table 1 of 7" in seen[0]
         assert "worker-1  app.py:12" in tables[1]
         assert "exits" in tables[2]
         assert re.search(r"holding +db lock +app.py:12 +298 ms +99 %", tables[3])
-        assert tables[6] == tables[0]
+        assert tables[7] == tables[0]
         assert "waited ▼" in driver.text
 
 

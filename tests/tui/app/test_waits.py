@@ -166,7 +166,7 @@ async def test_the_tables_of_the_report_lead_to_the_longest_wait(recording: Path
     async with open_app(recording, (120, 40)) as driver:
         await driver.press("space", "6", *"bbbb", "tab", "enter")
         wait = driver.app.state.wait
-        await driver.press("6", "b", "tab", "enter")
+        await driver.press("6", "b", "b", "tab", "enter")
 
         assert wait is not None
         assert driver.at == 110

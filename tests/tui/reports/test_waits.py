@@ -57,6 +57,37 @@ def test_what_was_waited_for_is_listed_with_who_ended_it() -> None:
     ]
 
 
+def test_who_let_tasks_wait_is_listed_with_what_they_did() -> None:
+    """While the loop stood still, the line that blocked it; the consumer's line for a timer."""
+    text = render_text(recording_with_waits().timeline(), color=False, width=140)
+    rows = [
+        re.split(r"\s{2,}", line.strip())
+        for line in section(text, "Who let them wait for other things")
+    ]
+
+    tasks, items = "the end of producer and 1 more", "an item of `jobs`"
+    assert rows == [
+        ["waited for", "because", "at", "waited", "share"],
+        [tasks, "worker blocked the event loop", "app.py:7", "300 ms", "86 %"],
+        [items, "producer waited for a timer", "app.py:1", "40.0 ms", "11 %"],
+        [items, "main waited for the end of tasks", "app.py:9", "10.0 ms", "3 %"],
+    ]
+
+
+def test_in_json_each_group_of_waits_says_who_is_to_blame_for_all_of_it() -> None:
+    """Task, line, what it did there and the ns; together they are the total."""
+    snapshot = Snapshot(recording_with_waits().timeline())
+    waits = json.loads(render_json(report(snapshot), "run.actx"))["waits"]
+    (items,) = (each for each in waits if each["kind"] == "queue get")
+
+    for each in waits:
+        assert sum(share["ns"] for share in each["blame"]) == each["total_ns"]
+        assert each["blame_left_out_ns"] == 0
+    first = items["blame"][0]
+    assert (first["task"]["name"], first["site"]["line"]) == ("producer", 1)
+    assert (first["reason"], first["kind"], first["resource"]) == ("waited", "sleep", None)
+
+
 def test_the_lines_that_blocked_the_loop_are_listed() -> None:
     """With the share of the run in which nothing else could happen."""
     text = render_text(recording_with_waits().timeline(), color=False, width=140)

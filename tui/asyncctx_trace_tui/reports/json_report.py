@@ -86,7 +86,9 @@ def as_dict(report: Report, file: str) -> dict[str, Any]:
         ],
         "resources": [_use(report, use) for use in report.uses],
         "resource_groups": [_resource_group(group) for group in report.resources],
-        "waits": [waits_as_dict(snapshot, group) for group in report.waits],
+        "waits": [
+            waits_as_dict(snapshot, group, report.wait_blame.of(group)) for group in report.waits
+        ],
         "stalls": [stalls_as_dict(snapshot, line) for line in report.stalls],
         "cleanup": [
             {

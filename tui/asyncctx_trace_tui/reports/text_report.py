@@ -28,7 +28,7 @@ from asyncctx_trace_tui.reports.text_tables import (
     resources,
     who_got_in,
 )
-from asyncctx_trace_tui.reports.wait_tables import stalls, waits
+from asyncctx_trace_tui.reports.wait_tables import let_wait, stalls, waits
 
 __all__ = ["render_report", "render_text"]
 
@@ -122,7 +122,7 @@ def _left_out(report: Report, extent: Extent) -> Iterator[RenderableType]:
         yield Text(f"\n--full adds: {', '.join(more)}", style="dim")
 
 
-_FIRST: tuple[Section, ...] = (findings, resources, blame, waits, stalls)
+_FIRST: tuple[Section, ...] = (findings, resources, blame, waits, let_wait, stalls)
 """The sections of a short report."""
 _SECTIONS: tuple[Section, ...] = (
     *_FIRST,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from asyncctx_trace.analysis.contention.wait_blame import WaitShare
 from asyncctx_trace.analysis.loop_stalls import StallLine, describe_line
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.wait_statistics import WaitGroup, describe_group
@@ -19,9 +21,14 @@ from asyncctx_trace_tui.reports.json_values import (
 
 __all__ = ["awaited_as_dict", "open_waits", "stalls_as_dict", "waits_as_dict"]
 
+_MOST_SHARES = 50
+"""The number of shares of the blame that are listed; the others are added up."""
 
-def waits_as_dict(snapshot: Snapshot, group: WaitGroup) -> dict[str, Any]:
-    """Return waits of one kind, for one subject, at one site."""
+
+def waits_as_dict(
+    snapshot: Snapshot, group: WaitGroup, shares: Sequence[WaitShare]
+) -> dict[str, Any]:
+    """Return waits of one kind, for one subject, at one site, with who is to blame for them."""
     return {
         "kind": group.kind.label,
         "subject": resource_as_dict(snapshot, group.subject) if group.subject else None,
@@ -36,6 +43,19 @@ def waits_as_dict(snapshot: Snapshot, group: WaitGroup) -> dict[str, Any]:
             for task, times in group.wakers
         ],
         "ended_by_count": group.waker_count,
+        "blame": [_share(snapshot, share) for share in shares[:_MOST_SHARES]],
+        "blame_left_out_ns": sum(share.ns for share in shares[_MOST_SHARES:]),
+    }
+
+
+def _share(snapshot: Snapshot, share: WaitShare) -> dict[str, Any]:
+    return {
+        "task": None if share.task is None else task_as_dict(snapshot, share.task),
+        "site": site_as_dict(snapshot, share.site) if share.site else None,
+        "reason": share.reason,
+        "resource": resource_as_dict(snapshot, share.resource) if share.resource else None,
+        "kind": None if share.kind is None else share.kind.label,
+        "ns": share.ns,
     }
 
 

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from asyncctx_trace.analysis.loop_stalls import StallLine, describe_line
 from asyncctx_trace.analysis.summary.report import Report
+from asyncctx_trace.analysis.summary.wait_charges import describe_charge, wait_charges
 from asyncctx_trace.analysis.wait_statistics import WaitGroup, describe_group, describe_wakers
 from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.names import site_path
@@ -16,7 +17,7 @@ from asyncctx_trace.model.text import percent, plain, shorten
 from asyncctx_trace_tui.reports.extent import Extent
 from asyncctx_trace_tui.reports.rich_tables import table, titled
 
-__all__ = ["stalls", "waits"]
+__all__ = ["let_wait", "stalls", "waits"]
 
 _WIDE = 110
 """The width from which all columns are shown."""
@@ -51,6 +52,25 @@ def waits(report: Report, extent: Extent, width: int) -> Iterator[RenderableType
             Text(ended_by),
         )
     yield from titled("Waits for other things", drawn, len(report.waits) - len(shown))
+
+
+def let_wait(report: Report, extent: Extent, width: int) -> Iterator[RenderableType]:
+    """Render who let tasks wait for other things than managers, most time first."""
+    snapshot = report.snapshot
+    name = _NAME if width >= _WIDE else _NARROW_NAME
+    drawn = table("waited for", "because", "at", "waited", "share", numbers=("waited", "share"))
+    rows = wait_charges(snapshot, report.wait_blame, report.waits)
+    shown = rows[: extent.rows]
+    total = sum(each.ns for each in rows)
+    for each in shown:
+        drawn.add_row(
+            Text(plain(describe_group(snapshot, each.group, name))),
+            Text(shorten(plain(describe_charge(snapshot, each, name)), 2 * name)),
+            Text(site_path(snapshot.timeline, each.site, name) if each.site else "–"),
+            format_duration(each.ns),
+            percent(each.ns / total),
+        )
+    yield from titled("Who let them wait for other things", drawn, len(rows) - len(shown))
 
 
 def stalls(report: Report, extent: Extent, width: int) -> Iterator[RenderableType]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from asyncctx_trace.analysis.contention.wait_chains import Cause, WaitChains, wait_chains
-from asyncctx_trace.analysis.kernels.charges import SCALE, Path
+from asyncctx_trace.analysis.kernels.charges import Path, round_charges
 from asyncctx_trace.analysis.occupancy import Occupancy
 from asyncctx_trace.analysis.snapshot import Snapshot
 
@@ -107,7 +106,7 @@ def blame(snapshot: Snapshot, resource: int) -> Blame:
     if not blamed:
         return Blame(resource, total, not_full, shares=shares)
     charges = snapshot.kernels.for_rows(occupancy.rows).charges(chains, resource)
-    whole = _round(charges.values(), blamed)
+    whole = round_charges(charges.values(), blamed)
     shares += [
         Share(site, task, path, ns, chains.cause(cause))
         for (site, task, path, cause), ns in zip(charges, whole, strict=True)
@@ -128,18 +127,3 @@ def _stalled(occupancy: Occupancy, chains: WaitChains, resource: int) -> list[Sh
         Share(cause.site, cause.task or 0, (resource,), ns, cause, held=False)
         for cause, ns in stalled.items()
     ]
-
-
-def _round(charges: Iterable[int], total: int) -> list[int]:
-    """Round ``charges`` to whole ns with the sum ``total``; large fractions are rounded up."""
-    exact = list(charges)
-    whole = [charge >> SCALE for charge in exact]
-    missing = total - sum(whole)
-    if not missing:
-        return whole
-    fractions = sorted(
-        range(len(exact)), key=lambda i: (exact[i] & (1 << SCALE) - 1, i), reverse=True
-    )
-    for index in fractions[:missing]:
-        whole[index] += 1
-    return whole

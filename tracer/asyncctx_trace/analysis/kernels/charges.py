@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from heapq import heappop, heappush
 from typing import Generic, TypeAlias, TypeVar, cast
 
@@ -16,6 +16,7 @@ __all__ = [
     "ChargePaths",
     "Charges",
     "Path",
+    "round_charges",
 ]
 
 SCALE = 64
@@ -74,3 +75,18 @@ class ChargePaths(Generic[T]):
                 continue
             followed += 1
             yield path, cast("T", passed_on)
+
+
+def round_charges(charges: Iterable[int], total: int) -> list[int]:
+    """Round ``charges`` to whole ns with the sum ``total``; large fractions are rounded up."""
+    exact = list(charges)
+    whole = [charge >> SCALE for charge in exact]
+    missing = total - sum(whole)
+    if not missing:
+        return whole
+    fractions = sorted(
+        range(len(exact)), key=lambda i: (exact[i] & (1 << SCALE) - 1, i), reverse=True
+    )
+    for index in fractions[:missing]:
+        whole[index] += 1
+    return whole

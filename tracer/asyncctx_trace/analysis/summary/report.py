@@ -12,6 +12,7 @@ from asyncctx_trace.analysis.cleanup import Cleanup, Order, cleanups, orders
 from asyncctx_trace.analysis.contention.attribution import Blame, blame
 from asyncctx_trace.analysis.contention.costs import ResourceUse, contention_in
 from asyncctx_trace.analysis.contention.critical_path import CriticalPath, critical_path
+from asyncctx_trace.analysis.contention.wait_blame import WaitBlame, wait_blame
 from asyncctx_trace.analysis.endings.interruption import cut_at_interruption
 from asyncctx_trace.analysis.findings import Finding, Thresholds, find_in
 from asyncctx_trace.analysis.loop_stalls import StallLine, stall_lines
@@ -91,6 +92,11 @@ class Report:
                 )
             )
         ]
+
+    @cached_property
+    def wait_blame(self) -> WaitBlame:
+        """Who let the tasks of :attr:`waits` wait."""
+        return wait_blame(self.snapshot, self.shown_tasks if self.some_tasks else None)
 
     @cached_property
     def stalls(self) -> list[StallLine]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 from asyncctx_trace.analysis.cleanup import cleanups
 from asyncctx_trace.analysis.contention.attribution import blame
 from asyncctx_trace.analysis.contention.costs import contention_in
 from asyncctx_trace.analysis.contention.critical_path import critical_path
+from asyncctx_trace.analysis.contention.wait_blame import wait_blame
 from asyncctx_trace.analysis.loop_stalls import describe_line, stall_lines
 from asyncctx_trace.analysis.snapshot import Snapshot
+from asyncctx_trace.analysis.summary.wait_charges import describe_charge, wait_charges
 from asyncctx_trace.analysis.timeline.table import Phase
 from asyncctx_trace.analysis.wait_statistics import describe_group, describe_wakers, wait_groups
 from asyncctx_trace.model.durations import format_duration
@@ -157,6 +160,26 @@ def _waits(snapshot: Snapshot) -> list[Line]:
     ]
 
 
+def _let_wait(snapshot: Snapshot) -> list[Line]:
+    timeline = snapshot.timeline
+    charges = wait_charges(snapshot, snapshot.once(wait_blame), wait_groups(snapshot))
+    total = sum(each.ns for each in charges)
+    return [
+        Line(
+            (
+                describe_group(snapshot, each.group, _NAME),
+                describe_charge(snapshot, each, _NAME),
+                snapshot.site_label(each.site) if each.site else "",
+                each.ns,
+                each.ns / total,
+            ),
+            at=timeline.waits.started[each.group.longest],
+            wait=each.group.longest,
+        )
+        for each in charges[:_MOST_WAITS]
+    ]
+
+
 def _stalls(snapshot: Snapshot) -> list[Line]:
     return [
         Line(
@@ -239,6 +262,17 @@ TABLES = (
             "ended by": _text,
         },
         _waits,
+    ),
+    ReportTable(
+        "Who let them wait for other things",
+        {
+            "waited for": _text,
+            "because": partial(shorten, width=2 * _NAME),
+            "at": _text,
+            "waited": format_duration,
+            "share": percent,
+        },
+        _let_wait,
     ),
     ReportTable(
         "Stalls of the event loop",
