@@ -7,6 +7,7 @@ Packages, from the lowest layer to the highest::
     instrument/      from ``async with`` to events
     recording/       events to a file, and back
     spans/           spans of a recording, and events of spans
+    dumps/           a ring's seconds around an event, in a recording of their own
     otel/            events to OpenTelemetry spans and metrics, live
     analysis/        questions about events, and findings
     export/          recordings in the formats of other tools; importers/ from other tools
@@ -42,7 +43,7 @@ from asyncctx_trace.instrument.api import install, uninstall
 from asyncctx_trace.instrument.wrapping.traced import traced, untraced
 from asyncctx_trace.otel.telemetry import Telemetry, configure, discover_providers
 from asyncctx_trace.runtime import fork
-from asyncctx_trace.runtime.recording_session import record, record_from_environment
+from asyncctx_trace.runtime.recording_session import dump, record, record_from_environment
 
 __all__ = [
     "Adapter",
@@ -63,6 +64,7 @@ __all__ = [
     "Take",
     "Telemetry",
     "configure",
+    "dump",
     "install",
     "record",
     "register_adapter",

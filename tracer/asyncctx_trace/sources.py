@@ -61,7 +61,7 @@ class Source:
     anchor: Anchor
     """Converts the times of the events to wall-clock times."""
     running: bool
-    """Whether a process still writes to the file."""
+    """Whether what has not ended may still end: a process writes to it, or it is a dump."""
     in_flight: int = 0
     """How many acquisitions :meth:`spans` has left out because they may still end."""
     _spans: list[Span] | None = None
@@ -110,7 +110,7 @@ def open_source(path: Path | str) -> Source:
         file = _OtlpFile(path)
         return Source(file.poll(), file.anchor, False, _spans=file.spans)
     with Recording(path) as recording:
-        return Source(recording.poll(), recording.anchor, recording.alive)
+        return Source(recording.poll(), recording.anchor, recording.alive or recording.is_dump)
 
 
 def follow(path: Path | str) -> FollowedSource:

@@ -60,6 +60,7 @@ class Snapshot:
 
     The timeline must not grow while this is in use. ``now`` is in monotonic ns, by default the end
     of the timeline; ``running``: the program may go on, so that what has not ended may still end.
+    That is always so in a dump.
     ``interruption``, ``rows``: see the attributes. ``kernels``: by default those for the size of
     the timeline.
     """
@@ -85,7 +86,7 @@ class Snapshot:
         """Row of ``timeline`` -> row of the timeline from which it was cut, if they differ."""
         self.now: int = (timeline.end or 0) if now is None else now
         self.start: int = timeline.start or 0
-        self.running = running
+        self.running = running or timeline.dump is not None
         self._answers: dict[Callable[[Snapshot], Any], Any] = {}
         self._occupancy: dict[int, Occupancy] = {}
 

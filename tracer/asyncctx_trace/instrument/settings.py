@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from asyncctx_trace.errors import SettingsError
@@ -10,6 +11,17 @@ from asyncctx_trace.errors import SettingsError
 __all__ = ["Settings", "read"]
 
 _TABLE = "asyncctx-trace"
+_RING = (
+    "keep",
+    "on",
+    "before",
+    "after",
+    "dumps",
+    "dump-every",
+    "dumps-per-hour",
+    "dump-limit",
+)
+"""Keys of what ``record`` takes as arguments, with underscores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +40,9 @@ class Settings:
     redact: bool = False
     """Whether arguments, messages, output and literals are kept out of recordings."""
 
+    ring: Mapping[str, object] = field(default_factory=dict)
+    """How much is kept and when dumps are written, as arguments of ``record``; not checked."""
+
     def plus(self, include: tuple[str, ...], exclude: tuple[str, ...], all: bool) -> Settings:
         """Return these settings with arguments added; an ``include`` beats an ``exclude`` here."""
         return Settings(
@@ -37,6 +52,7 @@ class Settings:
             self.spans,
             self.waits,
             self.redact,
+            self.ring,
         )
 
 
@@ -68,6 +84,7 @@ def read(folder: Path) -> Settings:
         _flag(path, table, "spans"),
         _flag(path, table, "waits", default=True),
         _flag(path, table, "redact"),
+        {key.replace("-", "_"): table[key] for key in _RING if key in table},
     )
 
 

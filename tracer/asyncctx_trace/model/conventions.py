@@ -120,6 +120,12 @@ HOLD_DURATION: Final = "asyncctx.hold.duration"
 CLEANUP_DURATION: Final = "asyncctx.cleanup.duration"
 WAITERS: Final = "asyncctx.waiters"
 HOLDERS: Final = "asyncctx.holders"
+TRIGGER: Final = "asyncctx.trigger"
+DUMPS: Final = "asyncctx.dumps"
+TRIGGER_NAME: Final = "asyncctx.trigger.name"
+"""The condition of a dump, such as ``wait>2s``."""
+DUMP_OUTCOME: Final = "asyncctx.dump.outcome"
+"""``written``, ``suppressed`` because others had just been written, or ``failed``."""
 
 # -- tags in Jaeger's own JSON --------------------------------------------------------------------
 JAEGER_SCOPE_NAME: Final = "otel.scope.name"

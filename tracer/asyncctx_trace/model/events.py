@@ -22,6 +22,7 @@ __all__ = [
     "Collected",
     "Definition",
     "Dropped",
+    "Dumped",
     "EnterEnded",
     "EnterStarted",
     "ErrorText",
@@ -364,8 +365,29 @@ class Quiescent:
     process: int
 
 
+@dataclass(frozen=True, slots=True)
+class Dumped:
+    """The recording is a dump: a copy of a period of another one, after which nothing is known."""
+
+    at: int
+    """The end of the period."""
+    since: int
+    """The start of the period; what was alive then is included whole."""
+    triggered: int
+    """When the reason for it was noticed."""
+    trigger: str
+    """The condition, such as ``wait>2s``, the name of a signal, or ``call``."""
+    reason: str
+    """What fulfilled the condition, or what the program said."""
+    pid: int
+    """The process that wrote it."""
+    suppressed: int
+    """How many triggers of the process had led to no dump by then, since others had just done."""
+
+
 Note: TypeAlias = (
     Printed
+    | Dumped
     | Marked
     | Dropped
     | Heartbeat

@@ -1,10 +1,13 @@
-"""OpenTelemetry measurements of acquisitions: durations, waiters and holders."""
+"""OpenTelemetry measurements: durations of acquisitions, waiters, holders, triggers, dumps."""
 
 from __future__ import annotations
 
-from opentelemetry.metrics import Histogram, Meter, MeterProvider
+from collections.abc import Iterator
+
+from opentelemetry.metrics import CallbackOptions, Histogram, Meter, MeterProvider, Observation
 
 from asyncctx_trace.model import conventions as names
+from asyncctx_trace.otel import dump_counters
 from asyncctx_trace.otel.definitions import ResourceInfo
 from asyncctx_trace.otel.live_acquisition import LiveAcquisition
 
@@ -36,6 +39,12 @@ class Measurements:
         self._holders = meter.create_up_down_counter(
             names.HOLDERS, "{acquisition}", "Acquisitions that hold the resource."
         )
+        meter.create_observable_counter(
+            names.TRIGGER, [_triggers], "{trigger}", "Conditions of dumps that were fulfilled."
+        )
+        meter.create_observable_counter(
+            names.DUMPS, [_dumps], "{dump}", "Dumps that were written, suppressed, or failed."
+        )
 
     def enter_started(self, live: LiveAcquisition) -> None:
         """Count a waiter."""
@@ -60,6 +69,16 @@ class Measurements:
         self._cleanup.record(
             cleaned, {**attributes, names.OUTCOME: names.OUTCOMES[live.exit_outcome]}
         )
+
+
+def _triggers(_: CallbackOptions) -> Iterator[Observation]:
+    for trigger, count in list(dump_counters.triggers.items()):
+        yield Observation(count, {names.TRIGGER_NAME: trigger})
+
+
+def _dumps(_: CallbackOptions) -> Iterator[Observation]:
+    for (trigger, outcome), count in list(dump_counters.dumps.items()):
+        yield Observation(count, {names.TRIGGER_NAME: trigger, names.DUMP_OUTCOME: outcome})
 
 
 def _histogram(meter: Meter, name: str, description: str) -> Histogram:

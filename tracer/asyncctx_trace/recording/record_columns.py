@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import chain, compress
+from operator import not_, or_
 from struct import calcsize
 from typing import Literal
 
-from asyncctx_trace.recording.format import ANY_RECORD, RECORD
+from asyncctx_trace.model.outcomes import Outcome
+from asyncctx_trace.recording.format import ANY_RECORD, RECORD, RecordKind
 
-__all__ = ["RecordColumns"]
+__all__ = ["RecordColumns", "ended_ids", "referred_ids"]
+
+_NAMING_RESOURCE = frozenset(
+    {RecordKind.ENTER_STARTED, RecordKind.RELEASE_UNMATCHED, RecordKind.WAIT_STARTED}
+)
+"""Kinds of records whose ``resource_or_error`` may be a resource."""
+_NAMING_TASK = frozenset({RecordKind.WAIT_STARTED, RecordKind.WAIT_ENDED})
+"""Kinds of records whose ``resource_or_error`` may be a task."""
+_ENDING = bytes(kind in (RecordKind.EXIT_ENDED, RecordKind.WAIT_ENDED) for kind in range(256))
+"""For ``bytes.translate``: 1 for the kinds of records that always end something."""
+_ENTER_ENDED = bytes(kind == RecordKind.ENTER_ENDED for kind in range(256))
+_NOT_OK = bytes(outcome != Outcome.OK for outcome in range(256))
 
 _OFFSETS = {field.name: field.offset for field in ANY_RECORD}
 
@@ -56,3 +70,26 @@ class RecordColumns:
         size = calcsize(code)
         integers: memoryview[int] = memoryview(self.records).cast(code)
         return list(integers[_OFFSETS[name] // size :: RECORD // size])
+
+
+def ended_ids(columns: RecordColumns) -> set[int]:
+    """Return the acquisitions and waits that end in these records."""
+    ended = set(compress(columns.acquisition, columns.kind.translate(_ENDING)))
+    failed = int.from_bytes(columns.kind.translate(_ENTER_ENDED)) & int.from_bytes(
+        columns.outcome.translate(_NOT_OK)
+    )
+    if failed:
+        ended.update(compress(columns.acquisition, failed.to_bytes(len(columns.kind))))
+    return ended
+
+
+def referred_ids(columns: RecordColumns) -> dict[str, set[int]]:
+    """Return the definitions to which records refer: kind of definition -> ids, with 0."""
+    resources = [kind in _NAMING_RESOURCE for kind in columns.kind]
+    tasks = [kind in _NAMING_TASK for kind in columns.kind]
+    errors = map(not_, map(or_, resources, tasks))
+    return {
+        "task": set(chain(columns.task, compress(columns.resource_or_error, tasks))),
+        "resource": set(compress(columns.resource_or_error, resources)),
+        "error": set(compress(columns.resource_or_error, errors)),
+    }

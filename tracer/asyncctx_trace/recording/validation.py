@@ -177,6 +177,10 @@ ENTRY_FIELDS: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
     },
     "stall ended": {"at": _at, "id": _id, "collections": _number, "delayed": _number},
     "quiescent": {"at": _at, "since": _at},
+    "dump": {
+        "at": _at, "since": _at, "triggered": _at, "trigger": _text, "reason": _text, "pid": _pid,
+        "suppressed": _number,
+    },
     "given up": {"at": _at, "acquisitions": _number, "lines": _number},
     "end": {"at": _at, "pid": _pid, "exit": _or_none(_below(1 << 31, -(1 << 31)))},
 }  # fmt: skip

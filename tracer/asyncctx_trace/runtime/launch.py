@@ -28,8 +28,10 @@ def environment(recording: Path, options: dict[str, Any]) -> dict[str, str]:
             needs complete lines at once; ``keep``, see :class:`asyncctx_trace.record`;
             ``include``, ``exclude`` and ``all``, which modules are traced, see
             :func:`asyncctx_trace.install`; ``redact``, see :class:`asyncctx_trace.record`;
-            ``spans``, whether spans go to the program's provider; ``waits``, whether waits for
-            other things than managers are recorded, ``None``: as the settings say.
+            ``dump_options``, those of dumps, by the names that they have in
+            :class:`asyncctx_trace.record`; ``spans``, whether spans go to the program's provider;
+            ``waits``, whether waits for other things than managers are recorded, ``None``: as the
+            settings say.
     """
     path = os.environ.get("PYTHONPATH")
     settings = {
@@ -77,6 +79,7 @@ def begin() -> None:
             Path(settings["recording"]),
             settings.get("keep"),
             redact=settings.get("redact", False),
+            options=settings.get("dump_options"),
         )
 
         from asyncctx_trace.instrument.rewriting.import_hook import install_at_start

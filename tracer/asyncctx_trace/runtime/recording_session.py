@@ -6,7 +6,7 @@ import atexit
 import os
 import sys
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from asyncctx_trace.errors import AlreadyRecording, AsyncctxTraceError
 from asyncctx_trace.instrument import sinks
@@ -16,12 +16,14 @@ from asyncctx_trace.instrument.registry import tasks as tasks_
 from asyncctx_trace.model.unpatched import unpatched
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from asyncctx_trace.recording.writing.ring import LiveSet
     from asyncctx_trace.recording.writing.writer import Recorder
+    from asyncctx_trace.runtime.always_on import AlwaysOn
 
-__all__ = ["ENVIRONMENT", "record", "record_from_environment"]
+__all__ = ["ENVIRONMENT", "dump", "record", "record_from_environment"]
 
 ENVIRONMENT = "ASYNCCTX_TRACE_RECORD"
 """The environment variable that names the file to record to."""
@@ -30,6 +32,8 @@ _JOIN = "ASYNCCTX_TRACE_RECORD_JOIN"
 """Set in the environment of child processes: the file exists, and they add to it."""
 
 _recorder: Recorder | None = None
+_always_on: AlwaysOn | None = None
+"""What watches the ring; ``None`` if everything is kept."""
 
 
 class record:
@@ -44,14 +48,25 @@ class record:
             created; only the owner can read the file.
         overwrite: Replace an existing file.
         keep: Limit the file to its newest part, as a size (``"200MB"``, ``"1GiB"``) or a duration
-            (``"90s"``, ``"10m"``, ``"1h"``). Default: no limit.
+            (``"90s"``, ``"10m"``, ``"1h"``). Default: no limit; with ``on``, ``"50MB"``.
         redact: Keep what may be secret out of the file: the process's arguments, messages of
             exceptions, and string literals in source text and names.
+        on: Conditions under which the seconds around are written to a recording of their own, a
+            dump: ``"wait>2s"``, ``"wait>10*p99"``, ``"full(db pool)>5s"``, ``"deadlock"``,
+            ``"leak"``, ``"enter-error"``, ``"error(TimeoutError)"``, ``"lag>200ms"``, or the name
+            of a signal, such as ``"SIGUSR2"``. :func:`dump` writes one as well.
+        before: How much before the condition a dump contains. Default: ``"10s"``.
+        after: How much after it. Default: ``"5s"``.
+        dumps: The folder for dumps. Default: beside ``path``, with the suffix ``.dumps``.
+        dump_every: How long no second dump is written for the same condition. Default: ``"60s"``.
+        dumps_per_hour: How many dumps are written at most in an hour. Default: 30.
+        dump_limit: The size of all dumps; the oldest are removed beyond it. Default: ten times
+            ``keep``.
 
     Raises:
         RecordingExists: On entering, if the file exists and ``overwrite`` is false.
         AlreadyRecording: On entering, if this process already records.
-        AsyncctxTraceError: On entering, if ``keep`` is not a size or a duration.
+        AsyncctxTraceError: On entering, if ``keep``, a condition or an option of dumps is invalid.
         OSError: On entering, if the file cannot be created.
 
     Example:
@@ -74,6 +89,13 @@ class record:
         overwrite: bool = False,
         keep: str | None = None,
         redact: bool = False,
+        on: Sequence[str] = (),
+        before: str | None = None,
+        after: str | None = None,
+        dumps: str | os.PathLike[str] | None = None,
+        dump_every: str | None = None,
+        dumps_per_hour: int | None = None,
+        dump_limit: str | None = None,
     ) -> None:
         from pathlib import Path  # here, as below: a third of the time to import this package
 
@@ -81,19 +103,26 @@ class record:
         self._overwrite = overwrite
         self._keep = keep
         self._redact = redact
+        self._options = {
+            "on": on or None,
+            "before": before,
+            "after": after,
+            "dumps": dumps,
+            "dump_every": dump_every,
+            "dumps_per_hour": dumps_per_hour,
+            "dump_limit": dump_limit,
+        }
 
     def __enter__(self) -> Path:
         if _recorder is not None:
             raise AlreadyRecording(
                 f"this process already records to {_recorder.path}: end that recording first"
             )
-        from asyncctx_trace.recording.writing.retention import Retention
         from asyncctx_trace.recording.writing.segments import create
 
-        if self._keep is not None:
-            Retention.parse(self._keep)  # before the file is created
+        keep = check_options(self._keep, self._options)  # before the file is created
         create(self.path, overwrite=self._overwrite)
-        join(self.path, self._keep, redact=self._redact)
+        join(self.path, keep, redact=self._redact, options=self._options)
         return self.path
 
     def __exit__(
@@ -116,19 +145,41 @@ class record:
         stop()
 
 
-def join(path: Path, keep: str | None = None, *, redact: bool = False) -> None:
+def check_options(keep: str | None, options: Mapping[str, Any]) -> str | None:
+    """Return how much is kept; raises AsyncctxTraceError if that, or options of dumps, is wrong."""
+    from asyncctx_trace.dumps.options import DEFAULT_KEEP, DumpOptions
+    from asyncctx_trace.recording.writing.retention import Retention
+    from asyncctx_trace.runtime import always_on
+
+    parsed = DumpOptions.parse(options)
+    always_on.check(parsed)
+    if keep is None and parsed.on:
+        keep = DEFAULT_KEEP
+    if keep is not None:
+        Retention.parse(keep)
+    return keep
+
+
+def join(
+    path: Path,
+    keep: str | None = None,
+    *,
+    redact: bool = False,
+    options: Mapping[str, Any] | None = None,
+) -> None:
     """Add the events of this process to the existing recording ``path``.
 
     Args:
         path: The file, as :func:`asyncctx_trace.recording.writing.segments.create` makes it.
         keep: How much of the newest events to keep, see :class:`record`. Default: all.
         redact: Whether to leave values of the program out, see :class:`record`.
+        options: Those of dumps, by the names that they have in :class:`record`.
 
     Raises:
-        AsyncctxTraceError: If ``keep`` is invalid.
+        AsyncctxTraceError: If ``keep`` or an option is invalid.
         OSError: If the file cannot be opened, or there is no space.
     """
-    global _recorder
+    global _always_on, _recorder
     if keep is None:
         from asyncctx_trace.recording.writing.writer import Recorder
 
@@ -141,6 +192,14 @@ def join(path: Path, keep: str | None = None, *, redact: bool = False) -> None:
     recorder.call_hidden = call_hidden
     sinks.attach(recorder)
     _recorder = recorder
+    if keep is not None:
+        from asyncctx_trace.dumps.options import DumpOptions
+        from asyncctx_trace.recording.writing.ring import RingRecorder
+        from asyncctx_trace.runtime.always_on import AlwaysOn
+
+        assert isinstance(recorder, RingRecorder)
+        _always_on = AlwaysOn(recorder, DumpOptions.parse(options or {}))
+        _always_on.start()
     atexit.register(stop)
 
 
@@ -156,6 +215,33 @@ def _live_set() -> LiveSet:
     )
 
 
+def dump(reason: str) -> Path | None:
+    """Write what happened just before and after this call to a recording of its own, a dump.
+
+    Any thread, task, request handler or signal handler may call it; it returns at once, and the
+    file is written a little later: after the time that ``after`` of :class:`record` says, or when
+    the recording ends.
+
+    Args:
+        reason: Why, in a few words. It is shown wherever the dump is.
+
+    Returns:
+        The file that will have the dump. ``None`` if there is none: this process does not record
+        with ``keep`` or ``on``, or it has just written one (see ``dump_every`` and
+        ``dumps_per_hour`` of :class:`record`).
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from asyncctx_trace import dump, record
+        >>> with record(Path(tempfile.mkdtemp()) / "service.actx", keep="50MB"):
+        ...     path = dump("a customer called")
+        >>> path.parent.name
+        'service.dumps'
+    """
+    return None if _always_on is None else _always_on.dump(str(reason))
+
+
 def recording() -> Path | None:
     """Return the file that this process records to, or ``None``."""
     return None if _recorder is None else _recorder.path
@@ -163,11 +249,14 @@ def recording() -> Path | None:
 
 def stop() -> None:
     """End the recording of this process, if there is one."""
-    global _recorder
+    global _always_on, _recorder
     recorder, _recorder = _recorder, None
+    always_on, _always_on = _always_on, None
     atexit.unregister(stop)
     if recorder is not None:
         tasks_.note_finished(unpatched.monotonic_ns())
+        if always_on is not None:
+            always_on.stop()
         sinks.detach(recorder)
         try:
             recorder.close()
@@ -193,15 +282,17 @@ def record_from_environment() -> None:
 
     from asyncctx_trace.recording.writing.segments import create
     from asyncctx_trace.runtime.redaction_setting import redaction_is_set
+    from asyncctx_trace.runtime.ring_settings import ring_settings
 
     recording = Path(path).resolve()
     try:
+        keep, options = ring_settings()
         if _JOIN not in os.environ:
             create(recording)
             # For the processes that this one starts: they add to the same file.
             os.putenv(ENVIRONMENT, str(recording))
             os.putenv(_JOIN, "1")
-        join(recording, redact=redaction_is_set())
+        join(recording, keep, redact=redaction_is_set(), options=options)
     except (AsyncctxTraceError, OSError) as error:
         print(f"asyncctx-trace: not recording: {error}", file=sys.stderr)
 
@@ -212,5 +303,7 @@ def restart_in_child() -> None:
         try:
             _recorder.restart_in_child()
             sinks.send_definitions(_recorder)
+            if _always_on is not None:
+                _always_on.restart_in_child()
         except Exception as error:
             sinks.disable_sink(_recorder, error)

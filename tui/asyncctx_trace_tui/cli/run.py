@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from asyncctx_trace.recording.format import SUFFIX
 from asyncctx_trace.runtime.redaction_setting import redaction_is_set
+from asyncctx_trace.runtime.ring_settings import ring_settings
 from asyncctx_trace_tui.cli.check_options import FAILED, check_options, print_failed_checks
 from asyncctx_trace_tui.cli.output_file import require_folder
 from asyncctx_trace_tui.run.launcher import Program
@@ -73,6 +75,22 @@ class _LikePython(click.Command):
     help="Limit the recording of each process to its newest part, such as `200MB` or `10m`.",
 )
 @click.option(
+    "--on",
+    multiple=True,
+    metavar="TRIGGER",
+    help="Write the seconds around it to a file of their own, a dump, when this happens: "
+    "`wait>2s`, `wait>10*p99`, `full(db pool)>5s`, `deadlock`, `leak`, `enter-error`, "
+    "`error(TimeoutError)`, `lag>200ms`, `SIGUSR2`. Repeat it for more.",
+)
+@click.option("--before", metavar="TIME", help="Time before a trigger in its dump (default: 10s).")
+@click.option("--after", metavar="TIME", help="Time after a trigger in its dump (default: 5s).")
+@click.option(
+    "--dumps",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Write dumps to FOLDER (default: beside the recording).",
+)
+@click.option(
     "--headless",
     is_flag=True,
     help="Run without the app: the program uses the terminal, and a report is printed at its end.",
@@ -129,6 +147,10 @@ def command(
     output: Path | None,
     overwrite: bool,
     keep: str | None,
+    on: tuple[str, ...],
+    before: str | None,
+    after: str | None,
+    dumps: Path | None,
     headless: bool,
     quiet: bool,
     include: tuple[str, ...],
@@ -157,6 +179,10 @@ def command(
         "waits": None if waits is None else waits == "on",
         "redact": redact or redaction_is_set(),
     }
+    given = {"on": list(on), "before": before, "after": after, "dumps": dumps}
+    keep, options["dump_options"] = ring_settings(keep, given)
+    if waits == "off" and any(trigger.startswith("lag") for trigger in on):
+        raise click.UsageError("the trigger lag needs --waits on")
     arguments = python_arguments(target)
     recording = _recording_path(output, arguments)
     headless = headless or quiet or not _is_interactive()
@@ -195,6 +221,7 @@ def command(
         _finish_stream(stream, recording)
     if not quiet:
         _echo(f"recording: {recording}")
+        _print_dumps(recording, options["dump_options"].get("dumps"))
     if program.left_running:
         _print_left_running(program)
     sys.exit(_shell_exit_code(code) or (FAILED if failed else 0))
@@ -233,6 +260,12 @@ def _finish_stream(stream: OtlpStream, recording: Path) -> None:
         _echo(f"asyncctx-trace: {plain(problem)}")
     if account.failed:
         _echo(f"send them later: asyncctx-trace export {shlex.quote(str(recording))} --otlp")
+
+
+def _print_dumps(recording: Path, folder: str | None) -> None:
+    dumps = Path(folder) if folder else recording.with_suffix(".dumps")
+    for path in sorted(dumps.glob(f"{recording.stem}-*{SUFFIX}")):
+        _echo(f"dump: {path}")
 
 
 def _print_left_running(program: Program) -> None:

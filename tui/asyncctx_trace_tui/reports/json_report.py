@@ -63,6 +63,7 @@ def as_dict(report: Report, file: str) -> dict[str, Any]:
             "started_at": _time_of_day(report, snapshot.start),
             "ended_at": _time_of_day(report, snapshot.now),
         },
+        "dump": _dump(report),
         "verdict": report.verdict,
         "interrupted": _interrupted(report),
         "headline": report.headline.sentence,
@@ -139,6 +140,22 @@ def as_dict(report: Report, file: str) -> dict[str, Any]:
             }
             for (phase, resource, site), ns in report.path.shares(snapshot)
         ],
+    }
+
+
+def _dump(report: Report) -> dict[str, Any] | None:
+    dump = report.snapshot.timeline.dump
+    if dump is None:
+        return None
+    return {
+        "trigger": dump.trigger,
+        "reason": dump.reason,
+        "at_ns": dump.triggered - report.snapshot.start,
+        "at": _time_of_day(report, dump.triggered),
+        "before_ns": dump.triggered - dump.since,
+        "after_ns": dump.at - dump.triggered,
+        "pid": dump.pid,
+        "suppressed": dump.suppressed,
     }
 
 

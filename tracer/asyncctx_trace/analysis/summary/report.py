@@ -19,6 +19,7 @@ from asyncctx_trace.analysis.loop_stalls import StallLine, stall_lines
 from asyncctx_trace.analysis.snapshot import Snapshot
 from asyncctx_trace.analysis.summary.budgets import Breach, Budget
 from asyncctx_trace.analysis.summary.culprit import Culprit, culprit_of
+from asyncctx_trace.analysis.summary.dump_origin import describe_dump
 from asyncctx_trace.analysis.summary.grouping import FindingGroup, group_findings
 from asyncctx_trace.analysis.summary.last_moment import describe_last_moment
 from asyncctx_trace.analysis.summary.resource_groups import ResourceGroup, group_resources, use_of
@@ -159,8 +160,13 @@ class Report:
 
     @cached_property
     def opening(self) -> tuple[str, ...]:
-        """The headline, and what an interrupted program was doing; the more important one first."""
-        return opening(self.snapshot, self.groups, self.headline, self.last_moment)
+        """The headline, and what an interrupted program was doing; the more important one first.
+
+        Of a dump, the reason for it comes before both.
+        """
+        first = opening(self.snapshot, self.groups, self.headline, self.last_moment)
+        dump = self.snapshot.timeline.dump
+        return first if dump is None else (describe_dump(dump, self.anchor), *first)
 
     @cached_property
     def last_moment(self) -> str:

@@ -14,6 +14,7 @@ from asyncctx_trace.model.events import (
     Collected,
     Definition,
     Dropped,
+    Dumped,
     EnterEnded,
     EnterStarted,
     ErrorText,
@@ -69,6 +70,8 @@ class Timeline(AcquisitionColumns):
         """By the id of the stall; one that goes on has none."""
         self.quiescent: dict[int, Quiescent] = {}
         """Process -> when its event loop was last seen to be left with nothing that wakes it."""
+        self.dump: Dumped | None = None
+        """Why it was recorded, if it is a dump."""
         self.extend(events)
 
     def __iter__(self) -> Iterator[Acquisition]:
@@ -224,6 +227,8 @@ class Timeline(AcquisitionColumns):
                 self.stalls_ended[event.stall] = event
             case Quiescent():
                 self.quiescent[event.process] = event
+            case Dumped():
+                self.dump = event
 
     def _add_dropped(self, event: Dropped) -> None:
         """Add up what is missing of one process for the same reason."""

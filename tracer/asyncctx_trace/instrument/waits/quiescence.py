@@ -56,6 +56,8 @@ def _has_signal_handlers() -> bool:
     for number in _signal.valid_signals():
         handler = _signal.getsignal(number)
         if callable(handler) and handler is not _signal.default_int_handler:
+            if getattr(handler, "__asyncctx_trace__", False):
+                continue  # ours: it wakes nothing
             if type(handler) is functools.partial and _is_of_runner(handler.func):
                 continue  # it cancels the main task, as Ctrl-C does
             return True

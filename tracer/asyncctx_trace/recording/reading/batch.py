@@ -12,6 +12,7 @@ from asyncctx_trace.model.constants import PROCESS_SHIFT
 from asyncctx_trace.model.events import (
     Definition,
     Dropped,
+    Dumped,
     ErrorText,
     Event,
     Interrupted,
@@ -184,6 +185,18 @@ def _stall_ended(writer: ProcessState, entry: dict[str, Any]) -> StallEnded:
     return StallEnded(entry["at"], stall, entry["collections"], entry["delayed"])
 
 
+def _dump(_: ProcessState, entry: dict[str, Any]) -> Dumped:
+    return Dumped(
+        entry["at"],
+        entry["since"],
+        entry["triggered"],
+        entry["trigger"],
+        entry["reason"],
+        entry["pid"],
+        entry["suppressed"],
+    )
+
+
 def _quiescent(writer: ProcessState, entry: dict[str, Any]) -> Quiescent:
     return Quiescent(entry["at"], entry["since"], writer.base >> PROCESS_SHIFT)
 
@@ -197,6 +210,7 @@ _NOTES: dict[str, Callable[[ProcessState, dict[str, Any]], Note]] = {
     "stall started": _stall_started,
     "stall ended": _stall_ended,
     "quiescent": _quiescent,
+    "dump": _dump,
 }
 """Kind of a text entry -> function that makes a note of it."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from asyncctx_trace.errors import DamagedRecording
-from asyncctx_trace.model.events import Heartbeat, ProcessEnded
+from asyncctx_trace.model.events import Dumped, Heartbeat, ProcessEnded
 from asyncctx_trace.model.text import plain
 from asyncctx_trace.recording.format import (
     HEADER_SIZE,
@@ -87,6 +87,8 @@ class Recording:
         self._taken: dict[tuple[int, SegmentKind], list[tuple[int, int]]] = {}
         """Process and kind -> when taken and offset, sorted: a ring recycles them in this order."""
         self._writers: dict[tuple[int, int], ProcessState] = {}
+        self.is_dump = False
+        """Whether what was read says that it is a dump: nothing is ever added to it."""
 
     def __enter__(self) -> Recording:
         return self
@@ -126,7 +128,9 @@ class Recording:
     @property
     def alive(self) -> bool:
         """Whether a process that has written to it, as far as read, may still do so."""
-        return any(not writer.ended and _runs(writer.pid) for writer in self._writers.values())
+        return not self.is_dump and any(
+            not writer.ended and _runs(writer.pid) for writer in self._writers.values()
+        )
 
     @property
     def behind(self) -> bool:
@@ -175,6 +179,7 @@ class Recording:
         for segment in sorted(texts, key=attrgetter("taken_at")):
             for entry in self._entries(segment):
                 batch.add_entry(segment.writer, entry)
+        self.is_dump = self.is_dump or any(isinstance(note, Dumped) for note in batch.notes)
         ended = {note.pid for note in batch.notes if isinstance(note, ProcessEnded)}
         for writer in self._writers.values():
             self._read_header(writer, batch)

@@ -14,7 +14,7 @@ from asyncctx_trace.recording.format import RECORD, RECORD_STRUCTS, SEGMENT, SEG
 if TYPE_CHECKING:
     from asyncctx_trace.model.sink import EventSink
 
-__all__ = ["RecordAppender", "put_record"]
+__all__ = ["RecordAppender", "put_record", "until_gap"]
 
 T = TypeVar("T")
 
@@ -44,6 +44,17 @@ def put_record(page: mmap.mmap, offset: int, record: bytes) -> None:
     """Write a complete record to a page, its kind last, which makes the record valid."""
     page[offset : offset + RECORD - 1] = record[:-1]
     page[offset + RECORD - 1] = record[-1]
+
+
+def until_gap(data: bytes) -> int:
+    """Return the size of the records before the first slot that is not filled, in bytes.
+
+    A copy of a page may have the kind of its last record without its other fields: what counts as
+    written has to be copied again.
+    """
+    kinds = data[RECORD - 1 :: RECORD]
+    gap = kinds.find(0)
+    return (len(kinds) if gap < 0 else gap) * RECORD
 
 
 def _append_methods(cls: type[T]) -> type[T]:

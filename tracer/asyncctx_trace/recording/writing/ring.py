@@ -7,10 +7,8 @@ from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from itertools import chain, compress
-from operator import not_, or_
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from asyncctx_trace.model.unpatched import unpatched
 from asyncctx_trace.recording.format import (
@@ -20,14 +18,14 @@ from asyncctx_trace.recording.format import (
     RecordKind,
     SegmentKind,
 )
-from asyncctx_trace.recording.record_columns import RecordColumns
+from asyncctx_trace.recording.record_columns import RecordColumns, referred_ids
 from asyncctx_trace.recording.text_entries import iter_entries
-from asyncctx_trace.recording.writing.append import put_record
+from asyncctx_trace.recording.writing.append import put_record, until_gap
 from asyncctx_trace.recording.writing.retention import MIN_SIZE, Retention
 from asyncctx_trace.recording.writing.segments import Segment
 from asyncctx_trace.recording.writing.writer import Recorder
 
-__all__ = ["LiveSet", "RingRecorder"]
+__all__ = ["LiveSet", "RingObserver", "RingRecorder"]
 
 _ALWAYS_CARRIED = frozenset({"interrupted", "manager", "process", "site", "stopped"})
 """Kinds of entries that are few, or to which any record may refer."""
@@ -42,13 +40,6 @@ _OF_ACQUISITION = frozenset(
     }
 )
 """Kinds of records that an acquisition in flight, or a wait that goes on, may have."""
-_NAMING_RESOURCE = frozenset(
-    {RecordKind.ENTER_STARTED, RecordKind.RELEASE_UNMATCHED, RecordKind.WAIT_STARTED}
-)
-"""Kinds of records whose ``resource_or_error`` may be a resource."""
-_NAMING_TASK = frozenset({RecordKind.WAIT_STARTED, RecordKind.WAIT_ENDED})
-"""Kinds of records whose ``resource_or_error`` may be a task."""
-
 _RECYCLED_AT_ONCE = 2
 """How many segments are recycled at most besides the one for which there is a new one."""
 
@@ -61,6 +52,25 @@ class LiveSet:
     """The acquisitions in flight, and the waits that go on."""
     tasks: Collection[int] = ()
     resources: Collection[int] = ()
+
+
+class RingObserver(Protocol):
+    """Learns on the program's threads what is not in the records; it must return at once."""
+
+    def resource_defined(self, resource: int, name: str, capacity: int | None) -> None:
+        """A resource was defined."""
+
+    def error_interned(self, error: int, cls: type[BaseException]) -> None:
+        """An exception of this class got an id."""
+
+    def stall_started(self, stall: int, since: int) -> None:
+        """An event loop stands still since ``since``."""
+
+    def stall_ended(self, stall: int, at: int) -> None:
+        """It goes on."""
+
+    def quiescent(self, at: int, since: int) -> None:
+        """Nothing in the process can wake its event loop."""
 
 
 @dataclass(slots=True, eq=False)
@@ -95,8 +105,9 @@ class RingRecorder(Recorder):
         redact: bool = False,
     ) -> None:
         """Write to ``path``; ``live_set`` returns what is in flight or exists at the moment."""
-        self._retention = retention
+        self.retention = retention
         self._live_set = live_set
+        self.observer: RingObserver | None = None
         super().__init__(path, redact=redact)
 
     def _begin(self) -> None:
@@ -111,7 +122,35 @@ class RingRecorder(Recorder):
         """Offsets of retired segments: at least one is kept, so that what is carried over is in the
         file before its old segment is retired, whenever the process is killed."""
         self._dropped = {"acquisitions": 0, "lines": 0}
+        self._held = False
         super()._begin()
+
+    def hold(self, held: bool) -> None:
+        """Recycle nothing while ``held``, so that a dump finds what it needs.
+
+        The file may grow by half of its limit meanwhile, which is reused afterwards.
+        """
+        self._held = held
+
+    def records_since(self, taken_at: int, read: int) -> tuple[bytes, int, int]:
+        """Return new records, and the arguments for the next call.
+
+        The first call has two zeros. Any thread may call it; it changes nothing.
+        """
+        with self._lock:
+            records = [used for used in self._used if used.kind is SegmentKind.RECORDS]
+            parts = []
+            for used in records:
+                if used.taken_at < taken_at:
+                    continue
+                start = read if used.taken_at == taken_at else SEGMENT_HEADER.size
+                if start + RECORD > SEGMENT:
+                    continue
+                data = self._segments.content(used.offset, start)
+                data = self._segments.content(used.offset, start, until_gap(data))
+                parts.append(data)
+                taken_at, read = used.taken_at, start + len(data)
+        return b"".join(parts), taken_at, read
 
     def _open_records(self) -> None:
         with self._lock:
@@ -138,6 +177,42 @@ class RingRecorder(Recorder):
         self._settle(old, was, in_flight)
         self._retire(recycled)
         self._recycle_more()
+
+    # -- what the observer learns -----------------------------------------------------------
+
+    def resource_defined(self, resource: int, kind: str, name: str, capacity: int | None) -> None:
+        super().resource_defined(resource, kind, name, capacity)
+        if self.observer is not None:
+            self.observer.resource_defined(resource, str(name), capacity)
+
+    def intern_error(self, error: BaseException) -> int:
+        number = super().intern_error(error)
+        if self.observer is not None:
+            self.observer.error_interned(number, type(error))
+        return number
+
+    def stall_started(
+        self,
+        since: int,
+        at: int,
+        stall: int,
+        task: int,
+        site: int,
+        stack: list[tuple[str, int, str]],
+    ) -> None:
+        super().stall_started(since, at, stall, task, site, stack)
+        if self.observer is not None:
+            self.observer.stall_started(stall, since)
+
+    def stall_ended(self, at: int, stall: int, collections: int, delayed: int) -> None:
+        super().stall_ended(at, stall, collections, delayed)
+        if self.observer is not None:
+            self.observer.stall_ended(stall, at)
+
+    def quiescent(self, at: int, since: int) -> None:
+        super().quiescent(at, since)
+        if self.observer is not None:
+            self.observer.quiescent(at, since)
 
     # -- recycling --------------------------------------------------------------------------
 
@@ -204,11 +279,14 @@ class RingRecorder(Recorder):
     def _exceeds_retention(self, oldest: _UsedSegment, now: int, *, more: int) -> bool:
         """Return whether ``oldest`` is to be recycled if ``more`` segments are taken."""
         size = (len(self._used) + more) * SEGMENT
+        limit = self.retention.bytes
+        if self._held and (limit is None or 2 * size < 3 * limit):
+            return False
         if size <= 2 * sum(used.carried for used in self._used):
             return False  # half of the segments contain nothing but what had to be carried over
-        if self._retention.bytes is not None:
-            return size + SEGMENT > self._retention.bytes  # with a spare one
-        return size > MIN_SIZE and now - oldest.filled_at > (self._retention.ns or 0)
+        if limit is not None:
+            return size + SEGMENT > limit  # with a spare one
+        return size > MIN_SIZE and now - oldest.filled_at > (self.retention.ns or 0)
 
     def _settle(self, old: bytes, was: SegmentKind | None, in_flight: list[bytes]) -> None:
         """Carry over the definitions that are needed, and count what is dropped."""
@@ -276,15 +354,8 @@ class RingRecorder(Recorder):
         """Return the ids to which the records on the current page refer."""
         page = self.page
         columns = RecordColumns(page[SEGMENT_HEADER.size :] if page else b"")
-        resources = [kind in _NAMING_RESOURCE for kind in columns.kind]
-        tasks = [kind in _NAMING_TASK for kind in columns.kind]
-        errors = map(not_, map(or_, resources, tasks))
-        found = {
-            "task": chain(columns.task, compress(columns.resource_or_error, tasks)),
-            "resource": compress(columns.resource_or_error, resources),
-            "error": compress(columns.resource_or_error, errors),
-        }
-        return {kind: array("I", sorted(set(ids))) for kind, ids in found.items()}
+        found = referred_ids(columns)
+        return {kind: array("I", sorted(ids)) for kind, ids in found.items()}
 
 
 def _entries(segment: bytes) -> list[tuple[dict[str, Any], int]]:

@@ -92,10 +92,10 @@ class Segments:
             self._write_header(page, kind)
         return Segment(page, offset)
 
-    def content(self, offset: int) -> bytes:
-        """Return all bytes of a segment of this process."""
+    def content(self, offset: int, start: int = 0, size: int = SEGMENT) -> bytes:
+        """Return the bytes of a segment of this process, at most ``size`` from ``start`` on."""
         self._check_file()
-        return _map(self._fd, offset)[:]
+        return _map(self._fd, offset)[start : start + size]
 
     def retire(self, offset: int) -> None:
         """Make a segment of this process invalid, so that it can be reused."""

@@ -7,6 +7,7 @@ from collections.abc import Hashable
 from rich.segment import Segment
 from textual.strip import Strip
 
+from asyncctx_trace.analysis.summary.dump_origin import describe_dump
 from asyncctx_trace.model.command_line import program_processes, short_command
 from asyncctx_trace.model.text import plain, shorten
 from asyncctx_trace_tui.app.widgets.state_widget import StateWidget
@@ -42,7 +43,9 @@ class Title(StateWidget):
     def on_mouse_move(self) -> None:
         """Show the whole command line of each process in the tooltip."""
         processes = program_processes(self.state.timeline.processes.values())
-        lines = [plain(each.title[:_LONGEST]) for each in processes[:_MOST]]
+        dump = self.state.timeline.dump
+        lines = [] if dump is None else [describe_dump(dump, self.state.anchor)]
+        lines += [plain(each.title[:_LONGEST]) for each in processes[:_MOST]]
         if len(processes) > _MOST:
             lines.append(f"and {len(processes) - _MOST} more processes")
         self.show_tooltip("\n".join(lines) or None)
@@ -93,10 +96,14 @@ class Title(StateWidget):
             return f"{lost}exit code {code} " if code >= 0 else f"{lost}ended by signal {-code} "
         if state.live:
             return f"{lost}running, still reading " if state.behind else f"{lost}running "
+        if state.timeline.dump is not None:
+            return f"{lost}dump "
         return f"{lost}ended " if state.timeline.process_ended else f"{lost}no end recorded "
 
     def _program(self) -> str:
         """Return the command line of the program, with the number of its processes if several."""
         processes = program_processes(self.state.timeline.processes.values())
         program = short_command(processes[0].title) if processes else ""
+        if self.state.timeline.dump is not None:
+            program = f"dump for {plain(self.state.timeline.dump.trigger)} · {program}"
         return program if len(processes) < 2 else f"{program} · {len(processes)} processes"
