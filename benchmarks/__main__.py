@@ -25,6 +25,7 @@ SUBJECTS = (
     "workloads",
     "bounded",
     "growth",
+    "always_on",
 )
 
 

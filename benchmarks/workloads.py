@@ -20,7 +20,7 @@ from benchmarks.harnesses import OURS, UNTRACED, Harness, harnesses
 from benchmarks.load import Load
 from benchmarks.measure import ROOT, Row, alternate, spread
 
-__all__ = ["run"]
+__all__ = ["Measured", "run", "serving"]
 
 _PROGRAMS = Path(__file__).parent / "programs"
 _MEMORY = {"MALLOC_TRIM_THRESHOLD_": "134217728", "MALLOC_MMAP_THRESHOLD_": "67108864"}
@@ -40,6 +40,10 @@ class Measured:
     per_second: float
     cpu: float
     """Seconds of CPU of the traced process for each request."""
+    memory: int = 0
+    """Bytes that are resident."""
+    disk: int = 0
+    """Bytes of the files that it has left."""
 
 
 Turn = Callable[[], Measured]
@@ -47,8 +51,8 @@ Turn = Callable[[], Measured]
 
 def run(rounds: int) -> list[Row]:
     """An HTTP service, and workers on a PostgreSQL pool, with short requests and with real ones."""
-    rows = _compare("HTTP, short requests", rounds, lambda one: _serving(one, 40))
-    rows += _compare("HTTP, requests of 1 ms", rounds, lambda one: _serving(one, 4000))
+    rows = _compare("HTTP, short requests", rounds, lambda one: serving(one, 40))
+    rows += _compare("HTTP, requests of 1 ms", rounds, lambda one: serving(one, 4000))
     sys.path.insert(0, str(ROOT / "scenarios"))
     try:
         rows += asyncio.run(_on_postgres(rounds))
@@ -70,14 +74,14 @@ async def _on_postgres(rounds: int) -> list[Row]:
 
 
 @contextmanager
-def _serving(harness: Harness, rows: int) -> Iterator[Turn]:
+def serving(harness: Harness, rows: int, seconds: float = _SLICE) -> Iterator[Turn]:
     """The HTTP service, asked from here: whoever asks is not traced."""
     with _started(harness, "http_service.py", rows) as tell, Load(int(tell(None))) as load:
 
         def turn() -> Measured:
             tell("what have you done so far?")
             began = time.perf_counter()
-            load.last(_SLICE)
+            load.last(seconds)
             took = time.perf_counter() - began
             return _measured(tell("and since?"), took)
 
@@ -132,7 +136,12 @@ def _started(
 
 def _measured(said: str, took: float) -> Measured:
     done = json.loads(said)
-    return Measured(done["served"] / took, done["cpu"] / done["served"])
+    return Measured(
+        done["served"] / took,
+        done["cpu"] / done["served"],
+        done.get("memory", 0),
+        done.get("disk", 0),
+    )
 
 
 def _compare(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from asyncctx_trace.otel import dump_counters
 @pytest.fixture(autouse=True)
 def from_zero(monkeypatch: pytest.MonkeyPatch) -> None:
     """Other tests of this process may have counted."""
-    monkeypatch.setattr(dump_counters, "triggers", dump_counters.Counter())
-    monkeypatch.setattr(dump_counters, "dumps", dump_counters.Counter())
+    monkeypatch.setattr(dump_counters, "triggers", Counter())
+    monkeypatch.setattr(dump_counters, "dumps", Counter())
 
 
 def values(reader: InMemoryMetricReader, name: str) -> dict[tuple[str, ...], int]:
