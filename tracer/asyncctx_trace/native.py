@@ -33,7 +33,7 @@ T = TypeVar("T")
 PURE = "ASYNCCTX_TRACE_PURE"
 """Environment variable: if it is not empty, only the Python code is used."""
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 """``recording.format.VERSION``, which cannot be imported while the extensions are built."""
 
 ACCELERATED: Mapping[str, tuple[str, ...]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -302,3 +303,36 @@ def test_a_forked_child_writes_dumps_of_its_own(tmp_path: Path) -> None:
     notes = [Timeline(read(path)).dump for path in (tmp_path / "a.dumps").glob("*.actx")]
     assert sorted(note.reason for note in notes if note) == ["of the child", "of the parent"]
     assert len({note.pid for note in notes if note}) == 2
+
+
+def test_a_sample_says_so_and_its_report_has_estimates_with_errors(tmp_path: Path) -> None:
+    """Of 500 short acquisitions, one in 20 is kept; attributed waits are left out."""
+    program(
+        tmp_path,
+        """
+        async def main():
+            lock = asyncio.Lock()
+            for _ in range(500):
+                async with lock:
+                    pass
+
+        asyncio.run(main())
+        """,
+    )
+
+    ended = run(tmp_path, "run", "--headless", "-q", "-o", "a.actx", "--sample", "1/20", "app.py")
+
+    (path,) = (tmp_path / "a.samples").glob("*.actx")
+    text = run(tmp_path, "report", str(path)).stdout
+    assert ended.returncode == 0
+    assert text.startswith("Sample of ")
+    assert "one in 20 of those that took at most 10.0 ms and ended well is kept" in " ".join(
+        text.split()
+    )
+    assert "Estimates for all acquisitions, with standard errors" in text
+    assert " ± " in text
+    assert "in all, 100 % of the total" not in text
+    data = json.loads(run(tmp_path, "report", "--format", "json", str(path)).stdout)
+    (lock,) = [each for each in data["sampled"] if each["resource"]["name"] == "lock"]
+    assert lock["kept"] < 100
+    assert abs(lock["acquisitions"] - 500) < 6 * lock["acquisitions_error"]

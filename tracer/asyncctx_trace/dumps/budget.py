@@ -75,8 +75,9 @@ class DumpFolder:
     def prune(self) -> None:
         """Remove the oldest dumps of this recording until the others fit; never the newest."""
         found = []
-        for path in self.folder.glob("*" + SUFFIX):
-            if path.name.startswith(self._stem + "-"):
+        ours = re.compile(rf"{re.escape(self._stem)}-\d{{8}}-\d{{6}}-.*{re.escape(SUFFIX)}")
+        for path in self.folder.iterdir():
+            if ours.fullmatch(path.name):
                 with contextlib.suppress(OSError):
                     status = path.lstat()
                     found.append((status.st_mtime_ns, status.st_size, path))

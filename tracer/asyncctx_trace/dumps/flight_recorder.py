@@ -14,6 +14,7 @@ from asyncctx_trace.dumps.budget import DumpBudget, DumpFolder
 from asyncctx_trace.dumps.detection import Detection, Trigger
 from asyncctx_trace.dumps.hangs import Hangs
 from asyncctx_trace.dumps.options import DumpOptions
+from asyncctx_trace.dumps.periodic_samples import PeriodicSamples
 from asyncctx_trace.model.text import plain, shorten
 from asyncctx_trace.model.unpatched import unpatched
 from asyncctx_trace.recording.writing.excerpt import Excerpt
@@ -92,6 +93,9 @@ class FlightRecorder:
         """Calls of the detection, to be made on the watchdog's thread."""
         self._signals: deque[str] = deque()
         self._requests: list[_Request] = []
+        self._samples = None
+        if options.sample is not None:
+            self._samples = PeriodicSamples(recorder, options, clock())
         self._position = (0, 0)
         self._next_look = 0
         self.counts: Counter[str] = Counter()
@@ -146,6 +150,8 @@ class FlightRecorder:
                 while self._step(request):
                     pass
             self._requests.clear()
+        if self._samples is not None:
+            self._samples.close(now)
         if total := self._budget.suppressed.total():
             with contextlib.suppress(OSError):
                 self._recorder.marked(now, f"{total} triggers led to no dump: too many")
@@ -161,6 +167,8 @@ class FlightRecorder:
                 self._hangs.quiescent(first, second)
         records, *position = self._recorder.records_since(*self._position)
         self._position = position[0], position[1]
+        if self._samples is not None:
+            self._samples.look(now, len(records))
         yield from self._detection.look(records, now)
 
     # -- dumps ------------------------------------------------------------------------------
@@ -191,11 +199,14 @@ class FlightRecorder:
             due = next(
                 (r for r in self._requests if r.steps is not None or self._due(r, now)), None
             )
+        until = unpatched.monotonic_ns() + _SLICE
         if due is None:
+            while self._samples is not None and self._samples.step():
+                if unpatched.monotonic_ns() >= until:
+                    return
             return
         if due.steps is None:
             due.steps = self._steps(due, now)
-        until = unpatched.monotonic_ns() + _SLICE
         while self._step(due):
             if unpatched.monotonic_ns() >= until:
                 return

@@ -12,6 +12,7 @@ from asyncctx_trace.errors import AsyncctxTraceError
 from asyncctx_trace.model.durations import SECOND, parse_duration
 from asyncctx_trace.model.text import did_you_mean, plain
 from asyncctx_trace.recording.writing.retention import Retention
+from asyncctx_trace.recording.writing.sampled_excerpt import MAX_ONE_IN
 
 __all__ = ["DEFAULT_KEEP", "DumpOptions"]
 
@@ -40,6 +41,12 @@ class DumpOptions:
     """Dumps of all triggers together."""
     dump_limit: int | None = None
     """Bytes of all dumps of a recording; ``None``: ten times the size of the ring."""
+    sample: int | None = None
+    """Of how many short acquisitions that ended well one is kept; ``None``: no samples."""
+    sample_longer: int = 10_000_000
+    """ns from which on an acquisition is always in a sample."""
+    sample_every: int = 60 * SECOND
+    """ns of one sample."""
 
     @classmethod
     def parse(cls, given: Mapping[str, Any]) -> DumpOptions:
@@ -93,6 +100,15 @@ def _count(name: str, value: Any) -> int:
     return int(text)
 
 
+def _one_in(name: str, value: Any) -> int:
+    text = str(value).removeprefix("1/")
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_ONE_IN:
+        raise AsyncctxTraceError(
+            f"{name}: use a share from 1/1 to 1/{MAX_ONE_IN}, not {plain(str(value))!r}"
+        )
+    return int(text)
+
+
 _PARSERS: Mapping[str, Callable[[str, Any], Any]] = {
     "on": _conditions,
     "before": _duration,
@@ -101,4 +117,7 @@ _PARSERS: Mapping[str, Callable[[str, Any], Any]] = {
     "dump_every": _duration,
     "dumps_per_hour": _count,
     "dump_limit": _size,
+    "sample": _one_in,
+    "sample_longer": _duration,
+    "sample_every": _duration,
 }

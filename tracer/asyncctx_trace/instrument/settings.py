@@ -20,6 +20,9 @@ _RING = (
     "dump-every",
     "dumps-per-hour",
     "dump-limit",
+    "sample",
+    "sample-longer",
+    "sample-every",
 )
 """Keys of what ``record`` takes as arguments, with underscores."""
 

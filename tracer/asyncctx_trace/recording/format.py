@@ -53,10 +53,10 @@ __all__ = [
 ]
 
 SUFFIX = ".actx"
-VERSION = 3
-"""Version 3 added WAIT_STARTED, WAIT_TARGET and WAIT_ENDED. Version 2 added ``flags``, ``site`` of
-exits, RELEASE_UNMATCHED and COLLECTED, and ``caller`` of sites. Version 1 has zeros in these bytes.
-So all are read the same way."""
+VERSION = 4
+"""Version 4 added the weight in the header of a segment. Version 3 added WAIT_STARTED, WAIT_TARGET
+and WAIT_ENDED. Version 2 added ``flags``, ``site`` of exits, RELEASE_UNMATCHED and COLLECTED, and
+``caller`` of sites. Version 1 has zeros in these bytes. So all are read the same way."""
 HEADER_SIZE = 4096
 SEGMENT = 128 * 1024
 RECORD = RECORD_SIZE
@@ -64,10 +64,12 @@ RECORD = RECORD_SIZE
 _MAGIC = b"\x89ACTX\r\n\n"
 HEADER = struct.Struct("<8sHHIQQI")  # magic, version, record, segment, wall, monotonic, crc
 
-SEGMENT_HEADER = struct.Struct("<QQIIQQIB2xB")
+SEGMENT_HEADER = struct.Struct("<QQIIQQIBHB")
 """When the process began to write, when it took the segment (both monotonic ns), its pid, its
 parent's pid, the heartbeat, when the first event was lost (monotonic ns; 0 if none was), how many
-acquisitions were lost, whether the process has stopped recording, the kind.
+acquisitions were lost, whether the process has stopped recording, the weight, the kind.
+
+Of the acquisitions in a segment with weight N > 1, one in N was kept at random; 0 stands for 1.
 
 A ring recycles segments that are full, and writes another header. The heartbeat and the losses
 change in place, so they can be written when the disk is full, and survive SIGKILL."""

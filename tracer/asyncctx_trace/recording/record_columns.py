@@ -11,7 +11,7 @@ from typing import Literal
 from asyncctx_trace.model.outcomes import Outcome
 from asyncctx_trace.recording.format import ANY_RECORD, RECORD, RecordKind
 
-__all__ = ["RecordColumns", "ended_ids", "referred_ids"]
+__all__ = ["RecordColumns", "ended_ids", "endings", "referred_ids"]
 
 _NAMING_RESOURCE = frozenset(
     {RecordKind.ENTER_STARTED, RecordKind.RELEASE_UNMATCHED, RecordKind.WAIT_STARTED}
@@ -19,8 +19,9 @@ _NAMING_RESOURCE = frozenset(
 """Kinds of records whose ``resource_or_error`` may be a resource."""
 _NAMING_TASK = frozenset({RecordKind.WAIT_STARTED, RecordKind.WAIT_ENDED})
 """Kinds of records whose ``resource_or_error`` may be a task."""
-_ENDING = bytes(kind in (RecordKind.EXIT_ENDED, RecordKind.WAIT_ENDED) for kind in range(256))
-"""For ``bytes.translate``: 1 for the kinds of records that always end something."""
+_EXIT_ENDED = bytes(kind == RecordKind.EXIT_ENDED for kind in range(256))
+"""For ``bytes.translate``, as the following: 1 for this kind of records."""
+_WAIT_ENDED = bytes(kind == RecordKind.WAIT_ENDED for kind in range(256))
 _ENTER_ENDED = bytes(kind == RecordKind.ENTER_ENDED for kind in range(256))
 _NOT_OK = bytes(outcome != Outcome.OK for outcome in range(256))
 
@@ -74,13 +75,17 @@ class RecordColumns:
 
 def ended_ids(columns: RecordColumns) -> set[int]:
     """Return the acquisitions and waits that end in these records."""
-    ended = set(compress(columns.acquisition, columns.kind.translate(_ENDING)))
+    waits = compress(columns.acquisition, columns.kind.translate(_WAIT_ENDED))
+    return {*compress(columns.acquisition, endings(columns)), *waits}
+
+
+def endings(columns: RecordColumns) -> bytes:
+    """Return 1 for each record that ends an acquisition, and 0 for the others."""
+    ended = columns.kind.translate(_EXIT_ENDED)
     failed = int.from_bytes(columns.kind.translate(_ENTER_ENDED)) & int.from_bytes(
         columns.outcome.translate(_NOT_OK)
     )
-    if failed:
-        ended.update(compress(columns.acquisition, failed.to_bytes(len(columns.kind))))
-    return ended
+    return (failed | int.from_bytes(ended)).to_bytes(len(ended)) if failed else ended
 
 
 def referred_ids(columns: RecordColumns) -> dict[str, set[int]]:

@@ -62,8 +62,13 @@ class AlwaysOn:
         for condition in self._options.on:
             if condition.kind == "signal":
                 self._handle(condition.signal, condition.text)
-        if self._options.on:
+        if self._is_active:
             self._observe()
+
+    @property
+    def _is_active(self) -> bool:
+        """Whether there is something to do before the program asks for a dump."""
+        return bool(self._options.on) or self._options.sample is not None
 
     def _observe(self) -> None:
         """Evaluate the conditions, and write dumps, from now on; until then it costs nothing."""
@@ -86,7 +91,7 @@ class AlwaysOn:
         dump_counters.forget_after_fork()
         self._flight = self._new_flight()
         self._observing = False
-        if self._options.on:
+        if self._is_active:
             self._observe()
 
     def dump(self, reason: str) -> Path | None:

@@ -60,6 +60,11 @@ class record:
         dumps: The folder for dumps. Default: beside ``path``, with the suffix ``.dumps``.
         dump_every: How long no second dump is written for the same condition. Default: ``"60s"``.
         dumps_per_hour: How many dumps are written at most in an hour. Default: 30.
+        sample: Write a sample of everything as well: ``"1/100"`` for one in 100 of the acquisitions
+            that were short and ended well, and all others, each minute a file.
+        sample_longer: From which duration on acquisitions are always in a sample. Default:
+            ``"10ms"``.
+        sample_every: The time in one file. Default: ``"60s"``.
         dump_limit: The size of all dumps; the oldest are removed beyond it. Default: ten times
             ``keep``.
 
@@ -96,6 +101,9 @@ class record:
         dump_every: str | None = None,
         dumps_per_hour: int | None = None,
         dump_limit: str | None = None,
+        sample: str | None = None,
+        sample_longer: str | None = None,
+        sample_every: str | None = None,
     ) -> None:
         from pathlib import Path  # here, as below: a third of the time to import this package
 
@@ -111,6 +119,9 @@ class record:
             "dump_every": dump_every,
             "dumps_per_hour": dumps_per_hour,
             "dump_limit": dump_limit,
+            "sample": sample,
+            "sample_longer": sample_longer,
+            "sample_every": sample_every,
         }
 
     def __enter__(self) -> Path:
@@ -153,7 +164,7 @@ def check_options(keep: str | None, options: Mapping[str, Any]) -> str | None:
 
     parsed = DumpOptions.parse(options)
     always_on.check(parsed)
-    if keep is None and parsed.on:
+    if keep is None and (parsed.on or parsed.sample):
         keep = DEFAULT_KEEP
     if keep is not None:
         Retention.parse(keep)

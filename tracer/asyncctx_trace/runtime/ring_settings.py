@@ -43,7 +43,8 @@ def ring_settings(
         name: value for name, value in (given or {}).items() if value
     }
     keep = keep or (None if kept is None else str(kept))
-    if keep is None and DumpOptions.parse(options).on:
+    parsed = DumpOptions.parse(options)
+    if keep is None and (parsed.on or parsed.sample):
         keep = DEFAULT_KEEP
     if keep is not None:
         Retention.parse(keep)

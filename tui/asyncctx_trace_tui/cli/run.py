@@ -91,6 +91,11 @@ class _LikePython(click.Command):
     help="Write dumps to FOLDER (default: beside the recording).",
 )
 @click.option(
+    "--sample",
+    metavar="1/N",
+    help="Write samples as well: all acquisitions that took long or failed, 1 in N of the others.",
+)
+@click.option(
     "--headless",
     is_flag=True,
     help="Run without the app: the program uses the terminal, and a report is printed at its end.",
@@ -151,6 +156,7 @@ def command(
     before: str | None,
     after: str | None,
     dumps: Path | None,
+    sample: str | None,
     headless: bool,
     quiet: bool,
     include: tuple[str, ...],
@@ -179,7 +185,7 @@ def command(
         "waits": None if waits is None else waits == "on",
         "redact": redact or redaction_is_set(),
     }
-    given = {"on": list(on), "before": before, "after": after, "dumps": dumps}
+    given = {"on": list(on), "before": before, "after": after, "dumps": dumps, "sample": sample}
     keep, options["dump_options"] = ring_settings(keep, given)
     if waits == "off" and any(trigger.startswith("lag") for trigger in on):
         raise click.UsageError("the trigger lag needs --waits on")

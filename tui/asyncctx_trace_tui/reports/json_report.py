@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from asyncctx_trace.analysis.contention.costs import ResourceUse
+from asyncctx_trace.analysis.estimates import estimates
 from asyncctx_trace.analysis.findings import Finding
 from asyncctx_trace.analysis.kernels.path_steps import Step
 from asyncctx_trace.analysis.snapshot import Snapshot
@@ -64,6 +65,7 @@ def as_dict(report: Report, file: str) -> dict[str, Any]:
             "ended_at": _time_of_day(report, snapshot.now),
         },
         "dump": _dump(report),
+        "sampled": _sampled(report),
         "verdict": report.verdict,
         "interrupted": _interrupted(report),
         "headline": report.headline.sentence,
@@ -141,6 +143,25 @@ def as_dict(report: Report, file: str) -> dict[str, Any]:
             for (phase, resource, site), ns in report.path.shares(snapshot)
         ],
     }
+
+
+def _sampled(report: Report) -> list[dict[str, Any]] | None:
+    if not report.snapshot.timeline.is_sampled:
+        return None
+    return [
+        {
+            "resource": resource_as_dict(report.snapshot, each.resource),
+            "kept": each.kept,
+            "acquisitions": each.acquisitions.value,
+            "acquisitions_error": each.acquisitions.error,
+            "wait_ns": each.wait.value,
+            "wait_error_ns": each.wait.error,
+            "wait_p99_ns": each.wait_p99,
+            "hold_ns": each.hold.value,
+            "hold_error_ns": each.hold.error,
+        }
+        for each in report.snapshot.once(estimates)
+    ]
 
 
 def _dump(report: Report) -> dict[str, Any] | None:

@@ -14,6 +14,7 @@ from asyncctx_trace.analysis.summary.report import Report
 from asyncctx_trace.analysis.summary.report import report as make_report
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.text import plain
+from asyncctx_trace_tui.reports.estimate_tables import estimate_table
 from asyncctx_trace_tui.reports.extent import Extent
 from asyncctx_trace_tui.reports.labels import date_and_time
 from asyncctx_trace_tui.reports.rich_tables import draw, screen_width
@@ -79,6 +80,10 @@ def _parts(report: Report, shown: Overview, extent: Extent, width: int) -> Itera
     yield from (Text(plain(sentence)) for sentence in more)
     yield from _summary(report)
     yield from _checks(report)
+    if report.snapshot.timeline.is_sampled:
+        yield from findings(report, extent, width)
+        yield from estimate_table(report, extent, width)
+        return
     if report.uses or report.findings:
         yield health(shown)
         yield from overview_items(report, shown, width, extent.items)

@@ -182,7 +182,7 @@ def _copy_the_rest(
     result.marks = [mark for mark in timeline.marks if mark.at <= end]
     # What is missing is told at the end of a process, whenever it was lost.
     result.dropped = timeline.dropped
-    result.dump = timeline.dump
+    result.dump, result.weights = timeline.dump, timeline.weights
     result.interrupted = timeline.interrupted
     pids = {timeline.processes[process].pid for process in until if process in timeline.processes}
     result.process_ended = [note for note in timeline.process_ended if note.pid not in pids]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from asyncctx_trace.model.constants import SAMPLE
 from asyncctx_trace.model.durations import format_duration
 from asyncctx_trace.model.events import Dumped
 from asyncctx_trace.recording.format import Anchor
@@ -14,6 +15,9 @@ __all__ = ["describe_dump"]
 def describe_dump(dump: Dumped, anchor: Anchor | None = None) -> str:
     """Return a sentence: the trigger, when, why, and how much before and after is recorded."""
     when = "" if anchor is None else _time_of_day(anchor.wall(dump.triggered))
+    if dump.trigger == SAMPLE:
+        length = format_duration(dump.at - dump.since)
+        return f"Sample of {length}{when.replace(' at', ' from')}: {dump.reason}."
     before = format_duration(max(0, dump.triggered - dump.since))
     after = format_duration(max(0, dump.at - dump.triggered))
     text = f"Dump for {dump.trigger}{when}: {dump.reason} ({before} before and {after} after it)."

@@ -162,10 +162,12 @@ class Report:
     def opening(self) -> tuple[str, ...]:
         """The headline, and what an interrupted program was doing; the more important one first.
 
-        Of a dump, the reason for it comes before both.
+        Of a dump, the reason for it comes before both; of a sample, it is all that is certain.
         """
-        first = opening(self.snapshot, self.groups, self.headline, self.last_moment)
         dump = self.snapshot.timeline.dump
+        if dump is not None and self.snapshot.timeline.is_sampled:
+            return (describe_dump(dump, self.anchor),)
+        first = opening(self.snapshot, self.groups, self.headline, self.last_moment)
         return first if dump is None else (describe_dump(dump, self.anchor), *first)
 
     @cached_property

@@ -47,5 +47,8 @@ def between(
     ended = set() if first is None else ended_before(left, first, last)
     timeline = Timeline()
     while left:  # the memory of each batch is freed as soon as the timeline contains it
-        timeline.extend(select(left.popleft(), last, ended))
+        batch = left.popleft()
+        if isinstance(batch, Batch):
+            timeline.weights.update(batch.weights)
+        timeline.extend(select(batch, last, ended))
     return timeline, last is not None and last < end

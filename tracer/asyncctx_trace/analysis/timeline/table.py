@@ -10,6 +10,7 @@ from asyncctx_trace.analysis.numpy_choice import use_numpy
 from asyncctx_trace.analysis.timeline.acquisition import Acquisition
 from asyncctx_trace.analysis.timeline.acquisition_columns import AcquisitionColumns
 from asyncctx_trace.analysis.timeline.phases import NOT_YET, Phase
+from asyncctx_trace.model.constants import SAMPLE
 from asyncctx_trace.model.events import (
     Collected,
     Definition,
@@ -70,6 +71,8 @@ class Timeline(AcquisitionColumns):
         """By the id of the stall; one that goes on has none."""
         self.quiescent: dict[int, Quiescent] = {}
         """Process -> when its event loop was last seen to be left with nothing that wakes it."""
+        self.weights: dict[int, int] = {}
+        """Acquisition -> of how many it was chosen at random, if not 1."""
         self.dump: Dumped | None = None
         """Why it was recorded, if it is a dump."""
         self.extend(events)
@@ -111,10 +114,17 @@ class Timeline(AcquisitionColumns):
         known = self.resources.get(resource)
         return known is not None and known.kind == "task group"
 
+    @property
+    def is_sampled(self) -> bool:
+        """Whether acquisitions were left out at random; the others have weights."""
+        return bool(self.weights) or (self.dump is not None and self.dump.trigger == SAMPLE)
+
     # -- growth -----------------------------------------------------------------------------
 
     def extend(self, events: Iterable[Event]) -> None:
         """Add more events, in the order in which a recording gives them."""
+        if isinstance(events, Batch):
+            self.weights.update(events.weights)
         if (
             isinstance(events, Batch)
             and use_numpy(events.record_count)

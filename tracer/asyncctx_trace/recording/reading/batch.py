@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from operator import attrgetter
 from typing import Any
@@ -49,6 +49,8 @@ class Batch:
     definitions: list[Definition]
     notes: list[Note]
     records: list[tuple[ProcessState, bytes]]
+    weights: dict[int, int] = field(default_factory=dict)
+    """Acquisition -> of how many it was chosen at random, if not 1: the recording is sampled."""
 
     def __iter__(self) -> Iterator[Event]:
         events: list[RecordedEvent | Note] = [*self.notes]
@@ -63,7 +65,7 @@ class Batch:
         To follow what is in flight, of which most begin and end between two reads.
         """
         kept = [(writer, _incomplete(RecordColumns(data))) for writer, data in self.records]
-        return Batch(self.definitions, self.notes, kept)
+        return Batch(self.definitions, self.notes, kept, self.weights)
 
     def latest_times(self) -> dict[int, int]:
         """Return process -> the time of its latest record."""
@@ -81,6 +83,13 @@ class Batch:
     def record_count(self) -> int:
         """The number of records."""
         return sum(len(data) for _, data in self.records) // RECORD
+
+    def add_weights(self, writer: ProcessState, data: bytes, weight: int) -> None:
+        """Note that the acquisitions that begin in ``data`` have this weight."""
+        columns = RecordColumns(data)
+        for kind, acquisition in zip(columns.kind, columns.acquisition, strict=True):
+            if kind == RecordKind.ENTER_STARTED:
+                self.weights[writer.id(acquisition)] = weight
 
     def add_losses(self, writer: ProcessState, since: int, lost: int, stopped: bool) -> None:
         """Add a note on lost events, from the fields of a segment's header."""

@@ -52,6 +52,7 @@ class _Segment:
     kind: SegmentKind
     taken_at: int
     writer: ProcessState
+    weight: int
     read: int = SEGMENT_HEADER.size
 
 
@@ -169,12 +170,15 @@ class Recording:
         del self._ahead[:segments]
         # Records first: every definition that they refer to is in the file by then.
         records = [
-            (segment.writer, data)
+            (segment, data)
             for segment in self._open
             if segment.kind is SegmentKind.RECORDS
             and (data := self._checked_records(segment, final))
         ]
-        batch = Batch([], [], records)
+        batch = Batch([], [], [(segment.writer, data) for segment, data in records])
+        for segment, data in records:
+            if segment.weight > 1:
+                batch.add_weights(segment.writer, data, segment.weight)
         texts = [segment for segment in self._open if segment.kind is SegmentKind.TEXTS]
         for segment in sorted(texts, key=attrgetter("taken_at")):
             for entry in self._entries(segment):
@@ -196,7 +200,7 @@ class Recording:
         header = self._at(offset, SEGMENT_HEADER.size)
         if _identity(header) != _identity(self._headers[offset]):
             return  # recycled just now: at the next poll
-        _, _, _, _, seen_at, since, lost, stopped, _ = SEGMENT_HEADER.unpack(header)
+        _, _, _, _, seen_at, since, lost, stopped, _, _ = SEGMENT_HEADER.unpack(header)
         batch.add_losses(writer, since, lost, bool(stopped))
         if seen_at > writer.seen_at:
             writer.seen_at = seen_at
@@ -237,7 +241,7 @@ class Recording:
     def _open_segment(self, offset: int) -> bool:
         """Open the segment at ``offset``, unless it is open; return whether it has a header."""
         header = self._at(offset, SEGMENT_HEADER.size)
-        started, taken_at, pid, _, _, _, _, _, kind = SEGMENT_HEADER.unpack(header)
+        started, taken_at, pid, _, _, _, _, _, weight, kind = SEGMENT_HEADER.unpack(header)
         known = self._headers.get(offset)
         if not kind or (known is not None and _identity(known) == _identity(header)):
             return bool(kind)
@@ -249,7 +253,7 @@ class Recording:
         if writer is None:
             writer = ProcessState(process_base(len(self._writers)), pid)
             self._writers[pid, started] = writer
-        segment = _Segment(offset, header, SegmentKind(kind), taken_at, writer)
+        segment = _Segment(offset, header, SegmentKind(kind), taken_at, writer, max(1, weight))
         self._recycled += offset in self._headers
         self._headers[offset] = header
         insort(self._taken.setdefault((id(writer), segment.kind), []), (taken_at, offset))

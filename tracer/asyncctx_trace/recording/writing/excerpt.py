@@ -22,7 +22,7 @@ from asyncctx_trace.recording.record_columns import RecordColumns, ended_ids, re
 from asyncctx_trace.recording.text_entries import encode_entry, iter_entries, stored_size
 from asyncctx_trace.recording.writing.append import until_gap
 
-__all__ = ["Excerpt"]
+__all__ = ["Excerpt", "Process", "Source"]
 
 _BINARY = getattr(os, "O_BINARY", 0)
 _TASK = slice(24, 28)
@@ -35,7 +35,7 @@ _WITHOUT_ID = frozenset({RecordKind.RELEASE_UNMATCHED, RecordKind.TASK_ENDED})
 
 
 @dataclass(slots=True)
-class _Source:
+class Source:
     """A segment of the recording that is copied."""
 
     offset: int
@@ -52,12 +52,12 @@ class _Target:
 
     header: bytes
     kind: SegmentKind
-    taken_at: int = 0
+    weight: int
     content: bytearray = field(default_factory=bytearray)
 
 
 @dataclass(slots=True)
-class _Process:
+class Process:
     """What is known of one process while its segments are read, from the oldest on."""
 
     in_flight: dict[int, list[bytes]] = field(default_factory=dict)
@@ -85,8 +85,8 @@ class Excerpt:
         self._target = target
         self._start = start
         self._end = end
-        self._processes: dict[tuple[int, int], _Process] = {}
-        self._targets: dict[tuple[int, int, SegmentKind], _Target] = {}
+        self._processes: dict[tuple[int, int], Process] = {}
+        self._targets: dict[tuple[int, int, SegmentKind, int], _Target] = {}
         self._written = 0
         self._latest = 0
 
@@ -98,21 +98,14 @@ class Excerpt:
         fd = unpatched.open(self._path, os.O_RDONLY | _BINARY)
         try:
             self._put(0, self._read(fd, 0, HEADER_SIZE))
-            segments = self._segments(fd)
-            for source in segments:
-                if source.kind is SegmentKind.RECORDS:
-                    self._copy_records(source, self._content(fd, source))
-                    yield
-            for key, process in self._processes.items():
-                self._flush_in_flight(key, process)
+            yield from self._copy_all_records(fd)
             # Entries last: what the records refer to is in the file by now.
             for source in self._segments(fd):
                 if source.kind is SegmentKind.TEXTS:
                     self._copy_entries(source, self._read(fd, source.offset, SEGMENT))
                     yield
             for key, process in self._processes.items():
-                if process.before or process.given_up:
-                    self._note_missing(key, process)
+                self._note_missing(key, process)
                 if key[0] == pid and process.header:
                     self._put_entry(key, encode_entry("dump", note))
             for target in self._targets.values():
@@ -122,17 +115,17 @@ class Excerpt:
 
     # -- reading ----------------------------------------------------------------------------
 
-    def _segments(self, fd: int) -> list[_Source]:
+    def _segments(self, fd: int) -> list[Source]:
         """Return the valid segments in the order in which they were taken."""
         found = []
         for offset in range(HEADER_SIZE, unpatched.fstat(fd).st_size - SEGMENT + 1, SEGMENT):
             header = self._read(fd, offset, SEGMENT_HEADER.size)
             started, taken_at, pid, *_, kind = SEGMENT_HEADER.unpack(header)
             if kind:
-                found.append(_Source(offset, header, started, taken_at, pid, SegmentKind(kind)))
+                found.append(Source(offset, header, started, taken_at, pid, SegmentKind(kind)))
         return sorted(found, key=lambda source: source.taken_at)
 
-    def _content(self, fd: int, source: _Source) -> bytes:
+    def _content(self, fd: int, source: Source) -> bytes:
         """Return the records of a segment; nothing if it has been recycled."""
         start = source.offset + SEGMENT_HEADER.size
         size = until_gap(self._read(fd, start, SEGMENT - SEGMENT_HEADER.size))
@@ -150,9 +143,17 @@ class Excerpt:
 
     # -- records ----------------------------------------------------------------------------
 
-    def _copy_records(self, source: _Source, data: bytes) -> None:
+    def _copy_all_records(self, fd: int) -> Iterator[None]:
+        for source in self._segments(fd):
+            if source.kind is SegmentKind.RECORDS:
+                self._copy_records(source, self._content(fd, source))
+                yield
+        for key, process in self._processes.items():
+            self._flush_in_flight(key, process)
+
+    def _copy_records(self, source: Source, data: bytes) -> None:
         key = source.pid, source.started
-        process = self._processes.setdefault(key, _Process())
+        process = self._processes.setdefault(key, Process())
         columns = RecordColumns(data)
         times = columns.at
         if not times:
@@ -170,7 +171,7 @@ class Excerpt:
             within = [n for n, at in enumerate(times) if self._start <= at <= self._end]
             self._put_records(key, process, b"".join(columns[n] for n in within))
 
-    def _add_before(self, process: _Process, columns: RecordColumns) -> None:
+    def _add_before(self, process: Process, columns: RecordColumns) -> None:
         """Add records of before the excerpt, and forget what ends in them."""
         ended = ended_ids(columns)
         for acquisition in ended & process.in_flight.keys():
@@ -191,7 +192,7 @@ class Excerpt:
             tasks = {records[0][_TASK] for records in process.in_flight.values()}
             process.ended_tasks = [r for r in process.ended_tasks if r[_TASK] in tasks]
 
-    def _flush_in_flight(self, key: tuple[int, int], process: _Process) -> None:
+    def _flush_in_flight(self, key: tuple[int, int], process: Process) -> None:
         """Write what was in flight when the excerpt began."""
         records = [record for known in process.in_flight.values() for record in known]
         process.before -= sum(record[-1] == RecordKind.ENTER_STARTED for record in records)
@@ -199,18 +200,20 @@ class Excerpt:
         process.in_flight.clear()
         process.ended_tasks.clear()
 
-    def _put_records(self, key: tuple[int, int], process: _Process, data: bytes) -> None:
+    def _put_records(
+        self, key: tuple[int, int], process: Process, data: bytes, weight: int = 1
+    ) -> None:
         if data:
             for kind, ids in referred_ids(RecordColumns(data)).items():
                 process.needed[kind] |= ids
             for start in range(0, len(data), RECORD):
-                self._add(key, SegmentKind.RECORDS, data[start : start + RECORD])
+                self._add(key, SegmentKind.RECORDS, data[start : start + RECORD], weight)
 
     # -- entries ----------------------------------------------------------------------------
 
-    def _copy_entries(self, source: _Source, data: bytes) -> None:
+    def _copy_entries(self, source: Source, data: bytes) -> None:
         key = source.pid, source.started
-        process = self._processes.setdefault(key, _Process())
+        process = self._processes.setdefault(key, Process())
         if data[SEGMENT_IDENTITY] != source.header[SEGMENT_IDENTITY]:
             return  # recycled just now
         process.header = source.header
@@ -221,15 +224,15 @@ class Excerpt:
             elif self._is_needed(process, kind, entry):
                 self._put_entry(key, encode_entry(kind, entry))
 
-    def _is_needed(self, process: _Process, kind: str, entry: dict[str, Any]) -> bool:
+    def _is_needed(self, process: Process, kind: str, entry: dict[str, Any]) -> bool:
         if kind in _REFERRED:
             return entry["id"] in process.needed[kind]
         return kind in _ALWAYS or self._start <= entry.get("at", -1) <= self._end
 
-    def _note_missing(self, key: tuple[int, int], process: _Process) -> None:
+    def _note_missing(self, key: tuple[int, int], process: Process) -> None:
         lines = process.given_up.get("lines", 0)
         before = process.given_up.get("acquisitions", 0) + max(0, process.before)
-        if process.header:
+        if process.header and (process.before or process.given_up):
             note: dict[str, object] = {"at": self._start, "acquisitions": before, "lines": lines}
             self._put_entry(key, encode_entry("given up", note))
 
@@ -240,14 +243,14 @@ class Excerpt:
 
     # -- writing ----------------------------------------------------------------------------
 
-    def _add(self, key: tuple[int, int], kind: SegmentKind, content: bytes) -> None:
-        target = self._targets.get((*key, kind))
+    def _add(
+        self, key: tuple[int, int], kind: SegmentKind, content: bytes, weight: int = 1
+    ) -> None:
+        target = self._targets.get((*key, kind, weight))
         if target is None:
             pid, started = key
-            process = self._processes[key]
-            _, _, _, ppid, *_ = SEGMENT_HEADER.unpack(process.header or bytes(SEGMENT_HEADER.size))
-            header = SEGMENT_HEADER.pack(started, 0, pid, ppid, 0, 0, 0, 0, kind)
-            target = self._targets[*key, kind] = _Target(header, kind)
+            header = SEGMENT_HEADER.pack(started, 0, pid, 0, 0, 0, 0, 0, 0, kind)
+            target = self._targets[*key, kind, weight] = _Target(header, kind, weight)
         if SEGMENT_HEADER.size + len(target.content) + len(content) > SEGMENT:
             self._flush(target)
         target.content += content
@@ -255,15 +258,16 @@ class Excerpt:
     def _flush(self, target: _Target) -> None:
         if not target.content:
             return
-        started, _, pid, ppid, *_ = SEGMENT_HEADER.unpack(target.header)
+        started, _, pid, *_ = SEGMENT_HEADER.unpack(target.header)
         self._latest = max(self._latest + 1, self._start)
-        losses = [0, 0, 0, 0]
+        ppid, losses = 0, [0, 0, 0, 0]
         header = self._processes[pid, started].header
         if target.kind is SegmentKind.TEXTS and header:
-            _, _, _, ppid, *losses, _ = SEGMENT_HEADER.unpack(header)
-        page = SEGMENT_HEADER.pack(started, self._latest, pid, ppid, *losses, target.kind)
+            _, _, _, ppid, *losses, _, _ = SEGMENT_HEADER.unpack(header)
+        fields = (started, self._latest, pid, ppid, *losses, target.weight, target.kind)
         offset = HEADER_SIZE + self._written * SEGMENT
-        self._put(offset, (page + target.content).ljust(SEGMENT, b"\0"))
+        page = SEGMENT_HEADER.pack(*fields) + target.content
+        self._put(offset, page.ljust(SEGMENT, b"\0"))
         self._written += 1
         target.content.clear()
 

@@ -122,6 +122,7 @@ class Segments:
             0,
             0,
             0,
+            0,
             kind,
         )
         self._latest[kind] = page
