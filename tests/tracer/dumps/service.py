@@ -12,8 +12,9 @@ from asyncctx_trace.dumps.hangs import Hangs
 from asyncctx_trace.dumps.options import DumpOptions
 from asyncctx_trace.model.events import Definition, ResourceDefined, SiteDefined, TaskDefined
 from asyncctx_trace.model.outcomes import Outcome
+from asyncctx_trace.recording.writing.observed_ring import ObservedRing
 from asyncctx_trace.recording.writing.retention import MIN_SIZE, Retention
-from asyncctx_trace.recording.writing.ring import LiveSet, RingRecorder
+from asyncctx_trace.recording.writing.ring import LiveSet
 from asyncctx_trace.recording.writing.segments import create
 
 __all__ = ["LOCK", "OTHER", "POOL", "SECOND", "Service"]
@@ -37,7 +38,7 @@ class Service:
         self.errors: dict[int, type[BaseException]] = {}
         self.counts: Counter[str] = Counter()
         self._next = 0
-        self.recorder = RingRecorder(path, Retention(bytes=size), self._live_set)
+        self.recorder = ObservedRing(path, Retention(bytes=size), self._live_set)
         self.recorder.manager_defined(1, "asyncio.locks.Lock")
         self.recorder.site_defined(1, "app.py", 12, "handle", "db_lock")
         for resource, (name, capacity) in _NAMES.items():

@@ -144,3 +144,17 @@ def test_a_recorder_that_begins_while_somebody_appends_begins_later(
     events = list(read(first.path))
     assert sum(isinstance(event, EnterStarted) for event in events) == 10
     assert [event.name for event in events if isinstance(event, TaskDefined)] == ["worker-1"]
+
+
+def test_an_acquisition_whose_end_alone_is_lost_makes_the_recording_incomplete(
+    recording: Recorder, clock: Clock
+) -> None:
+    """The program may be killed before the next one begins, which would be counted."""
+    holder = Holder(recording.path)
+    acquire(recording, 1, PAGE // 4 + 1)  # the page ends within the last one
+    events = list(read(recording.path))
+    holder.release()
+    clock.now += 2 * 10**9
+
+    assert [event.acquisitions for event in events if isinstance(event, Dropped)] == [0]
+    assert completeness(Timeline(events))

@@ -18,6 +18,7 @@ from asyncctx_trace.recording.format import (
     SegmentKind,
 )
 from asyncctx_trace.recording.reading.reader import Recording, read
+from asyncctx_trace.recording.writing import ended_processes
 from asyncctx_trace.recording.writing.retention import MIN_SIZE, Retention
 from asyncctx_trace.recording.writing.ring import LiveSet, RingRecorder
 from asyncctx_trace.recording.writing.segments import Segments, create
@@ -29,7 +30,8 @@ class Service:
     """A program that runs for long: each request is a task with one acquisition."""
 
     def __init__(self, path: Path, retention: Retention) -> None:
-        create(path)
+        if not path.exists():
+            create(path)
         self.requests = 0
         self.in_flight: set[int] = set()
         self.recorder = RingRecorder(path, retention, self.live_set)
@@ -350,3 +352,82 @@ def test_a_reader_opened_again_reads_what_is_left_with_the_same_ids(tmp_path: Pa
     assert [timeline.tasks[task].name for task in left.task] == [
         left.tasks[task].name for task in left.task
     ]
+
+
+@pytest.fixture
+def ended_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every other recorder belongs to a process that has ended."""
+    monkeypatch.setattr(ended_processes, "runs", lambda _pid: False)
+
+
+@pytest.mark.usefixtures("ended_at_once")
+@pytest.mark.parametrize("requests", [100, 1_200], ids=["short-lived", "of some segments"])
+def test_processes_that_have_ended_make_room_for_others(path: Path, requests: int) -> None:
+    """The size is that of the whole file; who follows it sees all, and who comes later the rest."""
+    followed = Timeline()
+    create(path)
+    with Recording(path) as recording:
+        for _ in range(40):
+            Service(path, Retention(bytes=ROOM)).serve(requests)
+            followed.extend(recording.poll())
+
+    timeline = Timeline(read(path))
+    assert path.stat().st_size <= ROOM + 4 * SEGMENT
+    assert accounted(timeline) == 40 * requests
+    assert len(timeline) > 500
+    if requests == 100:
+        assert len(followed) == 40 * requests
+
+
+@pytest.mark.usefixtures("ended_at_once")
+def test_what_ended_processes_printed_is_counted_when_it_is_given_up(path: Path) -> None:
+    """Of those that are given up, only numbers are left."""
+    for _ in range(60):
+        service = Service(path, Retention(bytes=MIN_SIZE))
+        service.recorder.printed(time.monotonic_ns(), "stdout", "a line")
+        service.serve(50)
+
+    timeline = Timeline(read(path))
+    assert len(timeline.printed) + sum(each.lines for each in timeline.dropped) == 60
+    assert len(timeline.processes) < 20
+    assert len(timeline.dropped) < 20
+
+
+@pytest.mark.usefixtures("ended_at_once")
+def test_a_kill_while_it_takes_over_loses_nothing_uncounted(
+    path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What is given up is counted before the segment is claimed."""
+    left: list[tuple[int, bytes]] = []
+    claim = Segments.claim
+    before = 0
+
+    def observed(segments: Segments, offset: int) -> None:
+        left.append((before, path.read_bytes()))
+        claim(segments, offset)
+        left.append((before, path.read_bytes()))
+
+    monkeypatch.setattr(Segments, "claim", observed)
+    for _ in range(30):
+        Service(path, Retention(bytes=MIN_SIZE)).serve(100)
+        before += 100
+
+    killed = tmp_path / "killed.actx"
+    for requests, content in left[:60]:
+        killed.write_bytes(content)
+        assert accounted(Timeline(read(killed))) >= requests
+    assert len(left) > 40
+
+
+@pytest.mark.usefixtures("ended_at_once")
+def test_by_duration_ended_processes_are_kept_as_long(path: Path) -> None:
+    """Nothing is given up that is not older."""
+    for _ in range(20):
+        Service(path, Retention(ns=10**12)).serve(100)
+    for _ in range(20):
+        Service(path, Retention(ns=1)).serve(100)
+
+    timeline = Timeline(read(path))
+    assert accounted(timeline) == 4_000
+    assert 1_500 < len(timeline) <= 2_000
+    assert path.stat().st_size <= 46 * SEGMENT

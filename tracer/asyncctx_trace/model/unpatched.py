@@ -41,6 +41,8 @@ class unpatched:
     open = staticmethod(os.open)
     if hasattr(os, "posix_fallocate"):
         posix_fallocate = staticmethod(os.posix_fallocate)
+    if hasattr(os, "pread"):
+        pread = staticmethod(os.pread)
     read = staticmethod(os.read)
     write = staticmethod(os.write)
 

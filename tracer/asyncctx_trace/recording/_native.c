@@ -144,11 +144,9 @@ put(Appender *self, const Record *record)
             return NULL;
         }
         if (!is_there) {
-            /* The program goes on; an acquisition is counted by its first event. */
-            if (record->kind != ENTER_STARTED) {
-                Py_RETURN_NONE;
-            }
-            self->lost++;
+            /* The program goes on; an acquisition is counted by its first event. If only later ones
+               are missing, the recording says that events are, and since when. */
+            self->lost += record->kind == ENTER_STARTED;
             return PyObject_CallMethodNoArgs((PyObject *)self, s_note_lost);
         }
     }

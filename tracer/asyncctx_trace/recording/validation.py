@@ -182,6 +182,9 @@ ENTRY_FIELDS: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
         "suppressed": _number,
     },
     "given up": {"at": _at, "acquisitions": _number, "lines": _number},
+    "inherited": {
+        "at": _at, "pid": _pid, "started": _at, "all_acquisitions": _number, "all_lines": _number,
+    },
     "end": {"at": _at, "pid": _pid, "exit": _or_none(_below(1 << 31, -(1 << 31)))},
 }  # fmt: skip
 """Kind of entry -> its fields, each with a function that says whether a value is valid."""

@@ -16,7 +16,7 @@ from asyncctx_trace.dumps.options import DumpOptions
 from asyncctx_trace.errors import AsyncctxTraceError
 from asyncctx_trace.instrument.waits import watchdog
 from asyncctx_trace.otel import dump_counters
-from asyncctx_trace.recording.writing.ring import RingRecorder
+from asyncctx_trace.recording.writing.observed_ring import ObservedRing
 from asyncctx_trace.runtime.process_names import ProcessNames
 
 __all__ = ["AlwaysOn", "check"]
@@ -38,7 +38,7 @@ class _Observer:
 class AlwaysOn:
     """The triggers of this process, from :meth:`start` to :meth:`stop`."""
 
-    def __init__(self, recorder: RingRecorder, options: DumpOptions) -> None:
+    def __init__(self, recorder: ObservedRing, options: DumpOptions) -> None:
         self._recorder = recorder
         self._options = options
         self._restore: list[Callable[[], object]] = []

@@ -196,19 +196,19 @@ def join(
 
         recorder = Recorder(path, redact=redact)
     else:
+        from asyncctx_trace.recording.writing.observed_ring import ObservedRing
         from asyncctx_trace.recording.writing.retention import Retention
-        from asyncctx_trace.recording.writing.ring import RingRecorder
 
-        recorder = RingRecorder(path, Retention.parse(keep), _live_set, redact=redact)
+        recorder = ObservedRing(path, Retention.parse(keep), _live_set, redact=redact)
     recorder.call_hidden = call_hidden
     sinks.attach(recorder)
     _recorder = recorder
     if keep is not None:
         from asyncctx_trace.dumps.options import DumpOptions
-        from asyncctx_trace.recording.writing.ring import RingRecorder
+        from asyncctx_trace.recording.writing.observed_ring import ObservedRing
         from asyncctx_trace.runtime.always_on import AlwaysOn
 
-        assert isinstance(recorder, RingRecorder)
+        assert isinstance(recorder, ObservedRing)
         _always_on = AlwaysOn(recorder, DumpOptions.parse(options or {}))
         _always_on.start()
     atexit.register(stop)

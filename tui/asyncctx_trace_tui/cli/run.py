@@ -72,7 +72,7 @@ class _LikePython(click.Command):
 @click.option(
     "--keep",
     metavar="SIZE|TIME",
-    help="Limit the recording of each process to its newest part, such as `200MB` or `10m`.",
+    help="Limit the recording to its newest part, such as `200MB` or `10m`.",
 )
 @click.option(
     "--on",

@@ -129,6 +129,27 @@ class Batch:
         reason = "older than what is kept"
         self.notes.append(Dropped(entry["at"], recycled, reason, process, lines=lines))
 
+    def add_inherited(
+        self, writer: ProcessState, ended: ProcessState | None, entry: dict[str, Any]
+    ) -> None:
+        """Add a note on what ``writer`` has given up of processes that had ended.
+
+        What ``ended``, the last of them, had given up itself is part of it, and may be reported
+        already.
+        """
+        acquisitions = entry["all_acquisitions"] - writer.inherited
+        lines = entry["all_lines"] - writer.inherited_lines
+        writer.inherited, writer.inherited_lines = entry["all_acquisitions"], entry["all_lines"]
+        if ended is not None:
+            acquisitions -= ended.recycled + ended.inherited + ended.lost
+            lines -= ended.recycled_lines + ended.inherited_lines
+        if acquisitions > 0 or lines > 0:
+            process = writer.base >> PROCESS_SHIFT
+            reason = "older than what is kept"
+            self.notes.append(
+                Dropped(entry["at"], max(0, acquisitions), reason, process, lines=max(0, lines))
+            )
+
 
 def _site(writer: ProcessState, entry: dict[str, Any]) -> SiteDefined:
     return SiteDefined(

@@ -28,6 +28,9 @@ class ProcessState:
     recycled: int = 0
     """Acquisitions whose segments have been recycled, so far."""
     recycled_lines: int = 0
+    inherited: int = 0
+    """Acquisitions that it has given up of processes that had ended, so far."""
+    inherited_lines: int = 0
     seen_at: int = 0
     """When the launcher last saw the program run."""
     lost: int = 0

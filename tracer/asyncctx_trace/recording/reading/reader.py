@@ -23,6 +23,7 @@ from asyncctx_trace.recording.format import (
     SegmentKind,
     unpack_header,
 )
+from asyncctx_trace.recording.processes import runs
 from asyncctx_trace.recording.reading.batch import Batch
 from asyncctx_trace.recording.reading.process_state import ProcessState, process_base
 from asyncctx_trace.recording.regular_file import open_regular
@@ -130,7 +131,7 @@ class Recording:
     def alive(self) -> bool:
         """Whether a process that has written to it, as far as read, may still do so."""
         return not self.is_dump and any(
-            not writer.ended and _runs(writer.pid) for writer in self._writers.values()
+            not writer.ended and runs(writer.pid) for writer in self._writers.values()
         )
 
     @property
@@ -182,12 +183,16 @@ class Recording:
         texts = [segment for segment in self._open if segment.kind is SegmentKind.TEXTS]
         for segment in sorted(texts, key=attrgetter("taken_at")):
             for entry in self._entries(segment):
-                batch.add_entry(segment.writer, entry)
+                if entry["k"] == "inherited":
+                    ended = self._writers.get((entry["pid"], entry["started"]))
+                    batch.add_inherited(segment.writer, ended, entry)
+                else:
+                    batch.add_entry(segment.writer, entry)
         self.is_dump = self.is_dump or any(isinstance(note, Dumped) for note in batch.notes)
-        ended = {note.pid for note in batch.notes if isinstance(note, ProcessEnded)}
+        ended_pids = {note.pid for note in batch.notes if isinstance(note, ProcessEnded)}
         for writer in self._writers.values():
             self._read_header(writer, batch)
-            writer.ended = writer.ended or writer.pid in ended
+            writer.ended = writer.ended or writer.pid in ended_pids
         self._drop_read_segments()
         return batch
 
@@ -233,10 +238,11 @@ class Recording:
             while taken:
                 _, offset = taken[0]
                 header = self._at(offset, SEGMENT_HEADER.size)
-                if _identity(header) == _identity(self._headers[offset]) or not header[-1]:
+                if _identity(header) == _identity(self._headers[offset]):
                     break
                 del taken[0]
-                self._open_segment(offset)
+                if not self._open_segment(offset):  # retired: whoever reuses it may take its time
+                    self._without_header.append(offset)
 
     def _open_segment(self, offset: int) -> bool:
         """Open the segment at ``offset``, unless it is open; return whether it has a header."""
@@ -329,24 +335,3 @@ def _until_last(data: bytes) -> int:
 def _identity(header: bytes) -> bytes:
     """Return the bytes of a segment's header that change only when it is recycled."""
     return header[SEGMENT_IDENTITY] + header[-1:]
-
-
-def _runs(pid: int) -> bool:
-    if os.name == "nt":  # where signal 0 is Ctrl-C
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # it exists, and belongs to another user
-        pass
-    return not _is_zombie(pid)
-
-
-def _is_zombie(pid: int) -> bool:
-    """Return whether the process has ended but its parent has not waited for it, if known."""
-    try:
-        status = Path(f"/proc/{pid}/stat").read_bytes()
-    except OSError:
-        return False
-    return status.rpartition(b")")[2].split()[:1] in ([b"Z"], [b"X"])

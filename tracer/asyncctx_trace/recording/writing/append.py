@@ -167,7 +167,7 @@ class RecordAppender:
                 return
 
     def _lose(self, kind: int) -> None:
-        # The program goes on; an acquisition is counted by its first event.
-        if kind == _ENTER_STARTED:
-            self.lost += 1
-            self.note_lost()
+        # The program goes on; an acquisition is counted by its first event. If only later ones are
+        # missing, the recording says that events are, and since when.
+        self.lost += kind == _ENTER_STARTED
+        self.note_lost()

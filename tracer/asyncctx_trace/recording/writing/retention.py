@@ -23,11 +23,17 @@ _SIZE = re.compile(rf"(\d{{1,18}}(?:\.\d{{1,18}})?)\s*({'|'.join(_BYTES)})")
 class Retention:
     """The newest ``bytes`` or ``ns`` of a recording; ``None`` means no such limit.
 
-    The limit applies to each process of the program separately.
+    A size is that of the whole file: processes that have ended make room for others. A duration
+    applies to each process.
     """
 
     bytes: int | None = None
     ns: int | None = None
+
+    @property
+    def least(self) -> int:
+        """How much each process may write although others have filled the file, in bytes."""
+        return max(4 * SEGMENT, (self.bytes or 0) // 64)
 
     @classmethod
     def parse(cls, text: str) -> Retention:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from asyncctx_trace.model.unpatched import unpatched
 from asyncctx_trace.recording.format import (
@@ -21,11 +21,12 @@ from asyncctx_trace.recording.format import (
 from asyncctx_trace.recording.record_columns import RecordColumns, referred_ids
 from asyncctx_trace.recording.text_entries import iter_entries
 from asyncctx_trace.recording.writing.append import put_record, until_gap
+from asyncctx_trace.recording.writing.ended_processes import Left, left_by_ended, oldest_inheritance
 from asyncctx_trace.recording.writing.retention import MIN_SIZE, Retention
-from asyncctx_trace.recording.writing.segments import Segment
+from asyncctx_trace.recording.writing.segments import Segment, SegmentsBusy
 from asyncctx_trace.recording.writing.writer import Recorder
 
-__all__ = ["LiveSet", "RingObserver", "RingRecorder"]
+__all__ = ["LiveSet", "RingRecorder"]
 
 _ALWAYS_CARRIED = frozenset({"interrupted", "manager", "process", "site", "stopped"})
 """Kinds of entries that are few, or to which any record may refer."""
@@ -42,6 +43,13 @@ _OF_ACQUISITION = frozenset(
 """Kinds of records that an acquisition in flight, or a wait that goes on, may have."""
 _RECYCLED_AT_ONCE = 2
 """How many segments are recycled at most besides the one for which there is a new one."""
+_NOTE_SIZE = 512
+"""What a note on what was taken over may occupy at most, in bytes."""
+_FEW_EMPTY = 4
+"""With fewer empty segments in the file, others are emptied although there are some."""
+_LOOK_SHARE = 20
+"""After a look for segments of ended processes that was in vain, none is made for this many times
+as long as it took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,25 +60,6 @@ class LiveSet:
     """The acquisitions in flight, and the waits that go on."""
     tasks: Collection[int] = ()
     resources: Collection[int] = ()
-
-
-class RingObserver(Protocol):
-    """Learns on the program's threads what is not in the records; it must return at once."""
-
-    def resource_defined(self, resource: int, name: str, capacity: int | None) -> None:
-        """A resource was defined."""
-
-    def error_interned(self, error: int, cls: type[BaseException]) -> None:
-        """An exception of this class got an id."""
-
-    def stall_started(self, stall: int, since: int) -> None:
-        """An event loop stands still since ``since``."""
-
-    def stall_ended(self, stall: int, at: int) -> None:
-        """It goes on."""
-
-    def quiescent(self, at: int, since: int) -> None:
-        """Nothing in the process can wake its event loop."""
 
 
 @dataclass(slots=True, eq=False)
@@ -92,8 +81,9 @@ class RingRecorder(Recorder):
 
     Only complete acquisitions are dropped. The records of those in flight are carried over, and so
     is every definition to which a kept or a later record may refer. What was dropped is counted in
-    the recording. If what must be carried over exceeds half of ``retention``, the file grows beyond
-    it: to twice as much, so that carrying over makes room for at least as much that is new.
+    the recording. Segments of processes that have ended are taken over. If what must be carried
+    over exceeds half of ``retention``, the file grows beyond it: to twice as much, so that carrying
+    over makes room for at least as much that is new.
     """
 
     def __init__(
@@ -107,7 +97,6 @@ class RingRecorder(Recorder):
         """Write to ``path``; ``live_set`` returns what is in flight or exists at the moment."""
         self.retention = retention
         self._live_set = live_set
-        self.observer: RingObserver | None = None
         super().__init__(path, redact=redact)
 
     def _begin(self) -> None:
@@ -123,6 +112,10 @@ class RingRecorder(Recorder):
         file before its old segment is retired, whenever the process is killed."""
         self._dropped = {"acquisitions": 0, "lines": 0}
         self._held = False
+        self._inherited = {"all_acquisitions": 0, "all_lines": 0}
+        """What was given up of processes that had ended."""
+        self._look_at = 0
+        """When to look for segments of ended processes again (monotonic ns)."""
         super()._begin()
 
     def hold(self, held: bool) -> None:
@@ -178,42 +171,6 @@ class RingRecorder(Recorder):
         self._retire(recycled)
         self._recycle_more()
 
-    # -- what the observer learns -----------------------------------------------------------
-
-    def resource_defined(self, resource: int, kind: str, name: str, capacity: int | None) -> None:
-        super().resource_defined(resource, kind, name, capacity)
-        if self.observer is not None:
-            self.observer.resource_defined(resource, str(name), capacity)
-
-    def intern_error(self, error: BaseException) -> int:
-        number = super().intern_error(error)
-        if self.observer is not None:
-            self.observer.error_interned(number, type(error))
-        return number
-
-    def stall_started(
-        self,
-        since: int,
-        at: int,
-        stall: int,
-        task: int,
-        site: int,
-        stack: list[tuple[str, int, str]],
-    ) -> None:
-        super().stall_started(since, at, stall, task, site, stack)
-        if self.observer is not None:
-            self.observer.stall_started(stall, since)
-
-    def stall_ended(self, at: int, stall: int, collections: int, delayed: int) -> None:
-        super().stall_ended(at, stall, collections, delayed)
-        if self.observer is not None:
-            self.observer.stall_ended(stall, at)
-
-    def quiescent(self, at: int, since: int) -> None:
-        super().quiescent(at, since)
-        if self.observer is not None:
-            self.observer.quiescent(at, since)
-
     # -- recycling --------------------------------------------------------------------------
 
     def _take(self, kind: SegmentKind) -> tuple[Segment, bytes, _UsedSegment | None]:
@@ -222,12 +179,13 @@ class RingRecorder(Recorder):
         if kind in self._current:
             self._current[kind].filled_at = now
         oldest = None if self._carrying or self._in_vain else self._oldest()
+        took_over = len(self._spare) < 2 and self._take_over(oldest, now)
         if oldest is not None and not self._exceeds_retention(oldest, now, more=1):
             oldest = None
         self._in_vain = False
         old = b"" if oldest is None else self._segments.content(oldest.offset)
         # One spare is left for the time when a segment is recycled.
-        if len(self._spare) > (oldest is None and not self._carrying):
+        if took_over or len(self._spare) > (oldest is None and not self._carrying):
             segment = self._segments.reuse(self._spare.popleft(), kind)
         else:
             segment = self._append(kind)
@@ -236,6 +194,66 @@ class RingRecorder(Recorder):
         taken = self._current[kind] = _UsedSegment(segment.offset, kind, now)
         self._used.append(taken)
         return segment, old, oldest
+
+    def _is_full(self) -> bool:
+        """Return whether another segment, of any process, exceeds the retention."""
+        limit = self.retention.bytes
+        if limit is None:
+            return not self._held and self._segments.size > MIN_SIZE
+        allowed = 3 * limit // 2 if self._held else limit
+        return self._segments.size + SEGMENT > allowed
+
+    def _take_over(self, oldest: _UsedSegment | None, now: int) -> bool:
+        """Take over segments of processes that have ended, if the file is full.
+
+        Returns whether there were any that are older than ``oldest``.
+        """
+        may_inherit = (
+            self._texts is not None and not self._waiting and self._end + _NOTE_SIZE <= SEGMENT
+        )
+        if self._carrying or (may_inherit and now < self._look_at) or not self._is_full():
+            return False
+        taken: list[int] = []
+        try:
+            with self._segments.locked():
+                begun = unpatched.monotonic_ns()
+                left = left_by_ended(self._segments)
+                # The empty ones are for processes that have just begun, and cannot write the note.
+                if may_inherit and len(left.empty) < _FEW_EMPTY:
+                    taken = self._inherit(left, oldest, now)
+                taken = taken or left.empty[:1]
+                for offset in taken:
+                    self._segments.claim(offset)
+                if may_inherit and not taken:
+                    ended = unpatched.monotonic_ns()
+                    self._look_at = ended + _LOOK_SHARE * (ended - begun)
+        except SegmentsBusy:
+            return False
+        self._spare.extend(taken)
+        return bool(taken)
+
+    def _inherit(self, left: Left, oldest: _UsedSegment | None, now: int) -> list[int]:
+        """Write what is given up with the oldest segments of a process that has ended.
+
+        Returns their offsets. The note is in the file before they are given up.
+        """
+        may_recycle = oldest is not None and self._exceeds_retention(oldest, now, more=1)
+        found = oldest_inheritance(
+            self._segments,
+            left,
+            oldest.taken_at if oldest is not None and may_recycle else None,
+            None if self.retention.ns is None else now - self.retention.ns,
+        )
+        if found is None:
+            return []
+        self._inherited["all_acquisitions"] += found.acquisitions
+        self._inherited["all_lines"] += found.lines
+        self._write_inherited(found.pid, found.started)
+        return found.offsets
+
+    def _write_inherited(self, pid: int = 0, started: int = 0) -> None:
+        at = unpatched.monotonic_ns()
+        self._write("inherited", at=at, pid=pid, started=started, **self._inherited)
 
     def _recycle_more(self) -> None:
         """Recycle what exceeds the retention because carrying over took segments of its own.
@@ -285,7 +303,11 @@ class RingRecorder(Recorder):
         if size <= 2 * sum(used.carried for used in self._used):
             return False  # half of the segments contain nothing but what had to be carried over
         if limit is not None:
-            return size + SEGMENT > limit  # with a spare one
+            if size + SEGMENT > limit:  # with a spare one
+                return True
+            # Other processes have filled the file. Each may have some segments all the same.
+            is_first_look = more and len(self._spare) < 2
+            return bool(is_first_look) and size > self.retention.least and self._is_full()
         return size > MIN_SIZE and now - oldest.filled_at > (self.retention.ns or 0)
 
     def _settle(self, old: bytes, was: SegmentKind | None, in_flight: list[bytes]) -> None:
@@ -305,6 +327,8 @@ class RingRecorder(Recorder):
             finally:
                 self._carrying = carrying
         self._write("given up", at=unpatched.monotonic_ns(), **self._dropped)
+        if any(self._inherited.values()):
+            self._write_inherited()
 
     def _carried(self, kind: SegmentKind, size: int) -> None:
         """Note that ``size`` bytes were carried over to the current segment of a kind."""

@@ -82,7 +82,7 @@ class Segments:
         program. Raises OSError if there is no space, SegmentsBusy if another process appends.
         """
         self._check_file()
-        with self._locked():
+        with self.locked():
             # What a failed allocation left after the last complete segment is overwritten.
             size = unpatched.fstat(self._fd).st_size - HEADER_SIZE
             offset = HEADER_SIZE + size // SEGMENT * SEGMENT
@@ -110,7 +110,37 @@ class Segments:
         self._write_header(page, kind)
         return Segment(page, offset)
 
+    def claim(self, offset: int) -> None:
+        """Make a segment of a process that has ended one of this process, retired.
+
+        The lock must be held, or another process might claim it as well.
+        """
+        self._check_file()
+        page = _map(self._fd, offset)
+        page[SEGMENT_HEADER.size - 1] = 0
+        self._put_header(page, 0)
+
+    @property
+    def size(self) -> int:
+        """The size of the whole file in bytes."""
+        return unpatched.fstat(self._fd).st_size
+
+    def of_others(self) -> Iterator[tuple[int, bytes]]:
+        """Yield offset and header of each segment of other processes."""
+        own = unpatched.getpid(), self._started
+        if not hasattr(unpatched, "pread"):  # Windows
+            return
+        for offset in range(HEADER_SIZE, self.size - SEGMENT + 1, SEGMENT):
+            header = unpatched.pread(self._fd, SEGMENT_HEADER.size, offset)
+            started, _, pid = SEGMENT_HEADER.unpack(header)[:3]
+            if (pid, started) != own:
+                yield offset, header
+
     def _write_header(self, page: mmap.mmap, kind: SegmentKind) -> None:
+        self._put_header(page, kind)
+        self._latest[kind] = page
+
+    def _put_header(self, page: mmap.mmap, kind: int) -> None:
         SEGMENT_HEADER.pack_into(
             page,
             0,
@@ -125,7 +155,6 @@ class Segments:
             0,
             kind,
         )
-        self._latest[kind] = page
 
     def close(self) -> None:
         """Close the file descriptor; mapped segments stay usable."""
@@ -153,7 +182,7 @@ class Segments:
         return truncations() != self._truncations
 
     @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
         """Keep other processes from appending; raises SegmentsBusy after a bounded time."""
         if not hasattr(unpatched, "flock"):
             import msvcrt  # what mypy ignores below exists on Windows only
