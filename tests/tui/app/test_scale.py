@@ -85,6 +85,26 @@ async def test_a_group_has_as_many_rows_as_run_at_once(recording: Path) -> None:
 
 
 @async_test
+async def test_tasks_that_only_wait_take_one_row_at_the_end(tmp_path: Path) -> None:
+    """They say little about where time is lost; Enter shows all rows of them."""
+    builder = service(tmp_path / "x.actx")
+    for number in range(40):
+        task = 1_000 + number
+        builder.task(task, f"Task-{task}", 0, "Shop.read")
+        builder.wait(task, WaitKind.IO, 0, 1_600).task_end(task, 1_650)
+    async with open_app(builder.end(1700), (120, 60)) as driver:
+        await driver.press("space", "end")
+        folded = lane_lines(driver)
+        await driver.press("slash", *"task:Task-1000", "enter", "enter")
+        opened = lane_lines(driver)
+
+        heading = next(y for y, line in enumerate(folded) if "Shop.read ×40" in line)
+        assert heading > next(y for y, line in enumerate(folded) if "Shop.handle ×300" in line)
+        assert "39 more rows" in folded[heading + 2]
+        assert not any("more rows" in line for line in opened)
+
+
+@async_test
 async def test_enter_opens_a_group_and_closes_it(recording: Path) -> None:
     """First the rows that have no room, then a lane for each task, then as before."""
     async with open_app(recording, (80, 24)) as driver:

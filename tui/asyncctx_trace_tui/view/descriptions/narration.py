@@ -138,8 +138,11 @@ def describe_stall(timeline: Timeline, stall: Stall, at: int) -> str:
     task = stall.started.task
     who = "a callback" if task is None else task_name(timeline, task)
     line = describe_line(timeline, stall.started, NAME_WIDTH)
-    since, length = format_duration(at - stall.since), format_duration(stall.length)
-    return f"{who} has blocked the event loop for {since} of {length}: {line}"
+    since, whole = at - stall.since, stall.until - stall.since
+    # On a busy machine the thread of the loop may wait for a processor meanwhile.
+    delayed = ", of which it mostly waited for a processor" if 2 * stall.delayed > whole else ""
+    times = f"{format_duration(since)} of {format_duration(whole)}{delayed}"
+    return f"{who} has blocked the event loop for {times}: {line}"
 
 
 def describe_waits(tracks: LaneSet, at: int) -> list[str]:

@@ -74,7 +74,8 @@ def lay_out(
 ) -> LaneLayout:
     """Return the lines for a widget of ``height`` lines.
 
-    If not all rows of the groups fit, each group shows its first ones, and those in ``wanted``.
+    If not all rows of the groups fit, each group shows its first ones, and those in ``wanted``. A
+    group whose tasks never acquire anything shows one row, until it is opened, if other groups do.
     """
     if arrangement.is_plain:
         return _lay_out_lanes(
@@ -83,7 +84,12 @@ def lay_out(
     groups = [item for item in arrangement.items if isinstance(item, LaneGroup)]
     others = [item for item in arrangement.items if not isinstance(item, LaneGroup)]
     used = sum(len(_lines_of_lane(item, order)) if isinstance(item, Lane) else 1 for item in others)
-    sizes = [0 if group.key in order.complete else len(group.rows) for group in groups]
+    folded = _folded(groups, order)
+    sizes = [
+        0 if group.key in order.complete else 1 if group in folded else len(group.rows)
+        for group in groups
+    ]
+    used += len(folded)  # the lines with the numbers of hidden rows
     shown = dict(zip(map(id, groups), _shared(height - used - len(groups), sizes), strict=True))
     lines: list[LaneLine] = []
     for item in arrangement.items:
@@ -95,6 +101,17 @@ def lay_out(
         else:
             lines.append(LaneLine(item))
     return LaneLayout(lines)
+
+
+def _folded(groups: Sequence[LaneGroup], order: LaneOrder) -> list[LaneGroup]:
+    """Return the groups of which one row is enough, as long as the user opens none of them.
+
+    Tasks that only wait say little about where time is lost, if others acquire something.
+    """
+    idle = [group for group in groups if group.only_waits and len(group.rows) > 1]
+    if len(idle) == len(groups):
+        return []
+    return [group for group in idle if group.key not in order.complete]
 
 
 def _lay_out_lanes(lanes: list[Lane], order: LaneOrder, height: int) -> LaneLayout:

@@ -103,14 +103,15 @@ def arrange(
     """Arrange lanes and groups by process, in order of first appearance or of the time spent.
 
     ``opened``: the groups whose tasks have lanes of their own. ``spent``: the time by which to
-    sort, for each lane in order of first appearance; the longest comes first.
+    sort, for each lane in order of first appearance; the longest comes first. Groups of tasks that
+    never acquire anything come last.
     """
     packed = {id(group) for group in groups.packed}
 
-    def rank(item: Lane | LaneGroup) -> tuple[int, int]:
+    def rank(item: Lane | LaneGroup) -> tuple[bool, int, int]:
         lanes = item.lanes if isinstance(item, LaneGroup) else [item]
         time = 0 if spent is None else -sum(spent[lane.order] for lane in lanes)
-        return time, lanes[0].order
+        return isinstance(item, LaneGroup) and item.only_waits, time, lanes[0].order
 
     sections: dict[int, list[Lane | LaneGroup]] = {}
     for key, group in groups.groups.items():

@@ -89,6 +89,8 @@ class LaneGroup:
         """Task that has not ended -> its row."""
         self._seen = 0
         """The number of ends that were used to free rows."""
+        self._acquired = False
+        """Whether a task is known to have acquired something."""
 
     def __len__(self) -> int:
         """Return the number of tasks."""
@@ -103,6 +105,14 @@ class LaneGroup:
     def is_large(self) -> bool:
         """Whether the tasks are so many that they are packed."""
         return len(self.lanes) >= (_FEW_NAMED if self.key.name else _FEW)
+
+    @property
+    def only_waits(self) -> bool:
+        """Whether none of the tasks has acquired anything, as those that serve connections."""
+        if not self._acquired:
+            rows = self._tracks.timeline.rows_of_task
+            self._acquired = any(lane.task in rows for lane in self.lanes)
+        return not self._acquired
 
     def pack(self) -> None:
         """Place the tasks that were added since the last call."""
