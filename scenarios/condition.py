@@ -81,8 +81,8 @@ STORY = [
     },
     {
         "at": ("bill", "waits for", "shelf"),
-        "see": "anna pays while she holds the lock, so bill and bert wait in their enters: to be "
-        "woken is one thing, to get the lock another.",
+        "see": "anna has got the lock and pays while she holds it, so bill waits in his enter: to "
+        "be notified is one thing, to get the lock another.",
     },
     {
         "at": ("bert", "waits for", "shelf", 2),
