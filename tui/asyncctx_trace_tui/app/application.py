@@ -23,6 +23,7 @@ from asyncctx_trace.recording.reading.batch import Batch
 from asyncctx_trace.recording.reading.reader import Recording
 from asyncctx_trace.sources import follow
 from asyncctx_trace_tui.app.background_thread import run_in_thread
+from asyncctx_trace_tui.app.heap import limit_heap
 from asyncctx_trace_tui.app.palette_commands import commands_of
 from asyncctx_trace_tui.app.ring_turnover import SEGMENTS, has_turned_over, read_all
 from asyncctx_trace_tui.app.running_program import RunningProgram
@@ -97,6 +98,7 @@ class TraceApp(App[None]):
 
         ``settings`` are never saved; by default, the user's are loaded and saved on changes.
         """
+        limit_heap()
         self.recording = follow(recording)
         self._termination = termination
         self._first_view = view

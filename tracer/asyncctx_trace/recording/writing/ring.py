@@ -45,8 +45,9 @@ _RECYCLED_AT_ONCE = 2
 """How many segments are recycled at most besides the one for which there is a new one."""
 _NOTE_SIZE = 512
 """What a note on what was taken over may occupy at most, in bytes."""
-_FEW_EMPTY = 4
-"""With fewer empty segments in the file, others are emptied although there are some."""
+_EMPTY_SHARE, _MOST_EMPTY = 8, 4
+"""With fewer empty segments than this share of the file, and at most so many, others are emptied
+although there are some."""
 _LOOK_SHARE = 20
 """After a look for segments of ended processes that was in vain, none is made for this many times
 as long as it took."""
@@ -219,7 +220,8 @@ class RingRecorder(Recorder):
                 begun = unpatched.monotonic_ns()
                 left = left_by_ended(self._segments)
                 # The empty ones are for processes that have just begun, and cannot write the note.
-                if may_inherit and len(left.empty) < _FEW_EMPTY:
+                enough = min(_MOST_EMPTY, 1 + self._segments.size // SEGMENT // _EMPTY_SHARE)
+                if may_inherit and len(left.empty) < enough:
                     taken = self._inherit(left, oldest, now)
                 taken = taken or left.empty[:1]
                 for offset in taken:
