@@ -13,10 +13,11 @@ from asyncctx_trace.analysis.timeline.completeness import Gap, completeness, is_
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.instrument import sinks
 from asyncctx_trace.model.events import Dropped, EnterStarted, Heartbeat, Outcome
+from asyncctx_trace.recording.format import SegmentKind
 from asyncctx_trace.recording.reading.reader import Recording, read
 from asyncctx_trace.recording.writing.retention import Retention
 from asyncctx_trace.recording.writing.ring import LiveSet, RingRecorder
-from asyncctx_trace.recording.writing.segments import Segments
+from asyncctx_trace.recording.writing.segments import Segment, Segments
 from asyncctx_trace.recording.writing.writer import Recorder, TextWriter
 from recording.builders import LOCK, define_names, recorder
 
@@ -167,3 +168,24 @@ def test_a_heartbeat_shows_how_long_a_killed_program_hung(tmp_path: Path) -> Non
     assert beats == [Heartbeat(3_000_000_000)]
     assert timeline.end == 3_000_000_000
     assert 3_000_000_000 not in timeline.facts
+
+
+def test_a_recorder_that_cannot_begin_says_so_in_the_recording(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is room for its name, and none for events: it must not look like an idle process."""
+    recorder(tmp_path / "a.actx").close()
+    append = Segments.append
+
+    def full(segments: Segments, kind: SegmentKind) -> Segment:
+        if kind is SegmentKind.RECORDS:
+            raise OSError("no space left on device")
+        return append(segments, kind)
+
+    monkeypatch.setattr(Segments, "append", full)
+    with pytest.raises(OSError, match="no space left"):
+        Recorder(tmp_path / "a.actx")
+
+    [loss] = losses(tmp_path / "a.actx")
+    assert loss.stops
+    assert "no space left on device" in loss.reason

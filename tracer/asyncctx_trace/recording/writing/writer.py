@@ -221,8 +221,13 @@ class Recorder(TextWriter, RecordAppender):
         self._next_error = itertools.count(1).__next__
         self._digests: dict[str, str] = {}
         """Source file -> its digest."""
-        with contextlib.suppress(SegmentsBusy):  # until the next event
+        try:
             self._open_records()
+        except SegmentsBusy:  # until the next event
+            pass
+        except OSError as error:  # the process is named in the file, so say that nothing follows
+            self.stop_recording(error)
+            raise
 
     def restart_in_child(self) -> None:
         """Continue in a forked child with segments of its own; the others are the parent's."""
