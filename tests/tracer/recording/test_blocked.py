@@ -158,3 +158,24 @@ def test_an_acquisition_whose_end_alone_is_lost_makes_the_recording_incomplete(
 
     assert [event.acquisitions for event in events if isinstance(event, Dropped)] == [0]
     assert completeness(Timeline(events))
+
+
+def test_a_process_that_begins_while_somebody_appends_loses_little(
+    tmp_path: Path, clock: Clock
+) -> None:
+    """It does not wait again, but looks every 10 ms: until then, losses are in memory only."""
+    first = recorder(tmp_path / "a.actx")
+    holder = Holder(first.path)
+    second = Recorder(first.path)
+    define_names(second)
+    slept = clock.slept
+    clock.now += 11 * 10**6
+    acquire(second, 1, 10)
+    holder.release()
+    clock.now += 11 * 10**6
+    acquire(second, 11, 10)
+
+    timeline = Timeline(read(first.path))
+    assert clock.slept == slept
+    assert {number & 0xFFFFFFFF for number in timeline.id} >= set(range(12, 21))
+    assert len(timeline) + sum(gap.acquisitions for gap in completeness(timeline)) == 20

@@ -177,10 +177,10 @@ def test_a_recorder_that_cannot_begin_says_so_in_the_recording(
     recorder(tmp_path / "a.actx").close()
     append = Segments.append
 
-    def full(segments: Segments, kind: SegmentKind) -> Segment:
+    def full(segments: Segments, kind: SegmentKind, patience: int) -> Segment:
         if kind is SegmentKind.RECORDS:
             raise OSError("no space left on device")
-        return append(segments, kind)
+        return append(segments, kind, patience)
 
     monkeypatch.setattr(Segments, "append", full)
     with pytest.raises(OSError, match="no space left"):

@@ -23,8 +23,8 @@ from asyncctx_trace.recording.text_entries import iter_entries
 from asyncctx_trace.recording.writing.append import put_record, until_gap
 from asyncctx_trace.recording.writing.ended_processes import Left, left_by_ended, oldest_inheritance
 from asyncctx_trace.recording.writing.retention import MIN_SIZE, Retention
-from asyncctx_trace.recording.writing.segments import Segment, SegmentsBusy
-from asyncctx_trace.recording.writing.writer import Recorder
+from asyncctx_trace.recording.writing.segments import PATIENCE, Segment, SegmentsBusy
+from asyncctx_trace.recording.writing.writer import BACKOFF, Recorder
 
 __all__ = ["LiveSet", "RingRecorder"]
 
@@ -216,7 +216,7 @@ class RingRecorder(Recorder):
             return False
         taken: list[int] = []
         try:
-            with self._segments.locked():
+            with self._segments.locked(0 if now < self._busy_until else PATIENCE):
                 begun = unpatched.monotonic_ns()
                 left = left_by_ended(self._segments)
                 # The empty ones are for processes that have just begun, and cannot write the note.
@@ -230,6 +230,7 @@ class RingRecorder(Recorder):
                     ended = unpatched.monotonic_ns()
                     self._look_at = ended + _LOOK_SHARE * (ended - begun)
         except SegmentsBusy:
+            self._busy_until = unpatched.monotonic_ns() + BACKOFF
             return False
         self._spare.extend(taken)
         return bool(taken)

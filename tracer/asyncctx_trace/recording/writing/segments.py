@@ -22,10 +22,10 @@ from asyncctx_trace.recording.format import (
 )
 from asyncctx_trace.recording.writing.page_guard import guard, truncations
 
-__all__ = ["Segment", "Segments", "SegmentsBusy", "create"]
+__all__ = ["PATIENCE", "Segment", "Segments", "SegmentsBusy", "create"]
 
 _BINARY = getattr(os, "O_BINARY", 0)
-_PATIENCE = 30_000_000
+PATIENCE = 30_000_000
 """How long to wait for other processes that append, in ns: the event loop stands still meanwhile.
 To append takes about 100 µs."""
 _PAUSE = 0.0005
@@ -75,14 +75,15 @@ class Segments:
         """How large the file was at least: it must not become smaller."""
         self._truncations = truncations()
 
-    def append(self, kind: SegmentKind) -> Segment:
+    def append(self, kind: SegmentKind, patience: int = PATIENCE) -> Segment:
         """Append a segment with a header and zeros to the file, and map it.
 
         Its blocks are allocated first: to write to a mapped hole on a full disk would kill the
-        program. Raises OSError if there is no space, SegmentsBusy if another process appends.
+        program. Raises OSError if there is no space, SegmentsBusy if another process appends for
+        longer than ``patience`` (ns).
         """
         self._check_file()
-        with self.locked():
+        with self.locked(patience):
             # What a failed allocation left after the last complete segment is overwritten.
             size = unpatched.fstat(self._fd).st_size - HEADER_SIZE
             offset = HEADER_SIZE + size // SEGMENT * SEGMENT
@@ -182,7 +183,7 @@ class Segments:
         return truncations() != self._truncations
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, patience: int = PATIENCE) -> Iterator[None]:
         """Keep other processes from appending; raises SegmentsBusy after a bounded time."""
         if not hasattr(unpatched, "flock"):
             import msvcrt  # what mypy ignores below exists on Windows only
@@ -195,9 +196,9 @@ class Segments:
                 unpatched.lseek(self._fd, 1 << 62, os.SEEK_SET)
                 msvcrt.locking(self._fd, msvcrt.LK_UNLCK, 1)  # type: ignore[attr-defined,unused-ignore]
         else:
-            deadline = unpatched.monotonic_ns() + _PATIENCE
+            deadline = unpatched.monotonic_ns() + patience
             while not self._lock_at_once():
-                if unpatched.monotonic_ns() > deadline:
+                if unpatched.monotonic_ns() >= deadline:
                     raise SegmentsBusy(f"another process holds the lock of {self._path}")
                 unpatched.sleep(_PAUSE)
             try:

@@ -23,14 +23,17 @@ from asyncctx_trace.recording.text_entries import encode_entry, put_entry, store
 from asyncctx_trace.recording.validation import MAX_TIME
 from asyncctx_trace.recording.writing.append import RecordAppender
 from asyncctx_trace.recording.writing.redaction import redact
-from asyncctx_trace.recording.writing.segments import Segment, Segments, SegmentsBusy
+from asyncctx_trace.recording.writing.segments import PATIENCE, Segment, Segments, SegmentsBusy
 from asyncctx_trace.recording.writing.source_digest import digest_of_file
 
-__all__ = ["Recorder", "TextWriter"]
+__all__ = ["BACKOFF", "Recorder", "TextWriter"]
 
 _log = logging.getLogger("asyncctx_trace")
-_BACKOFF = 1_000_000_000
-"""After an attempt to append that was in vain, how long none is made, in ns."""
+BACKOFF = 1_000_000_000
+"""After an attempt to append that was in vain, how long there is no other that waits, in ns."""
+_RETRY = 10_000_000
+"""How long there is none at all, in ns: what is lost meanwhile is counted in memory only if the
+process has no page yet."""
 _MAX_WAITING = 10_000
 """Entries that are kept in memory while another process appends."""
 _LAST_NOTES = frozenset({"end", "interrupted", "stopped"})
@@ -49,6 +52,8 @@ class TextWriter:
     def _begin(self) -> None:
         self._segments = Segments(self.path)
         self._busy_until = 0
+        """Before this time, nothing waits for the lock of the file (monotonic ns)."""
+        self._retry_at = 0
         """Before this time, no segment is appended (monotonic ns)."""
         # Reentrant: the end of a collected task may be reported while this thread holds it.
         self._lock = unpatched.RLock()
@@ -124,12 +129,16 @@ class TextWriter:
     def _append(self, kind: SegmentKind) -> Segment:
         """Append a segment; raises SegmentsBusy at once if that has just been in vain."""
         now = unpatched.monotonic_ns()
-        if now < self._busy_until:
+        if now < self._retry_at:
             raise SegmentsBusy(f"another process held the lock of {self.path} a moment ago")
+        patience = 0 if now < self._busy_until else PATIENCE
         try:
-            return self._segments.append(kind)
+            return self._segments.append(kind, patience)
         except SegmentsBusy:
-            self._busy_until = unpatched.monotonic_ns() + _BACKOFF
+            now = unpatched.monotonic_ns()
+            self._retry_at = now + _RETRY
+            if patience:
+                self._busy_until = now + BACKOFF
             raise
 
     def _write_losses(self) -> None:
