@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Thread, _DummyThread
 from types import CoroutineType, MemberDescriptorType
 from typing import Any
 
@@ -41,7 +42,13 @@ def coroutine_name(native: Any, runtime: str) -> str:
 
 @hidden
 def is_finished(native: Any, runtime: str) -> bool:
-    """Return whether the coroutine of a task has run to its end."""
+    """Return whether the coroutine of a task has run to its end, or a thread has ended.
+
+    ``runtime``: ``none`` for a ``threading.Thread``. A thread that ``threading`` did not start may
+    go on for ever.
+    """
+    if runtime == "none":
+        return not isinstance(native, _DummyThread) and not Thread.is_alive(native)
     coroutine = native.coro if runtime == "trio" else native.get_coro()
     if coroutine is None:  # a task that ended at once drops it
         return True

@@ -136,7 +136,7 @@ def see_running() -> None:
 def _first_outside() -> Task:
     name = f"{threading.current_thread().name} (no task)"
     outside = _outside.task = _define(Task(name, "none", 0))
-    _by_thread.add(threading.current_thread(), outside)
+    outside.ref = _by_thread.add(threading.current_thread(), outside)
     _outside_tasks.append(outside)
     return outside
 
@@ -272,6 +272,8 @@ def note_ended(task: Task) -> None:
 def note_finished(at: int, *, holders_only: bool = True) -> None:
     """Publish the end of tasks that are finished, still referenced, and hold something, or of all.
 
+    The pseudo-task of a thread is finished when the thread has ended.
+
     Called when this package runs anyway: the end of a task does not call it.
     """
     sink = sinks.active.sink
@@ -280,7 +282,9 @@ def note_finished(at: int, *, holders_only: bool = True) -> None:
     for task in known():
         skipped = task.ref is None or (holders_only and not task.open)
         native = None if skipped or task.ref is None else task.ref()
-        if native is None or task.id in _finished or not is_finished(native, task.runtime):
+        collected_thread = not skipped and native is None and task.runtime == "none"
+        finished = collected_thread or (native is not None and is_finished(native, task.runtime))
+        if task.id in _finished or not finished:
             continue
         _finished.add(task.id)
         try:

@@ -109,7 +109,9 @@ def _say(snapshot: Snapshot, rows: list[int]) -> str:
         by = timeline.exit_site[row]
         why = f"its exit began{f' at {snapshot.site_label(by)}' if by else ''} and never ended"
     elif task in timeline.task_ended:
-        why = "its task is done"
+        known = timeline.tasks.get(task)
+        of_thread = known is not None and known.runtime == "none"
+        why = "its thread has ended" if of_thread else "its task is done"
     elif snapshot.end_of(task) == "ended":
         why = "the program is over"
     else:
