@@ -15,6 +15,7 @@ from analysis.findings.child_programs import TIMEOUT, running, wait_for
 from asyncctx_trace.analysis.findings import Finding, find
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.model.events import ProcessEnded
+from asyncctx_trace.native import extension
 from asyncctx_trace.recording.reading.reader import read
 
 STUCK = {
@@ -65,7 +66,38 @@ STUCK = {
             threading.Thread(target=function, daemon=True).start()
         await asyncio.Event().wait()
         """,
+    "a function in the only thread of a pool waits for another one in it": """
+        pool = concurrent.futures.ThreadPoolExecutor(1)
+        def outer():
+            pool.submit(int).result()
+        await asyncio.get_running_loop().run_in_executor(pool, outer)
+        """,
+    "anyio's limiter is full of a thread that asks for the lock of a task that asks for it": """
+        limiter, lock = anyio.CapacityLimiter(1), anyio.Lock()
+        held, full = anyio.Event(), anyio.Event()
+        async def wanted():
+            full.set()
+            async with lock: pass
+        async def first():
+            await held.wait()
+            await anyio.to_thread.run_sync(anyio.from_thread.run, wanted, limiter=limiter)
+        async with anyio.create_task_group() as group:
+            group.start_soon(first)
+            async with lock:
+                held.set()
+                await full.wait()
+                await anyio.to_thread.run_sync(int, limiter=limiter)
+        """,
 }
+
+
+NEED_WATCHDOG = frozenset(
+    {
+        "a function in the only thread of a pool waits for another one in it",
+        "anyio's limiter is full of a thread that asks for the lock of a task that asks for it",
+    }
+)
+"""Certain only because nothing is left that could wake the loop."""
 
 
 def wait_for_deadlock(recording: Path) -> Finding:
@@ -85,7 +117,9 @@ def script_of(folder: Path, body: str) -> Path:
     script = folder / "app.py"
     lines = "".join(f"    {line}\n" for line in dedent(body).strip().splitlines())
     script.write_text(
-        f"import asyncio, queue, threading\n\nasync def main():\n{lines}\nasyncio.run(main())\n"
+        "import asyncio, concurrent.futures, queue, threading\n"
+        "import anyio.from_thread, anyio.to_thread\n\n"
+        f"async def main():\n{lines}\nasyncio.run(main())\n"
     )
     return script
 
@@ -95,6 +129,8 @@ def test_a_deadlock_through_locks_of_threads_is_found_while_it_lasts(
     tmp_path: Path, name: str
 ) -> None:
     """For certain, unless another task may make the call that releases."""
+    if name in NEED_WATCHDOG and extension("asyncctx_trace.instrument") is None:
+        pytest.skip("the watchdog is native code")
     recording = tmp_path / "app.actx"
     with running(script_of(tmp_path, STUCK[name]), recording):
         found = wait_for_deadlock(recording)
@@ -103,6 +139,28 @@ def test_a_deadlock_through_locks_of_threads_is_found_while_it_lasts(
 
 
 CLEAN = {
+    "the function in the thread waits for one in another pool": """
+        pool, other = (concurrent.futures.ThreadPoolExecutor(1) for _ in range(2))
+        def outer():
+            other.submit(int).result()
+        await asyncio.get_running_loop().run_in_executor(pool, outer)
+        """,
+    "anyio's limiter is asked when the lock is free": """
+        limiter, lock = anyio.CapacityLimiter(2), anyio.Lock()
+        held, full = anyio.Event(), anyio.Event()
+        async def wanted():
+            full.set()
+            async with lock: pass
+        async def first():
+            await held.wait()
+            await anyio.to_thread.run_sync(anyio.from_thread.run, wanted, limiter=limiter)
+        async with anyio.create_task_group() as group:
+            group.start_soon(first)
+            async with lock:
+                held.set()
+                await full.wait()
+            await anyio.to_thread.run_sync(int, limiter=limiter)
+        """,
     "the lock is released before the loop is asked": """
         tasks, threads = asyncio.Lock(), threading.Lock()
         loop = asyncio.get_running_loop()
