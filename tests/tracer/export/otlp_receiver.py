@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import grpc
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTracePartialSuccess,
     ExportTraceServiceRequest,
@@ -165,24 +165,27 @@ def over_http() -> Iterator[Receiver]:
 
 
 class _Service(trace_service_pb2_grpc.TraceServiceServicer):
-    def __init__(self, receiver: Receiver, codes: deque[grpc.StatusCode]) -> None:
-        self.receiver, self.codes = receiver, codes
+    def __init__(self, receiver: Receiver, codes: deque[grpc.StatusCode], rejected: int) -> None:
+        self.receiver, self.codes, self.rejected = receiver, codes, rejected
 
     def Export(self, request: Any, context: Any) -> Any:
         self.receiver.headers.append(dict(context.invocation_metadata()))
         if self.codes:
             context.abort(self.codes.popleft(), "not now")
         self.receiver.requests.append(request)
-        return trace_service_pb2.ExportTraceServiceResponse()
+        if not self.rejected:
+            return ExportTraceServiceResponse()
+        said = ExportTracePartialSuccess(rejected_spans=self.rejected, error_message="too old")
+        return ExportTraceServiceResponse(partial_success=said)
 
 
 @contextmanager
-def over_grpc(*codes: grpc.StatusCode) -> Iterator[Receiver]:
+def over_grpc(*codes: grpc.StatusCode, rejected: int = 0) -> Iterator[Receiver]:
     """An endpoint that speaks OTLP/gRPC and answers the first requests with ``codes``."""
     receiver = Receiver()
     server = grpc.server(ThreadPoolExecutor(2))
     trace_service_pb2_grpc.add_TraceServiceServicer_to_server(  # type: ignore[no-untyped-call]  # generated
-        _Service(receiver, deque(codes)), server
+        _Service(receiver, deque(codes), rejected), server
     )
     receiver.address = f"grpc://127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     server.start()

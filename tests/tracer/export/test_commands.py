@@ -65,7 +65,9 @@ def test_export_to_the_endpoint_of_the_environment(
 def test_export_to_an_endpoint_that_does_not_answer(recording: Path, capsys: Any) -> None:
     """It prints the reason, the account and what to do, and fails; the file is unchanged."""
     before = recording.read_bytes(), recording.stat().st_mtime_ns
-    code = asyncctx_trace("export", recording, "--otlp", otlp.unused_address(), "--retry-for", "0")
+    code = asyncctx_trace(
+        "export", recording, "--otlp", otlp.unused_address(), "--retry-for", "100ms"
+    )
 
     said = capsys.readouterr().err
     assert code == 1
@@ -132,7 +134,7 @@ def test_otlp_json_can_be_read_like_a_recording(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["export", "{r}"], "give either --otlp, to send spans, or --format"),
+        (["export", "{r}"], "give one of --otlp or --exporter, to send spans, or --format"),
         (["export", "{r}", "--otlp", "ftp://x"], "is not an OTLP endpoint"),
         (["export", "{r}", "--format", "jaeger", "-o", "{r}"], "is the recording itself"),
         (["export", "missing.actx", "--format", "jaeger"], "missing.actx"),
@@ -231,16 +233,17 @@ def test_run_streams_spans_of_waits_on_request(tmp_path: Path) -> None:
 def test_run_refuses_spans_of_waits_that_go_nowhere(capsys: Any) -> None:
     """Without an endpoint, the option has no meaning."""
     assert asyncctx_trace("run", "--otlp-waits", "app.py") == 2
-    assert "--otlp-waits needs --otlp" in capsys.readouterr().err
+    assert "--otlp-waits needs --otlp or --exporter" in capsys.readouterr().err
 
 
 def test_run_is_not_affected_by_an_endpoint_that_does_not_answer(tmp_path: Path) -> None:
     """The recording is complete; spans that were not sent are counted and can be sent later."""
-    ended = run(tmp_path, otlp.unused_address())
+    address = otlp.unused_address()
+    ended = run(tmp_path, address)
 
     assert (ended.returncode, ended.stdout) == (0, "done\n")
     assert "spans: 0 sent, 0 rejected," in ended.stderr
-    assert "send them later: asyncctx-trace export r.actx --otlp" in ended.stderr
+    assert f"send them later: asyncctx-trace export r.actx --otlp {address}\n" in ended.stderr
     with otlp.over_http() as receiver:
         assert asyncctx_trace("export", tmp_path / "r.actx", "--otlp", receiver.address) == 0
     assert len(receiver.spans) >= 200

@@ -14,6 +14,7 @@ import pytest
 
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.export.delivery.endpoint import endpoint_for
+from asyncctx_trace.export.delivery.exporters import connect
 from asyncctx_trace.export.delivery.sender import Sender
 from asyncctx_trace.importers import http_get, jaeger_query
 from asyncctx_trace.importers.jaeger_query import Jaeger, JaegerError
@@ -139,13 +140,17 @@ def test_an_endless_answer_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatc
 
 
 LIVE = os.environ.get("ASYNCCTX_TEST_JAEGER")
+LIVE_OTLP = os.environ.get("ASYNCCTX_TEST_JAEGER_OTLP") or (
+    f"http://{urlsplit(LIVE or '').hostname}:4318"
+)
+"""Where it takes spans, if that is not its usual port."""
 
 
 @pytest.mark.skipif(LIVE is None, reason="no live Jaeger: set ASYNCCTX_TEST_JAEGER=http://…:16686")
 def test_a_live_jaeger_returns_what_was_sent(spans: list[Span]) -> None:
-    """Sent over OTLP to port 4318, fetched from its query API."""
+    """Sent over OTLP, fetched from its query API."""
     assert LIVE is not None
-    with Sender(endpoint_for(f"http://{urlsplit(LIVE).hostname}:4318")) as sender:
+    with Sender(connect(endpoint_for(LIVE_OTLP))) as sender:
         for _ in sender.send(spans):
             pass
     assert sender.account.complete

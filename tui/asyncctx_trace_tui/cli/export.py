@@ -17,6 +17,7 @@ from asyncctx_trace_tui.cli.output_file import open_output
 from asyncctx_trace_tui.storage.atomic_write import format_size, write_chunks
 
 if TYPE_CHECKING:
+    from asyncctx_trace.export.delivery.exporters import Connection
     from asyncctx_trace.export.delivery.sender import Account
     from asyncctx_trace.sources import Source
     from asyncctx_trace.spans.trace_tree import TraceOptions
@@ -39,6 +40,12 @@ FROM_ENVIRONMENT = ""
     "http://localhost:4318.",
 )
 @click.option("--grpc", is_flag=True, help="Use gRPC (default for port 4317).")
+@click.option(
+    "--exporter",
+    metavar="NAME",
+    help="Send spans by this installed OpenTelemetry exporter, such as `console`, which its own "
+    "environment variables configure.",
+)
 @click.option("--format", "format_", type=click.Choice(FORMATS), help="Convert to this format.")
 @click.option(
     "-o",
@@ -77,50 +84,40 @@ FROM_ENVIRONMENT = ""
 )
 @click.option(
     "--retry-for",
-    type=Duration(bare_unit="s"),
-    default="15s",
-    show_default=True,
+    type=Duration(bare_unit="s", positive=True),
+    default=None,
     metavar="TIME",
-    help="Keep retrying for this long if the endpoint fails.",
+    help="With --otlp: keep trying each batch for this long (default: OTEL_EXPORTER_OTLP_TIMEOUT, "
+    "or 10s).",
 )
 def command(
     file: str,
     otlp: str | None,
     grpc: bool,
+    exporter: str | None,
     format_: str | None,
     output: str,
     new_trace_after: int,
     max_trace_spans: int,
     waits: bool,
     arguments: bool,
-    retry_for: int,
+    retry_for: int | None,
 ) -> None:
-    """Send the recording FILE to an endpoint (--otlp), or convert it (--format).
+    """Send the recording FILE as spans (--otlp, --exporter), or convert it (--format).
 
     FILE may also contain OTLP JSON Lines; - is standard input. Spans have the same ids each time:
     to send those that did not arrive, run the command again.
     """
-    if (otlp is None) == (format_ is None):
+    if sum(way is not None for way in (otlp, exporter, format_)) != 1:
         raise click.UsageError(
-            "give either --otlp, to send spans, or --format, to convert the recording"
+            "give one of --otlp or --exporter, to send spans, or --format, to convert the recording"
         )
-    from asyncctx_trace.sources import open_source
     from asyncctx_trace.spans.trace_tree import TraceOptions
 
     options = TraceOptions(new_trace_after / SECOND, max_trace_spans, arguments, waits)
     if format_ is None:
-        from asyncctx_trace.export.delivery.endpoint import endpoint_for
-        from asyncctx_trace.export.delivery.sender import Sender
-
-        endpoint = endpoint_for(otlp or None, grpc=grpc or None)
-        with Sender(endpoint, retry_for=retry_for / SECOND) as sender:
-            source = open_source(file)
-            _send(sender.send(source.spans(options)))
-        account = sender.account
-        click.echo(f"{endpoint}: {account}", err=True)
-        _print_left_out(source)
+        account = _send(file, options, _receiver(otlp, grpc, exporter, retry_for))
         if not account.complete:
-            _print_problems(account, file)
             sys.exit(1)
         return
     _refuse_own_file(file, output)
@@ -132,6 +129,8 @@ def command(
             out.write(shown)
         return
     show_progress = _progress(output)
+    from asyncctx_trace.sources import open_source
+
     try:
         show_progress(0)
         source = open_source(file)
@@ -192,13 +191,40 @@ def _refuse_own_file(file: str, output: str) -> None:
         raise click.UsageError(f"{output} is the recording itself: choose another file")
 
 
-def _send(progress: Iterable[Account]) -> None:
+def _receiver(
+    otlp: str | None, grpc: bool, exporter: str | None, retry_for: int | None
+) -> tuple[str, Connection]:
+    """Return the name of what is sent to, and the connection to it."""
+    from asyncctx_trace.export.delivery.endpoint import endpoint_for
+    from asyncctx_trace.export.delivery.exporters import connect, connect_by_name
+
+    if exporter is not None:
+        return exporter, connect_by_name(exporter)
+    endpoint = endpoint_for(otlp or None, grpc=grpc or None)
+    return str(endpoint), connect(endpoint, None if retry_for is None else retry_for / SECOND)
+
+
+def _send(file: str, options: TraceOptions, receiver: tuple[str, Connection]) -> Account:
+    """Send the spans of ``file``; print how many, and what went wrong."""
+    from asyncctx_trace.export.delivery.sender import Sender
+    from asyncctx_trace.sources import open_source
+
+    name, connection = receiver
     interactive = sys.stderr.isatty()
-    for account in progress:
-        if interactive:
-            click.echo(f"\r{account} …", nl=False, err=True)
-    if interactive:
-        click.echo("\r\x1b[K", nl=False, err=True)
+    with Sender(connection) as sender:
+        source = open_source(file)
+        try:
+            for account in sender.send(source.spans(options)):
+                if interactive:
+                    click.echo(f"\r{account} …", nl=False, err=True)
+        finally:
+            if interactive:
+                click.echo("\r\x1b[K", nl=False, err=True)
+            click.echo(f"{name}: {sender.account}", err=True)
+    _print_left_out(source)
+    if not sender.account.complete:
+        _print_problems(sender.account, file)
+    return sender.account
 
 
 def _print_problems(account: Account, file: str) -> None:
@@ -208,7 +234,7 @@ def _print_problems(account: Account, file: str) -> None:
         click.echo(
             f"asyncctx-trace: {plain(problem)}" + (f" ({times}×)" if times > 1 else ""), err=True
         )
-    if account.failed and file != "-":
+    if account.undelivered and file != "-":
         click.echo(
             f"asyncctx-trace: to send the rest, run the same command again ({file} is unchanged)",
             err=True,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from asyncctx_trace.export.delivery.endpoint import endpoint_for, is_address
 from asyncctx_trace.recording.format import SUFFIX
 from asyncctx_trace.runtime.redaction_setting import redaction_is_set
 from asyncctx_trace.runtime.ring_settings import ring_settings
@@ -23,7 +24,7 @@ from asyncctx_trace_tui.run.targets import python_arguments
 
 if TYPE_CHECKING:
     from asyncctx_trace.analysis.summary.checks import Checks
-    from asyncctx_trace.export.delivery.stream import OtlpStream
+    from asyncctx_trace.export.delivery.stream import SpanStream
 
 __all__ = ["command"]
 
@@ -43,7 +44,7 @@ class _LikePython(click.Command):
         while rest and rest[0].startswith("-") and rest[0] not in ("-m", "--"):
             option = rest.popleft()
             if option == "--otlp":  # the URL is optional, and a target is not a URL
-                url = rest.popleft() if rest and "://" in rest[0] else ""
+                url = rest.popleft() if rest and is_address(rest[0]) else ""
                 options.append(f"--otlp={url}")
                 continue
             options.append(option)
@@ -125,9 +126,15 @@ class _LikePython(click.Command):
     help="Send spans to an OTLP endpoint, such as Jaeger, while the program runs.",
 )
 @click.option(
+    "--exporter",
+    metavar="NAME",
+    help="Send spans by this installed OpenTelemetry exporter instead of --otlp.",
+)
+@click.option(
     "--otlp-waits",
     is_flag=True,
-    help="With --otlp: make a span of each wait for a task, queue, event and the like as well.",
+    help="With --otlp or --exporter: make a span of each wait for a task, queue, event and the "
+    "like as well.",
 )
 @click.option(
     "--spans",
@@ -163,6 +170,7 @@ def command(
     exclude: tuple[str, ...],
     everything: bool,
     otlp: str | None,
+    exporter: str | None,
     otlp_waits: bool,
     spans: bool,
     waits: str | None,
@@ -175,8 +183,7 @@ def command(
     installed command such as pytest, or of a bundled scenario. On a terminal, the app opens and
     shows the program while it runs.
     """
-    if otlp_waits and otlp is None:
-        raise click.UsageError("--otlp-waits needs --otlp")
+    _require_one_receiver(otlp, exporter, otlp_waits)
     options: dict[str, Any] = {
         "include": _names(include),
         "exclude": _names(exclude),
@@ -193,7 +200,7 @@ def command(
     recording = _recording_path(output, arguments)
     headless = headless or quiet or not _is_interactive()
     # Report an unusable endpoint before the program starts.
-    stream = None if otlp is None else _stream(recording, otlp, waits=otlp_waits)
+    stream = _stream(recording, otlp, exporter, waits=otlp_waits)
 
     def start() -> Program:
         program = Program(
@@ -224,13 +231,20 @@ def command(
     elif checks or (headless and not quiet):
         failed = _report(program, checks, printed=headless and not quiet)
     if stream is not None:
-        _finish_stream(stream, recording)
+        _finish_stream(stream, recording, otlp, exporter)
     if not quiet:
         _echo(f"recording: {recording}")
         _print_dumps(recording, options["dump_options"].get("dumps"))
     if program.left_running:
         _print_left_running(program)
     sys.exit(_shell_exit_code(code) or (FAILED if failed else 0))
+
+
+def _require_one_receiver(otlp: str | None, exporter: str | None, waits: bool) -> None:
+    if otlp is not None and exporter is not None:
+        raise click.UsageError("give either --otlp or --exporter")
+    if waits and otlp is None and exporter is None:
+        raise click.UsageError("--otlp-waits needs --otlp or --exporter")
 
 
 def _report(program: Program, checks: Checks | None, *, printed: bool) -> list[str]:
@@ -256,7 +270,9 @@ def _report(program: Program, checks: Checks | None, *, printed: bool) -> list[s
     return failed
 
 
-def _finish_stream(stream: OtlpStream, recording: Path) -> None:
+def _finish_stream(
+    stream: SpanStream, recording: Path, otlp: str | None, exporter: str | None
+) -> None:
     """Send the last spans, and print how many were sent and what failed."""
     from asyncctx_trace.model.text import plain
 
@@ -264,8 +280,16 @@ def _finish_stream(stream: OtlpStream, recording: Path) -> None:
     _echo(f"spans: {account}")
     for problem in account.problems:
         _echo(f"asyncctx-trace: {plain(problem)}")
-    if account.failed:
-        _echo(f"send them later: asyncctx-trace export {shlex.quote(str(recording))} --otlp")
+    if account.undelivered:
+        to = f"--exporter {shlex.quote(exporter)}" if exporter else f"--otlp {_repeated(otlp)}"
+        _echo(f"send them later: asyncctx-trace export {shlex.quote(str(recording))} {to}".rstrip())
+
+
+def _repeated(url: str | None) -> str:
+    """Return ``url`` as an argument, without what must not be printed."""
+    from asyncctx_trace.model.urls import hide_secrets
+
+    return shlex.quote(hide_secrets(url)) if url else ""
 
 
 def _print_dumps(recording: Path, folder: str | None) -> None:
@@ -288,10 +312,14 @@ def _echo(line: str) -> None:
         click.echo(line, err=True)
 
 
-def _stream(recording: Path, url: str, *, waits: bool) -> OtlpStream:
-    from asyncctx_trace.export.delivery.stream import OtlpStream
+def _stream(recording: Path, url: str | None, exporter: str | None, *, waits: bool) -> SpanStream:
+    from asyncctx_trace.export.delivery.exporters import connect, connect_by_name
+    from asyncctx_trace.export.delivery.stream import FINISH_WITHIN, SpanStream
 
-    return OtlpStream(recording, url or None, waits=waits)
+    if exporter is not None:
+        return SpanStream(recording, connect_by_name(exporter), waits=waits)
+    connection = connect(endpoint_for(url or None), FINISH_WITHIN)
+    return SpanStream(recording, connection, waits=waits)
 
 
 def _is_interactive() -> bool:

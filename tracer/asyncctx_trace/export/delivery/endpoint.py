@@ -1,41 +1,34 @@
-"""The endpoint that spans are sent to: from the command line or OTEL_EXPORTER_OTLP_*."""
+"""The OTLP endpoint that spans are sent to: from the command line or OTEL_EXPORTER_OTLP_*."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
-from urllib.parse import unquote, urlsplit, urlunsplit
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit, urlunsplit
 
 from asyncctx_trace.errors import AsyncctxTraceError
 from asyncctx_trace.model.urls import hide_secrets
 
-__all__ = ["DEFAULT_URL", "InvalidEndpoint", "Endpoint", "endpoint_for"]
+__all__ = ["DEFAULT_URL", "InvalidEndpoint", "Endpoint", "endpoint_for", "is_address"]
 
 DEFAULT_URL = "http://localhost:4318"
-_TIMEOUT = 10.0
 _PATH = "/v1/traces"
 _GRPC_PORT = 4317
+_ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[\w.-]+):\d{1,5}(/.*)?")
 
 
 class InvalidEndpoint(AsyncctxTraceError):
-    """The URL or a setting of the endpoint is invalid."""
+    """The URL of the endpoint, or a variable that selects it, is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An OTLP endpoint, with protocol, headers and certificates."""
+    """An OTLP endpoint. Everything else is a setting of the SDK's exporter."""
 
     url: str
     """With the path for HTTP; ``http://host:port`` for gRPC, ``https`` for gRPC over TLS."""
     grpc: bool = False
-    headers: dict[str, str] = field(default_factory=dict)
-    timeout: float = _TIMEOUT
-    """Seconds for one request."""
-    compressed: bool = False
-    certificate: str | None = None
-    """File with the certificates to trust instead of those of the system."""
-    client_certificate: str | None = None
-    client_key: str | None = None
 
     def __str__(self) -> str:
         return hide_secrets(self.url)
@@ -44,8 +37,7 @@ class Endpoint:
 def endpoint_for(url: str | None = None, *, grpc: bool | None = None) -> Endpoint:
     """Return the endpoint ``url``; what is not passed is taken from the environment.
 
-    ``OTEL_EXPORTER_OTLP_TRACES_*`` takes precedence over ``OTEL_EXPORTER_OTLP_*``. Timeouts are in
-    seconds, as in OpenTelemetry's Python SDK.
+    ``OTEL_EXPORTER_OTLP_TRACES_*`` takes precedence over ``OTEL_EXPORTER_OTLP_*``.
 
     Raises:
         InvalidEndpoint: The URL or a variable is invalid.
@@ -80,23 +72,13 @@ def endpoint_for(url: str | None = None, *, grpc: bool | None = None) -> Endpoin
     elif not whole and not path.rstrip("/").endswith(_PATH):
         path = path.rstrip("/") + _PATH
     secure = parts.scheme in ("https", "grpcs")
-    timeout = _env("TIMEOUT")
-    try:
-        seconds = float(timeout) if timeout else _TIMEOUT
-    except ValueError:
-        raise InvalidEndpoint(
-            f"invalid OTEL_EXPORTER_OTLP_TIMEOUT {timeout!r}; use a number of seconds"
-        ) from None
-    return Endpoint(
-        urlunsplit(("https" if secure else "http", parts.netloc, path, parts.query, "")),
-        grpc,
-        _headers(),
-        seconds,
-        _env("COMPRESSION") == "gzip",
-        _env("CERTIFICATE"),
-        _env("CLIENT_CERTIFICATE"),
-        _env("CLIENT_KEY"),
-    )
+    scheme = "https" if secure else "http"
+    return Endpoint(urlunsplit((scheme, parts.netloc, path, parts.query, "")), grpc)
+
+
+def is_address(text: str) -> bool:
+    """Return whether ``text`` is a URL, or a host and a port as in ``collector:4317``."""
+    return "://" in text or _ADDRESS.fullmatch(text) is not None
 
 
 def _env(name: str) -> str | None:
@@ -105,13 +87,3 @@ def _env(name: str) -> str | None:
         if value:
             return value
     return None
-
-
-def _headers() -> dict[str, str]:
-    headers = {}
-    for variable in ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"):
-        for pair in os.environ.get(variable, "").split(","):
-            key, equals, value = pair.partition("=")
-            if equals:
-                headers[unquote(key.strip()).lower()] = unquote(value.strip())
-    return headers

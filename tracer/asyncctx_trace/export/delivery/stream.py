@@ -9,20 +9,21 @@ from dataclasses import replace
 from pathlib import Path
 
 from asyncctx_trace.errors import RecordingError
-from asyncctx_trace.export.delivery.endpoint import Endpoint, endpoint_for
-from asyncctx_trace.export.delivery.sender import BATCH, Account, Sender
-from asyncctx_trace.export.delivery.transports import DeliveryFailed
+from asyncctx_trace.export.delivery.exporters import Connection
+from asyncctx_trace.export.delivery.sender import BATCH, Account, DeliveryFailed, Sender
 from asyncctx_trace.model.constants import NEW_TRACE_AFTER
 from asyncctx_trace.recording.reading.reader import Recording
 from asyncctx_trace.spans.from_events import SpanBuilder
 from asyncctx_trace.spans.span import Span
 from asyncctx_trace.spans.trace_tree import TraceOptions
 
-__all__ = ["OtlpStream"]
+__all__ = ["FINISH_WITHIN", "SpanStream"]
 
+FINISH_WITHIN = 5.0
+"""Seconds that sending may take at the end of the program."""
 _INTERVAL = 0.5
-_FIRST_PAUSE = 0.5
-"""Seconds until the first retry at the end; each further one takes twice as long."""
+_LAST_PAUSE = 0.5
+"""Seconds until an attempt at the end is repeated."""
 _MARGIN = 1.0
 """Seconds that the thread gets to end after its deadline."""
 _PAUSE = 5.0
@@ -31,36 +32,31 @@ _QUEUE_LIMIT = 100_000
 """Spans that wait for an endpoint that does not answer; further ones are counted as failed."""
 
 
-class OtlpStream:
+class SpanStream:
     """Follows the recording ``path`` in a thread, and sends the spans of what has ended.
 
     Start it when the recording exists::
 
-        stream = OtlpStream(path, url)
+        stream = SpanStream(path, connect(endpoint_for(url), FINISH_WITHIN))
         stream.start()
         ...
         account = stream.finish()
 
     What could not be sent is counted in the account; ``export`` can send it later, with the same
     ids.
-
-    Raises:
-        AsyncctxTraceError: The endpoint is invalid, or a package is missing.
     """
 
     def __init__(
         self,
         path: Path,
-        endpoint: Endpoint | str | None = None,
+        connection: Connection,
         *,
         new_trace_after: float = NEW_TRACE_AFTER,
-        finish_within: float = 5.0,
+        finish_within: float = FINISH_WITHIN,
         waits: bool = False,
     ) -> None:
         self.path = path
-        if not isinstance(endpoint, Endpoint):
-            endpoint = endpoint_for(endpoint)
-        self._sender = Sender(endpoint)
+        self._sender = Sender(connection)
         self._finish_within = finish_within
         self._deadline = 0.0
         self._options = TraceOptions(new_trace_after, waits=waits)
@@ -84,8 +80,14 @@ class OtlpStream:
         What cannot be sent by then is counted as failed.
         """
         self._deadline = time.monotonic() + self._finish_within
+        self._sender.end_within(self._finish_within)
+        # Ends the pauses between the retries of an exporter.
+        timer = threading.Timer(self._finish_within, self._sender.stop)
+        timer.daemon = True
+        timer.start()
         self._stop.set()
         self._thread.join(self._finish_within + _MARGIN)
+        timer.cancel()
         account = self._sender.account
         if not self._thread.is_alive():
             return account
@@ -123,39 +125,31 @@ class OtlpStream:
 
     def _send_waiting(self) -> None:
         while self._waiting and time.monotonic() >= self._not_before and not self._stop.is_set():
-            # No longer than the end may take: what is recorded by then is to be counted.
-            wait = self._send_batch(self._finish_within)
-            if wait is not None:
-                self._not_before = time.monotonic() + wait
+            if not self._send_batch():
+                self._not_before = time.monotonic() + _PAUSE
         while len(self._waiting) > _QUEUE_LIMIT:
             self._waiting.popleft()
             self.account.failed += 1
 
     def _send_rest(self) -> None:
         """Send until nothing is left or the deadline has passed."""
-        pause = _FIRST_PAUSE
-        while self._waiting and (left := self._deadline - time.monotonic()) > 0:
-            wait = self._send_batch(left)
-            if wait is not None:
-                wait = pause if wait == _PAUSE else wait
-                pause *= 2
-                if wait >= self._deadline - time.monotonic():
+        while self._waiting and time.monotonic() < self._deadline:
+            if not self._send_batch():
+                left = self._deadline - time.monotonic()
+                if left <= _LAST_PAUSE:
                     break
-                time.sleep(wait)
+                time.sleep(_LAST_PAUSE)
 
-    def _send_batch(self, timeout: float) -> float | None:
-        """Send the oldest batch; return how many seconds to wait if it must be sent again.
-
-        The answer has to come within ``timeout`` seconds.
-        """
+    def _send_batch(self) -> bool:
+        """Send the oldest batch; return false if it stays because it may be delivered later."""
         batch = [self._waiting[i] for i in range(min(BATCH, len(self._waiting)))]
         try:
-            self._sender.deliver(batch, timeout)
+            self._sender.deliver(batch)
         except DeliveryFailed as problem:
             self.account.add_problem(str(problem))
             if problem.retryable:
-                return _PAUSE if problem.retry_after is None else problem.retry_after
+                return False
             self.account.failed += len(batch)
         for _ in batch:
             self._waiting.popleft()
-        return None
+        return True
