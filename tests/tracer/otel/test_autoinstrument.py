@@ -9,6 +9,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
+import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -29,13 +30,15 @@ asyncio.run(main())
 
 def instrumented(tmp_path: Path, **environment: str) -> list[str]:
     """Return the names of the spans of a program that does not mention asyncctx-trace."""
+    exporters = ["--traces_exporter", "console"]
+    exporters += ["--metrics_exporter", "none", "--logs_exporter", "none"]
+    if "OTEL_CONFIG_FILE" in environment:
+        exporters = []
     (tmp_path / "app.py").write_text(PROGRAM)
     ended = subprocess.run(
         [
             str(Path(sysconfig.get_path("scripts"), "opentelemetry-instrument")),
-            *("--traces_exporter", "console"),
-            *("--metrics_exporter", "none"),
-            *("--logs_exporter", "none"),
+            *exporters,
             sys.executable,
             "app.py",
         ],
@@ -46,7 +49,9 @@ def instrumented(tmp_path: Path, **environment: str) -> list[str]:
         env={**os.environ, **environment},
         check=False,
     )
-    assert (ended.returncode, ended.stderr) == (0, "")
+    said = ended.stderr.splitlines()
+    ours = [line for line in said if not line.startswith("OTEL_CONFIG_FILE is set; ignoring")]
+    assert (ended.returncode, ours) == (0, [])
     names, text, decoder = [], ended.stdout.strip(), json.JSONDecoder()
     while text:
         span, end = decoder.raw_decode(text)
@@ -66,6 +71,40 @@ def test_opentelemetry_instrument_traces_a_program(tmp_path: Path) -> None:
 def test_it_can_be_disabled(tmp_path: Path) -> None:
     """By its name, like other instrumentations."""
     assert instrumented(tmp_path, OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="asyncctx_trace") == []
+
+
+CONFIGURATION = """\
+file_format: "1.0"
+tracer_provider:
+  processors:
+    - simple:
+        exporter:
+          console: {}
+instrumentation/development:
+  python:
+    asyncctx_trace:
+      %s
+"""
+
+
+@pytest.mark.parametrize(
+    ("option", "names"),
+    [
+        ("max_trace_spans: 100", ["enter", "body", "exit", "async with"]),
+        ("exclude: [app]", []),
+        ("exclude: [app]\n      enabled: true", []),
+    ],
+)
+def test_declarative_configuration_selects_what_is_traced(
+    tmp_path: Path, option: str, names: list[str]
+) -> None:
+    """OTEL_CONFIG_FILE has the last word, although opentelemetry-instrument instruments, too."""
+    config = tmp_path / "otel.yaml"
+    config.write_text(CONFIGURATION % option)
+
+    found = instrumented(tmp_path, OTEL_CONFIG_FILE=str(config))
+
+    assert [name.partition(" asyncio.Lock")[0] for name in found] == names
 
 
 def test_uninstrument_restores_everything() -> None:

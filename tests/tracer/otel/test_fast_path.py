@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from opentelemetry.context import attach, detach
 from opentelemetry.exporter.otlp.proto.common._internal import trace_encoder
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
@@ -167,6 +168,28 @@ def test_closing_telemetry_restores_the_encoder() -> None:
     telemetry.close()
 
     assert vars(trace_encoder)[OWN_ENCODER.__name__] is OWN_ENCODER
+
+
+def test_the_exporter_that_is_installed_encodes_copies(kept: MemoryExporter) -> None:
+    """Called as it calls itself: a version that is built in another way fails this test."""
+    telemetry = configure(tracer_provider=TracerProvider(shutdown_on_exit=False))
+    try:
+        encoder = vars(trace_encoder)[OWN_ENCODER.__name__]
+        encode_spans(kept.spans)
+    finally:
+        telemetry.close()
+
+    assert encoder.copied > 20
+
+
+def test_the_exporter_is_left_alone_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever patches it, or debugs it, can turn ours off."""
+    monkeypatch.setenv("ASYNCCTX_TRACE_PATCH_EXPORTER", "off")
+    telemetry = configure(tracer_provider=TracerProvider(shutdown_on_exit=False))
+    try:
+        assert vars(trace_encoder)[OWN_ENCODER.__name__] is OWN_ENCODER
+    finally:
+        telemetry.close()
 
 
 def test_started_spans_are_the_same_as_those_of_the_fast_path(trace: Any) -> None:

@@ -22,11 +22,19 @@ if TYPE_CHECKING:
 
     from asyncctx_trace.otel.sdk_patches.provider_patch import ProviderPatch
 
-__all__ = ["Telemetry", "before_fork", "configure", "discover_providers", "restart_in_child"]
+__all__ = [
+    "QUEUE_LIMIT",
+    "Telemetry",
+    "before_fork",
+    "configure",
+    "discover_providers",
+    "restart_in_child",
+]
 
 _NAME = "asyncctx_trace"
 """Our name in OTEL_PYTHON_DISABLED_INSTRUMENTATIONS."""
-_QUEUE_LIMIT = 131_072
+QUEUE_LIMIT = 131_072
+"""Acquisitions that may wait to become spans."""
 
 P = TypeVar("P")
 
@@ -175,7 +183,7 @@ def configure(
     meter_provider: MeterProvider | None = None,
     new_trace_after: float = NEW_TRACE_AFTER,
     max_trace_spans: int = MAX_TRACE_SPANS,
-    queue_limit: int = _QUEUE_LIMIT,
+    queue_limit: int = QUEUE_LIMIT,
 ) -> Telemetry:
     """Make spans and metrics of the acquisitions in this process.
 

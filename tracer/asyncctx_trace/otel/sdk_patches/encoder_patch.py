@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 from asyncctx_trace.otel.strategies.ready_spans import ReadySpan
 
-__all__ = ["PatchedEncoder", "patch_encoder", "unpatch_encoder"]
+__all__ = ["OPT_OUT", "PatchedEncoder", "patch_encoder", "unpatch_encoder"]
 
+OPT_OUT = "ASYNCCTX_TRACE_PATCH_EXPORTER"
+"""The environment variable that, set to ``0``, ``false`` or ``off``, leaves the exporter alone."""
 _ENCODER = "opentelemetry.exporter.otlp.proto.common._internal.trace_encoder"
 _ENCODE = "_encode_resource_spans"
 _TEMPLATES = 1024
@@ -132,7 +135,12 @@ class _Template:
 
 
 def patch_encoder() -> None:
-    """Patch the exporter's encoder if it is loaded, is not patched, and has the known function."""
+    """Patch the exporter's encoder if it is loaded, is not patched, and has the known function.
+
+    Nothing is patched if :data:`OPT_OUT` says so.
+    """
+    if os.environ.get(OPT_OUT, "").strip().lower() in ("0", "false", "off", "no"):
+        return
     encoder = sys.modules.get(_ENCODER)
     own = getattr(encoder, _ENCODE, None)
     if own is not None and not isinstance(own, PatchedEncoder):
