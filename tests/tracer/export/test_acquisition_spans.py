@@ -19,7 +19,7 @@ _PHASES = (names.ENTER, names.BODY, names.EXIT, names.LIFECYCLE)
 
 def independent(span: Span) -> tuple[object, ...]:
     """Return what of a span does not depend on other acquisitions."""
-    excluded = (names.WAITERS_BEFORE, names.BLOCKERS)
+    excluded = (names.WAITERS_BEFORE, names.BLOCKERS, names.LET_IN_BY, names.LET_IN_BY_TASK)
     attributes = {key: value for key, value in span.attributes.items() if key not in excluded}
     parent = None if span.attributes[names.PHASE] == names.LIFECYCLE else span.parent
     return parent, span.name, span.start, attributes, span.error

@@ -219,6 +219,31 @@ def test_run_streams_spans(tmp_path: Path) -> None:
     assert {resource["service.name"] for resource in receiver.resources} == {"app"}
 
 
+def test_run_takes_an_address_for_the_endpoint_and_sends_nothing_unasked(tmp_path: Path) -> None:
+    """`--otlp host:port app.py`, as the documentation of collectors has it."""
+    (tmp_path / "app.py").write_text(PROGRAM)
+    command = [sys.executable, "-m", "asyncctx_trace_tui", "run", "-q", "-o", "r.actx"]
+    with otlp.over_http() as receiver:
+        address = receiver.address.removeprefix("http://")
+        options = ["--otlp", address, "--overwrite"]
+        told = [
+            subprocess.run(
+                [*command, *given, "app.py"],
+                cwd=tmp_path,
+                env={**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.address},
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            for given in ([], options)
+        ]
+
+    assert [ended.stdout for ended in told] == ["done\n"] * 2
+    assert told[0].stderr == ""
+    assert f"spans: {len(receiver.spans)} sent, 0 rejected, 0 failed" in told[1].stderr
+    assert receiver.spans
+
+
 def test_run_streams_spans_of_waits_on_request(tmp_path: Path) -> None:
     """They are in the recording in any case."""
     program = PROGRAM.replace("            pass", "            await asyncio.sleep(0.001)")

@@ -210,7 +210,7 @@ def test_started_spans_are_the_same_as_those_of_the_fast_path(trace: Any) -> Non
                         (key, value)
                         for key, value in span.attributes.items()
                         if key not in ("watched", "asyncctx.acquisition.id", "asyncctx.resource.id")
-                        and not key.startswith("asyncctx.task.")
+                        and not key.startswith(("asyncctx.task.", "asyncctx.let_in_by."))
                     ),
                     getattr(spans.get(span.parent.span_id), "name", "far") if span.parent else None,
                     [dict(link.attributes) for link in span.links],

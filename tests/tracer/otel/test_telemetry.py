@@ -17,13 +17,21 @@ from typing import Any
 
 import pytest
 from opentelemetry import trace as api
+from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.export import (
+    BatchSpanProcessor,
+    SimpleSpanProcessor,
+    SpanExporter,
+    SpanExportResult,
+)
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import NoOpTracerProvider
 
 from asyncctx_trace import Telemetry, configure, traced
 from asyncctx_trace.instrument import sinks
+from asyncctx_trace.model import conventions as names
 
 from .test_spans import Manager, pass_through
 
@@ -409,6 +417,43 @@ def test_an_endless_chain_of_tasks_keeps_nothing_alive(trace: Any) -> None:
 
     assert kept[0] < 5
     assert len(tracing.named("async with link")) == 51
+
+
+def test_histograms_refer_to_spans_as_their_exemplars(metrics: InMemoryMetricReader) -> None:
+    """From a slow bucket, a viewer leads to an acquisition that was as slow."""
+    exporter, spans = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
+    spans.add_span_processor(SimpleSpanProcessor(exporter))
+    telemetry = configure(
+        tracer_provider=spans, meter_provider=MeterProvider([metrics], shutdown_on_exit=False)
+    )
+
+    async def main() -> None:
+        async with traced(asyncio.Lock(), name="db lock"):
+            raise OSError("refused")
+
+    with pytest.raises(OSError, match="refused"):
+        asyncio.run(main())
+    telemetry.close()
+
+    data = metrics.get_metrics_data()
+    assert data is not None
+    measured = [
+        point
+        for metric in data.resource_metrics[0].scope_metrics[0].metrics
+        for point in metric.data.data_points
+        if metric.name.endswith(".duration")
+    ]
+    *_, whole = exporter.get_finished_spans()
+    context = whole.get_span_context()
+    assert context is not None
+    assert whole.attributes is not None
+    assert whole.attributes["error.type"] == "OSError"
+    assert whole.instrumentation_scope is not None
+    assert whole.instrumentation_scope.schema_url == names.SCHEMA_URL
+    assert len(measured) == 3
+    for point in measured:
+        (exemplar,) = point.exemplars
+        assert exemplar.span_id == context.span_id
 
 
 def test_metrics_have_durations_waiters_and_holders(

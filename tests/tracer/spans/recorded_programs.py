@@ -95,6 +95,37 @@ class Session:
         await self._lock.__aexit__(None, None, None)
 
 
+class Connecting:
+    """Holds a lock while it connects, and no longer."""
+
+    async def __aenter__(self) -> None:
+        async with traced(asyncio.Lock(), name="connecting"):
+            await asyncio.sleep(0)
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.sleep(0)
+
+
+async def connects_in_enter() -> None:
+    """Acquire and release a lock in the enter of a manager."""
+    async with traced(Connecting(), name="connection"):
+        await asyncio.sleep(0)
+
+
+async def queue_of_three() -> None:
+    """Let three tasks queue for a lock."""
+    lock = traced(asyncio.Lock(), name="lock")
+
+    async def worker() -> None:
+        async with lock:
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(3):
+            group.create_task(worker(), name=f"worker-{number}")
+
+
 async def acquires_in_enter() -> None:
     """Acquire a lock from the enter of a manager to its exit."""
     async with traced(Session(), name="outer"):

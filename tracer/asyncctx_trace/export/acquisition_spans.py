@@ -21,7 +21,9 @@ from asyncctx_trace.spans.span import Span
 __all__ = ["spans_of_acquisition"]
 
 _PHASES = (names.ENTER, names.BODY, names.EXIT, names.LIFECYCLE)
-_DEPEND_ON_OTHERS = (names.WAITERS_BEFORE, names.BLOCKERS)
+_DEPEND_ON_OTHERS = (
+    names.WAITERS_BEFORE, names.BLOCKERS, names.LET_IN_BY, names.LET_IN_BY_TASK,
+)  # fmt: skip
 """Attributes that depend on other acquisitions."""
 
 
@@ -29,7 +31,7 @@ def spans_of_acquisition(timeline: Timeline, row: int, anchor: Anchor) -> list[S
     """Return the spans of the acquisition in ``row``: its phases, then the lifecycle.
 
     They are those of an export with the ``anchor`` of the recording, but for what depends on other
-    acquisitions: traces, links, the parent of the lifecycle, and two attributes of the enter.
+    acquisitions: traces, links, the parent of the lifecycle, and who blocked the enter.
     """
     builder = SpanBuilder(anchor)
     spans = list(builder.add(_events(timeline, timeline.acquisition(row))))

@@ -12,10 +12,10 @@ HIDDEN_FILE: Final = "<importlib._bootstrap of asyncctx_trace>"
 ``warnings.warn`` skips frames whose file name contains both ``importlib`` and ``_bootstrap``.
 """
 
-MAX_TRACE_SPANS: Final = 10_000
+MAX_TRACE_SPANS: Final = 8_000
 """Spans of a trace from which on an acquisition begins a new, linked one.
 
-Back ends limit the size of a trace; 10,000 spans are about 3 MB, and Grafana Tempo accepts 5 MB.
+Back ends limit the size of a trace; 8,000 spans are about 4 MB, and Grafana Tempo accepts 5 MB.
 """
 
 NEW_TRACE_AFTER: Final = 300.0

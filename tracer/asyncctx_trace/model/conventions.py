@@ -6,6 +6,8 @@ from typing import Final
 
 SCOPE: Final = "asyncctx_trace"
 """Name of the instrumentation scope."""
+SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.33.0"
+"""The version of the semantic conventions in which the names below are stable."""
 
 # -- span names: few, so that backends can group by them ------------------------------------------
 LIFECYCLE_PREFIX: Final = "async with "
@@ -21,6 +23,8 @@ CODE_FILE_PATH: Final = "code.file.path"
 CODE_LINE_NUMBER: Final = "code.line.number"
 CODE_FUNCTION_NAME: Final = "code.function.name"
 THREAD_NAME: Final = "thread.name"
+FAILURE_TYPE: Final = "error.type"
+"""On spans with the status ERROR; :data:`ERROR_TYPE` is on cancelled phases as well."""
 EXCEPTION_EVENT: Final = "exception"
 EXCEPTION_TYPE: Final = "exception.type"
 EXCEPTION_MESSAGE: Final = "exception.message"
@@ -71,6 +75,10 @@ COLLECTED_EVENT: Final = "asyncctx.collected"
 WAITERS_BEFORE: Final = "asyncctx.waiters_before"
 BLOCKERS: Final = "asyncctx.blocked_by.count"
 
+# -- own attributes, on the body span -------------------------------------------------------------
+LET_IN_BY: Final = "asyncctx.let_in_by.acquisition.id"
+LET_IN_BY_TASK: Final = "asyncctx.let_in_by.task.name"
+
 # -- own attributes, on the exit span -------------------------------------------------------------
 EXIT_TASK_ID: Final = "asyncctx.exit.task.id"
 EXIT_TASK_NAME: Final = "asyncctx.exit.task.name"
@@ -111,6 +119,7 @@ STALL_STACK: Final = "asyncctx.stall.stack"
 # -- own attributes, on links ---------------------------------------------------------------------
 LINK_KIND: Final = "asyncctx.link.kind"
 BLOCKED_BY: Final = "blocked_by"
+BLOCKS: Final = "blocks"
 ENTERED_IN: Final = "entered_in"
 WOKEN_BY: Final = "woken_by"
 
@@ -136,6 +145,36 @@ SPAN_KINDS: Final = ("unspecified", "internal", "server", "client", "producer", 
 
 OUTCOMES: Final = ("", "ok", "error", "cancelled", "timed_out")
 """The names of outcomes; the index is the value of ``Outcome``."""
+
+
+def task_span_name(coroutine: str) -> str:
+    """Return the name of the span of a task that runs ``coroutine``, a qualified name."""
+    name = coroutine.rpartition(".")[2]
+    return f"{TASK} {name}" if name else TASK
+
+
+def qualified_function(file: str, function: str) -> str:
+    """Return ``code.function.name``: ``function`` with the module that ``file`` is likely to be.
+
+    Below ``site-packages`` that is the path from there, elsewhere the name of the file.
+    """
+    return f"{_module(file)}.{function}" if function else ""
+
+
+def unqualified_function(file: str, name: str) -> str:
+    """Return the function that :func:`qualified_function` has made ``name`` of."""
+    return name.removeprefix(f"{_module(file)}.")
+
+
+def _module(file: str) -> str:
+    words = file.replace("\\", "/").removesuffix(".py").split("/")
+    for folder in ("site-packages", "dist-packages"):
+        if folder in words[:-1]:
+            words = words[words.index(folder) + 1 :]
+            break
+    else:
+        words = words[-2:] if words[-1] == "__init__" else words[-1:]
+    return ".".join(words[:-1] if words[-1] == "__init__" and len(words) > 1 else words)
 
 
 def span_name(resource: str) -> str:

@@ -18,7 +18,7 @@ An acquisition refers to the state of its strategy by ``spans`` and to that of t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from opentelemetry.context import Context
@@ -61,6 +61,8 @@ class Progress:
     ``waiters_before``   when it begins to wait for a resource with a limit
     ``blocker_count``    when the wait ends
     ``blockers``         when the wait ends; cleared when it is finished
+    ``let_in_by``        when the wait ends
+    ``blocked``          when such a wait or its own exit ends; cleared when it is finished
     ===================  ==================================================
     """
 
@@ -72,6 +74,10 @@ class Progress:
     blocker_count: int = 0
     blockers: tuple[LiveAcquisition, ...] = ()
     """The last of the holders that blocked it."""
+    let_in_by: tuple[int, str] | None = None
+    """Acquisition and task of the last of the blockers to leave before it entered."""
+    blocked: list[LiveAcquisition] = field(default_factory=list)
+    """The first waiters that it blocked."""
 
 
 class LiveAcquisition:

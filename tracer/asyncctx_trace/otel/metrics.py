@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, Histogram, Meter, MeterProvider, Observation
 
 from asyncctx_trace.model import conventions as names
@@ -50,24 +51,31 @@ class Measurements:
         """Count a waiter."""
         self._waiters.add(1, _resource(live.resource))
 
-    def enter_ended(self, live: LiveAcquisition) -> None:
-        """Measure the wait; count a holder if it was successful."""
+    def enter_ended(self, live: LiveAcquisition, exemplar: Context | None) -> None:
+        """Measure the wait; count a holder if it was successful.
+
+        ``exemplar`` is a context with the lifecycle span, which the histograms refer to.
+        """
         attributes = _resource(live.resource)
         self._waiters.add(-1, attributes)
         if live.entered:
             self._holders.add(1, attributes)
         waited = (live.enter_ended - live.enter_started) / 1e9
-        self._wait.record(waited, {**attributes, names.OUTCOME: names.OUTCOMES[live.enter_outcome]})
+        self._wait.record(
+            waited, {**attributes, names.OUTCOME: names.OUTCOMES[live.enter_outcome]}, exemplar
+        )
 
-    def exit_ended(self, live: LiveAcquisition) -> None:
-        """Measure the body and the exit."""
+    def exit_ended(self, live: LiveAcquisition, exemplar: Context | None) -> None:
+        """Measure the body and the exit; ``exemplar`` as for :meth:`enter_ended`."""
         attributes = _resource(live.resource)
         self._holders.add(-1, attributes)
         held = (live.exit_started - live.enter_ended) / 1e9
-        self._hold.record(held, {**attributes, names.OUTCOME: names.OUTCOMES[live.body_outcome]})
+        self._hold.record(
+            held, {**attributes, names.OUTCOME: names.OUTCOMES[live.body_outcome]}, exemplar
+        )
         cleaned = (live.exit_ended - live.exit_started) / 1e9
         self._cleanup.record(
-            cleaned, {**attributes, names.OUTCOME: names.OUTCOMES[live.exit_outcome]}
+            cleaned, {**attributes, names.OUTCOME: names.OUTCOMES[live.exit_outcome]}, exemplar
         )
 
 

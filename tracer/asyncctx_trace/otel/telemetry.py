@@ -197,7 +197,7 @@ def configure(
         new_trace_after: Seconds. An acquisition in a body that is older begins a new trace, linked
             to that body. So a pool that is open for days is not the root of one endless trace.
         max_trace_spans: An acquisition in a body whose trace has so many spans begins one as well.
-            Back ends limit the size of a trace; the default is about 3 MB.
+            Back ends limit the size of a trace; the default is about 4 MB.
         queue_limit: How many acquisitions may wait to become spans. Further ones are dropped and
             counted in :attr:`Telemetry.dropped`.
 

@@ -8,6 +8,9 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from opentelemetry.context import Context
+from opentelemetry.trace import NonRecordingSpan, set_span_in_context
+
 from asyncctx_trace.otel.definitions import ResourceInfo
 from asyncctx_trace.otel.live_acquisition import LiveAcquisition, Progress
 from asyncctx_trace.otel.metrics import Measurements
@@ -27,6 +30,8 @@ _STEPS = 3
 """An acquisition is queued when it begins to wait, when it enters, and when it ends."""
 _SPANS = 4
 """The most spans that one acquisition has."""
+WAITERS = 16
+"""Waiters that a holder has links to: those that are let in next."""
 _FLUSH_LIMIT = 5.0
 """Seconds that one flush of the provider may take at the end of the program."""
 _STOP_LIMIT = 30.0
@@ -66,6 +71,8 @@ class Worker:
         self._stopping = False
         self._since_flush = 0
         self._trackers: dict[ResourceInfo, BlockerTracker[LiveAcquisition]] = {}
+        self._last_exit: dict[ResourceInfo, tuple[int, str]] = {}
+        """Resource in use -> the acquisition of it that ended last, and the name of its task."""
 
     def restart_in_child(self) -> None:
         """Begin anew in a forked child, which has no thread of the worker."""
@@ -207,18 +214,22 @@ class Worker:
             if tracker is not None:
                 ended = tracker.enter_succeeded if live.entered else tracker.enter_failed
                 progress.blocker_count, progress.blockers = ended(live)
+                self._note_blockers(live, progress)
             if self.measurements is not None and progress.measured:
-                self.measurements.enter_ended(live)
+                self.measurements.enter_ended(live, self._exemplar(live))
             if not live.entered:
                 self._finish(live, progress)
         else:
             if tracker is not None:
+                progress.blocked += tracker.waiting_behind(live, WAITERS - len(progress.blocked))
                 tracker.exit_ended(live)
+                self._last_exit[live.resource] = live.id, live.task.name
             if self.measurements is not None and progress.measured:
-                self.measurements.exit_ended(live)
+                self.measurements.exit_ended(live, self._exemplar(live))
             self._finish(live, progress)
         if tracker is not None and tracker.idle:
             self._trackers.pop(live.resource, None)
+            self._last_exit.pop(live.resource, None)
 
     def _finish(self, live: LiveAcquisition, progress: Progress) -> None:
         if self.strategy is not None:
@@ -226,7 +237,27 @@ class Worker:
             self.emitted += count
             self._since_flush += count
         progress.blockers = ()
+        progress.blocked = []
         live.release()
+
+    def _exemplar(self, live: LiveAcquisition) -> Context | None:
+        """Return a context with the lifecycle span, for the exemplars of histograms."""
+        context = None if self.strategy is None else self.strategy.lifecycle_context(live)
+        if context is None or not context.trace_flags.sampled:
+            return None
+        return set_span_in_context(NonRecordingSpan(context), Context())
+
+    def _note_blockers(self, live: LiveAcquisition, progress: Progress) -> None:
+        """Note whom ``live``, whose wait has ended, was blocked by, at both ends."""
+        if not progress.blockers:
+            return
+        last = self._last_exit.get(live.resource)
+        for holder in progress.blockers:
+            if last is not None and holder.id == last[0]:
+                progress.let_in_by = last
+            theirs = holder.progress
+            if not holder.exit_ended and theirs is not None and len(theirs.blocked) < WAITERS:
+                theirs.blocked.append(live)
 
     def _tracker(self, resource: ResourceInfo) -> BlockerTracker[LiveAcquisition] | None:
         known = self._trackers.get(resource)

@@ -16,6 +16,8 @@ __all__ = [
     "exit_flag_attributes",
     "lifecycle_attributes",
     "phase_attributes",
+    "place_attributes",
+    "release_attributes",
     "resource_attributes",
     "site_attributes",
 ]
@@ -145,10 +147,30 @@ def site_attributes(site: SiteLike, keys: tuple[str, str, str, str] = _SITE) -> 
     file, line, function, text = keys
     attributes: dict[str, Any] = {file: site.file, line: site.line}
     if site.function:
-        attributes[function] = site.function
+        attributes[function] = names.qualified_function(site.file, site.function)
     if site.text:
         attributes[text] = site.text
     return attributes
+
+
+def place_attributes(resource: ResourceLike, site: SiteLike | None) -> dict[str, Any]:
+    """Return what a phase repeats of its acquisition, so that it can be found by itself."""
+    attributes: dict[str, Any] = {
+        names.RESOURCE_KIND: resource.kind,
+        names.RESOURCE_NAME: resource.name,
+    }
+    if site is not None:
+        attributes |= {names.CODE_FILE_PATH: site.file, names.CODE_LINE_NUMBER: site.line}
+        if site.function:
+            attributes[names.CODE_FUNCTION_NAME] = names.qualified_function(
+                site.file, site.function
+            )
+    return attributes
+
+
+def release_attributes(site: SiteLike) -> dict[str, Any]:
+    """Return the attributes of an exit that begins by a call at ``site``."""
+    return {**site_attributes(site), names.BY_CALL: True}
 
 
 def phase_attributes(phase: str, outcome: int, error: tuple[str, str] | None) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Generic, TypeVar
 
 __all__ = ["BlockerTracker"]
@@ -61,6 +62,15 @@ class BlockerTracker(Generic[T]):
         self._forget()
         count = len(holders) + len(later)
         return count, (*holders[-_LIMIT:], *later)[-_LIMIT:]
+
+    def waiting_behind(self, holder: T, most: int) -> list[T]:
+        """Return those of the first ``most`` waiters that ``holder`` blocks."""
+        found = []
+        for waiter in islice(self._waiters, most):
+            since, holders = self._waiters[waiter]
+            if holder in holders or (holder, True) in self._entered[since - self._forgotten :]:
+                found.append(waiter)
+        return found
 
     def exit_ended(self, holder: T) -> None:
         """Remove ``holder``."""

@@ -150,6 +150,7 @@ class DefinitionReader:
         if function is None:  # the attributes of older semantic conventions
             older = ("code.namespace", "code.function")
             function = ".".join(str(attributes[key]) for key in older if attributes.get(key))
+        function = names.unqualified_function(str(file), str(function))
         text = attributes.get(names.SITE_TEXT, "")
         place = (str(file), _to_line(line), str(function), str(text))
         site = self._site_id(attributes, names.SITE_ID, place, offset)

@@ -29,7 +29,8 @@ from asyncctx_trace.spans.attributes import (
     exit_flag_attributes,
     lifecycle_attributes,
     phase_attributes,
-    site_attributes,
+    place_attributes,
+    release_attributes,
 )
 from asyncctx_trace.spans.blockers import BlockerTracker
 from asyncctx_trace.spans.open_acquisition import OpenAcquisition
@@ -43,6 +44,8 @@ _SPANS = 4
 """Spans of an acquisition."""
 _LINKS_PER_SPAN = 4
 """So many links are as large as a span."""
+_WAITERS = 16
+"""Waiters that a holder has links to: those that are let in next."""
 
 
 class SpanBuilder:
@@ -65,6 +68,8 @@ class SpanBuilder:
         self._open_by_task: dict[int, list[OpenAcquisition]] = {}
         """The open acquisitions of each task, the innermost last; only if waits are spans."""
         self._trackers: dict[int, BlockerTracker[tuple[int, int]]] = {}
+        self._last_exit: dict[int, tuple[int, str]] = {}
+        """Resource in use -> the acquisition of it that ended last, and the name of its task."""
 
     @property
     def in_flight(self) -> int:
@@ -130,9 +135,7 @@ class SpanBuilder:
         open_ = next(reversed(self._open_by_task.get(task, [])), None)
         if open_ is None:
             return None
-        running = names.BODY if open_.in_body else names.EXIT
-        phase = names.ENTER if open_.enter_ended is None else running
-        return open_.trace, self._tree.id(phase, open_.started.acquisition)
+        return open_.trace, self._tree.id(open_.phase, open_.started.acquisition)
 
     def _enter_started(self, event: EnterStarted) -> None:
         tree = self._tree
@@ -149,6 +152,8 @@ class SpanBuilder:
         )
         trace.spans += _SPANS
         open_ = self._open[event.acquisition] = OpenAcquisition(event, outer, parent, trace, links)
+        if outer is not None:
+            open_.began_in = outer.phase
         self._open_of_task[event.task] += 1
         if self._waits is not None:
             self._open_by_task.setdefault(event.task, []).append(open_)
@@ -166,6 +171,13 @@ class SpanBuilder:
         else:
             open_.blocker_count, open_.blockers = tracker.enter_failed(open_.key)
         open_.trace.spans += len(open_.blockers) // _LINKS_PER_SPAN
+        for holder, _ in open_.blockers:
+            still = self._open.get(holder)
+            if still is not None and len(still.blocked) < _WAITERS:
+                still.blocked.append(open_.key)
+        last = self._last_exit.get(open_.started.resource)
+        if last is not None and any(last[0] == holder for holder, _ in open_.blockers):
+            open_.let_in_by = last
         if outcome is Outcome.OK:
             return
         del self._open[event.acquisition]
@@ -173,9 +185,15 @@ class SpanBuilder:
 
     def _exit_ended(self, open_: OpenAcquisition, event: ExitEnded) -> Iterator[Span]:
         tracker = self._tracker(open_)
+        resource = open_.started.resource
+        known = self._tree.tasks.get(open_.started.task)
+        name = undefined_task(open_.started.task) if known is None else known.name
+        self._last_exit[resource] = open_.started.acquisition, name
+        open_.blocked += tracker.waiting_behind(open_.key, _WAITERS - len(open_.blocked))
+        open_.trace.spans += len(open_.blocked) // _LINKS_PER_SPAN
         tracker.exit_ended(open_.key)
         if tracker.idle:
-            del self._trackers[open_.started.resource]
+            del self._trackers[resource], self._last_exit[resource]
         yield from self._spans(open_, event)
 
     # -- spans ------------------------------------------------------------------------------
@@ -194,27 +212,58 @@ class SpanBuilder:
             enter_ended is not None and enter_ended.outcome is not Outcome.OK
         )
         failure = _failure(open_, ended) if finished else None
+        open_.ended, open_.parent = True, self._parent(open_)
         open_.outer = None  # an endless chain of acquisitions must not be kept
         self._note_error(open_, ended)
         enter = self._phase(open_, names.ENTER, started.at, enter_ended, failure)
         if open_.waiters_before is not None:
             enter.attributes[names.WAITERS_BEFORE] = open_.waiters_before
             enter.attributes[names.BLOCKERS] = open_.blocker_count
-            enter.links = [
-                Link(
-                    trace,
-                    self._tree.id(names.LIFECYCLE, holder),
-                    {names.LINK_KIND: names.BLOCKED_BY},
-                )
-                for holder, trace in open_.blockers
-            ]
+            enter.links = self._links(open_.blockers, names.BLOCKED_BY)
         yield enter
         if enter_ended is not None and enter_ended.outcome is Outcome.OK:
-            repeated = exit_started is not None and exit_started.error == open_.inner_error
-            yield self._phase(open_, names.BODY, enter_ended.at, exit_started, failure, repeated)
+            yield self._body(open_, enter_ended, exit_started, failure)
         if exit_started is not None:
             yield self._exit(open_, exit_started, ended, failure)
         yield self._lifecycle(open_, ended, finished, failure)
+
+    def _parent(self, open_: OpenAcquisition) -> int:
+        """Return the parent of the lifecycle span of ``open_``, which ends now.
+
+        That is the phase in which it began or, if it outlasts an enter or an exit, what is around
+        that.
+        """
+        outer = open_.outer
+        if outer is None or open_.began_in == names.BODY or open_.trace is not outer.trace:
+            return open_.parent
+        if outer.ended:
+            return outer.parent
+        phase = open_.began_in if outer.phase == open_.began_in else names.LIFECYCLE
+        return self._tree.id(phase, outer.started.acquisition)
+
+    def _links(self, keys: Iterable[tuple[int, int]], kind: str) -> list[Link]:
+        """Return links to lifecycle spans."""
+        tree = self._tree
+        return [
+            Link(trace, tree.id(names.LIFECYCLE, acquisition), {names.LINK_KIND: kind})
+            for acquisition, trace in keys
+        ]
+
+    def _body(
+        self,
+        open_: OpenAcquisition,
+        enter_ended: EnterEnded,
+        exit_started: ExitStarted | None,
+        failure: ErrorText | None,
+    ) -> Span:
+        repeated = exit_started is not None and exit_started.error == open_.inner_error
+        span = self._phase(open_, names.BODY, enter_ended.at, exit_started, failure, repeated)
+        span.links = self._links(open_.blocked, names.BLOCKS)
+        if open_.let_in_by is not None:
+            span.attributes[names.LET_IN_BY], span.attributes[names.LET_IN_BY_TASK] = (
+                open_.let_in_by
+            )
+        return span
 
     def _exit(
         self,
@@ -235,7 +284,7 @@ class SpanBuilder:
             attributes |= exit_flag_attributes(ended.flags)
         site = self._tree.sites.get(exit_started.site or 0)
         if site is not None:
-            attributes |= site_attributes(site)
+            attributes |= release_attributes(site)
             attributes[names.SITE_ID] = exit_started.site
         return span
 
@@ -247,9 +296,7 @@ class SpanBuilder:
         failure: ErrorText | None,
     ) -> Span:
         started, tree = open_.started, self._tree
-        resource = tree.resources.get(started.resource) or ResourceDefined(
-            started.resource, "manager", started.manager, None
-        )
+        resource = self._resource(started)
         task = tree.tasks.get(started.task) or TaskDefined(
             started.at, started.task, undefined_task(started.task), "none", None, 0, ""
         )
@@ -276,6 +323,8 @@ class SpanBuilder:
             attributes[names.SUPPRESSED] = ended is not None and ended.suppressed
         else:
             attributes[names.UNFINISHED] = True
+        if failure is not None:
+            attributes[names.FAILURE_TYPE] = failure.type.removeprefix("builtins.")
         events = []
         if open_.collected is not None:
             events.append(SpanEvent(tree.wall(open_.collected), names.COLLECTED_EVENT, {}))
@@ -314,18 +363,26 @@ class SpanBuilder:
             tree.wall(start),
             tree.wall(max(tree.end, start) if ended is None else ended.at),
         )
+        started = open_.started
+        place = place_attributes(self._resource(started), tree.sites.get(started.site))
         if ended is None:
-            span.attributes = {names.PHASE: phase, names.UNFINISHED: True}
+            span.attributes = {names.PHASE: phase, names.UNFINISHED: True, **place}
             return span
         error = ended.error
         description = None if error is None else (error.type, error.message)
-        span.attributes = phase_attributes(phase, ended.outcome, description)
+        span.attributes = {**phase_attributes(phase, ended.outcome, description), **place}
         if error is not None and not repeated and ended.outcome is not Outcome.CANCELLED:
             attributes = {names.EXCEPTION_TYPE: error.type, names.EXCEPTION_MESSAGE: error.message}
             span.events.append(SpanEvent(span.end, names.EXCEPTION_EVENT, attributes))
         if error is not None and error is failure:
             span.error = _description(error)
+            span.attributes[names.FAILURE_TYPE] = error.type.removeprefix("builtins.")
         return span
+
+    def _resource(self, started: EnterStarted) -> ResourceDefined:
+        return self._tree.resources.get(started.resource) or ResourceDefined(
+            started.resource, "manager", started.manager, None
+        )
 
     def _note_error(self, open_: OpenAcquisition, ended: ExitEnded | None) -> None:
         """Note in the acquisition around this one which error left it."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from asyncctx_trace.model import conventions as names
 from asyncctx_trace.model.events import EnterEnded, EnterStarted, ErrorText, ExitStarted, Outcome
 from asyncctx_trace.spans.span import Link
 from asyncctx_trace.spans.trace_tree import Trace
@@ -29,6 +30,13 @@ class OpenAcquisition:
     blockers: tuple[tuple[int, int], ...] = ()
     """Acquisition and trace of each holder that blocked it."""
     blocker_count: int = 0
+    blocked: list[tuple[int, int]] = field(default_factory=list)
+    """Acquisition and trace of the first waiters that it blocked."""
+    let_in_by: tuple[int, str] | None = None
+    """Acquisition and name of the task of the last of its blockers to leave before it entered."""
+    began_in: str = ""
+    """The phase of ``outer`` in which it began."""
+    ended: bool = False
     inner_error: ErrorText | None = None
     """The error that left the last acquisition inside it."""
 
@@ -36,6 +44,13 @@ class OpenAcquisition:
     def key(self) -> tuple[int, int]:
         """Its id and that of its trace."""
         return self.started.acquisition, self.trace.id
+
+    @property
+    def phase(self) -> str:
+        """The name of the phase that is running now."""
+        if self.enter_ended is None:
+            return names.ENTER
+        return names.BODY if self.in_body else names.EXIT
 
     @property
     def in_body(self) -> bool:

@@ -81,7 +81,9 @@ def spans_in(document: Any) -> Iterator[Span]:
     if "result" in document:
         yield from spans_in(document["result"])
         return
-    groups = _get(document, "resourceSpans", None)
+    if isinstance(document.get("trace"), dict):  # Tempo's API, version 2
+        document = document["trace"]
+    groups = _get(document, "resourceSpans", document.get("batches"))  # the latter: version 1
     if groups is None:
         if _get(document, "resourceLogs", None) or _get(document, "resourceMetrics", None):
             return  # another signal in the same file
@@ -92,7 +94,8 @@ def spans_in(document: Any) -> Iterator[Span]:
             "instrumentationLibrarySpans", []
         ):
             scope = scoped.get("scope") or scoped.get("instrumentationLibrary") or {}
-            origin = Origin(resource, scope.get("name") or "", scope.get("version") or "")
+            name, version = scope.get("name") or "", scope.get("version") or ""
+            origin = Origin(resource, name, version, str(_get(scoped, "schemaUrl", "")))
             for span in scoped.get("spans", []):
                 yield _read_span(origin, span)
 

@@ -19,6 +19,7 @@ class Origin:
     resource: Attributes
     scope: str
     version: str = ""
+    schema_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

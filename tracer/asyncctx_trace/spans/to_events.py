@@ -136,6 +136,8 @@ class _EventReader:
     ) -> None:
         offset = self._reader.offset(span)
         attributes: Attributes = {} if exit_ is None else exit_.attributes
+        # Before phases repeated their place, an exit had the site of a call alone.
+        by_call = names.BY_CALL in attributes or names.RESOURCE_NAME not in attributes
         if names.EXIT_TASK_ID in attributes:
             task = offset + to_int(attributes, names.EXIT_TASK_ID)
         self._events.append(
@@ -145,7 +147,7 @@ class _EventReader:
                 task,
                 Outcome.OK if body is None else _outcome(body),
                 _error(body),
-                self._reader.define_site(attributes, offset),
+                self._reader.define_site(attributes, offset) if by_call else None,
             )
         )
         if exit_ is not None and _unfinished(exit_):
@@ -165,10 +167,10 @@ class _EventReader:
         """Return the id of the acquisition around that of ``span``."""
         if names.PARENT_ACQUISITION in span.attributes:
             return offset + to_int(span.attributes, names.PARENT_ACQUISITION)
-        body = self._spans.get((span.trace, span.parent or 0))
-        if body is None or body.attributes.get(names.PHASE) != names.BODY:
+        phase = self._spans.get((span.trace, span.parent or 0))
+        if phase is None or phase.attributes.get(names.PHASE) not in _PHASES:
             return None
-        around = self._spans.get((body.trace, body.parent or 0))
+        around = self._spans.get((phase.trace, phase.parent or 0))
         if around is None or names.ACQUISITION not in around.attributes:
             return None
         # Spans nest across tasks, acquisitions only within a task.

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
+from importlib.metadata import version
 from pathlib import PurePath
 from urllib.parse import unquote
 
@@ -186,14 +187,16 @@ class TraceTree:
         """Yield the spans of processes and of the other tasks, ``ended`` being when these ended."""
         for task in self.tasks.values():
             yield self._task(task, ended.get(task.task))
-        for process in self._processes.values():
+        for process in self._programs():
             yield self._process(process)
 
     def origin(self, process: int) -> Origin:
         """Return the origin of the spans of ``process``."""
         origin = self._origins.get(process)
         if origin is None:
-            origin = self._origins[process] = Origin(self._resource(process), names.SCOPE)
+            origin = self._origins[process] = Origin(
+                self._resource(process), names.SCOPE, version("asyncctx-trace"), names.SCHEMA_URL
+            )
         return origin
 
     def _task(self, task: TaskDefined, ended: int | None) -> Span:
@@ -206,6 +209,8 @@ class TraceTree:
             names.THREAD_NAME: task.thread,
             names.ENDED: ended is not None,
         }
+        if task.coroutine:
+            attributes[names.TASK_COROUTINE] = task.coroutine
         if task.parent is not None:
             attributes[names.TASK_PARENT] = task.parent
         if task.coroutine:
@@ -218,7 +223,7 @@ class TraceTree:
             trace.id,
             self.id("task", task.task),
             None if links else self._parent(task),
-            names.TASK,
+            names.task_span_name(task.coroutine),
             self.wall(start),
             self.wall(max(start, self.end if ended is None else ended)),
             attributes,
@@ -227,11 +232,11 @@ class TraceTree:
 
     def _process(self, process: ProcessDefined) -> Span:
         ended = self._process_ended.get(process.pid)
-        parents = [p for p in self._processes.values() if p.pid == process.parent_pid]
+        programs = self._programs()
+        parents = [p for p in programs if p.pid == process.parent_pid]
         attributes: Attributes = {names.PHASE: names.PROCESS, names.ENDED: ended is not None}
         if ended is not None and ended.exit_code is not None:
             attributes[names.PROCESS_EXIT_CODE] = ended.exit_code
-        first = next(iter(self._processes))
         return Span(
             self.origin(process.process),
             self._trace.id,
@@ -242,8 +247,16 @@ class TraceTree:
             self.wall(max(process.at, self.end if ended is None else ended.at)),
             attributes,
             # The recording does not tell which process printed a line.
-            events=self._notes if process.process == first else [],
+            events=self._notes if process is programs[0] else [],
         )
+
+    def _programs(self) -> list[ProcessDefined]:
+        """Return the processes without the launcher, which only writes notes: it is not the root.
+
+        If there is nothing but the launcher, it has the notes.
+        """
+        known = list(self._processes.values())
+        return [process for process in known if not _is_launcher(process)] or known
 
     def _resource(self, process: int) -> Attributes:
         processes = self._processes
@@ -298,12 +311,16 @@ class TraceTree:
         self._notes.append(SpanEvent(self.wall(at), name, attributes))
 
 
+def _is_launcher(process: ProcessDefined) -> bool:
+    return any(PurePath(word).name in _LAUNCHERS for word in process.title.split()[:4])
+
+
 def _service(processes: Iterable[ProcessDefined]) -> str:
     """Return the name of the program: that of its script or module, not of the launcher."""
     for process in processes:
-        words = process.title.split()
-        if any(PurePath(word).name in _LAUNCHERS for word in words[:4]):
+        if _is_launcher(process):
             continue
+        words = process.title.split()
         if "-m" in words[:-1]:
             return words[words.index("-m") + 1]
         scripts = [word for word in words[1:] if not word.startswith("-")]

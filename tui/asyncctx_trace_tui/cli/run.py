@@ -312,7 +312,11 @@ def _echo(line: str) -> None:
         click.echo(line, err=True)
 
 
-def _stream(recording: Path, url: str | None, exporter: str | None, *, waits: bool) -> SpanStream:
+def _stream(
+    recording: Path, url: str | None, exporter: str | None, *, waits: bool
+) -> SpanStream | None:
+    if url is None and exporter is None:
+        return None
     from asyncctx_trace.export.delivery.exporters import connect, connect_by_name
     from asyncctx_trace.export.delivery.stream import FINISH_WITHIN, SpanStream
 

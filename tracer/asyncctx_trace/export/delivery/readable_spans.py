@@ -89,7 +89,9 @@ class ReadableSpans:
         return converted
 
     def _add(self, origin: Origin) -> tuple[Resource, InstrumentationScope]:
-        scope = InstrumentationScope(_text(origin.scope), _text(origin.version))
+        scope = InstrumentationScope(
+            _text(origin.scope), _text(origin.version), _text(origin.schema_url)
+        )
         made = self._origins[origin] = _Resource(_clean(origin.resource)), scope
         return made
 

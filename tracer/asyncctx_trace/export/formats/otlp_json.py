@@ -36,6 +36,7 @@ def _traces_data(spans: list[Span]) -> dict[str, Any]:
                             "version": to_unicode(origin.version),
                         },
                         "spans": [_span(span) for span in group],
+                        **({"schemaUrl": origin.schema_url} if origin.schema_url else {}),
                     }
                 ],
             }

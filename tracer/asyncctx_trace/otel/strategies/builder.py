@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.trace import Link, Span, Status, StatusCode
 
@@ -21,6 +23,7 @@ __all__ = ["build"]
 
 # The SDK would make these of a dict, for each link anew.
 _BLOCKED_BY = BoundedAttributes(attributes={names.LINK_KIND: names.BLOCKED_BY})
+_BLOCKS = BoundedAttributes(attributes={names.LINK_KIND: names.BLOCKS})
 
 
 def build(live: LiveAcquisition, progress: Progress, strategy: SpanStrategy) -> int:
@@ -28,9 +31,10 @@ def build(live: LiveAcquisition, progress: Progress, strategy: SpanStrategy) -> 
     context = strategy.lifecycle_context(live)
     if context is None:
         return 0
-    links = _blocked_by(progress, strategy)
-    live.spans.trace.spans += len(links) // LINKS_PER_SPAN
-    if strategy.use_fast_path(live, context, links):
+    links = _links(progress.blockers, strategy, _BLOCKED_BY)
+    blocked = _links(progress.blocked, strategy, _BLOCKS)
+    live.spans.trace.spans += (len(links) + len(blocked)) // LINKS_PER_SPAN
+    if strategy.use_fast_path(live, context, links, blocked):
         return 4
     failure = live.failure
     lifecycle = strategy.lifecycle_span(live)
@@ -43,6 +47,8 @@ def build(live: LiveAcquisition, progress: Progress, strategy: SpanStrategy) -> 
         exit_started = strategy.wall_time(live.exit_started)
         body = strategy.real_body(live.body)
         body.set_attributes(body_attributes(live))
+        for link in blocked:
+            body.add_link(link.context, link.attributes)
         _end(body, exit_started, live.body_error, failure)
         attributes = exit_attributes(live)
         exit_ = strategy.child_span(live, names.EXIT, live.exit_started, attributes, ())
@@ -50,6 +56,7 @@ def build(live: LiveAcquisition, progress: Progress, strategy: SpanStrategy) -> 
     lifecycle.set_attributes(final_attributes(live))
     if failure is not None:
         lifecycle.set_status(_status(failure))
+        lifecycle.set_attribute(names.FAILURE_TYPE, failure.type)
     lifecycle.end(strategy.wall_time(live.exit_ended or live.enter_ended))
     return 4 if live.entered else 2
 
@@ -69,17 +76,18 @@ def _end(span: Span, at: int, error: ErrorInfo | None, failure: ErrorInfo | None
             span.add_event(names.EXCEPTION_EVENT, event, at)
         if error is failure and not _has_status(span):
             span.set_status(_status(error))
+            span.set_attribute(names.FAILURE_TYPE, error.type)
     span.end(at)
 
 
-def _blocked_by(progress: Progress, strategy: SpanStrategy) -> list[Link]:
-    """Return links to the holders that blocked the acquisition, as far as they have spans."""
-    if not progress.blockers:
-        return []
+def _links(
+    others: Sequence[LiveAcquisition], strategy: SpanStrategy, attributes: BoundedAttributes
+) -> list[Link]:
+    """Return links to the lifecycle spans of ``others``, as far as they have spans."""
     return [
-        Link(context, _BLOCKED_BY)
-        for holder in progress.blockers
-        if (context := strategy.lifecycle_context(holder)) is not None
+        Link(context, attributes)
+        for each in others
+        if (context := strategy.lifecycle_context(each)) is not None
     ]
 
 

@@ -17,7 +17,7 @@ __all__ = ["Decision"]
 class Decision:
     """The deferred strategy's state of an acquisition.
 
-    Written under the strategy's lock. The last two attributes are set when they are first needed,
+    Written under the strategy's lock. The last three attributes are set when they are first needed,
     the others when the sampler is asked.
     """
 
@@ -38,3 +38,4 @@ class Decision:
     """``None`` if nothing is to be recorded."""
     lifecycle: Span | None = None
     body_context: SpanContext | None = None
+    enter_context: SpanContext | None = None

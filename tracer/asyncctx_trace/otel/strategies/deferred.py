@@ -21,7 +21,7 @@ from asyncctx_trace.model import conventions as names
 from asyncctx_trace.otel.live_acquisition import Body, LiveAcquisition
 from asyncctx_trace.otel.strategies.body import BodySpan
 from asyncctx_trace.otel.strategies.decision import Decision
-from asyncctx_trace.otel.strategies.strategy import SPAN_KEY, Attributes, StrategyBase
+from asyncctx_trace.otel.strategies.strategy import SPAN_KEY, Attributes, Placement, StrategyBase
 from asyncctx_trace.otel.trace_limits import TraceLimits
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class DeferredStrategy(StrategyBase):
                 decision.lifecycle = self._make(
                     decision,
                     names.span_name(live.resource.name),
-                    decision.root_context or live.context,
+                    self._context_around(live, decision),
                     live.enter_started,
                     decision.sampling.attributes,
                     decision.links,
@@ -132,11 +132,17 @@ class DeferredStrategy(StrategyBase):
         links: Sequence[Link],
     ) -> Span:
         context = self._context_of_children(live)
-        span_id = self._new_span_id()
-        return self._make(self._decide(live), name, context, start, attributes, links, span_id)
+        decision = self._decide(live)
+        enter = name == names.ENTER
+        span_id = self._enter_context(decision).span_id if enter else self._new_span_id()
+        return self._make(decision, name, context, start, attributes, links, span_id)
 
     def use_fast_path(
-        self, live: LiveAcquisition, context: SpanContext, blocked_by: Sequence[Link]
+        self,
+        live: LiveAcquisition,
+        context: SpanContext,
+        blocked_by: Sequence[Link],
+        blocks: Sequence[Link],
     ) -> bool:
         body, fast_path, decision = live.body, self._fast_path, self._decide(live)
         if fast_path is None or body is None or live.has_errors:
@@ -147,10 +153,57 @@ class DeferredStrategy(StrategyBase):
             if decision.lifecycle is not None or body.real is not None:
                 return False  # something has been written to it
             inside = self.body_context(body)
-        enter, exit_ = self._new_context(decision), self._new_context(decision)
-        contexts = context, enter, inside, exit_
-        fast_path.emit(live, decision, contexts, self.wall_time(0), blocked_by)
+        contexts = context, self._enter_context(decision), inside, self._new_context(decision)
+        parent = self._enter_around(live, decision) or decision.parent
+        offset = self.wall_time(0)
+        fast_path.emit(live, decision, contexts, offset, parent, blocked_by, blocks)
         return True
+
+    def _enter_context(self, decision: Decision) -> SpanContext:
+        with self._lock:
+            if decision.enter_context is None:
+                decision.enter_context = self._new_context(decision)
+            return decision.enter_context
+
+    def _find_place(self, live: LiveAcquisition) -> Placement:
+        """Return where the lifecycle span belongs: in an enter, or else in what is current."""
+        outer = live.parent
+        if (
+            outer is not None
+            and not outer.never_sampled
+            and not 0 < outer.enter_ended <= live.enter_started
+            and outer.context.get(SPAN_KEY) is live.context.get(SPAN_KEY)
+        ):
+            around = self._decide(outer)
+            if around.trace.spans < self._limits.max_spans:
+                parent = self._enter_context(around)
+                context = set_span_in_context(NonRecordingSpan(parent), live.context)
+                return Placement(parent, context, (), around.trace)
+        return super()._find_place(live)
+
+    def _enter_around(self, live: LiveAcquisition, decision: Decision) -> SpanContext | None:
+        """Return the parent of an acquisition that has ended and began in the enter of another.
+
+        That is the other's enter, or its lifecycle if it was not over by then; ``None`` if it began
+        in no enter, or in one of another trace.
+        """
+        outer, ended = live.parent, live.exit_ended or live.enter_ended
+        if outer is None or not ended or 0 < outer.enter_ended <= live.enter_started:
+            return None
+        around: Decision | None = None if outer.never_sampled else self._decide(outer)
+        if around is None or around.lifecycle_context is None:
+            return None
+        if around.trace_id != decision.trace_id:
+            return None
+        within = ended <= outer.enter_ended or not outer.enter_ended
+        return self._enter_context(around) if within else around.lifecycle_context
+
+    def _context_around(self, live: LiveAcquisition, decision: Decision) -> Context:
+        """Return the context to start the lifecycle span in."""
+        around = self._enter_around(live, decision)
+        if around is None:
+            return decision.root_context or live.context
+        return set_span_in_context(NonRecordingSpan(around), live.context)
 
     def _new_context(self, decision: Decision) -> SpanContext:
         return SpanContext(

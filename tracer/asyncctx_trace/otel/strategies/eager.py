@@ -93,7 +93,11 @@ class EagerStrategy(StrategyBase):
         )
 
     def use_fast_path(
-        self, live: LiveAcquisition, context: SpanContext, blocked_by: Sequence[Link]
+        self,
+        live: LiveAcquisition,
+        context: SpanContext,
+        blocked_by: Sequence[Link],
+        blocks: Sequence[Link],
     ) -> bool:
         """Return false: the spans exist already."""
         return False

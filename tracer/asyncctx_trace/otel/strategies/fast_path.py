@@ -74,12 +74,15 @@ class FastPath:
         decision: Decision,
         contexts: tuple[SpanContext, SpanContext, SpanContext, SpanContext],
         offset: int,
+        parent: SpanContext | None,
         blocked_by: Sequence[Link],
+        blocks: Sequence[Link],
     ) -> None:
         """Pass the spans of ``live`` to the processors.
 
         ``contexts`` are those of lifecycle, enter, body and exit. ``offset`` (ns) is added to
-        monotonic times to get wall-clock times. ``blocked_by`` are the links of the enter.
+        monotonic times to get wall-clock times. ``parent`` is that of the lifecycle,
+        ``blocked_by`` are the links of the enter, ``blocks`` those of the body.
         """
         tracer, on_end = self._tracer, self._tracer.span_processor.on_end
         if tracer.resource is not self._origin[0]:  # a forked child has another one
@@ -90,11 +93,10 @@ class FastPath:
         exit_started, exit_ended = live.exit_started + offset, live.exit_ended + offset
         times = enter_started, enter_ended
         on_end(ReadyEnter(live, origin, enter, lifecycle, times, blocked_by))
-        on_end(ReadyBody(live, origin, body, lifecycle, (enter_ended, exit_started)))
+        on_end(ReadyBody(live, origin, body, lifecycle, (enter_ended, exit_started), blocks))
         on_end(ReadyExit(live, origin, exit_, lifecycle, (exit_started, exit_ended)))
         times = enter_started, exit_ended
-        parent, links = decision.parent, decision.links
-        on_end(ReadyLifecycle(live, origin, lifecycle, parent, times, links))
+        on_end(ReadyLifecycle(live, origin, lifecycle, parent, times, decision.links))
 
 
 def _origin(tracer: Tracer) -> Origin:

@@ -10,7 +10,8 @@ from asyncctx_trace.otel.live_acquisition import LiveAcquisition, Progress
 from asyncctx_trace.spans.attributes import (
     exit_flag_attributes,
     phase_attributes,
-    site_attributes,
+    place_attributes,
+    release_attributes,
 )
 
 __all__ = ["body_attributes", "enter_attributes", "exit_attributes", "final_attributes"]
@@ -25,7 +26,7 @@ def enter_attributes(live: LiveAcquisition, progress: Progress) -> dict[str, Any
     """Return the attributes of the enter."""
     attributes = phase_attributes(
         names.ENTER, live.enter_outcome, _type_and_message(live.enter_error)
-    )
+    ) | place_attributes(live.resource, live.site)
     if progress.waiters_before is not None:
         attributes[names.WAITERS_BEFORE] = progress.waiters_before
         attributes[names.BLOCKERS] = progress.blocker_count
@@ -34,18 +35,23 @@ def enter_attributes(live: LiveAcquisition, progress: Progress) -> dict[str, Any
 
 def body_attributes(live: LiveAcquisition) -> dict[str, Any]:
     """Return the attributes of the body."""
-    return phase_attributes(names.BODY, live.body_outcome, _type_and_message(live.body_error))
+    attributes = phase_attributes(names.BODY, live.body_outcome, _type_and_message(live.body_error))
+    attributes |= place_attributes(live.resource, live.site)
+    if live.progress is not None and live.progress.let_in_by is not None:
+        attributes[names.LET_IN_BY], attributes[names.LET_IN_BY_TASK] = live.progress.let_in_by
+    return attributes
 
 
 def exit_attributes(live: LiveAcquisition) -> dict[str, Any]:
     """Return the attributes of the exit."""
     attributes = phase_attributes(names.EXIT, live.exit_outcome, _type_and_message(live.exit_error))
+    attributes |= place_attributes(live.resource, live.site)
     attributes[names.SUPPRESSED] = live.suppressed
     if live.exit_task is not None:
         attributes[names.EXIT_TASK_ID] = live.exit_task.id
         attributes[names.EXIT_TASK_NAME] = live.exit_task.name
     if live.exit_site is not None:
-        attributes |= site_attributes(live.exit_site)
+        attributes |= release_attributes(live.exit_site)
     return attributes | exit_flag_attributes(live.exit_flags)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
@@ -32,7 +32,7 @@ class ReadySpan(ReadableSpan):
     :mod:`~asyncctx_trace.otel.sdk_patches.encoder_patch` encodes it without that.
     """
 
-    varying: ClassVar[tuple[str, ...]] = ()
+    varying: tuple[str, ...] = ()
     """Attributes that differ between spans of one :attr:`shape`."""
 
     def __init__(
@@ -86,6 +86,10 @@ class ReadySpan(ReadableSpan):
         return getattr(self, name)
 
 
+def _place(live: LiveAcquisition) -> tuple[object, ...]:
+    return live.resource.kind, live.resource.name, live.site
+
+
 class ReadyLifecycle(ReadySpan):
     """The lifecycle span."""
 
@@ -129,7 +133,7 @@ class ReadyEnter(ReadySpan):
     @property
     def shape(self) -> tuple[object, ...]:
         progress = self._progress
-        return names.ENTER, progress.waiters_before, progress.blocker_count
+        return names.ENTER, *_place(self.live), progress.waiters_before, progress.blocker_count
 
     def _name_and_attributes(self) -> tuple[str, dict[str, Any]]:
         return names.ENTER, enter_attributes(self.live, self._progress)
@@ -140,7 +144,16 @@ class ReadyBody(ReadySpan):
 
     @property
     def shape(self) -> tuple[object, ...]:
-        return (names.BODY,)
+        return names.BODY, *_place(self.live), bool(self.values)
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        progress = self.live.progress
+        return () if progress is None else progress.let_in_by or ()
+
+    @property
+    def varying(self) -> tuple[str, ...]:  # type: ignore[override]  # read only, as there
+        return (names.LET_IN_BY, names.LET_IN_BY_TASK) if self.values else ()
 
     def _name_and_attributes(self) -> tuple[str, dict[str, Any]]:
         return names.BODY, body_attributes(self.live)
@@ -152,7 +165,8 @@ class ReadyExit(ReadySpan):
     @property
     def shape(self) -> tuple[object, ...]:
         live = self.live
-        return names.EXIT, live.exit_task, live.exit_site, live.exit_flags, live.suppressed
+        how = live.exit_task, live.exit_site, live.exit_flags, live.suppressed
+        return names.EXIT, *_place(live), *how
 
     def _name_and_attributes(self) -> tuple[str, dict[str, Any]]:
         return names.EXIT, exit_attributes(self.live)

@@ -70,11 +70,16 @@ class SpanStrategy(Protocol):
         """Start a child of the lifecycle span at ``start`` (monotonic ns)."""
 
     def use_fast_path(
-        self, live: LiveAcquisition, context: SpanContext, blocked_by: Sequence[Link]
+        self,
+        live: LiveAcquisition,
+        context: SpanContext,
+        blocked_by: Sequence[Link],
+        blocks: Sequence[Link],
     ) -> bool:
         """Pass the finished spans of ``live`` to the processors, and return true, if possible.
 
-        ``context`` is that of the lifecycle span.
+        ``context`` is that of the lifecycle span; ``blocked_by`` are the links of its enter,
+        ``blocks`` those of its body.
         """
 
     def reset_in_child(self) -> None:
@@ -92,7 +97,8 @@ class Placement(NamedTuple):
 
     parent: SpanContext | None
     root_context: Context | None
-    """The context of a new trace that begins in a body; ``None`` otherwise."""
+    """The context to start in, if it is not that of the acquisition: in a new trace, or in an
+    enter."""
     links: tuple[Link, ...]
     """To that body."""
     trace: TraceSize

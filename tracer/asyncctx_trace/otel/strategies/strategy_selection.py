@@ -31,7 +31,7 @@ def select_strategy(
     can be made later, under ids that are known before. With other providers, the lifecycle and
     body spans are made on the task.
     """
-    tracer = provider.get_tracer(names.SCOPE, version)
+    tracer = provider.get_tracer(names.SCOPE, version, names.SCHEMA_URL)
     if isinstance(tracer, NoOpTracer):
         return None
     if hasattr(tracer, "sampler") and hasattr(tracer, "id_generator"):
