@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from asyncctx_trace.export.formats import jaeger_json, otlp_json
@@ -16,8 +18,10 @@ from asyncctx_trace.spans.span import Span
 class Server:
     """The answers of a server with one version of the API or both; see :func:`serving`."""
 
-    def __init__(self, spans: list[Span], *, v3: bool, legacy: bool) -> None:
-        self.spans, self.v3, self.legacy = spans, v3, legacy
+    def __init__(
+        self, spans: list[Span], *, v3: bool = False, legacy: bool = False, tempo: bool = False
+    ) -> None:
+        self.spans, self.v3, self.legacy, self.tempo = spans, v3, legacy, tempo
         self.address = ""
         self.requests: list[str] = []
 
@@ -29,7 +33,24 @@ class Server:
             return self._v3(parts.path.removeprefix("/api/v3/"), query)
         if parts.path.startswith("/api/") and "v3" not in parts.path and self.legacy:
             return self._legacy(parts.path.removeprefix("/api/"), query)
+        if parts.path.startswith("/api/") and "v3" not in parts.path and self.tempo:
+            return self._tempo(parts.path.removeprefix("/api/"), query)
         return 404, "404 page not found"
+
+    def _tempo(self, path: str, query: dict[str, str]) -> tuple[int, str]:
+        """Answer as Grafana Tempo does: with batches, and ids in base64."""
+        if path == "search/tag/service.name/values":
+            return 200, json.dumps({"tagValues": ["shop"]})
+        if path == "search":
+            ours = query["tags"] == 'service.name="shop"' and int(query["start"]) > 0
+            traces = {f"{span.trace:x}" for span in self.spans} if ours else set()
+            return 200, json.dumps({"traces": [{"traceID": trace} for trace in traces]})
+        found = self._trace(path.removeprefix("traces/"))
+        if not found:
+            return 404, f"trace not found: {path}"
+        (line,) = otlp_json.write(found)
+        document = json.loads(line, object_hook=_with_ids_in_base64)
+        return 200, json.dumps({"batches": document["resourceSpans"]})
 
     def _v3(self, path: str, query: dict[str, str]) -> tuple[int, str]:
         if path == "services":
@@ -58,6 +79,14 @@ class Server:
 
     def _trace(self, trace: str) -> list[Span]:
         return [span for span in self.spans if f"{span.trace:032x}" == trace]
+
+
+def _with_ids_in_base64(fields: dict[str, Any]) -> dict[str, Any]:
+    ids = ("traceId", "spanId", "parentSpanId")
+    return {
+        key: b64encode(bytes.fromhex(value)).decode() if key in ids else value
+        for key, value in fields.items()
+    }
 
 
 @contextmanager

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
-import urllib.request
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,11 @@ from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.export.delivery.endpoint import endpoint_for
 from asyncctx_trace.export.delivery.exporters import connect
 from asyncctx_trace.export.delivery.sender import Sender
+from asyncctx_trace.export.formats import otlp_json
 from asyncctx_trace.importers import http_get, jaeger_query
 from asyncctx_trace.importers.jaeger_query import Jaeger, JaegerError
 from asyncctx_trace.sources import open_source
+from asyncctx_trace.spans import otlp_json_reader
 from asyncctx_trace.spans.span import Span
 from asyncctx_trace.spans.to_events import events_of
 from hostile_server import Endless, endpoint
@@ -139,6 +141,61 @@ def test_an_endless_answer_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatc
         Jaeger(url).services()
 
 
+def test_a_tempo_is_queried_as_well(spans: list[Span]) -> None:
+    """By trace and by service; its ids are in base64, its traces in batches."""
+    with serving(Server(spans, tempo=True)) as server:
+        tempo = Jaeger(server.address)
+        found = tempo.trace(f"{spans[0].trace:x}")
+        searched = tempo.search("shop")
+        with pytest.raises(JaegerError, match=r"no trace of 'other'.*its services: shop"):
+            tempo.search("other")
+
+    def key(span: Span) -> tuple[object, ...]:
+        return span.id, span.trace, span.parent, span.name, span.start, span.end
+
+    assert sorted(map(key, found)) == sorted(map(key, searched)) == sorted(map(key, spans))
+
+
+def test_a_file_of_tempos_api_is_read(spans: list[Span]) -> None:
+    """What `curl TEMPO/api/traces/ID` and its version 2 write."""
+    (line,) = otlp_json.write(spans)
+    groups = json.loads(line)["resourceSpans"]
+    for document in {"batches": groups}, {"trace": {"resourceSpans": groups}}:
+        read = list(otlp_json_reader.parse(json.dumps(document, indent=1), "trace.json"))
+        assert [span.id for span in read] == [span.id for span in spans]
+
+
+def sent_and_fetched(spans: list[Span], otlp: str, query: str) -> list[Span]:
+    """Send ``spans``, and return what a live back end has of them within half a minute."""
+    with Sender(connect(endpoint_for(otlp))) as sender:
+        for _ in sender.send(spans):
+            pass
+    assert sender.account.complete
+    deadline = time.monotonic() + 30
+    found: list[Span] = []
+    while len(found) < len(spans) and time.monotonic() < deadline:
+        try:
+            found = Jaeger(query).trace(f"{spans[0].trace:032x}")
+        except JaegerError:
+            time.sleep(0.5)  # it is there; its storage may take a moment
+    return found
+
+
+TEMPO = os.environ.get("ASYNCCTX_TEST_TEMPO")
+TEMPO_OTLP = os.environ.get("ASYNCCTX_TEST_TEMPO_OTLP") or (
+    f"http://{urlsplit(TEMPO or '').hostname}:4318"
+)
+
+
+@pytest.mark.skipif(TEMPO is None, reason="no live Tempo: set ASYNCCTX_TEST_TEMPO=http://…:3200")
+def test_a_live_tempo_returns_what_was_sent(spans: list[Span]) -> None:
+    """Sent over OTLP, fetched from its API."""
+    assert TEMPO is not None
+    assert {span.id for span in sent_and_fetched(spans, TEMPO_OTLP, TEMPO)} == {
+        span.id for span in spans
+    }
+
+
 LIVE = os.environ.get("ASYNCCTX_TEST_JAEGER")
 LIVE_OTLP = os.environ.get("ASYNCCTX_TEST_JAEGER_OTLP") or (
     f"http://{urlsplit(LIVE or '').hostname}:4318"
@@ -150,19 +207,7 @@ LIVE_OTLP = os.environ.get("ASYNCCTX_TEST_JAEGER_OTLP") or (
 def test_a_live_jaeger_returns_what_was_sent(spans: list[Span]) -> None:
     """Sent over OTLP, fetched from its query API."""
     assert LIVE is not None
-    with Sender(connect(endpoint_for(LIVE_OTLP))) as sender:
-        for _ in sender.send(spans):
-            pass
-    assert sender.account.complete
-    deadline = time.monotonic() + 30
-    found: list[Span] = []
-    while len(found) < len(spans) and time.monotonic() < deadline:
-        with urllib.request.urlopen(LIVE):  # it is there; its storage may take a moment
-            pass
-        try:
-            found = Jaeger(LIVE).trace(f"{spans[0].trace:032x}")
-        except JaegerError:
-            time.sleep(0.5)
+    found = sent_and_fetched(spans, LIVE_OTLP, LIVE)
 
     def key(span: Any) -> Any:
         return span.id, span.parent, span.name, span.start, span.end

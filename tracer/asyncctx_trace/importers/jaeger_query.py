@@ -1,4 +1,4 @@
-"""Query a running Jaeger for traces."""
+"""Query a running Jaeger or Grafana Tempo for traces."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ class JaegerError(AsyncctxTraceError):
 
 
 class Jaeger:
-    """The query API of a Jaeger at ``url``: version 3, or the older one where that is missing."""
+    """The query API of a Jaeger at ``url``: version 3, or the older one where that is missing.
+
+    Grafana Tempo answers on the path of the older one, and has a search of its own.
+    """
 
     def __init__(self, url: str) -> None:
         """Raises JaegerError for what is no URL.
@@ -58,6 +61,9 @@ class Jaeger:
         try:
             if answer is None:
                 answer = {"services": (self._get("/api/services") or {}).get("data")}
+            if not answer.get("services"):
+                tempo = self._get("/api/search/tag/service.name/values") or {}
+                answer = {"services": tempo.get("tagValues")}
             return sorted(plain(str(name)) for name in answer.get("services") or ())
         except MALFORMED as error:
             raise self._invalid(error) from None
@@ -98,12 +104,30 @@ class Jaeger:
         found = self._spans(
             f"/api/v3/traces?{urlencode(query, quote_via=quote)}", f"/api/traces?{urlencode(old)}"
         )
+        found = found or self._search_tempo(service, now - since, now, limit)
         if not found:
             known = ", ".join(self.services()) or "none"
             raise JaegerError(
                 f"{self.url} has no trace of {service!r} in that time; its services: {known}"
             )
         return found
+
+    def _search_tempo(
+        self, service: str, since: datetime, until: datetime, limit: int
+    ) -> list[Span]:
+        """Return the same as :meth:`search`, from Tempo's search and each trace that it names."""
+        query = {
+            "tags": f"service.name={json.dumps(service)}",
+            "start": str(int(since.timestamp())),
+            "end": str(int(until.timestamp()) + 1),
+            "limit": str(limit),
+        }
+        try:
+            answer = self._get(f"/api/search?{urlencode(query, quote_via=quote)}") or {}
+            traces = [str(trace["traceID"]) for trace in answer.get("traces") or ()][:limit]
+        except MALFORMED as error:
+            raise self._invalid(error) from None
+        return [span for trace in traces for span in self.trace(trace)]
 
     def _spans(self, path: str, older: str) -> list[Span]:
         """An unknown trace is a 404 like an unknown path: then the older API is asked, too."""
@@ -119,7 +143,7 @@ class Jaeger:
                 found = (
                     []
                     if document is None
-                    else list(map(check_span, jaeger_json_reader.spans_in(document)))
+                    else list(map(check_span, _reader(document).spans_in(document)))
                 )
         except MALFORMED as error:
             raise self._invalid(error) from None
@@ -127,7 +151,9 @@ class Jaeger:
 
     def _invalid(self, error: Exception) -> JaegerError:
         said = f"{type(error).__name__}: {_one_line(str(error))}"
-        return JaegerError(f"{self.url} sent an invalid answer ({said}): check that it is a Jaeger")
+        return JaegerError(
+            f"{self.url} sent an invalid answer ({said}): check that it is a Jaeger or Tempo"
+        )
 
     def _get(self, path: str) -> Any:
         """The parsed answer; ``None`` for a 404, or a page that is no JSON (the UI itself)."""
@@ -159,6 +185,12 @@ class Jaeger:
             return json.loads(answer.body)
         except (RecursionError, ValueError):
             raise JaegerError(f"the answer of {self.url} is not JSON") from None
+
+
+def _reader(document: Any) -> Any:
+    """Return the module that reads an answer of the older API, which Tempo has as well."""
+    tempo = isinstance(document, dict) and ("batches" in document or "trace" in document)
+    return otlp_json_reader if tempo else jaeger_json_reader
 
 
 def _rfc3339(at: datetime) -> str:

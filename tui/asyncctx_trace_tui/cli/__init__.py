@@ -19,7 +19,7 @@ COMMANDS = {
     "diff": "Compare two recordings.",
     "export": "Send a recording as spans, or convert it for other tools.",
     "serve": "Show a recording in a browser.",
-    "fetch": "Download traces from Jaeger.",
+    "fetch": "Download traces from Jaeger or Tempo.",
     "recordings": "List recordings, or delete old ones.",
     "scenarios": "List the bundled scenarios.",
 }

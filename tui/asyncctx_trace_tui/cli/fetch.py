@@ -1,4 +1,4 @@
-"""``asyncctx-trace fetch``: download traces from Jaeger as OTLP JSON Lines."""
+"""``asyncctx-trace fetch``: download traces from Jaeger or Tempo as OTLP JSON Lines."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def command(
     limit: int,
     output: str,
 ) -> None:
-    """Download traces from the Jaeger at URL, such as http://localhost:16686.
+    """Download traces from the Jaeger or Tempo at URL, such as http://localhost:16686.
 
     The result is OTLP JSON Lines, which `replay`, `report` and `export` can read:
 
