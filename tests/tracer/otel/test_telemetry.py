@@ -456,6 +456,45 @@ def test_histograms_refer_to_spans_as_their_exemplars(metrics: InMemoryMetricRea
         assert exemplar.span_id == context.span_id
 
 
+def test_the_time_of_waits_is_charged_to_who_held_the_resource(
+    metrics: InMemoryMetricReader, measuring: Telemetry
+) -> None:
+    """To each place for what it held, at most the whole; both places of a pool for a half each."""
+
+    async def main() -> None:
+        lock, pool = traced(asyncio.Lock(), name="lock"), traced(asyncio.Semaphore(2), name="pool")
+
+        async def first(manager: Any) -> None:
+            async with manager:
+                await asyncio.sleep(0.01)
+
+        async def second(manager: Any) -> None:
+            async with manager:
+                await asyncio.sleep(0.001)
+
+        await asyncio.gather(first(lock), second(lock), second(lock))
+        await asyncio.gather(first(pool), first(pool), second(pool))
+
+    asyncio.run(main())
+    measuring.flush()
+
+    data = metrics.get_metrics_data()
+    assert data is not None
+    points: dict[str, list[Any]] = {
+        metric.name: list(metric.data.data_points)
+        for metric in data.resource_metrics[0].scope_metrics[0].metrics
+    }
+    waited = {p.attributes["asyncctx.resource.name"]: p for p in points["asyncctx.wait.duration"]}
+    charged: dict[str, list[Any]] = {"lock": [], "pool": []}
+    for point in points["asyncctx.blocked.time"]:
+        assert point.attributes["code.file.path"] == __file__
+        charged[point.attributes["asyncctx.resource.name"]].append(point)
+    assert len({point.attributes["code.line.number"] for point in charged["lock"]}) == 2
+    assert len(charged["pool"]) == 1
+    for name, found in charged.items():
+        assert 0 < sum(point.value for point in found) <= waited[name].sum
+
+
 def test_metrics_have_durations_waiters_and_holders(
     metrics: InMemoryMetricReader, measuring: Telemetry
 ) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, Histogram, Meter, MeterProvider, Observation
 
 from asyncctx_trace.model import conventions as names
 from asyncctx_trace.otel import dump_counters
-from asyncctx_trace.otel.definitions import ResourceInfo
+from asyncctx_trace.otel.definitions import ResourceInfo, SiteInfo
 from asyncctx_trace.otel.live_acquisition import LiveAcquisition
 
 __all__ = ["Measurements"]
@@ -33,6 +33,9 @@ class Measurements:
         )
         self._cleanup = _histogram(
             meter, names.CLEANUP_DURATION, "Duration of the exit: cleaning up."
+        )
+        self._blocked = meter.create_counter(
+            names.BLOCKED_TIME, "s", "Time that others waited, by the place that held the resource."
         )
         self._waiters = meter.create_up_down_counter(
             names.WAITERS, "{acquisition}", "Acquisitions that wait for the resource."
@@ -65,6 +68,20 @@ class Measurements:
             waited, {**attributes, names.OUTCOME: names.OUTCOMES[live.enter_outcome]}, exemplar
         )
 
+    def blocked(self, live: LiveAcquisition, holders: Sequence[LiveAcquisition]) -> None:
+        """Charge the wait of ``live``, which has ended, to the places of ``holders``.
+
+        Each is charged for the time that it held the resource during the wait, divided by how many
+        can hold it at once; so the charges of a wait are no more than the wait.
+        """
+        limit = live.resource.limit or 1
+        attributes: dict[str, str | int] = {**_resource(live.resource)}
+        for holder in holders:
+            start = max(live.enter_started, holder.enter_ended)
+            held = min(live.enter_ended, holder.exit_ended or live.enter_ended) - start
+            if held > 0:
+                self._blocked.add(held / limit / 1e9, {**attributes, **_place(holder.site)})
+
     def exit_ended(self, live: LiveAcquisition, exemplar: Context | None) -> None:
         """Measure the body and the exit; ``exemplar`` as for :meth:`enter_ended`."""
         attributes = _resource(live.resource)
@@ -96,6 +113,12 @@ def _histogram(meter: Meter, name: str, description: str) -> Histogram:
         )
     except TypeError:  # opentelemetry-api before 1.30 has no such parameter
         return meter.create_histogram(name, "s", description)
+
+
+def _place(site: SiteInfo | None) -> dict[str, str | int]:
+    if site is None:
+        return {}
+    return {names.CODE_FILE_PATH: site.file, names.CODE_LINE_NUMBER: site.line}
 
 
 def _resource(resource: ResourceInfo) -> dict[str, str]:

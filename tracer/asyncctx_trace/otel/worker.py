@@ -217,6 +217,7 @@ class Worker:
                 self._note_blockers(live, progress)
             if self.measurements is not None and progress.measured:
                 self.measurements.enter_ended(live, self._exemplar(live))
+                self.measurements.blocked(live, progress.blockers)
             if not live.entered:
                 self._finish(live, progress)
         else:
