@@ -123,7 +123,7 @@ def test_a_retry_after_of_any_shape_ends_within_the_timeout(recording: Path, val
     with endpoint([BUSY + header]) as url:
         failed = delivery_to(url, recording, timeout=0.1)
 
-    assert failed.reached
+    assert "answered 503" in str(failed) or "no answer from" in str(failed)
 
 
 @pytest.mark.parametrize(

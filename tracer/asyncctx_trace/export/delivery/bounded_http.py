@@ -24,6 +24,8 @@ __all__ = ["AnswerTooLong", "BoundedAdapter"]
 
 _MAX_ANSWER = 64 * 1024
 """Bytes of an answer that are read: a valid one has a number and a sentence."""
+_MAX_RETRY_AFTER = 29
+"""Characters of a date in a header; the exporter fails at the years of longer ones."""
 _RETRYABLE = frozenset({429, 502, 503, 504})
 
 
@@ -91,6 +93,8 @@ class BoundedAdapter(HTTPAdapter):
             if deadline.passed:  # the answer was cut off, which looks like its end
                 raise self._timed_out(limit)
         self._note(response, content)
+        if len(response.headers.get("retry-after", "")) > _MAX_RETRY_AFTER:
+            del response.headers["retry-after"]
         response.raw = HTTPResponse(
             io.BytesIO(content), status=response.status_code, preload_content=False
         )

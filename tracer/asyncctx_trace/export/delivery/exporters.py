@@ -32,19 +32,27 @@ _RETRYABLE_GRPC = frozenset(
 )  # fmt: skip
 
 
-class _HasUntil(Protocol):
+class _Bounded(Protocol):
     until: float | None
+
+    def close(self) -> None:
+        """Close all connections."""
 
 
 class Connection:
     """An exporter, and the answer to its last request as far as that can be observed."""
 
     def __init__(
-        self, exporter: SpanExporter, answer: Answer, adapter: _HasUntil | None = None
+        self, exporter: SpanExporter, answer: Answer, adapter: _Bounded | None = None
     ) -> None:
         self.exporter = exporter
         self.answer = answer
         self._adapter = adapter
+
+    def close(self) -> None:
+        """Close what the exporter has opened after it was shut down, as for a last attempt."""
+        if self._adapter is not None:
+            self._adapter.close()
 
     def end_within(self, seconds: float) -> None:
         """Let no request take longer than up to that time from now."""

@@ -85,6 +85,7 @@ class Sender:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        self._connection.close()
         self._log.remove()
 
     def stop(self) -> None:

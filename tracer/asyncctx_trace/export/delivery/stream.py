@@ -24,7 +24,7 @@ FINISH_WITHIN = 5.0
 _INTERVAL = 0.5
 _LAST_PAUSE = 0.5
 """Seconds until an attempt at the end is repeated."""
-_MARGIN = 1.0
+_MARGIN = 3.0
 """Seconds that the thread gets to end after its deadline."""
 _PAUSE = 5.0
 """Seconds until an endpoint that did not answer is tried again."""
@@ -112,6 +112,8 @@ class SpanStream:
                 self._send_rest()
             except Exception as error:
                 self.account.add_problem(f"sending failed: {type(error).__name__}: {error}")
+            if self._waiting and not self.account.problems:
+                self.account.add_problem("the time was over before the last spans were sent")
             self.account.failed += len(self._waiting)
             self._waiting.clear()
 
