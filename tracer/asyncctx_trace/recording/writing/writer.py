@@ -231,7 +231,8 @@ class Recorder(TextWriter, RecordAppender):
         self._digests: dict[str, str] = {}
         """Source file -> its digest."""
         try:
-            self._open_records()
+            if not self._waiting:  # the name of this process
+                self._open_records()
         except SegmentsBusy:  # until the next event
             pass
         except OSError as error:  # the process is named in the file, so say that nothing follows
@@ -298,7 +299,11 @@ class Recorder(TextWriter, RecordAppender):
         with self._locked():
             if self.page is full and not self.stopped:
                 try:
-                    self._open_records()
+                    self._put_waiting()  # first the names that the records refer to
+                    if self._waiting:
+                        self.use_page(None)
+                    else:
+                        self._open_records()
                 except SegmentsBusy:
                     self.use_page(None)
                 except Exception as error:
