@@ -12,12 +12,14 @@ Packages, from the lowest layer to the highest::
     analysis/        questions about events, and findings
     export/          recordings in the formats of other tools; importers/ from other tools
     runtime/         recording a process, launched programs, forks
+    attach/          looking into programs that are running already
     testing/         the pytest plugin
 
 PYTEST_DONT_REWRITE: under ``asyncctx-trace run -m pytest`` this package is imported before pytest,
 which would warn that it is too late to rewrite our assertions.
 """
 
+from asyncctx_trace.attach.listening import listen, listen_from_environment
 from asyncctx_trace.errors import (
     AlreadyRecording,
     AsyncctxTraceError,
@@ -66,6 +68,7 @@ __all__ = [
     "configure",
     "dump",
     "install",
+    "listen",
     "record",
     "register_adapter",
     "traced",
@@ -76,3 +79,4 @@ __all__ = [
 fork.register()
 record_from_environment()
 discover_providers()
+listen_from_environment()

@@ -14,6 +14,7 @@ __all__ = ["COMMANDS", "main"]
 
 COMMANDS = {
     "run": "Run a program and trace every `async with` in it.",
+    "attach": "Look at a program that is running already: who holds, who waits.",
     "replay": "Play a recording in the app.",
     "report": "Print the findings and statistics of a recording.",
     "diff": "Compare two recordings.",

@@ -1,0 +1,1 @@
+"""Look at, and record, a program that is running already."""

@@ -1,0 +1,1 @@
+"""Modules whose text is sent into other programs; each depends on the standard library alone."""
