@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from textwrap import dedent
 
+from asyncctx_trace.attach.commands import read_remote_state
 from asyncctx_trace.attach.picture import Picture
-from asyncctx_trace.attach.snapshot import read_remote_state
 from asyncctx_trace.attach.target import find_target
 from asyncctx_trace.attach.verdict import Ring, rings_of
 

@@ -93,7 +93,23 @@ def _snapshot() -> dict[str, Any]:
     return read_state(hidden=frozenset({threading.get_ident()}))
 
 
-_COMMANDS: dict[str, Callable[..., Any]] = {"snapshot": _snapshot}
+def _record(path: str, **options: Any) -> dict[str, Any]:
+    from asyncctx_trace.attach.recorder import begin  # much of the package, and seldom needed
+
+    return begin(path, frozenset({threading.get_ident()}), **options)
+
+
+def _detach() -> dict[str, Any]:
+    from asyncctx_trace.attach.recorder import end  # see above
+
+    return end()
+
+
+_COMMANDS: dict[str, Callable[..., Any]] = {
+    "snapshot": _snapshot,
+    "record": _record,
+    "detach": _detach,
+}
 
 
 def _uid_of_peer(connection: socket.socket) -> int:

@@ -93,14 +93,17 @@ class Picture:
                 if hold["phase"] == "enter":
                     continue
                 line = hold["line"] or frame["line"]
-                texts = self.source.managers(frame["file"], line) if hold["line"] else []
+                own = hold["line"] and not _LIBRARY.search(frame["file"])
+                texts = self.source.managers(frame["file"], line) if own else []
                 index = used.setdefault(line, 0)
                 used[line] += 1
                 text = texts[index] if index < len(texts) else ""
                 resource = self._resource(hold["object"], text)
                 manager = resource.type
                 where = Line(frame["file"], line, frame["function"], text or resource.name)
-                self.holds.append(Hold(worker, resource.key, manager, where, hold["phase"]))
+                self.holds.append(
+                    Hold(worker, resource.key, hold["object"], manager, where, hold["phase"])
+                )
 
     def _resource(self, key: int, text: str = "") -> Resource:
         known = self.resources.get(key)
@@ -179,14 +182,14 @@ class Picture:
             targets=targets,
             line=self._line(frames[at], text),
             method=method,
+            manager=max((h["object"] for h in _entering(frames[at])), default=0),
             limit=limit,
         )
 
     def _text(self, frames: list[dict[str, Any]], at: int, method: str) -> str:
         """Return the expression at which the program's own code waits."""
         frame = frames[at]
-        entering = [hold for hold in frame["holds"] if hold["phase"] == "enter"]
-        if entering:
+        if _entering(frame):
             texts = self.source.managers(frame["file"], frame["line"])
             if len(texts) == 1:
                 return texts[0]
@@ -229,14 +232,11 @@ class Picture:
         """
         if primitive and any(hold.resource == primitive for hold in self.holds):
             return None, 0
-        first = next(
-            (i for i, f in enumerate(frames) if any(h["phase"] == "enter" for h in f["holds"])),
-            None,
-        )
+        first = next((i for i, frame in enumerate(frames) if _entering(frame)), None)
         if first is None:
             return None, 0
         asked = {frame["self"] for frame in frames[first + 1 :] if frame["self"]}
-        entering = [h["object"] for h in frames[first]["holds"] if h["phase"] == "enter"]
+        entering = [hold["object"] for hold in _entering(frames[first])]
         for manager in entering:
             asked |= {manager, *self._objects.get(manager, {}).get("refs", {}).values()}
         found: dict[int, None] = {}
@@ -266,7 +266,7 @@ class Picture:
         if resource.kind == "manager":
             resource.kind = "pool"
         self.holds = [
-            Hold(h.worker, shared, h.manager, h.line, h.phase, False)
+            Hold(h.worker, shared, h.key, h.manager, h.line, h.phase, False)
             if h.worker == worker and h.resource == manager
             else h
             for h in self.holds
@@ -305,7 +305,8 @@ class Picture:
                     if text in frame["names"]:
                         resource = self._resource(frame["names"][text], text)
                         where = Line(frame["file"], line, frame["function"], text)
-                        self.holds.append(Hold(worker, resource.key, resource.type, where, "body"))
+                        key = resource.key
+                        self.holds.append(Hold(worker, key, key, resource.type, where, "body"))
         self._blocked_thread(worker, own[0], frames)
 
     def _blocked_thread(
@@ -365,6 +366,10 @@ class Picture:
             if len(alike) > 1:
                 for number, resource in enumerate(alike, 1):
                     resource.name = f"{name} #{number}"
+
+
+def _entering(frame: dict[str, Any]) -> list[dict[str, Any]]:
+    return [hold for hold in frame["holds"] if hold["phase"] == "enter"]
 
 
 def _awaited(frames: list[dict[str, Any]]) -> tuple[WaitKind | None, int, str]:

@@ -50,6 +50,8 @@ class Hold:
 
     worker: int
     resource: int
+    key: int
+    """The address of the manager."""
     manager: str
     line: Line
     phase: str
@@ -72,6 +74,8 @@ class Wait:
     method: str
     blocking: bool = False
     """Whether its whole thread waits."""
+    manager: int = 0
+    """The address of the manager that is entered, 0 if a method such as ``acquire`` is called."""
     limit: float | None = None
     """After how many seconds it gives up, if that is known."""
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from asyncctx_trace.attach.interpreter import ask_for, stack_from_outside
-from asyncctx_trace.attach.target import Target
+from asyncctx_trace.attach.target import Target, has_ended
 from asyncctx_trace.errors import AsyncctxTraceError
 
 __all__ = ["run_in"]
@@ -72,6 +72,15 @@ def run_in(target: Target, text: str, timeout: float) -> dict[str, Any]:
         raise AsyncctxTraceError(
             f"process {target.pid} is stopped: continue it first (kill -CONT {target.pid})"
         )
+    try:
+        return _run(target, text, timeout)
+    except (OSError, AsyncctxTraceError):
+        if has_ended(target):  # while we were at it
+            raise AsyncctxTraceError(f"process {target.pid} has ended") from None
+        raise
+
+
+def _run(target: Target, text: str, timeout: float) -> dict[str, Any]:
     folder, seen = _work_folder(target)
     answer = folder / "answer.json"
     script = folder / "script.py"

@@ -11,7 +11,7 @@ from pathlib import Path
 from asyncctx_trace.attach.runtime_folder import folders_of
 from asyncctx_trace.errors import AsyncctxTraceError
 
-__all__ = ["REMOTE_EXEC", "Target", "find_target", "own_processes"]
+__all__ = ["REMOTE_EXEC", "Target", "find_target", "has_ended", "own_processes"]
 
 REMOTE_EXEC = (3, 14)
 """The first version of Python that runs scripts for other processes."""
@@ -80,6 +80,14 @@ def find_target(pid: int) -> Target:
         name = status.get("Name", "?")
         raise AsyncctxTraceError(f"process {pid} ({name}) is not a Python program")
     return found
+
+
+def has_ended(target: Target) -> bool:
+    """Return whether the process is gone, or a zombie."""
+    try:
+        return _status(Path(f"/proc/{target.pid}")).get("State", "Z").startswith(("Z", "X"))
+    except OSError:
+        return True
 
 
 def own_processes() -> list[Target]:

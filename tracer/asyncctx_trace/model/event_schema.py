@@ -160,7 +160,8 @@ EVENTS: Final = (
                   "1 `by_call`: the task called a method such as `acquire()` instead of "
                   "`async with`, so any task may release; 2 `traced`: the program traces the "
                   "manager itself, with `traced()`; 4 `blocking`: the enter blocks its thread, and "
-                  "with it every task of the thread's event loop: a lock of threads",
+                  "with it every task of the thread's event loop: a lock of threads; 8 `before`: "
+                  "it began before the recording, at a time that is not known",
                   optional=True, attribute="by_call"),
         ),
     ),

@@ -27,6 +27,8 @@ class EnterFlag(IntFlag):
     BLOCKING = 4
     """It blocks its thread, and with it every task of the thread's event loop, until it has ended:
     a lock of threads."""
+    BEFORE = 8
+    """It began before the recording, at a time that is not known."""
 
 
 class ExitFlag(IntFlag):

@@ -36,6 +36,7 @@ __all__ = [
     "SEGMENT_IDENTITY",
     "HEADER",
     "HEADER_SIZE",
+    "MAGIC",
     "ANY_RECORD",
     "RAW",
     "RECORD",
@@ -61,7 +62,7 @@ HEADER_SIZE = 4096
 SEGMENT = 128 * 1024
 RECORD = RECORD_SIZE
 
-_MAGIC = b"\x89ACTX\r\n\n"
+MAGIC = b"\x89ACTX\r\n\n"
 HEADER = struct.Struct("<8sHHIQQI")  # magic, version, record, segment, wall, monotonic, crc
 
 SEGMENT_HEADER = struct.Struct("<QQIIQQIBHB")
@@ -138,7 +139,7 @@ class Anchor:
 
 def pack_header(anchor: Anchor) -> bytes:
     """Return the first HEADER_SIZE bytes of a recording."""
-    fields = (_MAGIC, VERSION, RECORD, SEGMENT, anchor.wall_ns, anchor.monotonic_ns)
+    fields = (MAGIC, VERSION, RECORD, SEGMENT, anchor.wall_ns, anchor.monotonic_ns)
     crc = zlib.crc32(HEADER.pack(*fields, 0))
     return HEADER.pack(*fields, crc).ljust(HEADER_SIZE, b"\0")
 
@@ -148,8 +149,8 @@ def unpack_header(data: bytes, path: Path) -> Anchor:
 
     Raises NotARecording, NewerRecording or DamagedRecording.
     """
-    if not data.startswith(_MAGIC):
-        if data and _MAGIC.startswith(data[:8]):
+    if not data.startswith(MAGIC):
+        if data and MAGIC.startswith(data[:8]):
             raise DamagedRecording(_damaged(path, "it ends within its header"))
         raise NotARecording(
             f"{path} is not an asyncctx-trace recording: use a file that "

@@ -275,6 +275,12 @@ def stop() -> None:
             pass
 
 
+def mark(text: str) -> None:
+    """Put a mark on the timeline of the recording of this process, if there is one."""
+    if _recorder is not None:
+        _recorder.marked(unpatched.monotonic_ns(), text)
+
+
 def give_up(error: Exception) -> None:
     """Record nothing more in this process, and note the reason in the recording."""
     if _recorder is not None:

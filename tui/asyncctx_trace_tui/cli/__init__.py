@@ -14,7 +14,9 @@ __all__ = ["COMMANDS", "main"]
 
 COMMANDS = {
     "run": "Run a program and trace every `async with` in it.",
-    "attach": "Look at a program that is running already: who holds, who waits.",
+    "attach": "Look at, or record, a program that is running already.",
+    "detach": "End the recording of a program that was attached to.",
+    "ps": "List programs that are recorded, or can be attached to.",
     "replay": "Play a recording in the app.",
     "report": "Print the findings and statistics of a recording.",
     "diff": "Compare two recordings.",

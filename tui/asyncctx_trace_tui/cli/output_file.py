@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
 from asyncctx_trace.errors import AsyncctxTraceError
 from asyncctx_trace_tui.storage.atomic_write import open_atomic
+from asyncctx_trace_tui.storage.user_paths import recordings
 
-__all__ = ["open_output", "require_folder"]
+__all__ = ["new_recording", "open_output", "require_folder"]
 
 
 def require_folder(path: Path) -> None:
@@ -22,6 +24,18 @@ def require_folder(path: Path) -> None:
         raise AsyncctxTraceError(
             f"cannot write {path}: the folder {folder} {problem}; create it first, or use another"
         )
+
+
+def new_recording(name: str) -> Path:
+    """Return the path of a new file in the state folder, named after a program and the time."""
+    folder = recordings()
+    started = f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+    path = folder / f"{started}.actx"
+    number = 1
+    while path.exists():
+        number += 1
+        path = folder / f"{started}-{number}.actx"
+    return path
 
 
 @contextmanager

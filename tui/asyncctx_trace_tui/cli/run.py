@@ -7,7 +7,6 @@ import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ from asyncctx_trace.recording.format import SUFFIX
 from asyncctx_trace.runtime.redaction_setting import redaction_is_set
 from asyncctx_trace.runtime.ring_settings import ring_settings
 from asyncctx_trace_tui.cli.check_options import FAILED, check_options, print_failed_checks
-from asyncctx_trace_tui.cli.output_file import require_folder
+from asyncctx_trace_tui.cli.output_file import new_recording, require_folder
 from asyncctx_trace_tui.run.launcher import Program
 from asyncctx_trace_tui.run.targets import python_arguments
 
@@ -340,18 +339,8 @@ def _recording_path(output: Path | None, arguments: list[str]) -> Path:
     if output is not None:
         require_folder(output)
         return output
-    from asyncctx_trace_tui.storage.user_paths import recordings
-
     module = arguments[1] if arguments[0] == "-m" else None
-    name = module or Path(arguments[0]).stem or "program"
-    folder = recordings()
-    started = f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
-    path = folder / f"{started}.actx"
-    number = 1
-    while path.exists():
-        number += 1
-        path = folder / f"{started}-{number}.actx"
-    return path
+    return new_recording(module or Path(arguments[0]).stem or "program")
 
 
 def _in_the_app(start: Callable[[], Program]) -> tuple[Program, int]:

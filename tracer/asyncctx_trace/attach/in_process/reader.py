@@ -48,7 +48,7 @@ from asyncctx_trace.attach.in_process.values import (
     type_name,
 )
 
-__all__ = ["read_state"]
+__all__ = ["Reader", "read_state"]
 
 __asyncctx_trace_look__ = True  # its frames are not the program's
 
@@ -68,14 +68,14 @@ def read_state(seconds: float = 2.0, hidden: frozenset[int] = frozenset()) -> di
     sys.setswitchinterval(max(interval, 0.25))
     gc.disable()
     try:
-        return _Reader(seconds, hidden).read()
+        return Reader(seconds, hidden).read()
     finally:
         sys.setswitchinterval(interval)
         if collecting:
             gc.enable()
 
 
-class _Reader:
+class Reader:
     """One look at this process."""
 
     def __init__(self, seconds: float, hidden: frozenset[int]) -> None:
@@ -90,6 +90,7 @@ class _Reader:
         self.globals: dict[int, dict[str, Any]] = {}
 
     def read(self) -> dict[str, Any]:
+        """See :func:`read_state`."""
         started = time.monotonic_ns()
         frames = {
             ident: list(stack_of(frame))

@@ -44,7 +44,7 @@ from asyncctx_trace.instrument.rewriting.patching import filtering_result
 from asyncctx_trace.instrument.scope import Scope
 from asyncctx_trace.instrument.waits import watchdog
 
-__all__ = ["install", "install_at_start", "uninstall"]
+__all__ = ["install", "install_at_start", "is_installed", "uninstall"]
 
 _lock = threading.RLock()
 _installed: Scope | None = None
@@ -123,6 +123,11 @@ def uninstall() -> None:
         uvloop_wakeups.restore()
         acquire_release.forget_scope()
         main_module.restore()
+
+
+def is_installed() -> bool:
+    """Return whether the hooks are on."""
+    return _installed is not None
 
 
 def _wanted(include: tuple[str, ...], exclude: tuple[str, ...], all: bool) -> settings.Settings:
