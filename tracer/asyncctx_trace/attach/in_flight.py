@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -77,39 +77,53 @@ def _watch(function: FunctionType, calls: tuple[Any, Any, Any]) -> None:
         return
 
 
-@suspended
+# The recording may begin or end at any instruction of the program, also inside of these functions.
+
+
+def _harmless(hook: Callable[..., Any]) -> Callable[..., Any]:
+    """Return ``hook`` such that nothing comes out of it into the program."""
+
+    def call(*arguments: Any) -> Any:
+        try:
+            return hook(*arguments)
+        except Exception as error:
+            sinks.hook_failed(error)
+            return None
+
+    return suspended(call)
+
+
+@_harmless
 def _enter_started(manager: Any) -> tuple[Acquisition, Any] | None:
+    if sinks.active_sink() is None:
+        return None
     method = program_frame()
     caller = None if method is None else method.f_back
-    if caller is None or id(caller.f_code) not in _codes or sinks.active_sink() is None:
+    if caller is None or id(caller.f_code) not in _codes:
         return None
-    try:
-        kind = resources.kind_of(type(manager))
-        if not kind.manager or kind.traced:
-            return None
-        site = sites.site_at(caller)
-        resource = resources.resource_at(site, manager, kind)
-        acquisition = publish.enter_started(kind.manager, resource, site.id)
-    except Exception as error:
-        sinks.hook_failed(error)
+    kind = resources.kind_of(type(manager))
+    if not kind.manager or kind.traced:
         return None
+    site = sites.site_at(caller)
+    resource = resources.resource_at(site, manager, kind)
+    acquisition = publish.enter_started(kind.manager, resource, site.id)
     return None if acquisition is None else (acquisition, manager)
 
 
-@suspended
+@_harmless
 def _entered(handle: tuple[Acquisition, Any] | None, result: object) -> None:  # noqa: ARG001 - hook
     if handle is not None:
         publish.enter_ended(handle[0])
         holds(handle[1], handle[0])
 
 
-@suspended
+@_harmless
 def _enter_failed(handle: tuple[Acquisition, Any] | None, error: BaseException) -> None:
     if handle is not None:
         publish.enter_ended(handle[0], error)
 
 
-@suspended
+@_harmless
 def _exit_started(manager: Any, *exc: Any) -> Acquisition | None:
     mine = _open.get(id(manager))
     if not mine:
@@ -120,18 +134,18 @@ def _exit_started(manager: Any, *exc: Any) -> Acquisition | None:
         return None
     mine.remove(acquisition)
     if not mine:
-        del _open[id(manager)]
+        _open.pop(id(manager), None)
     publish.exit_started(acquisition, exc[1] if len(exc) == 3 else None)
     return acquisition
 
 
-@suspended
+@_harmless
 def _exited(acquisition: Acquisition | None, result: object) -> None:
     if acquisition is not None:
         publish.exit_ended(acquisition, None, result is True)
 
 
-@suspended
+@_harmless
 def _exit_failed(acquisition: Acquisition | None, error: BaseException) -> None:
     if acquisition is not None:
         publish.exit_ended(acquisition, error)
