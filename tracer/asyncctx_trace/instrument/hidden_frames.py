@@ -271,8 +271,11 @@ def program_frame() -> FrameType | None:
     return frame
 
 
+_OURS = "asyncctx_trace.instrument.", "asyncctx_trace.attach."
+
+
 @hidden
 def is_ours(frame: FrameType) -> bool:
     """Return whether ``frame`` runs code of this package."""
     name = frame.f_globals.get("__name__", "")
-    return frame.f_code.co_filename == HIDDEN_FILE or name.startswith("asyncctx_trace.instrument.")
+    return frame.f_code.co_filename == HIDDEN_FILE or name.startswith(_OURS)
