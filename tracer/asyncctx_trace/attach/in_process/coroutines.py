@@ -15,7 +15,7 @@ __all__ = [
     "code_and_frame",
     "exception_table",
     "first_argument",
-    "opcode_of",
+    "opcodes_of",
     "pending_exits",
 ]
 
@@ -109,13 +109,13 @@ def exception_table(table: bytes) -> list[tuple[int, int, int, int]]:
     return result
 
 
-def opcode_of(name: str) -> int:
-    """Return the number of an instruction; what has to be imported is forgotten again."""
+def opcodes_of(*names: str) -> tuple[int, ...]:
+    """Return the numbers of instructions; what has to be imported is forgotten again."""
     before = set(sys.modules)
     import opcode  # not at the top: most programs have not imported it
 
-    number = opcode.opmap[name]
-    for imported in ("opcode", "opcode_of", "_opcode_metadata"):
+    numbers = tuple(opcode.opmap[name] for name in names)
+    for imported in ("opcode", "opcodes_of", "_opcode_metadata"):
         if imported not in before:
             sys.modules.pop(imported, None)
-    return number
+    return numbers

@@ -21,7 +21,7 @@ from asyncctx_trace.attach.in_process.coroutines import (
     code_and_frame,
     exception_table,
     first_argument,
-    opcode_of,
+    opcodes_of,
     pending_exits,
 )
 from asyncctx_trace.attach.in_process.threads import (
@@ -86,7 +86,7 @@ class Reader:
         """What is described: as long as it is kept, no address is used twice."""
         self.truncated = False
         self.asyncio = sys.modules.get("asyncio.tasks")
-        self.exit_opcode = opcode_of("WITH_EXCEPT_START")
+        self.handler = opcodes_of("PUSH_EXC_INFO", "WITH_EXCEPT_START")
         self.globals: dict[int, dict[str, Any]] = {}
 
     def read(self) -> dict[str, Any]:
@@ -346,11 +346,10 @@ class Reader:
                 return found[::-1]
             offset = entry[2]
             seen.add(offset)
-            for step in range(offset, min(offset + 8, len(code.co_code)), 2):
-                if code.co_code[step] == self.exit_opcode:
-                    lines = lines or [position[0] for position in code.co_positions()]
-                    found.append((entry[3], lines[step // 2] or 0, offset))
-                    break
+            # The handler of a `with`; others of the same range are around an `await`, for example.
+            if tuple(code.co_code[offset : offset + 4 : 2]) == self.handler:
+                lines = lines or [position[0] for position in code.co_positions()]
+                found.append((entry[3], lines[offset // 2 + 1] or 0, offset))
 
     def _name_globals(self) -> None:
         """Give the objects that are variables of modules the names of these."""
