@@ -112,6 +112,8 @@ def _explain(target: Target, problem: str) -> str:
         )
     if "ProcessLookupError" in problem or not Path(f"/proc/{target.pid}").exists():
         return f"process {target.pid} has ended"
+    if "main thread" in lower:
+        return f"process {target.pid} is about to end: its main thread is gone"
     if "not enabled" in lower or "disabled" in lower:
         return (
             f"process {target.pid} does not allow remote debugging: it was started with "

@@ -113,7 +113,7 @@ def _work_folder(target: Target) -> tuple[Path, Path]:
     prefix = f"asyncctx-trace-attach-{target.pid}-"
     for place in ("tmp", "var/tmp", "dev/shm"):
         try:
-            made = tempfile.mkdtemp(prefix=prefix, dir=target.root / place)
+            made = tempfile.mkdtemp(prefix=prefix, dir=target.files / place)
         except OSError as error:
             problem = problem or error
         else:

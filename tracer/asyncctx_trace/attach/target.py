@@ -41,6 +41,20 @@ class Target:
         return Path(f"/proc/{self.pid}/root")
 
     @property
+    def files(self) -> Path:
+        """The root folder of the files that it sees: ours, if it sees the same as we do.
+
+        A path below that of its own ends with the process.
+        """
+        try:
+            ours = (
+                Path("/proc/self/ns/mnt").readlink() == Path(f"/proc/{self.pid}/ns/mnt").readlink()
+            )
+            return Path("/") if ours and self.root.samefile("/") else self.root
+        except OSError:
+            return self.root
+
+    @property
     def executable(self) -> str:
         """Its interpreter, which can be started even if the file has been replaced."""
         return f"/proc/{self.pid}/exe"

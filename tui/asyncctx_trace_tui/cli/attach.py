@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from asyncctx_trace.runtime.redaction_setting import redaction_is_set
 from asyncctx_trace_tui.cli.output_file import new_recording, open_output, require_folder
+
+if TYPE_CHECKING:
+    from asyncctx_trace_tui.run.attached import Attached
 
 __all__ = ["command"]
 
@@ -124,16 +128,18 @@ def _record(
         if headless:
             watch(attached, seconds)
         else:
-            _show(recording)
+            _show(attached)
     click.echo(f"detached; recording: {recording}", err=True)
 
 
-def _show(recording: Path) -> None:
+def _show(attached: Attached) -> None:
     from asyncctx_trace_tui.app.application import TraceApp
     from asyncctx_trace_tui.run.termination import Termination
 
-    with Termination(has_program=False) as termination:
-        TraceApp(recording, termination=termination).run()
+    # Detached also when the terminal closes, even if the app does not end then.
+    with Termination(has_program=True) as termination:
+        termination.program_started(attached)
+        TraceApp(attached.recording, termination=termination).run()
 
 
 def _print_snapshot(pid: int, output: str, format_: str, full: bool, timeout: float) -> int:

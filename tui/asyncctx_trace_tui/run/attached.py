@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +36,8 @@ class Attached:
         self.waits = 0
         self._options = options
         self._timeout = timeout
+        self._lock = threading.Lock()
+        self._stopped = False
 
     def __enter__(self) -> Attached:
         create(self.recording)
@@ -51,8 +54,15 @@ class Attached:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        if not has_ended(self.target):
-            end_recording(find_target(self.target.pid), self._timeout)
+        self.stop()
+
+    def stop(self) -> int:
+        """End the recording once, and return 0; the program goes on."""
+        with self._lock:
+            if not self._stopped and not has_ended(self.target):
+                end_recording(find_target(self.target.pid), self._timeout)
+            self._stopped = True
+        return 0
 
 
 def detach(pid: int, timeout: float) -> str | None:
