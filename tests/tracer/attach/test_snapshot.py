@@ -236,6 +236,30 @@ def test_what_a_task_gives_up_by_itself_is_no_certain_deadlock() -> None:
     assert all(99 < (picture.waits[key].limit or 0) <= 100 for key in ring.members)
 
 
+def test_who_waits_in_a_condition_does_not_hold_its_lock() -> None:
+    import asyncio
+
+    async def wait(condition: asyncio.Condition) -> None:
+        async with condition:
+            await condition.wait()
+
+    async def main() -> Picture:
+        condition = asyncio.Condition()
+        task = asyncio.create_task(wait(condition))
+        await asyncio.sleep(0)
+        async with condition:
+            state = json.loads(json.dumps(read_state()))
+        task.cancel()
+        await asyncio.wait([task])
+        return Picture(state)
+
+    picture = asyncio.run(main())
+
+    [waiter] = [w for w in picture.waits.values() if w.kind is WaitKind.CONDITION]
+    assert picture.workers[waiter.worker].coroutine.endswith("wait")
+    assert waiter.worker not in [hold.worker for hold in picture.holds]
+
+
 def test_idle_workers_are_no_deadlock() -> None:
     """They wait for an item that the program may give them."""
     import asyncio

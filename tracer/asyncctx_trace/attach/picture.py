@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 from asyncctx_trace.attach.picture_model import Hold, Line, Resource, Wait, Worker
+from asyncctx_trace.attach.primitives import (
+    BOUNDS,
+    LIBRARY,
+    LOCKS,
+    NOT_SHARED,
+    SUBJECTS,
+    awaited_by,
+)
 from asyncctx_trace.attach.source_text import SourceText
 from asyncctx_trace.instrument.adapters.registry import built_in
-from asyncctx_trace.instrument.waits.subjects import LISTED
 from asyncctx_trace.model.waits import OF_TASKS, WaitKind
 
 __all__ = ["Picture"]
-
-_LIBRARY = re.compile(r"/(?:site|dist)-packages/|/lib/python3\.\d+t?/|^<frozen |/python3\d+\.zip/")
-_IO = frozenset({"asyncio.streams", "asyncio.selector_events", "asyncio.base_events"})
-_LOCKS = {
-    "asyncio.locks.Lock": ("lock", 1),
-    "asyncio.locks.Condition": ("condition", 1),
-    "asyncio.locks.Semaphore": ("semaphore", None),
-    "trio._sync.Lock": ("lock", 1),
-    "_thread.lock": ("lock", 1),
-    "_thread.RLock": ("lock", 1),
-    "threading.Condition": ("condition", 1),
-    "threading.Semaphore": ("semaphore", None),
-}
-_ACQUIRE = ("acquire", "__aenter__", "acquire_on_behalf_of")
-_NOT_SHARED = frozenset({"builtins", "_asyncio", "asyncio.tasks", "asyncio.unix_events", "uvloop"})
-_BOUNDS = ("_bound_value", "_max_value", "_total_tokens", "maxsize", "_maxsize")
 
 
 class Picture:
@@ -87,13 +77,14 @@ class Picture:
     # -- holds --------------------------------------------------------------------------------
 
     def _add_holds(self, worker: int, frames: list[dict[str, Any]]) -> None:
+        released = self._released(frames)
         for frame in frames:
             used: dict[int, int] = {}
             for hold in frame["holds"]:
-                if hold["phase"] == "enter":
+                if hold["phase"] == "enter" or hold["object"] in released:
                     continue
                 line = hold["line"] or frame["line"]
-                own = hold["line"] and not _LIBRARY.search(frame["file"])
+                own = hold["line"] and not LIBRARY.search(frame["file"])
                 texts = self.source.managers(frame["file"], line) if own else []
                 index = used.setdefault(line, 0)
                 used[line] += 1
@@ -104,6 +95,19 @@ class Picture:
                 self.holds.append(
                     Hold(worker, resource.key, hold["object"], manager, where, hold["phase"])
                 )
+
+    def _released(self, frames: list[dict[str, Any]]) -> set[int]:
+        """Return what the task has entered, but has released until it is notified."""
+        found = set()
+        for frame in frames:
+            if frame["function"] == "Condition.wait" and frame["self"]:
+                refs = self._objects.get(frame["self"], {}).get("refs", {})
+                found |= {frame["self"], refs.get("_lock", frame["self"])}
+        return found
+
+    def is_own(self, line: Line) -> bool:
+        """Return whether a line is the program's, and not a library's."""
+        return not LIBRARY.search(line.file)
 
     def _resource(self, key: int, text: str = "") -> Resource:
         known = self.resources.get(key)
@@ -119,7 +123,7 @@ class Picture:
             if inner is not None:
                 return self._resource(found["refs"]["_lock"], text)
         values = found["values"]
-        bound = next((values[name] for name in _BOUNDS if type(values.get(name)) is int), None)
+        bound = next((values[name] for name in BOUNDS if type(values.get(name)) is int), None)
         resource = self.resources[key] = Resource(
             key=key,
             kind=kind,
@@ -133,8 +137,8 @@ class Picture:
 
     def _kind(self, types: list[str]) -> tuple[str, int | None]:
         for name in types:
-            if name in _LOCKS:
-                return _LOCKS[name]
+            if name in LOCKS:
+                return LOCKS[name]
             if name in self._kinds:
                 return self._kinds[name], 1 if self._kinds[name] == "lock" else None
         return "manager", None
@@ -145,9 +149,9 @@ class Picture:
         frames = [frame for frame in task["frames"] if not frame.get("generator")]
         if not frames:
             return
-        own = [i for i, frame in enumerate(frames) if not _LIBRARY.search(frame["file"])]
+        own = [i for i, frame in enumerate(frames) if not LIBRARY.search(frame["file"])]
         at = own[-1] if own else 0
-        kind, thing, method = _awaited(frames[at + 1 :] if own else frames)
+        kind, thing, method = awaited_by(frames[at + 1 :] if own else frames)
         future = task["future"] or {"kind": "future", "tasks": [], "source": 0}
         targets = self._targets(task, frames, kind, future)
         limit = self._limit(frames)
@@ -166,7 +170,7 @@ class Picture:
         if thing:
             subject = self._resource(thing, self._text(frames, at, method))
             if subject.kind == "manager":
-                subject.kind = subject.type.rpartition(".")[2].lower()
+                subject.kind = SUBJECTS.get(kind, "future") if kind else "manager"
             if kind is WaitKind.LOCK:
                 kind = None
             resource = subject.key
@@ -257,7 +261,7 @@ class Picture:
     def _is_shared(self, key: int) -> bool:
         described = self._objects.get(key)
         return described is not None and not any(
-            name.rpartition(".")[0] in _NOT_SHARED for name in described["types"][:1]
+            name.rpartition(".")[0] in NOT_SHARED for name in described["types"][:1]
         )
 
     def _regroup(self, worker: int, manager: int, shared: int) -> None:
@@ -277,7 +281,7 @@ class Picture:
     def _add_thread(self, thread: dict[str, Any], has_loop: bool) -> None:
         """Add what a thread holds and waits for, in the name of its running task."""
         frames = [frame for frame in thread["frames"] if frame]
-        own = [frame for frame in frames if not _LIBRARY.search(frame["file"])]
+        own = [frame for frame in frames if not LIBRARY.search(frame["file"])]
         if not own or (has_loop and thread["asleep"]):
             return
         running = next(
@@ -370,17 +374,3 @@ class Picture:
 
 def _entering(frame: dict[str, Any]) -> list[dict[str, Any]]:
     return [hold for hold in frame["holds"] if hold["phase"] == "enter"]
-
-
-def _awaited(frames: list[dict[str, Any]]) -> tuple[WaitKind | None, int, str]:
-    """Return what the frames of a library wait for: the kind, the object and the method."""
-    for frame in frames:
-        listed = LISTED.get((frame["module"], frame["function"]))
-        method = frame["function"].rpartition(".")[2]
-        if listed is not None:
-            return listed.kind, frame["self"] if listed.thing else 0, method
-        if method in _ACQUIRE and frame["module"] in ("trio._sync", "anyio._backends._asyncio"):
-            return WaitKind.LOCK, frame["self"], method
-    if frames and frames[-1]["module"] in _IO:
-        return WaitKind.IO, 0, frames[-1]["function"]
-    return None, 0, frames[-1]["function"] if frames else ""

@@ -105,8 +105,10 @@ def _resources(picture: Picture, full: bool) -> Iterator[RenderableType]:
     for wait in picture.waits.values():
         if wait.resource is not None:
             waiters.setdefault(wait.resource, []).append(wait)
+    # What a library holds inside of itself matters only if somebody waits for it.
+    held = {hold.resource for hold in picture.holds if full or picture.is_own(hold.line)}
     keys = sorted(
-        {hold.resource for hold in picture.holds} | set(waiters),
+        held | set(waiters),
         key=lambda key: -len(waiters.get(key, ())),
     )
     shown = keys if full else keys[:_ROWS]
