@@ -99,7 +99,7 @@ def test_a_loop_in_flight_is_followed_and_detaching_restores_all(tmp_path: Path)
         tasks = [timeline.tasks[timeline.task[row]].name for row in timeline.rows_of_resource[lock]]
         assert tasks.count("one") + tasks.count("two") > 40
         assert {r.name for r in timeline.resources.values()} >= {"lock", "TaskGroup"}
-        assert [finding.kind for finding in find(timeline) if finding.certainty == "certain"] == []
+        assert [(f.kind, f.summary) for f in find(timeline) if f.certainty == "certain"] == []
 
 
 def state_of(pid: int) -> Program:

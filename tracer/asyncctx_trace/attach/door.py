@@ -94,9 +94,11 @@ def _snapshot() -> dict[str, Any]:
 
 
 def _record(path: str, **options: Any) -> dict[str, Any]:
-    from asyncctx_trace.attach.recorder import begin  # much of the package, and seldom needed
+    from asyncctx_trace.attach.recorder import (
+        begin_between_steps,  # much of the package, and seldom needed
+    )
 
-    return begin(path, frozenset({threading.get_ident()}), **options)
+    return begin_between_steps(path, frozenset({threading.get_ident()}), **options)
 
 
 def _detach() -> dict[str, Any]:

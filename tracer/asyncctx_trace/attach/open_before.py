@@ -23,6 +23,7 @@ from asyncctx_trace.model.waits import WaitKind
 
 __all__ = ["Before", "publish_open"]
 
+__asyncctx_trace_look__ = True  # its frames are not the program's
 _BEFORE = int(EnterFlag.BEFORE)
 _MOST_SECONDS = 2.0
 _sites: dict[Line, int] = {}
@@ -145,7 +146,7 @@ def _wait(
         return 0
     thing = things.get(wait.resource or 0)
     future = getattr(native, "_fut_waiter", None)
-    if wait.kind is None and thing is not None and future is not None:
+    if wait.kind is None and thing is not None and future is not None and not future.done():
         manager = things.get(wait.manager, thing)
         flags = _BEFORE if wait.manager else _BEFORE | publish.BY_CALL
         acquisition = _entering(task, manager, wait.line, flags)

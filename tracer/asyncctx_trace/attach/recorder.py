@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 from asyncctx_trace.attach import in_flight
+from asyncctx_trace.attach.in_process.reader import Reader
+from asyncctx_trace.attach.in_process.threads import stack_of
 from asyncctx_trace.attach.open_before import Before, publish_open
 from asyncctx_trace.errors import AsyncctxTraceError
 from asyncctx_trace.instrument.rewriting import import_hook
 from asyncctx_trace.runtime import recording_session
 
-__all__ = ["Detached", "begin", "end"]
+__all__ = ["Detached", "begin", "begin_between_steps", "end"]
 
+_PATIENCE = 0.5
+"""Seconds that an event loop gets to answer."""
+
+__asyncctx_trace_look__ = True  # its frames are not the program's
 _before: Before | None = None
 _had_hooks = False
 """Whether the program had called ``install()`` itself."""
@@ -59,6 +68,39 @@ def begin(path: str, hidden: frozenset[int] = frozenset(), **options: Any) -> di
         f"attached: {_before.held} acquisitions and {_before.waits} waits were open before we came"
     )
     return {"held": _before.held, "waits": _before.waits}
+
+
+def begin_between_steps(
+    path: str, hidden: frozenset[int] = frozenset(), **options: Any
+) -> dict[str, Any]:
+    """Call :func:`begin` in the event loop of another thread, if that is at work.
+
+    While it is called, no task of that loop takes a step: what is recorded as held is held still.
+    A loop that does not answer within half a second has no task that could take one.
+    """
+    frames = {
+        thread: list(stack_of(frame))
+        for thread, frame in sys._current_frames().items()  # noqa: SLF001 - there is no other way
+        if thread not in hidden
+    }
+    loops = Reader(0.0, hidden).loops(frames)
+    if not loops:
+        return begin(path, hidden, **options)
+    lock, started = threading.Lock(), threading.Event()
+    done: Future[dict[str, Any]] = Future()
+
+    def run() -> None:
+        if lock.acquire(blocking=False):
+            started.set()
+            try:
+                done.set_result(begin(path, hidden, **options))
+            except Exception as error:
+                done.set_exception(error)
+
+    loops[0][0].call_soon_threadsafe(run)
+    if not started.wait(_PATIENCE):
+        run()  # whoever is first
+    return done.result()
 
 
 def end() -> dict[str, Any]:

@@ -98,7 +98,7 @@ class Reader:
             if ident not in self.hidden
         }
         names = thread_names()
-        loops = self._loops(frames)
+        loops = self.loops(frames)
         tasks: list[dict[str, Any]] = []
         for loop, thread in loops:
             for task in self._tasks_of(loop):
@@ -144,7 +144,7 @@ class Reader:
 
     # -- asyncio ------------------------------------------------------------------------------
 
-    def _loops(self, frames: dict[int, list[FrameType]]) -> list[tuple[Any, int]]:
+    def loops(self, frames: dict[int, list[FrameType]]) -> list[tuple[Any, int]]:
         """Return the running loops, each with its thread."""
         found: dict[int, tuple[Any, int]] = {}
         for ident, stack in frames.items():
