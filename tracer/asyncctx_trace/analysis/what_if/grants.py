@@ -1,0 +1,157 @@
+"""Who was given a unit of a resource, when, and in which order: as the recording shows it."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from asyncctx_trace.analysis.timeline.table import NOT_YET, Timeline
+from asyncctx_trace.analysis.what_if.model import Discipline
+
+__all__ = ["Grants", "grants_of"]
+
+_RELEASES, _EXITS, _ASKS, _ENTERS = range(4)
+_CLEAR = 0.9
+"""The share of choices that must follow one order for it to be that of the resource."""
+
+
+@dataclass(slots=True)
+class Grants:
+    """How the units of one resource were passed on."""
+
+    capacity: int
+    granted: dict[int, int] = field(default_factory=dict)
+    """Row that had to wait -> when a unit became free for it (monotonic ns)."""
+    early: set[int] = field(default_factory=set)
+    """Rows whose unit was passed on at the start of their exit, not at its end."""
+    discipline: Discipline = "fifo"
+    excess: int = 0
+    """How many entered although no unit was free."""
+
+    def released_at(self, timeline: Timeline, row: int) -> int:
+        """Return when ``row`` gave its unit back; ``NOT_YET`` if it did not."""
+        return timeline.exit_started[row] if row in self.early else timeline.exit_ended[row]
+
+
+def grants_of(timeline: Timeline, resource: int, capacity: int | None) -> Grants:
+    """Return how the units of ``resource`` were passed on, in O(n log n) for n acquisitions.
+
+    ``capacity``: ``None`` if unknown; then it is the largest number of holders.
+
+    A released unit goes to the waiter that in fact entered next, which shows the order: first come
+    first served, last come first served, or neither.
+    """
+    rows = timeline.rows_of_resource[resource]
+    return _Passing(timeline, capacity or _most_holders(timeline, resource)).run(rows)
+
+
+def _most_holders(timeline: Timeline, resource: int) -> int:
+    moves = []
+    for row in timeline.rows_of_resource[resource]:
+        if timeline.entered(row):
+            moves.append((timeline.enter_ended[row], 1))
+            if timeline.exit_started[row] != NOT_YET:
+                moves.append((timeline.exit_started[row], -1))
+    most = holders = 0
+    for _, by in sorted(moves):
+        holders += by
+        most = max(most, holders)
+    return max(1, most)
+
+
+def _rank(timeline: Timeline, event: tuple[int, int, int]) -> int:
+    """Order events of one time: a release before those who ask, an exit before its release."""
+    _, what, row = event
+    at_once = timeline.exit_started[row] == timeline.exit_ended[row]
+    return -1 if what == _EXITS and at_once else what
+
+
+class _Passing:
+    """One pass over the events of a resource, in order of time."""
+
+    def __init__(self, timeline: Timeline, capacity: int) -> None:
+        self._timeline = timeline
+        self._result = Grants(capacity)
+        self._free = capacity
+        self._waiting: dict[int, None] = {}
+        """Rows that wait for a unit and will enter, in the order of asking."""
+        self._by_entry: list[tuple[int, int]] = []
+        self._exiting: dict[int, None] = {}
+        self._choices = {"fifo": 0, "lifo": 0, "mixed": 0}
+
+    def run(self, rows: Iterable[int]) -> Grants:
+        """Process the rows of the resource."""
+        for at, what, row in self._events(rows):
+            match what:
+                case 0:
+                    if self._exiting.pop(row, 0) is None:  # not passed on before
+                        self._release(at)
+                case 1:
+                    self._exiting[row] = None
+                case 2:
+                    self._ask(row)
+                case 3:
+                    self._enter(at, row)
+        self._result.discipline = self._order()
+        return self._result
+
+    def _events(self, rows: Iterable[int]) -> list[tuple[int, int, int]]:
+        timeline = self._timeline
+        events: list[tuple[int, int, int]] = []
+        for row in rows:
+            if not timeline.entered(row):
+                continue
+            events.append((timeline.enter_started[row], _ASKS, row))
+            events.append((timeline.enter_ended[row], _ENTERS, row))
+            if timeline.exit_ended[row] != NOT_YET:
+                events.append((timeline.exit_started[row], _EXITS, row))
+                events.append((timeline.exit_ended[row], _RELEASES, row))
+        # An exit that takes no time starts before it ends.
+        return sorted(events, key=lambda event: (event[0], _rank(timeline, event), event[2]))
+
+    def _ask(self, row: int) -> None:
+        if self._free > 0:
+            self._free -= 1
+        else:
+            self._waiting[row] = None
+            heapq.heappush(self._by_entry, (self._timeline.enter_ended[row], row))
+
+    def _release(self, at: int) -> None:
+        while self._by_entry:
+            _, row = heapq.heappop(self._by_entry)
+            if row in self._waiting:
+                self._grant(at, row)
+                return
+        self._free += 1
+
+    def _grant(self, at: int, row: int) -> None:
+        if len(self._waiting) > 1:
+            oldest, newest = next(iter(self._waiting)), next(reversed(self._waiting))
+            choice = "fifo" if row == oldest else "lifo" if row == newest else "mixed"
+            self._choices[choice] += 1
+        del self._waiting[row]
+        self._result.granted[row] = at
+
+    def _enter(self, at: int, row: int) -> None:
+        """Note that ``row`` has entered; if it still waits, its unit was passed on in an exit."""
+        if row not in self._waiting:
+            return
+        giver = next(iter(self._exiting), None)
+        if giver is None:
+            self._result.excess += 1
+            self._free -= 1
+            self._grant(at, row)
+        else:
+            del self._exiting[giver]
+            self._result.early.add(giver)
+            self._grant(self._timeline.exit_started[giver], row)
+
+    def _order(self) -> Discipline:
+        whole = sum(self._choices.values())
+        if (
+            self._choices["lifo"] >= _CLEAR * whole
+            and self._choices["lifo"] > self._choices["fifo"]
+        ):
+            return "lifo"
+        return "fifo" if self._choices["fifo"] >= _CLEAR * whole else "mixed"
