@@ -25,6 +25,7 @@ SUBJECTS = (
     "workloads",
     "bounded",
     "growth",
+    "what_if",
 )
 
 

@@ -27,6 +27,7 @@ _ENOUGH = 40
 """Waits from which on the 95th percentile is compared as well."""
 _GIVEN_UP = 0.05
 _BUSY = 0.8
+_ORDERS: tuple[Discipline, ...] = ("barging", "fifo", "lifo")
 _REPLAYS = 16
 _STEPS_FOR_BAND = 1_500_000
 """How many steps all replays for the error band may have together."""
@@ -104,7 +105,9 @@ class Forecaster:
         _check_complete(timeline)
         self.model = build_model(timeline)
         self._groups = self._grouped()
-        self.unchanged = replay(self.model)
+        self._unclear: list[int] = []
+        """Resources whose order of waiters is neither first nor last come first served."""
+        self.unchanged = self._replay_unchanged()
         self._check_model()
         self.deviation = self._check_waits()
 
@@ -178,6 +181,27 @@ class Forecaster:
             for each in rows.values()
         ]
 
+    def _replay_unchanged(self) -> Outcome:
+        """Replay the model; where the order of waiters is not clear, in the order that fits best."""
+        model = self.model
+        unclear = [resource for resource, order in model.disciplines.items() if order == "mixed"]
+        if not unclear:
+            return replay(model)
+        rows = [row for row, resource in model.resource_of_row.items() if resource in unclear]
+        measured = DurationStats.of(model.measured[row] for row in rows)
+        best: tuple[int, dict[int, Discipline], Outcome] | None = None
+        for order in _ORDERS:
+            model.disciplines.update(dict.fromkeys(unclear, order))
+            outcome = replay(model)
+            waits = DurationStats.of(outcome.waits.get(row, 0) for row in rows)
+            off = abs(waits.mean - measured.mean) + abs(waits.p95 - measured.p95)
+            if best is None or off < best[0]:
+                best = off, dict(model.disciplines), outcome
+        assert best is not None
+        _, model.disciplines, outcome = best
+        self._unclear = unclear
+        return outcome
+
     def _check_model(self) -> None:
         model, timeline = self.model, self.timeline
         if not any(wait > _NEGLIGIBLE for wait in model.measured.values()):
@@ -234,9 +258,8 @@ class Forecaster:
         return largest
 
     def _deviates(self, resource: int, figure: str, old: int, new: int) -> str:
-        order = self.model.disciplines[resource]
         why = "; its waiters got in neither in the order of asking nor in reverse" * (
-            order == "mixed"
+            resource in self._unclear
         )
         return (
             f"the replay of the unchanged program does not reproduce the waits for "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import heapq
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -12,7 +12,7 @@ from asyncctx_trace.analysis.what_if.model import Discipline
 __all__ = ["Grants", "grants_of"]
 
 _RELEASES, _EXITS, _ASKS, _ENTERS = range(4)
-_CLEAR = 0.9
+_CLEAR = 0.98
 """The share of choices that must follow one order for it to be that of the resource."""
 
 
@@ -29,18 +29,14 @@ class Grants:
     excess: int = 0
     """How many entered although no unit was free."""
 
-    def released_at(self, timeline: Timeline, row: int) -> int:
-        """Return when ``row`` gave its unit back; ``NOT_YET`` if it did not."""
-        return timeline.exit_started[row] if row in self.early else timeline.exit_ended[row]
-
 
 def grants_of(timeline: Timeline, resource: int, capacity: int | None) -> Grants:
     """Return how the units of ``resource`` were passed on, in O(n log n) for n acquisitions.
 
     ``capacity``: ``None`` if unknown; then it is the largest number of holders.
 
-    A released unit goes to the waiter that in fact entered next, which shows the order: first come
-    first served, last come first served, or neither.
+    Whoever enters has the unit that has been free for longest. Who enters next among those that
+    wait shows the order: first come first served, last come first served, or neither.
     """
     rows = timeline.rows_of_resource[resource]
     return _Passing(timeline, capacity or _most_holders(timeline, resource)).run(rows)
@@ -60,23 +56,16 @@ def _most_holders(timeline: Timeline, resource: int) -> int:
     return max(1, most)
 
 
-def _rank(timeline: Timeline, event: tuple[int, int, int]) -> int:
-    """Order events of one time: a release before those who ask, an exit before its release."""
-    _, what, row = event
-    at_once = timeline.exit_started[row] == timeline.exit_ended[row]
-    return -1 if what == _EXITS and at_once else what
-
-
 class _Passing:
     """One pass over the events of a resource, in order of time."""
 
     def __init__(self, timeline: Timeline, capacity: int) -> None:
         self._timeline = timeline
         self._result = Grants(capacity)
-        self._free = capacity
+        self._free = deque([timeline.start or 0] * capacity)
+        """When each free unit became free."""
         self._waiting: dict[int, None] = {}
-        """Rows that wait for a unit and will enter, in the order of asking."""
-        self._by_entry: list[tuple[int, int]] = []
+        """Rows that have asked and not entered, in the order of asking."""
         self._exiting: dict[int, None] = {}
         self._choices = {"fifo": 0, "lifo": 0, "mixed": 0}
 
@@ -86,13 +75,13 @@ class _Passing:
             match what:
                 case 0:
                     if self._exiting.pop(row, 0) is None:  # not passed on before
-                        self._release(at)
+                        self._free.append(at)
                 case 1:
                     self._exiting[row] = None
                 case 2:
-                    self._ask(row)
+                    self._waiting[row] = None
                 case 3:
-                    self._enter(at, row)
+                    self._enter(row)
         self._result.discipline = self._order()
         return self._result
 
@@ -110,48 +99,37 @@ class _Passing:
         # An exit that takes no time starts before it ends.
         return sorted(events, key=lambda event: (event[0], _rank(timeline, event), event[2]))
 
-    def _ask(self, row: int) -> None:
-        if self._free > 0:
-            self._free -= 1
+    def _enter(self, row: int) -> None:
+        """Give ``row`` a unit: one that is free, or that of an acquisition in its exit."""
+        timeline, result = self._timeline, self._result
+        if self._free:
+            since = self._free.popleft()
         else:
-            self._waiting[row] = None
-            heapq.heappush(self._by_entry, (self._timeline.enter_ended[row], row))
-
-    def _release(self, at: int) -> None:
-        while self._by_entry:
-            _, row = heapq.heappop(self._by_entry)
-            if row in self._waiting:
-                self._grant(at, row)
-                return
-        self._free += 1
-
-    def _grant(self, at: int, row: int) -> None:
-        if len(self._waiting) > 1:
-            oldest, newest = next(iter(self._waiting)), next(reversed(self._waiting))
-            choice = "fifo" if row == oldest else "lifo" if row == newest else "mixed"
-            self._choices[choice] += 1
-        del self._waiting[row]
-        self._result.granted[row] = at
-
-    def _enter(self, at: int, row: int) -> None:
-        """Note that ``row`` has entered; if it still waits, its unit was passed on in an exit."""
-        if row not in self._waiting:
-            return
-        giver = next(iter(self._exiting), None)
-        if giver is None:
-            self._result.excess += 1
-            self._free -= 1
-            self._grant(at, row)
-        else:
-            del self._exiting[giver]
-            self._result.early.add(giver)
-            self._grant(self._timeline.exit_started[giver], row)
+            giver = next(iter(self._exiting), None)
+            if giver is None:
+                result.excess += 1
+                since = timeline.enter_started[row]
+            else:
+                del self._exiting[giver]
+                result.early.add(giver)
+                since = timeline.exit_started[giver]
+        if since > timeline.enter_started[row]:
+            result.granted[row] = since
+        waiting = self._waiting
+        if len(waiting) > 1:
+            first, last = next(iter(waiting)) == row, next(reversed(waiting)) == row
+            self._choices["fifo" if first else "lifo" if last else "mixed"] += 1
+        del waiting[row]
 
     def _order(self) -> Discipline:
         whole = sum(self._choices.values())
-        if (
-            self._choices["lifo"] >= _CLEAR * whole
-            and self._choices["lifo"] > self._choices["fifo"]
-        ):
-            return "lifo"
-        return "fifo" if self._choices["fifo"] >= _CLEAR * whole else "mixed"
+        if self._choices["fifo"] >= _CLEAR * whole:
+            return "fifo"
+        return "lifo" if self._choices["lifo"] >= _CLEAR * whole else "mixed"
+
+
+def _rank(timeline: Timeline, event: tuple[int, int, int]) -> int:
+    """Order events of one time: a release before those who ask, an exit before its release."""
+    _, what, row = event
+    at_once = timeline.exit_started[row] == timeline.exit_ended[row]
+    return -1 if what == _EXITS and at_once else what

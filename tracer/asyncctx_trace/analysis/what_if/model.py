@@ -8,8 +8,11 @@ from typing import Literal, NamedTuple, TypeAlias
 
 __all__ = ["Discipline", "Model", "Op", "Program", "Step"]
 
-Discipline: TypeAlias = Literal["fifo", "lifo", "mixed"]
-"""In which order waiters get in: the first that asked, the last, or neither."""
+Discipline: TypeAlias = Literal["fifo", "lifo", "barging", "mixed"]
+"""In which order waiters get in: the first that asked, the last, or neither.
+
+``barging``: the first that asked is woken, but who asks before it runs may take the unit; then it
+waits again behind all others. That is how an ``asyncio.Queue`` works, and pools that use one."""
 
 
 class Op(IntEnum):
@@ -40,7 +43,10 @@ class Op(IntEnum):
     PUT = 11
     """Put an item into queue ``value``; wait while it is full."""
     GET = 12
-    """Take an item from queue ``value``; wait while it is empty."""
+    """Take an item from queue ``value``; wait while it is empty. ``extra``: when that was."""
+    WORK = 13
+    """Take items from queue ``value``, and do what ``Model.work`` says for each, until all are
+    done."""
 
 
 class Step(NamedTuple):
@@ -90,5 +96,7 @@ class Model:
     """Resource -> how many entered although no unit was free."""
     paced: bool = False
     """Whether work arrives with pauses that do not depend on what is done."""
+    work: dict[int, list[list[Step]]] = field(default_factory=dict)
+    """Queue -> the steps that its consumers do for each item, in the order of the items."""
     split: dict[int, int] = field(default_factory=dict)
     """Resource -> into how many parts it is split."""

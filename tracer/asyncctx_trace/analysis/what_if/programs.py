@@ -10,6 +10,7 @@ from asyncctx_trace.analysis.what_if.facts import SEVERAL, Facts
 from asyncctx_trace.analysis.what_if.instants import What
 from asyncctx_trace.analysis.what_if.model import Model, Program
 from asyncctx_trace.analysis.what_if.task_steps import TaskSteps, waits_around_acquisitions
+from asyncctx_trace.analysis.what_if.work_items import attach_work
 
 __all__ = ["build_model"]
 
@@ -42,6 +43,7 @@ class _Builder:
         programs = {
             task: self._program(task, spawns.get(task)) for task in timeline.tasks
         }  # fmt: skip
+        work = attach_work(timeline, self._facts.queues, programs)
         given_up: dict[int, int] = defaultdict(int)
         measured: dict[int, int] = {}
         for row in range(len(timeline)):
@@ -62,6 +64,7 @@ class _Builder:
             aliases=self._aliases(),
             groups=self._facts.groups,
             hidden_queues=self._facts.queues.hidden,
+            work=work,
             given_up=dict(given_up),
             excess={resource: each.excess for resource, each in grants.items()},
             paced=self._paced(programs),

@@ -39,10 +39,15 @@ class Queues:
     """Queue -> how many items fit in; 0 if it was never full."""
     items: dict[int, int] = field(default_factory=dict)
     """Queue -> how many items it contained before the first put that is known."""
-    waits: dict[int, tuple[Op, int]] = field(default_factory=dict)
-    """Row of a wait -> the operation that waited, and its queue."""
+    waits: dict[int, tuple[Op | None, int, int]] = field(default_factory=dict)
+    """Row of a wait -> the operation that waited, its queue, and when it was done.
+
+    The operation is ``None`` if it is one that waited before: another task took the item.
+    """
     hidden: tuple[int, ...] = ()
     """Queues whose operations could not be reconstructed."""
+    consumers: dict[int, set[int]] = field(default_factory=dict)
+    """Queue -> the tasks that take items."""
     producers: set[int] = field(default_factory=set)
     """Tasks that put items into queues."""
 
@@ -52,7 +57,8 @@ class _Move(NamedTuple):
 
     at: int
     by: int
-    """1 for a put, -1 for a get."""
+    """1 for an item that came, -1 for one that went, 0 for the start of a wait."""
+    op: Op
     waits: bool
 
 
@@ -90,6 +96,10 @@ class _Queue:
                 known = self._puts if waits.kind[row] in _GETS else self._gets
                 known[waits.woken_by[row]].add(waits.ended[row])
         self._moves: list[_Move] = []
+        self._again: set[int] = set()
+        """Rows of waits of operations that had waited before."""
+        self._ended: dict[int, int] = {}
+        """Row of the first wait of such an operation -> when its last one ended."""
         self._added: dict[int, list[Instant]] = defaultdict(list)
 
     def reconstruct(self, result: Queues) -> bool:
@@ -117,9 +127,13 @@ class _Queue:
             return False
         result.sizes[self._queue], result.items[self._queue] = checked
         for row in self._rows:
-            op = Op.GET if waits.kind[row] in _GETS else Op.PUT
-            result.waits[row] = op, self._queue
+            operation = None if row in self._again else self._kind(row, ours)
+            done = self._ended.get(row, waits.ended[row])
+            result.waits[row] = operation, self._queue, done
         result.producers |= putters
+        result.consumers[self._queue] = {
+            task for alike in self._by_coroutine(getters) for task in alike
+        }
         for task, added in self._added.items():
             mine = [each for each in self._instants.of_task[task]
                     if not (each.what is What.SIGNALS and each.payload in ours)]  # fmt: skip
@@ -144,15 +158,16 @@ class _Queue:
 
     def _is_known(self, instant: Instant, times: set[int], ours: set[int], op: Op) -> bool:
         """Return whether ``instant`` is a known operation ``op`` of this queue."""
-        kinds = _GETS if op is Op.GET else _PUTS
         if instant.what is What.WAITS:
-            return instant.payload in ours and self._timeline.waits.kind[instant.payload] in kinds
+            return self._kind(instant.payload, ours) is op
         return instant.what is What.SIGNALS and instant.payload in ours and instant.at in times
 
     def _place(self, instant: Instant) -> _Place | None:
         """Return where in the code ``instant`` is; ``None`` if that tells nothing."""
         what, payload = instant.what, instant.payload
         if what in (What.WAITS, What.GOES_ON) and payload >= 0:
+            if self._timeline.waits.subject[payload] == self._queue:
+                return None  # one of its own operations, which was cancelled
             return What.WAITS, self._timeline.waits.site[payload]
         if what in (What.ASKS, What.EXITS, What.JOINS, What.RELEASES, What.EXITED):
             what = What.EXITS if what in (What.RELEASES, What.EXITED) else what
@@ -167,18 +182,46 @@ class _Queue:
         For gets, what follows an operation counts, for puts what precedes it: then the instants are
         in reverse order. Each with whether it is a known operation, and its place.
         """
-        found = []
+        found: list[tuple[bool, _Place | None, Instant]] = []
+        went_on, head = False, 0
         for instant in self._instants.of_task.get(task, []):
             known = self._is_known(instant, times, ours, op)
+            if known and went_on:  # the operation that waited: it goes on, or waits once more
+                if instant.what is What.WAITS:
+                    self._again.add(instant.payload)
+                    self._ended[head] = self._timeline.waits.ended[instant.payload]
+                went_on = instant.what is not What.WAITS
+                continue
+            if went_on and self._is_cancelled(instant):
+                self._again.add(head)  # another task took its item
+                found = [each for each in found if each[2].payload != head]
             place = self._place(instant)
             starts = instant.what in (What.ASKS, What.WAITS, What.EXITS, What.JOINS)
             over = instant.what in (What.GOES_ON, What.RELEASES, What.EXITED)
-            ours_over = instant.what is What.GOES_ON and instant.payload in ours
+            ours_over = instant.what is What.GOES_ON and self._kind(instant.payload, ours) is op
+            went_on = ours_over or (went_on and not (starts or over))
+            if known and instant.what is What.WAITS:
+                head = instant.payload
             if known or (
                 place is not None and not ours_over and (starts if op is Op.GET else over)
             ):
                 found.append((known, place, instant))
         return found if op is Op.GET else found[::-1]
+
+    def _is_cancelled(self, instant: Instant) -> bool:
+        """Return whether ``instant`` starts an operation of this queue that was cancelled."""
+        waits = self._timeline.waits
+        return (
+            instant.what is What.WAITS
+            and waits.subject[instant.payload] == self._queue
+            and waits.outcome[instant.payload] == Outcome.CANCELLED
+        )
+
+    def _kind(self, row: int, ours: set[int]) -> Op | None:
+        """Return the operation that waited in ``row``, if it is one of this queue."""
+        if row not in ours:
+            return None
+        return Op.GET if self._timeline.waits.kind[row] in _GETS else Op.PUT
 
     def _places(self, task: int, times: set[int], ours: set[int], op: Op) -> list[_Place | None]:
         """Return the place after each known get of ``task``, or before each known put.
@@ -205,16 +248,20 @@ class _Queue:
         for known, place, instant in self._neighbours(task, times, ours, op):
             at = instant.at
             if known and instant.what is What.WAITS:
-                self._moves.append(_Move(at, by, waits=True))
+                row = instant.payload
+                ended = self._ended.get(row, self._timeline.waits.ended[row])
+                self._moves.append(_Move(at, 0, op, waits=True))
+                if ended != NOT_YET:
+                    self._moves.append(_Move(ended, by, op, waits=True))
             elif known:
-                self._moves.append(_Move(at, by, waits=False))
+                self._moves.append(_Move(at, by, op, waits=False))
                 self._added[task].append(Instant(at, instant.rank, what, self._queue))
             elif place in places and not after_known:
                 number = index[id(instant)] - (1 if op is Op.GET else 0)
                 when, rank = self._instants.begins[task], -2
                 if number >= 0:
                     when, rank = mine[number].at, mine[number].rank + 1
-                self._moves.append(_Move(when, by, waits=False))
+                self._moves.append(_Move(when, by, op, waits=False))
                 self._added[task].append(Instant(when, rank, what, self._queue))
             after_known = known
 
@@ -223,15 +270,15 @@ class _Queue:
 
         ``None`` if the operations make no sense.
         """
-        moves = sorted(self._moves)
-        items = at_first = self._missing(moves)
+        moves = sorted(self._moves, key=lambda move: (move.at, -move.by))
+        items = at_first = self._at_first(moves)
         gets, right = 0, 0
         full: Counter[int] = Counter()
         for move in moves:
-            if move.waits and move.by < 0:
+            if not move.by and move.op is Op.GET:
                 gets += 1
                 right += items <= 0
-            elif move.waits:
+            elif not move.by:
                 full[items] += 1
             items += move.by
         puts = full.total()
@@ -241,14 +288,17 @@ class _Queue:
         return max(0, size), at_first
 
     @staticmethod
-    def _missing(moves: list[_Move]) -> int:
-        """Return how many items there must have been at first.
+    def _at_first(moves: list[_Move]) -> int:
+        """Return how many items there were before the first known put.
 
-        As many as the gets that did not wait found, although nobody had put them.
+        As many as explain that the queue was empty when most gets had to wait; if none had to, as
+        many as were taken although nobody had put them.
         """
-        items = missing = 0
+        items = lowest = 0
+        empty: Counter[int] = Counter()
         for move in moves:
-            if move.by < 0 and not move.waits:
-                missing = max(missing, 1 - items)
+            if not move.by and move.op is Op.GET:
+                empty[items] += 1
             items += move.by
-        return missing
+            lowest = min(lowest, items)
+        return max(0, -(empty.most_common(1)[0][0] if empty else lowest))

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from asyncctx_trace.analysis.what_if.model import Model, Op, Program, Step
+from asyncctx_trace.analysis.what_if.model import Discipline, Model, Op, Program, Step
 
 __all__ = ["Outcome", "replay"]
 
@@ -54,13 +54,14 @@ def replay(
 class _Units:
     """The units of a resource, or the items of a queue, and who waits for them."""
 
-    __slots__ = ("free", "last_in_first", "waiting")
+    __slots__ = ("barging", "free", "lifo", "waiting")
 
-    def __init__(self, free: int, *, last_in_first: bool = False) -> None:
+    def __init__(self, free: int, discipline: Discipline = "fifo") -> None:
         self.free = free
-        self.last_in_first = last_in_first
+        self.lifo = discipline == "lifo"
+        self.barging = discipline == "barging"
         self.waiting: deque[tuple[_Task, int]] = deque()
-        """Tasks, with the time at which each gives up, or -1."""
+        """Tasks, each with how often it was suspended before."""
 
     def take(self) -> bool:
         """Take a unit if there is one."""
@@ -73,16 +74,18 @@ class _Units:
         """Remove and return who gets the next unit."""
         if not self.waiting:
             return None
-        return self.waiting.pop() if self.last_in_first else self.waiting.popleft()
+        return self.waiting.pop() if self.lifo else self.waiting.popleft()
 
 
 class _Task:
-    __slots__ = ("index", "joiners", "loop", "over", "pauses", "program", "steps")
+    __slots__ = ("called_from", "index", "joiners", "loop", "over", "pauses", "program", "steps")
 
     def __init__(self, program: Program) -> None:
         self.program = program
         self.steps = program.steps
         self.index = 0
+        self.called_from: tuple[list[Step], int] | None = None
+        """Where to go on when the steps of an item are done."""
         self.loop = program.loop
         self.over = False
         self.pauses = 0
@@ -118,9 +121,9 @@ class _Replay:
         self._units: dict[int, list[_Units]] = {}
         for resource, capacity in model.capacities.items():
             size = capacities.get(resource, capacity)
-            lifo = model.disciplines.get(resource) == "lifo"
+            discipline = model.disciplines.get(resource, "fifo")
             self._units[resource] = [
-                _Units(_UNLIMITED if size is None else size, last_in_first=lifo)
+                _Units(_UNLIMITED if size is None else size, discipline)
                 for _ in range(model.split.get(resource, 1))
             ]
         self._part: dict[int, int] = {}
@@ -134,6 +137,8 @@ class _Replay:
         self._signals: dict[int, tuple[_Task, int] | None] = {}
         """Signal -> the task that waits for it, with its pauses; ``None`` if it was given."""
         self._asked: dict[int, int] = {}
+        self._done = dict.fromkeys(model.work, 0)
+        """Queue -> how many of its items were taken."""
 
     def run(self) -> Outcome:
         """Run until nothing can go on."""
@@ -176,9 +181,15 @@ class _Replay:
 
     def _run_until_suspended(self, task: _Task, at: int) -> int:
         """Run steps of ``task`` from ``at`` on, and return when it was suspended or ended."""
-        steps, outcome = task.steps, self._outcome
-        while task.index < len(steps):
-            step = steps[task.index]
+        outcome = self._outcome
+        while True:
+            if task.index >= len(task.steps):
+                if task.called_from is None:
+                    break
+                task.steps, task.index = task.called_from  # the item is done: take the next one
+                task.called_from = None
+                continue
+            step = task.steps[task.index]
             op, value, extra = step
             task.index += 1
             if op is Op.RUN:
@@ -209,8 +220,12 @@ class _Replay:
                 self._wake(task, at + self._length(step))
                 return True
             case Op.ASK:
-                self._asked[extra] = at
-                return not self._take_or_wait(self._units_for(value, extra), task)
+                self._asked.setdefault(extra, at)
+                units = self._units_for(value, extra)
+                if self._take_or_wait(units, task):
+                    return False
+                task.index -= units.barging  # it will try again
+                return True
             case Op.TRY:
                 units = self._units[value][0]
                 if units.take():
@@ -232,6 +247,8 @@ class _Replay:
                 return self._put(value, task, at)
             case Op.GET:
                 return self._get(value, task, at)
+            case Op.WORK:
+                return self._work(value, task, at)
         raise AssertionError(op)
 
     # -- resources --------------------------------------------------------------------------
@@ -257,6 +274,8 @@ class _Replay:
             if task.pauses != pauses:
                 continue  # it has given up
             self._wake(task, at)
+            if units.barging:
+                break
             if task.steps[task.index - 1].op is not Op.TRY:
                 return
         units.free += 1
@@ -278,26 +297,41 @@ class _Replay:
         return True
 
     def _put(self, queue: int, task: _Task, at: int) -> bool:
-        """Put an item, which needs room unless somebody waits for it."""
-        items, room = self._items[queue], self._room[queue]
-        getter = items.next_waiter()
-        if getter is not None:  # the item passes through the queue without staying in it
-            self._wake(getter[0], at)
-            return False
-        if room.take():
-            items.free += 1
-            return False
-        room.waiting.append((task, task.pauses))
-        return True
+        """Put an item if there is room; else wait, and try again then, as asyncio does."""
+        if not self._take_or_wait(self._room[queue], task):
+            task.index -= 1
+            return True
+        items = self._items[queue]
+        items.free += 1
+        self._let_try(items, at)
+        return False
 
     def _get(self, queue: int, task: _Task, at: int) -> bool:
-        items, room = self._items[queue], self._room[queue]
-        if not self._take_or_wait(items, task):
+        """Take an item if there is one; else wait, and try again then."""
+        if not self._take_or_wait(self._items[queue], task):
+            task.index -= 1
             return True
-        putter = room.next_waiter()
-        if putter is None:
-            room.free += 1
-        else:
-            self._wake(putter[0], at)
-            items.free += 1  # the item of the put that waited
+        room = self._room[queue]
+        room.free += 1
+        self._let_try(room, at)
+        return False
+
+    def _let_try(self, units: _Units, at: int) -> None:
+        if units.waiting:
+            self._wake(units.waiting.popleft()[0], at)
+
+    def _work(self, queue: int, task: _Task, at: int) -> bool:
+        """Take an item, and go on with its steps; without any left, go on behind."""
+        work = self._model.work[queue]
+        if self._done[queue] == len(work):
+            return False
+        if self._get(queue, task, at):
+            return True
+        task.called_from = task.steps, task.index - 1
+        task.steps, task.index = work[self._done[queue]], 0
+        self._done[queue] += 1
+        if self._done[queue] == len(work):
+            for waiter, _ in self._items[queue].waiting:
+                self._wake(waiter, at)
+            self._items[queue].waiting.clear()
         return False

@@ -17,7 +17,6 @@ _OPERATIONS = {
     What.SIGNALS: Op.SIGNAL,
     What.SPAWNS: Op.SPAWN,
     What.PUTS: Op.PUT,
-    What.GETS: Op.GET,
 }
 """Instants that are one step."""
 
@@ -90,6 +89,8 @@ class TaskSteps:
                 self._emit(Op.RELEASE, self._timeline.resource[payload], payload)
             case What.EXITED:
                 self._opaque = False
+            case What.GETS:
+                self._emit(Op.GET, payload, at)
             case What.GIVES_UP:
                 self._give_up(payload)
             case What.WAITS:
@@ -176,8 +177,9 @@ class TaskSteps:
         if row in self.transparent:
             return
         if row in facts.queues.waits:
-            operation, queue = facts.queues.waits[row]
-            self._emit(operation, queue)
+            operation, queue, done = facts.queues.waits[row]
+            if operation is not None:
+                self._emit(operation, queue, done)
         elif row in facts.instants.signalled:
             self._emit(Op.AWAIT, row)
         elif ended == NOT_YET:
