@@ -22,7 +22,8 @@ TOLERANCE = 0.05
 _NEGLIGIBLE = 100_000
 """ns by which a wait may be off in any case: what an event loop takes for other tasks."""
 _SMALL_SHARE = 0.01
-"""A resource with less than this share of all waiting is not compared."""
+"""A resource with less than this share of all waiting is not compared, nor is an error that is less
+than this share of the longest average wait."""
 _ENOUGH = 40
 """Waits from which on the 95th percentile is compared as well."""
 _GIVEN_UP = 0.05
@@ -182,7 +183,7 @@ class Forecaster:
         ]
 
     def _replay_unchanged(self) -> Outcome:
-        """Replay the model; where the order of waiters is not clear, in the order that fits best."""
+        """Replay the model; unclear orders of waiters are replaced by the one that fits best."""
         model = self.model
         unclear = [resource for resource, order in model.disciplines.items() if order == "mixed"]
         if not unclear:
@@ -238,8 +239,9 @@ class Forecaster:
             )
         whole = sum(measured.values())
         largest = 0.0
-        for group in self._groups:
-            before = DurationStats.of(measured[row] for row in group.rows)
+        stats = [DurationStats.of(measured[row] for row in group.rows) for group in self._groups]
+        floor = max(_NEGLIGIBLE, *(_SMALL_SHARE * each.mean for each in stats))
+        for group, before in zip(self._groups, stats, strict=True):
             after = DurationStats.of(replayed[row] for row in group.rows)
             if before.total < _SMALL_SHARE * whole:
                 continue
@@ -247,7 +249,7 @@ class Forecaster:
             if before.count >= _ENOUGH:
                 pairs.append(("95th percentile", before.p95, after.p95))
             for figure, old, new in pairs:
-                if abs(new - old) <= _NEGLIGIBLE:
+                if abs(new - old) <= floor:
                     continue
                 deviation = abs(new - old) / max(old, 1)
                 if deviation > TOLERANCE:

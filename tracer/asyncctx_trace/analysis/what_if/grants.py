@@ -12,6 +12,8 @@ from asyncctx_trace.analysis.what_if.model import Discipline
 __all__ = ["Grants", "grants_of"]
 
 _RELEASES, _EXITS, _ASKS, _ENTERS = range(4)
+_RUNS = 50_000
+"""ns: about what a task needs from being woken to the end of its enter."""
 _CLEAR = 0.98
 """The share of choices that must follow one order for it to be that of the resource."""
 
@@ -23,8 +25,8 @@ class Grants:
     capacity: int
     granted: dict[int, int] = field(default_factory=dict)
     """Row that had to wait -> when a unit became free for it (monotonic ns)."""
-    early: set[int] = field(default_factory=set)
-    """Rows whose unit was passed on at the start of their exit, not at its end."""
+    early: dict[int, int] = field(default_factory=dict)
+    """Row whose unit was passed on before the end of its exit -> when, at the latest."""
     discipline: Discipline = "fifo"
     excess: int = 0
     """How many entered although no unit was free."""
@@ -81,7 +83,7 @@ class _Passing:
                 case 2:
                     self._waiting[row] = None
                 case 3:
-                    self._enter(row)
+                    self._enter(at, row)
         self._result.discipline = self._order()
         return self._result
 
@@ -99,20 +101,20 @@ class _Passing:
         # An exit that takes no time starts before it ends.
         return sorted(events, key=lambda event: (event[0], _rank(timeline, event), event[2]))
 
-    def _enter(self, row: int) -> None:
+    def _enter(self, at: int, row: int) -> None:
         """Give ``row`` a unit: one that is free, or that of an acquisition in its exit."""
         timeline, result = self._timeline, self._result
         if self._free:
             since = self._free.popleft()
         else:
-            giver = next(iter(self._exiting), None)
+            giver = min(self._exiting, key=timeline.exit_ended.__getitem__, default=None)
             if giver is None:
                 result.excess += 1
                 since = timeline.enter_started[row]
             else:
                 del self._exiting[giver]
-                result.early.add(giver)
-                since = timeline.exit_started[giver]
+                since = max(timeline.enter_started[row], timeline.exit_started[giver], at - _RUNS)
+                result.early[giver] = since
         if since > timeline.enter_started[row]:
             result.granted[row] = since
         waiting = self._waiting

@@ -127,8 +127,8 @@ class _Collector:
         if group and exit_ended != NOT_YET:
             self._exits[leaver].append((exit_started, exit_ended))
         early = grants is not None and row in grants.early
-        if early:
-            self._add(leaver, exit_started, rank + 3, What.RELEASES, row)
+        if grants is not None and early:
+            self._add(leaver, grants.early[row], rank + 2, What.RELEASES, row)
         if exit_ended != NOT_YET:
             what = What.EXITED if grants is None or early else What.RELEASES
             self._add(leaver, exit_ended, rank + 3, what, row)

@@ -220,20 +220,9 @@ class _Replay:
                 self._wake(task, at + self._length(step))
                 return True
             case Op.ASK:
-                self._asked.setdefault(extra, at)
-                units = self._units_for(value, extra)
-                if self._take_or_wait(units, task):
-                    return False
-                task.index -= units.barging  # it will try again
-                return True
+                return self._ask(value, extra, task, at)
             case Op.TRY:
-                units = self._units[value][0]
-                if units.take():
-                    units.free += 1
-                    return False
-                units.waiting.append((task, task.pauses))
-                self._wake(task, at + extra)
-                return True
+                return self._try(self._units[value][0], task, at + extra)
             case Op.AWAIT:
                 if value in self._signals:
                     return False
@@ -252,6 +241,21 @@ class _Replay:
         raise AssertionError(op)
 
     # -- resources --------------------------------------------------------------------------
+
+    def _ask(self, resource: int, row: int, task: _Task, at: int) -> bool:
+        self._asked.setdefault(row, at)
+        units = self._units_for(resource, row)
+        if self._take_or_wait(units, task):
+            return False
+        task.index -= units.barging  # it will try again
+        return True
+
+    def _try(self, units: _Units, task: _Task, until: int) -> bool:
+        if units.free > 0:
+            return False
+        units.waiting.append((task, task.pauses))
+        self._wake(task, until)
+        return True
 
     def _units_for(self, resource: int, row: int) -> _Units:
         parts = self._units[resource]
