@@ -34,7 +34,7 @@ def forecast_lines(forecast: Forecast) -> list[str]:
     """Return a forecast as lines of at most 100 cells: a table of waits, then what follows."""
     lines = [f"What if: {', '.join(forecast.changes.texts) or 'nothing changes'}", ""]
     header = ("resource", "capacity", "", "mean", "p50", "p95", "p99")
-    rows = [header]
+    rows: list[tuple[str, ...]] = [header]
     for each in forecast.resources[:_MOST]:
         rows.append((shorten(each.name, _NAME), _capacity(each), "measured", *_figures(each)))
         rows.append(("", "", "foretold", *_foretold(each)))

@@ -21,9 +21,8 @@ TOLERANCE = 0.05
 """How far the unchanged replay may be off the measured waits."""
 _NEGLIGIBLE = 100_000
 """ns by which a wait may be off in any case: what an event loop takes for other tasks."""
-_SMALL_SHARE = 0.01
-"""A resource with less than this share of all waiting is not compared, nor is an error that is less
-than this share of the longest average wait."""
+_SMALL_SHARE = 0.05
+"""A resource with less than this share of all waiting is not compared."""
 _ENOUGH = 40
 """Waits from which on the 95th percentile is compared as well."""
 _GIVEN_UP = 0.05
@@ -106,6 +105,8 @@ class Forecaster:
         _check_complete(timeline)
         self.model = build_model(timeline)
         self._groups = self._grouped()
+        self._unchecked: list[str] = []
+        """Names of resources whose waits are too small a share to refuse because of them."""
         self._unclear: list[int] = []
         """Resources whose order of waiters is neither first nor last come first served."""
         self.unchanged = self._replay_unchanged()
@@ -240,16 +241,17 @@ class Forecaster:
         whole = sum(measured.values())
         largest = 0.0
         stats = [DurationStats.of(measured[row] for row in group.rows) for group in self._groups]
-        floor = max(_NEGLIGIBLE, *(_SMALL_SHARE * each.mean for each in stats))
         for group, before in zip(self._groups, stats, strict=True):
             after = DurationStats.of(replayed[row] for row in group.rows)
             if before.total < _SMALL_SHARE * whole:
+                if abs(after.mean - before.mean) > max(_NEGLIGIBLE, TOLERANCE * before.mean):
+                    self._unchecked.append(self._name(group.resources[0]))
                 continue
             pairs = [("mean", before.mean, after.mean)]
             if before.count >= _ENOUGH:
                 pairs.append(("95th percentile", before.p95, after.p95))
             for figure, old, new in pairs:
-                if abs(new - old) <= floor:
+                if abs(new - old) <= _NEGLIGIBLE:
                     continue
                 deviation = abs(new - old) / max(old, 1)
                 if deviation > TOLERANCE:
@@ -336,6 +338,10 @@ class Forecaster:
             found.append(
                 f"an event loop is busy {busy:.0%} of the time: it becomes the limit itself"
             )
+        found += [
+            f"the few waits for `{name}` are not reproduced: its figures are less certain"
+            for name in self._unchecked
+        ]
         if any(self.model.given_up.values()):
             count = sum(self.model.given_up.values())
             found.append(f"{count:,} enters gave up; they are replayed with the same patience")
