@@ -112,7 +112,7 @@ def ranking_lines(ranked: list[Ranked]) -> list[str]:
     if not ranked:
         return ["None of the obvious changes saves a notable part of the waiting."]
     best = ranked[0]
-    more = "; more does not help" if best.more_does_not_help else ""
+    more = "; more hardly helps" if best.more_does_not_help else ""
     headline = summary_line(best.forecast, best.label, best.resource)
     lines = [f"The one change that helps most: {headline}{more}.", ""]
     rows = [("change", "saves", "then the bottleneck is", "program")]

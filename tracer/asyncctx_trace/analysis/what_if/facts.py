@@ -8,12 +8,12 @@ from functools import cached_property
 
 from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.analysis.what_if.grants import Grants, grants_of
-from asyncctx_trace.analysis.what_if.instants import Instants, instants_of
+from asyncctx_trace.analysis.what_if.instants import Instants, What, instants_of
 from asyncctx_trace.analysis.what_if.loop_time import LoopTime
 from asyncctx_trace.analysis.what_if.model import Op
 from asyncctx_trace.analysis.what_if.queues import Queues, queues_of
 from asyncctx_trace.model.capacity import limit_of
-from asyncctx_trace.model.waits import WaitKind
+from asyncctx_trace.model.waits import OF_TASKS, WaitKind
 
 __all__ = ["SEVERAL", "Facts"]
 
@@ -58,11 +58,27 @@ class Facts:
 
     @cached_property
     def sources(self) -> set[int]:
-        """The tasks whose pauses determine how fast work arrives."""
+        """The tasks whose pauses determine how fast work arrives.
+
+        Those that put items into queues, and those that start tasks without waiting for them
+        before they start others.
+        """
+        timeline = self.timeline
         starts: dict[int, set[int]] = defaultdict(set)
-        for task, spawner in self.instants.spawner.items():
-            starts[spawner].add(self.instants.begins[task])
-        spawners = {task for task, times in starts.items() if len(times) >= SEVERAL}
+        joins: dict[int, int] = defaultdict(int)
+        for task, instants in self.instants.of_task.items():
+            for instant in instants:
+                if instant.what is What.SPAWNS:
+                    starts[task].add(instant.at)
+                elif instant.what is What.JOINS or (
+                    instant.what is What.WAITS and timeline.waits.kind[instant.payload] in OF_TASKS
+                ):
+                    joins[task] += 1
+        spawners = {
+            task
+            for task, times in starts.items()
+            if len(times) >= SEVERAL and joins[task] < len(times) / 2
+        }
         return self.queues.producers | spawners
 
     @cached_property

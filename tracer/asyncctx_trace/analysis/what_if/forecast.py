@@ -208,6 +208,12 @@ class Forecaster:
         model, timeline = self.model, self.timeline
         if not any(wait > _NEGLIGIBLE for wait in model.measured.values()):
             raise Refused("no task waited for a resource with a capacity: there is nothing to gain")
+        for queue in model.hidden_queues:
+            raise Refused(
+                f"puts and gets of queue `{self._name(queue)}` that did not wait are not in the "
+                f"recording, and could not be reconstructed",
+                queue,
+            )
         for resource, count in model.given_up.items():
             if count > _GIVEN_UP * len(timeline.rows_of_resource[resource]):
                 raise Refused(
@@ -222,12 +228,6 @@ class Forecaster:
                     f"free: its capacity is not {model.capacities[resource]}",
                     resource,
                 )
-        for queue in model.hidden_queues:
-            raise Refused(
-                f"puts and gets of queue `{self._name(queue)}` that did not wait are not in the "
-                f"recording, and could not be reconstructed",
-                queue,
-            )
 
     def _check_waits(self) -> float:
         """Compare the unchanged replay with what was measured; return the largest deviation."""

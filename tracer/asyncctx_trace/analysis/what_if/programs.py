@@ -81,7 +81,15 @@ class _Builder:
 
     def _paced(self, programs: Mapping[int, Program]) -> bool:
         """Return whether tasks or items arrive with pauses of their own in between."""
-        arrivals = {p.arrival for p in programs.values() if p.arrival is not None and p.steps}
+        instants, whole = self._facts.instants, (self._timeline.end or 0) - self._facts.start
+        # A task that lives through half of the recording is a client, or a connection of one.
+        arrivals = {
+            program.arrival
+            for task, program in programs.items()
+            if program.arrival is not None
+            and program.steps
+            and 2 * (instants.ends[task] - instants.begins[task]) < whole
+        }
         return len(arrivals) > SEVERAL or self._facts.sources_pause
 
     def _aliases(self) -> dict[int, int]:
