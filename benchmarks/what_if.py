@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from asyncctx_trace.analysis.statistics import DurationStats
+from asyncctx_trace.analysis.timeline.table import Timeline
 from asyncctx_trace.analysis.what_if.changes import parse_changes
 from asyncctx_trace.analysis.what_if.forecast import Forecaster, Refused, ResourceForecast
+from asyncctx_trace.model.capacity import limit_of
 from asyncctx_trace_tui.reports.loading import load_recording
 from benchmarks.measure import ROOT, Row
 
@@ -52,12 +54,14 @@ class _Figures:
     means: list[float]
     tails: list[float]
     ranks: list[bool]
+    noise: list[float]
+    """How far two runs at the recorded size are apart: no forecast can be better."""
     refused: int = 0
 
 
 def run(rounds: int) -> list[Row]:
     """Record each program at one size, foretell the others, and run these for comparison."""
-    figures = _Figures([], [], [])
+    figures = _Figures([], [], [], [])
     with tempfile.TemporaryDirectory() as folder, _postgres():
         for number in range(min(rounds, 3)):
             for program, (size, others) in _MATRIX.items():
@@ -65,7 +69,10 @@ def run(rounds: int) -> list[Row]:
     cases = len(figures.ranks)
     mean, tail = statistics.median(figures.means), statistics.median(figures.tails)
     right = sum(figures.ranks) / max(1, cases)
+    noise = statistics.median(figures.noise)
     return [
+        Row("what-if: the recorded size run again, difference of the mean wait, median",
+            f"{noise:.1%}", f"{len(figures.noise)} waits", noise, "", None),
         Row("what-if: error of the mean wait, median", f"{mean:.1%}", f"{cases} real runs",
             mean, "10 %", mean <= 0.1),
         Row("what-if: error of the p95 wait, median", f"{tail:.1%}", f"{cases} real runs",
@@ -80,6 +87,10 @@ def _compare(
     folder: Path, program: str, size: str, others: dict[str, str], figures: _Figures, number: int
 ) -> None:
     recorded = load_recording(_record(folder, program, size, number)).timeline
+    again = _waits(folder, program, size, number + 100)
+    for resource, durations in _waits_in(recorded).items():
+        repeated = DurationStats.of(again[resource])
+        figures.noise.append(_error(DurationStats.of(durations).mean, repeated.mean))
     try:
         forecaster = Forecaster(recorded)
     except Refused as refused:
@@ -89,12 +100,7 @@ def _compare(
     for other, change in others.items():
         changes = parse_changes(recorded, change.split(", "))
         forecast = forecaster.foretell(changes)
-        truth = load_recording(_record(folder, program, other, number)).timeline
-        real: dict[str, list[int]] = {}
-        for row, resource in enumerate(truth.resource):
-            if truth.entered(row):
-                name = truth.resources[resource].name
-                real.setdefault(name, []).append(truth.enter_ended[row] - truth.enter_started[row])
+        real = _waits(folder, program, other, number)
         waits = {each.name: each for each in forecast.resources}
         stats = {name: DurationStats.of(real[name]) for name in waits}
         for name, each in waits.items():
@@ -104,6 +110,21 @@ def _compare(
             figures.tails.append(tail)
             print(_line(program, other, each, stats[name], mean, tail), file=sys.stderr, flush=True)
         figures.ranks.append(_same_bottleneck(waits, stats))
+
+
+def _waits(folder: Path, program: str, size: str, number: int) -> dict[str, list[int]]:
+    return _waits_in(load_recording(_record(folder, program, size, number)).timeline)
+
+
+def _waits_in(timeline: Timeline) -> dict[str, list[int]]:
+    """Return resource with a capacity -> how long its enters took, in ns."""
+    found: dict[str, list[int]] = {}
+    for row, resource in enumerate(timeline.resource):
+        known = timeline.resources[resource]
+        if timeline.entered(row) and limit_of(known.kind, known.capacity) is not None:
+            wait = timeline.enter_ended[row] - timeline.enter_started[row]
+            found.setdefault(known.name, []).append(wait)
+    return found
 
 
 def _line(
