@@ -26,6 +26,7 @@ SUBJECTS = (
     "bounded",
     "growth",
     "always_on",
+    "what_if",
 )
 
 

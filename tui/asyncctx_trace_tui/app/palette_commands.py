@@ -29,6 +29,7 @@ _SYNONYMS = {
     "quit": "exit, stop",
     "source": "code, file",
     "waits": "blocked, deadlock",
+    "what-if": "capacity, pool size, forecast, bottleneck, slider",
     "save-page": "export",
     "save-svg": "export, screenshot",
     "save-text": "export",

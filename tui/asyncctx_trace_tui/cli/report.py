@@ -102,6 +102,17 @@ def _thresholds(ctx: click.Context, param: click.Parameter, values: tuple[str, .
     help="Threshold of a finding, such as slow-cleanup=50ms; also held-across-wait, "
     "starved-pool, still-waiting.",
 )
+@click.option(
+    "--what-if",
+    "changes",
+    multiple=True,
+    is_flag=False,
+    flag_value="",
+    metavar="[CHANGE]",
+    help="Foretell the waits with something changed: `db pool=20`, `shop.py:70*0.5` (hold times), "
+    "`lock removed`, `lock split 8`, `arrivals*2`. Can be repeated; without a value, rank the "
+    "obvious changes. Exits with 1 if the recording does not allow it.",
+)
 @check_options
 def command(
     file: Path,
@@ -114,6 +125,7 @@ def command(
     since: int | time | None,
     until: int | time | None,
     thresholds: Thresholds,
+    changes: tuple[str, ...],
     checks: Checks | None,
 ) -> None:
     """Print a report on the recording FILE: the verdict, the findings, who waited for whom.
@@ -122,6 +134,11 @@ def command(
 
     The report fits on a screen of 50 lines and counts what it leaves out; --full shows everything.
     """
+    if changes:
+        from asyncctx_trace_tui.cli.what_if_printing import print_what_if
+
+        known = print_what_if(file, sys.stdout, changes, format_, since, until)
+        sys.exit(0 if known else FAILED)
     failed = print_report(
         file,
         sys.stdout,

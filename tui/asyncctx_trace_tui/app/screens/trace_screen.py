@@ -14,6 +14,7 @@ from textual.widgets import ContentSwitcher
 from asyncctx_trace_tui.app.screens.help_screen import Help, Section
 from asyncctx_trace_tui.app.screens.navigation import NavigationScreen
 from asyncctx_trace_tui.app.screens.prompts import Prompt, PromptScreen
+from asyncctx_trace_tui.app.screens.what_if_screen import WhatIfScreen
 from asyncctx_trace_tui.app.widgets.bars.key_bar import Keys
 from asyncctx_trace_tui.app.widgets.bars.legend import Legend
 from asyncctx_trace_tui.app.widgets.bars.minimap import Minimap
@@ -105,6 +106,8 @@ class TraceScreen(PromptScreen):
                 tooltip="Open the group of tasks or resources, or close it"),
         Binding("b", "table", "Next table", show=False, id="table",
                 tooltip="In view 6, show the next table of the report"),
+        Binding("v", "what_if", "What if", show=False, id="what-if",
+                tooltip="Change capacities, and see what the waits would be"),
         Binding("question_mark", "help", "Help", id="help", tooltip="Show the help"),
     ]  # fmt: skip
 
@@ -280,6 +283,11 @@ class TraceScreen(PromptScreen):
     @on(OverviewPage.StoryChosen)
     def _story_chosen(self) -> None:
         self._start_story()
+
+    def action_what_if(self) -> None:
+        """Show what other capacities would do."""
+        state = self.state
+        self.app.push_screen(WhatIfScreen(state.timeline, self.glyphs, running=state.live))
 
     def action_help(self) -> None:
         """Show the help."""
