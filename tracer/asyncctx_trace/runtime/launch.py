@@ -8,7 +8,10 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from asyncctx_trace.instrument.rewriting.steered_awaits import SteeringRules
 
 __all__ = ["BOOTSTRAP", "LAUNCH", "begin", "environment"]
 
@@ -29,7 +32,8 @@ def environment(recording: Path, options: dict[str, Any]) -> dict[str, str]:
             ``include``, ``exclude`` and ``all``, which modules are traced, see
             :func:`asyncctx_trace.install`; ``redact``, see :class:`asyncctx_trace.record`;
             ``spans``, whether spans go to the program's provider; ``waits``, whether waits for
-            other things than managers are recorded, ``None``: as the settings say.
+            other things than managers are recorded, ``None``: as the settings say; ``order``, the
+            order file by which the program is steered, if it is.
     """
     path = os.environ.get("PYTHONPATH")
     settings = {
@@ -87,9 +91,20 @@ def begin() -> None:
             settings.get("all", False),
             spans=settings.get("spans", False),
             waits=settings.get("waits"),
+            steering=_steering(settings.get("order")),
         )
     except Exception as error:
         _give_up(error)
+
+
+def _steering(order: str | None) -> SteeringRules | None:
+    """Return what steers this process by the file ``order``, ``None`` if there is no file."""
+    if order is None:
+        return None
+    from asyncctx_trace.steering.order import read  # here, as above: few programs are steered
+    from asyncctx_trace.steering.steering import Steering
+
+    return Steering(read(Path(order)))
 
 
 def _give_up(error: Exception) -> None:
