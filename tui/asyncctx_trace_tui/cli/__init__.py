@@ -16,6 +16,7 @@ COMMANDS = {
     "run": "Run a program and trace every `async with` in it.",
     "replay": "Play a recording in the app.",
     "report": "Print the findings and statistics of a recording.",
+    "confirm": "Run a recorded program again, and make its possible findings happen.",
     "diff": "Compare two recordings.",
     "export": "Send a recording as spans, or convert it for other tools.",
     "serve": "Show a recording in a browser.",
