@@ -7,7 +7,7 @@ _OPPOSITE = """
     a, b = asyncio.Lock(), asyncio.Lock()
     async def first():
         async with a:
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0)  # recorded as no wait, and a suspension all the same
             async with b:
                 await asyncio.sleep(0.001)
     async def second():

@@ -27,6 +27,7 @@ _places = st.builds(
     st.integers(1, 9_999),
     st.booleans(),
     st.one_of(st.just(""), st.lists(_names, min_size=1, max_size=3).map(" ".join)),
+    st.one_of(st.just(0), st.integers(10_000, 10_009)),
 )
 _others = st.builds(Others, _places, st.integers(1, 40))
 _milliseconds = st.integers(1, 900).map(lambda ms: ms * 1_000_000)
@@ -61,6 +62,7 @@ def test_a_file_is_named_by_the_end_of_its_path() -> None:
     [
         ("wait app.py:3", "unknown verb 'wait'; use one of: hold, cancel, fail"),
         ("hold app.py until app.py:4", "'app.py' is not a place; use for example app.py:12"),
+        ("hold app.py:4-3", "'app.py:4-3' is not a place"),
         ("hold app.py:3 until", "a place such as app.py:12 is missing at the end"),
         ("hold app.py:3 until app.py:4 at most soon", "invalid duration 'soon'"),
         ("hold app.py:3 until 2 app.py:4", "`tasks at FILE:LINE` is missing after 2"),

@@ -64,7 +64,27 @@ def places_before(
     ]
     sites = dict.fromkeys(site for _, site in sorted(found, reverse=True))
     places = [place_of(snapshot, site, folder, holding=holding) for site in sites]
-    return list(dict.fromkeys(place for place in places if place is not None))
+    between = _lines_between(snapshot, inner, outer, folder, holding)
+    # Right before the last one, the enter of the outer: what is recorded is more exact.
+    return list(dict.fromkeys(p for p in (*places[:-1], between, *places[-1:]) if p is not None))
+
+
+def _lines_between(
+    snapshot: Snapshot, inner: int, outer: int, folder: Path, holding: str
+) -> Place | None:
+    """Return the lines of one function from the enter of ``outer`` to that of ``inner``.
+
+    Waits for the next turn of the event loop, ``asyncio.sleep(0)``, are not recorded.
+    """
+    sites = snapshot.timeline.sites
+    first, last = (sites.get(snapshot.timeline.site[row]) for row in (outer, inner))
+    if first is None or last is None or (first.file, first.function) != (last.file, last.function):
+        return None
+    start, end = first.line + 1, last.line - 1
+    if start > end:
+        return None
+    name = " ".join(holding.split())
+    return Place(file_of(first.file, folder), start, False, name, end if end > start else 0)
 
 
 def places_within(snapshot: Snapshot, row: int, folder: Path) -> list[Place]:

@@ -14,9 +14,10 @@ An order file is text, one rule a line; ``#`` begins a comment, and words with s
   second time, while it cleans up.
 - ``fail PLACE [on N]``: likewise, but what it awaits raises an OSError.
 
-A place is ``FILE:LINE``, ``exit`` for the exit of an ``async with``, and ``holding NAME`` for a
-task that has acquired, or acquires there, the resource of that name. ``3 tasks at PLACE``, after
-``until`` or ``and``, asks for several. A relative file is the end of a path.
+A place is ``FILE:LINE`` or ``FILE:FIRST-LAST``, ``exit`` for the exit of an ``async with``, and
+``holding NAME`` for a task that has acquired, or acquires there, the resource of that name. ``3
+tasks at PLACE``, after ``until`` or ``and``, asks for several. A relative file is the end of a
+path.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ __all__ = [
     "Others",
     "Place",
     "Rule",
+    "place_text",
     "read",
     "text",
 ]
@@ -63,6 +65,12 @@ class Place:
     """Whether it is the exit of an ``async with`` on that line, not the enter or another await."""
     holding: str = ""
     """The name of a resource that the task has acquired, or acquires there; empty for any task."""
+    last: int = 0
+    """The last line, if the place is a range of lines; otherwise 0."""
+
+    def has_line(self, lines: Iterable[int]) -> bool:
+        """Return whether one of ``lines`` is at the place."""
+        return any(self.line <= line <= (self.last or self.line) for line in lines)
 
     def is_in(self, file: str) -> bool:
         """Return whether the place is in ``file``, an absolute or relative path."""
@@ -194,12 +202,13 @@ def _others(words: _Words) -> Others:
 
 def _place(words: _Words, word: str | None = None) -> Place:
     word = words.need("a place such as app.py:12") if word is None else word
-    file, colon, line = word.rpartition(":")
-    if not colon or not file or not line.isdigit():
+    file, _, lines = word.rpartition(":")
+    line, dash, last = lines.partition("-")
+    if not file or not line.isdigit() or (dash and not (last.isdigit() and int(last) > int(line))):
         raise ValueError(f"{word!r} is not a place; use for example app.py:12")
     in_exit = words.take("exit")
     holding = words.need("the name after `holding`") if words.take("holding") else ""
-    return Place(file, int(line), in_exit, holding)
+    return Place(file, int(line), in_exit, holding, int(last or 0))
 
 
 def _count(word: str) -> int:
@@ -209,12 +218,12 @@ def _count(word: str) -> int:
 
 
 def _line(rule: Rule) -> str:
-    place = _place_text(rule.place)
+    place = place_text(rule.place)
     if isinstance(rule, Hold):
         until = " and ".join(
-            _place_text(each.place)
+            place_text(each.place)
             if each.count == 1
-            else f"{each.count} tasks at {_place_text(each.place)}"
+            else f"{each.count} tasks at {place_text(each.place)}"
             for each in rule.until
         )
         limit = shlex.quote(format_duration(rule.at_most).replace(" ", ""))
@@ -224,7 +233,9 @@ def _line(rule: Rule) -> str:
     return f"{verb} {place} on {rule.on}{when}"
 
 
-def _place_text(place: Place) -> str:
-    where = shlex.quote(f"{place.file}:{place.line}") + (" exit" if place.in_exit else "")
+def place_text(place: Place) -> str:
+    """Return ``place`` as an order file has it."""
+    lines = f"{place.line}-{place.last}" if place.last else f"{place.line}"
+    where = shlex.quote(f"{place.file}:{lines}") + (" exit" if place.in_exit else "")
     name = " ".join(place.holding.split())
     return f"{where} holding {shlex.quote(name)}" if name else where

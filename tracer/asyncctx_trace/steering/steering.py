@@ -7,21 +7,27 @@ run can happen in another one as well, if what was awaited takes longer.
 
 from __future__ import annotations
 
+import atexit
+import json
 import sys
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asyncctx_trace.instrument.publish import ENTERING, HOLDING
 from asyncctx_trace.instrument.registry import resources
 from asyncctx_trace.instrument.registry.tasks import current_task, running
 from asyncctx_trace.instrument.rewriting.steered_awaits import Steered
-from asyncctx_trace.steering.order import Hold, Injection, Others, Place, Rule
+from asyncctx_trace.steering.accounts import Lost, lost_permits
+from asyncctx_trace.steering.order import Hold, Injection, Others, Place, Rule, place_text
 
 if TYPE_CHECKING:
     from asyncctx_trace.steering.wakeup import Wakeup
 
 __all__ = ["Steering"]
 
+_SETTLING = 0.2
+"""Seconds after the end of a cancelled task in which what it held must have been returned."""
 _MOST_HOLDS = 20
 """How often a rule may hold a task in vain: a program that never comes to the other place would
 otherwise run for hours."""
@@ -66,8 +72,10 @@ class _Point:
 class Steering:
     """The state of all rules. One event loop at a time is steered: that which comes first."""
 
-    def __init__(self, rules: Iterable[Rule]) -> None:
+    def __init__(self, rules: Iterable[Rule], account: Path | None = None) -> None:
+        """``account``: where to write, at the end, what the injections did and what was lost."""
         rules = tuple(rules)
+        self._lost: list[Lost] = []
         self._holds = [_HoldState(rule) for rule in rules if isinstance(rule, Hold)]
         self._injections = [_InjectionState(rule) for rule in rules if isinstance(rule, Injection)]
         self._places = tuple(
@@ -84,6 +92,8 @@ class Steering:
         self._suspended: dict[Wakeup, _Held] = {}
         self._names: dict[int, str] = {}
         self._loop: Any = None
+        if account is not None:
+            atexit.register(self._write, account)
 
     # -- when code is rewritten -------------------------------------------------------------
 
@@ -94,7 +104,7 @@ class Steering:
         found = tuple(
             place
             for place in self._by_file[file]
-            if place.in_exit == in_exit and place.line in lines
+            if place.in_exit == in_exit and place.has_line(lines)
         )
         return Steered(_Point(found), self._suspends) if found else None
 
@@ -229,10 +239,12 @@ class Steering:
         """Carry out ``rule``; returns what is to be called when the awaited object is done."""
         if rule.fails:
             loop.call_soon(wakeup.fail, _InjectedError("injected by asyncctx-trace"))
+            native.add_done_callback(lambda _: loop.call_later(_SETTLING, self._settle, loop))
             return None
 
         def cancel(_wakeup: Wakeup | None = None) -> bool:
             native.cancel()
+            native.add_done_callback(lambda _: loop.call_later(_SETTLING, self._settle, loop))
             if rule.twice:
                 # By then it has suspended in the cleanup, or has ended.
                 loop.call_soon(loop.call_soon, loop.call_soon, native.cancel)
@@ -242,3 +254,18 @@ class Steering:
             return cancel
         loop.call_soon(cancel)
         return None
+
+    def _settle(self, loop: Any) -> None:
+        """Note what is in use and held by no task, now and a little later."""
+        before = {each["name"]: each for each in lost_permits()}
+
+        def again() -> None:
+            self._lost = [each for each in lost_permits() if each["name"] in before]
+
+        if before:
+            loop.call_later(_SETTLING, again)
+
+    def _write(self, account: Path) -> None:
+        seen = [[place_text(each.rule.place), each.seen] for each in self._injections]
+        injected = any(each.seen >= each.rule.on for each in self._injections)
+        account.write_text(json.dumps({"seen": seen, "injected": injected, "lost": self._lost}))
