@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,7 +111,8 @@ class Sweep:
         self.first = trial
         """The run without an injection."""
         self._snapshot = Snapshot(timeline_of(trial.recording))
-        self._known = {_key(self._snapshot, each) for each in _faults(self._snapshot, "cancel")}
+        self._known = _counts(self._snapshot, "cancel")
+        """How often each fault is found without an injection."""
         self._limit = 3 * trial.seconds + 5
 
     def points(self, modes: Sequence[Mode], where: str = "") -> list[Point]:
@@ -193,7 +195,7 @@ class Sweep:
         snapshot = Snapshot(timeline_of(trial.recording))
         said = False
         for finding in _faults(snapshot, point.mode):
-            if _key(snapshot, finding) not in self._known:
+            if finding.count > self._known[_key(snapshot, finding)]:
                 said = True
                 yield f"{finding.kind}: {finding.summary}"
         for lost in account.lost:
@@ -212,6 +214,13 @@ def _faults(snapshot: Snapshot, mode: Mode) -> list[Finding]:
         for finding in find_in(snapshot, Thresholds())
         if finding.certainty == "certain" and finding.kind in kinds
     ]
+
+
+def _counts(snapshot: Snapshot, mode: Mode) -> Counter[tuple[str, frozenset[Site]]]:
+    found: Counter[tuple[str, frozenset[Site]]] = Counter()
+    for finding in _faults(snapshot, mode):
+        found[_key(snapshot, finding)] += finding.count
+    return found
 
 
 def _key(snapshot: Snapshot, finding: Finding) -> tuple[str, frozenset[Site]]:
