@@ -25,7 +25,7 @@ def test_each_loss_comes_with_the_command_that_repeats_it(shell: Shell) -> None:
     said = swept.out.splitlines()
     assert said.pop(3).startswith("    leak: `permits` at app.py:4 was entered by Task-2 and never")
     assert said == [
-        "1 points",
+        "1 point",
         "app.py:5: 1 of 1 lose something",
         "  cancelled, suspension 1",
         "    again: asyncctx-trace run --order out/app.py-5-1-cancel.order app.py",

@@ -90,7 +90,7 @@ def command(
     left_out = f", {len(points) - len(chosen)} more are left out by --limit" * (
         len(points) > len(chosen)
     )
-    click.echo(f"{len(chosen)} points{left_out}")
+    click.echo(f"{len(chosen)} point{'s' * (len(chosen) != 1)}{left_out}")
     done = 0
 
     def count(_point: Point) -> None:
