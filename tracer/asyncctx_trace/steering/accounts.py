@@ -40,8 +40,9 @@ def _aiohttp(connector: Any) -> int:
 
 
 def _httpcore(pool: Any) -> int:
+    # The block around the pool counts as an acquisition of it, too: its own requests are compared.
     busy = [each for each in pool.connections if not (each.is_idle() or each.is_closed())]
-    return max(len(busy), len(getattr(pool, "_requests", ())))
+    return len(busy) - len(pool._requests)
 
 
 def _sqlalchemy(pool: Any) -> int:
@@ -53,10 +54,18 @@ _IN_USE: dict[str, Callable[[Any], int]] = {
     "psycopg_pool.pool_async.AsyncConnectionPool": _psycopg,
     "redis.asyncio.connection.ConnectionPool": _redis,
     "aiohttp.connector.BaseConnector": _aiohttp,
-    "httpcore._async.connection_pool.AsyncConnectionPool": _httpcore,
     "sqlalchemy.pool.base.Pool": _sqlalchemy,
 }
 """Class -> how many of its permits are in use by its own account."""
+
+
+_UNOWNED: dict[str, Callable[[Any], int]] = {
+    "httpcore.AsyncConnectionPool": _httpcore,
+    "httpcore._async.connection_pool.AsyncConnectionPool": _httpcore,
+    "httpcore2.AsyncConnectionPool": _httpcore,
+    "httpcore2._async.connection_pool.AsyncConnectionPool": _httpcore,
+}
+"""Class -> how many of its permits are in use by nobody, by its own account."""
 
 
 def lost_permits() -> list[Lost]:
@@ -67,27 +76,29 @@ def lost_permits() -> list[Lost]:
             held[acquisition.resource] = held.get(acquisition.resource, 0) + 1
     lost = []
     for thing, resource in resources.by_object.items():
-        used = _in_use(thing, resource)
-        if used is not None and used > held.get(resource.id, 0):
-            lost.append(
-                {
-                    "name": resource.name,
-                    "kind": resource.kind,
-                    "use": used,
-                    "held": held.get(resource.id, 0),
-                }
-            )
+        own = held.get(resource.id, 0)
+        used = _in_use(thing, resource, own)
+        if used is not None and used > own:
+            lost.append({"name": resource.name, "kind": resource.kind, "use": used, "held": own})
     return lost
 
 
-def _in_use(thing: Any, resource: resources.Resource) -> int | None:
-    """Return how many permits of ``thing`` are in use, ``None`` if it does not say."""
+def _in_use(thing: Any, resource: resources.Resource, held: int) -> int | None:
+    """Return how many permits of ``thing`` are in use, ``None`` if it does not say.
+
+    ``held``: how many of them tasks have acquired.
+    """
     mro = type.__dict__["__mro__"].__get__(type(thing))
     try:
         if any(full_name(cls) == "asyncio.locks.Semaphore" for cls in mro):
             return None if resource.capacity is None else resource.capacity - thing._value
         if resource.kind == "pool" and any(full_name(cls) == _QUEUE for cls in mro):
             return None if resource.capacity is None else resource.capacity - thing.qsize()
+        unowned = next(
+            (_UNOWNED[name] for cls in mro if (name := full_name(cls)) in _UNOWNED), None
+        )
+        if unowned is not None:
+            return held + max(0, unowned(thing))
         read = next((_IN_USE[name] for cls in mro if (name := full_name(cls)) in _IN_USE), None)
         return None if read is None else read(thing)
     except Exception:  # another version of the library
