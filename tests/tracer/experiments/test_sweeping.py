@@ -91,4 +91,5 @@ def test_an_error_loses_what_a_cancellation_would(tmp_path: Path) -> None:
     (loss,) = swept(tmp_path, source, "error", where="app.py:9")[:1]
 
     assert loss.point.mode == "error"
-    assert any("permits" in what for what in loss.what)
+    # Where no watchdog proves that nothing can wake the program, it is ended when its time is over.
+    assert any("permits" in what or what.startswith("hang: ") for what in loss.what)
