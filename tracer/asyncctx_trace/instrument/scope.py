@@ -7,8 +7,12 @@ import sys
 from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from asyncctx_trace.instrument.hidden_frames import call_hidden, hidden
+
+if TYPE_CHECKING:
+    from asyncctx_trace.instrument.rewriting.steered_awaits import SteeringRules
 
 __all__ = ["Scope"]
 
@@ -48,12 +52,15 @@ class Scope:
         everything: bool = False,
         *,
         waits: bool = True,
+        steering: SteeringRules | None = None,
     ) -> None:
         self._include = tuple(include)
         self._exclude = tuple(exclude)
         self._everything = everything
         self.waits = waits
         """Whether waits for other things than managers are recorded."""
+        self.steering = steering
+        """What may delay the awaits of these files; ``None`` unless the program is steered."""
         self.includes: Callable[[str], bool] = _Decisions(self._decide).__getitem__
         """Whether a file is traced. Bound once, and written in C: hooks ask at every call."""
 

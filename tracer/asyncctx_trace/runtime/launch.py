@@ -8,7 +8,10 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from asyncctx_trace.instrument.rewriting.steered_awaits import SteeringRules
 
 __all__ = ["BOOTSTRAP", "LAUNCH", "begin", "environment"]
 
@@ -31,7 +34,9 @@ def environment(recording: Path, options: dict[str, Any]) -> dict[str, str]:
             ``dump_options``, those of dumps, by the names that they have in
             :class:`asyncctx_trace.record`; ``spans``, whether spans go to the program's provider;
             ``waits``, whether waits for other things than managers are recorded, ``None``: as the
-            settings say.
+            settings say; ``order``, the order file by which the program is steered, if it is;
+            ``account``, the file to which the program then writes how often it was suspended at
+            the places of injections, and what was lost.
     """
     path = os.environ.get("PYTHONPATH")
     settings = {
@@ -90,9 +95,23 @@ def begin() -> None:
             settings.get("all", False),
             spans=settings.get("spans", False),
             waits=settings.get("waits"),
+            steering=_steering(settings),
         )
     except Exception as error:
         _give_up(error)
+
+
+def _steering(settings: dict[str, Any]) -> SteeringRules | None:
+    """Return what steers this process by the order file of ``settings``, ``None`` for none."""
+    order, account = settings.get("order"), settings.get("account")
+    if order is None:
+        return None
+    from asyncctx_trace.steering.order import read  # here, as above: few programs are steered
+    from asyncctx_trace.steering.steering import Steering
+
+    # The program alone accounts for the injections, not its workers.
+    is_program = os.getppid() == settings["launcher"]
+    return Steering(read(Path(order)), Path(account) if account and is_program else None)
 
 
 def _give_up(error: Exception) -> None:

@@ -19,6 +19,8 @@ COMMANDS = {
     "ps": "List programs that are recorded, or can be attached to.",
     "replay": "Play a recording in the app.",
     "report": "Print the findings and statistics of a recording.",
+    "confirm": "Run a recorded program again, and make its possible findings happen.",
+    "sweep": "Cancel a program wherever it suspends, and report what is lost.",
     "diff": "Compare two recordings.",
     "export": "Send a recording as spans, or convert it for other tools.",
     "serve": "Show a recording in a browser.",

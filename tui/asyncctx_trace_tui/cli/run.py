@@ -16,6 +16,7 @@ from asyncctx_trace.export.delivery.endpoint import endpoint_for, is_address
 from asyncctx_trace.recording.format import SUFFIX
 from asyncctx_trace.runtime.redaction_setting import redaction_is_set
 from asyncctx_trace.runtime.ring_settings import ring_settings
+from asyncctx_trace.steering.order import read as read_order
 from asyncctx_trace_tui.cli.check_options import FAILED, check_options, print_failed_checks
 from asyncctx_trace_tui.cli.output_file import new_recording, require_folder
 from asyncctx_trace_tui.run.launcher import Program
@@ -152,6 +153,12 @@ class _LikePython(click.Command):
     help="Keep command line arguments, exception messages, output and string literals out of the "
     "recording.",
 )
+@click.option(
+    "--order",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Steer the program by an order file, as `asyncctx-trace confirm` and `sweep` write it.",
+)
 @check_options
 def command(
     target: tuple[str, ...],
@@ -174,6 +181,7 @@ def command(
     spans: bool,
     waits: str | None,
     redact: bool,
+    order: Path | None,
     checks: Checks | None,
 ) -> None:
     """Run a program under the tracer, as `python TARGET [ARGS]...` would run it.
@@ -195,6 +203,9 @@ def command(
     keep, options["dump_options"] = ring_settings(keep, given)
     if waits == "off" and any(trigger.startswith("lag") for trigger in on):
         raise click.UsageError("the trigger lag needs --waits on")
+    if order is not None:
+        read_order(order)  # report a mistake in it before the program starts
+        options["order"] = str(order.resolve())
     arguments = python_arguments(target)
     recording = _recording_path(output, arguments)
     headless = headless or quiet or not _is_interactive()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
-from collections.abc import Callable
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
 
 from asyncctx_trace.analysis.timeline.phases import NOT_YET
 from asyncctx_trace.model.outcomes import Outcome
@@ -122,6 +122,15 @@ class WaitColumns:
             if NOT_YET < self.ended[row] <= limit:
                 result.end(self.ended[row], self.id[row], self.outcome[row], self.woken_by[row])
         return result
+
+    def rows_between(self, task: int, since: int, until: int) -> Sequence[int]:
+        """Return the rows of ``task`` that start from ``since`` on and before ``until``, in order.
+
+        Times are in monotonic ns. O(log n).
+        """
+        rows = self.rows_of_task.get(task, ())
+        first, last = (bisect_left(rows, at, key=self.started.__getitem__) for at in (since, until))
+        return rows[first:last]
 
     def at(self, task: int, at: int) -> int | None:
         """Return the row in which ``task`` waited at ``at`` (monotonic ns). O(log n)."""

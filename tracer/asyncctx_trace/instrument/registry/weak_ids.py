@@ -82,6 +82,13 @@ class WeakIdMap(Generic[T]):
         """Return all values, in the order in which they were added."""
         return list(self.by_id.values())
 
+    def items(self) -> list[tuple[Any, T]]:
+        """Return the objects that are alive, each with its value."""
+        things = ((ref(), self.by_id.get(key)) for key, ref in list(self._refs.items()))
+        return [
+            (thing, value) for thing, value in things if thing is not None and value is not None
+        ]
+
     @hidden
     def __contains__(self, thing: Any) -> bool:
         return id(thing) in self.by_id

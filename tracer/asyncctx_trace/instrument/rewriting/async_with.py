@@ -55,6 +55,7 @@ from asyncctx_trace.instrument.rewriting.protocol_calls import (
     ProtocolHooks,
     has_protocol_calls,
 )
+from asyncctx_trace.instrument.rewriting.steered_awaits import SteeringRules, steer_awaits
 
 __all__ = ["SUPPORTED", "Hooks", "with_hooks", "has_async_with"]
 
@@ -112,6 +113,7 @@ def with_hooks(
     waiting: Callable[..., object] | None = None,
     by_hand: ProtocolHooks | None = None,
     locks: Callable[..., object] | None = None,
+    steering: SteeringRules | None = None,
 ) -> CodeType:
     """Return ``code`` with hooks.
 
@@ -124,6 +126,7 @@ def with_hooks(
         waiting: The hook at each other ``await``, if there is to be one.
         by_hand: The hooks around calls of ``__aenter__`` and ``__aexit__`` that the code awaits.
         locks: The hook at each ``with`` and each call of ``acquire()`` or ``release()``.
+        steering: What may delay the awaits of the code, if it is steered.
 
     Raises:
         UnsupportedCode: No known compiler writes such code.
@@ -149,6 +152,8 @@ def with_hooks(
         sync.run(site_placed)
     if waiting is not None:
         hook_awaits(assembly, waiting, site_placed, frozenset() if calls is None else calls.awaits)
+    if steering is not None:
+        steer_awaits(assembly, steering)
     return assembly.assembled(*consts, stack=_MORE_STACK)
 
 

@@ -40,25 +40,28 @@ def original_of(code: CodeType) -> CodeType:
 
 def rewritten(code: CodeType, scope: Scope) -> CodeType:
     """Return ``code`` with hooks, also in functions inside it; itself if it needs none."""
-    return _rewritten(code, scope.waits) if code.co_filename in scope else code
+    return _rewritten(code, scope) if code.co_filename in scope else code
 
 
-def _rewritten(code: CodeType, waits: bool) -> CodeType:
+def _rewritten(code: CodeType, scope: Scope) -> CodeType:
     if original_of(code) is not code:
         return code
-    consts = [_rewritten(c, waits) if isinstance(c, CodeType) else c for c in code.co_consts]
+    consts = [_rewritten(c, scope) if isinstance(c, CodeType) else c for c in code.co_consts]
     inside = any(new is not old for new, old in zip(consts, code.co_consts, strict=True))
+    steering = scope.steering
+    if steering is not None and not steering.wants(code.co_filename):
+        steering = None
     hooked = (
         has_async_with(code)
         or has_lock_calls(code)
-        or (has_awaits(code) and (waits or has_protocol_calls(code)))
+        or (has_awaits(code) and (scope.waits or steering is not None or has_protocol_calls(code)))
     )
     if not inside and not hooked:
         return code
     result = code.replace(co_consts=tuple(consts)) if inside else code
     if hooked:
         try:
-            hook = as_hook(suspending) if waits else None
+            hook = as_hook(suspending) if scope.waits else None
             return with_hooks(
                 result,
                 HOOKS,
@@ -67,6 +70,7 @@ def _rewritten(code: CodeType, waits: bool) -> CodeType:
                 waiting=hook,
                 by_hand=PROTOCOL_HOOKS,
                 locks=lock_proxy,
+                steering=steering,
             )
         except (UnsupportedCode, LookupError) as error:
             logging.getLogger("asyncctx_trace").warning(

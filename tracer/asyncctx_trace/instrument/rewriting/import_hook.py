@@ -41,6 +41,7 @@ from asyncctx_trace.instrument.rewriting.code_rewriter import (
     rewritten,
 )
 from asyncctx_trace.instrument.rewriting.patching import filtering_result
+from asyncctx_trace.instrument.rewriting.steered_awaits import SteeringRules
 from asyncctx_trace.instrument.scope import Scope
 from asyncctx_trace.instrument.waits import watchdog
 
@@ -90,10 +91,11 @@ def install_at_start(
     *,
     spans: bool = False,
     waits: bool | None = None,
+    steering: SteeringRules | None = None,
 ) -> None:
-    """Install before the program has begun: from its main module on."""
+    """Install before the program has begun: from its main module on; ``steering`` may delay it."""
     wanted = _wanted(tuple(include), tuple(exclude), all)
-    scope = _scope(wanted, waits)
+    scope = _scope(wanted, waits, steering)
     with _lock:
         _install(scope)
         span_scope.set_rewritten_code(spans or wanted.spans)
@@ -140,12 +142,15 @@ def _wanted(include: tuple[str, ...], exclude: tuple[str, ...], all: bool) -> se
     return settings.read(Path()).plus(include, exclude, all)
 
 
-def _scope(wanted: settings.Settings, waits: bool | None) -> Scope:
+def _scope(
+    wanted: settings.Settings, waits: bool | None, steering: SteeringRules | None = None
+) -> Scope:
     return Scope(
         wanted.include,
         wanted.exclude,
         wanted.all,
         waits=wanted.waits if waits is None else waits,
+        steering=steering,
     )
 
 

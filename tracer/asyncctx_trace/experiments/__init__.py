@@ -1,0 +1,1 @@
+"""Run a recorded program again, steered by what was recorded, and judge what happens."""
