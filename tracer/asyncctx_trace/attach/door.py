@@ -12,8 +12,8 @@ import os
 import socket
 import struct
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,8 @@ class _Door:
         self.path = own_folder() / f"{self.pid}.sock"
         self.path.unlink(missing_ok=True)
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.bind(str(self.path))
+        with _address(self.path) as address:
+            self.socket.bind(address)
         self.path.chmod(0o600)
         self.socket.listen(4)
         atexit.register(self.close)
@@ -69,6 +70,16 @@ class _Door:
                 if _uid_of_peer(connection) in (0, os.geteuid()):
                     connection.settimeout(10)
                     connection.sendall(json.dumps(_answer(_received(connection))).encode())
+
+
+@contextmanager
+def _address(path: Path) -> Iterator[str]:
+    """A short name for ``path``: the address of a socket has 107 bytes."""
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
 
 
 def _received(connection: socket.socket) -> dict[str, Any]:
@@ -130,7 +141,8 @@ def ask(
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(timeout)
-            connection.connect(str(path))
+            with _address(path) as address:
+                connection.connect(address)
             if _uid_of_peer(connection) not in (0, uid):
                 raise AsyncctxTraceError(f"{path} is another user's: remove it")
             connection.sendall(

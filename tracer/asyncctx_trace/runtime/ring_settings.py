@@ -28,10 +28,14 @@ def ring_settings(
         folder: A folder of the project; default: the current one.
 
     Raises:
-        SettingsError: The file is invalid.
+        SettingsError: One of these settings is invalid. A file that cannot be read is reported by
+            the process that is recorded.
         AsyncctxTraceError: ``keep`` or an option is invalid.
     """
-    settings = dict(read(folder or Path()).ring)
+    try:
+        settings = dict(read(folder or Path()).ring)
+    except SettingsError:  # the process will say so
+        settings = {}
     kept: Any = settings.pop("keep", None)
     try:
         if kept is not None:

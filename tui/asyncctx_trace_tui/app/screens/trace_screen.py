@@ -45,8 +45,9 @@ from asyncctx_trace_tui.view.lanes.arrangement import OpenGroup
 from asyncctx_trace_tui.view.lanes.task_groups import LaneGroup
 from asyncctx_trace_tui.view.resource_view.resource_lines import ResourceLine
 from asyncctx_trace_tui.view.state import ViewState
+from asyncctx_trace_tui.view.tours.overview_steps import overview_steps
 from asyncctx_trace_tui.view.tours.story import story_steps
-from asyncctx_trace_tui.view.tours.tour import Moment, Step, Tour
+from asyncctx_trace_tui.view.tours.tour import Tour
 
 __all__ = ["TraceScreen", "own_bindings", "sections"]
 
@@ -114,6 +115,8 @@ class TraceScreen(PromptScreen):
     def __init__(self, state: ViewState, glyphs: Glyphs, first_view: str = VIEWS[0]) -> None:
         super().__init__(state, glyphs)
         self._first_view = first_view
+        self.tour: Tour | None = None
+        """The tour that is walked through, if any."""
         self._scenario: Scenario | None = None
         """The bundled scenario that is recorded, if any."""
         self._known_sites = 0
@@ -216,11 +219,6 @@ class TraceScreen(PromptScreen):
 
     # -- tours ------------------------------------------------------------------------------
 
-    @property
-    def tour(self) -> Tour | None:
-        """The tour that is walked through, if any."""
-        return self.query_one(TourPanel).tour
-
     def _look_for_scenario(self) -> None:
         sites = len(self.state.timeline.sites)
         if self._scenario is None and sites != self._known_sites:
@@ -237,6 +235,7 @@ class TraceScreen(PromptScreen):
 
     def start_tour(self, tour: Tour) -> None:
         """Show the lanes, and the current step of ``tour``."""
+        self.tour = tour
         self.query_one(TourPanel).open(tour)
         self.add_class("-touring")
         self.action_view("tasks")
@@ -262,6 +261,7 @@ class TraceScreen(PromptScreen):
         if self.tour is None:
             super().action_clear()
         else:
+            self.tour = None
             self.query_one(TourPanel).open(None)
             self.remove_class("-touring")
 
@@ -270,14 +270,7 @@ class TraceScreen(PromptScreen):
         shown = self.query_one(OverviewPage).overview
         if shown is None:
             return
-        steps = [
-            Step(
-                f"{item.sentence}.",
-                Moment(item.at, item.row, None, item.stall, item.resource, item.site),
-                item.remedy,
-            )
-            for item in shown.items
-        ]
+        steps = overview_steps(shown)
         self.start_tour(Tour("Overview", lambda: steps, index=message.index, zoom=True))
 
     @on(OverviewPage.StoryChosen)
