@@ -1,17 +1,23 @@
 """A service of many short tasks: one per request, two pools, a cache behind one lock.
 
-python shop.py [seconds] [clients]: serve HTTP on a free port; the clients run in a process of
-their own. Each request is a task of its own. Every few seconds a job rebuilds the cache and holds
-`redis.lock` meanwhile; it is the bug. One request in a thousand fails, and a report blocks the loop
-now and then.
+python shop.py [seconds] [clients]: serve HTTP with aiohttp on a free port; the clients run in a
+process of their own. Each request is a task of its own. Every few seconds a job rebuilds the cache
+and holds `redis.lock` meanwhile; it is the bug. One request in a thousand fails, and a report
+blocks the loop now and then.
 """
 
 import asyncio
 import random
+import socket
 import sys
 import time
+from collections.abc import Awaitable, Callable
+
+from aiohttp import ClientSession, web
 
 from asyncctx_trace import traced
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Redis:
@@ -70,29 +76,33 @@ async def reporter() -> None:
         time.sleep(0.4)  # a report, made in the event loop
 
 
-async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def get_price(request: web.Request) -> web.Response:
+    return web.json_response(await price_of(int(request.match_info["item"])))
+
+
+async def get_order(request: web.Request) -> web.Response:
+    await order(int(request.match_info["item"]))
+    return web.json_response("ordered")
+
+
+@web.middleware
+async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
-        line = await reader.readline()
-        path = line.split()[1].decode() if line.strip() else "/"
-        while (await reader.readline()).strip():
-            pass
-        item = int(path.rpartition("/")[2] or 0)
-        try:
-            await (order(item) if path.startswith("/order") else price_of(item))
-            status = "200 OK"
-        except PriceError:
-            status = "500 Internal Server Error"
-        writer.write(
-            f"HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
-        )
-        await writer.drain()
-    finally:
-        writer.close()
+        response = await handler(request)
+    except PriceError as error:
+        response = web.json_response(str(error), status=500)
+    response.force_close()  # so that each request has a connection, and a task, of its own
+    return response
 
 
 async def main(seconds: float, clients: int) -> None:
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
+    app = web.Application(middlewares=[errors])
+    app.add_routes([web.get("/price/{item}", get_price), web.get("/order/{item}", get_order)])
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    listener = socket.create_server(("127.0.0.1", 0))
+    await web.SockSite(runner, listener).start()
+    port = listener.getsockname()[1]
     jobs = [
         asyncio.create_task(refresher(), name="refresher"),
         asyncio.create_task(reporter(), name="reporter"),
@@ -104,23 +114,22 @@ async def main(seconds: float, clients: int) -> None:
     await load.wait()
     for job in jobs:
         job.cancel()
-    server.close()
+    await runner.cleanup()
     print("closed")
 
 
-async def client(port: int, until: float) -> None:
+async def client(session: ClientSession, port: int, until: float) -> None:
     while time.monotonic() < until:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
         kind = "order" if luck.random() < 0.3 else "price"
-        writer.write(f"GET /{kind}/{luck.randrange(1000)} HTTP/1.1\r\n\r\n".encode())
-        await reader.read()
-        writer.close()
+        async with session.get(f"http://127.0.0.1:{port}/{kind}/{luck.randrange(1000)}"):
+            pass
         await asyncio.sleep(luck.uniform(0.2, 1.2))
 
 
 async def load(port: int, seconds: float, clients: int) -> None:
     until = time.monotonic() + seconds
-    await asyncio.gather(*(client(port, until) for _ in range(clients)))
+    async with ClientSession() as session:
+        await asyncio.gather(*(client(session, port, until) for _ in range(clients)))
 
 
 if __name__ == "__main__":
