@@ -146,6 +146,21 @@ def test_a_recorder_that_begins_while_somebody_appends_begins_later(
     assert [event.name for event in events if isinstance(event, TaskDefined)] == ["worker-1"]
 
 
+def test_a_forked_child_that_must_wait_leaves_the_pages_of_its_parent_alone(
+    recording: Recorder, clock: Clock
+) -> None:
+    """They are mapped in the child as well, and its names would be missing there."""
+    acquire(recording, 1, 5)
+    holder = Holder(recording.path)
+    recording.restart_in_child()
+    acquire(recording, 6, 10)
+    events = list(read(recording.path))
+    holder.release()
+    clock.now += 2 * 10**9
+
+    assert sum(isinstance(event, EnterStarted) for event in events) == 5
+
+
 def test_an_acquisition_whose_end_alone_is_lost_makes_the_recording_incomplete(
     recording: Recorder, clock: Clock
 ) -> None:

@@ -221,6 +221,7 @@ class Recorder(TextWriter, RecordAppender):
     """
 
     def _begin(self) -> None:
+        self.use_page(None)  # of the parent, if this is a forked child that must wait for its own
         self.lost = 0
         self._missing_since = 0
         """When the first event was lost (monotonic ns); 0 if none was."""
