@@ -163,6 +163,27 @@ def test_a_held_task_gets_a_cancellation_at_once(tmp_path: Path) -> None:
     assert steered == "True 1\n"
 
 
+def test_a_deadline_ends_a_wait_that_a_rule_would_prolong(tmp_path: Path) -> None:
+    """The rule would hold the task for an hour after what it awaits was done."""
+    steered = run(
+        tmp_path,
+        """
+        import asyncio
+        async def main():
+            never = asyncio.get_running_loop().create_future()
+            try:
+                async with asyncio.timeout(0.001):
+                    await never
+            except TimeoutError:
+                print("timed out")
+        asyncio.run(main())
+        """,
+        "hold app.py:7 at most 1h",
+    )
+
+    assert steered == "timed out\n"
+
+
 def test_a_task_is_cancelled_where_the_order_says(tmp_path: Path) -> None:
     program = """
         import asyncio

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from asyncctx_trace.analysis.snapshot import Snapshot
-from asyncctx_trace.analysis.timeline.table import NOT_YET
 from asyncctx_trace.steering.order import Place
 
-__all__ = ["file_of", "place_of", "places_before", "places_towards", "places_within"]
+__all__ = ["file_of", "place_of", "places_before", "places_towards"]
 
 
 def file_of(path: str, folder: Path) -> str:
@@ -85,21 +84,6 @@ def _lines_between(
         return None
     name = " ".join(holding.split())
     return Place(file_of(first.file, folder), start, False, name, end if end > start else 0)
-
-
-def places_within(snapshot: Snapshot, row: int, folder: Path) -> list[Place]:
-    """Return where the task of ``row`` suspended in its body, the last one first."""
-    timeline = snapshot.timeline
-    ended = timeline.exit_started[row]
-    last = snapshot.now if ended == NOT_YET else ended
-    task = timeline.task[row]
-    sites = [
-        timeline.waits.site[wait]
-        for wait in timeline.waits.rows_between(task, timeline.enter_ended[row], last)
-    ]
-    name = timeline.resources[timeline.resource[row]].name
-    places = [place_of(snapshot, site, folder, holding=name) for site in reversed(sites)]
-    return list(dict.fromkeys(place for place in places if place is not None))
 
 
 def places_towards(snapshot: Snapshot, row: int, folder: Path) -> list[Place]:

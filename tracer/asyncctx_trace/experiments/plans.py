@@ -10,7 +10,7 @@ from pathlib import Path
 from asyncctx_trace.analysis.findings.finding import Finding
 from asyncctx_trace.analysis.occupancy import limit_of
 from asyncctx_trace.analysis.snapshot import Snapshot
-from asyncctx_trace.experiments.places import place_of, places_before, places_within
+from asyncctx_trace.experiments.places import places_before
 from asyncctx_trace.steering.order import AT_MOST, Hold, Others, Place, Rule
 
 __all__ = ["HANGS", "Plan", "plan_for", "sites_of"]
@@ -20,12 +20,6 @@ HANGS = frozenset({"deadlock", "still-waiting"})
 _PROOFS = {
     "lock-order-inversion": HANGS,
     "deadlock": HANGS,
-    "cancelled-in-enter": frozenset({"leak", *HANGS}),
-    "starved-pool": frozenset({"starved-pool", *HANGS}),
-    "cleanup-cancelled": frozenset({"cleanup-cancelled", "leak"}),
-    "skipped-cleanup": frozenset({"skipped-cleanup", "leak"}),
-    "still-waiting": HANGS,
-    "leak": frozenset({"leak"}),
 }
 """Kind of a possible finding -> the kinds of certain findings that prove it."""
 _MOST_TASKS = 8
@@ -79,12 +73,7 @@ def plan_for(
         inner = sites_of(snapshot, [snapshot.timeline.site[row] for _, row in cycle])
         orders = list(_meetings(snapshot, cycle, folder, at_most))
         return Plan(finding, tuple(orders), kinds, inner, min(2, len(inner)))
-    places = _delayed(snapshot, finding, folder)
-    alone = [(Hold(place, (), at_most),) for place in places]
-    together = [tuple(rule for rules in alone for rule in rules)] if len(alone) > 1 else []
-    # The last one: the program as it is, which may do it by itself.
-    orders = [*together, *alone, ()]
-    return Plan(finding, tuple(orders), kinds, sites_of(snapshot, finding.sites), 1)
+    return None
 
 
 def sites_of(snapshot: Snapshot, sites: Sequence[int]) -> frozenset[Site]:
@@ -153,16 +142,3 @@ def _permits(snapshot: Snapshot, row: int) -> int:
     """Return how many tasks it takes until nobody else gets into the resource of ``row``."""
     limit = limit_of(snapshot.timeline.resources[snapshot.timeline.resource[row]])
     return min(limit, _MOST_TASKS)
-
-
-def _delayed(snapshot: Snapshot, finding: Finding, folder: Path) -> list[Place]:
-    """Return where to delay the tasks of ``finding``, so that what it fears may come in between."""
-    timeline = snapshot.timeline
-    places: list[Place | None] = []
-    for row in finding.rows:
-        if finding.kind == "starved-pool" and timeline.entered(row):
-            places += places_within(snapshot, row, folder)
-            continue
-        in_exit = finding.kind in ("cleanup-cancelled", "leak", "skipped-cleanup")
-        places.append(place_of(snapshot, timeline.site[row], folder, in_exit=in_exit))
-    return list(dict.fromkeys(place for place in places if place is not None))[:4]

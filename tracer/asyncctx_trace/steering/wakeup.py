@@ -22,6 +22,7 @@ class Wakeup(asyncio.Future[Any]):
         self._asyncio_future_blocking = True
         self._original = original
         self._gate: Callable[[Wakeup], bool] | None = None
+        self._cancelling = False
         self.on_resumed: Callable[[Wakeup], None] | None = None
         """Called once, when nothing delays the task any more."""
         if original is not None:
@@ -41,7 +42,9 @@ class Wakeup(asyncio.Future[Any]):
         return self._original is None or self._original.done()
 
     def _arrived(self, _original: object = None) -> None:
-        if self.done() or (self._gate is not None and not self._gate(self)):
+        if self.done():
+            return
+        if self._gate is not None and not self._cancelling and not self._gate(self):
             return
         self.resume()
 
@@ -77,7 +80,8 @@ class Wakeup(asyncio.Future[Any]):
             # The task was about to be resumed: then it gets the cancellation at its next step.
             self.resume()
             return False
-        return self._original.cancel(msg)
+        self._cancelling = self._original.cancel(msg)
+        return self._cancelling
 
     def _tell_resumed(self) -> None:
         if self.on_resumed is not None:
