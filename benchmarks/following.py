@@ -55,14 +55,14 @@ async def main():
     app = TraceApp(Path(sys.argv[1]))
     lags = []
     async with app.run_test(size=(200, 50)) as pilot:
-        app.scene.playback.follow()
+        app.state.playback.follow()
         print("ready", flush=True)
         while app.recording.alive or not lags:
-            before = len(app.scene.timeline)
+            before = len(app.state.timeline)
             await pilot.pause(0.02)
-            if len(app.scene.timeline) > before:
-                lags.append(time.monotonic_ns() - app.scene.timeline.end)
-    return {"lags": lags[5:-5], "seen": len(app.scene.timeline)}
+            if len(app.state.timeline) > before:
+                lags.append(time.monotonic_ns() - app.state.timeline.end)
+    return {"lags": lags[5:-5], "seen": len(app.state.timeline)}
 
 print(json.dumps(asyncio.run(main())))
 """

@@ -32,13 +32,13 @@ class Watched(TraceApp):
             return
         now = time.perf_counter() - started
         self.first = self.first or now
-        scene = self.scene
-        read = len(scene.timeline) >= int(sys.argv[2]) and not scene.loading
+        state = self.state
+        read = len(state.timeline) >= int(sys.argv[2]) and not state.loading
         if read and self.trace_screen.query_one(Lanes).lines:
             self.all = now
             self.exit()
 
-app = Watched(Path(sys.argv[1]), settings=Settings())
+app = Watched(Path(sys.argv[1]), settings=Settings(), view="tasks")
 asyncio.run(app.run_async(headless=True, size=(200, 50)))
 print(json.dumps({"first": app.first, "all": app.all, "peak": peak()}))
 """

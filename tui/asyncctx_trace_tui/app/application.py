@@ -98,7 +98,8 @@ class TraceApp(App[None]):
 
         ``settings`` are never saved; by default, the user's are loaded and saved on changes.
         """
-        limit_heap()
+        if program is not None:
+            limit_heap()  # it follows for hours; opening a recording would take longer
         self.recording = follow(recording)
         self._termination = termination
         self._first_view = view
