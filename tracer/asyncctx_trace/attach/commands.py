@@ -49,7 +49,7 @@ def _answer():
 def begin_recording(
     target: Target, recording: Path, options: dict[str, Any], timeout: float
 ) -> dict[str, Any]:
-    """Have ``target`` record itself to ``recording``, which exists, until it is told to end.
+    """Have ``target`` record itself to ``recording``, which exists, until :func:`end_recording`.
 
     ``options`` are those of ``recorder.begin``, which also says what is returned. If the package is
     not installed in the environment of ``target``, this one is used.

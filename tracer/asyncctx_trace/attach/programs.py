@@ -38,7 +38,7 @@ def list_programs() -> Iterator[Program]:
 
 
 def _recording_of(pid: int) -> Path | None:
-    """Return the recording that a process has mapped for writing: whoever reads one has not."""
+    """Return the recording that a process has mapped for writing: readers have none."""
     try:
         lines = Path(f"/proc/{pid}/maps").read_text(errors="replace").splitlines()
     except OSError:

@@ -99,7 +99,7 @@ def begin_between_steps(
 
     loops[0][0].call_soon_threadsafe(run)
     if not started.wait(_PATIENCE):
-        run()  # whoever is first
+        run()  # the lock lets one of both calls through
     return done.result()
 
 

@@ -1,8 +1,9 @@
-"""Charge the waits for queues, events, tasks and the like, ns by ns, to whoever made them last.
+"""Charge the waits for queues, events, tasks and the like, ns by ns, to what made them last.
 
 A consumer that waits for an item waits for the task that puts it: while that one waits itself, for
-whoever ends its wait; while it enters a full resource, for the holders. So at each moment a chain
-leads to a task that ran, that held a resource, or that waited for what no task ends (a timer, I/O).
+the task that ends its wait; while it enters a full resource, for the holders. So at each moment a
+chain leads to a task that ran, that held a resource, or that waited for what no task ends (a timer,
+I/O).
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class Op(IntEnum):
     TRY = 5
     """Wait for the resource ``value`` for ``extra`` ns at most, and do without it."""
     SIGNAL = 6
-    """Let whoever waits for signal ``value`` go on."""
+    """Resume the task that waits for signal ``value``."""
     AWAIT = 7
     """Wait for signal ``value``."""
     SPAWN = 8
